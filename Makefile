@@ -1,0 +1,77 @@
+# Every target creates what it needs. `make help` lists them.
+
+PYTHON  ?= python3
+WORKERS ?= 2
+ARGS    ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+# What the tools read: the package through its links, and the code around it that exists so far.
+AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/*/*.py),$d))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format docs bench clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, to look at
+	@echo "demo: starting (Ctrl-C stops it)"
+	@$(BIN)/hansard demo $(ARGS)
+
+test: $(VENV)/.dev  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
+	@echo "test: pytest with $(WORKERS) workers"
+	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.dev  ## Check style, format, types and the floors of the house
+	@echo "lint: ruff check"
+	@$(BIN)/ruff check --quiet .
+	@echo "lint: ruff format --check"
+	@$(BIN)/ruff format --quiet --check . || { echo "lint: some files are not formatted; run: make format"; $(BIN)/ruff format --check .; exit 1; }
+	@echo "lint: mypy"
+	@$(BIN)/mypy --no-error-summary .link/hansard $(AROUND)
+	@echo "lint: import-linter"
+	@PYTHONPATH=.link $(BIN)/lint-imports --config pyproject.toml >$(VENV)/.floors 2>&1 || { cat $(VENV)/.floors; exit 1; }
+
+format: $(VENV)/.dev  ## Format the code and apply the safe fixes
+	@echo "format: ruff"
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+docs: $(VENV)/.docs  ## Build the documentation into docs/_build/html; a warning is an error
+	@echo "docs: sphinx, into docs/_build/html"
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/.dev  ## Run the benchmarks
+	@echo "bench: benchmarks/run.py"
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean:  ## Remove everything that these targets made
+	@echo "clean: removing $(VENV), caches and built files"
+	@rm -rf $(VENV) build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hansard needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12"; exit 1; }
+	@echo "venv: creating $(VENV) with $$($(PYTHON) -V 2>&1)"
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps: a set of packages is installed again only when pyproject.toml changes.
+$(VENV)/.runtime: pyproject.toml | $(BIN)/python
+	@echo "venv: installing hansard and what it runs on"
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "venv: installing hansard and the development tools"
+	@$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	@echo "venv: installing hansard and the documentation tools"
+	@$(PIP) install -e '.[docs]'
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,22 @@
+"""Sphinx: MyST pages in the furo theme, built offline with warnings as errors (`make docs`)."""
+
+from __future__ import annotations
+
+from hansard import __version__
+
+project = "Hansard"
+author = "The Hansard authors"
+copyright = "2026, The Hansard authors"
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+nitpicky = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+
+html_theme = "furo"
+html_title = f"Hansard {release}"

@@ -1,0 +1,1 @@
+"""Read models: what projections keep of the log, and the runner that keeps it current."""

@@ -1,0 +1,47 @@
+"""What all tests share: in CI, a test that needs a server or a browser may not be skipped.
+
+A skip is fine on a laptop without PostgreSQL or a browser. In CI it would mean that a whole engine went
+untested while the run stayed green, so with ``CI=true`` such a skip is reported as a failure. A skip of a
+whole module hides the marks of its tests; it fails as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+MUST_RUN_IN_CI = ("postgres", "web")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the skip of a test that must run in CI into a failure."""
+    report = yield
+    marks = [mark for mark in MUST_RUN_IN_CI if item.get_closest_marker(mark)]
+    if _in_ci() and report.skipped and not hasattr(report, "wasxfail") and marks:
+        report.outcome = "failed"
+        report.longrepr = f"A test marked {', '.join(marks)} was skipped in CI: {_reason(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn the skip of a whole module in CI into a failure."""
+    report = yield
+    if _in_ci() and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped as a whole in CI: {_reason(report)}"
+    return report
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI") == "true"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    where = report.longrepr
+    return str(where[2]) if isinstance(where, tuple) else str(where)

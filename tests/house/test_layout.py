@@ -1,0 +1,48 @@
+"""The root is the package: the wheel's list, the links and the folders agree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def test_the_wheel_names_every_room_that_exists(root: Path, in_wheel: list[str]) -> None:
+    folders = {path.parent.name for path in root.glob("*/__init__.py")}
+    modules = {path.name for path in root.glob("*.py")}
+    expected = folders | modules | {"py.typed"}
+    assert set(in_wheel) == expected, (
+        "The wheel's only-include in pyproject.toml and the root differ. "
+        f"Missing from only-include: {sorted(expected - set(in_wheel))}; "
+        f"named there but not at the root: {sorted(set(in_wheel) - expected)}."
+    )
+
+
+def test_every_room_is_linked_and_nothing_else(root: Path, in_wheel: list[str]) -> None:
+    links = {path.name for path in (root / ".link" / "hansard").iterdir()}
+    assert links == set(in_wheel), (
+        ".link/hansard and the wheel's only-include differ. "
+        f"To link: {[f'ln -s ../../{name} .link/hansard/{name}' for name in sorted(set(in_wheel) - links)]}; "
+        f"to remove: {sorted(links - set(in_wheel))}."
+    )
+
+
+def test_each_link_leads_to_its_namesake(root: Path, in_wheel: list[str]) -> None:
+    for name in in_wheel:
+        link = root / ".link" / "hansard" / name
+        assert link.is_symlink(), (
+            f"{link} is a copy, not a link (was the clone made with core.symlinks=false?)"
+        )
+        assert os.readlink(link) == f"../../{name}", f"{link} leads elsewhere than ../../{name}"
+
+
+def test_the_sdist_holds_the_whole_package(pyproject: dict[str, object], in_wheel: list[str]) -> None:
+    sdist = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"]  # type: ignore[index]
+    missing = set(in_wheel) - set(sdist)
+    assert not missing, f"The sdist's only-include in pyproject.toml lacks {sorted(missing)}."
+
+
+def test_folders_of_tests_are_no_packages(root: Path) -> None:
+    inits = sorted(str(path.relative_to(root)) for path in (root / "tests").rglob("__init__.py"))
+    assert not inits, (
+        f"Remove {inits}: pytest's importlib mode wants none, and tests import nothing from tests."
+    )
