@@ -1,0 +1,1 @@
+"""The Python client: agents and services speak to a gateway through it."""

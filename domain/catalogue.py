@@ -1,0 +1,72 @@
+"""The catalogue: every event type with its model, and those that an application registers."""
+
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from . import document, messages, presence, sessions, tools
+from .custom import OpaqueData
+from .errors import Invalid
+from .model import EventData
+
+BUILT_IN: dict[str, type[EventData]] = {
+    model.type: model
+    for model in (
+        sessions.SessionOpened,
+        sessions.SessionDescribed,
+        sessions.SessionLabelled,
+        sessions.SessionClosed,
+        sessions.SessionReopened,
+        presence.PresenceJoined,
+        presence.PresenceStatus,
+        presence.PresenceLeft,
+        messages.MessagePosted,
+        messages.MessageStarted,
+        messages.MessageDelta,
+        messages.MessageCompleted,
+        messages.MessageAborted,
+        tools.ToolCalled,
+        tools.ToolReturned,
+        document.StatePatched,
+        document.StateMerged,
+        document.StateIncremented,
+    )
+}
+_registered: dict[str, type[EventData]] = {}
+
+
+def register(model: type[EventData]) -> type[EventData]:
+    """Register a custom event type: a subclass of `EventData` whose `type` begins with `x.`. Usable as a decorator.
+
+    From then on commands that record this type are validated against it, and events of it are decoded into it.
+    """
+    if not model.type.startswith("x."):
+        raise ValueError(f"{model.type!r} is no custom type: those begin with 'x.'")
+    if _registered.setdefault(model.type, model) is not model:
+        raise ValueError(f"{model.type!r} is registered already, by {_registered[model.type].__qualname__}")
+    return model
+
+
+def model_of(type: str) -> type[EventData] | None:
+    """The model of an event type, or None when nobody registered one."""
+    return BUILT_IN.get(type) or _registered.get(type)
+
+
+def payload(type: str, data: dict[str, Any]) -> EventData:
+    """Validate `data` as the payload of an event of `type`; unknown types are kept as they are."""
+    model = model_of(type)
+    if model is None:
+        return OpaqueData(value=data)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise Invalid(f"This is no {type}: {explain(error)}.") from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first three things wrong, in one sentence, without echoing what was sent."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    said = [f"{'.'.join(str(step) for step in each['loc']) or 'body'}: {each['msg']}" for each in found[:3]]
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return orjson.dumps("; ".join(said)).decode()[1:-1].replace('\\"', '"') + more

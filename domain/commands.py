@@ -1,0 +1,49 @@
+"""Every command by name, and how one is read."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from . import custom, document, messages, presence, sessions, tools
+from .catalogue import explain, payload
+from .errors import Invalid, UnknownCommand
+from .model import CommandData
+
+COMMANDS: dict[str, type[CommandData]] = {
+    model.do: model
+    for model in (
+        sessions.OpenSession,
+        sessions.DescribeSession,
+        sessions.LabelSession,
+        sessions.CloseSession,
+        sessions.ReopenSession,
+        presence.Join,
+        presence.ReportStatus,
+        presence.Leave,
+        messages.PostMessage,
+        messages.StartMessage,
+        messages.StreamDelta,
+        messages.CompleteMessage,
+        messages.AbortMessage,
+        tools.CallTool,
+        tools.ReturnTool,
+        document.PatchState,
+        document.MergeState,
+        document.IncrementState,
+        custom.RecordCustom,
+    )
+}
+
+
+def parse_command(do: object, data: Any) -> CommandData:
+    """Validate the payload of the command called `do`. Raises UnknownCommand and Invalid."""
+    model = COMMANDS.get(do) if isinstance(do, str) else None
+    if model is None:
+        raise UnknownCommand(f"There is no such command; there are {', '.join(COMMANDS)}.")
+    try:
+        parsed = model.model_validate(data)
+    except ValidationError as error:
+        raise Invalid(f"{model.do}: {explain(error)}.") from None
+    if isinstance(parsed, custom.RecordCustom):
+        payload(parsed.type, parsed.data)
+    return parsed

@@ -1,0 +1,57 @@
+"""Custom events: types of an application's own, named `x.…`.
+
+An application registers a pydantic model for a type (`catalogue.register`) and has it validated; a type that nobody
+registered here is stored and streamed all the same. The rules know nothing of them.
+"""
+
+from typing import Annotated, ClassVar
+
+import orjson
+from pydantic import StringConstraints
+
+from .audience import Audience
+from .ids import Name
+from .model import Command, CommandData, Decision, Event, EventData, Fact, JsonObject
+
+SUBJECT = "custom"
+CUSTOM_PATTERN = r"^x(\.[a-z][a-z0-9_]*)+$"
+CustomType = Annotated[str, StringConstraints(pattern=CUSTOM_PATTERN, max_length=128)]
+
+
+class OpaqueData(EventData):
+    """The payload of a type without a model: any JSON object, kept as it came."""
+
+    type = "x"
+    value: JsonObject
+
+    def subject(self) -> str:
+        return SUBJECT
+
+    def json_bytes(self) -> bytes:
+        return orjson.dumps(self.value)
+
+
+class RecordCustom(CommandData):
+    """Record an event of an application's own type. `about` narrows its subject, for conditional writes."""
+
+    do = "custom.record"
+    concept: ClassVar[str] = "custom"
+    type: CustomType
+    data: JsonObject
+    about: Name | None = None
+    audience: Audience | None = None
+
+
+EMPTY = None
+
+
+def decide(_: None, command: Command) -> Decision:
+    """Anything goes: the session keeps what the application says."""
+    data = command.data
+    assert isinstance(data, RecordCustom)
+    subject = f"{SUBJECT}:{data.about}" if data.about else SUBJECT
+    return Decision((Fact(OpaqueData(value=data.data), data.audience, data.type, subject),))
+
+
+def evolve(_: None, event: Event) -> None:
+    """Nothing follows from a custom event."""

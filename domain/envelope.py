@@ -1,0 +1,113 @@
+"""The envelope as bytes: how an event is written once, and read back.
+
+Stored form: the UTF-8 JSON of the envelope without position, session and version, its members in the order
+`id, type, time, actor, task, cause, audience, data`, absent ones left out. The wire form puts the three in front. The
+values before `data` come from alphabets that need no escaping, so both forms are made by joining bytes.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from . import catalogue
+from .errors import Invalid
+from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position, SessionId, Version
+from .model import Event, EventData, Fact
+
+_MICROSECOND = 1_000_000
+
+
+class Envelope(BaseModel):
+    """An event's envelope on the wire, validated: what importers read, and what the schemas are made from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    position: Annotated[int, Field(ge=1)]
+    session: SessionId
+    version: Annotated[int, Field(ge=1)]
+    id: EventId
+    type: Annotated[str, Field(pattern=TYPE_PATTERN, max_length=128)]
+    time: AwareDatetime
+    actor: ParticipantId
+    task: Name | None = None
+    cause: CommandId | None = None
+    audience: tuple[Name, ...] | None = None
+    data: dict[str, Any]
+
+
+def timestamp(time: datetime) -> str:
+    """RFC 3339 in UTC, with microseconds."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def microseconds(time: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00Z."""
+    delta = time - datetime.fromtimestamp(0, UTC)
+    return (delta.days * 86_400 + delta.seconds) * _MICROSECOND + delta.microseconds
+
+
+def encode(id: EventId, fact: Fact, stamp: str, actor: ParticipantId, cause: CommandId | None = None) -> bytes:
+    """The stored form of a decided event; `stamp` is its `timestamp`."""
+    cause_member = f',"cause":"{cause}"' if cause else ""
+    audience = f',"audience":{orjson.dumps(fact.audience).decode()}' if fact.audience else ""
+    head = (
+        f'{{"id":"{id}","type":"{fact.type or fact.data.type}","time":"{stamp}","actor":"{actor}"'
+        f'{cause_member}{audience},"data":'
+    )
+    return head.encode() + fact.data.json_bytes() + b"}"
+
+
+def decode(stored: bytes, position: Position, session: SessionId, version: Version) -> Event:
+    """Read the stored form back."""
+    return _event({**orjson.loads(stored), "position": position, "session": session, "version": version})
+
+
+def parse(wire: bytes | dict[str, Any]) -> Event:
+    """Read the wire form that a trusted log or gateway sent. Raises Invalid on a payload that its type's model
+    refuses."""
+    return _event(orjson.loads(wire) if isinstance(wire, bytes) else wire)
+
+
+def validate(wire: dict[str, Any]) -> Event:
+    """Read a wire form that comes from outside; everything about it is checked. Raises Invalid."""
+    try:
+        Envelope.model_validate(wire)
+    except ValidationError as error:
+        raise Invalid(f"This is no event: {catalogue.explain(error)}.") from None
+    return _event(wire)
+
+
+def _event(members: dict[str, Any]) -> Event:
+    audience = members.get("audience")
+    return Event(
+        members["position"],
+        members["session"],
+        members["version"],
+        members["id"],
+        members["type"],
+        datetime.fromisoformat(members["time"]),
+        members["actor"],
+        catalogue.payload(members["type"], members["data"]),
+        members.get("task"),
+        members.get("cause"),
+        None if audience is None else tuple(audience),
+    )
+
+
+def audience_and_actor(stored: bytes) -> tuple[tuple[str, ...] | None, ParticipantId]:
+    """Read these two members alone, without decoding the payload."""
+    end = stored.index(b',"data":')
+    head = orjson.loads(stored[:end] + b"}")
+    audience = head.get("audience")
+    return (None if audience is None else tuple(audience)), head["actor"]
+
+
+def model_of_event(type: str, data: type[EventData]) -> type[Envelope]:
+    """The envelope model of one event type, for schemas."""
+    name = "".join(word.capitalize() for word in type.replace(".", "_").split("_"))
+    made: type[Envelope] = create_model(
+        f"{name}Event", __base__=Envelope, __doc__=data.__doc__, type=(Literal[type], ...), data=(data, ...)
+    )
+    return made

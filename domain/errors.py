@@ -1,0 +1,217 @@
+"""Everything that Hansard refuses or fails at, as one small tree.
+
+    HansardError
+    ├── Refused            the request is understood and not done; nothing was written
+    │   ├── Invalid        the request itself is malformed
+    │   │   ├── UnknownCommand
+    │   │   ├── TooLarge
+    │   │   ├── TooDeep
+    │   │   └── BadCursor
+    │   ├── Conflict       the session is not as the request expects
+    │   │   ├── NoChange
+    │   │   ├── StaleProducer
+    │   │   └── SessionClosed
+    │   ├── PatchFailed
+    │   ├── NotFound
+    │   ├── Unauthenticated
+    │   ├── Forbidden
+    │   └── Busy           try again after `retry_after` seconds
+    ├── LogError           the log itself cannot be used
+    │   ├── LogInUse
+    │   ├── LogReadOnly
+    │   ├── LogUnreadable
+    │   └── LogFailed
+    └── ConfigurationError
+
+Each class carries what every face of the product needs: a stable `code`, the HTTP `status`, and the WebSocket
+`close` code for the cases in which the connection itself ends (codes 4000–4499: reconnect; 4500–4999: do not).
+`problem()` renders an RFC 9457 problem object, the same over HTTP and inside frames.
+"""
+
+from typing import Any, ClassVar
+
+
+class HansardError(Exception):
+    """Root of the tree. The message tells the reader what happened and what to do next."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+    close: ClassVar[int] = 4000
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+    def problem(self) -> dict[str, Any]:
+        """Render as an RFC 9457 problem object; `extra` members stand beside the standard ones."""
+        return {
+            "type": f"urn:hansard:error:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            **self.extra,
+        }
+
+
+class Refused(HansardError):
+    """The request was understood and not carried out; nothing was written."""
+
+    code = "refused"
+    title = "The request was refused"
+    status = 422
+    close = 4500
+
+
+class Invalid(Refused):
+    """The request is malformed: wrong JSON, wrong types, missing or unknown members."""
+
+    code = "invalid"
+    title = "The request is malformed"
+    status = 400
+
+
+class UnknownCommand(Invalid):
+    """There is no command of that name."""
+
+    code = "unknown_command"
+    title = "There is no such command"
+
+
+class TooLarge(Invalid):
+    """A body, frame, batch or document is over its limit."""
+
+    code = "too_large"
+    title = "The request is too large"
+    status = 413
+    close = 1009
+
+
+class TooDeep(Invalid):
+    """JSON is nested more deeply than the limit."""
+
+    code = "too_deep"
+    title = "The JSON is nested too deeply"
+
+
+class BadCursor(Invalid):
+    """A place to read from is malformed, of another log, or in the future. Never answered with a full replay."""
+
+    code = "bad_cursor"
+    title = "That place in the log does not exist"
+
+
+class Conflict(Refused):
+    """The session is not as the request expects it; `extra` says how it is."""
+
+    code = "conflict"
+    title = "The session is not as expected"
+    status = 409
+
+
+class NoChange(Conflict):
+    """The request would change nothing, so nothing was recorded."""
+
+    code = "no_change"
+    title = "Nothing would change"
+
+
+class StaleProducer(Conflict):
+    """A newer epoch of this producer has written: this one is fenced."""
+
+    code = "stale_producer"
+    title = "A newer producer has taken over"
+
+
+class SessionClosed(Conflict):
+    """The session is closed; reopen it to write to it."""
+
+    code = "session_closed"
+    title = "The session is closed"
+
+
+class PatchFailed(Refused):
+    """A JSON Patch does not apply to the shared state, or the state would leave its limits."""
+
+    code = "patch_failed"
+    title = "The patch does not apply"
+
+
+class NotFound(Refused):
+    """The session, message or other thing named does not exist (or may not be seen)."""
+
+    code = "not_found"
+    title = "There is no such thing"
+    status = 404
+
+
+class Unauthenticated(Refused):
+    """The token is missing, malformed, expired or not signed by a known key."""
+
+    code = "unauthenticated"
+    title = "Who are you?"
+    status = 401
+    close = 4501
+
+
+class Forbidden(Refused):
+    """The token is good and does not allow this."""
+
+    code = "forbidden"
+    title = "That is not allowed"
+    status = 403
+    close = 4503
+
+
+class Busy(Refused):
+    """A queue or a rate limit is full; `retry_after` (seconds) stands in `extra`."""
+
+    code = "busy"
+    title = "Too much at once"
+    status = 429
+    close = 4029
+
+
+class LogError(HansardError):
+    """The log cannot be used."""
+
+    code = "log_error"
+    title = "The log cannot be used"
+    status = 503
+
+
+class LogInUse(LogError):
+    """Another process writes this log; an embedded log has one writer."""
+
+    code = "log_in_use"
+    title = "Another process writes this log"
+
+
+class LogReadOnly(LogError):
+    """The log was opened for reading."""
+
+    code = "log_read_only"
+    title = "The log was opened for reading"
+
+
+class LogUnreadable(LogError):
+    """The file or database is not a log of ours, or of a schema that this version cannot read."""
+
+    code = "log_unreadable"
+    title = "That is not a log this version can read"
+
+
+class LogFailed(LogError):
+    """The storage failed (disk full, connection lost). What waited for it was not acknowledged."""
+
+    code = "log_failed"
+    title = "The log's storage failed"
+
+
+class ConfigurationError(HansardError):
+    """The settings contradict each other or would be unsafe; nothing was started."""
+
+    code = "configuration"
+    title = "The settings cannot be used"

@@ -1,0 +1,267 @@
+"""Messages: posted whole, or started, streamed and finished.
+
+    started → delta* → completed | aborted
+
+Several participants stream at once, each into messages of its own. A delta carries its index, so that a repeat is
+recognised and a hole is refused. The event that finishes a message carries its parts whole, so that nobody must
+collect deltas to know what was said; a message that is aborted keeps the partial text.
+"""
+
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from immutables import Map
+from pydantic import Field, JsonValue, StringConstraints
+
+from .audience import Audience
+from .errors import Conflict, Forbidden, NotFound, TooLarge
+from .ids import MessageId, ParticipantId, Version
+from .model import Command, CommandData, Decision, Event, EventData, Fact, Repeat, decided
+from .parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
+
+MAX_MESSAGE_BYTES = 1_000_000
+MessageKind = Literal["message", "progress"]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Parts = Annotated[tuple[Part, ...], Field(max_length=256)]
+Usage = dict[Short, JsonValue]
+
+
+class _MessageEvent(EventData):
+    message: MessageId
+
+    def subject(self) -> str:
+        return f"message:{self.message}"
+
+
+class MessagePosted(_MessageEvent):
+    """A message, whole."""
+
+    type = "message.posted"
+    parts: Parts
+    kind: MessageKind = "message"
+    reply_to: MessageId | None = None
+
+
+class MessageStarted(_MessageEvent):
+    """A message began; deltas follow."""
+
+    type = "message.started"
+    kind: MessageKind = "message"
+    reply_to: MessageId | None = None
+
+
+class MessageDelta(_MessageEvent):
+    """The next piece of an open message. `first` stands only in folded readings, where deltas `first` to `index` were
+    joined into one."""
+
+    type = "message.delta"
+    index: int
+    text: str
+    part: StreamedKind | None = None
+    first: int | None = None
+
+
+class MessageCompleted(_MessageEvent):
+    """A streamed message is finished. `parts` holds it whole; `deltas` is how many were streamed."""
+
+    type = "message.completed"
+    parts: Parts
+    deltas: int
+    kind: MessageKind = "message"
+    usage: Usage | None = None
+
+
+class MessageAborted(_MessageEvent):
+    """A streamed message ended early. `parts` holds what had been said."""
+
+    type = "message.aborted"
+    parts: Parts
+    deltas: int
+    kind: MessageKind = "message"
+    reason: Short | None = None
+
+
+class _MessageCommand(CommandData):
+    concept: ClassVar[str] = "messages"
+    message: MessageId
+
+
+class PostMessage(_MessageCommand):
+    """Say something at once: `text`, or `parts`."""
+
+    do = "message.post"
+    text: Text | None = None
+    parts: Parts = ()
+    kind: MessageKind = "message"
+    audience: Audience | None = None
+    reply_to: MessageId | None = None
+
+
+class StartMessage(_MessageCommand):
+    """Begin to stream a message."""
+
+    do = "message.start"
+    kind: MessageKind = "message"
+    audience: Audience | None = None
+    reply_to: MessageId | None = None
+
+
+class StreamDelta(_MessageCommand):
+    """Stream the next piece: `index` counts 0, 1, 2 … A repeat of an index is answered as the first time."""
+
+    do = "message.delta"
+    keyed = False
+    index: Annotated[int, Field(ge=0)]
+    text: Text
+    part: StreamedKind | None = None
+
+
+class CompleteMessage(_MessageCommand):
+    """Finish a message. `parts` are appended to what was streamed; `deltas`, if given, must be how many were."""
+
+    do = "message.complete"
+    parts: Parts = ()
+    deltas: int | None = None
+    usage: Usage | None = None
+
+
+class AbortMessage(_MessageCommand):
+    """End a message early; what was streamed is kept."""
+
+    do = "message.abort"
+    reason: Short | None = None
+
+
+class Message(NamedTuple):
+    """A message so far. `index` is the next delta's; the text of a closed message stands in the log alone."""
+
+    id: MessageId
+    author: ParticipantId
+    kind: MessageKind
+    audience: tuple[str, ...] | None
+    since: Version
+    status: Literal["open", "completed", "aborted"]
+    index: int = 0
+    streamed: Streamed | None = None
+
+
+Messages = Map[str, Message]
+EMPTY: Messages = Map()
+
+
+def decide(messages: Messages, command: Command) -> Decision:
+    """Apply the rules to one command."""
+    match command.data:
+        case StreamDelta() as data:
+            return _stream(messages, command, data)
+        case PostMessage() as data:
+            return _post(messages, data)
+        case StartMessage() as data:
+            _refuse_known(messages, data.message)
+            started = MessageStarted(message=data.message, kind=data.kind, reply_to=data.reply_to)
+            return decided(started, audience=data.audience)
+        case CompleteMessage() as data:
+            return _complete(_open(messages, command, data.message), data)
+        case AbortMessage() as data:
+            message = _open(messages, command, data.message)
+            return decided(
+                MessageAborted(
+                    message=message.id,
+                    parts=assemble(message.streamed),
+                    deltas=message.index,
+                    kind=message.kind,
+                    reason=data.reason,
+                ),
+                audience=message.audience,
+            )
+    raise NotImplementedError(command.data.do)
+
+
+def _post(messages: Messages, data: PostMessage) -> Decision:
+    _refuse_known(messages, data.message)
+    if (data.text is None) == (not data.parts):
+        raise Conflict("A message needs either text or parts.")
+    parts = data.parts or (TextPart(text=data.text or ""),)
+    posted = MessagePosted(message=data.message, parts=parts, kind=data.kind, reply_to=data.reply_to)
+    return decided(posted, audience=data.audience)
+
+
+def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision:
+    message = _own(messages, command, data.message)
+    if data.index < message.index:
+        return Decision((), repeat=Repeat(f"message:{message.id}", message.since, data.index))
+    _refuse_closed(message)
+    if data.index > message.index:
+        raise Conflict(
+            f"Delta {data.index} of message {message.id!r} came before delta {message.index}; send that first.",
+            expected=message.index,
+        )
+    length = 0 if message.streamed is None else message.streamed.length
+    if length + len(data.text.encode()) > MAX_MESSAGE_BYTES:
+        raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
+    delta = MessageDelta(message=message.id, index=data.index, text=data.text, part=data.part)
+    return Decision((Fact(delta, message.audience),))
+
+
+def _complete(message: Message, data: CompleteMessage) -> Decision:
+    if data.deltas is not None and data.deltas != message.index:
+        raise Conflict(
+            f"Message {message.id!r} has {message.index} deltas, not {data.deltas}; send the missing ones first.",
+            expected=message.index,
+        )
+    return decided(
+        MessageCompleted(
+            message=message.id,
+            parts=(*assemble(message.streamed), *data.parts),
+            deltas=message.index,
+            kind=message.kind,
+            usage=data.usage,
+        ),
+        audience=message.audience,
+    )
+
+
+def _refuse_known(messages: Messages, message: MessageId) -> None:
+    if message in messages:
+        raise Conflict(f"Message {message!r} exists already; choose another id.")
+
+
+def _own(messages: Messages, command: Command, id: MessageId) -> Message:
+    message = messages.get(id)
+    if message is None:
+        raise NotFound(f"There is no message {id!r}; start it first.")
+    if message.author != command.actor.id:
+        raise Forbidden(f"Message {id!r} is {message.author!r}'s; only its author may go on with it.")
+    return message
+
+
+def _open(messages: Messages, command: Command, id: MessageId) -> Message:
+    message = _own(messages, command, id)
+    _refuse_closed(message)
+    return message
+
+
+def _refuse_closed(message: Message) -> None:
+    if message.status != "open":
+        raise Conflict(f"Message {message.id!r} is {message.status}; start another.", status_now=message.status)
+
+
+def evolve(messages: Messages, event: Event) -> Messages:
+    """Fold one event."""
+    match event.data:
+        case MessageDelta() as data:
+            message = messages[data.message]
+            streamed = extend(message.streamed, data.part or "text", data.text)
+            return messages.set(data.message, message._replace(index=data.index + 1, streamed=streamed))
+        case MessagePosted() as data:
+            posted = Message(data.message, event.actor, data.kind, event.audience, event.version, "completed")
+            return messages.set(data.message, posted)
+        case MessageStarted() as data:
+            started = Message(data.message, event.actor, data.kind, event.audience, event.version, "open")
+            return messages.set(data.message, started)
+        case MessageCompleted() as data:
+            done = messages[data.message]._replace(status="completed", streamed=None)
+            return messages.set(data.message, done)
+        case MessageAborted() as data:
+            ended = messages[data.message]._replace(status="aborted", streamed=None)
+            return messages.set(data.message, ended)
+    return messages

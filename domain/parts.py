@@ -1,0 +1,81 @@
+"""What messages are made of, and how streamed text becomes parts."""
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+StreamedKind = Literal["text", "reasoning"]
+Short = Annotated[str, StringConstraints(max_length=2_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextPart(_Part):
+    """What is said."""
+
+    kind: Literal["text"] = "text"
+    text: str
+
+
+class ReasoningPart(_Part):
+    """What was thought on the way."""
+
+    kind: Literal["reasoning"] = "reasoning"
+    text: str
+
+
+class DataPart(_Part):
+    """A JSON value for programs; `name` says which."""
+
+    kind: Literal["data"] = "data"
+    data: JsonValue = None
+    name: Short | None = None
+
+
+class CitationPart(_Part):
+    """Where something comes from."""
+
+    kind: Literal["citation"] = "citation"
+    source: Short
+    title: Short | None = None
+    quote: str | None = None
+
+
+Part = Annotated[TextPart | ReasoningPart | DataPart | CitationPart, Field(discriminator="kind")]
+
+
+class Streamed(NamedTuple):
+    """The text of an open message so far: its last chunk and, through `before`, all earlier ones. Sharing the earlier
+    chunks makes appending O(1) while older states stay as they were."""
+
+    before: "Streamed | None"
+    kind: StreamedKind
+    text: str
+    length: int
+
+
+def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed:
+    """Append one chunk. `length` counts UTF-8 bytes."""
+    length = 0 if streamed is None else streamed.length
+    return Streamed(streamed, kind, text, length + len(text.encode()))
+
+
+def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:
+    """Join the chunks: consecutive chunks of one kind make one part."""
+    runs: list[tuple[StreamedKind, list[str]]] = []
+    while streamed is not None:
+        if not runs or runs[-1][0] != streamed.kind:
+            runs.append((streamed.kind, []))
+        runs[-1][1].append(streamed.text)
+        streamed = streamed.before
+    return tuple(
+        (TextPart if kind == "text" else ReasoningPart)(text="".join(reversed(chunks)))
+        for kind, chunks in reversed(runs)
+    )
+
+
+def text_of(parts: "tuple[Part, ...]") -> str:
+    """The words of a message: its text parts, joined."""
+    return "".join(part.text for part in parts if isinstance(part, TextPart))

@@ -1,0 +1,181 @@
+"""Sessions: opened, described, labelled, closed and opened again.
+
+A session exists from its `session.opened` event. A closed session keeps its history and refuses every command but
+`session.reopen`.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from .errors import Conflict, NoChange
+from .merge_patch import merge
+from .model import Command, CommandData, Decision, Event, EventData, JsonObject, decided
+
+SUBJECT = "session"
+Title = Annotated[str, StringConstraints(max_length=500)]
+Reason = Annotated[str, StringConstraints(max_length=2_000)]
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+LabelValue = Annotated[str, StringConstraints(max_length=256)]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
+MAX_LABELS = 64
+
+
+class _SessionEvent(EventData):
+    def subject(self) -> str:
+        return SUBJECT
+
+
+class SessionOpened(_SessionEvent):
+    """A session came to be."""
+
+    type = "session.opened"
+    title: Title | None = None
+    labels: Labels | None = None
+    metadata: dict[str, JsonValue] | None = None
+
+
+class SessionDescribed(_SessionEvent):
+    """The title was replaced, or the metadata changed by a merge patch (RFC 7386)."""
+
+    type = "session.described"
+    title: Title | None = None
+    metadata: dict[str, JsonValue] | None = None
+
+
+class SessionLabelled(_SessionEvent):
+    """Labels were set and removed."""
+
+    type = "session.labelled"
+    set: Labels = Field(default_factory=dict)
+    remove: tuple[LabelName, ...] = ()
+
+
+class SessionClosed(_SessionEvent):
+    """The session ended; nothing more is written to it until it is reopened."""
+
+    type = "session.closed"
+    reason: Reason | None = None
+
+
+class SessionReopened(_SessionEvent):
+    """The session goes on."""
+
+    type = "session.reopened"
+    reason: Reason | None = None
+
+
+class _SessionCommand(CommandData):
+    concept: ClassVar[str] = "session"
+
+
+class OpenSession(_SessionCommand):
+    """Create the session. Refused with `conflict` when it exists already."""
+
+    do = "session.open"
+    revives = True
+    title: Title | None = None
+    labels: Labels | None = None
+    metadata: dict[str, JsonValue] | None = None
+
+
+class DescribeSession(_SessionCommand):
+    """Replace the title, or change the metadata by a merge patch."""
+
+    do = "session.describe"
+    title: Title | None = None
+    metadata: dict[str, JsonValue] | None = None
+
+
+class LabelSession(_SessionCommand):
+    """Set and remove labels."""
+
+    do = "session.label"
+    set: Labels = Field(default_factory=dict)
+    remove: Annotated[tuple[LabelName, ...], Field(max_length=64)] = ()
+
+
+class CloseSession(_SessionCommand):
+    """End the session."""
+
+    do = "session.close"
+    reason: Reason | None = None
+
+
+class ReopenSession(_SessionCommand):
+    """Open a closed session again."""
+
+    do = "session.reopen"
+    revives = True
+    reason: Reason | None = None
+
+
+class Session(NamedTuple):
+    """What is known of the session itself."""
+
+    status: Literal["none", "open", "closed"] = "none"
+    title: str | None = None
+    labels: dict[str, str] = {}
+    metadata: JsonObject = {}
+
+
+EMPTY = Session()
+
+
+def decide(session: Session, command: Command) -> Decision:
+    """Apply the rules above to one command."""
+    match command.data:
+        case OpenSession() as data:
+            if session.status != "none":
+                raise Conflict(f"Session {command.session!r} exists already; use it, or choose another id.")
+            return decided(SessionOpened(title=data.title, labels=data.labels, metadata=data.metadata))
+        case DescribeSession() as data:
+            return _describe(session, data)
+        case LabelSession() as data:
+            return _label(session, data)
+        case CloseSession() as data:
+            return decided(SessionClosed(reason=data.reason))
+        case ReopenSession() as data:
+            if session.status == "open":
+                raise NoChange("The session is open.")
+            return decided(SessionReopened(reason=data.reason))
+    raise NotImplementedError(command.data.do)
+
+
+def _describe(session: Session, data: DescribeSession) -> Decision:
+    metadata = session.metadata if data.metadata is None else merge(session.metadata, data.metadata)
+    title = session.title if data.title is None else data.title
+    if (title, metadata) == (session.title, session.metadata):
+        raise NoChange("Title and metadata are so already.")
+    return decided(SessionDescribed(title=data.title, metadata=data.metadata))
+
+
+def _label(session: Session, data: LabelSession) -> Decision:
+    labels = _labelled(session.labels, data.set, data.remove)
+    if labels == session.labels:
+        raise NoChange("The labels are so already.")
+    if len(labels) > MAX_LABELS:
+        raise Conflict(f"A session has at most {MAX_LABELS} labels; remove some first.", labels=len(session.labels))
+    return decided(SessionLabelled(set=data.set, remove=data.remove))
+
+
+def evolve(session: Session, event: Event) -> Session:
+    """Fold one event."""
+    match event.data:
+        case SessionOpened() as data:
+            return Session("open", data.title, data.labels or {}, data.metadata or {})
+        case SessionDescribed() as data:
+            title = session.title if data.title is None else data.title
+            metadata: Any = session.metadata if data.metadata is None else merge(session.metadata, data.metadata)
+            return session._replace(title=title, metadata=metadata)
+        case SessionLabelled() as data:
+            return session._replace(labels=_labelled(session.labels, data.set, data.remove))
+        case SessionClosed():
+            return session._replace(status="closed")
+        case SessionReopened():
+            return session._replace(status="open")
+    return session
+
+
+def _labelled(labels: dict[str, str], add: dict[str, str], remove: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, value in {**labels, **add}.items() if name not in remove}

@@ -1,0 +1,113 @@
+"""Tool calls: called, then returned, with a result or an error."""
+
+from typing import Annotated, ClassVar, NamedTuple
+
+from immutables import Map
+from pydantic import JsonValue, StringConstraints
+
+from .audience import Audience
+from .errors import Conflict, Forbidden, NotFound
+from .ids import CallId, MessageId, Name, ParticipantId, Version
+from .model import Command, CommandData, Decision, Event, EventData, decided
+
+ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+
+
+class _ToolEvent(EventData):
+    call: CallId
+
+    def subject(self) -> str:
+        return f"tool:{self.call}"
+
+
+class ToolCalled(_ToolEvent):
+    """A tool was called, on behalf of `message` where that is given."""
+
+    type = "tool.called"
+    tool: Name
+    arguments: JsonValue = None
+    message: MessageId | None = None
+
+
+class ToolReturned(_ToolEvent):
+    """The call ended, with a `result` or an `error`."""
+
+    type = "tool.returned"
+    result: JsonValue = None
+    error: ErrorText | None = None
+
+
+class _ToolCommand(CommandData):
+    concept: ClassVar[str] = "tools"
+    call: CallId
+
+
+class CallTool(_ToolCommand):
+    """Record that a tool is being called."""
+
+    do = "tool.call"
+    tool: Name
+    arguments: JsonValue = None
+    message: MessageId | None = None
+    audience: Audience | None = None
+
+
+class ReturnTool(_ToolCommand):
+    """Record how a call ended."""
+
+    do = "tool.return"
+    result: JsonValue = None
+    error: ErrorText | None = None
+
+
+class Call(NamedTuple):
+    """A tool call; `open` until it returned."""
+
+    id: CallId
+    caller: ParticipantId
+    tool: str
+    audience: tuple[str, ...] | None
+    since: Version
+    open: bool
+
+
+Calls = Map[str, Call]
+EMPTY: Calls = Map()
+
+
+def decide(calls: Calls, command: Command) -> Decision:
+    """Apply the rules to one command."""
+    match command.data:
+        case CallTool() as data:
+            if data.call in calls:
+                raise Conflict(f"Tool call {data.call!r} exists already; choose another id.")
+            called = ToolCalled(call=data.call, tool=data.tool, arguments=data.arguments, message=data.message)
+            return decided(called, audience=data.audience)
+        case ReturnTool() as data:
+            call = _open(calls, command, data.call)
+            return decided(
+                ToolReturned(call=call.id, result=data.result, error=data.error), audience=call.audience
+            )
+    raise NotImplementedError(command.data.do)
+
+
+def _open(calls: Calls, command: Command, id: CallId) -> Call:
+    call = calls.get(id)
+    if call is None:
+        raise NotFound(f"There is no tool call {id!r}.")
+    if call.caller != command.actor.id:
+        raise Forbidden(f"Tool call {id!r} is {call.caller!r}'s; only the caller may return it.")
+    if not call.open:
+        raise Conflict(f"Tool call {id!r} has returned.")
+    return call
+
+
+def evolve(calls: Calls, event: Event) -> Calls:
+    """Fold one event."""
+    match event.data:
+        case ToolCalled() as data:
+            call = Call(data.call, event.actor, data.tool, event.audience, event.version, True)
+            return calls.set(data.call, call)
+        case ToolReturned() as data:
+            return calls.set(data.call, calls[data.call]._replace(open=False))
+    return calls

@@ -1,0 +1,82 @@
+"""The port that every engine implements: the least that a log needs from its storage.
+
+An engine stores and reads; it decides nothing. Ordering, expectations, repeats and delivery are the committer's and
+the hub's work, the same over every engine. All methods are coroutines and never block the loop; each may be cancelled,
+and a cancelled `write` may still have been committed.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
+
+from ..domain.ids import Position, SessionId, Version
+from .records import Batch, ProducerMark, Record
+
+
+class Mark(NamedTuple):
+    """Where a log stands: its last position, and the epoch that tells it from a restored or recreated one."""
+
+    position: Position
+    epoch: str
+
+
+class KeyTaken(Exception):
+    """A record's (session, key) or (session, version) is in the log already; nothing of the batch was written."""
+
+
+class TrackingTaken(Exception):
+    """A tracking of the batch stands at its new position or beyond already; nothing of the batch was written."""
+
+
+class LogMoved(Exception):
+    """The log is not at the batch's `after`: another process has written; nothing of the batch was written."""
+
+
+class Engine(Protocol):
+    """Storage of one log. Errors: the `LogError` tree of `domain.errors`, and the three exceptions above."""
+
+    name: str
+    writable: bool
+
+    async def open(self) -> Mark:
+        """Make ready, creating the schema where there is none (writers only). Raises LogInUse, LogUnreadable."""
+
+    async def close(self) -> None:
+        """Release everything; waits for a write in progress. Safe to call twice."""
+
+    async def mark(self) -> Mark:
+        """The last committed position, also of other processes."""
+
+    async def write(self, batch: Batch) -> None:
+        """Commit durably, all or nothing. Nothing is written when it raises
+        KeyTaken, TrackingTaken, LogMoved, LogReadOnly or LogFailed."""
+
+    async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
+        """The session's events with version > after, in order, at most `limit`."""
+
+    async def read_log(self, after: int, limit: int) -> list[Record]:
+        """The log's events with position > after, in order, at most `limit`."""
+
+    async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
+        """The records that carry these keys."""
+
+    async def read_heads(
+        self, subjects: Collection[tuple[SessionId, str]]
+    ) -> dict[tuple[SessionId, str], Version]:
+        """The heads of these (session, subject) pairs; a subject that no event was about is left out."""
+
+    async def read_producers(
+        self, producers: Collection[tuple[SessionId, str]]
+    ) -> dict[tuple[SessionId, str], ProducerMark]:
+        """What the log knows of these (session, producer id) pairs."""
+
+    async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
+        """Sessions with id > after that begin with `prefix`, by id, each with its version."""
+
+    async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:
+        """Every event about `subject` in these sessions, in position order. Cheap for the subject `session` only."""
+
+    async def changed(self, after: Position, timeout: float) -> bool:
+        """Wait until another process may have committed past `after`, or for `timeout` seconds. A hint, no proof."""
+
+    async def read_tracking(self, name: str) -> Position:
+        """The position that the tracking `name` has recorded; 0 if there is none."""

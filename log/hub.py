@@ -1,0 +1,63 @@
+"""The hub: tells everyone in this process what was committed, in position order.
+
+It keeps the newest records in a bounded ring and hands each batch to its listeners. A listener is a plain function,
+called on the loop right after the commit (or after the tail read another process's events); it must return quickly.
+Who needs what has left the ring reads the storage.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from ..domain.ids import Position
+from .records import Record
+
+Listener = Callable[[list[Record]], None]
+
+
+class Hub:
+    """The newest records and those who want to hear of more."""
+
+    def __init__(self, max_records: int, max_bytes: int) -> None:
+        self._ring: deque[Record] = deque()
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._listeners: list[Listener] = []
+        self._moved = asyncio.Event()
+        self.position = Position(0)
+
+    def start_at(self, position: Position) -> None:
+        """Say where the log stands, before anything is published."""
+        self.position = position
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every batch from now on; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def publish(self, records: list[Record]) -> None:
+        """Take over committed records; they must follow directly on what was published before."""
+        assert records[0].position == self.position + 1, "positions are published without a hole"
+        self.position = records[-1].position
+        self._ring.extend(records)
+        self._bytes += sum([len(record.data) for record in records])
+        while len(self._ring) > self._max_records or self._bytes > self._max_bytes:
+            self._bytes -= len(self._ring.popleft().data)
+        for listener in tuple(self._listeners):
+            listener(records)
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def since(self, position: Position) -> Iterable[Record] | None:
+        """The records after `position`, or None when some of them have left the ring."""
+        behind = self.position - position
+        if behind > len(self._ring):
+            return None
+        return islice(self._ring, len(self._ring) - behind, None) if behind > 0 else ()
+
+    async def wait(self, position: Position) -> None:
+        """Wait until the log stands beyond `position`."""
+        while self.position <= position:
+            await self._moved.wait()

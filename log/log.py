@@ -1,0 +1,146 @@
+"""The log: one engine, one committer, one hub.
+
+    async with Log(SqliteEngine("hansard.db")) as log:
+        result = await log.submit(command)
+        async for record in log.follow(0): ...
+
+A log opened for reading has no committer: a tail brings in what the writing process commits.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Self
+
+from ..domain.errors import LogReadOnly
+from ..domain.ids import Position, SessionId, Version
+from ..domain.model import Command
+from ..domain.session import State
+from .cache import Places, Sessions
+from .committer import Committer
+from .engine import Engine
+from .hub import Hub
+from .records import Append, Appended, Producer, Record
+from .requests import Execute, Request, Write
+
+PAGE = 1_000
+POLL = 1.0
+
+
+class Log:
+    """An open log. All methods must be called on the loop that opened it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        sessions_at_hand: int = 1_000,
+        max_waiting: int = 20_000,
+        max_waiting_bytes: int = 64 * 2**20,
+        ring_records: int = 20_000,
+        ring_bytes: int = 32 * 2**20,
+    ) -> None:
+        self.engine = engine
+        self.epoch = ""
+        self.hub = Hub(ring_records, ring_bytes)
+        self._sessions = Sessions(engine, sessions_at_hand)
+        self._places = Places(engine, sessions_at_hand)
+        self._committer = Committer(
+            engine,
+            self._sessions,
+            self._places,
+            self.hub.publish,
+            max_waiting=max_waiting,
+            max_waiting_bytes=max_waiting_bytes,
+        )
+        self._work: asyncio.Task[None] | None = None
+
+    @property
+    def position(self) -> Position:
+        """The last position that is readable here."""
+        return self.hub.position
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not answered yet."""
+        return self._committer.waiting
+
+    async def broken(self) -> None:
+        """Wait until the log's work ends by itself, which only a fault makes it do; raises that fault."""
+        if self._work is not None:
+            await asyncio.shield(self._work)
+
+    @property
+    def working(self) -> bool:
+        """Whether the log still writes, or follows its writer."""
+        return self._work is not None and not self._work.done()
+
+    async def __aenter__(self) -> Self:
+        mark = await self.engine.open()
+        self.epoch = mark.epoch
+        self.hub.start_at(mark.position)
+        self._committer.start_at(mark.position)
+        self._work = asyncio.create_task(self._committer.run() if self.engine.writable else self._tail())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._committer.close()
+        try:
+            if self._work is not None:
+                if not self.engine.writable:
+                    self._work.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._work
+        finally:
+            await self.engine.close()
+
+    def submit(
+        self,
+        command: Command,
+        *,
+        expect: Mapping[str, Version] | None = None,
+        producer: Producer | None = None,
+        size: int = 0,
+    ) -> "asyncio.Future[Appended]":
+        """Decide a command and append what follows from it.
+
+        The future is done after the commit. Cancelling it withdraws the command only while it still waits. It fails
+        with the `Refused` tree (nothing was written) or `LogFailed`. A repeated command gets its first result.
+        """
+        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        return self._submit(Execute(answer, size, command, expect or {}, producer))
+
+    def append(self, append: Append) -> "asyncio.Future[Appended]":
+        """Append drafts as they are, without deciding anything. Same guarantees as `submit`."""
+        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        return self._submit(Write(answer, sum(len(draft.data) for draft in append.drafts), append))
+
+    async def state(self, session: SessionId) -> State:
+        """The session folded up to its last committed event."""
+        return self._sessions.get(session) or await self._sessions.load(session)
+
+    async def follow(self, after: Position) -> AsyncIterator[list[Record]]:
+        """The log from `after` on, in pages, for ever: each event once, in position order."""
+        while True:
+            page = self.hub.since(after)
+            records = await self.engine.read_log(after, PAGE) if page is None else list(page)
+            if records:
+                yield records
+                after = records[-1].position
+            else:
+                await self.hub.wait(after)
+
+    def _submit(self, request: Request) -> "asyncio.Future[Appended]":
+        if not self.engine.writable:
+            raise LogReadOnly("This log was opened for reading; send commands to the process that writes it.")
+        self._committer.submit(request)
+        return request.answer
+
+    async def _tail(self) -> None:
+        """Bring in what other processes commit. The wake-up is only a hint: it reads after every wait."""
+        while True:
+            while records := await self.engine.read_log(self.position, PAGE):
+                self._sessions.follow(records)
+                self._places.follow(records)
+                self.hub.publish(records)
+            await self.engine.changed(self.position, POLL)

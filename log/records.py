@@ -1,0 +1,107 @@
+"""What goes into the log and what comes out of it.
+
+A `Draft` is an event without its place; an `Append` is the drafts that enter one session together or not at all;
+a `Record` is an event with its place, as stored. A record's `data` is the UTF-8 JSON of the event's envelope without
+position, session and version, so that the wire form is made by splicing bytes, never by decoding and encoding again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..domain.ids import Position, SessionId, Version
+
+ANYTHING = ""
+"""The subject that every event of a session advances: its head is the session's version."""
+
+
+class Draft(NamedTuple):
+    """An event that asks to be appended.
+
+    `subject` is what the event is about; `also` names further subjects whose heads it advances; `key` makes it unique
+    in its session for ever; `time` is in microseconds since 1970 (UTC).
+    """
+
+    type: str
+    subject: str
+    data: bytes
+    time: int
+    key: str | None = None
+    also: tuple[str, ...] = ()
+
+
+class Producer(NamedTuple):
+    """Makes a stream of appends repeatable without a key for each: `seq` counts up within `epoch`, which rises when
+    the producer starts anew. A repeat is recognised by its `seq`; an older epoch is fenced."""
+
+    id: str
+    epoch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Drafts for one session, written together or not at all.
+
+    `expect` maps subjects to the version at which each must stand (0: nothing yet). `first_version` places the drafts
+    at explicit versions, for importers and for the eventsourcing library; otherwise they follow the session's head.
+    `tracking` advances a named position in the same commit; an append may have a tracking and no drafts.
+    """
+
+    session: SessionId
+    drafts: tuple[Draft, ...]
+    expect: Mapping[str, Version] = field(default_factory=dict)
+    producer: Producer | None = None
+    first_version: int | None = None
+    tracking: tuple[str, Position] | None = None
+
+
+class Appended(NamedTuple):
+    """The places that an append took. `repeated`: it had been written before, and these are its first places."""
+
+    versions: tuple[Version, ...]
+    positions: tuple[Position, ...]
+    repeated: bool = False
+
+
+class Record(NamedTuple):
+    """A stored event. `time` is in microseconds since 1970 (UTC)."""
+
+    position: Position
+    session: SessionId
+    version: Version
+    subject: str
+    type: str
+    data: bytes
+    key: str | None
+    time: int
+
+    def wire(self) -> bytes:
+        """The event's envelope as UTF-8 JSON, for every face of the product."""
+        return b'{"position":%d,"session":"%s","version":%d,%s' % (
+            self.position,
+            self.session.encode(),
+            self.version,
+            self.data[1:],
+        )
+
+
+class ProducerMark(NamedTuple):
+    """The last append of a producer that the log knows: its `seq`, and the position of that append's last event."""
+
+    epoch: int
+    seq: int
+    position: Position
+
+
+class Batch(NamedTuple):
+    """What one commit writes: contiguous records, the heads they leave behind, the producers and trackings they advance.
+
+    It applies only to a log whose last position is `after`; otherwise another process has written.
+    """
+
+    after: Position
+    records: list[Record]
+    heads: dict[tuple[SessionId, str], Version]
+    producers: dict[tuple[SessionId, str], ProducerMark]
+    tracking: dict[str, Position]

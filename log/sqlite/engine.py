@@ -1,0 +1,129 @@
+"""The SQLite engine: the port over one file, without ever blocking the event loop.
+
+One thread writes, with a connection of its own; two read. A writer holds the lock beside the file while it is
+open, and SQLite's write-ahead mode lets any number of readers, here and in other processes, read beside it.
+Commits are synced to the disk before `write` returns.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ...domain.errors import LogReadOnly
+from ...domain.ids import Position, SessionId, Version
+from ..engine import Mark
+from ..records import Batch, ProducerMark, Record
+from . import reading
+from .file import open_reader, open_writer
+from .lane import Lane
+from .lock import WriterLock
+from .writing import write_batch
+
+_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.05  # seconds
+
+
+class SqliteEngine:
+    """One log in the file `path`. An engine is opened once; open a new one after `close`.
+
+    Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open)
+    and `<path>.lock`. With `read_only` nothing is created, changed or locked.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        self.path = Path(path).resolve()  # one file, one lock, whatever it is called
+        self.writable = not read_only
+        self._lock = WriterLock(self.path)
+        self._writer = Lane("hansard-writer", 1, self._open_writer)
+        self._readers = Lane("hansard-reader", 2, self._open_reader)
+
+    async def open(self) -> Mark:
+        """Raises LogInUse if another engine writes this file, LogUnreadable if it is no log or cannot be
+        opened."""
+        try:
+            if self.writable:
+                await self._writer.run(reading.read_mark)
+            return await self.mark()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Waits for a write in progress, also one whose task was cancelled. Goes on in its thread if
+        cancelled."""
+        await asyncio.to_thread(self._close)
+
+    async def mark(self) -> Mark:
+        return await self._readers.run(reading.read_mark)
+
+    async def write(self, batch: Batch) -> None:
+        """Writes in the order of asking. A cancelled write that has begun is carried through in its
+        thread."""
+        if not self.writable:
+            raise LogReadOnly(
+                f"{self.path} was opened for reading; write in the process that opened it to write."
+            )
+        await self._writer.run(write_batch, batch)
+
+    async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
+        return await self._readers.run(reading.read_session, session, after, limit)
+
+    async def read_log(self, after: int, limit: int) -> list[Record]:
+        return await self._readers.run(reading.read_log, after, limit)
+
+    async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
+        return await self._readers.run(reading.read_keys, keys)
+
+    async def read_heads(
+        self, subjects: Collection[tuple[SessionId, str]]
+    ) -> dict[tuple[SessionId, str], Version]:
+        return await self._readers.run(reading.read_heads, subjects)
+
+    async def read_producers(
+        self, producers: Collection[tuple[SessionId, str]]
+    ) -> dict[tuple[SessionId, str], ProducerMark]:
+        return await self._readers.run(reading.read_producers, producers)
+
+    async def list_sessions(
+        self, after: str, limit: int, prefix: str = ""
+    ) -> list[tuple[SessionId, Version]]:
+        return await self._readers.run(reading.list_sessions, after, limit, prefix)
+
+    async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:
+        return await self._readers.run(reading.read_subject, sessions, subject)
+
+    async def read_tracking(self, name: str) -> Position:
+        return await self._readers.run(reading.read_tracking, name)
+
+    async def changed(self, after: Position, timeout: float) -> bool:
+        """A reader polls, every 5 ms at first and every 50 ms after a while. While a writer holds the lock
+        nobody else can write, so it looks once and then lets the time pass."""
+        if self.writable:
+            return await self._is_past(after) or await asyncio.sleep(timeout, False)
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + timeout, _SHORTEST_POLL
+        while not await self._is_past(after):
+            left = deadline - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.25, _LONGEST_POLL)
+        return True
+
+    async def _is_past(self, position: Position) -> bool:
+        return (await self.mark()).position > position
+
+    def _open_writer(self) -> sqlite3.Connection:
+        return open_writer(self.path, self._lock.acquire)
+
+    def _open_reader(self) -> sqlite3.Connection:
+        return open_reader(self.path)
+
+    def _close(self) -> None:
+        # The writer's connection goes last: whoever closes last folds the write-ahead file into the log.
+        self._readers.close()
+        self._writer.close()
+        self._lock.release()

@@ -1,0 +1,95 @@
+"""The log's file: opened, recognised, and made where there is none.
+
+A file is ours by the application id in its header, and readable by the schema version beside it. Anything
+else is left exactly as it was found.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from ...domain.errors import LogUnreadable
+from . import sql
+
+
+def open_writer(path: Path, lock: Callable[[], None]) -> sqlite3.Connection:
+    """Open for writing, making the log where there is none. `lock` is called once the file is known to be
+    free or ours, and before anything is written."""
+    connection = _connect(path, "rwc")
+    try:
+        _recognise(connection, path)
+        lock()
+        connection.execute(sql.SYNC_EACH_COMMIT)
+        if not _recognise(connection, path):
+            _create(connection)
+        connection.execute(sql.WRITE_AHEAD)
+        connection.execute(sql.CUT_WRITE_AHEAD)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open for reading; needs no lock and changes nothing, and a writer may live beside it."""
+    if not path.exists():
+        raise LogUnreadable(f"There is no log at {path}; check the path, or let a writer create it.")
+    connection = _connect(path, "ro")
+    try:
+        if not _recognise(connection, path):
+            raise LogUnreadable(f"{path} is empty; let a writer make it a log first.")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Transactions are begun and ended by our own statements only (isolation_level None). A lane hands a
+    connection from thread to thread, one at a time, so the module's own check is off."""
+    try:
+        return sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.OperationalError as error:
+        raise _closed(path, error) from error
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file holds a log; False if it is empty. Raises LogUnreadable for anything else."""
+    try:
+        ((application,),) = connection.execute(sql.READ_APPLICATION_ID).fetchall()
+        ((version,),) = connection.execute(sql.READ_SCHEMA_VERSION).fetchall()
+        ((tables,),) = connection.execute(sql.COUNT_TABLES).fetchall()
+    except sqlite3.OperationalError as error:
+        raise _closed(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise LogUnreadable(f"{path} is damaged, or not a log: {error}. Check the path.") from error
+    if application == sql.APPLICATION_ID:
+        if version > sql.SCHEMA_VERSION:
+            raise LogUnreadable(
+                f"{path} has schema {version}, and this Hansard knows none after {sql.SCHEMA_VERSION}: upgrade it."
+            )
+        return True
+    if tables or application:
+        raise LogUnreadable(f"{path} is a database of another program; name a file of its own for the log.")
+    return False
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(sql.BEGIN)
+    for statement in sql.SCHEMA:
+        connection.execute(statement)
+    connection.execute(sql.CREATE_LOG, (secrets.token_hex(8),))
+    connection.execute(sql.COMMIT)
+
+
+def _closed(path: Path, error: sqlite3.OperationalError) -> LogUnreadable:
+    """SQLite keeps files beside the log even to read it, so the directory matters as much as the file."""
+    if not path.parent.is_dir():
+        return LogUnreadable(f"The directory {path.parent} does not exist; create it, or check the path.")
+    return LogUnreadable(
+        f"{path} cannot be opened: {error}. This process must be allowed to write the directory, even only to read "
+        "the log; a copy elsewhere will do for that."
+    )

@@ -1,0 +1,76 @@
+"""Threads that use connections: how the engine keeps SQLite away from the event loop.
+
+A lane is a fixed number of threads and at most as many connections. A piece of work takes an idle connection,
+or opens one, and puts it back; so a connection is used by one thread at a time, and work never waits for a
+connection. A lane of one thread does its work in the order of asking. Work that has begun goes on when the
+task that awaits it is cancelled.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+from ...domain.errors import LogFailed, LogUnreadable
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# What SQLite says of a file that is damaged or was never a database.
+_UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class Lane:
+    """`size` threads; `connect` is called in one of them whenever a connection is missing."""
+
+    def __init__(self, name: str, size: int, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._connect = connect
+        self._idle: list[sqlite3.Connection] = []
+
+    async def run(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
+        """Do `work(connection, *args)` in a thread. What SQLite fails at is raised as LogFailed or
+        LogUnreadable."""
+        try:
+            future = self._threads.submit(self._work, lambda connection: work(connection, *args))
+        except RuntimeError:
+            raise LogFailed("The log is closed; open it again.") from None
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Wait for the work that has been asked for, then close the connections. Blocks; safe to call
+        twice."""
+        self._threads.shutdown(wait=True)
+        while self._idle:
+            self._idle.pop().close()
+
+    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._take()
+            try:
+                return work(connection)
+            finally:
+                self._idle.append(connection)
+        except sqlite3.Error as error:
+            raise explain(error) from error
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+
+def explain(error: sqlite3.Error) -> LogFailed | LogUnreadable:
+    """SQLite's error as one of ours. The low byte of its code is the kind, the rest only detail."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _UNREADABLE:
+        return LogUnreadable(f"The log's file is damaged, or not a log: {error}. Restore it from a copy.")
+    if code == sqlite3.SQLITE_FULL:
+        return LogFailed(f"The log's disk is full ({error}); make room, then try again.")
+    if code == sqlite3.SQLITE_BUSY:
+        return LogFailed(f"Another program holds the log's file ({error}); stop it, then try again.")
+    return LogFailed(
+        f"The log's file failed: {error}. Look at the disk and the file's permissions, then try again."
+    )

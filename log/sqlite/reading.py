@@ -1,0 +1,92 @@
+"""How the log's file is read: each function is one statement, and so one consistent view of the log.
+
+Every answer comes as one row (why: see `sql`) and its statement ends with it, so that a connection at rest
+never keeps an old state of the log alive in the write-ahead file. An answer's data must stay below SQLite's
+longest value, 1 GB.
+"""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import orjson
+
+from ...domain.ids import Position, SessionId, Version
+from ..engine import Mark
+from ..records import ProducerMark, Record
+from . import sql
+
+Pairs = Collection[tuple[str, str]]
+
+_DATA = 5  # where a row of the gathered columns has the length of the data, and a Record the data
+_END = "\U0010ffff"  # sorts after every name
+
+
+def read_mark(connection: sqlite3.Connection) -> Mark:
+    ((position, epoch),) = connection.execute(sql.READ_MARK).fetchall()
+    return Mark(position, epoch)
+
+
+def read_log(connection: sqlite3.Connection, after: int, limit: int) -> list[Record]:
+    return _records(connection, sql.READ_LOG, (after, limit))
+
+
+def read_session(connection: sqlite3.Connection, session: SessionId, after: int, limit: int) -> list[Record]:
+    return _records(connection, sql.READ_SESSION, (session, after, limit))
+
+
+def read_subject(connection: sqlite3.Connection, sessions: Sequence[SessionId], subject: str) -> list[Record]:
+    if subject == "session":
+        return _records(connection, sql.READ_SUBJECT_SESSION, (_json(sessions),))
+    return _records(connection, sql.READ_SUBJECT, (_json(sessions), subject))
+
+
+def read_keys(connection: sqlite3.Connection, keys: Pairs) -> dict[tuple[SessionId, str], Record]:
+    found = _records(connection, sql.READ_KEYS, (_json(keys),))
+    return {(record.session, record.key): record for record in found if record.key is not None}
+
+
+def read_heads(connection: sqlite3.Connection, subjects: Pairs) -> dict[tuple[SessionId, str], Version]:
+    rows = _rows(connection, sql.READ_HEADS, subjects)
+    return {(session, subject): version for session, subject, version in rows}
+
+
+def read_producers(
+    connection: sqlite3.Connection, producers: Pairs
+) -> dict[tuple[SessionId, str], ProducerMark]:
+    rows = _rows(connection, sql.READ_PRODUCERS, producers)
+    return {(session, producer): ProducerMark(*mark) for session, producer, *mark in rows}
+
+
+def list_sessions(
+    connection: sqlite3.Connection, after: str, limit: int, prefix: str
+) -> list[tuple[SessionId, Version]]:
+    bounds = {"after": after, "prefix": prefix, "end": prefix + _END, "limit": limit}
+    ((rows,),) = connection.execute(sql.LIST_SESSIONS, bounds).fetchall()
+    return [(session, version) for session, version in orjson.loads(rows)]
+
+
+def read_tracking(connection: sqlite3.Connection, name: str) -> Position:
+    found = connection.execute(sql.READ_TRACKING, (name,)).fetchall()
+    return Position(found[0][0] if found else 0)
+
+
+def _records(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> list[Record]:
+    ((rows, data),) = connection.execute(statement, values).fetchall()
+    records, start = [], 0
+    for row in orjson.loads(rows):
+        end = start + row[_DATA]
+        row[_DATA] = data[start:end]
+        start = end
+        records.append(Record._make(row))
+    return records
+
+
+def _rows(connection: sqlite3.Connection, statement: str, wanted: Pairs) -> list[list[Any]]:
+    ((rows,),) = connection.execute(statement, (_json(wanted),)).fetchall()
+    found: list[list[Any]] = orjson.loads(rows)
+    return found
+
+
+def _json(wanted: Collection[object]) -> str:
+    return orjson.dumps(list(wanted)).decode()
