@@ -63,9 +63,7 @@ class SqliteEngine:
         """Writes in the order of asking. A cancelled write that has begun is carried through in its
         thread."""
         if not self.writable:
-            raise LogReadOnly(
-                f"{self.path} was opened for reading; write in the process that opened it to write."
-            )
+            raise LogReadOnly(f"{self.path} was opened for reading; write in the process that opened it to write.")
         await self._writer.run(write_batch, batch)
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
@@ -77,9 +75,7 @@ class SqliteEngine:
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
         return await self._readers.run(reading.read_keys, keys)
 
-    async def read_heads(
-        self, subjects: Collection[tuple[SessionId, str]]
-    ) -> dict[tuple[SessionId, str], Version]:
+    async def read_heads(self, subjects: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Version]:
         return await self._readers.run(reading.read_heads, subjects)
 
     async def read_producers(
@@ -87,9 +83,7 @@ class SqliteEngine:
     ) -> dict[tuple[SessionId, str], ProducerMark]:
         return await self._readers.run(reading.read_producers, producers)
 
-    async def list_sessions(
-        self, after: str, limit: int, prefix: str = ""
-    ) -> list[tuple[SessionId, Version]]:
+    async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
         return await self._readers.run(reading.list_sessions, after, limit, prefix)
 
     async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:

@@ -49,9 +49,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """Transactions are begun and ended by our own statements only (isolation_level None). A lane hands a
     connection from thread to thread, one at a time, so the module's own check is off."""
     try:
-        return sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
+        return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise _closed(path, error) from error
 
@@ -69,7 +67,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
     if application == sql.APPLICATION_ID:
         if version > sql.SCHEMA_VERSION:
             raise LogUnreadable(
-                f"{path} has schema {version}, and this Hansard knows none after {sql.SCHEMA_VERSION}: upgrade it."
+                f"{path} has schema {version}, and this Hansard knows none after {sql.SCHEMA_VERSION}; upgrade it."
             )
         return True
     if tables or application:
@@ -90,6 +88,6 @@ def _closed(path: Path, error: sqlite3.OperationalError) -> LogUnreadable:
     if not path.parent.is_dir():
         return LogUnreadable(f"The directory {path.parent} does not exist; create it, or check the path.")
     return LogUnreadable(
-        f"{path} cannot be opened: {error}. This process must be allowed to write the directory, even only to read "
-        "the log; a copy elsewhere will do for that."
+        f"{path} cannot be opened: {error}. This process must be allowed to write the directory, even only to "
+        "read the log; a copy elsewhere will do for that."
     )

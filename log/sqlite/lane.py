@@ -71,6 +71,4 @@ def explain(error: sqlite3.Error) -> LogFailed | LogUnreadable:
         return LogFailed(f"The log's disk is full ({error}); make room, then try again.")
     if code == sqlite3.SQLITE_BUSY:
         return LogFailed(f"Another program holds the log's file ({error}); stop it, then try again.")
-    return LogFailed(
-        f"The log's file failed: {error}. Look at the disk and the file's permissions, then try again."
-    )
+    return LogFailed(f"The log's file failed: {error}. Look at the disk and the file's permissions, then try again.")

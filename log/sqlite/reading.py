@@ -51,9 +51,7 @@ def read_heads(connection: sqlite3.Connection, subjects: Pairs) -> dict[tuple[Se
     return {(session, subject): version for session, subject, version in rows}
 
 
-def read_producers(
-    connection: sqlite3.Connection, producers: Pairs
-) -> dict[tuple[SessionId, str], ProducerMark]:
+def read_producers(connection: sqlite3.Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerMark]:
     rows = _rows(connection, sql.READ_PRODUCERS, producers)
     return {(session, producer): ProducerMark(*mark) for session, producer, *mark in rows}
 

@@ -56,9 +56,7 @@ def _apply(connection: sqlite3.Connection, batch: Batch) -> None:
         raise TrackingTaken(", ".join(batch.tracking))
 
 
-def _put(
-    connection: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]
-) -> int:
+def _put(connection: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> int:
     """Write all rows; returns how many were written."""
     written = start = 0
     for size in _sizes(len(rows)):

@@ -1,0 +1,136 @@
+"""The memory engine: a log for tests and trials, with every guarantee of the others but durability.
+
+It is used from one event loop; nothing in it waits in the midst of a change, so each call is atomic.
+"""
+
+import asyncio
+import secrets
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Sequence
+from operator import attrgetter
+
+from ..domain.errors import LogFailed
+from ..domain.ids import Position, SessionId, Version
+from .engine import KeyTaken, LogMoved, Mark, TrackingTaken
+from .records import ANYTHING, Batch, ProducerMark, Record
+
+_version = attrgetter("version")
+
+
+class MemoryEngine:
+    """Keeps the log as long as it lives itself; closing and opening it again loses nothing."""
+
+    name = "memory"
+    writable = True
+
+    def __init__(self) -> None:
+        self._epoch = secrets.token_hex(8)
+        self._log: list[Record] = []
+        self._sessions: dict[SessionId, list[Record]] = {}
+        self._versions: set[tuple[SessionId, Version]] = set()
+        self._keys: dict[tuple[SessionId, str], Record] = {}
+        self._heads: dict[tuple[SessionId, str], Version] = {}
+        self._producers: dict[tuple[SessionId, str], ProducerMark] = {}
+        self._tracking: dict[str, Position] = {}
+        self._open = False
+        self._moved = asyncio.Event()
+
+    async def open(self) -> Mark:
+        self._open = True
+        return self._mark()
+
+    async def close(self) -> None:
+        self._open = False
+
+    async def mark(self) -> Mark:
+        self._check_open()
+        return self._mark()
+
+    async def write(self, batch: Batch) -> None:
+        self._check_open()
+        if batch.after != len(self._log):
+            raise LogMoved(f"the log is at {len(self._log)}, not at {batch.after}")
+        self._check_unique(batch.records)
+        if any(self._tracking.get(name, -1) >= position for name, position in batch.tracking.items()):
+            raise TrackingTaken(", ".join(batch.tracking))
+        self._apply(batch)
+
+    async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
+        self._check_open()
+        records = self._sessions.get(session, [])
+        first = bisect_right(records, after, key=_version)
+        return records[first : first + limit]
+
+    async def read_log(self, after: int, limit: int) -> list[Record]:
+        self._check_open()
+        first = max(after, 0)
+        return self._log[first : first + limit]
+
+    async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
+        self._check_open()
+        return {key: self._keys[key] for key in keys if key in self._keys}
+
+    async def read_heads(self, subjects: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Version]:
+        self._check_open()
+        return {subject: self._heads[subject] for subject in subjects if subject in self._heads}
+
+    async def read_producers(
+        self, producers: Collection[tuple[SessionId, str]]
+    ) -> dict[tuple[SessionId, str], ProducerMark]:
+        self._check_open()
+        return {producer: self._producers[producer] for producer in producers if producer in self._producers}
+
+    async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
+        self._check_open()
+        sessions = sorted(session for session, subject in self._heads if subject == ANYTHING)
+        first = max(bisect_right(sessions, after), bisect_left(sessions, prefix))
+        page = [session for session in sessions[first : first + limit] if session.startswith(prefix)]
+        return [(session, self._heads[session, ANYTHING]) for session in page]
+
+    async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:
+        self._check_open()
+        found = [record for session in set(sessions) for record in self._sessions.get(session, [])]
+        return sorted(record for record in found if record.subject == subject)
+
+    async def read_tracking(self, name: str) -> Position:
+        self._check_open()
+        return self._tracking.get(name, Position(0))
+
+    async def changed(self, after: Position, timeout: float) -> bool:
+        """Returns as soon as anyone who shares this engine has written past `after`."""
+        self._check_open()
+        try:
+            async with asyncio.timeout(timeout):
+                while len(self._log) <= after:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _mark(self) -> Mark:
+        return Mark(Position(len(self._log)), self._epoch)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise LogFailed("The log is closed; open it again.")
+
+    def _check_unique(self, records: list[Record]) -> None:
+        versions = {(record.session, record.version) for record in records}
+        if len(versions) < len(records) or not versions.isdisjoint(self._versions):
+            raise KeyTaken("a version is taken")
+        keys = [(record.session, record.key) for record in records if record.key is not None]
+        if len(set(keys)) < len(keys) or not self._keys.keys().isdisjoint(keys):
+            raise KeyTaken("a key is taken")
+
+    def _apply(self, batch: Batch) -> None:
+        self._log += batch.records
+        for record in batch.records:
+            insort(self._sessions.setdefault(record.session, []), record, key=_version)
+            self._versions.add((record.session, record.version))
+            if record.key is not None:
+                self._keys[record.session, record.key] = record
+        self._heads |= batch.heads
+        self._producers |= batch.producers
+        self._tracking |= batch.tracking
+        self._moved.set()
+        self._moved = asyncio.Event()
