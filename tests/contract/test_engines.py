@@ -1,0 +1,71 @@
+"""Every engine keeps the engine's contract."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from hansard.log.engine import Engine
+from hansard.log.memory import MemoryEngine
+from hansard.log.sqlite import SqliteEngine
+from hansard.testing.contract.engine import ALL, DURABLE, Sentence
+
+
+class Memory:
+    durable = False
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Engine]:
+        engine = MemoryEngine()
+        await engine.open()
+        yield engine
+        await engine.close()
+
+    async def reopen(self, engine: Engine) -> Engine:
+        raise NotImplementedError
+
+
+class Sqlite:
+    durable = True
+
+    def __init__(self, directory: Path) -> None:
+        self._paths = (directory / f"{number}.db" for number in count())
+        self._opened: list[SqliteEngine] = []
+
+    def __call__(self) -> AbstractAsyncContextManager[Engine]:
+        return self._log()
+
+    async def reopen(self, engine: Engine) -> Engine:
+        assert isinstance(engine, SqliteEngine)
+        await engine.close()
+        return await self._open(engine.path)
+
+    @asynccontextmanager
+    async def _log(self) -> AsyncIterator[Engine]:
+        try:
+            yield await self._open(next(self._paths))
+        finally:
+            for engine in self._opened:
+                await engine.close()
+
+    async def _open(self, path: Path) -> SqliteEngine:
+        engine = SqliteEngine(path)
+        await engine.open()
+        self._opened.append(engine)
+        return engine
+
+
+def _name(sentence: Sentence) -> str:
+    return sentence.__name__
+
+
+@pytest.mark.parametrize("sentence", ALL, ids=_name)
+async def test_memory(sentence: Sentence) -> None:
+    await sentence(Memory())
+
+
+@pytest.mark.parametrize("sentence", ALL + DURABLE, ids=_name)
+async def test_sqlite(sentence: Sentence, tmp_path: Path) -> None:
+    await sentence(Sqlite(tmp_path))
