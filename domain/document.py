@@ -5,31 +5,44 @@ whole document (`if_version`: nothing changed since that version of the session)
 conflict is refused with the current value and the version since which it stands. The root is always an object.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from immutables import Map
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints
 
-from . import json_patch
-from .errors import Conflict, Invalid, PatchFailed
+from .changes import NEVER, Place, last_written, written
+from .errors import Conflict, Invalid, NoChange, PatchFailed
 from .ids import Version
+from .json_patch import apply_patch
+from .json_pointer import pointer, resolve, tokens
+from .json_value import deeper_than
 from .merge_patch import leaves, merge
-from .model import Command, CommandData, Decision, Event, EventData, Fact, JsonObject
+from .model import Command, CommandData, Count, Decision, Event, EventData, Fact, JsonObject
+
+MAX_DOCUMENT_BYTES = 1_000_000
+MAX_DOCUMENT_DEPTH = 64
+MAX_NAMES = 1_000
+MAX_NAME_BYTES = 256
+MAX_NUMBER = 2**53
 
 WHOLE = "state:"
-MAX_NUMBER = 2**53
 Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]|~[01])*)*$")]
-Number = Annotated[int | float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
+Number = Annotated[
+    Annotated[int, Strict()] | Annotated[float, Strict()],
+    Field(ge=-MAX_NUMBER, le=MAX_NUMBER),
+]
 
 
 class Operation(BaseModel):
-    """One operation of a JSON Patch, its members as RFC 6902 names them."""
+    """One operation of a JSON Patch, its members as RFC 6902 names them. Other members are passed over, as it says."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False)
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
     path: Pointer
     from_: Annotated[Pointer | None, Field(alias="from")] = None
+    value: JsonValue = None
 
     def plain(self) -> dict[str, Any]:
         """The operation as it was sent: a `value` of null stays, an absent one stays absent."""
@@ -72,8 +85,8 @@ class StateIncremented(_StateEvent):
 
 class _StateCommand(CommandData):
     concept: ClassVar[str] = "document"
-    if_version: Annotated[int, Field(ge=0)] | None = None
-    if_unchanged: Annotated[dict[Pointer, Annotated[int, Field(ge=0)]], Field(max_length=64)] | None = None
+    if_version: Count | None = None
+    if_unchanged: Annotated[dict[Pointer, Count], Field(max_length=64)] | None = None
 
 
 class PatchState(_StateCommand):
@@ -99,95 +112,110 @@ class IncrementState(_StateCommand):
 
 
 class Document(NamedTuple):
-    """The shared state. `version` is that of its last change; `changes` maps each top-level name to the paths below
-    it that changed, with the version of the last change."""
+    """The shared state. `version` is that of its last change; `changes` knows when each place in it last changed."""
 
     value: JsonObject
     version: Version
-    changes: Map[str, Map[str, Version]]
+    changes: Place
 
 
-EMPTY = Document({}, Version(0), Map())
+EMPTY = Document({}, Version(0), NEVER)
 
 
 def decide(document: Document, command: Command) -> Decision:
     """Apply the rules to one command."""
     data = command.data
     assert isinstance(data, _StateCommand)
-    guards = _check_guards(document, data)
+    reads = _check_guards(document, data)
     match data:
         case PatchState():
-            patch = tuple(operation.plain() for operation in data.patch)
-            patched = json_patch.apply_patch(document.value, patch)
-            keys = _top(document, patched)
-            return _decided(patched.value, StatePatched(patch=patch, keys=keys), guards)
+            return _patch(document, data, reads)
         case MergeState():
-            merged = merge(document.value, data.patch)
-            return _decided(merged, StateMerged(patch=data.patch, keys=_names(leaves(data.patch))), guards)
+            merged, paths = merge(document.value, data.patch), leaves(document.value, data.patch)
+            _refuse_unfit(merged, paths)
+            return _decided(StateMerged(patch=data.patch, keys=_names(paths)), reads)
         case IncrementState():
             value = _incremented(document, data)
-            path = data.path
-            event = StateIncremented(path=path, by=data.by, value=value, keys=_names([path]))
-            return _decided(_set_number(document.value, path, value), event, guards)
+            _refuse_unfit(_with_number(document.value, data.path, value), [data.path])
+            event = StateIncremented(path=data.path, by=data.by, value=value, keys=_names([data.path]))
+            return _decided(event, reads)
     raise NotImplementedError(data.do)
 
 
-def _decided(value: Any, event: _StateEvent, guards: tuple[str, ...]) -> Decision:
-    if not isinstance(value, dict):
+def _decided(event: _StateEvent, reads: Iterable[str]) -> Decision:
+    return Decision((Fact(event),), tuple(dict.fromkeys((*reads, *_subjects(event.keys)))))
+
+
+def _patch(document: Document, data: PatchState, reads: list[str]) -> Decision:
+    patch = tuple(operation.plain() for operation in data.patch)
+    patched = apply_patch(document.value, patch)
+    if not isinstance(patched.value, dict):
         raise PatchFailed("The root of the state must stay an object.")
-    json_patch.refuse_unfit(value)
-    return Decision((Fact(event),), tuple(dict.fromkeys((*guards, *(f"state:{key}" for key in event.keys)))))
+    keys = _names(patched.paths)
+    if "" in patched.paths:
+        keys = tuple(pointer([name]) for name in {**document.value, **patched.value})
+    if not keys:
+        raise NoChange("The patch applies and changes nothing.")
+    _refuse_unfit(patched.value, patched.paths)
+    # What a patch tests and copies from decides what it does, as much as what it changes.
+    for operation in data.patch:
+        reads += _reads(operation.path) + ([] if operation.from_ is None else _reads(operation.from_))
+    return _decided(StatePatched(patch=patch, keys=keys), reads)
 
 
-def _check_guards(document: Document, data: _StateCommand) -> tuple[str, ...]:
+def _check_guards(document: Document, data: _StateCommand) -> list[str]:
     """Refuse when a guard does not hold; else the subjects that the guards read."""
-    reads: list[str] = []
+    guards: dict[str, int] = dict(data.if_unchanged or {})
     if data.if_version is not None:
-        reads.append(WHOLE)
-        _refuse_changed(document, "", data.if_version)
-    for path, version in (data.if_unchanged or {}).items():
-        reads += [f"state:{name}" for name in _names([path])] if path else [WHOLE]
-        _refuse_changed(document, path, version)
-    return tuple(reads)
-
-
-def _refuse_changed(document: Document, path: str, version: int) -> None:
-    changed = last_change(document, path)
-    if changed > version:
-        raise Conflict(
-            f"{path or 'The state'} changed in version {changed}, after version {version}; look at it and try again.",
-            path=path,
-            value=json_patch.resolve(document.value, path),
-            version=changed,
-        )
+        guards[""] = min(data.if_version, guards.get("", data.if_version))
+    for path, version in guards.items():
+        changed = last_change(document, path)
+        if changed > version:
+            raise Conflict(
+                f"{path or 'The state'} changed in version {changed}, after version {version}; look and try again.",
+                path=path,
+                value=resolve(document.value, path),
+                version=changed,
+            )
+    return [subject for path in guards for subject in _reads(path)]
 
 
 def last_change(document: Document, path: str) -> Version:
     """The version that last changed `path`, or anything above or below it; 0 if nothing did."""
-    if not path:
-        return document.version
-    below = document.changes.get(_names([path])[0], Map())
-    overlapping = (
-        version
-        for place, version in below.items()
-        if place == path or place.startswith(f"{path}/") or path.startswith(f"{place}/")
-    )
-    return max(overlapping, default=Version(0))
+    return last_written(document.changes, tokens(path))
 
 
-def _top(document: Document, patched: json_patch.Patched) -> tuple[str, ...]:
-    if "" not in patched.paths:
-        return _names(patched.paths)
-    both = {**document.value, **patched.value} if isinstance(patched.value, dict) else document.value
-    return tuple(json_patch.pointer([name]) for name in both)
+def _reads(path: str) -> list[str]:
+    return _subjects(_names([path])) if path else [WHOLE]
 
 
-def _names(paths: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f"/{path.split('/')[1]}" for path in paths if path))
+def _subjects(names: Iterable[str]) -> list[str]:
+    return [f"state:{name}" for name in names]
+
+
+def _names(paths: Iterable[str]) -> tuple[str, ...]:
+    """The top-level names of these paths, as JSON Pointers."""
+    return tuple(dict.fromkeys(f"/{path.split('/', 2)[1]}" for path in paths if path))
+
+
+def _refuse_unfit(value: JsonObject, paths: list[str]) -> None:
+    """Refuse a document beyond what a session keeps. Only what changed can have become too deep or ill-named."""
+    for path in paths:
+        parts = tokens(path)
+        if deeper_than(resolve(value, path), MAX_DOCUMENT_DEPTH - len(parts)):
+            raise PatchFailed(f"The state would be nested more than {MAX_DOCUMENT_DEPTH} deep.")
+        for name in parts[:1] or value:
+            # A name at the top stands in subjects, and so in an index.
+            if "\0" in name or len(pointer([name]).encode()) > MAX_NAME_BYTES + 1:
+                raise PatchFailed(f"A name at the top has at most {MAX_NAME_BYTES} bytes, and no NUL; nest it.")
+    if len(value) > MAX_NAMES:
+        raise PatchFailed(f"The state would have more than {MAX_NAMES} names at the top; nest them.")
+    if len(orjson.dumps(value)) > MAX_DOCUMENT_BYTES:
+        raise PatchFailed(f"The state would be larger than {MAX_DOCUMENT_BYTES} bytes.")
 
 
 def _incremented(document: Document, data: IncrementState) -> int | float:
-    before = json_patch.resolve(document.value, data.path, 0)
+    before = resolve(document.value, data.path, 0)
     if isinstance(before, bool) or not isinstance(before, int | float):
         raise PatchFailed(f"{data.path} holds no number.", value=before)
     value = before + data.by
@@ -196,10 +224,11 @@ def _incremented(document: Document, data: IncrementState) -> int | float:
     return value
 
 
-def _set_number(value: JsonObject, path: str, number: int | float) -> JsonObject:
-    missing = json_patch.resolve(value, path) is None
-    operation = {"op": "add" if missing else "replace", "path": path, "value": number}
-    patched: JsonObject = json_patch.apply_patch(value, [operation]).value
+def _with_number(value: JsonObject, path: str, number: int | float) -> JsonObject:
+    container = resolve(value, path.rpartition("/")[0])
+    # A counter may begin in an object; in an array it would have to push something aside.
+    operation = {"op": "replace" if isinstance(container, list) else "add", "path": path, "value": number}
+    patched: JsonObject = apply_patch(value, [operation]).value
     return patched
 
 
@@ -207,14 +236,14 @@ def evolve(document: Document, event: Event) -> Document:
     """Fold one event."""
     match event.data:
         case StatePatched() as data:
-            patched = json_patch.apply_patch(document.value, data.patch)
-            paths = list(data.keys) if "" in patched.paths else patched.paths
-            return _changed(document, patched.value, paths, event.version)
+            patched = apply_patch(document.value, data.patch, bounded=False)
+            return _changed(document, patched.value, patched.paths, event.version)
         case StateMerged() as data:
-            value = merge(document.value, data.patch)
-            return _changed(document, value, leaves(data.patch), event.version)
+            return _changed(
+                document, merge(document.value, data.patch), leaves(document.value, data.patch), event.version
+            )
         case StateIncremented() as data:
-            value = _set_number(document.value, data.path, data.value)
+            value = _with_number(document.value, data.path, data.value)
             return _changed(document, value, [data.path], event.version)
     return document
 
@@ -222,11 +251,5 @@ def evolve(document: Document, event: Event) -> Document:
 def _changed(document: Document, value: JsonObject, paths: list[str], version: Version) -> Document:
     changes = document.changes
     for path in paths:
-        name = _names([path])[0]
-        kept = {
-            place: when
-            for place, when in changes.get(name, Map()).items()
-            if place != path and not place.startswith(f"{path}/")
-        }
-        changes = changes.set(name, Map({**kept, path: version}))
+        changes = written(changes, tokens(path), version)
     return Document(value, version, changes)

@@ -1,25 +1,23 @@
 """JSON Patch (RFC 6902) over documents that are never changed in place.
 
-The patching itself is the `jsonpatch` library's. This module adds what a shared document needs: values are copied
-only where a patch touches them, the paths that changed are named, and a patch that would blow the document up is
-stopped while it is being applied.
+A patch is folded anew each time that its session is rebuilt, so what it means may never change with the version of a
+library: that is why it is applied here. Containers are copied before they are first changed, and only those, so the
+patched document shares the rest with the one before. The paths that changed are named, and a patch that copies a
+document into itself until it bursts is stopped while it is being applied.
 """
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jsonpatch
-import jsonpointer
 import orjson
 
 from .errors import PatchFailed
+from .json_pointer import index, resolve, tokens
 
-MAX_DOCUMENT_BYTES = 1_000_000
-MAX_DOCUMENT_DEPTH = 64
-
-_FAILURES = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, IndexError, ValueError)
+MAX_COPIED_BYTES = 1_000_000
 
 Operation = dict[str, Any]
+_ABSENT = object()
 
 
 class Patched(NamedTuple):
@@ -29,100 +27,179 @@ class Patched(NamedTuple):
     paths: list[str]
 
 
-def apply_patch(document: Any, patch: Sequence[Operation]) -> Patched:
-    """Apply `patch` to a copy. Raises PatchFailed, naming the operation, when one does not apply.
+def apply_patch(document: Any, patch: Sequence[Operation], *, bounded: bool = True) -> Patched:
+    """Apply `patch`; neither it nor `document` is touched, and the result may share parts of both.
 
-    An insertion into or removal from an array changes the whole array, since it moves what stands behind it.
+    Raises PatchFailed, naming the operation, when one does not apply, or (if `bounded`) when its copies add more than
+    `MAX_COPIED_BYTES`. An insertion into or removal from an array changes the whole array, since it moves what stands
+    behind it.
     """
-    operations = orjson.loads(orjson.dumps(list(patch)))
-    working = _unshare(document, operations)
-    paths: list[str] = []
-    for number, operation in enumerate(operations):
+    draft = _Draft(document, MAX_COPIED_BYTES if bounded else None)
+    paths: dict[str, None] = {}
+    for number, operation in enumerate(patch):
         try:
-            paths += _changes(working, operation)
-            working = jsonpatch.JsonPatch([operation]).apply(working, in_place=True)
-        except _FAILURES as failure:
-            raise PatchFailed(
-                f"Operation {number} ({operation.get('op')!r} at {operation.get('path')!r}) does not apply: {failure}",
-                operation=number,
-            ) from None
-        if operation["op"] == "copy":
-            _refuse_oversize(working)
-    return Patched(working, list(dict.fromkeys(paths)))
+            paths.update(dict.fromkeys(_apply(draft, operation)))
+        except PatchFailed as failure:
+            what = f"Operation {number} ({operation.get('op')!r} at {operation.get('path')!r})"
+            raise PatchFailed(f"{what} does not apply: {failure.detail}", operation=number) from None
+    return Patched(draft.root, list(paths))
 
 
-def refuse_unfit(document: Any) -> None:
-    """Raise PatchFailed when a document is larger or deeper than a session keeps."""
-    _refuse_oversize(document)
-    if _deeper_than(document, MAX_DOCUMENT_DEPTH):
-        raise PatchFailed(f"The state would be nested more than {MAX_DOCUMENT_DEPTH} deep.")
+class _Draft:
+    """A document while it is patched. `_own` are the containers that belong to this draft alone, by identity: only
+    they are changed. It keeps them alive, so that no identity is given out twice."""
+
+    def __init__(self, root: Any, budget: int | None) -> None:
+        self.root = root
+        self.budget = budget
+        self._own: dict[int, Any] = {}
+
+    def container(self, parts: list[str]) -> Any:
+        """The array or object in which the last token of `parts` stands, made this draft's own."""
+        here = self.root = self._owned(self.root)
+        for token in parts[:-1]:
+            key = _key(here, token)
+            here[key] = self._owned(here[key])
+            here = here[key]
+        return here
+
+    def share(self) -> None:
+        """Give up what is owned: a container is about to stand in two places."""
+        self._own.clear()
+
+    def _owned(self, value: Any) -> Any:
+        if not isinstance(value, dict | list):
+            raise PatchFailed("the path leads through a value that is no array or object.")
+        if id(value) in self._own:
+            return value
+        copy = value.copy()
+        self._own[id(copy)] = copy
+        return copy
 
 
-def tokens(path: str) -> list[str]:
-    """The reference tokens of a JSON Pointer (RFC 6901), unescaped. Raises PatchFailed on a malformed one."""
-    try:
-        return list(jsonpointer.JsonPointer(path).parts)
-    except jsonpointer.JsonPointerException as failure:
-        raise PatchFailed(f"{path!r} is not a JSON Pointer: {failure}") from None
+def _apply(draft: _Draft, operation: Operation) -> list[str]:
+    """Apply one operation and name the paths that changed."""
+    path = _pointer(operation, "path")
+    match operation.get("op"):
+        case "add":
+            return [_add(draft, path, _value(operation))]
+        case "remove":
+            return [_remove(draft, path)]
+        case "replace":
+            return [_replace(draft, path, _value(operation))]
+        case "move":
+            return _move(draft, _pointer(operation, "from"), path)
+        case "copy":
+            return [_copy(draft, _pointer(operation, "from"), path)]
+        case "test":
+            if not same(_read(draft, path), _value(operation)):
+                raise PatchFailed("the value there is another.")
+            return []
+    raise PatchFailed("there is no such operation.")
 
 
-def pointer(parts: Sequence[str]) -> str:
-    """The JSON Pointer of these tokens."""
-    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
+def _add(draft: _Draft, path: str, value: Any) -> str:
+    if path == "":
+        draft.root = value
+        return path
+    parts = tokens(path)
+    container = draft.container(parts)
+    if isinstance(container, dict):
+        container[parts[-1]] = value
+        return path
+    place = len(container) if parts[-1] == "-" else index(parts[-1])
+    if place is None or place > len(container):
+        raise PatchFailed("that is no place in the array.")
+    container.insert(place, value)
+    return _above(path)
 
 
-def resolve(document: Any, path: str, default: Any = None) -> Any:
-    """The value at `path`, or `default` where there is none."""
-    here = document
-    for part in tokens(path):
-        if isinstance(here, dict) and part in here:
-            here = here[part]
-        elif isinstance(here, list) and part.isascii() and part.isdigit() and int(part) < len(here):
-            here = here[int(part)]
-        else:
-            return default
-    return here
+def _remove(draft: _Draft, path: str) -> str:
+    if path == "":
+        raise PatchFailed("the root cannot be removed.")
+    parts = tokens(path)
+    container = draft.container(parts)
+    del container[_key(container, parts[-1])]
+    return path if isinstance(container, dict) else _above(path)
 
 
-def _unshare(document: Any, operations: list[Operation]) -> Any:
-    """Copy what the operations may change: the values at the top-level names they mention."""
-    if not isinstance(document, dict):
-        return orjson.loads(orjson.dumps(document))
-    names: set[str] = set()
-    for operation in operations:
-        for path in (operation.get("path"), operation.get("from")):
-            if not isinstance(path, str) or path == "":
-                return orjson.loads(orjson.dumps(document))
-            names.add(path.split("/")[1].replace("~1", "/").replace("~0", "~") if "/" in path else path)
-    return {
-        name: orjson.loads(orjson.dumps(value)) if name in names else value for name, value in document.items()
-    }
+def _replace(draft: _Draft, path: str, value: Any) -> str:
+    if path == "":
+        draft.root = value
+        return path
+    parts = tokens(path)
+    container = draft.container(parts)
+    container[_key(container, parts[-1])] = value
+    return path
 
 
-def _changes(document: Any, operation: Operation) -> list[str]:
-    kind, path = operation.get("op"), operation.get("path")
-    if kind == "test" or not isinstance(path, str):
+def _move(draft: _Draft, source: str, path: str) -> list[str]:
+    value = _read(draft, source)
+    if source == path:
         return []
-    if kind == "replace":
+    if path.startswith(f"{source}/"):
+        raise PatchFailed("a value cannot be moved into itself.")
+    if path == "":
+        draft.root = value
         return [path]
-    places = [path] if kind != "move" else [path, operation.get("from", "")]
-    return [_container_if_array(document, place) for place in places if isinstance(place, str)]
+    return [_remove(draft, source), _add(draft, path, value)]
 
 
-def _container_if_array(document: Any, path: str) -> str:
-    above = pointer(tokens(path)[:-1])
-    return above if path and isinstance(resolve(document, above), list) else path
+def _copy(draft: _Draft, source: str, path: str) -> str:
+    value = _read(draft, source)
+    if draft.budget is not None:
+        draft.budget -= _size(value)
+        if draft.budget < 0:
+            raise PatchFailed(f"the copies of one patch may add at most {MAX_COPIED_BYTES} bytes.")
+    draft.share()
+    return _add(draft, path, value)
 
 
-def _refuse_oversize(document: Any) -> None:
-    if len(orjson.dumps(document)) > MAX_DOCUMENT_BYTES:
-        raise PatchFailed(f"The state would be larger than {MAX_DOCUMENT_BYTES} bytes.")
+def _size(value: Any) -> int:
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:  # a few copies of a value into itself nest it beyond what can be written
+        raise PatchFailed("what it copies is nested too deeply.") from None
 
 
-def _deeper_than(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    if levels == 0:
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return any(_deeper_than(each, levels - 1) for each in inner)
+def same(one: Any, other: Any) -> bool:
+    """Equality as RFC 6902 has it: numbers by value, and true is no number."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _pointer(operation: Operation, member: str) -> str:
+    path = operation.get(member)
+    if not isinstance(path, str):
+        raise PatchFailed(f"it needs a {member!r}, which is a string.")
+    return path
+
+
+def _value(operation: Operation) -> Any:
+    if "value" not in operation:
+        raise PatchFailed("it needs a 'value'.")
+    return operation["value"]
+
+
+def _read(draft: _Draft, path: str) -> Any:
+    value = resolve(draft.root, path, _ABSENT)
+    if value is _ABSENT:
+        raise PatchFailed(f"there is nothing at {path!r}.")
+    return value
+
+
+def _key(container: Any, token: str) -> Any:
+    """The member or index that `token` names in `container`; it must be there."""
+    if isinstance(container, dict):
+        if token in container:
+            return token
+    elif (place := index(token)) is not None and place < len(container):
+        return place
+    raise PatchFailed(f"there is no {token!r} there.")
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]

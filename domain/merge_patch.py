@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .json_pointer import pointer
+
 
 def merge(target: Any, patch: Any) -> Any:
     """Return `target` changed by `patch`; neither is touched, and what did not change is shared between them."""
@@ -16,12 +18,9 @@ def merge(target: Any, patch: Any) -> Any:
     return merged
 
 
-def leaves(patch: Any, path: str = "") -> list[str]:
-    """The JSON Pointers of the places that a merge patch writes."""
-    if not isinstance(patch, dict) or not patch:
+def leaves(target: Any, patch: Any, path: str = "") -> list[str]:
+    """The JSON Pointers of the places that `patch` writes in `target`: an object that meets one is not replaced, only
+    its members are; anything else is."""
+    if not isinstance(patch, dict) or not isinstance(target, dict) or not patch:
         return [path]
-    return [
-        leaf
-        for name, value in patch.items()
-        for leaf in leaves(value, f"{path}/{name.replace('~', '~0').replace('/', '~1')}")
-    ]
+    return [leaf for name, value in patch.items() for leaf in leaves(target.get(name), value, path + pointer([name]))]

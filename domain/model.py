@@ -6,14 +6,16 @@ decided and has no place yet; a `Decision` is what `decide` answers.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
 
 Kind = Literal["agent", "user", "service"]
 KINDS: tuple[str, ...] = get_args(Kind)
+Count = Annotated[int, Field(ge=0, strict=True)]
+"""A number that counts: no text, no fraction, no truth value passes for one."""
 
 
 class Actor(NamedTuple):
@@ -26,13 +28,14 @@ class Actor(NamedTuple):
 class EventData(BaseModel):
     """The payload of one event type. Fields that an older or newer writer added are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     type: ClassVar[str]
 
     def subject(self) -> str:
-        """What the event is about inside its session: the unit of conditional writes."""
-        raise NotImplementedError
+        """What the event is about inside its session: the unit of conditional writes. An application's own types need
+        not say: the command that records one does."""
+        return "custom"
 
     def also(self) -> tuple[str, ...]:
         """Further subjects whose heads the event advances."""
@@ -46,7 +49,7 @@ class EventData(BaseModel):
 class CommandData(BaseModel):
     """The payload of one command. Unknown fields are refused: a typing error must not pass silently."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     do: ClassVar[str]
     concept: ClassVar[str]
@@ -97,7 +100,7 @@ class Repeat(NamedTuple):
 
     subject: str
     since: Version
-    index: int
+    index: int  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
 
 
 class Decision(NamedTuple):

@@ -1,0 +1,41 @@
+"""JSON from outside, checked before anything else looks at it.
+
+What passes can be written as JSON, and reads back as it was: no integer beyond 64 bits (readers would round it), no
+half of a surrogate pair (not UTF-8), nothing nested so deeply that a reader would give up. That numbers are finite is
+left to the models, which refuse NaN and infinity.
+"""
+
+from typing import Any
+
+import orjson
+
+from .errors import Invalid, TooDeep
+
+MAX_DEPTH = 100
+
+
+def refuse_unwritable(value: Any) -> None:
+    """Raise TooDeep or Invalid unless `value` can be written as JSON and read back equal."""
+    try:
+        written = orjson.dumps(value)
+    except TypeError as failure:
+        _refuse_deep(value)
+        raise Invalid(f"This cannot be kept as JSON: {failure}.") from None
+    # With no more brackets than levels there is nothing to look for: that spares most requests the walk.
+    if written.count(b"{") + written.count(b"[") > MAX_DEPTH:
+        _refuse_deep(value)
+
+
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether arrays and objects are nested more than `levels` deep in `value`."""
+    if not isinstance(value, dict | list):
+        return False
+    if levels <= 0:
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return any(deeper_than(each, levels - 1) for each in inner)
+
+
+def _refuse_deep(value: Any) -> None:
+    if deeper_than(value, MAX_DEPTH):
+        raise TooDeep(f"This is nested more than {MAX_DEPTH} deep.")
