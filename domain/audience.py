@@ -14,6 +14,8 @@ from .model import Kind
 EVERYONE = "everyone"
 USERS = "users"
 AGENTS = "agents"
+RESERVED = frozenset({EVERYONE, USERS, AGENTS})
+"""What no participant may be called: it would see what is meant for the group."""
 _GROUP_OF_KIND = {"user": USERS, "agent": AGENTS, "service": AGENTS}
 
 
@@ -37,4 +39,4 @@ def visible(audience: tuple[str, ...] | None, actor: ParticipantId, viewer: View
     """Whether `viewer` may see an event of this audience and actor. Services count as agents."""
     if audience is None or viewer.sees_all or actor == viewer.id:
         return True
-    return viewer.id in audience or _GROUP_OF_KIND[viewer.kind] in audience
+    return (viewer.id in audience and viewer.id not in RESERVED) or _GROUP_OF_KIND[viewer.kind] in audience

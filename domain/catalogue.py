@@ -1,12 +1,12 @@
 """The catalogue: every event type with its model, and those that an application registers."""
 
+import re
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from . import document, messages, presence, sessions, tools
-from .custom import OpaqueData
+from .custom import CUSTOM_PATTERN, OpaqueData
 from .errors import Invalid
 from .model import EventData
 
@@ -41,8 +41,8 @@ def register(model: type[EventData]) -> type[EventData]:
 
     From then on commands that record this type are validated against it, and events of it are decoded into it.
     """
-    if not model.type.startswith("x."):
-        raise ValueError(f"{model.type!r} is no custom type: those begin with 'x.'")
+    if not re.fullmatch(CUSTOM_PATTERN, model.type):
+        raise ValueError(f"{model.type!r} is no custom type: those are named 'x.', then lower-case words between dots.")
     if _registered.setdefault(model.type, model) is not model:
         raise ValueError(f"{model.type!r} is registered already, by {_registered[model.type].__qualname__}")
     return model
@@ -56,17 +56,21 @@ def model_of(type: str) -> type[EventData] | None:
 def payload(type: str, data: dict[str, Any]) -> EventData:
     """Validate `data` as the payload of an event of `type`; unknown types are kept as they are."""
     model = model_of(type)
-    if model is None:
-        return OpaqueData(value=data)
     try:
-        return model.model_validate(data)
+        return OpaqueData(value=data) if model is None else model.model_validate(data)
     except ValidationError as error:
         raise Invalid(f"This is no {type}: {explain(error)}.") from None
 
 
 def explain(error: ValidationError) -> str:
-    """The first three things wrong, in one sentence, without echoing what was sent."""
+    """The first three things wrong, in one sentence, without echoing the values that were sent."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    said = [f"{'.'.join(str(step) for step in each['loc']) or 'body'}: {each['msg']}" for each in found[:3]]
+    said = "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in found[:3])
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    return orjson.dumps("; ".join(said)).decode()[1:-1].replace('\\"', '"') + more
+    return "".join(sign if sign.isprintable() else "�" for sign in said) + more
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Where something is wrong. Names of members are the sender's, and may be of any length."""
+    shown = ".".join(str(step)[:40] for step in steps[:8])
+    return shown + "…" if len(steps) > 8 else shown or "body"

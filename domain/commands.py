@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from . import custom, document, messages, presence, sessions, tools
 from .catalogue import explain, payload
 from .errors import Invalid, UnknownCommand
+from .json_value import refuse_unwritable
 from .model import CommandData
 
 COMMANDS: dict[str, type[CommandData]] = {
@@ -36,10 +37,11 @@ COMMANDS: dict[str, type[CommandData]] = {
 
 
 def parse_command(do: object, data: Any) -> CommandData:
-    """Validate the payload of the command called `do`. Raises UnknownCommand and Invalid."""
+    """Validate the payload of the command called `do`, whatever it is. Raises UnknownCommand, TooDeep and Invalid."""
     model = COMMANDS.get(do) if isinstance(do, str) else None
     if model is None:
         raise UnknownCommand(f"There is no such command; there are {', '.join(COMMANDS)}.")
+    refuse_unwritable(data)
     try:
         parsed = model.model_validate(data)
     except ValidationError as error:

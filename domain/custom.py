@@ -7,11 +7,11 @@ registered here is stored and streamed all the same. The rules know nothing of t
 from typing import Annotated, ClassVar
 
 import orjson
-from pydantic import StringConstraints
+from pydantic import JsonValue, StringConstraints
 
 from .audience import Audience
 from .ids import Name
-from .model import Command, CommandData, Decision, Event, EventData, Fact, JsonObject
+from .model import Command, CommandData, Decision, Event, EventData, Fact
 
 SUBJECT = "custom"
 CUSTOM_PATTERN = r"^x(\.[a-z][a-z0-9_]*)+$"
@@ -22,7 +22,7 @@ class OpaqueData(EventData):
     """The payload of a type without a model: any JSON object, kept as it came."""
 
     type = "x"
-    value: JsonObject
+    value: dict[str, JsonValue]
 
     def subject(self) -> str:
         return SUBJECT
@@ -37,7 +37,7 @@ class RecordCustom(CommandData):
     do = "custom.record"
     concept: ClassVar[str] = "custom"
     type: CustomType
-    data: JsonObject
+    data: dict[str, JsonValue]
     about: Name | None = None
     audience: Audience | None = None
 

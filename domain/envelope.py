@@ -9,32 +9,61 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    create_model,
+)
 
 from . import catalogue
+from .audience import Audience
 from .errors import Invalid
 from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position, SessionId, Version
+from .json_value import refuse_unwritable
 from .model import Event, EventData, Fact
 
 _MICROSECOND = 1_000_000
 
 
+def _text(time: object) -> object:
+    if not isinstance(time, str):
+        raise ValueError("should be RFC 3339 text")
+    return time
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("should be within the years 1 to 9999 in UTC") from None
+
+
+Place = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
+Time = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_utc)]
+
+
 class Envelope(BaseModel):
     """An event's envelope on the wire, validated: what importers read, and what the schemas are made from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    position: Annotated[int, Field(ge=1)]
+    position: Place
     session: SessionId
-    version: Annotated[int, Field(ge=1)]
+    version: Place
     id: EventId
     type: Annotated[str, Field(pattern=TYPE_PATTERN, max_length=128)]
-    time: AwareDatetime
+    time: Time
     actor: ParticipantId
     task: Name | None = None
     cause: CommandId | None = None
-    audience: tuple[Name, ...] | None = None
-    data: dict[str, Any]
+    audience: Audience | None = None
+    data: dict[str, JsonValue]
 
 
 def timestamp(time: datetime) -> str:
@@ -70,13 +99,16 @@ def parse(wire: bytes | dict[str, Any]) -> Event:
     return _event(orjson.loads(wire) if isinstance(wire, bytes) else wire)
 
 
-def validate(wire: dict[str, Any]) -> Event:
-    """Read a wire form that comes from outside; everything about it is checked. Raises Invalid."""
+def validate(wire: object) -> Event:
+    """Read a wire form that comes from outside, whatever it is; everything about it is checked. Raises Invalid and
+    TooDeep."""
+    refuse_unwritable(wire)
     try:
-        Envelope.model_validate(wire)
+        envelope = Envelope.model_validate(wire)
     except ValidationError as error:
         raise Invalid(f"This is no event: {catalogue.explain(error)}.") from None
-    return _event(wire)
+    members = {name: getattr(envelope, name) for name in Envelope.model_fields if name != "data"}
+    return Event(**members, data=catalogue.payload(envelope.type, envelope.data))
 
 
 def _event(members: dict[str, Any]) -> Event:
@@ -107,7 +139,5 @@ def audience_and_actor(stored: bytes) -> tuple[tuple[str, ...] | None, Participa
 def model_of_event(type: str, data: type[EventData]) -> type[Envelope]:
     """The envelope model of one event type, for schemas."""
     name = "".join(word.capitalize() for word in type.replace(".", "_").split("_"))
-    made: type[Envelope] = create_model(
-        f"{name}Event", __base__=Envelope, __doc__=data.__doc__, type=(Literal[type], ...), data=(data, ...)
-    )
-    return made
+    fields: dict[str, Any] = {"type": (Literal[type], ...), "data": (data, ...)}
+    return create_model(f"{name}Event", __base__=Envelope, __doc__=data.__doc__, **fields)

@@ -39,7 +39,7 @@ def new_id() -> str:
     Ids minted by one process sort in the order of minting: the 12 bits after the milliseconds count up within one
     millisecond. The domain never calls this; ids reach it inside commands.
     """
-    global _last
+    global _last  # noqa: PLW0603
     with _lock:
         _last = max(_last + 1, (time.time_ns() // 1_000_000) << 12)
         stamp = _last

@@ -13,15 +13,16 @@ from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
 from .audience import Audience
-from .errors import Conflict, Forbidden, NotFound, TooLarge
+from .errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from .ids import MessageId, ParticipantId, Version
-from .model import Command, CommandData, Decision, Event, EventData, Fact, Repeat, decided
+from .model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
 from .parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
 
 MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
 Text = Annotated[str, StringConstraints(min_length=1)]
-Parts = Annotated[tuple[Part, ...], Field(max_length=256)]
+Parts = tuple[Part, ...]
+FewParts = Annotated[Parts, Field(max_length=256)]
 Usage = dict[Short, JsonValue]
 
 
@@ -90,7 +91,7 @@ class PostMessage(_MessageCommand):
 
     do = "message.post"
     text: Text | None = None
-    parts: Parts = ()
+    parts: FewParts = ()
     kind: MessageKind = "message"
     audience: Audience | None = None
     reply_to: MessageId | None = None
@@ -110,7 +111,7 @@ class StreamDelta(_MessageCommand):
 
     do = "message.delta"
     keyed = False
-    index: Annotated[int, Field(ge=0)]
+    index: Count
     text: Text
     part: StreamedKind | None = None
 
@@ -119,8 +120,8 @@ class CompleteMessage(_MessageCommand):
     """Finish a message. `parts` are appended to what was streamed; `deltas`, if given, must be how many were."""
 
     do = "message.complete"
-    parts: Parts = ()
-    deltas: int | None = None
+    parts: FewParts = ()
+    deltas: Count | None = None
     usage: Usage | None = None
 
 
@@ -140,7 +141,7 @@ class Message(NamedTuple):
     audience: tuple[str, ...] | None
     since: Version
     status: Literal["open", "completed", "aborted"]
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
     streamed: Streamed | None = None
 
 
@@ -179,7 +180,7 @@ def decide(messages: Messages, command: Command) -> Decision:
 def _post(messages: Messages, data: PostMessage) -> Decision:
     _refuse_known(messages, data.message)
     if (data.text is None) == (not data.parts):
-        raise Conflict("A message needs either text or parts.")
+        raise Invalid("A message needs either text or parts, and not both.")
     parts = data.parts or (TextPart(text=data.text or ""),)
     posted = MessagePosted(message=data.message, parts=parts, kind=data.kind, reply_to=data.reply_to)
     return decided(posted, audience=data.audience)
@@ -250,6 +251,10 @@ def evolve(messages: Messages, event: Event) -> Messages:
     match event.data:
         case MessageDelta() as data:
             message = messages[data.message]
+            if message.status != "open" or data.index < message.index:
+                # Deltas are written unconditionally: two gateways may both let one through that the other, or the
+                # message's end, has made superfluous.
+                return messages.set(data.message, message._replace(index=max(message.index, data.index + 1)))
             streamed = extend(message.streamed, data.part or "text", data.text)
             return messages.set(data.message, message._replace(index=data.index + 1, streamed=streamed))
         case MessagePosted() as data:

@@ -9,7 +9,7 @@ Short = Annotated[str, StringConstraints(max_length=2_000)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class TextPart(_Part):
@@ -47,8 +47,8 @@ Part = Annotated[TextPart | ReasoningPart | DataPart | CitationPart, Field(discr
 
 
 class Streamed(NamedTuple):
-    """The text of an open message so far: its last chunk and, through `before`, all earlier ones. Sharing the earlier
-    chunks makes appending O(1) while older states stay as they were."""
+    """The text of an open message so far: its last chunk and, through `before`, all earlier ones, which older states
+    share. `length` counts the UTF-8 bytes of them all."""
 
     before: "Streamed | None"
     kind: StreamedKind
@@ -57,9 +57,18 @@ class Streamed(NamedTuple):
 
 
 def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed:
-    """Append one chunk. `length` counts UTF-8 bytes."""
-    length = 0 if streamed is None else streamed.length
-    return Streamed(streamed, kind, text, length + len(text.encode()))
+    """Append one chunk.
+
+    It takes in the chunks before it that are no longer than itself. So a message of n tokens is a chain of about
+    log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the tokens.
+    """
+    length = (0 if streamed is None else streamed.length) + len(text.encode())
+    chunks, size = [text], len(text)
+    while streamed is not None and streamed.kind == kind and len(streamed.text) <= size:
+        chunks.append(streamed.text)
+        size += len(streamed.text)
+        streamed = streamed.before
+    return Streamed(streamed, kind, "".join(reversed(chunks)), length)
 
 
 def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:

@@ -120,18 +120,12 @@ def evolve(presence: Presence, event: Event) -> Presence:
     """Fold one event."""
     match event.data:
         case PresenceJoined() as data:
-            joined = Participant(
-                data.participant, data.kind, data.name, data.about, True, "idle", None, event.version
-            )
+            joined = Participant(data.participant, data.kind, data.name, data.about, True, "idle", None, event.version)
             return presence.set(data.participant, joined)
         case PresenceStatus() as data:
-            now = presence[data.participant]._replace(
-                status=data.status, activity=data.activity, since=event.version
-            )
+            now = presence[data.participant]._replace(status=data.status, activity=data.activity, since=event.version)
             return presence.set(data.participant, now)
         case PresenceLeft() as data:
-            gone = presence[data.participant]._replace(
-                present=False, status="idle", activity=None, since=event.version
-            )
+            gone = presence[data.participant]._replace(present=False, status="idle", activity=None, since=event.version)
             return presence.set(data.participant, gone)
     return presence

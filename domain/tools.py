@@ -85,9 +85,7 @@ def decide(calls: Calls, command: Command) -> Decision:
             return decided(called, audience=data.audience)
         case ReturnTool() as data:
             call = _open(calls, command, data.call)
-            return decided(
-                ToolReturned(call=call.id, result=data.result, error=data.error), audience=call.audience
-            )
+            return decided(ToolReturned(call=call.id, result=data.result, error=data.error), audience=call.audience)
     raise NotImplementedError(command.data.do)
 
 
