@@ -196,12 +196,12 @@ READ_PRODUCERS = """
         AND producer.producer = json_extract(wanted.value, '$[1]')
 """
 
-# From the greater of `after` and `prefix` on; the + keeps SQLite from starting at `after` when `prefix` is
-# further.
+# From the greater of `after` and `prefix` on; the + keeps SQLite from starting at `after` when `prefix` is further.
+# Left to choose, SQLite would take the primary key, and pass over all subjects of each session.
 LIST_SESSIONS = """
     SELECT json_group_array(json_array(session, version))
     FROM (
-        SELECT session, version FROM head
+        SELECT session, version FROM head INDEXED BY head_of_session
         WHERE subject = '' AND session >= max(:after, :prefix) AND session < :end AND +session > :after
         ORDER BY session LIMIT :limit
     )

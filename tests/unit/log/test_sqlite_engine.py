@@ -1,0 +1,177 @@
+"""The SQLite engine's threads and transactions: what holds when a commit, a task or another program fails it."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hansard.domain.errors import LogFailed
+from hansard.domain.ids import Position
+from hansard.log.records import Batch
+from hansard.log.sqlite import SqliteEngine, sql
+from hansard.log.sqlite.lane import explain
+from hansard.log.sqlite.writing import write_batch
+from hansard.testing.contract.scribe import Line, Scribe
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+async def engine(path: Path) -> AsyncIterator[SqliteEngine]:
+    engine = SqliteEngine(path)
+    await engine.open()
+    yield engine
+    await engine.close()
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the file's write transaction open: whoever writes must wait."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+        holder.execute("ROLLBACK")
+
+
+async def test_the_loop_and_the_readers_go_on_while_a_write_waits(engine: SqliteEngine, path: Path) -> None:
+    with held(path):
+        writing = asyncio.create_task(engine.write(Scribe(engine).batch(Line())))
+        for _ in range(20):
+            assert await engine.read_log(0, 10) == []
+        assert not writing.done()
+    await writing
+    assert len(await engine.read_log(0, 10)) == 1
+
+
+async def test_closing_waits_for_a_write_whose_task_was_cancelled(
+    engine: SqliteEngine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write_slowly(connection: sqlite3.Connection, batch: Batch) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        write_batch(connection, batch)
+
+    monkeypatch.setattr("hansard.log.sqlite.engine.write_batch", write_slowly)
+    writing = asyncio.create_task(engine.write(Scribe(engine).batch(Line())))
+    assert await asyncio.to_thread(begun.wait, 10)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    closed = asyncio.create_task(engine.close())
+    await asyncio.sleep(0.02)
+    assert not closed.done()
+    go_on.set()
+    await closed
+    reader = SqliteEngine(path, read_only=True)
+    assert (await reader.open()).position == 1
+    await reader.close()
+
+
+async def test_a_cancelled_opening_leaves_the_log_free(path: Path) -> None:
+    opening = asyncio.create_task(SqliteEngine(path).open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    engine = SqliteEngine(path)
+    await engine.open()
+    await engine.close()
+
+
+async def test_an_idle_reader_does_not_keep_the_write_ahead_file(engine: SqliteEngine, path: Path) -> None:
+    reader = SqliteEngine(path, read_only=True)
+    await reader.open()
+    scribe = Scribe(engine)
+    for _ in range(10):
+        await scribe.write(*[Line()] * 100)
+        await asyncio.gather(*[reader.read_log(0, 7) for _ in range(4)], reader.read_heads(scribe.heads))
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    assert path.with_name("log.db-wal").stat().st_size == 0
+    await reader.close()
+
+
+class Unanswered(sqlite3.Connection):
+    """Fails at every COMMIT, after having done it or instead."""
+
+    commits = True
+
+    def execute(self, statement: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if statement != sql.COMMIT:
+            return super().execute(statement, parameters)
+        if self.commits:
+            super().execute(statement)
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+@pytest.fixture
+def unanswered(engine: SqliteEngine) -> Iterator[Unanswered]:
+    with closing(sqlite3.connect(engine.path, isolation_level=None, factory=Unanswered)) as connection:
+        yield connection
+
+
+def batches(engine: SqliteEngine) -> list[Batch]:
+    return [Scribe(engine).batch(Line(), Line("s-2")), Batch(Position(0), [], {}, {}, {"t-1": Position(5)})]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
+async def test_a_failed_commit_that_took_place_is_a_success(
+    engine: SqliteEngine, unanswered: Unanswered, which: int
+) -> None:
+    write_batch(unanswered, batches(engine)[which])
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
+async def test_a_failed_commit_that_did_not_take_place_is_rolled_back(
+    engine: SqliteEngine, unanswered: Unanswered, which: int
+) -> None:
+    unanswered.commits = False
+    with pytest.raises(sqlite3.OperationalError):
+        write_batch(unanswered, batches(engine)[which])
+    assert not unanswered.in_transaction
+    await engine.write(batches(engine)[which])
+
+
+def test_what_sqlite_fails_at_is_explained(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+        with held(path), pytest.raises(sqlite3.OperationalError) as busy:
+            connection.execute("BEGIN IMMEDIATE")
+    assert isinstance(explain(full.value), LogFailed)
+    assert "make room" in explain(full.value).detail
+    assert "Another program" in explain(busy.value).detail
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (sql.READ_SESSION, "event_version"),
+        (sql.READ_KEYS, "event_key"),
+        (sql.READ_SUBJECT_SESSION, "event_of_session"),
+        (sql.READ_SUBJECT, "event_version"),
+        (sql.LIST_SESSIONS, "head_of_session"),
+        (sql.READ_HEADS, "PRIMARY KEY"),
+        (sql.READ_PRODUCERS, "PRIMARY KEY"),
+        (sql.READ_LOG, "INTEGER PRIMARY KEY"),
+    ],
+)
+def test_reads_go_by_an_index(engine: SqliteEngine, statement: str, index: str) -> None:
+    values: Any = dict.fromkeys(("after", "prefix", "end", "limit"), "") if ":after" in statement else None
+    with closing(sqlite3.connect(engine.path)) as connection:
+        values = values or ["[]"] * statement.count("?")
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any(step.startswith("SEARCH") and index in step for step in plan), plan
+    assert not any(step.startswith(("SCAN event", "SCAN head", "SCAN producer")) for step in plan), plan
