@@ -1,0 +1,37 @@
+"""A tool is called, then returns, once."""
+
+from hansard.domain.tools import ToolReturned
+from hansard.testing.rehearsal import Rehearsal
+
+
+def test_a_call_is_open_until_it_returns(session: Rehearsal) -> None:
+    session.do("hotels", "tool.call", call="t1", tool="search", arguments={"city": "Lisbon"}, message="m1")
+    before = session.state
+    (returned,) = session.do("hotels", "tool.return", call="t1", result=[None, {"hotel": "Tivoli"}])
+    assert (before.tools["t1"].open, session.state.tools["t1"].open) == (True, False)
+    assert returned.data == ToolReturned(call="t1", result=[None, {"hotel": "Tivoli"}])
+
+
+def test_a_call_may_fail(session: Rehearsal) -> None:
+    session.do("hotels", "tool.call", call="t1", tool="search")
+    (returned,) = session.do("hotels", "tool.return", call="t1", error="timed out")
+    assert returned.data == ToolReturned(call="t1", error="timed out")
+
+
+def test_who_may_see_a_call_may_see_what_it_returned(session: Rehearsal) -> None:
+    session.do("hotels", "tool.call", call="t1", tool="search", audience=["agents"])
+    (returned,) = session.do("hotels", "tool.return", call="t1", result=1)
+    assert returned.audience == ("agents",)
+
+
+def test_a_call_has_its_own_id(session: Rehearsal) -> None:
+    session.do("hotels", "tool.call", call="t1", tool="search")
+    assert session.refusal("flights", "tool.call", call="t1", tool="search").code == "conflict"
+
+
+def test_only_the_caller_says_what_was_returned_and_once(session: Rehearsal) -> None:
+    assert session.refusal("hotels", "tool.return", call="t1", result=1).code == "not_found"
+    session.do("hotels", "tool.call", call="t1", tool="search")
+    assert session.refusal("flights", "tool.return", call="t1", result=1).code == "forbidden"
+    session.do("hotels", "tool.return", call="t1", result=1)
+    assert session.refusal("hotels", "tool.return", call="t1", result=2).code == "conflict"
