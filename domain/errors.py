@@ -21,6 +21,7 @@
     │   ├── LogReadOnly
     │   ├── LogUnreadable
     │   └── LogFailed
+    ├── NotReady           the gateway cannot serve now
     └── ConfigurationError
 
 Each class carries what every face of the product needs: a stable `code`, the HTTP `status`, and the WebSocket
@@ -208,6 +209,14 @@ class LogFailed(LogError):
 
     code = "log_failed"
     title = "The log's storage failed"
+
+
+class NotReady(HansardError):
+    """The gateway lives and cannot serve now."""
+
+    code = "not_ready"
+    title = "Not ready"
+    status = 503
 
 
 class ConfigurationError(HansardError):

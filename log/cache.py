@@ -124,4 +124,3 @@ class Places:
                 for key in [key for key in self._producers if key[0] == gone]:
                     del self._producers[key]
         heads[subject] = version
-

@@ -59,9 +59,7 @@ class Engine(Protocol):
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
         """The records that carry these keys."""
 
-    async def read_heads(
-        self, subjects: Collection[tuple[SessionId, str]]
-    ) -> dict[tuple[SessionId, str], Version]:
+    async def read_heads(self, subjects: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Version]:
         """The heads of these (session, subject) pairs; a subject that no event was about is left out."""
 
     async def read_producers(

@@ -101,9 +101,7 @@ class Plan:
         cause = command.id if command.data.keyed else None
         stored = encode(id, fact, stamp, actor, cause)
         version = Version(state.version + 1)
-        event = Event(
-            position, state.id, version, id, type, command.time, actor, data, None, cause, fact.audience
-        )
+        event = Event(position, state.id, version, id, type, command.time, actor, data, None, cause, fact.audience)
         draft = Draft(type, fact.subject or data.subject(), stored, micros, key, data.also())
         return draft, evolve(state, event)
 
@@ -143,9 +141,7 @@ class Plan:
 
     def _accept(self, request: Request, first: int, producer: Producer | None) -> None:
         written = self.batch.records[first:]
-        result = Appended(
-            tuple([record.version for record in written]), tuple([record.position for record in written])
-        )
+        result = Appended(tuple([record.version for record in written]), tuple([record.position for record in written]))
         if producer is not None and written:
             mark = ProducerMark(producer.epoch, producer.seq, written[-1].position)
             self.batch.producers[request.session, producer.id] = mark

@@ -1,0 +1,222 @@
+"""The feed: one log's topics and everyone who follows them.
+
+A new subscriber registers with its topic first and reads the past afterwards, so that nothing can fall between. It
+only ever moves to the next place: gaps and duplicates cannot arise, only lag.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+
+from ...domain.audience import Viewer
+from ...domain.errors import BadCursor
+from ...domain.ids import SessionId
+from ...log.log import Log
+from ...log.records import Record
+from .cursor import Cursor, GroupKey, Sink
+from .frames import Chunk, Replays, Shared, cut
+from .lens import Entry, finished_in
+from .pages import Pages
+from .pump import Pump
+from .topic import LogTopic, SessionTopic, Topic
+
+END = "end"
+WRITES_PER_STEP = 32
+
+
+class Feed:
+    """Delivers one log. `tasks` owns the reading of pages."""
+
+    def __init__(self, log: Log, tasks: asyncio.TaskGroup) -> None:
+        self.log = log
+        self.pages = Pages(tasks)
+        self._replays = Replays()
+        self._pump = Pump()
+        self._topics: dict[SessionId | None, Topic] = {}
+        self._dirty: dict[Topic, None] = {}
+        self._scheduled = False
+        self.close = log.hub.listen(self._published)
+
+    async def follow(
+        self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: Sink
+    ) -> Cursor:
+        """A cursor on a session, or with None on the whole log, at a place; nothing is delivered before `resume`.
+        Raises BadCursor for a place in the future."""
+        topic = await self._topic(session)
+        at = topic.flushed if after == END else int(after)
+        if at > topic.last:
+            self._drop_if_unused(topic)
+            raise BadCursor(
+                f"{session or 'The log'} ends at {topic.last}; there is no {at} to go on from. Start from 0, or from "
+                f"a place that this log gave you.",
+                head=topic.last,
+            )
+        cursor = Cursor(topic, key, viewer, sink, at)
+        topic.followers += 1
+        return cursor
+
+    def end(self, cursor: Cursor) -> None:
+        """Stop following."""
+        if not cursor.ended:
+            cursor.leave(cursor.place)
+            cursor.ended = True
+            cursor.topic.followers -= 1
+            self._drop_if_unused(cursor.topic)
+
+    def resume(self, cursor: Cursor) -> None:
+        """Start a cursor, or go on with one whose transport takes more again."""
+        if not (cursor.live or cursor.queued or cursor.ended):
+            cursor.queued = True
+            self._pump.start(self._catch_up(cursor))
+
+    async def _topic(self, session: SessionId | None) -> Topic:
+        while True:
+            topic = self._topics.get(session)
+            if topic is None:
+                topic = LogTopic(self.log) if session is None else SessionTopic(self.log, session)
+                self._topics[session] = topic
+            if topic.followers:
+                return topic
+            head = await topic.head()
+            if self._topics.get(session) is topic:
+                topic.stand_at(head)
+                return topic
+
+    def _drop_if_unused(self, topic: Topic) -> None:
+        if topic.followers == 0 and self._topics.get(topic.session) is topic:
+            del self._topics[topic.session]
+            self.pages.forget(topic)
+            self._replays.forget(topic)
+
+    def _published(self, records: list[Record]) -> None:
+        topics = self._topics
+        whole = topics.get(None)
+        if not topics:
+            return
+        for record in records:
+            topic = topics.get(record.session)
+            if topic is None and whole is None:
+                continue
+            entry = (Entry(record),)
+            for each in (topic, whole):
+                if each is not None:
+                    each.push(entry)
+                    self._dirty[each] = None
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._dirty and not self._scheduled:
+            self._scheduled = True
+            self._pump.soon(self._flush)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        dirty, self._dirty = self._dirty, {}
+        for topic in dirty:
+            if topic.flushing:
+                continue
+            if topic.groups:
+                topic.flushing = True
+                self._pump.start(self._serve(topic))
+            else:
+                self._served(topic, topic.last)
+
+    def _served(self, topic: Topic, to: int) -> None:
+        topic.flushed = to
+        topic.flushing = False
+        joining, topic.joining = topic.joining, []
+        for cursor in joining:
+            self.resume(cursor)
+
+    def _serve(self, topic: Topic) -> Iterator[None]:
+        """Bring all live subscribers of a topic to its last place."""
+        while topic.flushed < topic.last:
+            entries = topic.newer(topic.flushed, topic.last)
+            finished = finished_in(entries)
+            for run in cut(entries):
+                for key, group in tuple(topic.groups.items()):
+                    yield from _write(topic, tuple(group), Shared(topic, key, run, finished))
+                topic.flushed = topic.place(run[-1].record)
+        self._served(topic, topic.flushed)
+
+    def _catch_up(self, cursor: Cursor) -> Iterator[None]:
+        """Bring one subscriber forward until it is live, its transport is full, or a page must be read first."""
+        topic, sink = cursor.topic, cursor.sink
+        cursor.queued = False
+        while not (cursor.ended or cursor.live or sink.full or sink.closed):
+            if cursor.at >= topic.flushed:
+                self._join(cursor)
+                return
+            chunks = self._chunks(cursor)
+            if chunks is None:
+                cursor.queued = True
+                folded = cursor.key.lens.reading == "folded"
+                self.pages.request(topic, cursor.at, folded, partial(self._page_read, cursor))
+                return
+            for chunk in chunks:
+                if chunk.data is not None:
+                    sink.write(chunk.data)
+                cursor.at = chunk.to
+                if sink.full or sink.closed or cursor.ended:
+                    break
+                yield
+
+    def _chunks(self, cursor: Cursor) -> list[Chunk] | None:
+        """What comes next for a subscriber in the past; None when it must be read from the storage first."""
+        topic, at = cursor.topic, cursor.at
+        if at >= topic.ring_start:
+            upto = topic.flushed
+            kept = self._replays.get(cursor, upto)
+            if kept is not None:
+                return kept
+            entries = topic.newer(at, upto)
+            return self._replays.make(cursor, entries, upto, finished_in(entries))
+        page = self.pages.get(topic, at, cursor.key.lens.reading == "folded")
+        if page is None:
+            return None
+        upto = min(page.upto, topic.flushed)
+        kept = self._replays.get(cursor, upto)
+        if kept is not None:
+            return kept
+        entries = [each for each in page.entries if at < topic.place(each.record) <= upto]
+        return self._replays.make(cursor, entries, upto, page.finished or frozenset())
+
+    def _join(self, cursor: Cursor) -> None:
+        topic, key = cursor.topic, cursor.key
+        if topic.flushing or cursor.at > topic.flushed:
+            topic.joining.append(cursor)
+            return
+        if not cursor.caught_up:
+            cursor.caught_up = True
+            frame = {"frame": "caught_up", "sub": key.sub}
+            place = {"version": cursor.at, "position": self.log.position} if topic.session else {}
+            where = {"session": topic.session} if topic.session else {"position": cursor.at}
+            cursor.sink.write(key.encoder.notice({**frame, **where, **place}, topic.cursor(cursor.at)))
+        if cursor.sink.full:
+            return
+        cursor.join()
+
+    def _page_read(self, cursor: Cursor, error: BaseException | None) -> None:
+        cursor.queued = False
+        if error is not None:
+            cursor.sink.fail(error)
+        else:
+            self.resume(cursor)
+
+
+def _write(topic: Topic, cursors: tuple[Cursor, ...], shared: Shared) -> Iterator[None]:
+    """Write one run to the live cursors of one group."""
+    for number, cursor in enumerate(cursors):
+        if not cursor.live:
+            continue
+        sink = cursor.sink
+        if not sink.full:
+            chunk = shared.chunk(cursor.viewer)
+            if chunk.data is not None:
+                sink.write(chunk.data)
+            if sink.full:
+                cursor.leave(chunk.to)
+        else:
+            cursor.leave(topic.flushed)
+        if number % WRITES_PER_STEP == WRITES_PER_STEP - 1:
+            yield

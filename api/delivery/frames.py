@@ -1,0 +1,146 @@
+"""Building frames: a run of consecutive events, cut to size, encoded once for all who get the same."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from ...domain.audience import Viewer
+from .cursor import Cursor, GroupKey
+from .lens import Entry, Finished, may_see, read
+from .topic import Topic
+
+MAX_FRAME = 64 * 1024
+KEPT_BYTES = 32 * 2**20
+STRIDE = 1_000
+"""A subscriber from whom everything is filtered is told where it stands whenever a multiple of this is passed."""
+
+
+class Chunk(NamedTuple):
+    """Bytes to write (or nothing), and the place where the subscriber stands afterwards."""
+
+    to: int
+    data: bytes | None
+
+
+def cut(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Cut into runs of at most `MAX_FRAME` bytes, each of at least one event."""
+    start = size = 0
+    for number, entry in enumerate(entries):
+        more = len(entry.record.data) + 80
+        if size + more > MAX_FRAME and number > start:
+            yield entries[start:number]
+            start, size = number, 0
+        size += more
+    if start < len(entries):
+        yield entries[start:]
+
+
+def encode(topic: Topic, key: GroupKey, viewer: Viewer, run: Sequence[Entry], finished: Finished, at: int) -> Chunk:
+    """One run for one viewer."""
+    to = topic.place(run[-1].record)
+    wires = read(run, key.lens, viewer, finished)
+    if not wires and to // STRIDE == at // STRIDE:
+        return Chunk(to, None)
+    return Chunk(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires))
+
+
+def gap(topic: Topic, key: GroupKey, at: int, to: int) -> Chunk:
+    """Says that the places behind `at` up to `to` were removed from the log."""
+    frame = {"frame": "gap", "sub": key.sub, "session": topic.session, "from": at + 1, "to": to}
+    if topic.session is None:
+        del frame["session"]
+    return Chunk(to, key.encoder.notice(frame, topic.cursor(to)))
+
+
+def restricted(entries: Iterable[Entry]) -> bool:
+    """Whether any of the events is not for everyone."""
+    return any(entry.restriction is not None for entry in entries)
+
+
+class Shared:
+    """Frames of one run for a group of live subscribers: encoded once for each set of events that can be seen."""
+
+    def __init__(self, topic: Topic, key: GroupKey, run: Sequence[Entry], finished: Finished) -> None:
+        self._topic = topic
+        self._key = key
+        self._run = run
+        self._finished = finished
+        self._restricted = [entry for entry in run if entry.restriction is not None]
+        self._at = topic.flushed
+        self._made: dict[tuple[bool, ...], Chunk] = {}
+
+    def chunk(self, viewer: Viewer) -> Chunk:
+        """What this viewer gets."""
+        mask = tuple([may_see(entry, viewer) for entry in self._restricted]) if self._restricted else ()
+        made = self._made.get(mask)
+        if made is None:
+            made = encode(self._topic, self._key, viewer, self._run, self._finished, self._at)
+            self._made[mask] = made
+        return made
+
+
+class Replays:
+    """Frames of the past, kept while memory allows, so that many who catch up from one place share them."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Topic, GroupKey, int, int], list[Chunk]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, cursor: Cursor, upto: int) -> list[Chunk] | None:
+        """What brings the cursor from its place to `upto`, if another subscriber needed the same."""
+        name = (cursor.topic, cursor.key, cursor.at, upto)
+        kept = self._kept.get(name)
+        if kept is not None:
+            self._kept.move_to_end(name)
+        return kept
+
+    def make(self, cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> list[Chunk]:
+        """The same, made of the entries that exist between the two places."""
+        chunks = list(_chunks(cursor, entries, upto, finished))
+        if not restricted(entries):
+            self._keep((cursor.topic, cursor.key, cursor.at, upto), chunks)
+        return chunks
+
+    def forget(self, topic: Topic) -> None:
+        """Drop a topic's frames."""
+        for name in [name for name in self._kept if name[0] is topic]:
+            self._bytes -= _size(self._kept.pop(name))
+
+    def _keep(self, name: tuple[Topic, GroupKey, int, int], chunks: list[Chunk]) -> None:
+        self._kept[name] = chunks
+        self._bytes += _size(chunks)
+        while self._bytes > KEPT_BYTES:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= _size(dropped)
+
+
+def _chunks(cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> Iterator[Chunk]:
+    topic, key, at = cursor.topic, cursor.key, cursor.at
+    for stretch in _stretches(topic, entries):
+        first = topic.place(stretch[0].record)
+        if first > at + 1:
+            yield gap(topic, key, at, first - 1)
+        for run in cut(stretch):
+            chunk = encode(topic, key, cursor.viewer, run, finished, at)
+            yield chunk
+            at = chunk.to
+    if at < upto:
+        yield gap(topic, key, at, upto)
+
+
+def _stretches(topic: Topic, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Split where places are missing."""
+    if entries and topic.place(entries[-1].record) - topic.place(entries[0].record) == len(entries) - 1:
+        yield entries
+        return
+    start = 0
+    for number in range(1, len(entries)):
+        if topic.place(entries[number].record) != topic.place(entries[number - 1].record) + 1:
+            yield entries[start:number]
+            start = number
+    if entries:
+        yield entries[start:]
+
+
+def _size(chunks: list[Chunk]) -> int:
+    return sum([len(chunk.data) + 100 if chunk.data else 100 for chunk in chunks])

@@ -1,0 +1,112 @@
+"""Pages of the past, shared by all who read them.
+
+Pages lie at fixed places, so that subscribers who start at different places still share them; a page is read once,
+however many wait for it, and kept while memory allows. Memory is bounded by bytes over all topics of a feed.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ...log.log import Log
+from .lens import DELTA, Entry, Finished
+from .topic import Topic
+
+PAGE = 1_000
+KEPT_BYTES = 32 * 2**20
+
+
+class Page(NamedTuple):
+    """Entries of one page, those that exist; `upto` is the last place that the page accounts for."""
+
+    entries: list[Entry]
+    upto: int
+    size: int
+    finished: Finished | None
+
+
+class PageKey(NamedTuple):
+    """Page `number` of a topic; folded readings need to know what is finished, which costs folding the session."""
+
+    topic: Topic
+    number: int
+    folded: bool
+
+
+class Pages:
+    """Reads pages, each once at a time, and keeps the newest used. `tasks` owns the reading."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._kept: OrderedDict[PageKey, Page] = OrderedDict()
+        self._bytes = 0
+        self._reading: dict[PageKey, list[Callable[[BaseException | None], None]]] = {}
+        self.reads = 0
+
+    def get(self, topic: Topic, after: int, folded: bool) -> Page | None:
+        """The page that holds the place behind `after`, if it is at hand and reaches beyond it."""
+        key = PageKey(topic, after // PAGE, folded)
+        page = self._kept.get(key)
+        if page is None or page.upto <= after:
+            return None
+        self._kept.move_to_end(key)
+        return page
+
+    def request(self, topic: Topic, after: int, folded: bool, then: Callable[[BaseException | None], None]) -> None:
+        """Read that page and call `then`, with an error if it cannot be read."""
+        key = PageKey(topic, after // PAGE, folded)
+        waiting = self._reading.get(key)
+        if waiting is not None:
+            waiting.append(then)
+            return
+        self._reading[key] = [then]
+        self._tasks.create_task(self._read(key))
+
+    def forget(self, topic: Topic) -> None:
+        """Drop a topic's pages."""
+        for key in [key for key in self._kept if key.topic is topic]:
+            self._bytes -= self._kept.pop(key).size
+
+    async def _read(self, key: PageKey) -> None:
+        error: BaseException | None = None
+        try:
+            self._keep(key, await self._load(key))
+        except Exception as failure:  # handed to all who wait; they decide what becomes of them
+            error = failure
+        for then in self._reading.pop(key):
+            then(error)
+
+    async def _load(self, key: PageKey) -> Page:
+        topic, first = key.topic, key.number * PAGE
+        self.reads += 1
+        known = topic.last
+        records = [each for each in await topic.page(first, PAGE) if topic.place(each) <= first + PAGE]
+        end = topic.place(records[-1]) if records else first
+        entries = [Entry(record) for record in records]
+        finished = await finished_by_now(topic.log, entries) if key.folded else None
+        upto = max(end, min(known, first + PAGE))
+        return Page(entries, upto, sum([len(record.data) + 200 for record in records]), finished)
+
+    def _keep(self, key: PageKey, page: Page) -> None:
+        old = self._kept.pop(key, None)
+        self._bytes += page.size - (old.size if old else 0)
+        self._kept[key] = page
+        while self._bytes > KEPT_BYTES and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= dropped.size
+
+
+async def finished_by_now(log: Log, entries: Sequence[Entry]) -> Finished:
+    """Which of the messages that stream in these events are finished by now. Folds their sessions."""
+    streaming = {
+        (entry.record.session, entry.record.subject[len("message:") :])
+        for entry in entries
+        if entry.record.type == DELTA
+    }
+    states = {session: await log.state(session) for session in {session for session, _ in streaming}}
+    return frozenset(
+        (session, message)
+        for session, message in streaming
+        if message in states[session].messages and states[session].messages[message].status != "open"
+    )

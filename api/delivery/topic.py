@@ -1,0 +1,126 @@
+"""A topic: what can be followed (one session, or the whole log), and its newest events.
+
+Places in a topic are versions (a session) or positions (the log). The ring holds the newest entries without a hole;
+what is older stands in the storage. `flushed` is the place up to which live subscribers have been served: all of them
+stand there, so their own places need no keeping.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+from ...domain.ids import Position, SessionId, Version
+from ...log.log import Log
+from ...log.records import ANYTHING, Record
+from .cursor import Cursor, GroupKey
+from .lens import Entry
+
+RING_ENTRIES = 1_024
+RING_BYTES = 1_048_576
+
+
+class Topic:
+    """Base of the two kinds. Everything in it happens on the loop, without waiting."""
+
+    session: SessionId | None = None
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.last = 0
+        self.flushed = 0
+        self.flushing = False
+        self.groups: dict[GroupKey, dict[Cursor, None]] = {}
+        self.joining: list[Cursor] = []
+        self.followers = 0
+        self._ring: deque[Entry] = deque()
+        self._bytes = 0
+
+    def place(self, record: Record) -> int:
+        """Where the record stands in this topic."""
+        raise NotImplementedError
+
+    def cursor(self, place: int) -> bytes:
+        """The place as JSON, as clients resume from it."""
+        raise NotImplementedError
+
+    async def head(self) -> int:
+        """The last place in the log."""
+        raise NotImplementedError
+
+    async def page(self, after: int, limit: int) -> list[Record]:
+        """Records after a place, from the storage."""
+        raise NotImplementedError
+
+    def stand_at(self, head: int) -> None:
+        """Take over where the log stands, before anyone follows."""
+        self.last = max(self.last, head)
+        if not self.groups:
+            self.flushed = self.last
+
+    def push(self, entries: Iterable[Entry]) -> None:
+        """Take over new entries, in order."""
+        for entry in entries:
+            self._ring.append(entry)
+            self._bytes += len(entry.record.data)
+            self.last = max(self.last, self.place(entry.record))
+        while len(self._ring) > RING_ENTRIES or self._bytes > RING_BYTES:
+            if self.place(self._ring[0].record) > self.flushed:
+                break
+            self._bytes -= len(self._ring.popleft().record.data)
+
+    @property
+    def ring_start(self) -> int:
+        """The place before the first that the ring holds."""
+        return self.place(self._ring[0].record) - 1 if self._ring else self.last
+
+    def newer(self, after: int, upto: int) -> list[Entry]:
+        """The ring's entries with after < place ≤ upto; `after` must not lie before `ring_start`."""
+        start = after - self.ring_start
+        return list(islice(self._ring, start, start + upto - after))
+
+
+class SessionTopic(Topic):
+    """One session; places are versions."""
+
+    def __init__(self, log: Log, session: SessionId) -> None:
+        super().__init__(log)
+        self.session = session
+
+    def place(self, record: Record) -> int:
+        """The version."""
+        return record.version
+
+    def cursor(self, place: int) -> bytes:
+        """A bare number."""
+        return b"%d" % place
+
+    async def head(self) -> int:
+        """The session's version."""
+        assert self.session is not None
+        key = (self.session, ANYTHING)
+        return (await self.log.engine.read_heads([key])).get(key, Version(0))
+
+    async def page(self, after: int, limit: int) -> list[Record]:
+        """The session's records."""
+        assert self.session is not None
+        return await self.log.engine.read_session(self.session, after, limit)
+
+
+class LogTopic(Topic):
+    """The whole log; places are positions."""
+
+    def place(self, record: Record) -> int:
+        """The position."""
+        return record.position
+
+    def cursor(self, place: int) -> bytes:
+        """Epoch and position, opaque to clients."""
+        return b'"%s.%d"' % (self.log.epoch.encode(), place)
+
+    async def head(self) -> int:
+        """The log's position."""
+        return Position(self.log.position)
+
+    async def page(self, after: int, limit: int) -> list[Record]:
+        """The log's records."""
+        return await self.log.engine.read_log(after, limit)

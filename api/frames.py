@@ -1,0 +1,168 @@
+"""The frames that clients send, and how they are read. Commands take a path of their own, since they are many."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from ..domain.catalogue import explain
+from ..domain.commands import parse_command
+from ..domain.errors import BadCursor, Invalid
+from ..domain.ids import NAME_PATTERN, Name, SessionId, Version
+from ..domain.model import CommandData
+from ..log.records import Producer
+from .delivery.lens import Reading
+
+_is_name = re.compile(NAME_PATTERN).match
+Sub = Annotated[str, Field(min_length=1, max_length=128)]
+TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
+Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
+After = Annotated[int, Field(ge=0)] | str
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hello(_Frame):
+    """The first frame."""
+
+    frame: Literal["hello"]
+    protocol: Literal[1] = 1
+    token: str | None = None
+    participant: Name | None = None
+    kind: str | None = None
+
+
+class Subscribe(_Frame):
+    """Asks for events from a place on, then live."""
+
+    frame: Literal["subscribe"]
+    sub: Sub | None = None
+    session: SessionId | None = None
+    sessions: Annotated[dict[SessionId, Annotated[int, Field(ge=0)] | Literal["end"]], Field(min_length=1)] | None = (
+        None
+    )
+    all: Literal[True] | None = None
+    after: After = 0
+    types: Types = ()
+    reading: Reading = "raw"
+    epoch: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> "Subscribe":
+        if sum(each is not None for each in (self.session, self.sessions, self.all)) != 1:
+            raise ValueError("exactly one of session, sessions and all is needed")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The subscription's name."""
+        return self.sub or self.session or "*"
+
+
+class Unsubscribe(_Frame):
+    """Ends a subscription."""
+
+    frame: Literal["unsubscribe"]
+    sub: Sub
+
+
+class Heartbeat(_Frame):
+    """Says that the client lives."""
+
+    frame: Literal["heartbeat"]
+
+
+class ProducerModel(BaseModel):
+    """Where in a producer's stream a command stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Name
+    epoch: Annotated[int, Field(ge=1, le=2**53)]
+    seq: Annotated[int, Field(ge=0, le=2**53)]
+
+
+class CommandFrame(_Frame):
+    """Changes a session. Over HTTP the session stands in the path."""
+
+    frame: Literal["command"] = "command"
+    id: Name
+    session: SessionId
+    do: str
+    data: dict[str, Any]
+    expect: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=64)] | None = None
+    producer: ProducerModel | None = None
+
+    def parsed_expect(self) -> dict[str, Version]:
+        """Expected heads by subject."""
+        return {subject: Version(version) for subject, version in (self.expect or {}).items()}
+
+    def parsed_producer(self) -> Producer | None:
+        """The producer, if there is one."""
+        return None if self.producer is None else Producer(self.producer.id, self.producer.epoch, self.producer.seq)
+
+
+ControlFrame = Annotated[Subscribe | Unsubscribe | Heartbeat, Field(discriminator="frame")]
+_CONTROL: TypeAdapter[Subscribe | Unsubscribe | Heartbeat] = TypeAdapter(ControlFrame)
+
+
+def parse_hello(members: Any) -> Hello:
+    """Read the first frame. Raises Invalid."""
+    try:
+        return Hello.model_validate(members)
+    except ValidationError as error:
+        raise Invalid(f"The first frame must be hello: {explain(error)}.") from None
+
+
+def parse_control(members: dict[str, Any]) -> Subscribe | Unsubscribe | Heartbeat:
+    """Read a frame that is no command. Raises Invalid."""
+    try:
+        return _CONTROL.validate_python(members)
+    except ValidationError as error:
+        raise Invalid(f"This frame cannot be read: {explain(error)}.") from None
+
+
+def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, str, str, CommandData]:
+    """Read a command: the frame (None when it has no `expect` and no `producer`), id, session and payload.
+
+    The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
+    """
+    id, session = members.get("id"), members.get("session")
+    if len(members) == 5 and _name(id) and _name(session) and isinstance(members.get("data"), dict):
+        assert isinstance(id, str)
+        assert isinstance(session, str)
+        return None, id, session, parse_command(members.get("do"), members["data"])
+    try:
+        frame = CommandFrame.model_validate(members)
+    except ValidationError as error:
+        raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+    return frame, frame.id, frame.session, parse_command(frame.do, frame.data)
+
+
+def _name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 128 and _is_name(value) is not None and value[-1] != "\n"
+
+
+def log_place(after: int | str, epoch: str) -> int | str:
+    """The position that an `after` of the whole log means: 0, `end`, or a cursor. Raises BadCursor."""
+    if after in (0, "0", "end"):
+        return "end" if after == "end" else 0
+    of_epoch, _, place = str(after).rpartition(".")
+    if isinstance(after, int) or not (place.isascii() and place.isdigit()) or len(place) > 18 or not of_epoch:
+        raise BadCursor(f"{after!r} is no cursor of a log; use 0, 'end', or one that the gateway gave you.")
+    if of_epoch != epoch:
+        raise BadCursor(
+            f"{after!r} is a place in another log (this one's epoch is {epoch}); start from 0.", epoch=epoch
+        )
+    return int(place)
+
+
+def session_place(after: int | str) -> int | str:
+    """The version that an `after` of a session means. Raises BadCursor."""
+    if after == "end" or (isinstance(after, int) and after < 2**62):
+        return after
+    if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) <= 18:
+        return int(after)
+    raise BadCursor(f"{after!r} is no version of a session; use a number, or 'end'.")

@@ -1,0 +1,55 @@
+"""A house: one tenant's log with its feed. Tenants share nothing, not even positions."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Self
+
+from ..log.log import Log
+from .delivery.feed import Feed
+
+
+class House:
+    """An open log and those who follow it."""
+
+    def __init__(self, log: Log, tasks: asyncio.TaskGroup) -> None:
+        self.log = log
+        self.feed = Feed(log, tasks)
+
+
+class Houses:
+    """Opens each tenant's log when it is first needed, once, and closes all of them together.
+
+    `make` gives a tenant's log, not opened yet; the tenant without a name is opened at once.
+    """
+
+    def __init__(self, make: Callable[[str], Log], tasks: asyncio.TaskGroup) -> None:
+        self._make = make
+        self._tasks = tasks
+        self._stack = AsyncExitStack()
+        self._opening: dict[str, asyncio.Lock] = {}
+        self.open: dict[str, House] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.of("")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def of(self, tenant: str) -> House:
+        """The tenant's house. Raises the LogError tree when its log cannot be opened."""
+        house = self.open.get(tenant)
+        if house is not None:
+            return house
+        async with self._opening.setdefault(tenant, asyncio.Lock()):
+            if tenant not in self.open:
+                log = await self._stack.enter_async_context(self._make(tenant))
+                self._tasks.create_task(_watch(log))
+                self.open[tenant] = House(log, self._tasks)
+        return self.open[tenant]
+
+
+async def _watch(log: Log) -> None:
+    """A log whose work ends by itself takes the gateway down with it: better gone and restarted than half alive."""
+    await log.broken()

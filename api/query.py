@@ -1,0 +1,87 @@
+"""Query parameters, validated. An unknown one is refused, like anything else that would pass silently."""
+
+from typing import Annotated, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ..domain.catalogue import explain
+from ..domain.errors import Invalid
+from ..domain.ids import Name, SessionId
+from .delivery.lens import Lens, Reading
+from .frames import Types
+
+MAX_PAGE = 1_000
+MAX_WAIT = 30.0
+IDENTITY = {"token", "participant", "kind"}
+Q = TypeVar("Q", bound=BaseModel)
+_SESSION: TypeAdapter[SessionId] = TypeAdapter(SessionId)
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EventsQuery(_Query):
+    """What page of events, or from where a stream."""
+
+    after: Annotated[str, Field(max_length=200)] = "0"
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    types: Types = ()
+    reading: Reading = "raw"
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 0.0
+
+    def lens(self, sessions: tuple[str, ...]) -> Lens:
+        """The lens that the query asks for."""
+        return Lens(self.reading, self.types, sessions)
+
+
+class SessionsQuery(_Query):
+    """What page of sessions."""
+
+    after: Annotated[str, Field(max_length=128)] = ""
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    prefix: Name | None = None
+
+
+def events_query(request: web.Request) -> EventsQuery:
+    """Read an events query; `types` is a list separated by commas. `Last-Event-ID` takes precedence over `after`."""
+    members = _members(request)
+    if "types" in members:
+        members["types"] = tuple(each for each in str(members["types"]).split(",") if each)
+    last = request.headers.get("Last-Event-ID")
+    if last:
+        members["after"] = last
+    return _validated(EventsQuery, members)
+
+
+def sessions_query(request: web.Request) -> SessionsQuery:
+    """Read a sessions query."""
+    return _validated(SessionsQuery, _members(request))
+
+
+def no_query(request: web.Request) -> None:
+    """Refuse parameters where there are none."""
+    _validated(_Query, _members(request))
+
+
+def session_of(request: web.Request) -> SessionId:
+    """The session that the path names."""
+    try:
+        return _SESSION.validate_python(request.match_info["session"])
+    except ValidationError:
+        raise Invalid("A session's id is 1 to 128 of A-Z a-z 0-9 . _ : @ + -") from None
+
+
+def _members(request: web.Request) -> dict[str, object]:
+    twice = [name for name in request.query if len(request.query.getall(name)) > 1]
+    if twice:
+        raise Invalid(f"The parameter {twice[0]!r} stands there twice.")
+    return {name: value for name, value in request.query.items() if name not in IDENTITY}
+
+
+def _validated(model: type[Q], members: dict[str, object]) -> Q:
+    try:
+        return model.model_validate(members)
+    except ValidationError as error:
+        raise Invalid(f"The query cannot be read: {explain(error)}.") from None

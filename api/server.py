@@ -1,0 +1,135 @@
+"""The gateway as a whole: its routes, its start and its end.
+
+Start: settings are checked, the log is opened, then the port. End (SIGTERM or SIGINT): the port closes, what was taken
+is committed and acknowledged, everyone is told where to resume, the log is closed.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from ..domain.errors import ConfigurationError, NotReady
+from .auth import Authenticator
+from .house import Houses
+from .http import Http
+from .logs import make_log
+from .openapi import openapi
+from .query import session_of
+from .respond import json_response, problem_response, problems
+from .settings import Settings
+from .sockets import Sockets
+from .streams import SSE, Streams
+
+
+class Gateway:
+    """A running gateway; made by `running`."""
+
+    def __init__(self, settings: Settings, houses: Houses, tasks: asyncio.TaskGroup) -> None:
+        auth = Authenticator(settings)
+        self.settings = settings
+        self.houses = houses
+        self.url = ""
+        self.sockets = Sockets(settings, houses, auth, tasks)
+        self.streams = Streams(settings, houses, auth)
+        self._http = Http(settings, houses, auth)
+        self._draining = False
+
+    def app(self) -> web.Application:
+        """The routes."""
+        app = web.Application(middlewares=[problems], client_max_size=self.settings.frame_bytes)
+        http = self._http
+        app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
+        app.router.add_get("/v1/sessions", http.sessions, allow_head=False)
+        app.router.add_get("/v1/sessions/{session}", http.session, allow_head=False)
+        app.router.add_get("/v1/sessions/{session}/events", self._session_events, allow_head=False)
+        app.router.add_post("/v1/sessions/{session}/commands", http.command)
+        app.router.add_get("/v1/events", self._log_events, allow_head=False)
+        app.router.add_get("/openapi.json", self._openapi, allow_head=False)
+        app.router.add_get("/health", self._health, allow_head=False)
+        app.router.add_get("/ready", self._ready, allow_head=False)
+        return app
+
+    async def drain(self) -> None:
+        """Tell everyone, close every connection."""
+        self._draining = True
+        self.streams.drain()
+        await self.sockets.drain()
+
+    async def _session_events(self, request: web.Request) -> web.StreamResponse:
+        if SSE in request.headers.get("Accept", ""):
+            return await self.streams.serve(request, session_of(request))
+        return await self._http.session_events(request)
+
+    async def _log_events(self, request: web.Request) -> web.StreamResponse:
+        if SSE in request.headers.get("Accept", ""):
+            return await self.streams.serve(request, None)
+        return await self._http.log_events(request)
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return json_response(openapi())
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return json_response({"status": "alive"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        """Ready while every open log can be written and read, and the gateway is not draining."""
+        if self._draining:
+            return problem_response(NotReady("The gateway is shutting down."))
+        for house in self.houses.open.values():
+            if not house.log.working:
+                return problem_response(NotReady("The log's writer has stopped; restart the gateway."))
+            await house.log.engine.mark()
+        main = self.houses.open[""].log
+        return json_response({"status": "ready", "position": main.position, "waiting": main.waiting})
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Gateway]:
+    """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens."""
+    settings.check()
+    async with contextlib.AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        houses = await stack.enter_async_context(Houses(lambda tenant: make_log(settings.log, tenant), tasks))
+        gateway = Gateway(settings, houses, tasks)
+        runner = web.AppRunner(gateway.app(), access_log=None, shutdown_timeout=settings.drain, handle_signals=False)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
+        await _listen(site, settings)
+        gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
+        watching = [tasks.create_task(gateway.sockets.watch()), tasks.create_task(gateway.streams.watch())]
+        try:
+            yield gateway
+        finally:
+            await site.stop()
+            await gateway.drain()
+            for task in watching:
+                task.cancel()
+
+
+async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
+    """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with running(settings) as gateway:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, stop.set)
+        started(gateway)
+        await stop.wait()
+
+
+async def _listen(site: web.TCPSite, settings: Settings) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigurationError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
+
+
+def _shown_host(host: str) -> str:
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

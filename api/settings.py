@@ -1,0 +1,67 @@
+"""Every setting of a gateway in one place: name, default, help, environment variable (`HANSARD_` and the name)."""
+
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ..domain.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """How a gateway runs."""
+
+    model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore", frozen=True)
+
+    log: Annotated[
+        str, Field(description="Where the log is: a path or sqlite:/// URL; memory: for a log in memory")
+    ] = "hansard.db"
+    host: Annotated[str, Field(description="Address to listen on; other than loopback needs keys")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one")] = 8600
+    jwt_secret: Annotated[str | None, Field(description="Secret for HS256 tokens, at least 32 bytes")] = None
+    jwt_public_key: Annotated[str | None, Field(description="Public key in PEM, for RS256 or EdDSA tokens")] = None
+    jwt_issuer: Annotated[str | None, Field(description="Required `iss` of tokens")] = None
+    jwt_audience: Annotated[str | None, Field(description="Required `aud` of tokens")] = None
+    origins: Annotated[
+        tuple[str, ...],
+        Field(description="Origins of web pages that may connect, besides the gateway's own (JSON list)"),
+    ] = ()
+    heartbeat: Annotated[
+        float, Field(gt=0, description="Seconds after which a silent client should send a heartbeat")
+    ] = 15.0
+    slow_after: Annotated[float, Field(gt=0, description="Seconds without progress that end a slow subscriber")] = 10.0
+    drain: Annotated[float, Field(ge=0, description="Seconds that connections get to close at shutdown")] = 5.0
+    frame_bytes: Annotated[int, Field(ge=1_024, description="Largest WebSocket message or HTTP body")] = 1_048_576
+    batch: Annotated[int, Field(ge=1, description="Most frames in one WebSocket message")] = 256
+    depth: Annotated[int, Field(ge=4, description="Deepest nesting of JSON")] = 64
+    subscriptions: Annotated[int, Field(ge=1, description="Most subscriptions of one connection")] = 100
+    commands_per_second: Annotated[int, Field(ge=1, description="Most commands of one connection, per second")] = 20_000
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
+
+    @property
+    def open(self) -> bool:
+        """Whether anyone may connect and say who they are."""
+        return self.jwt_secret is None and self.jwt_public_key is None
+
+    def check(self) -> None:
+        """Refuse what would be unsafe or cannot work. Raises ConfigurationError."""
+        if self.open and not is_loopback(self.host):
+            raise ConfigurationError(
+                f"Without keys a gateway listens on loopback only, not on {self.host}. Set HANSARD_JWT_SECRET or "
+                f"HANSARD_JWT_PUBLIC_KEY, or --host 127.0.0.1."
+            )
+        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
+            raise ConfigurationError("HANSARD_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2).")
+        if self.jwt_secret is not None and self.jwt_public_key is not None:
+            raise ConfigurationError("Set either HANSARD_JWT_SECRET or HANSARD_JWT_PUBLIC_KEY, not both.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,128 @@
+"""Server-sent events: the same subscriptions over a plain HTTP response (WHATWG HTML §9.2).
+
+Each block is an HTTP chunk of its own, so that blocks which are built once can be written to many transports as they
+are.
+"""
+
+import asyncio
+import time
+
+from aiohttp import HttpVersion11, web
+
+from ..domain.errors import HansardError, Invalid, LogFailed
+from ..domain.ids import SessionId
+from .auth import Authenticator
+from .delivery.cursor import GroupKey
+from .delivery.encoding import STREAM, http_chunk
+from .delivery.feed import Feed
+from .delivery.lens import EVERY
+from .frames import log_place, session_place
+from .house import Houses
+from .query import events_query
+from .settings import Settings
+from .sink import TransportSink
+
+SSE = "text/event-stream"
+HEARTBEAT = http_chunk(b": heartbeat\n\n")
+NAME = "events"
+
+
+class Stream(TransportSink):
+    """One response that follows one topic."""
+
+    def __init__(self, transport: asyncio.Transport, feed: Feed) -> None:
+        super().__init__(transport, feed)
+        self.gone = asyncio.Event()
+
+    def bye(self, code: str, reason: str, retry_after: float) -> None:
+        """Say why the stream ends; then write nothing more."""
+        frame = {"frame": "bye", "code": code, "reason": reason, "retry_after": retry_after}
+        place = str(self.subscriptions[NAME].place()) if NAME in self.subscriptions else "0"
+        self.write(STREAM.notice(frame, place.encode()))
+        self.end_all()
+
+    def fail(self, error: BaseException) -> None:
+        """A page cannot be read: end the stream; the client resumes."""
+        problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
+        self.bye(problem.code, problem.detail, 1.0)
+
+    def end_all(self) -> None:
+        """End the subscription, and with it the response."""
+        super().end_all()
+        self.gone.set()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
+
+
+class Streams:
+    """Opens streams and keeps them until they end."""
+
+    def __init__(self, settings: Settings, houses: Houses, auth: Authenticator) -> None:
+        self._settings = settings
+        self._houses = houses
+        self._auth = auth
+        self._streams: dict[Stream, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    async def serve(self, request: web.Request, session: SessionId | None) -> web.StreamResponse:
+        """Follow a session, or with None the whole log, until the client goes."""
+        principal = self._auth.of_request(request)
+        if session is not None:
+            principal.require("read", session)
+        query = events_query(request)
+        house = await self._houses.of(principal.tenant)
+        after = log_place(query.after, house.log.epoch) if session is None else session_place(query.after)
+        transport = request.transport
+        if transport is None or request.version < HttpVersion11:
+            raise Invalid("Event streams need HTTP/1.1.")
+        stream = Stream(transport, house.feed)
+        key = GroupKey(NAME, STREAM, query.lens(EVERY if session is not None else principal.read))
+        cursor = await house.feed.follow(session, after, key, principal.viewer(session), stream)
+        try:
+            response = await self._prepare(request)
+            self._streams[stream] = principal.expires or float("inf")
+            stream.begin(NAME, {session: cursor})
+            await stream.gone.wait()
+        finally:
+            self._streams.pop(stream, None)
+            stream.end_all()
+            house.feed.end(cursor)
+        return response
+
+    async def _prepare(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        response.content_type = SSE
+        response.force_close()
+        await response.prepare(request)
+        await response.write(b": welcome\n\n")
+        return response
+
+    async def watch(self) -> None:
+        """Heartbeats, and an end to streams that are stuck or past their token's time. Runs for ever."""
+        beat = 0.0
+        while True:
+            await asyncio.sleep(0.5)
+            now = time.monotonic()
+            due = now - beat >= self._settings.heartbeat
+            beat = now if due else beat
+            for stream, expires in tuple(self._streams.items()):
+                if stream.stuck_for(now) > self._settings.slow_after:
+                    self._dismiss(stream, "slow_consumer", "No progress; resume from the id of this block.")
+                elif time.time() > expires:
+                    self._dismiss(stream, "token_expired", "Get a new token and resume.")
+                elif due and not stream.full:
+                    stream.write(HEARTBEAT)
+
+    def drain(self) -> None:
+        """End every stream."""
+        for stream in tuple(self._streams):
+            stream.bye("shutdown", "The gateway is shutting down.", 0.5)
+
+    def _dismiss(self, stream: Stream, code: str, reason: str) -> None:
+        self._streams.pop(stream, None)
+        stream.bye(code, reason, 0.0)
+        asyncio.get_running_loop().call_later(self._settings.drain, stream.abort)
