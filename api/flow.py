@@ -5,24 +5,34 @@ aiohttp's protocol keeps its own pause to itself, so `Flow` stands between the t
 """
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 HIGH_WATER = 256 * 1024
 
 
+class Owner(Protocol):
+    """Who wants to know."""
+
+    def paused(self) -> None:
+        """The transport is full."""
+
+    def resumed(self) -> None:
+        """The transport takes more again."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+
 class Flow(asyncio.Protocol):
-    """Passes everything on to `inner`; `full` while the transport wants no more. `resumed` is called when it does
-    again, `lost` when the connection is gone."""
+    """Passes everything on to the transport's protocol, and tells `owner` of pauses and of the end."""
 
-    __slots__ = ("_inner", "_lost", "_resumed", "full")
+    __slots__ = ("_inner", "_owner")
 
-    def __init__(self, transport: asyncio.Transport, resumed: Callable[[], None], lost: Callable[[], None]) -> None:
+    def __init__(self, transport: asyncio.Transport, owner: Owner) -> None:
         inner = transport.get_protocol()
         assert isinstance(inner, asyncio.Protocol)
         self._inner = inner
-        self._resumed = resumed
-        self._lost = lost
-        self.full = False
+        self._owner = owner
         transport.set_write_buffer_limits(high=HIGH_WATER)
         transport.set_protocol(self)
 
@@ -37,15 +47,14 @@ class Flow(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass on and tell."""
         self._inner.connection_lost(exc)
-        self._lost()
+        self._owner.lost()
 
     def pause_writing(self) -> None:
-        """Pass on and take note."""
-        self.full = True
+        """Pass on and tell."""
         self._inner.pause_writing()
+        self._owner.paused()
 
     def resume_writing(self) -> None:
         """Pass on and tell."""
-        self.full = False
         self._inner.resume_writing()
-        self._resumed()
+        self._owner.resumed()

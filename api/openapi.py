@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 from .. import __version__
 from ..domain.catalogue import BUILT_IN
@@ -28,8 +28,8 @@ def openapi() -> Schema:
         "info": {
             "title": "Hansard",
             "version": __version__,
-            "description": "An event-sourced session store for teams of AI agents. The WebSocket at /v1/ws is described "
-            "in the protocol reference.",
+            "description": "An event-sourced session store for teams of AI agents. "
+            "The WebSocket at /v1/ws is described in the protocol reference.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"bearer": []}, {}],
@@ -134,8 +134,9 @@ def _problems(statuses: list[str]) -> Schema:
 def _schemas() -> Schema:
     made: Schema = {}
     events = {type: model_of_event(type, data) for type, data in BUILT_IN.items()}
-    for model in (*events.values(), *COMMANDS.values(), Envelope, CommandFrame):
-        schema = TypeAdapter(model).json_schema(ref_template=_REF, mode="validation")
+    models: list[type[BaseModel]] = [*events.values(), *COMMANDS.values(), Envelope, CommandFrame]
+    for model in models:
+        schema = model.model_json_schema(ref_template=_REF)
         made.update(schema.pop("$defs", {}))
         made[model.__name__] = schema
     frame = made.pop("CommandFrame")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..domain.ids import SessionId
@@ -26,36 +26,34 @@ class Subscription:
         return {session: cursor.place for session, cursor in self.cursors.items()}
 
 
+def _to_nobody(_: bytes) -> None:
+    """Where a closed sink writes."""
+
+
 class TransportSink:
-    """Cursors over one transport. `write` never waits; a full transport leaves the cursors behind until it drains."""
+    """Cursors over one transport.
+
+    `write` never waits, and writes nothing once the sink is closed. `open` is false while the transport is full or
+    when the sink is closed: the cursors are left behind until it is true again.
+    """
 
     def __init__(self, transport: asyncio.Transport, feed: Feed) -> None:
         self.feed = feed
+        self.open = True
         self.closed = False
+        self.write: Callable[[bytes], None] = transport.write
         self.subscriptions: dict[str, Subscription] = {}
         self.drained = asyncio.Event()
         self.drained.set()
         self._transport = transport
-        self._flow = Flow(transport, self._resumed, self.end_all)
         self._unsent = 0
         self._moved = time.monotonic()
-
-    @property
-    def full(self) -> bool:
-        """Whether the transport wants no more."""
-        return self._flow.full
-
-    def write(self, data: bytes) -> None:
-        """Hand over bytes."""
-        if not self.closed:
-            self._transport.write(data)
-            if self._flow.full:
-                self.drained.clear()
+        Flow(transport, self)
 
     def stuck_for(self, now: float) -> float:
         """Seconds for which a full transport has made no progress; called regularly."""
         unsent = self._transport.get_write_buffer_size()
-        if not self._flow.full or unsent != self._unsent:
+        if self.drained.is_set() or unsent != self._unsent:
             self._moved = now
         self._unsent = unsent
         return now - self._moved
@@ -63,6 +61,13 @@ class TransportSink:
     def resume_places(self) -> dict[str, Any]:
         """Where each subscription stands."""
         return {sub: each.place() for sub, each in self.subscriptions.items()}
+
+    def begin(self, sub: str, cursors: dict[SessionId | None, Cursor]) -> None:
+        """Deliver to these cursors, under this name; what was followed under it before is ended."""
+        self.end(sub)
+        self.subscriptions[sub] = Subscription(cursors)
+        for cursor in cursors.values():
+            self.feed.resume(cursor)
 
     def end(self, sub: str) -> bool:
         """End a subscription; False if there is none of that name."""
@@ -74,22 +79,26 @@ class TransportSink:
     def end_all(self) -> None:
         """End every subscription and write nothing more."""
         self.closed = True
+        self.open = False
+        self.write = _to_nobody
         self.drained.set()
         for sub in tuple(self.subscriptions):
             self.end(sub)
 
-    def _cursors(self) -> Iterator[Cursor]:
-        for subscription in self.subscriptions.values():
-            yield from subscription.cursors.values()
+    def paused(self) -> None:
+        """The transport is full."""
+        self.open = False
+        self.drained.clear()
 
-    def begin(self, sub: str, cursors: dict[SessionId | None, Cursor]) -> None:
-        """Deliver to these cursors, under this name; what was followed under it before is ended."""
-        self.end(sub)
-        self.subscriptions[sub] = Subscription(cursors)
-        for cursor in cursors.values():
-            self.feed.resume(cursor)
-
-    def _resumed(self) -> None:
+    def resumed(self) -> None:
+        """The transport takes more again."""
         self.drained.set()
-        for cursor in self._cursors():
-            self.feed.resume(cursor)
+        if not self.closed:
+            self.open = True
+            for subscription in self.subscriptions.values():
+                for cursor in subscription.cursors.values():
+                    self.feed.resume(cursor)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.end_all()

@@ -114,7 +114,7 @@ class Streams:
                     self._dismiss(stream, "slow_consumer", "No progress; resume from the id of this block.")
                 elif time.time() > expires:
                     self._dismiss(stream, "token_expired", "Get a new token and resume.")
-                elif due and not stream.full:
+                elif due and stream.open:
                     stream.write(HEARTBEAT)
 
     def drain(self) -> None:

@@ -9,12 +9,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from ..domain.envelope import decode
-from ..domain.ids import SessionId, Version
+from ..domain.ids import Position, SessionId, Version
 from ..domain.session import State, evolve
 from .engine import Engine
 from .records import Batch, ProducerMark, Record
 
 PAGE = 1_000
+NO_MARK = ProducerMark(0, -1, Position(0))
 
 
 class Sessions:
@@ -101,7 +102,7 @@ class Places:
         if producers:
             marks = await self._engine.read_producers(producers)
             for producer in producers:
-                self._producers[producer] = marks.get(producer, ProducerMark(0, -1, 0))
+                self._producers[producer] = marks.get(producer, NO_MARK)
 
     def advance(self, batch: Batch) -> None:
         """Take over what was committed."""

@@ -16,10 +16,10 @@ PAGE = 1_000
 
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
     """The first results of those requests that the log has seen before, by `id()` of the request."""
-    keyed = {(request.session, request.key): request for request in requests if request.key is not None}
+    keyed = {(request.session, key): request for request in requests if (key := request.key) is not None}
     if not keyed:
         return {}
-    found = await engine.read_keys([(session, key) for session, key in keyed if key is not None])
+    found = await engine.read_keys(list(keyed))
     return {
         id(keyed[session, key]): await _result(engine, keyed[session, key], record)
         for (session, key), record in found.items()

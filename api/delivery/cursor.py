@@ -1,5 +1,6 @@
 """A cursor: one subscriber's place in one topic."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...domain.audience import Viewer
@@ -19,14 +20,12 @@ class GroupKey(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where a cursor's bytes go. `full` is true while the transport asks to be left alone; its owner calls
-    `Feed.resume` for its cursors when that ends."""
+    """Where a cursor's bytes go. `open` is false while the transport wants no more, or for good; the sink's owner
+    calls `Feed.resume` for its cursors when it is true again."""
 
-    full: bool
-    closed: bool
-
-    def write(self, data: bytes) -> None:
-        """Hand over bytes; never waits."""
+    open: bool
+    write: Callable[[bytes], None]
+    """Hand over bytes; never waits."""
 
     def fail(self, error: BaseException) -> None:
         """Give up: what the subscriber asked for cannot be read."""

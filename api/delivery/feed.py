@@ -140,26 +140,21 @@ class Feed:
         self._served(topic, topic.flushed)
 
     def _catch_up(self, cursor: Cursor) -> Iterator[None]:
-        """Bring one subscriber forward until it is live, its transport is full, or a page must be read first."""
-        topic, sink = cursor.topic, cursor.sink
-        cursor.queued = False
-        while not (cursor.ended or cursor.live or sink.full or sink.closed):
-            if cursor.at >= topic.flushed:
+        """Bring one subscriber forward until it is live, its transport is full, or a page must be read first.
+
+        `queued` stays set while this runs or waits for a page: two of these for one cursor would write things twice.
+        """
+        while cursor.sink.open and not cursor.ended:
+            if cursor.at >= cursor.topic.flushed:
                 self._join(cursor)
-                return
+                break
             chunks = self._chunks(cursor)
             if chunks is None:
-                cursor.queued = True
                 folded = cursor.key.lens.reading == "folded"
-                self.pages.request(topic, cursor.at, folded, partial(self._page_read, cursor))
+                self.pages.request(cursor.topic, cursor.at, folded, partial(self._page_read, cursor))
                 return
-            for chunk in chunks:
-                if chunk.data is not None:
-                    sink.write(chunk.data)
-                cursor.at = chunk.to
-                if sink.full or sink.closed or cursor.ended:
-                    break
-                yield
+            yield from _replay(cursor, chunks)
+        cursor.queued = False
 
     def _chunks(self, cursor: Cursor) -> list[Chunk] | None:
         """What comes next for a subscriber in the past; None when it must be read from the storage first."""
@@ -192,9 +187,8 @@ class Feed:
             place = {"version": cursor.at, "position": self.log.position} if topic.session else {}
             where = {"session": topic.session} if topic.session else {"position": cursor.at}
             cursor.sink.write(key.encoder.notice({**frame, **where, **place}, topic.cursor(cursor.at)))
-        if cursor.sink.full:
-            return
-        cursor.join()
+        if cursor.sink.open:
+            cursor.join()
 
     def _page_read(self, cursor: Cursor, error: BaseException | None) -> None:
         cursor.queued = False
@@ -204,19 +198,28 @@ class Feed:
             self.resume(cursor)
 
 
+def _replay(cursor: Cursor, chunks: list[Chunk]) -> Iterator[None]:
+    """Write chunks of the past to one subscriber, while its transport takes them."""
+    for chunk in chunks:
+        if chunk.data is not None:
+            cursor.sink.write(chunk.data)
+        cursor.at = chunk.to
+        yield
+        if cursor.ended or not cursor.sink.open:
+            return
+
+
 def _write(topic: Topic, cursors: tuple[Cursor, ...], shared: Shared) -> Iterator[None]:
-    """Write one run to the live cursors of one group."""
+    """Write one run to the live cursors of one group. A transport that became full keeps what it has been given."""
     for number, cursor in enumerate(cursors):
         if not cursor.live:
             continue
-        sink = cursor.sink
-        if not sink.full:
-            chunk = shared.chunk(cursor.viewer)
-            if chunk.data is not None:
-                sink.write(chunk.data)
-            if sink.full:
-                cursor.leave(chunk.to)
-        else:
-            cursor.leave(topic.flushed)
+        sink, at = cursor.sink, topic.flushed
+        if sink.open:
+            at, data = shared.chunk(cursor.viewer)
+            if data is not None:
+                sink.write(data)
+        if not sink.open:
+            cursor.leave(at)
         if number % WRITES_PER_STEP == WRITES_PER_STEP - 1:
             yield
