@@ -1,1 +1,45 @@
-"""The Python client: agents and services speak to a gateway through it."""
+"""The Python client: agents and services speak to a gateway through it.
+
+    Client ── Connection ── Link (one socket after another)
+                 ├── Commands        sent in order, kept until answered
+                 └── Subscriptions   each with its place; a sink each: Buffer (streams) or View (sessions)
+    Session, MessageStream, ToolCall, SharedState: what one works with
+
+`hansard.domain.errors` holds what the gateway may refuse, `errors` here what may fail on this side.
+"""
+
+from .backoff import Backoff
+from .client import Client
+from .commands import Ack
+from .connection import State
+from .errors import ClientClosed, ClientError, HistoryGone, Unreachable
+from .http import Page
+from .identity import Token
+from .message import MessageStream
+from .session import Posted, Session
+from .state import SharedState
+from .stream import Entry, EventStream, LogStream
+from .subscription import Reading
+from .tool import ToolCall
+
+__all__ = [
+    "Ack",
+    "Backoff",
+    "Client",
+    "ClientClosed",
+    "ClientError",
+    "Entry",
+    "EventStream",
+    "HistoryGone",
+    "LogStream",
+    "MessageStream",
+    "Page",
+    "Posted",
+    "Reading",
+    "Session",
+    "SharedState",
+    "State",
+    "Token",
+    "ToolCall",
+    "Unreachable",
+]

@@ -1,0 +1,202 @@
+"""The client: one connection to a gateway, shared by everything that is done through it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from ..domain.model import Kind
+from .backoff import Backoff
+from .commands import Ack
+from .connection import Connection, OnState, State
+from .errors import ClientClosed, Unreachable
+from .http import Http, Page
+from .identity import Identity, Token, base_url
+from .membership import Membership
+from .session import Session
+from .stream import LogStream
+from .subscription import Reading
+
+
+class Client:
+    """A participant's connection to a gateway. Use it with `async with`, in one event loop.
+
+    - The connection is kept up: when it is lost, the client connects again (0.05 s, doubling to 5 s, with full jitter,
+      or as long as the gateway asked for), subscribes again from the places reached and sends again what was not
+      answered. Streams see every event once; commands are done once. It gives up when the gateway says that trying
+      again makes no sense (`Unauthenticated`, `Forbidden`, ...); then everything raises that error.
+    - Commands of one client are carried out in the order in which they were given. At most 1,000 are on their way;
+      further ones wait.
+    - Closing fails whatever still waits with `ClientClosed`, and ends all streams. Nothing is left running.
+
+    `token` is a JWT, or a callable (which may be async) that returns a fresh one and is asked at every connection.
+    A gateway that runs open takes `participant` and `kind` instead. `connect_timeout` (seconds) limits how long the
+    first connection may take, then `Unreachable` is raised; without it the client keeps trying. `on_state` is called
+    with each new state of the connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token | None = None,
+        participant: str | None = None,
+        kind: Kind = "agent",
+        connect_timeout: float | None = None,
+        backoff: Backoff | None = None,
+        on_state: OnState | None = None,
+    ) -> None:
+        self._url = base_url(url)
+        self._identity = Identity(token, participant, kind)
+        self._connect_timeout = connect_timeout
+        self._backoff = backoff or Backoff()
+        self._on_state = on_state
+        self._http_session: aiohttp.ClientSession | None = None
+        self._connection: Connection | None = None
+        self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._connection is not None and self._connection.state == "connected"
+
+    @property
+    def participant(self) -> str:
+        """Who this is, as the gateway knows it from the token."""
+        return str(self._open.welcome["participant"])
+
+    @property
+    def epoch(self) -> str:
+        """Which log this is; keep it beside a version in order to resume in another process."""
+        return str(self._open.welcome["epoch"])
+
+    def states(self) -> AsyncIterator[State]:
+        """`connected`, `reconnecting`, `closed`: the present state first, then each change, until it is closed."""
+        return self._open.states()
+
+    def session(
+        self,
+        id: str,
+        *,
+        title: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        about: Mapping[str, Any] | None = None,
+        open: bool = True,
+        join: bool = True,
+    ) -> Session:
+        """A session. Entering it opens it unless it exists (`title`, `labels` and `metadata` are used only then), and
+        joins it (`name` and `about` introduce the participant); `open` and `join` leave these steps out."""
+        opening = {"title": title, "labels": labels, "metadata": metadata}
+        joining = {"name": name, "about": about}
+        membership = Membership(self._open, id, _given(opening) if open else None, _given(joining) if join else None)
+        return Session(self._open, id, membership)
+
+    def watch(self, id: str) -> Session:
+        """A session, to be followed without opening or joining it."""
+        return self.session(id, open=False, join=False)
+
+    def events(
+        self,
+        after: str | int | None = None,
+        *,
+        types: Sequence[str] | None = None,
+        reading: Reading = "raw",
+        follow: bool = True,
+    ) -> LogStream:
+        """The events of every session that the client may read, in commit order, each with the cursor to resume from.
+        `after` is such a cursor, `"end"`, or nothing: from the beginning."""
+        return LogStream.begin(
+            self._open.subscriptions, None, 0 if after is None else after, types=types, reading=reading, follow=follow
+        )
+
+    async def do(
+        self,
+        session: str,
+        do: str,
+        data: Mapping[str, Any],
+        *,
+        id: str | None = None,
+        expect: Mapping[str, int] | None = None,
+    ) -> Ack:
+        """Have a command done in any session."""
+        return await self._open.commands.do(session, do, data, id=id, expect=expect)
+
+    async def sessions(
+        self, *, prefix: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
+        """A page of the sessions that the client may read, by id."""
+        return await self._http.get("/v1/sessions", {"prefix": prefix, "after": after, "limit": limit})
+
+    async def show(self, session: str) -> dict[str, Any]:
+        """A session now, as the gateway sees it."""
+        return await self._http.get(f"/v1/sessions/{session}", {})
+
+    async def page(
+        self,
+        session: str,
+        after: int = 0,
+        limit: int | None = None,
+        reading: Reading | None = None,
+        types: Sequence[str] | None = None,
+    ) -> Page:
+        """A page of a session's events."""
+        types = None if types is None else list(types)
+        return await self._http.page(session, {"after": after, "limit": limit, "reading": reading, "types": types})
+
+    async def connect(self) -> None:
+        """Connect, as `async with` does. Raises what makes it impossible; then nothing is left running."""
+        if self._runner is not None or self._connection is not None:
+            raise ClientClosed("A client connects once; make another.")
+        self._http_session = aiohttp.ClientSession()
+        self._connection = Connection(self._http_session, self._url, self._identity, self._backoff, self._on_state)
+        self._runner = asyncio.create_task(self._connection.run(), name="hansard-client")
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                await self._connection.ready()
+        except TimeoutError:
+            await self.aclose()
+            raise Unreachable(f"{self._url} cannot be reached: {self._connection.trouble}.") from None
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Send what waits to be written, close the connection, fail what waits for an answer. Idempotent."""
+        if self._runner is None or self._connection is None or self._http_session is None:
+            return
+        if self.connected:
+            await self._connection.flush()
+        self._runner.cancel()
+        try:
+            await asyncio.wait([self._runner])
+        finally:
+            await self._http_session.close()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise ClientClosed("The client is not connected; use it with `async with`.")
+        return self._connection
+
+    @property
+    def _http(self) -> Http:
+        if self._http_session is None or self._http_session.closed:
+            raise ClientClosed("The client is not connected; use it with `async with`.")
+        return Http(self._http_session, self._url, self._identity)
+
+
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,189 @@
+"""The connection: kept up by one task, over as many sockets as it takes.
+
+    connecting ──► connected ──► reconnecting ──► connected …        (any) ──► closed
+
+At each new socket the gateway is told everything that it must know, in this order: who this is, every subscription
+from the place it reached, every command that was not answered, oldest first. New commands follow. A gateway that closes
+with a code of 4500 to 4999 or 1009, or refuses the handshake, has said that trying again makes no sense: then, and when
+the client is closed, all that waits is failed.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal, NoReturn
+
+import aiohttp
+
+from ..domain.errors import HansardError, Refused
+from .backoff import Backoff
+from .commands import Commands
+from .errors import ClientClosed, ClientError, from_close
+from .identity import Identity
+from .link import Link, Lost, Wire
+from .outbox import Outbox
+from .subscriptions import Subscriptions
+
+State = Literal["connecting", "connected", "reconnecting", "closed"]
+HANDSHAKE_TIMEOUT = 10.0
+FLUSH_TIMEOUT = 1.0
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+RETRIED_STATUS = (408, 425, 429)
+FINAL_STATUS = {401: 4501, 403: 4503, 404: 4500}
+
+logger = logging.getLogger("hansard.client")
+OnState = Callable[[State], None]
+
+
+class Connection:
+    """What outlives a socket. `run` is the one task; everything else only leaves things for it."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, identity: Identity, backoff: Backoff, on_state: OnState | None
+    ) -> None:
+        self.outbox = Outbox()
+        self.commands = Commands(self.outbox)
+        self.subscriptions = Subscriptions(self.outbox)
+        self.state: State = "connecting"
+        self.welcome: Wire = {}
+        self.trouble = "no attempt was made"
+        self._http = http
+        self._url = f"{url}/v1/ws"
+        self._identity = identity
+        self._backoff = backoff
+        self._on_state = on_state
+        self._changed = asyncio.Event()
+        self._error: HansardError | None = None
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled or told for good. Never raises but when cancelled."""
+        error: HansardError | None = None
+        try:
+            await self._keep_up()
+        except HansardError as refusal:
+            error = refusal
+        except Exception as fault:
+            logger.exception("The client failed")
+            error = ClientError(f"The client failed: {fault!r}")
+        finally:
+            self._finish(error)
+
+    async def ready(self) -> None:
+        """Wait for the first connection. Raises what made it impossible."""
+        while self.state == "connecting":
+            await self._changed.wait()
+        if self.state == "closed":
+            raise (self._error or ClientClosed("The client is closed.")).with_traceback(None)
+
+    async def states(self) -> AsyncIterator[State]:
+        """The present state, then each new one; of several changes in one turn of the loop only the last is told."""
+        told: State | None = None
+        while told != "closed":
+            while told == self.state:
+                await self._changed.wait()
+            told = self.state
+            yield told
+
+    async def flush(self) -> None:
+        """Hand to the socket what waits for it, unless that takes longer than a second."""
+        try:
+            async with asyncio.timeout(FLUSH_TIMEOUT):
+                await self.outbox.drained()
+        except TimeoutError:
+            logger.debug("Closed with frames unsent")
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                await self._live_once()
+            except Lost as lost:
+                self.trouble = str(lost)
+                if lost.final is not None:
+                    raise lost.final from None
+                delay = self._backoff.next(lost.retry_after)
+                logger.warning("Not connected to %s: %s; trying again in %.2f s", self._url, lost, delay)
+            if self.state == "connected":
+                self._enter("reconnecting")
+            await asyncio.sleep(delay)
+
+    async def _live_once(self) -> NoReturn:
+        """One socket from beginning to end; always raises."""
+        link = await self._open()
+        try:
+            limits = self.welcome.get("limits", {})
+            self.commands.limit(int(limits.get("frame_bytes", self.commands.frame_bytes)))
+            self.subscriptions.epoch = self.welcome["epoch"]
+            self.outbox.open([*self.subscriptions.resubscribe(), *self.commands.unanswered()])
+            self._enter("connected")
+            await link.serve()
+        finally:
+            self.outbox.close()
+            await link.close()
+
+    async def _open(self) -> Link:
+        """Connect and say hello. Raises Lost."""
+        link: Link | None = None
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                hello = await self._hello()
+                socket = await self._http.ws_connect(self._url, max_msg_size=MAX_MESSAGE_BYTES, compress=0)
+                link = Link(socket, self.outbox, self._on_frame)
+                self.welcome = await link.greet(hello)
+                return link
+        except aiohttp.WSServerHandshakeError as error:
+            raise _refused(error) from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            await _close(link)
+            raise Lost(str(error) or type(error).__name__) from None
+        except BaseException:
+            await _close(link)
+            raise
+
+    async def _hello(self) -> dict[str, Any]:
+        """The first frame. A callable that cannot give a token now is asked again later."""
+        try:
+            return await self._identity.hello()
+        except Refused:
+            raise
+        except Exception as error:
+            raise Lost(f"no token: {error!r}") from error
+
+    def _on_frame(self, frame: Wire, cost: int) -> None:
+        match frame.get("frame"):
+            case "ack":
+                self._backoff.reset()
+                self.commands.on_ack(frame)
+            case "refused" if "id" in frame:
+                self.commands.on_refused(frame)
+            case "events" | "caught_up" | "gap" | "refused" if "sub" in frame:
+                self._backoff.reset()
+                self.subscriptions.on_frame(frame, cost)
+
+    def _finish(self, error: HansardError | None) -> None:
+        self._error = error
+        self.commands.fail(error or ClientClosed("The client was closed."))
+        self.subscriptions.end(error)
+        self._enter("closed")
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if self._on_state is not None:
+            try:
+                self._on_state(state)
+            except Exception:
+                logger.exception("on_state failed")
+
+
+def _refused(error: aiohttp.WSServerHandshakeError) -> Lost:
+    """What an HTTP status in place of the WebSocket means: of the client's errors, few go away by themselves."""
+    why = f"{error.message} (HTTP {error.status})"
+    if 400 <= error.status < 500 and error.status not in RETRIED_STATUS:
+        return Lost(why, final=from_close(FINAL_STATUS.get(error.status, 4500), why))
+    return Lost(why)
+
+
+async def _close(link: Link | None) -> None:
+    if link is not None:
+        await link.close()

@@ -1,0 +1,87 @@
+"""Being in a session: opened if need be, joined, followed; and left again, whatever happened."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ..domain.errors import Conflict, HansardError, NoChange
+from .connection import Connection
+from .subscription import Subscription
+from .view import TYPES, View
+
+LEAVE_TIMEOUT = 5.0
+logger = logging.getLogger("hansard.client")
+
+
+class Membership:
+    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. `view` is
+    there while the session is followed, and keeps what it knew afterwards."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        session: str,
+        opening: Mapping[str, Any] | None,
+        joining: Mapping[str, Any] | None,
+    ) -> None:
+        self.view: View | None = None
+        self._connection = connection
+        self._session = session
+        self._opening = opening
+        self._joining = joining
+        self._joined = False
+        self._following: Subscription | None = None
+
+    async def enter(self) -> None:
+        """Open, join, and follow up to the present. What fails, or is cancelled, on the way leaves nothing behind."""
+        try:
+            if self._opening is not None:
+                await self._open(self._opening)
+            if self._joining is not None:
+                await self._join(self._joining)
+            await self._follow()
+        except BaseException:
+            await self.leave()
+            raise
+
+    async def leave(self) -> None:
+        """Stop following, and leave the session if it was joined. Raises nothing: who leaves has done what they came
+        for, and the gateway notices by itself when one who could not say so is gone."""
+        if self._following is not None:
+            self._following.end(None)
+            self._following.close()
+            self._following = None
+        if not self._joined:
+            return
+        self._joined = False
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT):
+                answer = self._connection.commands.submit(self._session, "presence.leave", {})
+                answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+                await answer
+        except NoChange:
+            pass
+        except (HansardError, TimeoutError) as error:
+            logger.info("Session %s was not left: %s", self._session, error)
+
+    async def _open(self, data: Mapping[str, Any]) -> None:
+        try:
+            await self._connection.commands.do(self._session, "session.open", data)
+        except Conflict as conflict:
+            if type(conflict) is not Conflict:
+                raise
+
+    async def _join(self, data: Mapping[str, Any]) -> None:
+        self._joined = True
+        with contextlib.suppress(NoChange):
+            await self._connection.commands.do(self._session, "presence.join", data)
+
+    async def _follow(self) -> None:
+        self.view = View(self._session)
+        subscriptions = self._connection.subscriptions
+        label = f"{self._session}:view"
+        self._following = Subscription(subscriptions, self.view, self._session, 0, types=TYPES, label=label)
+        subscriptions.add(self._following)
+        await self.view.ready()

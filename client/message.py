@@ -1,0 +1,193 @@
+"""A message while it is being streamed: started, written to, and completed or aborted, whatever happens."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..domain.errors import HansardError, Invalid
+from ..domain.ids import new_id
+from ..domain.parts import Part, StreamedKind
+from .commands import Answer
+from .deltas import Deltas
+from .errors import ClientError, reason_of
+
+if TYPE_CHECKING:
+    from .session import Session
+
+WINDOW = 0.025
+MAX_BUFFERED = 65_536
+MAX_PIECE = 65_536
+ABORT_TIMEOUT = 5.0
+logger = logging.getLogger("hansard.client")
+
+
+class MessageStream:
+    """Use it with `async with`; `id` names the message.
+
+    Leaving the block completes the message and returns when everything is committed. An exception inside aborts it
+    and is raised on: what had been written stays in the record, with the reason (the detail of a Hansard error,
+    `cancelled`, or the name of the exception's class; to say more, call `abort`). So does cancellation.
+
+    `parts` are appended when the message is completed, and `usage` (tokens, costs) is recorded with it.
+    """
+
+    def __init__(
+        self,
+        session: "Session",
+        start: dict[str, Any],
+        *,
+        message: str | None = None,
+        window: float = WINDOW,
+    ) -> None:
+        self.id = message or new_id()
+        self.parts: Sequence[Part] = ()
+        self.usage: dict[str, Any] | None = None
+        self._session = session
+        self._start = start
+        self._window = window
+        self._changed = asyncio.Event()
+        self._deltas = Deltas(session.commands, session.id, self.id, self._on_change)
+        self._text: list[str] = []
+        self._length = 0
+        self._part: StreamedKind | None = None
+        self._sent_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._finished = False
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._session.do("message.start", {"message": self.id, **self._start})
+        except asyncio.CancelledError:
+            self._abort_now("cancelled")
+            raise
+        return self
+
+    async def write(self, text: str, part: StreamedKind | None = None) -> None:
+        """Say the next piece; `part="reasoning"` for what is thought rather than said.
+
+        The first piece goes at once. Pieces within `window` seconds of the last that went are joined and go together at
+        its end. Returns without waiting for the commit, except when too much is on its way already. Raises the refusal
+        of an earlier piece; then nothing more is sent.
+        """
+        self._refuse_late()
+        _refuse_surrogates(text)
+        await self._room()
+        self._refuse_late()
+        if part != self._part:
+            self._send()
+            self._part = part
+        if text:
+            self._text.append(text)
+            self._length += len(text)
+            self._send_when_due()
+
+    async def abort(self, reason: str | None = None) -> None:
+        """End the message early; what was written is kept. Leaving the block does nothing more then."""
+        self._refuse_late()
+        await self._abort_now(reason)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._finished:
+            return
+        if error is None:
+            await self._complete()
+        else:
+            await self._abort_quietly(reason_of(error))
+
+    async def _complete(self) -> None:
+        """Commit everything; what cannot be completed is aborted."""
+        self._send()
+        self._finished = True
+        data: dict[str, Any] = {"message": self.id, "deltas": self._deltas.count, "parts": list(self.parts)}
+        if self.usage is not None:
+            data["usage"] = self.usage
+        try:
+            await self._settled()
+            await self._session.do("message.complete", data)
+        except asyncio.CancelledError:
+            self._abort_now("cancelled")
+            raise
+        except HansardError as error:
+            await self._abort_quietly(reason_of(error))
+            raise
+
+    async def _settled(self) -> None:
+        """Wait until every piece has been committed. Raises what prevents it."""
+        while not self._deltas.idle:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._deltas.error is not None:
+            raise self._deltas.error
+
+    async def _room(self) -> None:
+        """Wait until there is room for more."""
+        while (self._length >= MAX_BUFFERED or self._deltas.full) and self._deltas.error is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._deltas.error is None:
+            await self._session.commands.room()
+
+    def _abort_now(self, reason: str | None) -> Answer:
+        """Send what was written and the abort behind it. The answer may be waited for, or let go."""
+        self._send()
+        self._finished = True
+        data = {"message": self.id} if reason is None else {"message": self.id, "reason": reason}
+        answer = self._session.commands.submit(self._session.id, "message.abort", data)
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return answer
+
+    async def _abort_quietly(self, reason: str) -> None:
+        """Abort because of another error, which must not be hidden by one of this."""
+        try:
+            async with asyncio.timeout(ABORT_TIMEOUT):
+                await self._abort_now(reason)
+        except (HansardError, TimeoutError) as error:
+            logger.warning("Message %s could not be aborted: %s", self.id, error)
+
+    def _on_change(self) -> None:
+        self._changed.set()
+        self._send_when_due()
+
+    def _send_when_due(self) -> None:
+        """Send the text that waits when the window is over and not too much is on its way; or see to it later."""
+        if not self._text or self._deltas.full:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._sent_at + self._window:
+            self._send()
+        elif self._timer is None:
+            self._timer = loop.call_at(self._sent_at + self._window, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._send_when_due()
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._text:
+            text = "".join(self._text)
+            self._text.clear()
+            self._length = 0
+            self._sent_at = asyncio.get_running_loop().time()
+            for start in range(0, len(text), MAX_PIECE):
+                self._deltas.send(text[start : start + MAX_PIECE], self._part)
+
+    def _refuse_late(self) -> None:
+        if self._deltas.error is not None:
+            raise self._deltas.error
+        if self._finished:
+            raise ClientError(f"Message {self.id!r} is finished; start another.")
+
+
+def _refuse_surrogates(text: str) -> None:
+    """Half a character cannot be sent; better to say so where it is written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Invalid(f"The text is not valid Unicode: {error.reason} at {error.start}.") from None

@@ -1,0 +1,193 @@
+"""A session, as one of its participants uses it."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from ..domain.errors import NoChange
+from ..domain.ids import Position, Version, new_id
+from ..domain.messages import MessageKind
+from ..domain.model import EventData
+from ..domain.parts import Part
+from ..domain.presence import Participant, Status
+from ..domain.sessions import Session as Description
+from .commands import Ack, Commands
+from .connection import Connection
+from .errors import ClientError
+from .membership import Membership
+from .message import WINDOW, MessageStream
+from .state import SharedState
+from .stream import EventStream
+from .subscription import Place, Reading
+from .tool import ToolCall
+from .view import View
+
+
+class Posted(NamedTuple):
+    """A message that was posted: its id and its place."""
+
+    message: str
+    version: Version
+    position: Position
+
+
+class Session:
+    """A handle on one session.
+
+    Entered (`async with`), it opens the session unless it exists, joins it, and follows its presence and shared state;
+    on leaving the block it leaves the session. Not entered, it can do everything but `present`, `info` and `state`.
+
+    Every method that writes returns after the commit, raises the refusal, and is done once, however often the
+    connection is lost meanwhile. `to` is the audience: `users`, `agents` or participants' ids; everyone when absent.
+    """
+
+    def __init__(self, connection: Connection, id: str, membership: Membership) -> None:
+        self.id = id
+        self.state = SharedState(self)
+        self._connection = connection
+        self._membership = membership
+
+    @property
+    def commands(self) -> Commands:
+        """The way to the gateway."""
+        return self._connection.commands
+
+    @property
+    def followed(self) -> bool:
+        """Whether the session's presence and shared state are known here."""
+        return self._membership.view is not None
+
+    @property
+    def view(self) -> View:
+        """What is known of the session now. Raises when the session was not entered."""
+        if self._membership.view is None:
+            raise ClientError(f"Session {self.id!r} is not followed; enter it with `async with`.")
+        return self._membership.view
+
+    @property
+    def info(self) -> Description:
+        """Title, labels, metadata, and whether the session is open."""
+        return self.view.state.session
+
+    @property
+    def present(self) -> dict[str, Participant]:
+        """Who is here now, and what each is doing, by id."""
+        return {id: each for id, each in self.view.state.presence.items() if each.present}
+
+    async def do(
+        self, do: str, data: Mapping[str, Any], *, id: str | None = None, expect: Mapping[str, int] | None = None
+    ) -> Ack:
+        """Have any command done; the low-level door. `expect` names the versions at which subjects must stand."""
+        return await self.commands.do(self.id, do, data, id=id, expect=expect)
+
+    async def status(self, status: Status, activity: str | None = None) -> None:
+        """Say what you are doing. Saying what is known already does nothing."""
+        await self._unless_known("presence.status", _given(status=status, activity=activity))
+
+    async def post(
+        self,
+        text: str | None = None,
+        *,
+        parts: Sequence[Part | Mapping[str, Any]] = (),
+        to: Sequence[str] | None = None,
+        kind: MessageKind | None = None,
+        reply_to: str | None = None,
+        message: str | None = None,
+    ) -> Posted:
+        """Say something at once: text, or parts."""
+        message = message or new_id()
+        said = _given(text=text, parts=list(parts) or None, audience=to, kind=kind, reply_to=reply_to)
+        ack = await self.do("message.post", {"message": message, **said})
+        return Posted(message, ack.versions[0], ack.positions[0])
+
+    def stream_message(
+        self,
+        *,
+        to: Sequence[str] | None = None,
+        kind: MessageKind | None = None,
+        reply_to: str | None = None,
+        message: str | None = None,
+        window: float = WINDOW,
+    ) -> MessageStream:
+        """A message to stream, piece by piece; `window` (seconds) is how long pieces wait to be joined."""
+        start = _given(audience=to, kind=kind, reply_to=reply_to)
+        return MessageStream(self, start, message=message, window=window)
+
+    def tool(
+        self,
+        tool: str,
+        arguments: Any = None,
+        *,
+        to: Sequence[str] | None = None,
+        message: str | None = None,
+        call: str | None = None,
+    ) -> ToolCall:
+        """A tool call to record; `message` names the message on whose behalf it happens."""
+        return ToolCall(self, {"tool": tool, **_given(arguments=arguments, audience=to, message=message)}, call)
+
+    async def record(
+        self,
+        type: str | EventData,
+        data: Mapping[str, Any] | None = None,
+        *,
+        about: str | None = None,
+        to: Sequence[str] | None = None,
+        id: str | None = None,
+    ) -> Ack:
+        """Record an event of your own: a type that begins with `x.` and its data, or an instance of its model."""
+        if isinstance(type, EventData):
+            data = type.model_dump(mode="json", exclude_none=True)
+            type = type.type
+        return await self.do(
+            "custom.record", {"type": type, "data": data or {}, **_given(about=about, audience=to)}, id=id
+        )
+
+    async def describe(self, *, title: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
+        """Replace the title, or change the metadata by a merge patch."""
+        await self._unless_known("session.describe", _given(title=title, metadata=metadata))
+
+    async def label(self, set: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()) -> None:
+        """Set and remove labels."""
+        await self._unless_known("session.label", {"set": dict(set or {}), "remove": list(remove)})
+
+    async def close(self, reason: str | None = None) -> Ack:
+        """End the session for everyone: nothing more is written to it until it is reopened."""
+        return await self.do("session.close", _given(reason=reason))
+
+    async def reopen(self, reason: str | None = None) -> None:
+        """Open a closed session again."""
+        await self._unless_known("session.reopen", _given(reason=reason))
+
+    def events(
+        self,
+        after: Place = 0,
+        *,
+        types: Sequence[str] | None = None,
+        reading: Reading = "raw",
+        follow: bool = True,
+        epoch: str | None = None,
+    ) -> EventStream:
+        """The session's events after a version (`"end"`: only what comes from now on), then live ones as they come;
+        with `follow=False`, only what there is. `epoch` is that of the log in which `after` was learned."""
+        return EventStream.begin(
+            self._connection.subscriptions, self.id, after, types=types, reading=reading, follow=follow, epoch=epoch
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._membership.enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._membership.leave()
+
+    async def _unless_known(self, do: str, data: Mapping[str, Any]) -> None:
+        with contextlib.suppress(NoChange):
+            await self.do(do, data)
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """The members that were given."""
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,123 @@
+"""Streams of events: what `events()` returns."""
+
+import weakref
+from abc import abstractmethod
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Generic, NamedTuple, Self, TypeVar
+
+from ..domain.envelope import parse
+from ..domain.model import Event
+from .buffer import Buffer
+from .subscription import Place, Reading, Subscription, Wire
+from .subscriptions import Subscriptions
+
+
+class Entry(NamedTuple):
+    """An event of the whole log, and the cursor from which to go on after it."""
+
+    event: Event
+    cursor: str
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Stream(Generic[T_co]):
+    """Events in order, each exactly once, across as many connections as it takes.
+
+    The subscription begins when the stream is made: what a later command of the same client writes is in it. A
+    consumer that is slower than the gateway has at most a buffer of 4,096 events or 4 MiB waiting; past that, the
+    stream unsubscribes and takes the rest from the log later, so that nothing is lost and nobody else is slowed down.
+
+    Iteration raises the refusal of the gateway (`NotFound`, `Forbidden`, `BadCursor` when the log is another one than
+    that of `epoch`); `HistoryGone` where retention removed events, after which one may iterate on; `Invalid` for an
+    event that this version of the models cannot read, after which one may iterate on. It ends when the client is
+    closed, or, made with `follow=False`, at the end of history. Cancelling the consumer loses nothing.
+
+    Leave the subscription with `aclose`, with `async with`, or by letting go of the object.
+    """
+
+    def __init__(self, buffer: Buffer, subscription: Subscription, follow: bool) -> None:
+        self._buffer = buffer
+        self._follow = follow
+        self._place = subscription.place
+        self._finalizer = weakref.finalize(self, subscription.close)
+        self._finalizer.atexit = False
+
+    @classmethod
+    def begin(
+        cls,
+        subscriptions: Subscriptions,
+        session: str | None,
+        after: Place,
+        *,
+        types: Sequence[str] | None = None,
+        reading: Reading = "raw",
+        follow: bool = True,
+        epoch: str | None = None,
+    ) -> Self:
+        """Subscribe: to one session, or to all (None)."""
+        buffer = Buffer()
+        buffer.subscription = Subscription(
+            subscriptions, buffer, session, after, types=types, reading=reading, epoch=epoch
+        )
+        subscriptions.add(buffer.subscription)
+        return cls(buffer, buffer.subscription, follow)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether iteration has passed the end of history as it was at some time, and live events followed."""
+        return self._buffer.caught_up_reached
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T_co:
+        while self._finalizer.alive:
+            wire, place = await self._buffer.take(not self._follow)
+            self._place = place if place != "" else self._place
+            if wire is not None:
+                return self._made(wire)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Unsubscribe; iteration ends. Idempotent."""
+        self._finalizer()
+        self._buffer.ended(None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @abstractmethod
+    def _made(self, wire: Wire) -> T_co:
+        """What the consumer gets for an event."""
+
+
+class EventStream(Stream[Event]):
+    """The events of one session."""
+
+    @property
+    def version(self) -> Place:
+        """Resume from here: all up to this version has been taken (`end` until the first is known)."""
+        return self._place
+
+    def _made(self, wire: Wire) -> Event:
+        return parse(wire)
+
+
+class LogStream(Stream[Entry]):
+    """The events of all sessions that the client may read, in commit order."""
+
+    @property
+    def cursor(self) -> str:
+        """Resume from here: all up to this cursor has been taken."""
+        return str(self._place)
+
+    def _made(self, wire: Wire) -> Entry:
+        return Entry(parse(wire), self.cursor)

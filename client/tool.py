@@ -1,0 +1,61 @@
+"""A tool call: recorded when it begins, and when it ends, whatever happens."""
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..domain.errors import HansardError
+from ..domain.ids import new_id
+from .errors import reason_of
+
+if TYPE_CHECKING:
+    from .session import Session
+
+RETURN_TIMEOUT = 5.0
+logger = logging.getLogger("hansard.client")
+
+
+class ToolCall:
+    """Use it with `async with`; set `result` (any JSON value), or `error` (a sentence), before leaving the block.
+
+    An exception inside is recorded as the call's error (the detail of a Hansard error, `cancelled`, or the name of the
+    exception's class; set `error` to say more) and raised on.
+    """
+
+    def __init__(self, session: "Session", data: dict[str, Any], call: str | None = None) -> None:
+        self.id = call or new_id()
+        self.result: Any = None
+        self.error: str | None = None
+        self._session = session
+        self._data = data
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._session.do("tool.call", {"call": self.id, **self._data})
+        except asyncio.CancelledError:
+            self._return("cancelled")
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self._return(self.error)
+            return
+        try:
+            async with asyncio.timeout(RETURN_TIMEOUT):
+                await self._return(self.error or reason_of(error))
+        except (HansardError, TimeoutError) as failure:
+            logger.warning("The end of tool call %s could not be recorded: %s", self.id, failure)
+
+    def _return(self, error: str | None) -> "asyncio.Future[Any]":
+        data: dict[str, Any] = {"call": self.id}
+        if error is not None:
+            data["error"] = error
+        elif self.result is not None:
+            data["result"] = self.result
+        answer = self._session.commands.submit(self._session.id, "tool.return", data)
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return answer
