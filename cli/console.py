@@ -1,0 +1,70 @@
+"""What the commands print with: rich on a terminal, plain lines elsewhere.
+
+Colours and progress bars need a terminal, and NO_COLOR is honoured (rich does both). What agents said is never sent
+to a terminal as it is: control characters, which could move the cursor or change its title, are made visible first.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+_PICTURES: dict[int, int | str] = {
+    **{code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)},
+    0x7F: 0x2421,
+    **dict.fromkeys(range(128, 160), 65533),
+    **dict.fromkeys((*range(8234, 8239), *range(8294, 8298)), 65533),
+}
+_ONE_LINE: dict[int, int | str] = {**_PICTURES, 0x09: " ", 0x0A: "⏎"}
+
+
+def printable(text: str) -> str:
+    """The text with control characters as pictures; lines and tabs stay."""
+    return text.translate(_PICTURES)
+
+
+def one_line(text: str, most: int = 0) -> str:
+    """The text as one line, cut to `most` characters if that is not 0."""
+    if most and len(text) > 2 * most:
+        text = text[: 2 * most]
+    line = text.translate(_ONE_LINE)
+    return f"{line[: most - 1]}…" if most and len(line) > most else line
+
+
+def stdout() -> Console:
+    """The console for results."""
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def stderr() -> Console:
+    """The console for what is said beside results: notes and progress."""
+    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator["Bar"]:
+    """A progress bar on stderr while the block runs; nothing at all when stderr is no terminal."""
+    console = Console(file=sys.stderr)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
+        yield Bar(bars, what, total)
+
+
+class Bar:
+    """One progress bar."""
+
+    def __init__(self, bars: Progress, what: str, total: int | None) -> None:
+        self._bars = bars
+        self._task = bars.add_task(what, total=total)
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
+        self._bars.advance(self._task, count)

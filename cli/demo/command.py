@@ -1,0 +1,69 @@
+"""`hansard demo`: see it work."""
+
+import asyncio
+import secrets
+import shlex
+
+import click
+
+from ..options import SESSION, examples
+from ..speed import SPEED
+
+
+@click.command(
+    short_help="Watch a team of agents plan a journey, live.",
+    epilog=examples(
+        "hansard demo",
+        "hansard demo --speed 2x",
+        "hansard demo --lines --speed max     as plain lines, at once",
+    ),
+)
+@click.option(
+    "--log", default="hansard-demo.db", show_default=True, metavar="PATH", help="The log that it is recorded in."
+)
+@click.option("--session", type=SESSION, metavar="ID", help="The session's id; by default a new one for each run.")
+@click.option("--speed", type=SPEED, default="1x", show_default=True, metavar="FACTOR", help="2x, 0.5x …, or max.")
+@click.option("--lines", is_flag=True, help="Print lines, also on a terminal.")
+def demo(log: str, session: str | None, speed: float, lines: bool) -> None:
+    """Watch a team of agents plan a journey, live.
+
+    A gateway starts on a free port of this machine, and four agents and a person talk through it: token streams
+    side by side, tools, a shared state that all of them change, and a person who changes her mind while they
+    work. There is no model behind it: what they say is scripted; the gateway, the clients and the log are real.
+    What you see comes from a subscription, as it would in a program of yours. It takes about half a minute.
+    """
+    from ..screen.stage import can_be_live
+
+    live = not lines and can_be_live()
+    session = session or f"trip-{secrets.token_hex(2)}"
+    if not live:
+        click.echo(f"hansard: session {session} in {log}", err=True)
+    asyncio.run(_run(log, session, speed, live))
+    _print_what_next(log, session)
+
+
+async def _run(log: str, session: str, speed: float, live: bool) -> None:
+    from ..screen.stage import stage
+    from .run import run
+
+    async with stage(session, live=live) as here:
+        await run(log, session, speed, here)
+
+
+def _print_what_next(log: str, session: str) -> None:
+    from ..console import stdout
+
+    at = f"--log {shlex.quote(log)}"
+    commands = {
+        f"hansard replay {session} {at}": "watch it again, as it happened",
+        f"hansard show {session} {at}": "who said what, and how it ended",
+        f"hansard show {session} --at 60 {at}": "what the team knew at version 60",
+        f"hansard tail {session} {at}": "the last events, and any that follow",
+        f"hansard export {session} {at}": "all of it, as JSON lines",
+        f"hansard serve {at}": "a gateway on this log, to join in",
+    }
+    console, width = stdout(), max(map(len, commands))
+    click.echo("\nEvery word of it is on record. Next:\n")
+    for command, what in commands.items():
+        line = f"  {command:<{width}}   "
+        click.echo(line + (click.style(what, dim=True) if console.is_terminal and not console.no_color else what))

@@ -1,0 +1,86 @@
+"""`hansard export`: sessions as JSONL, byte for byte."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from .options import SESSION, Place, examples, reading
+
+if TYPE_CHECKING:
+    from .source.port import Source
+
+
+@click.command(
+    short_help="Write sessions as JSON lines.",
+    epilog=examples(
+        "hansard export trip-7 -o trip-7.jsonl",
+        "hansard export --all --log team.db | gzip > team.jsonl.gz",
+        "hansard export trip-7 trip-8 --log http://127.0.0.1:8600 --as maya",
+    ),
+)
+@click.argument("sessions", nargs=-1, type=SESSION, metavar="SESSION…")
+@click.option("--all", "everything", is_flag=True, help="Every session, in the order in which things happened.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file, which is whole or not there; by default to stdout.",
+)
+@reading
+def export(sessions: tuple[str, ...], everything: bool, output: Path | None, place: Place) -> None:
+    """Export sessions as JSONL: one event a line, exactly as it goes over the wire.
+
+    `hansard import` reads it back. From a gateway one gets what one may see there; from a file, all.
+    """
+    if everything == bool(sessions):
+        raise click.UsageError("Name the sessions to export, or --all.")
+    if output is None and sys.stdout.isatty():
+        click.echo("hansard: writing to the terminal; -o FILE writes to a file.", err=True)
+    with _opened(output) as file:
+        count = asyncio.run(_export(place, tuple(dict.fromkeys(sessions)), file))
+    if output is not None:
+        click.echo(f"Exported {count:,} events to {output}.", err=True)
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    """Where to write. A file gets its name when it is complete."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        os.replace(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> int:
+    from .console import progress
+    from .source.opening import open_source
+
+    count = 0
+    async with open_source(place) as source:
+        with progress("exporting", await _total(source, sessions)) as bar:
+            for pages in [source.read(session, 0) for session in sessions] or [source.read_all("0")]:
+                async for page in pages:
+                    file.write(b"\n".join((*page, b"")))
+                    count += len(page)
+                    bar.advance(len(page))
+    return count
+
+
+async def _total(source: "Source", sessions: tuple[str, ...]) -> int:
+    """How many events there are to export. Raises NotFound before anything is written."""
+    if sessions:
+        return sum([await source.version(session) for session in sessions])
+    return int((await source.place(0)).rpartition(".")[2])

@@ -1,0 +1,105 @@
+"""The entry point: every command under one roof, and what becomes of errors.
+
+A command raises; this module alone turns what was raised into one line on stderr and an exit code:
+
+    0    done
+    1    refused or failed: one line says what happened and what to do
+    2    the command line itself was wrong
+    130  interrupted with Ctrl-C, quietly
+    141  whoever read the output went away (`| head`), quietly
+"""
+
+import os
+import sys
+import traceback
+
+import click
+
+from .. import __version__
+from .demo.command import demo
+from .export import export
+from .importing import import_
+from .replay import replay
+from .serve import serve
+from .sessions import sessions
+from .show import show
+from .tail import tail
+
+INTERRUPTED = 130
+NOBODY_READS = 141
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  hansard demo                               watch a team of agents at work
+  hansard serve --log team.db                run a gateway on that log
+  hansard sessions --log team.db             what is in it
+  hansard tail --log http://127.0.0.1:8600   follow everything that happens
+""",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="hansard")
+def hansard() -> None:
+    """The verbatim record of what a team of agents and people says and does.
+
+    Sessions live in a log: a file, or a gateway that serves one. Every command that reads takes either as
+    --log and may be used beside a running gateway.
+    """
+
+
+for each in (demo, serve, sessions, show, tail, replay, export, import_):
+    hansard.add_command(each)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(arguments)
+    sys.exit(code)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code and prints what has to be said on stderr."""
+    try:
+        result = hansard.main(arguments, prog_name="hansard", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _close_stdout()
+        return NOBODY_READS
+    except Exception as error:
+        return _fail(error)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(error: Exception) -> int:
+    from ..domain.errors import HansardError
+    from .console import printable
+
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if os.environ.get("HANSARD_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, HansardError):
+        said = error.detail
+    elif isinstance(error, OSError):
+        said = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
+    else:
+        said = f"a fault in hansard: {error!r}. Set HANSARD_DEBUG=1 to see where."
+    click.echo(f"hansard: {printable(said)}", err=True)
+    return 1
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not fail a second time."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

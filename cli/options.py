@@ -1,0 +1,106 @@
+"""The options that several commands share, and what they come to."""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+import click
+
+DEFAULT_LOG = "hansard.db"
+
+Command = Callable[..., Any]
+
+
+class SessionName(click.ParamType[str]):
+    """A session's id, checked before anything is opened."""
+
+    name = "session"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ..domain.ids import NAME_PATTERN
+
+        if not isinstance(value, str) or len(value) > 128 or not re.match(NAME_PATTERN, value) or value[-1] == "\n":
+            self.fail(f"{value!r} is no session id: those are 1 to 128 of A-Z a-z 0-9 . _ : @ + -", param, ctx)
+        return value
+
+
+SESSION = SessionName()
+
+
+class Place(NamedTuple):
+    """Where the log is, and who asks: `log` is a path, `sqlite:///…`, or a gateway's http(s) URL."""
+
+    log: str
+    token: str | None = None
+    participant: str | None = None
+    kind: str | None = None
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether a gateway is asked, not a file."""
+        return self.log.startswith(("http://", "https://"))
+
+    @property
+    def path(self) -> str:
+        """The file's path."""
+        if self.is_gateway:
+            raise click.UsageError(f"This needs the log itself, a file; --log is a gateway ({self.log}).")
+        return self.log.removeprefix("sqlite:///").removeprefix("sqlite:")
+
+    def option(self) -> str:
+        """The option that leads here, for commands that are printed."""
+        return f"--log {self.log}"
+
+
+log_option = click.option(
+    "--log",
+    envvar="HANSARD_LOG",
+    default=DEFAULT_LOG,
+    show_default=True,
+    show_envvar=True,
+    metavar="PATH|URL",
+    help="The log: a file, sqlite:///FILE, or the http:// URL of a gateway.",
+)
+_token = click.option(
+    "--token",
+    envvar="HANSARD_TOKEN",
+    show_envvar=True,
+    metavar="JWT",
+    help="The token to show to a gateway.",
+)
+_participant = click.option(
+    "--as",
+    "participant",
+    metavar="PARTICIPANT",
+    help="Who asks, at a gateway that runs open (without tokens).",
+)
+_kind = click.option(
+    "--kind",
+    type=click.Choice(["agent", "user", "service"]),
+    help="What kind of participant --as names.  [default: user]",
+)
+
+
+def reading(command: Command) -> Command:
+    """Options of a command that reads a log wherever it is; the command gets them as one `place`."""
+
+    @log_option
+    @_token
+    @_participant
+    @_kind
+    @wraps(command)
+    def with_place(
+        *args: Any, log: str, token: str | None, participant: str | None, kind: str | None, **kwargs: Any
+    ) -> Any:
+        return command(*args, place=Place(log, token, participant, kind), **kwargs)
+
+    return with_place
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
+
+
+def examples(*lines: str) -> str:
+    """An epilog that shows how a command is used."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))

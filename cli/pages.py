@@ -1,0 +1,117 @@
+"""A picture as text: what `show` prints."""
+
+from typing import Any
+
+import orjson
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from ..domain.presence import Participant
+from .console import one_line, printable, stdout
+from .lines import Palette, clock
+from .picture import Picture
+from .transcript import Called, Item, other_parts
+from .words import compact
+
+
+def print_picture(picture: Picture) -> None:
+    """Print the session: what it is, who takes part, what was said, the shared state."""
+    console, palette = stdout(), Palette()
+    for participant in _by_arrival(picture):
+        palette.of(participant.id)
+    _print_head(console, picture)
+    if picture.state.presence:
+        _heading(console, "Participants")
+        for participant in _by_arrival(picture):
+            console.print(_participant(participant, palette))
+    if picture.transcript.items:
+        _heading(console, "Transcript")
+        for item in picture.transcript.items:
+            _print_item(console, item, palette)
+    if picture.state.document.version:
+        _heading(console, f"Shared state, since version {picture.state.document.version}")
+        console.print(printable(pretty(picture.state.document.value)))
+
+
+def pretty(value: Any) -> str:
+    """JSON over several lines."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def lasted(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _by_arrival(picture: Picture) -> list[Participant]:
+    order: dict[str, int] = {}
+    for number, item in enumerate(picture.transcript.items):
+        order.setdefault(item.author, number)
+    people = picture.state.presence.values()
+    return sorted(people, key=lambda each: (order.get(each.id, len(order) + 10**9), each.id))
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, "bold underline" if console.is_terminal else ""))
+
+
+def _print_head(console: Console, picture: Picture) -> None:
+    state = picture.state
+    console.print(Text(state.id, "bold").append(f"  {one_line(state.session.title or '')}", "default"))
+    began = picture.began.astimezone().strftime("%Y-%m-%d %H:%M:%S") if picture.began else ""
+    about = f"{state.session.status} · version {state.version:,} · began {began} · lasted {lasted(picture.seconds)}"
+    console.print(Text(about, "dim"))
+    for name, value in state.session.labels.items():
+        console.print(one_line(f"label {name} = {value}"))
+    for name, value in state.session.metadata.items():
+        console.print(one_line(f"{name}: {value if isinstance(value, str) else compact(value)}"))
+
+
+def _participant(participant: Participant, palette: Palette) -> Text:
+    line = Text("  ● " if participant.present else "  ○ ", palette.of(participant.id))
+    line.append(f"{participant.id:<16}", palette.of(participant.id)).append(f"{participant.kind:<8}", "dim")
+    line.append(participant.status if participant.present else "left")
+    return line.append(f"  {one_line(participant.activity)}", "dim") if participant.activity else line
+
+
+def _print_item(console: Console, item: Item, palette: Palette) -> None:
+    if isinstance(item, Called):
+        head = _item_head(item, palette).append(one_line(f"{item.tool}({_arguments(item)})", 200))
+        console.print(head)
+        console.print(_indented(console, Text(one_line(f"→ {compact(item.result)}", 400), "dim")))
+        return
+    head = _item_head(item, palette)
+    notes = [
+        f"to {', '.join(item.audience)}" if item.audience else "",
+        item.kind if item.kind != "message" else "",
+        item.status if item.status != "completed" else "",
+        f"with {', '.join(other_parts(item))}" if item.parts else "",
+        one_line(item.reason or ""),
+    ]
+    console.print(head.append(" · ".join(note for note in notes if note), "dim"))
+    if item.reasoning:
+        console.print(_indented(console, Text(printable(item.reasoning), "dim italic")))
+    if item.text:
+        console.print(_indented(console, Text(printable(item.text))))
+
+
+def _item_head(item: Item, palette: Palette) -> Text:
+    head = Text(f"{item.version:>6}  ", "dim").append(f"{clock(item.time)}  ", "dim")
+    mark = "⚙ " if isinstance(item, Called) else ""
+    return head.append(f"{item.author}  ", f"bold {palette.of(item.author)}").append(mark, "dim")
+
+
+def _arguments(called: Called) -> str:
+    return "" if called.arguments is None else compact(called.arguments)
+
+
+def _indented(console: Console, text: Text) -> RenderableType:
+    if console.is_terminal:
+        return Padding(text, (0, 2, 0, 8))
+    return Text("\n").join(Text("        ") + line for line in text.split("\n", allow_blank=True))

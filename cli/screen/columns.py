@@ -1,0 +1,77 @@
+"""One participant's column: the last lines of what it said and did."""
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from ..console import one_line, printable
+from ..transcript import Called, Item, Said
+from ..words import compact
+
+CARET = "▌"
+TAIL = 6_000
+"""Characters at the end of a message that can be in sight."""
+
+
+def column(items: Iterable[Item], width: int, height: int) -> Text:
+    """The last `height` lines of these items, wrapped to `width`."""
+    lines: list[Text] = []
+    for item in items:
+        if lines:
+            lines.append(Text(""))
+        lines += _called(item, width) if isinstance(item, Called) else _said(item, width)
+    return Text("\n").join(lines[-height:])
+
+
+def _said(said: Said, width: int) -> list[Text]:
+    progress = said.kind == "progress"
+    lines: list[Text] = []
+    if said.audience:
+        lines.append(Text(f"to {', '.join(said.audience)}", "dim italic", no_wrap=True))
+    if said.reasoning and not said.text:
+        lines += wrapped(Text(printable(said.reasoning[-TAIL:]), "dim italic"), width)
+    text = Text(("– " if progress else "") + printable(said.text[-TAIL:]), "dim" if progress else "default")
+    if said.status == "open":
+        text.append(CARET, "bold blink")
+    elif said.status == "aborted":
+        text.append(f" ✕ {one_line(said.reason or 'aborted', 60)}", "red")
+    return lines + wrapped(text, width)
+
+
+def _called(called: Called, width: int) -> list[Text]:
+    arguments = "" if called.arguments is None else compact(called.arguments)
+    lines = [Text(one_line(f"⚙ {called.tool}({arguments})", width), "cyan")]
+    if called.status == "open":
+        lines.append(Text("  …", "dim cyan"))
+    else:
+        failed = called.status == "failed"
+        sign, style = ("✕", "red") if failed else ("→", "dim")
+        lines.append(Text(one_line(f"  {sign} {compact(called.result)}", width), style))
+    return lines
+
+
+def wrapped(text: Text, width: int) -> list[Text]:
+    """The text in lines of at most `width` cells, broken between words where there are any."""
+    lines: list[Text] = []
+    for paragraph in text.split("\n", allow_blank=True):
+        lines += _broken(paragraph, max(width, 8))
+    return lines
+
+
+def _broken(paragraph: Text, width: int) -> list[Text]:
+    plain = paragraph.plain
+    cuts: list[int] = []
+    start = space = cells = 0
+    for place, sign in enumerate(plain):
+        cells += cell_len(sign)
+        if sign == " ":
+            space = place + 1
+        elif cells > width:
+            start = space if space > start else place
+            cuts.append(start)
+            cells = cell_len(plain[start : place + 1])
+    lines = list(paragraph.divide(cuts)) if cuts else [paragraph]
+    for line in lines:
+        line.rstrip()
+    return lines

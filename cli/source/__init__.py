@@ -1,0 +1,1 @@
+"""Where the reading commands read: one port, over a file or a gateway."""

@@ -1,0 +1,137 @@
+"""A gateway as a source: its HTTP routes, events as NDJSON, so that their bytes stay as the log has them.
+
+Following is a request that waits at the gateway until something happens, again and again; it survives a gateway that
+restarts, and says on stderr that it waits for it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Self
+
+import aiohttp
+import click
+import orjson
+
+from ...client.errors import Unreachable, from_problem
+from ...domain.errors import HansardError
+from ...domain.ids import SessionId, Version
+from ..options import Place
+from .port import Page, Summary
+
+PAGE = 1_000
+SESSIONS = 200
+WAIT = 25
+RETRY = 1.0
+
+
+class GatewaySource:
+    """Reads through a gateway, as the participant that the token names; audiences apply."""
+
+    def __init__(self, place: Place) -> None:
+        self._url = place.log.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
+        who = {} if place.token else {"participant": place.participant, "kind": place.kind}
+        self._who = {name: value for name, value in who.items() if value}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(
+            headers=self._headers, timeout=aiohttp.ClientTimeout(total=None, connect=10, sock_read=WAIT + 20)
+        )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def sessions(self, prefix: str) -> AsyncIterator[Summary]:
+        after = ""
+        while True:
+            asked = {"after": after, "limit": str(SESSIONS), "prefix": prefix}
+            body, _ = await self._get("/v1/sessions", {name: value for name, value in asked.items() if value})
+            page = orjson.loads(body)["sessions"]
+            for found in page:
+                yield Summary(
+                    found["session"],
+                    found["version"],
+                    found.get("title"),
+                    found.get("status", "open"),
+                    found.get("labels") or {},
+                )
+            if len(page) < SESSIONS:
+                return
+            after = page[-1]["session"]
+
+    async def version(self, session: SessionId) -> Version:
+        body, _ = await self._get(f"/v1/sessions/{session}", {})
+        version: Version = orjson.loads(body)["version"]
+        return version
+
+    async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
+        async for page in self._pages(f"/v1/sessions/{session}/events", str(after), follow):
+            yield page
+
+    async def place(self, back: int) -> str:
+        body, _ = await self._get("/v1/events", {"limit": "1"})
+        epoch, _, position = str(orjson.loads(body)["head"]).rpartition(".")
+        return f"{epoch}.{max(int(position) - back, 0)}"
+
+    async def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
+        async for page in self._pages("/v1/events", after, follow):
+            yield page
+
+    async def _pages(self, path: str, after: str, follow: bool) -> AsyncIterator[Page]:
+        caught_up = False
+        while not caught_up or follow:
+            asked = {"after": after, "limit": str(PAGE)}
+            if caught_up:
+                asked["wait"] = str(WAIT)
+            try:
+                body, headers = await self._get(path, asked, Accept="application/x-ndjson")
+            except Unreachable as lost:
+                if not caught_up:
+                    raise
+                await self._wait_for_gateway(lost)
+                continue
+            if "Hansard-Gap" in headers:
+                click.echo(f"hansard: versions {headers['Hansard-Gap']} are no longer kept.", err=True)
+            if body:
+                yield body.splitlines()
+            after = headers["Hansard-To"]
+            caught_up = caught_up or headers.get("Hansard-Caught-Up", "").lower() == "true"
+
+    async def _wait_for_gateway(self, lost: Unreachable) -> None:
+        click.echo(f"hansard: {lost.detail} Waiting for it.", err=True)
+        while True:
+            await asyncio.sleep(RETRY)
+            try:
+                await self._get("/health", {})
+            except Unreachable:
+                continue
+            return
+
+    async def _get(self, path: str, asked: dict[str, str], **headers: str) -> tuple[bytes, Mapping[str, str]]:
+        assert self._http is not None, "the source is open"
+        try:
+            async with self._http.get(f"{self._url}{path}", params={**asked, **self._who}, headers=headers) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unreachable(f"No gateway answers at {self._url} ({_why(error)}).") from None
+        if answer.status >= 400:
+            raise _refusal(self._url, answer.status, body)
+        return body, answer.headers
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or "connection failed"
+    return str(error) or type(error).__name__
+
+
+def _refusal(url: str, status: int, body: bytes) -> HansardError:
+    """The problem that the gateway sent, as the error that it was there."""
+    try:
+        problem: Any = orjson.loads(body)
+        return from_problem(problem)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return Unreachable(f"{url} answered with status {status}, not as a gateway does; check the URL.")
