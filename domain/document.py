@@ -107,7 +107,7 @@ class IncrementState(_StateCommand):
     """Add `by` to the number at `path`; where there is none yet, it counts from 0. Never conflicts."""
 
     do = "state.increment"
-    path: Annotated[Pointer, StringConstraints(min_length=2)]
+    path: Annotated[Pointer, StringConstraints(min_length=1)]
     by: Number = 1
 
 

@@ -5,6 +5,7 @@ Stored form: the UTF-8 JSON of the envelope without position, session and versio
 values before `data` come from alphabets that need no escaping, so both forms are made by joining bytes.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -29,12 +30,14 @@ from .json_value import refuse_unwritable
 from .model import Event, EventData, Fact
 
 _MICROSECOND = 1_000_000
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def _text(time: object) -> object:
-    if not isinstance(time, str):
-        raise ValueError("should be RFC 3339 text")
-    return time
+def _rfc_3339(time: object) -> object:
+    # What pydantic takes for a time is more: bare numbers, for instance.
+    if isinstance(time, datetime) or (isinstance(time, str) and _RFC_3339.fullmatch(time)):
+        return time
+    raise ValueError("should be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z")
 
 
 def _utc(time: datetime) -> datetime:
@@ -45,7 +48,7 @@ def _utc(time: datetime) -> datetime:
 
 
 Place = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
-Time = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_utc)]
+Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_utc)]
 
 
 class Envelope(BaseModel):

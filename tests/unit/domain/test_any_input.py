@@ -1,0 +1,193 @@
+"""Whatever arrives, as a command or as an event: it is accepted or refused, and nothing else happens."""
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hansard.domain import envelope
+from hansard.domain.commands import COMMANDS, parse_command
+from hansard.domain.errors import HansardError, Invalid, Refused, TooDeep, UnknownCommand
+from hansard.domain.json_value import MAX_DEPTH
+from hansard.testing.rehearsal import Rehearsal
+
+# Wider than what an orjson parser lets through: Python's own `json` reads all of this, too.
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(2**62, 2**65),
+    st.floats(),
+    st.text(st.characters(), max_size=5),
+    st.sampled_from(["", "m1", "/a", "everyone", "\ud800", "\0", "text", "x.note"]),
+    st.sampled_from(["2026-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"]),
+)
+any_json = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=3), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "session.open": {"title": "t", "labels": {"a": "b"}, "metadata": {"a": 1}},
+    "session.describe": {"title": "t", "metadata": {"a": None}},
+    "session.label": {"set": {"a": "b"}, "remove": ["c"]},
+    "session.close": {"reason": "r"},
+    "session.reopen": {"reason": "r"},
+    "presence.join": {"name": "n", "about": {"a": [1]}},
+    "presence.status": {"status": "idle", "activity": "a"},
+    "presence.leave": {"reason": "r"},
+    "message.post": {"message": "m9", "parts": [{"kind": "text", "text": "t"}], "reply_to": "m1"},
+    "message.start": {"message": "m9", "kind": "progress", "audience": ["users"]},
+    "message.delta": {"message": "m1", "index": 0, "text": "t", "part": "text"},
+    "message.complete": {"message": "m1", "parts": [{"kind": "data", "data": [1]}], "deltas": 0, "usage": {"a": 1}},
+    "message.abort": {"message": "m1", "reason": "r"},
+    "tool.call": {"call": "t9", "tool": "search", "arguments": {"a": 1}, "message": "m1", "audience": ["ada"]},
+    "tool.return": {"call": "t1", "result": {"a": 1}, "error": "e"},
+    "state.patch": {"patch": [{"op": "add", "path": "/a", "value": 1}], "if_version": 9, "if_unchanged": {"/a": 9}},
+    "state.merge": {"patch": {"a": {"b": None}}},
+    "state.increment": {"path": "/n", "by": 1},
+    "custom.record": {"type": "x.note", "data": {"a": 1}, "about": "b", "audience": ["users"]},
+}  # fmt: skip
+
+
+def begun() -> Rehearsal:
+    """A session in which every example command would be accepted, or nearly."""
+    session = Rehearsal()
+    session.do("ada", "message.start", message="m1")
+    session.do("ada", "tool.call", call="t1", tool="search")
+    return session
+
+
+def refused(act: Callable[[], object]) -> Refused | None:
+    """The refusal that an act meets, if it meets one; it can be told to the sender. Any other error is one of ours."""
+    try:
+        act()
+    except Refused as refusal:
+        orjson.dumps(refusal.problem())
+        return refusal
+    return None
+
+
+def spoilt(valid: dict[str, Any], draw: Any) -> dict[str, Any]:
+    """A copy in which something, somewhere, is missing, replaced or added."""
+    data = copy.deepcopy(valid)
+    here: Any = data
+    while True:
+        key = draw(st.sampled_from(list(here) if isinstance(here, dict) else range(len(here))))
+        if not isinstance(here[key], dict | list) or not here[key] or draw(st.booleans()):
+            break
+        here = here[key]
+    match draw(st.sampled_from(["replace", "replace", "remove", "add"])):
+        case "replace":
+            here[key] = draw(any_json)
+        case "remove":
+            del here[key]
+        case "add" if isinstance(here, dict):
+            here[draw(st.text(max_size=3))] = draw(any_json)
+        case _:
+            here.append(draw(any_json))
+    return data
+
+
+def test_there_is_an_example_of_every_command() -> None:
+    assert EXAMPLES.keys() == COMMANDS.keys()
+    for do, data in EXAMPLES.items():
+        assert parse_command(do, data).do == do
+
+
+@given(any_json | st.sampled_from(list(COMMANDS)), any_json)
+@settings(max_examples=200)
+def test_any_json_is_a_command_or_is_refused(do: Any, data: Any) -> None:
+    refusal = refused(lambda: parse_command(do, data))
+    if refusal is not None:
+        assert isinstance(refusal, Invalid)
+        assert len(refusal.detail) < 2_000
+
+
+@given(st.data(), st.sampled_from(list(COMMANDS)))
+@settings(max_examples=600)
+def test_a_spoilt_command_is_carried_out_or_refused(data: Any, do: str) -> None:
+    session = begun()
+    before = len(session.events)
+    refused(lambda: session.do("ada", do, spoilt(EXAMPLES[do], data.draw)))
+    for event, stored in zip(session.events[before:], session.stored[before:], strict=True):
+        wire = {"position": event.position, "session": event.session, "version": event.version, **orjson.loads(stored)}
+        assert envelope.validate(wire) == event
+
+
+@pytest.mark.parametrize("do", [None, 1, [], "", "session", "SESSION.OPEN", "\ud800"])
+def test_a_command_has_a_name_that_is_known(do: object) -> None:
+    with pytest.raises(UnknownCommand, match=r"session\.open"):
+        parse_command(do, {})
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 1, {"unknown": 1}, {1: 2}, {"title": b"bytes"}, object()])
+def test_a_payload_is_an_object_of_known_members(data: object) -> None:
+    with pytest.raises(Invalid):
+        parse_command("session.open", data)
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 200, 300, 5_000])
+def test_what_is_nested_too_deeply_is_refused_as_such(depth: int) -> None:
+    deep: Any = 0
+    for number in range(depth):
+        deep = [deep] if number % 2 else {"a": deep}
+    with pytest.raises(TooDeep):
+        parse_command("tool.call", {"call": "t1", "tool": "search", "arguments": deep})
+
+
+def test_what_is_wide_is_not_taken_for_deep() -> None:
+    parse_command("tool.call", {"call": "t1", "tool": "search", "arguments": [[]] * 1_000})
+
+
+def test_a_refusal_says_what_is_wrong_without_saying_it_all_again() -> None:
+    data = {"x" * 500: 1, "\nforged": 2, "title": 3, "labels": 4}
+    with pytest.raises(Invalid) as refused:
+        parse_command("session.open", data)
+    detail = refused.value.detail
+    assert detail.startswith("session.open: title: Input should be a valid string; labels: ")
+    assert detail.endswith("(and 1 more).")
+    assert len(detail) < 300
+    assert "\n" not in detail
+
+
+WIRE = {
+    "position": 7,
+    "session": "trip-7",
+    "version": 3,
+    "id": "e-3",
+    "type": "message.posted",
+    "time": "2026-01-01T00:00:03.000000Z",
+    "actor": "hotels",
+    "task": "t-1",
+    "cause": "c-1",
+    "audience": ["users"],
+    "data": {"message": "m1", "parts": [{"kind": "text", "text": "Tivoli."}], "kind": "message"},
+}
+
+
+@given(any_json)
+def test_any_json_is_an_event_or_is_refused(wire: Any) -> None:
+    with pytest.raises(HansardError):
+        envelope.validate(wire)
+
+
+@given(st.data())
+@settings(max_examples=400)
+def test_a_spoilt_event_is_read_or_refused(data: Any) -> None:
+    wire = spoilt(WIRE, data.draw)
+    try:
+        event = envelope.validate(wire)
+    except Invalid:
+        return
+    assert isinstance(event.position, int)
+    assert isinstance(event.version, int)
+    assert event.time.utcoffset() == timedelta(0)
+    assert event.time > datetime(1, 1, 1, tzinfo=UTC)
