@@ -25,6 +25,9 @@ def open_writer(path: Path, lock: Callable[[], None]) -> sqlite3.Connection:
             _create(connection)
         connection.execute(sql.WRITE_AHEAD)
         connection.execute(sql.CUT_WRITE_AHEAD)
+        connection.execute(sql.KEEP_TEMPORARY_IN_MEMORY)
+        connection.execute(sql.CREATE_BATCH)
+        connection.execute(sql.CREATE_BATCH_WRITER)
     except BaseException:
         connection.close()
         raise

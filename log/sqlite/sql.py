@@ -1,15 +1,12 @@
 """Every statement of the SQLite engine.
 
-Two habits run through them. The sqlite3 module lets go of the interpreter lock at each step of a statement,
-and taking it back beside a busy event loop can cost milliseconds; so writes carry many rows in one statement,
-and reads gather their whole answer into one row: the columns as a JSON array of arrays, the data of all
-events as one blob. And lists of things to look up come in as one JSON parameter, so that one prepared
-statement serves any number of them.
+A batch is written by one statement, and an answer comes as one row. The reason is the interpreter lock: the sqlite3
+module lets go of it at each step of a statement, and each time it has to be won back from the event loop, which can
+take milliseconds. So lists go in as JSON arrays of arrays, and come out as such; the data of the events travels beside
+them as one blob, cut up by the lengths that the rows give.
 """
 
-from functools import cache
-
-# -- The file ------------------------------------------------------------------------------------------------
+# -- The file ----------------------------------------------------------------------------------------------------------
 
 APPLICATION_ID = 0x48616E73  # "Hans", in the header of every file of ours
 SCHEMA_VERSION = 1
@@ -78,52 +75,68 @@ SYNC_EACH_COMMIT = "PRAGMA synchronous = FULL"
 # A write-ahead file that a long read made grow is cut back to this many bytes when it is used again.
 CUT_WRITE_AHEAD = "PRAGMA journal_size_limit = 67108864"
 
-# -- Writing -------------------------------------------------------------------------------------------------
+# -- Writing -----------------------------------------------------------------------------------------------------------
 
 BEGIN = "BEGIN IMMEDIATE"
 COMMIT = "COMMIT"
-ROLLBACK = "ROLLBACK"
-
-ADVANCE = "UPDATE log SET position = ? WHERE id = 1 AND position = ?"
 
 
-@cache
-def insert_events(rows: int) -> str:
-    return f"INSERT INTO event VALUES {_values(8, rows)}"
+def _column(number: int) -> str:
+    return f"json_extract(value, '$[{number}]')"
 
 
-@cache
-def move_heads(rows: int) -> str:
-    return f"""
-        INSERT INTO head VALUES {_values(3, rows)}
-        ON CONFLICT (session, subject) DO UPDATE SET version = excluded.version
-    """
+# What the trigger says when it refuses a batch.
+MOVED = "the log has moved"
+TAKEN = "the tracking is taken"
 
+# A writer's connection has this view. To insert a row into it is to write a batch: the trigger spreads the row over the
+# tables, and as a statement is atomic, nothing needs to be begun, committed or rolled back by hand. A view of its own
+# (TEMP) belongs to the connection, not to the file.
+KEEP_TEMPORARY_IN_MEMORY = "PRAGMA temp_store = MEMORY"
 
-@cache
-def move_producers(rows: int) -> str:
-    return f"""
-        INSERT INTO producer VALUES {_values(5, rows)}
-        ON CONFLICT (session, producer) DO UPDATE
-        SET epoch = excluded.epoch, last_seq = excluded.last_seq, position = excluded.position
-    """
+CREATE_BATCH = """
+    CREATE TEMP VIEW batch AS SELECT
+        NULL AS after, NULL AS position, NULL AS events, NULL AS data,
+        NULL AS heads, NULL AS producers, NULL AS tracking
+"""
 
+CREATE_BATCH_WRITER = f"""
+    CREATE TEMP TRIGGER write_batch INSTEAD OF INSERT ON batch
+    BEGIN
+        SELECT RAISE(ABORT, '{MOVED}')
+        WHERE NOT EXISTS (SELECT 1 FROM log WHERE id = 1 AND position = NEW.after);
 
-@cache
-def move_tracking(rows: int) -> str:
-    """A tracking only moves forward: one that would not is left alone, and not counted as changed."""
-    return f"""
-        INSERT INTO tracking VALUES {_values(2, rows)} ON CONFLICT (name) DO UPDATE SET position =
-        excluded.position WHERE excluded.position > tracking.position
-    """
+        SELECT RAISE(ABORT, '{TAKEN}')
+        FROM json_each(NEW.tracking) JOIN tracking ON name = {_column(0)}
+        WHERE position >= {_column(1)};
 
+        UPDATE log SET position = NEW.position WHERE id = 1;
 
-def _values(columns: int, rows: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return ", ".join([row] * rows)
+        -- substr() makes NULL of a part of nothing
+        INSERT INTO event (position, session, version, subject, type, data, key, time)
+        SELECT
+            {_column(0)}, {_column(1)}, {_column(2)}, {_column(3)}, {_column(4)},
+            ifnull(substr(NEW.data, {_column(5)}, {_column(6)}), x''), {_column(7)}, {_column(8)}
+        FROM json_each(NEW.events);
 
+        INSERT INTO head (session, subject, version)
+        SELECT {_column(0)}, {_column(1)}, {_column(2)} FROM json_each(NEW.heads)
+        WHERE true ON CONFLICT (session, subject) DO UPDATE SET version = excluded.version;
 
-# -- Reading -------------------------------------------------------------------------------------------------
+        INSERT INTO producer (session, producer, epoch, last_seq, position)
+        SELECT {_column(0)}, {_column(1)}, {_column(2)}, {_column(3)}, {_column(4)} FROM json_each(NEW.producers)
+        WHERE true ON CONFLICT (session, producer) DO UPDATE
+        SET epoch = excluded.epoch, last_seq = excluded.last_seq, position = excluded.position;
+
+        INSERT INTO tracking (name, position)
+        SELECT {_column(0)}, {_column(1)} FROM json_each(NEW.tracking)
+        WHERE true ON CONFLICT (name) DO UPDATE SET position = excluded.position;
+    END
+"""
+
+WRITE_BATCH = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+# -- Reading -----------------------------------------------------------------------------------------------------------
 
 READ_MARK = "SELECT position, epoch FROM log WHERE id = 1"
 

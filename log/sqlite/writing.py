@@ -1,87 +1,75 @@
-"""One batch, one transaction: how the log's file is written.
-
-Rows go in by statements of 1024, 512, … 2, 1 rows, at most one of each size below the largest: any batch
-takes few statements, and there are few enough different ones to stay prepared. All of this runs in the
-writer's thread.
-"""
+"""One batch, one statement: how the log's file is written. All of this runs in the writer's thread."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from itertools import chain
-from typing import Any
+from itertools import accumulate
+
+import orjson
 
 from ..engine import KeyTaken, LogMoved, TrackingTaken
-from ..records import Batch
+from ..records import Batch, Record
 from . import sql
 from .reading import read_log, read_mark, read_tracking
-
-_MOST_ROWS = 1024  # times 8 columns: well below SQLite's bound of 32766 parameters
 
 
 def write_batch(connection: sqlite3.Connection, batch: Batch) -> None:
     """Commit the batch or leave the log as it was.
 
-    Raises KeyTaken, TrackingTaken, LogMoved, and sqlite3.Error when the file fails; the connection is usable
-    after each of them. An error of the commit itself says nothing about what is in the file: that is read
-    back, and raised only if the batch is not there.
+    Raises KeyTaken, TrackingTaken, LogMoved, and sqlite3.Error when the file fails; the connection is usable after
+    each of them. A failure may have come after the commit: so the end of the log is read back, and the error is raised
+    only if the batch is not there.
     """
     try:
-        connection.execute(sql.BEGIN)
-        _apply(connection, batch)
+        connection.execute(sql.WRITE_BATCH, _row(batch))
     except sqlite3.IntegrityError as error:
-        _roll_back(connection)
-        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-            raise KeyTaken(str(error)) from error
-        raise
-    except BaseException:
-        _roll_back(connection)
-        raise
-    try:
-        connection.execute(sql.COMMIT)
-    except sqlite3.Error:
-        _roll_back(connection)
-        if not _committed(connection, batch):
+        refusal = _refusal(error, batch)
+        if refusal is None:
             raise
+        raise refusal from error
+    except sqlite3.Error:
+        with suppress(sqlite3.Error):
+            if _is_written(connection, batch):
+                return
+        raise
 
 
-def _apply(connection: sqlite3.Connection, batch: Batch) -> None:
-    position = batch.records[-1].position if batch.records else batch.after
-    if connection.execute(sql.ADVANCE, (position, batch.after)).rowcount != 1:
-        raise LogMoved(f"the log is not at {batch.after}")
-    _put(connection, sql.insert_events, batch.records)
-    _put(connection, sql.move_heads, [(*head, version) for head, version in batch.heads.items()])
-    _put(connection, sql.move_producers, [(*producer, *mark) for producer, mark in batch.producers.items()])
-    if _put(connection, sql.move_tracking, list(batch.tracking.items())) != len(batch.tracking):
-        raise TrackingTaken(", ".join(batch.tracking))
+def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str]:
+    """The batch as a row of the view that writes it."""
+    records = batch.records
+    starts = accumulate([len(record.data) for record in records], initial=1)
+    return (
+        batch.after,
+        records[-1].position if records else batch.after,
+        _json(_place(record, start) for record, start in zip(records, starts, strict=False)),
+        b"".join([record.data for record in records]),
+        _json((*head, version) for head, version in batch.heads.items()),
+        _json((*producer, *mark) for producer, mark in batch.producers.items()),
+        _json(batch.tracking.items()),
+    )
 
 
-def _put(connection: sqlite3.Connection, statement: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> int:
-    """Write all rows; returns how many were written."""
-    written = start = 0
-    for size in _sizes(len(rows)):
-        values = tuple(chain.from_iterable(rows[start : start + size]))
-        written += connection.execute(statement(size), values).rowcount
-        start += size
-    return written
+def _place(record: Record, start: int) -> tuple[object, ...]:
+    """The record with the place of its data, counted from 1 as SQLite does, for the data."""
+    position, session, version, subject, type_, data, key, time = record
+    return position, session, version, subject, type_, start, len(data), key, time
 
 
-def _sizes(rows: int) -> Iterator[int]:
-    while rows:
-        size = min(1 << (rows.bit_length() - 1), _MOST_ROWS)
-        yield size
-        rows -= size
+def _json(rows: Iterable[tuple[object, ...]]) -> str:
+    return orjson.dumps(list(rows)).decode()
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
-    # Several errors roll back on their own, and a failing disk may fail at this, too: the first error is the
-    # one to tell.
-    with suppress(sqlite3.Error):
-        if connection.in_transaction:
-            connection.execute(sql.ROLLBACK)
+def _refusal(error: sqlite3.IntegrityError, batch: Batch) -> Exception | None:
+    if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+        return KeyTaken(str(error))
+    if str(error) == sql.MOVED:
+        return LogMoved(f"the log is not at {batch.after}")
+    if str(error) == sql.TAKEN:
+        return TrackingTaken(", ".join(batch.tracking))
+    return None
 
 
-def _committed(connection: sqlite3.Connection, batch: Batch) -> bool:
+def _is_written(connection: sqlite3.Connection, batch: Batch) -> bool:
     """Whether the log ends with this batch. Only this process writes, so nothing can have come after it."""
     if not batch.records:
         return all(read_tracking(connection, name) == at for name, at in batch.tracking.items())

@@ -78,12 +78,15 @@ async def a_closed_engine_refuses(factory: EngineFactory) -> None:
 
 async def an_event_is_read_as_it_was_written(factory: EngineFactory) -> None:
     async with factory() as engine:
-        written = await Scribe(engine).write(
+        scribe = Scribe(engine)
+        nothing = await scribe.write(Line(data=b""))
+        written = await scribe.write(
             Line("s-1", "session", "k-1", '{"text":"Grüße, 世界"}'.encode()),
             Line("S.2:_%@+-", 'state:/a"b\\c\n', None, b""),
             Line("s-1", "task:t-1", "k-2", bytes(range(256))),
         )
-        assert await engine.read_log(0, 10) == written
+        assert await engine.read_log(0, 1) == nothing
+        assert await engine.read_log(1, 10) == written
         assert all(type(record) is Record for record in await engine.read_log(0, 10))
 
 

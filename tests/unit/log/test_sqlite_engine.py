@@ -102,44 +102,51 @@ async def test_an_idle_reader_does_not_keep_the_write_ahead_file(engine: SqliteE
 
 
 class Unanswered(sqlite3.Connection):
-    """Fails at every COMMIT, after having done it or instead."""
+    """Fails at every write, after having done it or instead."""
 
-    commits = True
+    writes = True
 
     def execute(self, statement: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        if statement != sql.COMMIT:
+        if statement != sql.WRITE_BATCH:
             return super().execute(statement, parameters)
-        if self.commits:
-            super().execute(statement)
+        if self.writes:
+            super().execute(statement, parameters)
         raise sqlite3.OperationalError("disk I/O error")
 
 
 @pytest.fixture
 def unanswered(engine: SqliteEngine) -> Iterator[Unanswered]:
     with closing(sqlite3.connect(engine.path, isolation_level=None, factory=Unanswered)) as connection:
+        connection.execute(sql.CREATE_BATCH)
+        connection.execute(sql.CREATE_BATCH_WRITER)
         yield connection
+
+
+BATCHES = pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
 
 
 def batches(engine: SqliteEngine) -> list[Batch]:
     return [Scribe(engine).batch(Line(), Line("s-2")), Batch(Position(0), [], {}, {}, {"t-1": Position(5)})]
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
-async def test_a_failed_commit_that_took_place_is_a_success(
+@BATCHES
+async def test_a_failure_after_the_commit_is_a_success(
     engine: SqliteEngine, unanswered: Unanswered, which: int
 ) -> None:
-    write_batch(unanswered, batches(engine)[which])
+    batch = batches(engine)[which]
+    write_batch(unanswered, batch)
+    assert (await engine.mark()).position == len(batch.records)
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
-async def test_a_failed_commit_that_did_not_take_place_is_rolled_back(
+@BATCHES
+async def test_a_failure_before_the_commit_is_a_failure(
     engine: SqliteEngine, unanswered: Unanswered, which: int
 ) -> None:
-    unanswered.commits = False
+    unanswered.writes = False
+    batch = batches(engine)[which]
     with pytest.raises(sqlite3.OperationalError):
-        write_batch(unanswered, batches(engine)[which])
-    assert not unanswered.in_transaction
-    await engine.write(batches(engine)[which])
+        write_batch(unanswered, batch)
+    await engine.write(batch)
 
 
 def test_what_sqlite_fails_at_is_explained(path: Path) -> None:
