@@ -37,9 +37,13 @@ class RecordCustom(CommandData):
     do = "custom.record"
     concept: ClassVar[str] = "custom"
     type: CustomType
+    """The event type."""
     data: dict[str, JsonValue]
+    """The payload; validated if the type is registered."""
     about: Name | None = None
+    """Narrows the subject: `custom:<about>`."""
     audience: Audience | None = None
+    """Who may see it; absent: everyone."""
 
 
 EMPTY = None

@@ -37,12 +37,18 @@ Number = Annotated[
 class Operation(BaseModel):
     """One operation of a JSON Patch, its members as RFC 6902 names them. Other members are passed over, as it says."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
+    """What to do."""
     path: Pointer
+    """Where."""
     from_: Annotated[Pointer | None, Field(alias="from")] = None
+    """Where from: for `move` and `copy`."""
     value: JsonValue = None
+    """For `add`, `replace` and `test`."""
 
     def plain(self) -> dict[str, Any]:
         """The operation as it was sent: a `value` of null stays, an absent one stays absent."""
@@ -65,6 +71,7 @@ class StatePatched(_StateEvent):
 
     type = "state.patched"
     patch: tuple[dict[str, JsonValue], ...]
+    """The operations, in order."""
 
 
 class StateMerged(_StateEvent):
@@ -72,6 +79,7 @@ class StateMerged(_StateEvent):
 
     type = "state.merged"
     patch: dict[str, JsonValue]
+    """The merge patch; null removes a member."""
 
 
 class StateIncremented(_StateEvent):
@@ -79,14 +87,19 @@ class StateIncremented(_StateEvent):
 
     type = "state.incremented"
     path: Pointer
+    """Where the number stands."""
     by: int | float
+    """What was added."""
     value: int | float
+    """What the number is now."""
 
 
 class _StateCommand(CommandData):
     concept: ClassVar[str] = "document"
     if_version: Count | None = None
+    """Refuse with `conflict` if anything in the state changed after this version of the session."""
     if_unchanged: Annotated[dict[Pointer, Count], Field(max_length=64)] | None = None
+    """Refuse with `conflict` if one of these places, or anything above or below it, changed after its version."""
 
 
 class PatchState(_StateCommand):
@@ -94,6 +107,7 @@ class PatchState(_StateCommand):
 
     do = "state.patch"
     patch: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=1_000)]
+    """The operations, in order."""
 
 
 class MergeState(_StateCommand):
@@ -101,6 +115,7 @@ class MergeState(_StateCommand):
 
     do = "state.merge"
     patch: Annotated[dict[str, JsonValue], Field(min_length=1)]
+    """The merge patch; null removes a member."""
 
 
 class IncrementState(_StateCommand):
@@ -108,7 +123,9 @@ class IncrementState(_StateCommand):
 
     do = "state.increment"
     path: Annotated[Pointer, StringConstraints(min_length=1)]
+    """Where the number stands."""
     by: Number = 1
+    """What to add."""
 
 
 class Document(NamedTuple):

@@ -28,6 +28,7 @@ Usage = dict[Short, JsonValue]
 
 class _MessageEvent(EventData):
     message: MessageId
+    """Which message."""
 
     def subject(self) -> str:
         return f"message:{self.message}"
@@ -38,8 +39,11 @@ class MessagePosted(_MessageEvent):
 
     type = "message.posted"
     parts: Parts
+    """What is said."""
     kind: MessageKind = "message"
+    """`progress` notes may be shown less prominently."""
     reply_to: MessageId | None = None
+    """The message that it answers."""
 
 
 class MessageStarted(_MessageEvent):
@@ -47,7 +51,9 @@ class MessageStarted(_MessageEvent):
 
     type = "message.started"
     kind: MessageKind = "message"
+    """`progress` notes may be shown less prominently."""
     reply_to: MessageId | None = None
+    """The message that it answers."""
 
 
 class MessageDelta(_MessageEvent):
@@ -56,9 +62,13 @@ class MessageDelta(_MessageEvent):
 
     type = "message.delta"
     index: int
+    """0, 1, 2 … within the message."""
     text: str
+    """The next piece."""
     part: StreamedKind | None = None
+    """What the piece is of; absent: `text`."""
     first: int | None = None
+    """Only in folded readings: the first index that the text covers."""
 
 
 class MessageCompleted(_MessageEvent):
@@ -66,9 +76,13 @@ class MessageCompleted(_MessageEvent):
 
     type = "message.completed"
     parts: Parts
+    """All of it: the streamed text and what was appended."""
     deltas: int
+    """How many deltas were streamed."""
     kind: MessageKind = "message"
+    """The message's, repeated."""
     usage: Usage | None = None
+    """The application's own: tokens, cost."""
 
 
 class MessageAborted(_MessageEvent):
@@ -76,14 +90,19 @@ class MessageAborted(_MessageEvent):
 
     type = "message.aborted"
     parts: Parts
+    """What had been said."""
     deltas: int
+    """How many deltas were streamed."""
     kind: MessageKind = "message"
+    """The message's, repeated."""
     reason: Short | None = None
+    """For people."""
 
 
 class _MessageCommand(CommandData):
     concept: ClassVar[str] = "messages"
     message: MessageId
+    """The message's id: minted by its author, unique in the session."""
 
 
 class PostMessage(_MessageCommand):
@@ -91,10 +110,15 @@ class PostMessage(_MessageCommand):
 
     do = "message.post"
     text: Text | None = None
+    """What to say; either this or `parts`."""
     parts: FewParts = ()
+    """What to say, in parts."""
     kind: MessageKind = "message"
+    """What kind of message."""
     audience: Audience | None = None
+    """Who may see it; absent: everyone."""
     reply_to: MessageId | None = None
+    """The message that it answers."""
 
 
 class StartMessage(_MessageCommand):
@@ -102,8 +126,11 @@ class StartMessage(_MessageCommand):
 
     do = "message.start"
     kind: MessageKind = "message"
+    """What kind of message."""
     audience: Audience | None = None
+    """Who may see it and all its deltas; absent: everyone."""
     reply_to: MessageId | None = None
+    """The message that it answers."""
 
 
 class StreamDelta(_MessageCommand):
@@ -112,8 +139,11 @@ class StreamDelta(_MessageCommand):
     do = "message.delta"
     keyed = False
     index: Count
+    """Counts 0, 1, 2 … within the message."""
     text: Text
+    """The next piece."""
     part: StreamedKind | None = None
+    """What the piece is of; absent: `text`."""
 
 
 class CompleteMessage(_MessageCommand):
@@ -121,8 +151,11 @@ class CompleteMessage(_MessageCommand):
 
     do = "message.complete"
     parts: FewParts = ()
+    """Appended to what was streamed."""
     deltas: Count | None = None
+    """How many deltas were sent; refused with `conflict` when some are missing."""
     usage: Usage | None = None
+    """The application's own: tokens, cost."""
 
 
 class AbortMessage(_MessageCommand):
@@ -130,6 +163,7 @@ class AbortMessage(_MessageCommand):
 
     do = "message.abort"
     reason: Short | None = None
+    """For people."""
 
 
 class Message(NamedTuple):

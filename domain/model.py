@@ -28,7 +28,7 @@ class Actor(NamedTuple):
 class EventData(BaseModel):
     """The payload of one event type. Fields that an older or newer writer added are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)
 
     type: ClassVar[str]
 
@@ -49,7 +49,7 @@ class EventData(BaseModel):
 class CommandData(BaseModel):
     """The payload of one command. Unknown fields are refused: a typing error must not pass silently."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     do: ClassVar[str]
     concept: ClassVar[str]

@@ -9,7 +9,7 @@ Short = Annotated[str, StringConstraints(max_length=2_000)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class TextPart(_Part):
@@ -17,6 +17,7 @@ class TextPart(_Part):
 
     kind: Literal["text"] = "text"
     text: str
+    """The words, as Markdown or plain text."""
 
 
 class ReasoningPart(_Part):
@@ -24,6 +25,7 @@ class ReasoningPart(_Part):
 
     kind: Literal["reasoning"] = "reasoning"
     text: str
+    """The words."""
 
 
 class DataPart(_Part):
@@ -31,7 +33,9 @@ class DataPart(_Part):
 
     kind: Literal["data"] = "data"
     data: JsonValue = None
+    """The value."""
     name: Short | None = None
+    """Which value it is."""
 
 
 class CitationPart(_Part):
@@ -39,8 +43,11 @@ class CitationPart(_Part):
 
     kind: Literal["citation"] = "citation"
     source: Short
+    """An address or other name of the source."""
     title: Short | None = None
+    """What the source is called."""
     quote: str | None = None
+    """What it says."""
 
 
 Part = Annotated[TextPart | ReasoningPart | DataPart | CitationPart, Field(discriminator="kind")]

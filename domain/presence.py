@@ -20,6 +20,7 @@ Reason = Annotated[str, StringConstraints(max_length=2_000)]
 
 class _PresenceEvent(EventData):
     participant: ParticipantId
+    """Who: always the actor."""
 
     def subject(self) -> str:
         return f"presence:{self.participant}"
@@ -30,8 +31,11 @@ class PresenceJoined(_PresenceEvent):
 
     type = "presence.joined"
     kind: Kind
+    """What the participant is."""
     name: DisplayName | None = None
+    """What people call it."""
     about: dict[str, JsonValue] | None = None
+    """The application's own: model, version, avatar."""
 
 
 class PresenceStatus(_PresenceEvent):
@@ -39,7 +43,9 @@ class PresenceStatus(_PresenceEvent):
 
     type = "presence.status"
     status: Status
+    """What it does."""
     activity: Activity | None = None
+    """One line for people."""
 
 
 class PresenceLeft(_PresenceEvent):
@@ -47,6 +53,7 @@ class PresenceLeft(_PresenceEvent):
 
     type = "presence.left"
     reason: Reason | None = None
+    """For people."""
 
 
 class _PresenceCommand(CommandData):
@@ -58,7 +65,9 @@ class Join(_PresenceCommand):
 
     do = "presence.join"
     name: DisplayName | None = None
+    """What people call you."""
     about: dict[str, JsonValue] | None = None
+    """The application's own: model, version, avatar."""
 
 
 class ReportStatus(_PresenceCommand):
@@ -66,7 +75,9 @@ class ReportStatus(_PresenceCommand):
 
     do = "presence.status"
     status: Status
+    """What you do."""
     activity: Activity | None = None
+    """One line for people; absent: none."""
 
 
 class Leave(_PresenceCommand):
@@ -74,6 +85,7 @@ class Leave(_PresenceCommand):
 
     do = "presence.leave"
     reason: Reason | None = None
+    """For people."""
 
 
 class Participant(NamedTuple):

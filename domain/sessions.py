@@ -31,8 +31,11 @@ class SessionOpened(_SessionEvent):
 
     type = "session.opened"
     title: Title | None = None
+    """What people call it."""
     labels: Labels | None = None
+    """For finding and filtering sessions."""
     metadata: dict[str, JsonValue] | None = None
+    """The application's own."""
 
 
 class SessionDescribed(_SessionEvent):
@@ -40,7 +43,9 @@ class SessionDescribed(_SessionEvent):
 
     type = "session.described"
     title: Title | None = None
+    """The new title; absent when it stays."""
     metadata: dict[str, JsonValue] | None = None
+    """A merge patch of the metadata; null removes a member."""
 
 
 class SessionLabelled(_SessionEvent):
@@ -48,7 +53,9 @@ class SessionLabelled(_SessionEvent):
 
     type = "session.labelled"
     set: Labels = Field(default_factory=dict)
+    """Labels that were set."""
     remove: tuple[LabelName, ...] = ()
+    """Labels that were removed, also from `set`."""
 
 
 class SessionClosed(_SessionEvent):
@@ -56,6 +63,7 @@ class SessionClosed(_SessionEvent):
 
     type = "session.closed"
     reason: Reason | None = None
+    """For people."""
 
 
 class SessionReopened(_SessionEvent):
@@ -63,6 +71,7 @@ class SessionReopened(_SessionEvent):
 
     type = "session.reopened"
     reason: Reason | None = None
+    """For people."""
 
 
 class _SessionCommand(CommandData):
@@ -75,8 +84,11 @@ class OpenSession(_SessionCommand):
     do = "session.open"
     revives = True
     title: Title | None = None
+    """What people call it."""
     labels: Labels | None = None
+    """For finding and filtering sessions."""
     metadata: dict[str, JsonValue] | None = None
+    """The application's own."""
 
 
 class DescribeSession(_SessionCommand):
@@ -84,7 +96,9 @@ class DescribeSession(_SessionCommand):
 
     do = "session.describe"
     title: Title | None = None
+    """The new title."""
     metadata: dict[str, JsonValue] | None = None
+    """A merge patch of the metadata; null removes a member."""
 
 
 class LabelSession(_SessionCommand):
@@ -92,7 +106,9 @@ class LabelSession(_SessionCommand):
 
     do = "session.label"
     set: Labels = Field(default_factory=dict)
+    """Labels to set."""
     remove: Annotated[tuple[LabelName, ...], Field(max_length=64)] = ()
+    """Labels to remove, also from `set`."""
 
 
 class CloseSession(_SessionCommand):
@@ -100,6 +116,7 @@ class CloseSession(_SessionCommand):
 
     do = "session.close"
     reason: Reason | None = None
+    """For people."""
 
 
 class ReopenSession(_SessionCommand):
@@ -108,6 +125,7 @@ class ReopenSession(_SessionCommand):
     do = "session.reopen"
     revives = True
     reason: Reason | None = None
+    """For people."""
 
 
 class Session(NamedTuple):

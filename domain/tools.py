@@ -15,6 +15,7 @@ ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 class _ToolEvent(EventData):
     call: CallId
+    """Which call."""
 
     def subject(self) -> str:
         return f"tool:{self.call}"
@@ -25,8 +26,11 @@ class ToolCalled(_ToolEvent):
 
     type = "tool.called"
     tool: Name
+    """Which tool."""
     arguments: JsonValue = None
+    """What it was called with."""
     message: MessageId | None = None
+    """The message that it serves."""
 
 
 class ToolReturned(_ToolEvent):
@@ -34,12 +38,15 @@ class ToolReturned(_ToolEvent):
 
     type = "tool.returned"
     result: JsonValue = None
+    """What it returned."""
     error: ErrorText | None = None
+    """Why it failed."""
 
 
 class _ToolCommand(CommandData):
     concept: ClassVar[str] = "tools"
     call: CallId
+    """The call's id: minted by the caller, unique in the session."""
 
 
 class CallTool(_ToolCommand):
@@ -47,9 +54,13 @@ class CallTool(_ToolCommand):
 
     do = "tool.call"
     tool: Name
+    """Which tool."""
     arguments: JsonValue = None
+    """What it is called with."""
     message: MessageId | None = None
+    """The message that it serves."""
     audience: Audience | None = None
+    """Who may see the call and what it returns; absent: everyone."""
 
 
 class ReturnTool(_ToolCommand):
@@ -57,7 +68,9 @@ class ReturnTool(_ToolCommand):
 
     do = "tool.return"
     result: JsonValue = None
+    """What it returned."""
     error: ErrorText | None = None
+    """Why it failed."""
 
 
 class Call(NamedTuple):

@@ -1,0 +1,298 @@
+"""Writes events.md and commands.md from the models: `python docs/generate.py`.
+
+The examples are not made up: a story is played by the rules, and each command and event is shown as it first occurs in
+it. A test asserts that the committed pages are what this makes.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from hansard.domain.catalogue import BUILT_IN
+from hansard.domain.commands import COMMANDS
+from hansard.domain.ids import NAME_PATTERN
+from hansard.domain.model import Actor, CommandData, Event
+from hansard.testing.rehearsal import Rehearsal
+
+FOLDER = Path(__file__).parent
+ADA = Actor("ada", "user")
+CONCEPTS = {
+    "session": "Sessions",
+    "presence": "Presence",
+    "message": "Messages",
+    "tool": "Tools",
+    "state": "Shared state",
+    "custom": "Custom events",
+}
+STORY: list[tuple[Actor | str, str, dict[str, Any]]] = [
+    (ADA, "session.open", {"title": "A weekend in Lisbon", "labels": {"team": "travel"}}),
+    (ADA, "session.describe", {"title": "Three days in Lisbon", "metadata": {"budget": 900}}),
+    (ADA, "session.label", {"set": {"stage": "planning"}, "remove": ["team"]}),
+    ("hotels", "presence.join", {"name": "Hotels", "about": {"model": "large-1"}}),
+    ("hotels", "presence.status", {"status": "working", "activity": "Looking for rooms"}),
+    (ADA, "message.post", {"message": "m1", "text": "Find us a hotel."}),
+    ("hotels", "tool.call", {"call": "t1", "tool": "search", "arguments": {"city": "Lisbon"}, "audience": ["agents"]}),
+    ("hotels", "tool.return", {"call": "t1", "result": ["Tivoli", "Ritz"]}),
+    ("hotels", "message.start", {"message": "m2", "reply_to": "m1", "audience": ["users"]}),
+    ("hotels", "message.delta", {"message": "m2", "index": 0, "text": "The Tivoli "}),
+    ("hotels", "message.delta", {"message": "m2", "index": 1, "text": "has rooms."}),
+    ("hotels", "message.complete", {"message": "m2", "deltas": 2, "usage": {"tokens": 5}}),
+    ("hotels", "message.start", {"message": "m3"}),
+    ("hotels", "message.delta", {"message": "m3", "index": 0, "text": "The Ritz "}),
+    ("hotels", "message.abort", {"message": "m3", "reason": "Cancelled by ada."}),
+    ("hotels", "state.merge", {"patch": {"hotel": {"name": "Tivoli", "nights": 2}}}),
+    (
+        ADA,
+        "state.patch",
+        {"patch": [{"op": "replace", "path": "/hotel/nights", "value": 3}], "if_unchanged": {"/hotel": 16}},
+    ),
+    ("hotels", "state.increment", {"path": "/searches", "by": 2}),
+    ("hotels", "custom.record", {"type": "x.hotel.booked", "data": {"room": 12}, "about": "tivoli"}),
+    ("hotels", "presence.leave", {"reason": "Done."}),
+    (ADA, "session.close", {"reason": "Booked."}),
+    (ADA, "session.reopen", {"reason": "One more night."}),
+]
+
+
+class Told:
+    """The story as it was played: what each command said and led to, and the first event of each type."""
+
+    def __init__(self) -> None:
+        session = Rehearsal("trip-7", opened=False)
+        self.said: dict[str, dict[str, Any]] = {}
+        self.led_to: dict[str, str] = {}
+        self.came_from: dict[str, str] = {}
+        self.events: dict[str, tuple[Event, dict[str, Any]]] = {}
+        for actor, do, data in STORY:
+            (event,) = session.do(actor, do, data)
+            self.said.setdefault(do, data)
+            self.led_to[do] = event.type
+            self.came_from[event.type] = do
+            self.events.setdefault(event.type, (event, _wire(event, session.stored[-1])))
+
+
+def _wire(event: Event, stored: bytes) -> dict[str, Any]:
+    """The envelope, with a position and ids such as a busy log would give."""
+    version = event.version
+    wire = {"position": 1_025 + version, "session": event.session, "version": version, **orjson.loads(stored)}
+    for member, kind in (("id", 0xA), ("cause", 0xB)):
+        if member in wire:
+            wire[member] = f"0192f0c1-7c5e-7{version:03x}-8{kind:x}00-{version:012x}"
+    return wire
+
+
+def events_page(told: Told) -> str:
+    """The reference of event types."""
+    page = [
+        "# Events",
+        "What is recorded. An event is an immutable fact inside an envelope, which is the same everywhere: over"
+        " WebSocket, in pages, and in exports. Absent members are left out.",
+        _table(["member", "meaning"], ENVELOPE),
+        "A **subject** is what an event is about inside its session: a filter for subscribers, and the unit of"
+        " conditional writes. An event of a type that is not listed here is stored and streamed all the same; passing"
+        " over types and members that you do not know keeps a client working with newer gateways.",
+        *_contents(BUILT_IN),
+    ]
+    for concept, title in CONCEPTS.items():
+        page += [f"## {title}"]
+        for type in (type for type in BUILT_IN if type.split(".")[0] == concept):
+            model, (event, wire) = BUILT_IN[type], told.events[type]
+            page += [f"### {type}", _prose(model), f"Subject `{event.data.subject()}`{_also(event)}."]
+            page[-1] += f" Written by [`{told.came_from[type]}`](commands.md#{_anchor(told.came_from[type])})."
+            page += [_fields(model), _json(wire)]
+    page += [
+        "An application's own types are named `x.…` and registered with `hansard.domain.catalogue.register`, which has"
+        " them validated; a type that is not registered is kept as it came. Subject `custom`, or `custom:<about>`."
+        f" Written by [`custom.record`](commands.md#{_anchor('custom.record')}).",
+        _json(told.events["x.hotel.booked"][1]),
+        *_shapes(),
+    ]
+    return _page(page)
+
+
+def commands_page(told: Told) -> str:
+    """The reference of commands."""
+    page = [
+        "# Commands",
+        "What can be done to a session. A command is a name (`do`) and a payload (`data`), sent in a"
+        " [`command` frame or request](protocol.md) under an id that the client mints. It is decided against the"
+        " session as it is: either it leads to an event, or it is refused with a [code](protocol.md#errors), and"
+        " nothing was written. Repeating a command under its id, whenever, gets its first result. Members that are not"
+        " listed here are refused.",
+        *_contents(COMMANDS),
+    ]
+    for concept, title in CONCEPTS.items():
+        page += [f"## {title}"]
+        for do in (do for do in COMMANDS if do.split(".")[0] == concept):
+            model, type = COMMANDS[do], told.led_to[do]
+            page += [f"### {do}", _prose(model) + _leads_to(type), _fields(model)]
+            page += [_json({"do": do, "data": told.said[do]})]
+    page += _shapes()
+    return _page(page)
+
+
+ENVELOPE = [
+    ["`position`", "place in the whole log: 1, 2, 3 …, in commit order"],
+    ["`session`", "the session's id"],
+    ["`version`", "place in the session: 1, 2, 3 …, dense, in commit order"],
+    ["`id`", "the event's id, unique; a UUID of version 7"],
+    ["`type`", "what happened"],
+    ["`time`", "when: RFC 3339, UTC"],
+    ["`actor`", "the participant who did it, as the token named it"],
+    ["`task`", "the task under which it was done"],
+    ["`cause`", "the id of the command that led to it; absent on deltas"],
+    ["`audience`", "who may see it: `users`, `agents`, participants' ids; absent: everyone"],
+    ["`data`", "the payload, as below"],
+]
+
+
+def _leads_to(type: str) -> str:
+    anchor = _anchor(type if type in BUILT_IN else CONCEPTS["custom"])
+    return f" Leads to [`{type}`](events.md#{anchor})."
+
+
+def _also(event: Event) -> str:
+    also = ", ".join(f"`{subject}`" for subject in event.data.also())
+    return f", also {also}" if also else ""
+
+
+def _contents(names: Iterable[str]) -> list[str]:
+    listed = list(names)
+    rows = []
+    for concept, title in CONCEPTS.items():
+        links = " · ".join(f"[`{name}`](#{_anchor(name)})" for name in listed if name.split(".")[0] == concept)
+        rows.append([title, links or f"[`x.…`](#{_anchor(title)})"])
+    return [_table(["about", "types" if "message.posted" in listed else "commands"], rows)]
+
+
+def _shapes() -> list[str]:
+    """The objects that payloads are made of."""
+    shapes = (
+        COMMANDS["message.post"].model_json_schema()["$defs"] | COMMANDS["state.patch"].model_json_schema()["$defs"]
+    )
+    page = [
+        "## Shapes",
+        "A **name** is 1 to 128 of `A-Z a-z 0-9 . _ : @ + -` and begins with a letter or digit. An **audience** is"
+        ' `["everyone"]`, or any of `users`, `agents` and participants\' ids; services count as agents. A **JSON'
+        " Pointer** is RFC 6901's: `/hotel/name`, with `~1` for a slash and `~0` for a tilde inside a name.",
+    ]
+    for name, schema in shapes.items():
+        if "properties" in schema:
+            title = "Operation of a patch" if name == "Operation" else f"Part: {schema['properties']['kind']['const']}"
+            page += [f"### {title}", _line(schema["description"]), _rows(schema)]
+    return page
+
+
+def _fields(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    return _rows(schema) if schema.get("properties") else "No members."
+
+
+def _rows(schema: dict[str, Any]) -> str:
+    required = schema.get("required", [])
+    rows = []
+    for name, field in schema["properties"].items():
+        needed = "required" if name in required or "const" in field else _default(field)
+        rows.append([f"`{name}`", _type(field), needed, field.get("description", "")])
+    return _table(["member", "type", "", "meaning"], rows)
+
+
+def _default(field: dict[str, Any]) -> str:
+    default = field.get("default")
+    return "" if default in (None, [], {}) else f"default `{orjson.dumps(default).decode()}`"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """The type of a member in a few words."""
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"] if each != {"type": "null"}))
+    if "$ref" in schema:
+        return {"JsonValue": "any JSON", "Operation": "operation"}[schema["$ref"].rpartition("/")[2]]
+    if values := schema.get("enum", [schema["const"]] if "const" in schema else []):
+        return " · ".join(f"`{value}`" for value in values)
+    match schema.get("type"):
+        case "array":
+            return f"list of {_many(schema['items'])}" + _most(schema, "maxItems")
+        case "object":
+            inner = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), None)
+            kind = "JSON object" if inner in (True, None) or "$ref" in inner else f"object of {_many(inner)}"
+            return kind + _most(schema, "maxProperties")
+        case "string":
+            return _text(schema)
+        case "integer":
+            return "whole number"
+    return str(schema.get("type", "part" if "oneOf" in schema else "any JSON"))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    pattern = schema.get("pattern", "")
+    if pattern == NAME_PATTERN:
+        return "name"
+    if pattern.startswith("^(/"):
+        return "JSON Pointer"
+    if pattern:
+        return f"text like `{pattern}`"
+    return "text" + (f", at most {schema['maxLength']:,} characters" if "maxLength" in schema else "")
+
+
+def _most(schema: dict[str, Any], limit: str) -> str:
+    return f", at most {schema[limit]:,}" if limit in schema else ""
+
+
+def _many(schema: dict[str, Any]) -> str:
+    kind, comma, limit = _type(schema).partition(", ")
+    several = {"JSON object": "objects", "text": "texts", "any JSON": "any JSON"}.get(kind, f"{kind}s")
+    return several + (f" of {limit}" if comma else "")
+
+
+def _prose(model: type[BaseModel] | type[CommandData]) -> str:
+    return _line(model.__doc__ or "")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _json(value: dict[str, Any]) -> str:
+    """One line where it fits, else one member a line."""
+    text = _one_line(value)
+    if len(text) > 100:
+        text = "{\n" + ",\n".join(f'  "{name}": {_one_line(member)}' for name, member in value.items()) + "\n}"
+    return f"```json\n{text}\n```"
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{name}": {_one_line(member)}' for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_one_line, value)) + "]"
+    return orjson.dumps(value).decode()
+
+
+def _anchor(heading: str) -> str:
+    """What GitHub and MyST make of a heading."""
+    return heading.lower().replace(".", "").replace(" ", "-")
+
+
+def _page(paragraphs: list[str]) -> str:
+    note = "<!-- Made by docs/generate.py from the models; change those, and run it. -->"
+    return "\n\n".join([note, *paragraphs]) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Each page by the name of its file."""
+    told = Told()
+    return {"events.md": events_page(told), "commands.md": commands_page(told)}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
