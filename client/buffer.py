@@ -25,6 +25,11 @@ class _Batch:
 class _CaughtUp:
     """Stands in the queue where history ends."""
 
+    __slots__ = ("place",)
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
 
 class Buffer:
     """A sink that keeps what its consumer has not taken yet: at most `max_events` events and `max_bytes` bytes of
@@ -33,7 +38,8 @@ class Buffer:
 
     def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         self.subscription: Subscription | None = None
-        self.caught_up_reached = False
+        self.place: Place = 0
+        self.has_caught_up = False
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._queue: deque[_Batch | HistoryGone | _CaughtUp] = deque()
@@ -61,7 +67,8 @@ class Buffer:
     def caught_up(self, frame: Wire) -> None:
         """History ends here; said again after every new connection."""
         if not (self._queue and isinstance(self._queue[-1], _CaughtUp)):
-            self._put(_CaughtUp())
+            assert self.subscription is not None
+            self._put(_CaughtUp(self.subscription.place))
 
     def gap(self, gone: HistoryGone) -> None:
         """Some history is missing here."""
@@ -72,51 +79,55 @@ class Buffer:
         self._ended, self._error = True, error
         self._wake.set()
 
-    async def take(self, until_caught_up: bool) -> tuple[Wire | None, Place]:
-        """The next event and the place after it; without an event, only the place moved. Raises HistoryGone at a gap,
-        the error that ended the subscription, and StopAsyncIteration at the end."""
-        while not self._queue:
-            if self._ended:
-                self._raise_end()
-            self._wake.clear()
-            await self._wake.wait()
-        match self._queue[0]:
-            case _Batch() as batch:
-                return self._from(batch)
-            case HistoryGone() as gone:
-                self._queue.popleft()
-                raise gone
-            case _:
-                self.caught_up_reached = True
-                if until_caught_up:
-                    raise StopAsyncIteration
-                self._queue.popleft()
-                return None, ""
+    async def take(self, until_caught_up: bool) -> Wire:
+        """The next event; `place` is then the one after it. Raises HistoryGone at a gap, the error that ended the
+        subscription, and StopAsyncIteration at the end."""
+        while True:
+            while not self._queue:
+                await self._more()
+            match self._queue[0]:
+                case _Batch() as batch:
+                    if event := self._next(batch):
+                        return event
+                case HistoryGone() as gone:
+                    self._queue.popleft()
+                    raise gone
+                case _CaughtUp() as here:
+                    self.has_caught_up = True
+                    self.place = here.place
+                    if until_caught_up:
+                        raise StopAsyncIteration
+                    self._queue.popleft()
 
-    def _from(self, batch: _Batch) -> tuple[Wire | None, Place]:
+    async def _more(self) -> None:
+        """Wait for something to come. Raises when nothing will."""
+        if self._ended:
+            raise StopAsyncIteration if self._error is None else self._error.with_traceback(None)
+        self._wake.clear()
+        await self._wake.wait()
+
+    def _next(self, batch: _Batch) -> Wire | None:
+        """The next event of the first batch; None when it has none."""
         if not batch.events:
             self._finish(batch)
-            return None, batch.to
+            return None
         event = batch.events[batch.next]
         batch.next += 1
         self._count -= 1
-        if batch.next < len(batch.events):
-            return event, _place_after(event, batch.to)
-        self._finish(batch)
-        return event, batch.to
+        if batch.next == len(batch.events):
+            self._finish(batch)
+        else:
+            self.place = _place_after(event, batch.to)
+        return event
 
     def _finish(self, batch: _Batch) -> None:
         self._queue.popleft()
+        self.place = batch.to
         self._bytes -= batch.cost
         if self._refused and self._count <= self._max_events // 4 and self._bytes <= self._max_bytes // 4:
             self._refused = False
             assert self.subscription is not None
             self.subscription.resume()
-
-    def _raise_end(self) -> None:
-        if self._error is not None:
-            raise self._error.with_traceback(None)
-        raise StopAsyncIteration
 
     def _put(self, item: _Batch | HistoryGone | _CaughtUp) -> None:
         self._queue.append(item)

@@ -41,7 +41,6 @@ class Stream(Generic[T_co]):
     def __init__(self, buffer: Buffer, subscription: Subscription, follow: bool) -> None:
         self._buffer = buffer
         self._follow = follow
-        self._place = subscription.place
         self._finalizer = weakref.finalize(self, subscription.close)
         self._finalizer.atexit = False
 
@@ -59,6 +58,7 @@ class Stream(Generic[T_co]):
     ) -> Self:
         """Subscribe: to one session, or to all (None)."""
         buffer = Buffer()
+        buffer.place = after
         buffer.subscription = Subscription(
             subscriptions, buffer, session, after, types=types, reading=reading, epoch=epoch
         )
@@ -68,17 +68,14 @@ class Stream(Generic[T_co]):
     @property
     def caught_up(self) -> bool:
         """Whether iteration has passed the end of history as it was at some time, and live events followed."""
-        return self._buffer.caught_up_reached
+        return self._buffer.has_caught_up
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T_co:
-        while self._finalizer.alive:
-            wire, place = await self._buffer.take(not self._follow)
-            self._place = place if place != "" else self._place
-            if wire is not None:
-                return self._made(wire)
+        if self._finalizer.alive:
+            return self._made(await self._buffer.take(not self._follow))
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -105,7 +102,7 @@ class EventStream(Stream[Event]):
     @property
     def version(self) -> Place:
         """Resume from here: all up to this version has been taken (`end` until the first is known)."""
-        return self._place
+        return self._buffer.place
 
     def _made(self, wire: Wire) -> Event:
         return parse(wire)
@@ -117,7 +114,7 @@ class LogStream(Stream[Entry]):
     @property
     def cursor(self) -> str:
         """Resume from here: all up to this cursor has been taken."""
-        return str(self._place)
+        return str(self._buffer.place)
 
     def _made(self, wire: Wire) -> Entry:
         return Entry(parse(wire), self.cursor)
