@@ -5,11 +5,12 @@ one, and puts it back; so a connection is used by one thread at a time, and work
 of one thread does its work in the order of asking. Work that has begun goes on when the task that awaits it is
 cancelled.
 
-A busy loop makes way for its lanes. Whenever work lets go of the interpreter lock it must win it back, and beside a loop
-that never sleeps that was measured to take seconds where a write takes a millisecond (it seems that the loop, which lets
-go of the lock only for short system calls, has it again before another thread is awake). So while a lane has work the
-loop sleeps for an instant each millisecond. That was measured to bound the wait to tens of milliseconds, and to cost a
-loop with nothing else to wait for about a tenth of its turns, more when the machine itself is overloaded.
+A busy loop makes way for its lanes. Whenever work lets go of the interpreter lock it must win it back, and beside a
+loop that never sleeps that was measured to take seconds where a write takes a millisecond (it seems that the loop,
+which lets go of the lock only for short system calls, has it again before another thread is awake). So while a lane
+has work the loop sleeps for an instant each millisecond. That was measured to bound the wait to tens of milliseconds,
+and to cost a loop with nothing else to wait for about a tenth of its turns, more when the machine itself is
+overloaded.
 """
 
 import asyncio
