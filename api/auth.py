@@ -1,7 +1,7 @@
 """Authentication: from a token, or on an open gateway from what the client says, to a principal."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jwt
 from aiohttp import web
@@ -10,16 +10,26 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
+from ..domain.audience import RESERVED
 from ..domain.errors import ConfigurationError, Invalid, Unauthenticated
 from ..domain.ids import Name
 from ..domain.model import KINDS, Kind
 from .principal import EVERYTHING, Principal
 from .settings import Settings
 
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
 ANYBODY = "user"
+
+
+def _not_reserved(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is the name of an audience")
+    return name
+
+
+_TENANT: TypeAdapter[str] = TypeAdapter(Name)
+_PARTICIPANT: TypeAdapter[str] = TypeAdapter(Annotated[Name, AfterValidator(_not_reserved)])
 
 
 class Authenticator:
@@ -79,9 +89,11 @@ def _public_key(pem: str) -> tuple[Any, list[str]]:
 
 def _claimed(claimed: Mapping[str, Any]) -> tuple[str, Kind]:
     try:
-        return _NAME.validate_python(claimed.get("participant", ANYBODY)), _kind(claimed.get("kind", "user"))
+        return _PARTICIPANT.validate_python(claimed.get("participant", ANYBODY)), _kind(claimed.get("kind", "user"))
     except ValidationError:
-        raise Invalid("`participant` must be 1 to 128 of A-Z a-z 0-9 . _ : @ + -") from None
+        raise Invalid(
+            f"`participant` must be 1 to 128 of A-Z a-z 0-9 . _ : @ + - and not one of {', '.join(sorted(RESERVED))}."
+        ) from None
 
 
 def _kind(value: object) -> Kind:
@@ -93,9 +105,9 @@ def _kind(value: object) -> Kind:
 
 def _principal(claims: dict[str, Any]) -> Principal:
     try:
-        participant = _NAME.validate_python(claims["sub"])
+        participant = _PARTICIPANT.validate_python(claims["sub"])
         tenant = claims.get("tenant", "")
-        tenant = _NAME.validate_python(tenant) if tenant != "" else ""
+        tenant = _TENANT.validate_python(tenant) if tenant != "" else ""
         kind = _kind(claims.get("kind", "user"))
     except (ValidationError, Invalid):
         raise Unauthenticated("The token's sub, tenant or kind is not of the right form.") from None
