@@ -18,6 +18,7 @@ from .house import Houses
 from .http import Http
 from .logs import make_log
 from .openapi import openapi
+from .origin import Origins
 from .query import session_of
 from .respond import json_response, problem_response, problems
 from .settings import Settings
@@ -40,7 +41,9 @@ class Gateway:
 
     def app(self) -> web.Application:
         """The routes."""
-        app = web.Application(middlewares=[problems], client_max_size=self.settings.frame_bytes)
+        app = web.Application(
+            middlewares=[problems, Origins(self.settings).middleware], client_max_size=self.settings.frame_bytes
+        )
         http = self._http
         app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
         app.router.add_get("/v1/sessions", http.sessions, allow_head=False)

@@ -1,0 +1,50 @@
+"""Which web pages may use the gateway with their visitor's browser (RFC 6454; RFC 6455 §10.2).
+
+A browser names the page's origin; a program names none. Besides those of the settings, pages of the gateway's own
+address may connect. On an open gateway that address must be this machine's: a page whose name was made to point here
+(DNS rebinding) would otherwise pass for one of ours.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from ..domain.errors import Forbidden
+from .settings import Settings, is_loopback
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Origins:
+    """Checks every request, as a middleware."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def check(self, origin: str | None, host: str) -> None:
+        """Raise Forbidden for a page that may not connect, or a name that is not this machine's."""
+        if self._settings.open and not is_loopback(_name_in(host)):
+            raise Forbidden(f"An open gateway is reached under this machine's own name, not as {host!r}.")
+        if origin is not None and origin not in self._settings.origins and _address(origin) != host:
+            raise Forbidden(f"Pages of {origin} may not connect; add it to HANSARD_ORIGINS.")
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Check, then handle."""
+        self.check(request.headers.get("Origin"), request.host)
+        return await handler(request)
+
+
+def _address(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _name_in(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
