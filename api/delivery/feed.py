@@ -67,7 +67,7 @@ class Feed:
         """Start a cursor, or go on with one whose transport takes more again."""
         if not (cursor.live or cursor.queued or cursor.ended):
             cursor.queued = True
-            self._pump.start(self._catch_up(cursor))
+            self._pump.start(self._catch_up(cursor), cursor.sink.fail)
 
     async def _topic(self, session: SessionId | None) -> Topic:
         while True:
@@ -77,9 +77,14 @@ class Feed:
                 self._topics[session] = topic
             if topic.followers:
                 return topic
-            head = await topic.head()
+            try:
+                head = await topic.head()
+            except BaseException:
+                self._drop_if_unused(topic)
+                raise
             if self._topics.get(session) is topic:
-                topic.stand_at(head)
+                if not topic.followers:
+                    topic.stand_at(head)
                 return topic
 
     def _drop_if_unused(self, topic: Topic) -> None:
@@ -117,7 +122,7 @@ class Feed:
                 continue
             if topic.groups:
                 topic.flushing = True
-                self._pump.start(self._serve(topic))
+                self._pump.start(self._serve(topic), partial(self._abandon, topic))
             else:
                 self._served(topic, topic.last)
 
@@ -138,6 +143,13 @@ class Feed:
                     yield from _write(topic, tuple(group), Shared(topic, key, run, finished))
                 topic.flushed = topic.place(run[-1].record)
         self._served(topic, topic.flushed)
+
+    def _abandon(self, topic: Topic, error: BaseException) -> None:
+        """What is new cannot be delivered: those who stand there resume on connections of their own."""
+        for cursor in [cursor for group in topic.groups.values() for cursor in group]:
+            cursor.leave(topic.flushed)
+            cursor.sink.fail(error)
+        self._served(topic, topic.last)
 
     def _catch_up(self, cursor: Cursor) -> Iterator[None]:
         """Bring one subscriber forward until it is live, its transport is full, or a page must be read first.

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 
 _logger = logging.getLogger(__name__)
 
+Failed = Callable[[BaseException], None]
+
 SLICE = 0.004
 WINDOW = 0.010
 BUSY, IDLE = 0.5, 0.25
@@ -22,14 +24,14 @@ class Pump:
     """Runs iterators a slice at a time, first come first served; each `yield` is a place to pause."""
 
     def __init__(self) -> None:
-        self._jobs: deque[Iterator[None]] = deque()
+        self._jobs: deque[tuple[Iterator[None], Failed]] = deque()
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
         self._gauge = Gauge()
 
-    def start(self, job: Iterator[None]) -> None:
-        """Run a job to its end."""
-        self._jobs.append(job)
+    def start(self, job: Iterator[None], failed: Failed) -> None:
+        """Run a job to its end; call `failed` if it raises."""
+        self._jobs.append((job, failed))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._run)
@@ -44,22 +46,23 @@ class Pump:
     def _run(self) -> None:
         until = time.perf_counter() + SLICE
         jobs = self._jobs
-        while jobs:
-            if not self._step(jobs[0], until):
-                jobs.rotate(-1)
-                self._loop.call_soon(self._run)
-                return
-            jobs.popleft()
-        self._scheduled = False
+        while jobs and time.perf_counter() < until:
+            job, failed = jobs.popleft()
+            if not self._step(job, failed, until):
+                jobs.append((job, failed))
+        self._scheduled = bool(jobs)
+        if jobs:
+            self._loop.call_soon(self._run)
 
-    def _step(self, job: Iterator[None], until: float) -> bool:
+    def _step(self, job: Iterator[None], failed: Failed, until: float) -> bool:
         """Run a job until the slice is used up; whether it is done."""
         try:
             for _ in job:
                 if time.perf_counter() > until:
                     return False
-        except Exception:  # one subscriber's fault must not stop delivery to the others
+        except Exception as error:  # one subscriber's fault must not stop delivery to the others
             _logger.exception("delivering to a subscriber failed")
+            failed(error)
         return True
 
 

@@ -52,17 +52,22 @@ class Topic:
         raise NotImplementedError
 
     def stand_at(self, head: int) -> None:
-        """Take over where the log stands, before anyone follows."""
-        self.last = max(self.last, head)
-        if not self.groups:
-            self.flushed = self.last
+        """Take over where the log stands, before anyone follows. What is committed may not have been told of yet:
+        then the ring, which must end at `last`, begins anew."""
+        if head > self.last:
+            self.last = head
+            self._ring.clear()
+            self._bytes = 0
+        self.flushed = self.last
 
     def push(self, entries: Iterable[Entry]) -> None:
-        """Take over new entries, in order."""
+        """Take over new entries, in order. Those up to `last` stand in the storage and are not needed here."""
         for entry in entries:
+            if self.place(entry.record) <= self.last:
+                continue
             self._ring.append(entry)
             self._bytes += len(entry.record.data)
-            self.last = max(self.last, self.place(entry.record))
+            self.last = self.place(entry.record)
         while len(self._ring) > RING_ENTRIES or self._bytes > RING_BYTES:
             if self.place(self._ring[0].record) > self.flushed:
                 break
