@@ -7,17 +7,21 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from ..domain.catalogue import explain
 from ..domain.commands import parse_command
-from ..domain.errors import BadCursor, Invalid
+from ..domain.errors import BadCursor, Invalid, TooLarge
 from ..domain.ids import NAME_PATTERN, Name, SessionId, Version
 from ..domain.model import CommandData
 from ..log.records import Producer
 from .delivery.lens import Reading
+from .json_input import read_json
 
 _is_name = re.compile(NAME_PATTERN).match
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
-After = Annotated[int, Field(ge=0)] | str
+After = Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=200)]
+Subject = Annotated[str, Field(max_length=512)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+MAX_SESSIONS = 1_000
 
 
 class _Frame(BaseModel):
@@ -28,7 +32,7 @@ class Hello(_Frame):
     """The first frame."""
 
     frame: Literal["hello"]
-    protocol: Literal[1] = 1
+    protocol: Annotated[int, Field(ge=1, le=1, strict=True)] = 1
     token: str | None = None
     participant: Name | None = None
     kind: str | None = None
@@ -40,9 +44,7 @@ class Subscribe(_Frame):
     frame: Literal["subscribe"]
     sub: Sub | None = None
     session: SessionId | None = None
-    sessions: Annotated[dict[SessionId, Annotated[int, Field(ge=0)] | Literal["end"]], Field(min_length=1)] | None = (
-        None
-    )
+    sessions: Annotated[dict[SessionId, After], Field(min_length=1, max_length=MAX_SESSIONS)] | None = None
     all: Literal[True] | None = None
     after: After = 0
     types: Types = ()
@@ -59,6 +61,16 @@ class Subscribe(_Frame):
     def name(self) -> str:
         """The subscription's name."""
         return self.sub or self.session or "*"
+
+    def places(self, epoch: str) -> dict[SessionId | None, int | str]:
+        """Where to begin in each session (None: in the whole log) of a log of this epoch. Raises BadCursor."""
+        if self.epoch is not None and self.epoch != epoch:
+            log_place(f"{self.epoch}.0", epoch)
+        if self.sessions is not None:
+            return {session: session_place(after) for session, after in self.sessions.items()}
+        if self.session is not None:
+            return {self.session: session_place(self.after)}
+        return {None: log_place(self.after, epoch)}
 
 
 class Unsubscribe(_Frame):
@@ -80,8 +92,8 @@ class ProducerModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Name
-    epoch: Annotated[int, Field(ge=1, le=2**53)]
-    seq: Annotated[int, Field(ge=0, le=2**53)]
+    epoch: Annotated[int, Field(ge=1, le=2**53, strict=True)]
+    seq: Annotated[int, Field(ge=0, le=2**53, strict=True)]
 
 
 class CommandFrame(_Frame):
@@ -92,7 +104,7 @@ class CommandFrame(_Frame):
     session: SessionId
     do: str
     data: dict[str, Any]
-    expect: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=64)] | None = None
+    expect: Annotated[dict[Subject, Count], Field(max_length=64)] | None = None
     producer: ProducerModel | None = None
 
     def parsed_expect(self) -> dict[str, Version]:
@@ -108,6 +120,15 @@ ControlFrame = Annotated[Subscribe | Unsubscribe | Heartbeat, Field(discriminato
 _CONTROL: TypeAdapter[Subscribe | Unsubscribe | Heartbeat] = TypeAdapter(ControlFrame)
 
 
+def read_frames(raw: bytes, depth: int, batch: int) -> list[Any]:
+    """The frames of one message. Raises Invalid, TooDeep and TooLarge."""
+    content = read_json(raw, depth)
+    frames = content if isinstance(content, list) else [content]
+    if len(frames) > batch:
+        raise TooLarge(f"A message holds at most {batch} frames, not {len(frames)}.")
+    return frames
+
+
 def parse_hello(members: Any) -> Hello:
     """Read the first frame. Raises Invalid."""
     try:
@@ -116,8 +137,10 @@ def parse_hello(members: Any) -> Hello:
         raise Invalid(f"The first frame must be hello: {explain(error)}.") from None
 
 
-def parse_control(members: dict[str, Any]) -> Subscribe | Unsubscribe | Heartbeat:
+def parse_control(members: Any) -> Subscribe | Unsubscribe | Heartbeat:
     """Read a frame that is no command. Raises Invalid."""
+    if not isinstance(members, dict):
+        raise Invalid("A frame is a JSON object with a member `frame`.")
     try:
         return _CONTROL.validate_python(members)
     except ValidationError as error:
@@ -130,10 +153,11 @@ def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, s
     The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
     """
     id, session = members.get("id"), members.get("session")
-    if len(members) == 5 and _name(id) and _name(session) and isinstance(members.get("data"), dict):
+    do, data = members.get("do"), members.get("data")
+    if len(members) == 5 and isinstance(do, str) and isinstance(data, dict) and _name(id) and _name(session):
         assert isinstance(id, str)
         assert isinstance(session, str)
-        return None, id, session, parse_command(members.get("do"), members["data"])
+        return None, id, session, parse_command(do, data)
     try:
         frame = CommandFrame.model_validate(members)
     except ValidationError as error:
@@ -161,7 +185,7 @@ def log_place(after: int | str, epoch: str) -> int | str:
 
 def session_place(after: int | str) -> int | str:
     """The version that an `after` of a session means. Raises BadCursor."""
-    if after == "end" or (isinstance(after, int) and after < 2**62):
+    if after == "end" or (isinstance(after, int) and 0 <= after < 2**62):
         return after
     if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) <= 18:
         return int(after)

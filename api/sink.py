@@ -48,12 +48,15 @@ class TransportSink:
         self._transport = transport
         self._unsent = 0
         self._moved = time.monotonic()
-        Flow(transport, self)
+
+    def attach(self) -> None:
+        """Take charge of the transport: from here on it says when it is full, and when it is lost."""
+        Flow(self._transport, self)
 
     def stuck_for(self, now: float) -> float:
         """Seconds for which a full transport has made no progress; called regularly."""
         unsent = self._transport.get_write_buffer_size()
-        if self.drained.is_set() or unsent != self._unsent:
+        if self.drained.is_set() or unsent < self._unsent:
             self._moved = now
         self._unsent = unsent
         return now - self._moved
@@ -85,10 +88,15 @@ class TransportSink:
         for sub in tuple(self.subscriptions):
             self.end(sub)
 
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
+
     def paused(self) -> None:
         """The transport is full."""
-        self.open = False
-        self.drained.clear()
+        if not self.closed:
+            self.open = False
+            self.drained.clear()
 
     def resumed(self) -> None:
         """The transport takes more again."""

@@ -1,4 +1,4 @@
-"""One WebSocket: hello, then frames in the order in which they come; answers of one turn of the loop share a frame."""
+"""One WebSocket past its hello: frames are handled in the order in which they come."""
 
 import asyncio
 import contextlib
@@ -10,59 +10,75 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType, web
 
-from .. import __version__
-from ..domain.errors import Busy, HansardError, Invalid, LogFailed, TooLarge
+from ..domain.errors import Busy, HansardError, Invalid, LogFailed
 from ..domain.ids import SessionId
 from ..domain.model import Command
 from ..log.records import Appended
+from .allowance import Allowance
+from .answers import Answers
+from .closing import SERVER_ERROR, SHUTDOWN, Closing, closing_for
 from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
-from .frames import Subscribe, Unsubscribe, log_place, parse_command_frame, parse_control, session_place
+from .frames import Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from .house import House
-from .json_input import read_json
 from .principal import Principal
 from .settings import Settings
 from .sink import TransportSink
 
 MAX_UNREADABLE = 100
+MAX_PENDING = 4_096
+"""Commands of one connection that may wait for their commit; beyond that nothing more is read from it."""
 PROTOCOL = 1
 
 
+class Duplex(web.WebSocketResponse):
+    """Tells its socket before it closes, for whatever reason: nothing may be written behind the close frame."""
+
+    socket: "Socket | None" = None
+
+    async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
+        """Close once."""
+        if self.socket is not None:
+            self.socket.end_all()
+        return await super().close(code=code, message=message, drain=drain)
+
+
 class Socket(TransportSink):
-    """A connection past its hello."""
+    """A connection of an authenticated participant. `tasks` owns its closing."""
 
     def __init__(
         self,
-        ws: web.WebSocketResponse,
+        ws: Duplex,
         transport: asyncio.Transport,
         house: House,
         principal: Principal,
         settings: Settings,
+        tasks: asyncio.TaskGroup,
     ) -> None:
         super().__init__(transport, house.feed)
         self.principal = principal
-        self.heard = time.monotonic()
-        self.leaving = False
-        self.ws = ws
-        self._loop = asyncio.get_running_loop()
+        self._ws = ws
         self._house = house
         self._settings = settings
-        self._answers: list[bytes] = []
+        self._tasks = tasks
+        self._answers = Answers(self)
+        self._heard = time.monotonic()
+        self._leaving = False
         self._pending = 0
-        self._idle = asyncio.Event()
+        self._fewer = asyncio.Event()
         self._unreadable = 0
-        self._allowance = float(settings.commands_per_second)
-        self._refilled = self.heard
+        self._allowance = Allowance(settings.commands_per_second, self._heard)
+        ws.socket = self
+        self.attach()
 
     def welcome(self) -> None:
         """Answer the hello."""
         settings, principal = self._settings, self.principal
-        self._answer(
+        self._answers.add(
             {
                 "frame": "welcome",
                 "protocol": PROTOCOL,
-                "server": f"hansard/{__version__}",
                 "epoch": self._house.log.epoch,
                 "participant": principal.participant,
                 "kind": principal.kind,
@@ -70,72 +86,97 @@ class Socket(TransportSink):
                 "limits": {
                     "frame_bytes": settings.frame_bytes,
                     "batch": settings.batch,
-                    "depth": settings.depth,
                     "subscriptions": settings.subscriptions,
+                    "depth": settings.depth,
                     "commands_per_second": settings.commands_per_second,
                 },
             }
         )
 
     async def serve(self) -> None:
-        """Handle messages until the connection ends. Reading stops while the client does not take its answers."""
-        async for message in self.ws:
-            self.heard = time.monotonic()
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                continue
-            if not self.drained.is_set():
-                await self.drained.wait()
-            await self._message(message.data)
-            if self._unreadable > MAX_UNREADABLE:
-                raise Invalid(f"More than {MAX_UNREADABLE} frames could not be read; this client is not speaking ours.")
+        """Handle messages until the connection ends. Raises Invalid when too many cannot be read."""
+        async for message in self._ws:
+            self._heard = time.monotonic()
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                await self._room()
+                await self._message(message.data)
 
-    async def settle(self) -> None:
-        """Take no more commands (they come again elsewhere), and wait until those taken are answered."""
-        self.leaving = True
-        while self._pending:
-            self._idle.clear()
-            await self._idle.wait()
-        self._send_answers()
-
-    def bye(self, code: str, reason: str, retry_after: float | None) -> None:
-        """Say why the connection ends and where to resume; then end its subscriptions."""
-        frame: dict[str, Any] = {"frame": "bye", "code": code, "reason": reason, "resume": self.resume_places()}
-        if retry_after is not None:
-            frame["retry_after"] = retry_after
-        self._send_answers()
-        self.write(text_frame(orjson.dumps(frame)))
-        self.end_all()
-
-    def fail(self, error: BaseException) -> None:
-        """A page cannot be read: tell every subscription, by ending the connection."""
-        problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
-        self.bye(problem.code, problem.detail, 1.0)
-        self._transport.close()
-
-    async def _message(self, raw: bytes | str) -> None:
-        if self.leaving:
-            return
-        try:
-            members = read_json(raw if isinstance(raw, bytes) else raw.encode(), self._settings.depth)
-            frames = members if isinstance(members, list) else [members]
-            if len(frames) > self._settings.batch:
-                raise TooLarge(f"A message holds at most {self._settings.batch} frames, not {len(frames)}.")
-        except HansardError as error:
-            self._unreadable += 1
-            self._refuse(error)
-            return
+    async def handle(self, frames: list[Any], size: int) -> None:
+        """Handle frames that came in one message of `size` bytes."""
         now = datetime.now(UTC)
-        share = len(raw) // len(frames) if frames else 0
+        share = size // max(1, len(frames))
         for frame in frames:
+            if self._leaving or self.closed:
+                return
             if isinstance(frame, dict) and frame.get("frame") == "command":
                 self._command(frame, now, share)
             else:
                 await self._control(frame)
 
+    def silent_for(self, now: float) -> float:
+        """Seconds since anything came; 0 while it is the client that does not take its answers."""
+        return now - self._heard if self.drained.is_set() else 0.0
+
+    async def settle(self) -> None:
+        """Take no more commands (they come again elsewhere), and wait until those taken are answered."""
+        self._leaving = True
+        while self._pending:
+            self._fewer.clear()
+            await self._fewer.wait()
+        self._answers.flush()
+
+    async def leave(self, closing: Closing, reason: str, retry_after: float, within: float) -> None:
+        """Say why the connection ends and where to resume, then end it; a peer that does not answer is cut off."""
+        frame: dict[str, Any] = {"frame": "bye", "code": closing.name, "reason": reason}
+        if not closing.final:
+            frame["retry_after"] = retry_after
+        self._answers.flush()
+        self.write(text_frame(orjson.dumps({**frame, "resume": self.resume_places()})))
+        self.end_all()
+        with contextlib.suppress(TimeoutError, ConnectionError, RuntimeError):
+            async with asyncio.timeout(within):
+                await self._ws.close(code=closing.code, message=closing.name.encode())
+                return
+        self.abort()
+
+    def dismiss(self, closing: Closing, reason: str) -> None:
+        """End the connection without waiting for it."""
+        self._tasks.create_task(self.leave(closing, reason, 0.0, self._settings.drain))
+
+    def fail(self, error: BaseException) -> None:
+        """Something that was followed cannot be read: the client resumes on a new connection."""
+        problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
+        self._tasks.create_task(self.leave(SERVER_ERROR, problem.detail, 1.0, self._settings.drain))
+
+    async def _room(self) -> None:
+        """Wait while the client does not take its answers, or has too many commands on their way."""
+        if self.drained.is_set() and self._pending < MAX_PENDING:
+            return
+        await self.drained.wait()
+        while self._pending >= MAX_PENDING:
+            self._fewer.clear()
+            await self._fewer.wait()
+        self._heard = time.monotonic()
+
+    async def _message(self, raw: bytes | str) -> None:
+        content = raw if isinstance(raw, bytes) else raw.encode()
+        try:
+            frames = read_frames(content, self._settings.depth, self._settings.batch)
+        except HansardError as error:
+            self._misunderstood(error)
+        else:
+            await self.handle(frames, len(content))
+
+    def _misunderstood(self, error: HansardError, sub: object = None) -> None:
+        self._answers.refuse(error, sub=sub)
+        self._unreadable += 1
+        if self._unreadable > MAX_UNREADABLE:
+            raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
+
     def _command(self, members: dict[str, Any], now: datetime, size: int) -> None:
         id, session = members.get("id"), members.get("session")
         try:
-            self._spend()
+            self._allowance.spend(self._heard)
             frame, id, session, data = parse_command_frame(members)
             self.principal.require("write", session)
             command = Command(id, session, self.principal.actor, now, data)
@@ -146,39 +187,27 @@ class Socket(TransportSink):
                     command, expect=frame.parsed_expect(), producer=frame.parsed_producer(), size=size
                 )
         except HansardError as error:
-            self._refuse(error, id=id, session=session)
+            self._answers.refuse(error, id=id, session=session)
         else:
+            self._unreadable = 0
             self._pending += 1
             answer.add_done_callback(partial(self._answered, id, session))
 
     def _answered(self, id: str, session: str, answer: "asyncio.Future[Appended]") -> None:
         self._pending -= 1
-        if not self._pending:
-            self._idle.set()
-        error = answer.exception()
+        if self._pending in (0, MAX_PENDING // 2):
+            self._fewer.set()
+        error = None if answer.cancelled() else answer.exception()
         if isinstance(error, HansardError):
-            self._refuse(error, id=id, session=session)
-            return
-        if error is not None:
-            self._refuse(HansardError("The command failed inside the gateway."), id=id, session=session)
-            return
-        versions, positions, repeated = answer.result()
-        if len(versions) == 1 and not repeated:
-            self._queue_answer(
-                b'{"frame":"ack","id":"%s","session":"%s","versions":[%d],"positions":[%d]}'
-                % (id.encode(), session.encode(), versions[0], positions[0])
-            )
-            return
-        more = {"repeated": True} if repeated else {}
-        self._answer(
-            {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions, **more}
-        )
+            self._answers.refuse(error, id=id, session=session)
+        elif error is not None or answer.cancelled():
+            self._answers.refuse(LogFailed("The command failed inside the gateway."), id=id, session=session)
+        else:
+            self._answers.ack(id, session, answer.result())
 
     async def _control(self, members: Any) -> None:
         sub = members.get("sub") if isinstance(members, dict) else None
         try:
-            if not isinstance(members, dict):
-                raise Invalid("A frame is a JSON object with a member `frame`.")
             frame = parse_control(members)
             if isinstance(frame, Subscribe):
                 await self._subscribe(frame)
@@ -186,31 +215,21 @@ class Socket(TransportSink):
                 if not self.end(frame.sub):
                     raise Invalid(f"There is no subscription {frame.sub!r}.")
             else:
-                self._answer({"frame": "heartbeat"})
+                self._answers.add({"frame": "heartbeat"})
+        except Invalid as error:
+            self._misunderstood(error, sub)
         except HansardError as error:
-            self._unreadable += isinstance(error, Invalid)
-            self._refuse(error, sub=sub)
+            self._answers.refuse(error, sub=sub)
+        else:
+            self._unreadable = 0
 
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:
             raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
-        log = self._house.log
-        if frame.epoch is not None and frame.epoch != log.epoch:
-            log_place(f"{frame.epoch}.0", log.epoch)
-        places: dict[SessionId | None, int | str]
-        if frame.all:
-            places = {None: log_place(frame.after, log.epoch)}
-        elif frame.sessions is not None:
-            places = {session: session_place(after) for session, after in frame.sessions.items()}
-        else:
-            assert frame.session is not None
-            places = {frame.session: session_place(frame.after)}
-        self.begin(frame.name, await self._follow(frame, places))
+        self.begin(frame.name, await self._follow(frame))
 
-    async def _follow(
-        self, frame: Subscribe, places: dict[SessionId | None, int | str]
-    ) -> dict[SessionId | None, Cursor]:
-        principal = self.principal
+    async def _follow(self, frame: Subscribe) -> dict[SessionId | None, Cursor]:
+        principal, places = self.principal, frame.places(self._house.log.epoch)
         for session in places:
             if session is not None:
                 principal.require("read", session)
@@ -226,41 +245,18 @@ class Socket(TransportSink):
             raise
         return cursors
 
-    def _spend(self) -> None:
-        """Take one command off the allowance, which refills evenly."""
-        rate = self._settings.commands_per_second
-        if self._allowance < 1:
-            self._allowance = min(float(rate), self._allowance + (self.heard - self._refilled) * rate)
-            self._refilled = self.heard
-            if self._allowance < 1:
-                raise Busy(f"More than {rate} commands in a second.", retry_after=round(1 / rate + 0.05, 3))
-        self._allowance -= 1
 
-    def _refuse(self, error: HansardError, **about: Any) -> None:
-        told = {name: value for name, value in about.items() if isinstance(value, str)}
-        self._answer({"frame": "refused", **told, "error": error.problem()})
-
-    def _answer(self, frame: dict[str, Any]) -> None:
-        self._queue_answer(orjson.dumps(frame))
-
-    def _queue_answer(self, frame: bytes) -> None:
-        if not self._answers:
-            self._loop.call_soon(self._send_answers)
-        self._answers.append(frame)
-
-    def _send_answers(self) -> None:
-        answers, self._answers = self._answers, []
-        if len(answers) == 1:
-            self.write(text_frame(answers[0]))
-        elif answers:
-            self.write(text_frame(b"[%s]" % b",".join(answers)))
+async def turn_away(ws: Duplex, error: HansardError) -> None:
+    """End a connection that got no further than its hello."""
+    closing = closing_for(error)
+    with contextlib.suppress(ConnectionError):
+        await ws.send_str(orjson.dumps({"frame": "refused", "error": error.problem()}).decode())
+        await ws.close(code=closing.code, message=closing.name.encode())
 
 
-async def close(socket: Socket, code: int, reason: str, within: float) -> None:
-    """Close the WebSocket; give up on a peer that does not answer in time."""
-    with contextlib.suppress(TimeoutError, ConnectionError, RuntimeError):
-        async with asyncio.timeout(within):
-            await socket.ws.close(code=code, message=reason.encode()[:123])
-            return
-    transport = socket._transport
-    transport.abort()
+async def see_off(socket: Socket, retry_after: float, within: float) -> None:
+    """Let a connection go at shutdown: acks first, at most half of the time that there is."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within / 2):
+            await socket.settle()
+    await socket.leave(SHUTDOWN, "The gateway is shutting down.", retry_after, within / 2)

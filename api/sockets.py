@@ -2,25 +2,27 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
-from urllib.parse import urlsplit
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from ..domain.errors import Forbidden, HansardError, Invalid
+from ..domain.errors import HansardError, Invalid
 from .auth import Authenticator
-from .frames import Hello, parse_hello
+from .closing import SERVER_ERROR, SHUTDOWN, SILENT, SLOW_CONSUMER, TOKEN_EXPIRED, closing_for
+from .frames import parse_hello, read_frames
 from .house import Houses
-from .json_input import read_json
 from .principal import Principal
 from .settings import Settings
-from .socket import Socket, close
+from .socket import Duplex, Socket, see_off, turn_away
+
+_logger = logging.getLogger(__name__)
 
 HELLO_WITHIN = 10.0
 WATCH_EVERY = 0.5
 SILENT_HEARTBEATS = 2.5
-SHUTDOWN, SILENT, SLOW, EXPIRED = 4001, 4002, 4008, 4010
 
 
 class Sockets:
@@ -31,6 +33,7 @@ class Sockets:
         self._houses = houses
         self._auth = auth
         self._tasks = tasks
+        self._greeting: set[Duplex] = set()
         self._sockets: set[Socket] = set()
         self._draining = False
 
@@ -39,55 +42,61 @@ class Sockets:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
-        self._check_origin(request)
-        ws = web.WebSocketResponse(
-            compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False
-        )
+        ws = Duplex(compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False)
         await ws.prepare(request)
         transport = request.transport
-        if transport is None:
-            return ws
-        try:
-            hello, principal = await self._hello(ws)
-            house = await self._houses.of(principal.tenant)
-        except HansardError as error:
-            await ws.send_json({"frame": "refused", "error": error.problem()})
-            await ws.close(code=error.close, message=error.code.encode())
-            return ws
-        if hello is not None and not self._draining:
-            await self._serve(Socket(ws, transport, house, principal, self._settings))
+        if transport is not None:
+            with contextlib.suppress(ConnectionError):
+                await self._greet(ws, transport)
         return ws
 
-    async def _serve(self, socket: Socket) -> None:
-        self._sockets.add(socket)
+    async def _greet(self, ws: Duplex, transport: asyncio.Transport) -> None:
+        self._greeting.add(ws)
         try:
-            socket.welcome()
-            await socket.serve()
+            raw = await self._first_message(ws)
+            if raw is None:
+                return
+            frames = read_frames(raw, self._settings.depth, self._settings.batch)
+            principal = self._principal(frames)
+            house = await self._houses.of(principal.tenant)
+            socket = Socket(ws, transport, house, principal, self._settings, self._tasks)
         except HansardError as error:
-            socket.bye(error.code, error.detail, None)
-            await close(socket, error.close, error.code, 1.0)
+            await turn_away(ws, error)
+            return
         finally:
-            self._sockets.discard(socket)
-            socket.end_all()
+            self._greeting.discard(ws)
+        await self._serve(socket, frames[1:], len(raw))
 
-    async def _hello(self, ws: web.WebSocketResponse) -> tuple[Hello | None, Principal]:
+    async def _first_message(self, ws: Duplex) -> bytes | None:
         try:
             message = await ws.receive(timeout=HELLO_WITHIN)
         except TimeoutError:
-            raise Invalid(f"No hello came within {HELLO_WITHIN:.0f} seconds.") from None
-        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-            return None, Principal("", "user")
-        raw = message.data if isinstance(message.data, bytes) else message.data.encode()
-        hello = parse_hello(read_json(raw, self._settings.depth))
-        claimed = {name: value for name, value in hello.model_dump(exclude_none=True).items() if name != "token"}
-        return hello, self._auth.principal(hello.token, claimed)
+            raise Invalid(f"No hello came within {HELLO_WITHIN:g} seconds.") from None
+        if self._draining or message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            return None
+        return message.data if isinstance(message.data, bytes) else message.data.encode()
 
-    def _check_origin(self, request: web.Request) -> None:
-        """Web pages of other origins may not connect with a user's browser (RFC 6455 §10.2)."""
-        origin = request.headers.get("Origin")
-        if origin is None or origin in self._settings.origins or urlsplit(origin).netloc == request.host:
-            return
-        raise Forbidden(f"Pages of {origin} may not connect; add it to HANSARD_ORIGINS.")
+    def _principal(self, frames: list[Any]) -> Principal:
+        hello = parse_hello(frames[0] if frames else None)
+        claimed = {name: value for name, value in hello.model_dump(exclude_none=True).items() if name != "token"}
+        return self._auth.principal(hello.token, claimed)
+
+    async def _serve(self, socket: Socket, frames: list[Any], size: int) -> None:
+        self._sockets.add(socket)
+        try:
+            socket.welcome()
+            await socket.handle(frames, size)
+            await socket.serve()
+        except HansardError as error:
+            await socket.leave(closing_for(error), error.detail, 0.0, 1.0)
+        except ConnectionError:
+            pass
+        except Exception:  # the client is told, the log has the traceback, the others go on
+            _logger.exception("a connection of %s failed", socket.principal.participant)
+            await socket.leave(SERVER_ERROR, "The gateway failed at this connection.", 1.0, 1.0)
+        finally:
+            self._sockets.discard(socket)
+            socket.end_all()
 
     async def watch(self) -> None:
         """End connections that are silent, stuck, or past their token's time. Runs for ever."""
@@ -100,29 +109,23 @@ class Sockets:
     def _inspect(self, socket: Socket, now: float, wall: float) -> None:
         settings, expires = self._settings, socket.principal.expires
         if socket.stuck_for(now) > settings.slow_after:
-            self._dismiss(socket, SLOW, "slow_consumer", f"No progress for {settings.slow_after:g} seconds.", 0.0)
-        elif now - socket.heard > SILENT_HEARTBEATS * settings.heartbeat:
-            self._dismiss(socket, SILENT, "silent", "Nothing came for two and a half heartbeats.", 0.0)
+            socket.dismiss(SLOW_CONSUMER, f"No progress for {settings.slow_after:g} seconds.")
+        elif socket.silent_for(now) > SILENT_HEARTBEATS * settings.heartbeat:
+            socket.dismiss(SILENT, "Nothing came for two and a half heartbeats.")
         elif expires is not None and wall > expires:
-            self._dismiss(socket, EXPIRED, "token_expired", "Get a new token and resume.", 0.0)
-
-    def _dismiss(self, socket: Socket, code: int, name: str, reason: str, retry_after: float) -> None:
+            socket.dismiss(TOKEN_EXPIRED, "Get a new token and resume.")
+        else:
+            return
         self._sockets.discard(socket)
-        socket.bye(name, reason, retry_after)
-        self._tasks.create_task(close(socket, code, name, self._settings.drain))
 
     async def drain(self) -> None:
         """Say bye to everyone, acks first, and close all connections at once; at most `drain` seconds."""
         self._draining = True
+        spread = 1 + len(self._sockets) / 2_000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain), asyncio.TaskGroup() as closing:
+                for ws in tuple(self._greeting):
+                    closing.create_task(ws.close(code=SHUTDOWN.code, message=SHUTDOWN.name.encode()))
                 for socket in tuple(self._sockets):
-                    closing.create_task(self._see_off(socket))
-
-    async def _see_off(self, socket: Socket) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain / 2):
-                await socket.settle()
-        spread = 1 + len(self._sockets) / 2_000
-        socket.bye("shutdown", "The gateway is shutting down.", round(random.uniform(0.1, spread), 3))
-        await close(socket, SHUTDOWN, "shutdown", self._settings.drain / 2)
+                    retry_after = round(random.uniform(0.1, spread), 3)
+                    closing.create_task(see_off(socket, retry_after, self._settings.drain))

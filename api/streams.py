@@ -12,6 +12,7 @@ from aiohttp import HttpVersion11, web
 from ..domain.errors import HansardError, Invalid, LogFailed
 from ..domain.ids import SessionId
 from .auth import Authenticator
+from .closing import SERVER_ERROR, SHUTDOWN, SLOW_CONSUMER, TOKEN_EXPIRED, Closing
 from .delivery.cursor import GroupKey
 from .delivery.encoding import STREAM, http_chunk
 from .delivery.feed import Feed
@@ -34,9 +35,9 @@ class Stream(TransportSink):
         super().__init__(transport, feed)
         self.gone = asyncio.Event()
 
-    def bye(self, code: str, reason: str, retry_after: float) -> None:
-        """Say why the stream ends; then write nothing more."""
-        frame = {"frame": "bye", "code": code, "reason": reason, "retry_after": retry_after}
+    def bye(self, closing: Closing, reason: str, retry_after: float) -> None:
+        """Say why the stream ends; then write nothing more. The block's id is where to resume."""
+        frame = {"frame": "bye", "code": closing.name, "reason": reason, "retry_after": retry_after}
         place = str(self.subscriptions[NAME].place()) if NAME in self.subscriptions else "0"
         self.write(STREAM.notice(frame, place.encode()))
         self.end_all()
@@ -44,16 +45,12 @@ class Stream(TransportSink):
     def fail(self, error: BaseException) -> None:
         """A page cannot be read: end the stream; the client resumes."""
         problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
-        self.bye(problem.code, problem.detail, 1.0)
+        self.bye(SERVER_ERROR, problem.detail, 1.0)
 
     def end_all(self) -> None:
         """End the subscription, and with it the response."""
         super().end_all()
         self.gone.set()
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._transport.abort()
 
 
 class Streams:
@@ -85,6 +82,7 @@ class Streams:
         try:
             response = await self._prepare(request)
             self._streams[stream] = principal.expires or float("inf")
+            stream.attach()
             stream.begin(NAME, {session: cursor})
             await stream.gone.wait()
         finally:
@@ -111,18 +109,18 @@ class Streams:
             beat = now if due else beat
             for stream, expires in tuple(self._streams.items()):
                 if stream.stuck_for(now) > self._settings.slow_after:
-                    self._dismiss(stream, "slow_consumer", "No progress; resume from the id of this block.")
+                    self._dismiss(stream, SLOW_CONSUMER, "No progress; resume from the id of this block.")
                 elif time.time() > expires:
-                    self._dismiss(stream, "token_expired", "Get a new token and resume.")
+                    self._dismiss(stream, TOKEN_EXPIRED, "Get a new token and resume.")
                 elif due and stream.open:
                     stream.write(HEARTBEAT)
 
     def drain(self) -> None:
         """End every stream."""
         for stream in tuple(self._streams):
-            stream.bye("shutdown", "The gateway is shutting down.", 0.5)
+            stream.bye(SHUTDOWN, "The gateway is shutting down.", 0.5)
 
-    def _dismiss(self, stream: Stream, code: str, reason: str) -> None:
+    def _dismiss(self, stream: Stream, closing: Closing, reason: str) -> None:
         self._streams.pop(stream, None)
-        stream.bye(code, reason, 0.0)
+        stream.bye(closing, reason, 0.0)
         asyncio.get_running_loop().call_later(self._settings.drain, stream.abort)

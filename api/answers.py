@@ -1,0 +1,59 @@
+"""Answers: what goes back to one client. Those of one turn of the loop share a message."""
+
+import asyncio
+from typing import Any
+
+import orjson
+
+from ..domain.errors import HansardError
+from ..log.records import Appended
+from .delivery.encoding import text_frame
+from .sink import TransportSink
+
+MAX_MEMBER = 8_192
+"""Bytes of JSON. What a problem says beyond that is left out of frames: a client could ask for it any number of times
+in one message, and the answers wait in memory."""
+
+
+class Answers:
+    """Collects answers for `sink` and writes them."""
+
+    def __init__(self, sink: TransportSink) -> None:
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[bytes] = []
+
+    def add(self, frame: dict[str, Any]) -> None:
+        """Answer with this frame."""
+        self._add(orjson.dumps(frame))
+
+    def ack(self, id: str, session: str, result: Appended) -> None:
+        """Say where a command's events stand. The plain case is written by hand: it is what a gateway does most."""
+        versions, positions, repeated = result
+        if len(versions) == 1 and not repeated:
+            self._add(
+                b'{"frame":"ack","id":"%s","session":"%s","versions":[%d],"positions":[%d]}'
+                % (id.encode(), session.encode(), versions[0], positions[0])
+            )
+            return
+        frame = {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions}
+        self.add({**frame, "repeated": True} if repeated else frame)
+
+    def refuse(self, error: HansardError, **about: Any) -> None:
+        """Say that a frame was not carried out; `about` names it, as far as that could be read."""
+        told = {name: value for name, value in about.items() if isinstance(value, str)}
+        problem = {name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER}
+        self.add({"frame": "refused", **told, "error": problem})
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if len(waiting) == 1:
+            self._sink.write(text_frame(waiting[0]))
+        elif waiting:
+            self._sink.write(text_frame(b"[%s]" % b",".join(waiting)))
+
+    def _add(self, frame: bytes) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append(frame)

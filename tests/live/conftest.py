@@ -1,0 +1,154 @@
+"""A running gateway, in this process or in one of its own, and connections to it.
+
+A test fails when anything was logged as an error while it ran: no fault of the gateway goes by unseen.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from hansard.api.server import Gateway, running
+from hansard.api.settings import Settings
+from hansard.testing.wire import Wire
+
+Open = Callable[..., Awaitable[Wire]]
+Start = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is logged as an error."""
+    caplog.set_level(logging.WARNING)
+    yield
+    faults = [record for record in caplog.get_records("call") if record.levelno >= logging.WARNING]
+    said = [f"{record.name}: {record.getMessage()} {record.exc_text or ''}" for record in faults]
+    assert not said, "\n".join(said)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client without limits on connections."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a gateway in this process, with settings of choice."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Gateway:
+            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 1.0, **settings}
+            return await stack.enter_async_context(running(Settings(**chosen)))
+
+        yield start
+
+
+@pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    """A gateway in this process with the defaults."""
+    return await start()
+
+
+@pytest.fixture
+async def connect(http: aiohttp.ClientSession, gateway: Gateway) -> Open:
+    """Opens raw connections to `gateway`, by default as the agent `hotels`."""
+
+    async def connect(participant: str = "hotels", kind: str = "agent", **more: Any) -> Wire:
+        return await Wire.open(http, gateway.url, participant=participant, kind=kind, **more)
+
+    return connect
+
+
+@pytest.fixture
+async def wire(connect: Open) -> Wire:
+    """A connection whose session `s` is open."""
+    wire = await connect()
+    assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
+    return wire
+
+
+class Process:
+    """A gateway in a process of its own; `stderr` is complete once it has ended."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, stderr: Path) -> None:
+        self.process = process
+        self.url = url
+        self._stderr = stderr
+
+    @property
+    def stderr(self) -> str:
+        """What it said so far."""
+        return self._stderr.read_text()
+
+    async def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def terminate(self, within: float = 20.0) -> int:
+        """Ask it to end; returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(within):
+            return await self.process.wait()
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
+
+
+Serve = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
+    """Starts `hansard serve` in a process of its own, with options of choice."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(**options: Any) -> Process:
+            return await stack.enter_async_context(_serving(tmp_path, options))
+
+        yield serve
+
+
+@asynccontextmanager
+async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
+    chosen = {"log": folder / "log.db", "port": 0, **options}
+    arguments = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", str(value))]
+    said = folder / "stderr"
+    with said.open("w") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hansard", "serve", *arguments, stderr=stderr, env={**os.environ, "NO_COLOR": "1"}
+        )
+    try:
+        yield Process(process, await _url(process, said), said)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _url(process: asyncio.subprocess.Process, said: Path) -> str:
+    async with asyncio.timeout(20):
+        while not (found := _announced(said)):
+            assert process.returncode is None, f"it ended with {process.returncode}"
+            await asyncio.sleep(0.01)
+    return found
+
+
+def _announced(said: Path) -> str:
+    found = re.search(r"http://[\d.]+:\d+", said.read_text())
+    return found[0] if found else ""
