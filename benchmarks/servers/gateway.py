@@ -1,0 +1,161 @@
+"""A gateway in a process of its own, with a hatch: the benchmarks ask it on stdin what they cannot see from outside.
+
+Says `{"port": …}` once it listens. Then each line on stdin is answered by a line: `stats` tells page reads and commits;
+`feed BYTES` hands events to the delivery one at a time, each as soon as the last one has been written to everyone,
+until the first subscriber leaves. It ends when stdin does.
+"""
+
+import argparse
+import asyncio
+import json
+import mmap
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hansard.api.delivery import pump
+from hansard.api.server import Gateway, running
+from hansard.api.settings import Settings
+from hansard.domain.commands import parse_command
+from hansard.domain.envelope import encode, microseconds, timestamp
+from hansard.domain.ids import Position, Version, new_id
+from hansard.domain.messages import MessageDelta, MessageStarted
+from hansard.domain.model import Actor, Command, Fact
+from hansard.log.log import Log
+from hansard.log.records import Append, Draft, Record
+
+STAMPS = 1 << 20  # as in loadgen.c
+
+
+def main() -> None:
+    options = parse_options()
+    if options.window is not None:
+        pump.WINDOW = options.window
+    if options.uvloop:
+        import uvloop  # noqa: PLC0415
+
+        uvloop.run(run(options))
+    else:
+        asyncio.run(run(options))
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--log", default="memory:")
+    parser.add_argument("--sessions", type=int, default=1, help="sessions to open, b0, b1, …")
+    parser.add_argument("--history", type=int, default=0, help="events to put into each of them")
+    parser.add_argument("--bytes", type=int, default=200, help="length of each event's text")
+    parser.add_argument("--window", type=float, help="seconds that events wait for company when it is busy")
+    parser.add_argument("--stamps", type=Path, help="file to note in when each position was published")
+    parser.add_argument("--uvloop", action="store_true")
+    return parser.parse_args()
+
+
+async def run(options: argparse.Namespace) -> None:
+    settings = Settings(log=options.log, port=0, commands_per_second=10_000_000)
+    async with running(settings) as gateway:
+        log = gateway.houses.open[""].log
+        commits = count_commits(log)
+        if options.stamps:
+            stamp_positions(log, options.stamps)
+        await open_sessions(log, options.sessions)
+        for number in range(options.sessions if options.history else 0):
+            await write_history(log, f"b{number}", options.history, options.bytes)
+        print(json.dumps({"port": int(gateway.url.rpartition(":")[2])}), flush=True)
+        async for words in lines():
+            if words[0] == "stats":
+                feed = gateway.houses.open[""].feed
+                print(json.dumps({"reads": feed.pages.reads, "commits": commits[0]}), flush=True)
+            elif words[0] == "feed":
+                await feed_closed_loop(gateway, int(words[1]))
+
+
+async def lines() -> AsyncIterator[list[str]]:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield line.decode().split()
+
+
+def count_commits(log: Log) -> list[int]:
+    """A counter of what the hub publishes: one batch is one commit."""
+    count = [0]
+
+    def counting(_: list[Record]) -> None:
+        count[0] += 1
+
+    log.hub.listen(counting)
+    return count
+
+
+def stamp_positions(log: Log, path: Path) -> None:
+    """Note the time at which each position was published, before anyone else hears of it."""
+    with path.open("r+b") as file:
+        stamps = memoryview(mmap.mmap(file.fileno(), STAMPS * 8)).cast("q")
+
+    def stamping(records: list[Record]) -> None:
+        now = time.monotonic_ns()
+        for record in records:
+            stamps[record.position % STAMPS] = now
+
+    log.hub._listeners.insert(0, stamping)
+
+
+async def open_sessions(log: Log, count: int) -> None:
+    actor = Actor("bench", "service")
+    opened = parse_command("session.open", {})
+    for start in range(0, count, 500):
+        answers = [
+            log.submit(Command(f"open-{number}", f"b{number}", actor, datetime.now(UTC), opened))
+            for number in range(start, min(start + 500, count))
+        ]
+        await asyncio.gather(*answers)
+
+
+async def write_history(log: Log, session: str, events: int, size: int) -> None:
+    """Deltas of one message, as if an agent had streamed them."""
+    now = datetime.now(UTC)
+    start = Draft("message.started", "message:h", stored(MessageStarted(message="h")), microseconds(now))
+    await log.append(Append(session, (start,)))
+    text = f"{0:019d} ".ljust(size, "x")
+    for first in range(0, events, 1_000):
+        indexes = range(first, min(first + 1_000, events))
+        datas = [stored(MessageDelta(message="h", index=index, text=text)) for index in indexes]
+        drafts = tuple([Draft("message.delta", "message:h", data, microseconds(now)) for data in datas])
+        await log.append(Append(session, drafts))
+
+
+def stored(data: MessageStarted | MessageDelta) -> bytes:
+    return encode(new_id(), Fact(data), timestamp(datetime.now(UTC)), "bench")
+
+
+async def feed_closed_loop(gateway: Gateway, size: int) -> None:
+    """Publish, deliver to all, and again. Nothing is stored: this is delivery alone."""
+    house = gateway.houses.open[""]
+    topic = house.feed._topics["b0"]
+    hub, make, everyone = house.log.hub, event_maker(size), topic.followers
+    while topic.followers == everyone:
+        version = topic.last + 1
+        hub.publish([make(hub.position + 1, version)])
+        while topic.flushed < version:
+            await asyncio.sleep(0)
+        while topic.followers == everyone > sum(len(group) for group in topic.groups.values()):
+            await asyncio.sleep(0.0002)  # someone is behind
+
+
+def event_maker(size: int) -> Callable[[int, int], Record]:
+    head, tail = stored(MessageDelta(message="m", index=0, text=f"{0:019d} ".ljust(size, "x"))).split(b"0" * 19)
+
+    def make(position: int, version: int) -> Record:
+        data = b"%s%019d%s" % (head, time.monotonic_ns(), tail)
+        return Record(Position(position), "b0", Version(version), "message:m", "message.delta", data, None, 0)
+
+    return make
+
+
+if __name__ == "__main__":
+    os.environ.pop("HANSARD_LOG", None)
+    main()

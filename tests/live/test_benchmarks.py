@@ -1,0 +1,37 @@
+"""Every benchmark runs, at a size that says nothing about speed: so that they are there when they are needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("appends", "fanout", "hot_session", "many_sessions", "idle", "stalled", "catchup", "reconnect", "latency")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="the load client of the benchmarks is written in C")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_benchmark_runs(name: str, tmp_path: Path) -> None:
+    told = tmp_path / "result.json"
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--smoke", "--only", name, "--json", str(told)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HANSARD_BENCH_POLITE": "yes"},
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert json.loads(told.read_text())["results"]
+
+
+def test_every_benchmark_is_tested() -> None:
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--list"], capture_output=True, text=True, check=True
+    )
+    assert tuple(ran.stdout.split()) == NAMES
