@@ -1,10 +1,8 @@
-"""The HTTP routes: sessions, events a page at a time, commands."""
+"""The plain HTTP routes about sessions: listing them, showing one, commands."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -12,8 +10,8 @@ from ..domain.audience import Viewer, visible
 from ..domain.catalogue import explain
 from ..domain.commands import parse_command
 from ..domain.envelope import decode, timestamp
-from ..domain.errors import BadCursor, Invalid, NotFound
-from ..domain.ids import Position, SessionId
+from ..domain.errors import Invalid, NotFound
+from ..domain.ids import SessionId
 from ..domain.messages import Message
 from ..domain.model import Command
 from ..domain.parts import assemble
@@ -21,18 +19,14 @@ from ..domain.session import State, fold
 from ..log.log import Log
 from ..log.records import Record
 from .auth import Authenticator
-from .delivery.lens import EVERY, Entry, matches, read
-from .delivery.pages import finished_by_now
-from .delivery.topic import LogTopic, SessionTopic, Topic
-from .frames import CommandFrame, log_place, session_place
+from .delivery.lens import matches
+from .frames import CommandFrame
 from .house import Houses
 from .json_input import read_json
 from .principal import Principal
-from .query import EventsQuery, events_query, no_query, session_of, sessions_query
+from .query import no_query, session_of, sessions_query
 from .respond import json_response
 from .settings import Settings
-
-NDJSON = "application/x-ndjson"
 
 
 class Http:
@@ -78,7 +72,8 @@ class Http:
         no_query(request)
         session = session_of(request)
         principal.require("write", session)
-        members = read_json(await request.read(), self._settings.depth)
+        body = await request.read()
+        members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_command(frame.do, frame.data)
         log = (await self._houses.of(principal.tenant)).log
@@ -87,29 +82,11 @@ class Http:
             command,
             expect=frame.parsed_expect(),
             producer=frame.parsed_producer(),
-            size=request.content_length or 0,
+            size=len(body),
         )
         more = {"repeated": True} if result.repeated else {}
         places = {"versions": result.versions, "positions": result.positions}
         return json_response({"id": frame.id, "session": session, **places, **more})
-
-    async def session_events(self, request: web.Request) -> web.StreamResponse:
-        """`GET /v1/sessions/{session}/events`."""
-        principal = self._auth.of_request(request)
-        session = session_of(request)
-        principal.require("read", session)
-        query = events_query(request)
-        log = (await self._houses.of(principal.tenant)).log
-        page = await _page(SessionTopic(log, session), session_place(query.after), query, principal)
-        return _page_response(request, {"session": session, **page})
-
-    async def log_events(self, request: web.Request) -> web.StreamResponse:
-        """`GET /v1/events`."""
-        principal = self._auth.of_request(request)
-        query = events_query(request)
-        log = (await self._houses.of(principal.tenant)).log
-        page = await _page(LogTopic(log), log_place(query.after, log.epoch), query, principal)
-        return _page_response(request, page)
 
 
 def _command_frame(members: Any, session: SessionId) -> CommandFrame:
@@ -177,52 +154,3 @@ def _shown(state: State, principal: Principal) -> dict[str, Any]:
 
 def _may_see(message: Message, viewer: Viewer) -> bool:
     return visible(message.audience, message.author, viewer)
-
-
-async def _page(topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> dict[str, Any]:
-    """One page; waits for an event if there is none and the query says so."""
-    head = await topic.head()
-    at = head if after == "end" else int(after)
-    if at > head:
-        raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)
-    if at == head and query.wait:
-        head = await _wait(topic, at, query.wait)
-    records = await topic.page(at, query.limit) if at < head else []
-    entries = [Entry(record) for record in records]
-    to = topic.place(records[-1]) if records else head
-    finished = await finished_by_now(topic.log, entries) if query.reading == "folded" else frozenset()
-    lens = query.lens(EVERY if topic.session is not None else principal.read)
-    wires = read(entries, lens, principal.viewer(topic.session), finished)
-    first = topic.place(records[0]) if records else to + 1
-    gap = {"gap": {"from": at + 1, "to": first - 1}} if first > at + 1 else {}
-    head = max(head, to)
-    places = {"to": _place(topic, to), "head": _place(topic, head), "caught_up": to == head}
-    return {"events": wires, **places, **gap}
-
-
-async def _wait(topic: Topic, at: int, seconds: float) -> int:
-    """Wait for something behind `at`; the head afterwards."""
-    position = topic.log.position
-    try:
-        async with asyncio.timeout(seconds):
-            while (head := await topic.head()) <= at:
-                await topic.log.hub.wait(Position(position))
-                position = topic.log.position
-    except TimeoutError:
-        return await topic.head()
-    return head
-
-
-def _place(topic: Topic, place: int) -> int | str:
-    return place if topic.session is not None else topic.cursor(place).decode().strip('"')
-
-
-def _page_response(request: web.Request, page: dict[str, Any]) -> web.Response:
-    wires: list[bytes] = page.pop("events")
-    if NDJSON in request.headers.get("Accept", ""):
-        headers = {"Hansard-To": str(page["to"]), "Hansard-Caught-Up": "true" if page["caught_up"] else "false"}
-        if "gap" in page:
-            headers["Hansard-Gap"] = f"{page['gap']['from']}-{page['gap']['to']}"
-        return web.Response(body=b"".join(wire + b"\n" for wire in wires), content_type=NDJSON, headers=headers)
-    rest = orjson.dumps(page)
-    return web.Response(body=b'{"events":[%s],%s' % (b",".join(wires), rest[1:]), content_type="application/json")

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from ..domain.errors import ConfigurationError, NotReady
 from .auth import Authenticator
+from .events import EventPages
 from .house import Houses
 from .http import Http
 from .logs import make_log
@@ -36,6 +37,7 @@ class Gateway:
         self.url = ""
         self.sockets = Sockets(settings, houses, auth, tasks)
         self.streams = Streams(settings, houses, auth)
+        self._pages = EventPages(houses, auth)
         self._http = Http(settings, houses, auth)
         self._draining = False
 
@@ -48,9 +50,9 @@ class Gateway:
         app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
         app.router.add_get("/v1/sessions", http.sessions, allow_head=False)
         app.router.add_get("/v1/sessions/{session}", http.session, allow_head=False)
-        app.router.add_get("/v1/sessions/{session}/events", self._session_events, allow_head=False)
+        app.router.add_get("/v1/sessions/{session}/events", self._events, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", http.command)
-        app.router.add_get("/v1/events", self._log_events, allow_head=False)
+        app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -59,18 +61,14 @@ class Gateway:
     async def drain(self) -> None:
         """Tell everyone, close every connection."""
         self._draining = True
+        self._pages.drain()
         self.streams.drain()
         await self.sockets.drain()
 
-    async def _session_events(self, request: web.Request) -> web.StreamResponse:
-        if SSE in request.headers.get("Accept", ""):
-            return await self.streams.serve(request, session_of(request))
-        return await self._http.session_events(request)
-
-    async def _log_events(self, request: web.Request) -> web.StreamResponse:
-        if SSE in request.headers.get("Accept", ""):
-            return await self.streams.serve(request, None)
-        return await self._http.log_events(request)
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        session = session_of(request) if "session" in request.match_info else None
+        faces = self.streams if SSE in request.headers.get("Accept", "") else self._pages
+        return await faces.serve(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
         return json_response(openapi())

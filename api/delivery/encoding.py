@@ -56,8 +56,8 @@ class StreamEncoder:
         return http_chunk(b"event: events\nid: %s\ndata: [%s]\n\n" % (to.strip(b'"'), b",".join(wires)))
 
     def notice(self, frame: dict[str, Any], to: bytes) -> bytes:
-        """One block."""
-        members = {name: value for name, value in frame.items() if name not in ("frame", "sub")}
+        """One block; a stream has one subscription, to what its address says."""
+        members = {name: value for name, value in frame.items() if name not in ("frame", "sub", "session")}
         event = str(frame["frame"]).encode()
         return http_chunk(b"event: %s\nid: %s\ndata: %s\n\n" % (event, to.strip(b'"'), orjson.dumps(members)))
 

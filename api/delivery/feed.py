@@ -204,10 +204,10 @@ class Feed:
 
     def _page_read(self, cursor: Cursor, error: BaseException | None) -> None:
         cursor.queued = False
-        if error is not None:
-            cursor.sink.fail(error)
-        else:
+        if error is None:
             self.resume(cursor)
+        elif not cursor.ended:
+            cursor.sink.fail(error)
 
 
 def _replay(cursor: Cursor, chunks: list[Chunk]) -> Iterator[None]:

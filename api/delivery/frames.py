@@ -1,11 +1,11 @@
 """Building frames: a run of consecutive events, cut to size, encoded once for all who get the same."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...domain.audience import Viewer
 from .cursor import Cursor, GroupKey
+from .kept import Kept
 from .lens import Entry, Finished, may_see, read
 from .topic import Topic
 
@@ -20,6 +20,15 @@ class Chunk(NamedTuple):
 
     to: int
     data: bytes | None
+
+
+class Name(NamedTuple):
+    """What chunks of the past bring one group's subscribers from `at` to `upto`."""
+
+    topic: Topic
+    key: GroupKey
+    at: int
+    upto: int
 
 
 def cut(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
@@ -83,35 +92,19 @@ class Replays:
     """Frames of the past, kept while memory allows, so that many who catch up from one place share them."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Topic, GroupKey, int, int], list[Chunk]] = OrderedDict()
-        self._bytes = 0
+        self._kept: Kept[Name, list[Chunk]] = Kept(KEPT_BYTES)
+        self.forget = self._kept.forget
 
     def get(self, cursor: Cursor, upto: int) -> list[Chunk] | None:
         """What brings the cursor from its place to `upto`, if another subscriber needed the same."""
-        name = (cursor.topic, cursor.key, cursor.at, upto)
-        kept = self._kept.get(name)
-        if kept is not None:
-            self._kept.move_to_end(name)
-        return kept
+        return self._kept.get(Name(cursor.topic, cursor.key, cursor.at, upto))
 
     def make(self, cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> list[Chunk]:
         """The same, made of the entries that exist between the two places."""
         chunks = list(_chunks(cursor, entries, upto, finished))
         if not restricted(entries):
-            self._keep((cursor.topic, cursor.key, cursor.at, upto), chunks)
+            self._kept.put(Name(cursor.topic, cursor.key, cursor.at, upto), chunks, _size(chunks))
         return chunks
-
-    def forget(self, topic: Topic) -> None:
-        """Drop a topic's frames."""
-        for name in [name for name in self._kept if name[0] is topic]:
-            self._bytes -= _size(self._kept.pop(name))
-
-    def _keep(self, name: tuple[Topic, GroupKey, int, int], chunks: list[Chunk]) -> None:
-        self._kept[name] = chunks
-        self._bytes += _size(chunks)
-        while self._bytes > KEPT_BYTES:
-            _, dropped = self._kept.popitem(last=False)
-            self._bytes -= _size(dropped)
 
 
 def _chunks(cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> Iterator[Chunk]:

@@ -5,11 +5,11 @@ however many wait for it, and kept while memory allows. Memory is bounded by byt
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ...log.log import Log
+from .kept import Kept
 from .lens import DELTA, Entry, Finished
 from .topic import Topic
 
@@ -39,19 +39,15 @@ class Pages:
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._kept: OrderedDict[PageKey, Page] = OrderedDict()
-        self._bytes = 0
+        self._kept: Kept[PageKey, Page] = Kept(KEPT_BYTES)
+        self.forget = self._kept.forget
         self._reading: dict[PageKey, list[Callable[[BaseException | None], None]]] = {}
         self.reads = 0
 
     def get(self, topic: Topic, after: int, folded: bool) -> Page | None:
         """The page that holds the place behind `after`, if it is at hand and reaches beyond it."""
-        key = PageKey(topic, after // PAGE, folded)
-        page = self._kept.get(key)
-        if page is None or page.upto <= after:
-            return None
-        self._kept.move_to_end(key)
-        return page
+        page = self._kept.get(PageKey(topic, after // PAGE, folded))
+        return None if page is None or page.upto <= after else page
 
     def request(self, topic: Topic, after: int, folded: bool, then: Callable[[BaseException | None], None]) -> None:
         """Read that page and call `then`, with an error if it cannot be read."""
@@ -63,15 +59,11 @@ class Pages:
         self._reading[key] = [then]
         self._tasks.create_task(self._read(key))
 
-    def forget(self, topic: Topic) -> None:
-        """Drop a topic's pages."""
-        for key in [key for key in self._kept if key.topic is topic]:
-            self._bytes -= self._kept.pop(key).size
-
     async def _read(self, key: PageKey) -> None:
         error: BaseException | None = None
         try:
-            self._keep(key, await self._load(key))
+            page = await self._load(key)
+            self._kept.put(key, page, page.size)
         except Exception as failure:  # handed to all who wait; they decide what becomes of them
             error = failure
         for then in self._reading.pop(key):
@@ -86,15 +78,7 @@ class Pages:
         entries = [Entry(record) for record in records]
         finished = await finished_by_now(topic.log, entries) if key.folded else None
         upto = max(end, min(known, first + PAGE))
-        return Page(entries, upto, sum([len(record.data) + 200 for record in records]), finished)
-
-    def _keep(self, key: PageKey, page: Page) -> None:
-        old = self._kept.pop(key, None)
-        self._bytes += page.size - (old.size if old else 0)
-        self._kept[key] = page
-        while self._bytes > KEPT_BYTES and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._bytes -= dropped.size
+        return Page(entries, upto, sum([2 * len(record.data) + 800 for record in records]), finished)
 
 
 async def finished_by_now(log: Log, entries: Sequence[Entry]) -> Finished:

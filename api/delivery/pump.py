@@ -46,10 +46,12 @@ class Pump:
     def _run(self) -> None:
         until = time.perf_counter() + SLICE
         jobs = self._jobs
-        while jobs and time.perf_counter() < until:
+        while jobs:
             job, failed = jobs.popleft()
             if not self._step(job, failed, until):
                 jobs.append((job, failed))
+            if time.perf_counter() > until:
+                break
         self._scheduled = bool(jobs)
         if jobs:
             self._loop.call_soon(self._run)

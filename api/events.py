@@ -1,0 +1,115 @@
+"""Events over plain HTTP, a page at a time; a request may wait for the next one."""
+
+import asyncio
+from typing import NamedTuple
+
+import orjson
+from aiohttp import web
+
+from ..domain.errors import BadCursor
+from ..domain.ids import Position, SessionId
+from ..log.records import Record
+from .auth import Authenticator
+from .delivery.lens import EVERY, Entry, read
+from .delivery.pages import finished_by_now
+from .delivery.topic import LogTopic, SessionTopic, Topic
+from .frames import log_place, session_place
+from .house import Houses
+from .principal import Principal
+from .query import EventsQuery, events_query
+
+NDJSON = "application/x-ndjson"
+
+
+class EventPage(NamedTuple):
+    """Events as their wire forms, `to` where to go on, and the places in front of them that were removed."""
+
+    wires: list[bytes]
+    to: int
+    head: int
+    gap: tuple[int, int] | None
+
+
+class EventPages:
+    """Answers requests for a page of a session or of the log."""
+
+    def __init__(self, houses: Houses, auth: Authenticator) -> None:
+        self._houses = houses
+        self._auth = auth
+        self._waits: set[asyncio.Timeout] = set()
+        self._draining = False
+
+    async def serve(self, request: web.Request, session: SessionId | None) -> web.Response:
+        """A page of a session, or with None of the whole log."""
+        principal = self._auth.of_request(request)
+        if session is not None:
+            principal.require("read", session)
+        query = events_query(request)
+        log = (await self._houses.of(principal.tenant)).log
+        topic = LogTopic(log) if session is None else SessionTopic(log, session)
+        after = log_place(query.after, log.epoch) if session is None else session_place(query.after)
+        return _response(request, topic, await self._page(topic, after, query, principal))
+
+    def drain(self) -> None:
+        """Let nobody wait any longer."""
+        self._draining = True
+        for wait in self._waits:
+            wait.reschedule(0.0)
+
+    async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> EventPage:
+        head = await topic.head()
+        at = head if after == "end" else int(after)
+        if at > head:
+            raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)
+        if at == head and query.wait:
+            head = await self._wait(topic, at, query.wait)
+        records = _unbroken(topic, await topic.page(at, query.limit)) if at < head else []
+        entries = [Entry(record) for record in records]
+        finished = await finished_by_now(topic.log, entries) if query.reading == "folded" else frozenset()
+        lens = query.lens(EVERY if topic.session is not None else principal.read)
+        wires = read(entries, lens, principal.viewer(topic.session), finished)
+        to = topic.place(records[-1]) if records else head
+        before = to - len(records)
+        return EventPage(wires, to, max(head, to), (at + 1, before) if before > at else None)
+
+    async def _wait(self, topic: Topic, at: int, seconds: float) -> int:
+        """Wait for something behind `at`; the head afterwards."""
+        position = topic.log.position
+        wait = asyncio.timeout(0.0 if self._draining else seconds)
+        try:
+            async with wait:
+                self._waits.add(wait)
+                while (head := await topic.head()) <= at:
+                    await topic.log.hub.wait(Position(position))
+                    position = topic.log.position
+        except TimeoutError:
+            return await topic.head()
+        finally:
+            self._waits.discard(wait)
+        return head
+
+
+def _unbroken(topic: Topic, records: list[Record]) -> list[Record]:
+    """The records up to the first place that is missing: what was removed in the midst begins the next page."""
+    first = topic.place(records[0]) if records else 0
+    if records and topic.place(records[-1]) - first == len(records) - 1:
+        return records
+    return [record for number, record in enumerate(records) if topic.place(record) == first + number]
+
+
+def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Response:
+    to, head = _place(topic, page.to), _place(topic, page.head)
+    caught_up = page.to == page.head
+    if NDJSON in request.headers.get("Accept", ""):
+        headers = {"Hansard-To": str(to), "Hansard-Caught-Up": "true" if caught_up else "false"}
+        if page.gap:
+            headers["Hansard-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
+        return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
+    session = {} if topic.session is None else {"session": topic.session}
+    gap = {"gap": {"from": page.gap[0], "to": page.gap[1]}} if page.gap else {}
+    rest = orjson.dumps({**session, "to": to, "head": head, "caught_up": caught_up, **gap})
+    return web.Response(body=b'{"events":[%s],%s' % (b",".join(page.wires), rest[1:]), content_type="application/json")
+
+
+def _place(topic: Topic, place: int) -> int | str:
+    return place if topic.session is not None else topic.cursor(place).decode().strip('"')
