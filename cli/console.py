@@ -33,14 +33,22 @@ def one_line(text: str, most: int = 0) -> str:
     return f"{line[: most - 1]}…" if most and len(line) > most else line
 
 
+class _Console(Console):
+    """Leaves it to the entry point what happens when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich inside its own handler."""
+        raise BrokenPipeError
+
+
 def stdout() -> Console:
     """The console for results."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def stderr() -> Console:
     """The console for what is said beside results: notes and progress."""
-    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -77,7 +78,7 @@ def _seekable(file: Path, stack: ExitStack) -> Path:
         return file
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hansard-")))
     with (folder / "stdin").open("wb") as copy:
-        shutil.copyfileobj(click.get_binary_stream("stdin"), copy)
+        shutil.copyfileobj(sys.stdin.buffer, copy)
     return folder / "stdin"
 
 

@@ -9,9 +9,11 @@ A command raises; this module alone turns what was raised into one line on stder
     141  whoever read the output went away (`| head`), quietly
 """
 
+import io
 import os
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -29,7 +31,32 @@ INTERRUPTED = 130
 NOBODY_READS = 141
 
 
+class _Ended(Exception):
+    """The command was ended from outside, with this exit code and nothing to say."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Roof(click.Group):
+    """Takes what click would otherwise make something else of: Ctrl-C, and readers that go away."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise _Ended(INTERRUPTED) from None
+        except BrokenPipeError:
+            _close_stdout()
+            raise _Ended(NOBODY_READS) from None
+        return result
+
+
 @click.group(
+    cls=Roof,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
@@ -54,18 +81,32 @@ for each in (demo, serve, sessions, show, tail, replay, export, import_):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Make stdout and stderr take whatever is written to them, whole."""
+    if isinstance(sys.stdout.buffer, io.RawIOBase):
+        # PYTHONUNBUFFERED leaves stdout without a buffer, and then a pipe that is full makes Python drop the rest of
+        # what is written. All commands flush when it matters.
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer), encoding=sys.stdout.encoding)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code and prints what has to be said on stderr."""
     try:
         result = hansard.main(arguments, prog_name="hansard", standalone_mode=False)
-        sys.stdout.flush()
+    except _Ended as end:
+        return end.code
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
@@ -73,9 +114,6 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        _close_stdout()
-        return NOBODY_READS
     except Exception as error:
         return _fail(error)
     return result if isinstance(result, int) else 0

@@ -11,8 +11,8 @@ from ..domain.presence import Participant
 from .console import one_line, printable, stdout
 from .lines import Palette, clock
 from .picture import Picture
-from .transcript import Called, Item, other_parts
-from .words import compact
+from .transcript import Called, Item
+from .words import compact, outcome
 
 
 def print_picture(picture: Picture) -> None:
@@ -84,21 +84,22 @@ def _print_item(console: Console, item: Item, palette: Palette) -> None:
     if isinstance(item, Called):
         head = _item_head(item, palette).append(one_line(f"{item.tool}({_arguments(item)})", 200))
         console.print(head)
-        console.print(_indented(console, Text(one_line(f"→ {compact(item.result)}", 400), "dim")))
+        console.print(_indented(console, Text(one_line(outcome(item) if item.status != "open" else "…", 400), "dim")))
         return
     head = _item_head(item, palette)
     notes = [
         f"to {', '.join(item.audience)}" if item.audience else "",
         item.kind if item.kind != "message" else "",
         item.status if item.status != "completed" else "",
-        f"with {', '.join(other_parts(item))}" if item.parts else "",
         one_line(item.reason or ""),
     ]
     console.print(head.append(" · ".join(note for note in notes if note), "dim"))
     if item.reasoning:
-        console.print(_indented(console, Text(printable(item.reasoning), "dim italic")))
+        console.print(_indented(console, Text(f"thinks: {printable(item.reasoning)}", "dim italic")))
     if item.text:
-        console.print(_indented(console, Text(printable(item.text))))
+        console.print(_indented(console, Text(printable(item.text).rstrip())))
+    for part in item.parts:
+        console.print(_indented(console, Text(one_line(compact(part.model_dump(exclude_none=True)), 400), "dim")))
 
 
 def _item_head(item: Item, palette: Palette) -> Text:
@@ -114,4 +115,4 @@ def _arguments(called: Called) -> str:
 def _indented(console: Console, text: Text) -> RenderableType:
     if console.is_terminal:
         return Padding(text, (0, 2, 0, 8))
-    return Text("\n").join(Text("        ") + line for line in text.split("\n", allow_blank=True))
+    return Text("\n").join(Text(f"        {line.plain}".rstrip()) for line in text.split("\n", allow_blank=True))

@@ -1,7 +1,8 @@
 """`hansard replay`: a session happens once more."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import click
@@ -81,13 +82,15 @@ async def _replay(
     first, last = span
     live = not lines and choice.everything and can_be_live()
     async with stage(session, live=live, choice=choice) as here:
-        async for _, event in _events(place, session, 0, last):
-            if event.version < first:
-                here.scene.see(event, 0.0)
-            else:
-                await _wait(here, pacing, event)
-                here.see([event])
-        here.note("the end")
+        async with aclosing(_events(place, session, 0, last)) as events:
+            async for _, event in events:
+                if event.version < first:
+                    here.scene.see(event, 0.0)
+                else:
+                    await _wait(here, pacing, event)
+                    here.see([event])
+        if live:
+            here.note("the end")
 
 
 async def _wait(here: "Stage", pacing: "Pacing", event: "Event") -> None:
@@ -109,13 +112,14 @@ async def _replay_json(
     from .lines import write_raw
 
     console, (first, last) = stdout(), span
-    async for wire, event in _events(place, session, first - 1, last):
-        await asyncio.sleep(pacing.before(event).seconds)
-        if choice.wants(event):
-            write_raw([wire], console)
+    async with aclosing(_events(place, session, first - 1, last)) as events:
+        async for wire, event in events:
+            await asyncio.sleep(pacing.before(event).seconds)
+            if choice.wants(event):
+                write_raw([wire], console)
 
 
-async def _events(place: Place, session: str, after: int, last: int | None) -> AsyncIterator[tuple[bytes, "Event"]]:
+async def _events(place: Place, session: str, after: int, last: int | None) -> AsyncGenerator[tuple[bytes, "Event"]]:
     from ..domain.envelope import parse
     from .source.opening import open_source
 

@@ -1,6 +1,7 @@
 """`hansard serve`: a gateway."""
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
@@ -9,6 +10,8 @@ from .options import examples
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+    from ..api.server import Gateway
 
 SECRETS = ("jwt_secret",)
 """Settings that are read from the environment only: a command line can be seen by every user of the machine."""
@@ -46,7 +49,48 @@ def serve(**given: Any) -> None:
     from ..api.server import serve as run
 
     settings = _settings({name: value for name, value in given.items() if value is not None})
-    asyncio.run(run(settings))
+    _log_to_stderr(settings.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run(settings, _announce))
+
+
+def _announce(gateway: "Gateway") -> None:
+    settings = gateway.settings
+    click.echo(f"hansard: serving {settings.log} at {gateway.url} (Ctrl-C ends it)", err=True)
+    if settings.open:
+        click.echo("hansard: open, without tokens: whoever connects from this machine says who they are", err=True)
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # not made for every system
+        return None
+    return uvloop.new_event_loop
+
+
+def _log_to_stderr(level: str) -> None:
+    """One line for each thing that is worth knowing: for people on a terminal, as JSON elsewhere."""
+    import logging
+    import sys
+
+    import structlog
+
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = [structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)]
+    if not sys.stderr.isatty():
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 def _settings(given: dict[str, Any]) -> Any:

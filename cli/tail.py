@@ -54,7 +54,10 @@ def tail(
         raise click.UsageError("--after and --last exclude each other.")
     if after is not None and session is not None and not after.isdecimal():
         raise click.UsageError("--after of a session is a version: 0, 1, 2 …")
-    asyncio.run(_tail(place, session, after, LAST if last is None else last, follow, choice, as_json))
+    from .reader import while_read
+
+    work = _tail(place, session, after, LAST if last is None else last, follow, choice, as_json)
+    asyncio.run(while_read(work))
 
 
 async def _tail(

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..domain import messages, tools
 from ..domain.model import Event
-from ..domain.parts import DataPart, Part, ReasoningPart, TextPart, text_of
+from ..domain.parts import Part, ReasoningPart, TextPart, text_of
 
 Status = Literal["open", "completed", "aborted"]
 
@@ -116,8 +116,3 @@ class Transcript:
         called.status = "failed" if data.error else "returned"
         called.result = data.error or data.result
         return called
-
-
-def other_parts(said: Said) -> list[str]:
-    """The names of a message's parts that are no text."""
-    return [part.name or "data" if isinstance(part, DataPart) else part.kind for part in said.parts]

@@ -10,6 +10,7 @@ from ..domain.custom import OpaqueData
 from ..domain.model import Event, EventData
 from ..domain.parts import Part, text_of
 from .console import one_line
+from .transcript import Called
 
 MOST = 300
 """Characters of a line's last column; `--json` has it all."""
@@ -46,6 +47,11 @@ def said_in(parts: "tuple[Part, ...]") -> str:
 def short(id: str) -> str:
     """An id as people tell it from others nearby: the end of a UUID, anything else whole."""
     return id[-6:] if len(id) == 36 and id.count("-") == 4 else id
+
+
+def outcome(called: Called) -> str:
+    """How a tool call ended."""
+    return f"✕ {called.result}" if called.status == "failed" else f"→ {compact(called.result)}"
 
 
 def operation(patch: dict[str, Any]) -> str:

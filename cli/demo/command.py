@@ -38,26 +38,28 @@ def demo(log: str, session: str | None, speed: float, lines: bool) -> None:
     session = session or f"trip-{secrets.token_hex(2)}"
     if not live:
         click.echo(f"hansard: session {session} in {log}", err=True)
-    asyncio.run(_run(log, session, speed, live))
-    _print_what_next(log, session)
+    changed = asyncio.run(_run(log, session, speed, live))
+    _print_what_next(log, session, changed - 1)
 
 
-async def _run(log: str, session: str, speed: float, live: bool) -> None:
+async def _run(log: str, session: str, speed: float, live: bool) -> int:
+    """Run it; the version in which Maya changed the hotel."""
     from ..screen.stage import stage
     from .run import run
 
     async with stage(session, live=live) as here:
         await run(log, session, speed, here)
+        return here.scene.touched["/hotel"].version
 
 
-def _print_what_next(log: str, session: str) -> None:
+def _print_what_next(log: str, session: str, before: int) -> None:
     from ..console import stdout
 
     at = f"--log {shlex.quote(log)}"
     commands = {
         f"hansard replay {session} {at}": "watch it again, as it happened",
         f"hansard show {session} {at}": "who said what, and how it ended",
-        f"hansard show {session} --at 60 {at}": "what the team knew at version 60",
+        f"hansard show {session} --at {before} {at}": "the same, just before Maya changed her mind",
         f"hansard tail {session} {at}": "the last events, and any that follow",
         f"hansard export {session} {at}": "all of it, as JSON lines",
         f"hansard serve {at}": "a gateway on this log, to join in",

@@ -11,7 +11,6 @@ from ...client.session import Session
 from ...domain.model import Kind
 from ...domain.parts import StreamedKind
 from ...domain.presence import Status
-from .script import TITLE
 
 _TOKEN = re.compile(r"\s*\S{1,6}")
 TOKEN_SECONDS = 0.045
@@ -71,6 +70,6 @@ def tokens(text: str) -> list[str]:
 async def joined(url: str, session: str, id: str, kind: Kind, pace: Pace) -> AsyncIterator[Member]:
     """Connect and take part while the block runs."""
     async with Client(url, participant=id, kind=kind) as client:
-        named = client.session(session, title=TITLE, labels={"demo": "trip"}, name=id.capitalize())
+        named = client.session(session, open=False, name=id.capitalize())
         async with named as inside:
             yield Member(inside, pace)

@@ -11,6 +11,7 @@ from ...domain.model import Kind
 from ..screen.stage import Stage
 from . import team
 from .member import Member, Pace, joined
+from .script import TITLE
 
 Part = Callable[[Member, team.Cues], Awaitable[None]]
 
@@ -34,8 +35,9 @@ async def run(log: str, session: str, speed: float, stage: Stage) -> None:
     """
     settings = Settings(log=log, host="127.0.0.1", port=0, jwt_secret=None, jwt_public_key=None, drain=1.0)
     async with running(settings) as gateway:
+        await _open(gateway.url, session)
         cues, pace = team.Cues(), Pace(speed)
-        watching = asyncio.create_task(_watch(gateway.url, session, stage, cues))
+        watching = asyncio.create_task(_watch(gateway.url, session, stage))
         try:
             async with asyncio.TaskGroup() as tasks:
                 for number, (id, kind, part) in enumerate(CAST):
@@ -48,18 +50,22 @@ async def run(log: str, session: str, speed: float, stage: Stage) -> None:
                 await watching
 
 
+async def _open(url: str, session: str) -> None:
+    """Open the session as Maya, who wants something. Raises Conflict when there is one of that id."""
+    async with Client(url, participant=CAST[0][0], kind=CAST[0][1]) as client:
+        await client.do(session, "session.open", {"title": TITLE, "labels": {"demo": "trip"}})
+
+
 async def _play(
     url: str, session: str, id: str, kind: Kind, part: Part, cues: team.Cues, pace: Pace, after: float
 ) -> None:
     await pace.take(after)
     async with joined(url, session, id, kind, pace) as member:
-        cues.opened.set()
         await part(member, cues)
 
 
-async def _watch(url: str, session: str, stage: Stage, cues: team.Cues) -> None:
+async def _watch(url: str, session: str, stage: Stage) -> None:
     """Show every event as the subscription brings it, until everyone who came has left."""
-    await cues.opened.wait()
     async with (
         Client(url, participant=WATCHER, kind="service") as client,
         client.watch(session).events(after=0) as events,

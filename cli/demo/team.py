@@ -22,7 +22,6 @@ from .member import Member
 class Cues:
     """Stage directions: what the world outside the session waits for."""
 
-    opened: asyncio.Event = field(default_factory=asyncio.Event)
     maya_has_chosen: asyncio.Event = field(default_factory=asyncio.Event)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 

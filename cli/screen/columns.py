@@ -7,7 +7,7 @@ from rich.text import Text
 
 from ..console import one_line, printable
 from ..transcript import Called, Item, Said
-from ..words import compact
+from ..words import compact, outcome
 
 CARET = "▌"
 TAIL = 6_000
@@ -45,9 +45,8 @@ def _called(called: Called, width: int) -> list[Text]:
     if called.status == "open":
         lines.append(Text("  …", "dim cyan"))
     else:
-        failed = called.status == "failed"
-        sign, style = ("✕", "red") if failed else ("→", "dim")
-        lines.append(Text(one_line(f"  {sign} {compact(called.result)}", width), style))
+        style = "red" if called.status == "failed" else "dim"
+        lines.append(Text(one_line(f"  {outcome(called)}", width), style))
     return lines
 
 

@@ -34,9 +34,10 @@ class Tick:
 
 
 class Touch(NamedTuple):
-    """Who changed a place of the shared state, and when that was seen."""
+    """Who changed a place of the shared state, in which version, and when that was seen."""
 
     actor: str
+    version: int
     seen: float
 
 
@@ -80,7 +81,7 @@ class Scene:
         for path in _written(event):
             below = f"{path}/"
             self.touched = {place: each for place, each in self.touched.items() if not place.startswith(below)}
-            self.touched[path] = Touch(event.actor, now)
+            self.touched[path] = Touch(event.actor, event.version, now)
 
     def _tick(self, event: Event) -> None:
         if isinstance(event.data, messages.MessageDelta):

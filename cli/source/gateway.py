@@ -5,6 +5,7 @@ restarts, and says on stderr that it waits for it.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
@@ -124,7 +125,9 @@ class GatewaySource:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or "connection failed"
+        number = error.os_error.errno
+        refused = error.os_error.strerror or "connection failed"
+        return os.strerror(number) if number and number > 0 else refused
     return str(error) or type(error).__name__
 
 

@@ -1,22 +1,16 @@
 """Choosing the adapter for a place."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from ..options import Place
 from .port import Source
 
 
-@asynccontextmanager
-async def open_source(place: Place) -> AsyncIterator[Source]:
-    """Open the log at `place` for reading. Raises LogUnreadable, and LogError when a gateway cannot be reached."""
+def open_source(place: Place) -> Source:
+    """The log at `place`, to be entered. Entering raises LogUnreadable; reading from a gateway that cannot be reached
+    raises Unreachable."""
     if place.is_gateway:
         from .gateway import GatewaySource
 
-        async with GatewaySource(place) as gateway:
-            yield gateway
-    else:
-        from .file import FileSource
+        return GatewaySource(place)
+    from .file import FileSource
 
-        async with FileSource(place.path) as file:
-            yield file
+    return FileSource(place.path)

@@ -5,7 +5,8 @@ shows. Two adapters: `file` reads a log at rest (safe beside the gateway that wr
 """
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple, Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
 from ...domain.ids import SessionId, Version
 
@@ -24,7 +25,15 @@ class Summary(NamedTuple):
 
 
 class Source(Protocol):
-    """A log to read. Errors: the HansardError tree. Used as an async context manager (`opening.open_source`)."""
+    """A log to read. Errors: the HansardError tree. Open inside `async with` (`opening.open_source`)."""
+
+    async def __aenter__(self) -> Self:
+        """Open it."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
 
     def sessions(self, prefix: str) -> AsyncIterator[Summary]:
         """Sessions whose id begins with `prefix`, by id."""

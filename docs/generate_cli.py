@@ -1,0 +1,59 @@
+"""Writes docs/cli.md from the command line's own help; a test asserts that it is up to date.
+
+python docs/generate_cli.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hansard.cli.main import hansard
+
+PAGE = Path(__file__).with_name("cli.md")
+WIDTH = 100
+
+HEAD = """\
+# Command line
+
+This page is what `hansard --help` and `hansard COMMAND --help` print.
+
+Where a command reads a log, `--log` is a file or the URL of a gateway; a file may be read while a gateway writes it.
+Results go to stdout, everything else to stderr. Colours, progress bars and the live screen appear on a terminal only,
+and `NO_COLOR` is honoured.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | refused or failed: one line on stderr says what happened and what to do |
+| 2 | the command line itself is wrong |
+| 130 | interrupted with Ctrl-C |
+| 141 | whoever read the output went away, as in `hansard tail \\| head` |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    sections = [HEAD, _section("hansard", hansard, None)]
+    for name, command in sorted(hansard.commands.items()):
+        sections.append(_section(f"hansard {name}", command, hansard))
+    return "\n".join(sections)
+
+
+def _section(title: str, command: click.Command, parent: click.Command | None) -> str:
+    above = None if parent is None else click.Context(parent, info_name="hansard")
+    name = title.rpartition(" ")[2]
+    with click.Context(
+        command,
+        info_name=name,
+        parent=above,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=["-h", "--help"],
+    ) as context:
+        return f"## {title}\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

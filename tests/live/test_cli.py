@@ -1,0 +1,210 @@
+"""The command line as processes: signals, pipes, and a gateway that others follow."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+HANSARD = (sys.executable, "-m", "hansard")
+HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "content": "Casa Azul. " * 200}] * 200
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log with one long session, `gyms`."""
+    recording = tmp_path / "run.json"
+    recording.write_bytes(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
+    log = tmp_path / "log.db"
+    subprocess.run([*HANSARD, "import", str(recording), "--session", "gyms", "--log", str(log)], check=True)
+    return log
+
+
+@contextmanager
+def started(*arguments: object, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """A command while the block runs."""
+    command = [*HANSARD, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def gateway(log: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A gateway on this log, and its URL."""
+    with started("serve", "--port", port, "--log", log) as process:
+        assert process.stderr is not None
+        found = re.search(r"http://[\d.]+:\d+", process.stderr.readline())
+        assert found is not None
+        yield found[0], process
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def post(url: str, session: str, text: str, id: str) -> None:
+    """Say something in a session, over plain HTTP."""
+    import urllib.request
+
+    body = orjson.dumps({"id": id, "do": "message.post", "data": {"message": id, "text": text}})
+    request = urllib.request.Request(f"{url}/v1/sessions/{session}/commands?participant=maya&kind=user", body)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def reopen(url: str, session: str) -> None:
+    import urllib.request
+
+    body = orjson.dumps({"id": "reopen-1", "do": "session.reopen", "data": {}})
+    urllib.request.urlopen(f"{url}/v1/sessions/{session}/commands?participant=maya", body, timeout=10).close()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_gateway_ends_in_good_order(tmp_path: Path, stop: signal.Signals) -> None:
+    with gateway(tmp_path / "new.db") as (_, process):
+        process.send_signal(stop)
+        assert process.wait(20) == 0
+
+
+def test_ctrl_c_ends_a_tail_quietly(log: Path) -> None:
+    with started("tail", "gyms", "--log", log) as tail:
+        assert read_line(tail)
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(20) == 130
+        assert tail.stderr is not None
+        assert tail.stderr.read() == ""
+
+
+@pytest.mark.parametrize("command", ["export gyms", "tail gyms --after 0", "show gyms", "replay gyms --speed max"])
+def test_a_reader_that_goes_away_ends_a_command_quietly(log: Path, command: str) -> None:
+    with started(*command.split(), "--log", log) as process:
+        assert read_line(process)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(20) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_the_same_is_read_from_a_file_and_through_its_gateway(log: Path) -> None:
+    def said(*arguments: str) -> str:
+        command = [*HANSARD, *arguments, "--as", "auditor", "--kind", "service"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    with gateway(log) as (url, _):
+        for command in (
+            ("export", "gyms"),
+            ("export", "--all"),
+            ("sessions",),
+            ("show", "gyms", "--at", "20"),
+            ("tail", "gyms", "-n", "3", "--no-follow"),
+            ("tail", "-n", "3", "--no-follow"),
+        ):
+            assert said(*command, "--log", str(log)) == said(*command, "--log", url), command
+
+
+def test_a_tail_follows_a_gateway_and_its_file_alike(log: Path) -> None:
+    with (
+        gateway(log) as (url, _),
+        started("tail", "gyms", "-n", 1, "--log", log) as beside,
+        started("tail", "gyms", "-n", 1, "--log", url, "--as", "auditor") as through,
+    ):
+        for tail in (beside, through):
+            assert "session.closed" in read_line(tail)
+        reopen(url, "gyms")
+        post(url, "gyms", "Is there breakfast?", "m-1")
+        for tail in (beside, through):
+            assert "session.reopened" in read_line(tail)
+            assert "Is there breakfast?" in read_line(tail)
+
+
+def test_a_tail_does_not_outlive_its_reader(log: Path) -> None:
+    with started("tail", "gyms", "-n", 1, "--log", log) as tail:
+        assert read_line(tail)
+        assert tail.stdout is not None
+        tail.stdout.close()
+        assert tail.wait(20) == 141, "although nothing happens that it could write"
+
+
+def test_a_slow_reader_gets_every_byte_whatever_the_buffering(log: Path) -> None:
+    whole = subprocess.run([*HANSARD, "export", "gyms", "--log", str(log)], capture_output=True, check=True).stdout
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    slow = [*HANSARD, "export", "gyms", "--log", str(log)]
+    with subprocess.Popen(slow, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        pieces = []
+        while piece := os.read(process.stdout.fileno(), 1_000):
+            pieces.append(piece)
+    assert b"".join(pieces) == whole
+
+
+def test_a_tail_survives_the_gateway(log: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    with (
+        gateway(log, port) as (url, first),
+        started("tail", "gyms", "-n", 1, "--log", url, "--as", "auditor") as tail,
+    ):
+        assert "session.closed" in read_line(tail)
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(20) == 0
+        assert tail.stderr is not None
+        assert "Waiting for it" in tail.stderr.readline()
+        with gateway(log, port) as (again, _):
+            reopen(again, "gyms")
+            assert "session.reopened" in read_line(tail)
+
+
+def test_nothing_is_imported_into_a_log_that_a_gateway_has_open(log: Path, tmp_path: Path) -> None:
+    lines = subprocess.run([*HANSARD, "export", "gyms", "--log", str(log)], capture_output=True, check=True).stdout
+    with gateway(log) as (_, process):
+        command = [*HANSARD, "import", "-", "--log", str(log)]
+        refused = subprocess.run(command, input=lines, capture_output=True, check=False)
+        assert refused.returncode == 1
+        assert (
+            refused.stderr.decode()
+            .rstrip()
+            .endswith(f"process {process.pid} writes this log; stop it, or open the log for reading.")
+        )
+
+
+def test_where_there_is_no_gateway_it_says_so() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        ran = subprocess.run([*HANSARD, "sessions", "--log", url], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == f"hansard: No gateway answers at {url} (Connection refused).\n"
+
+
+def test_there_are_no_colours_but_on_a_terminal(log: Path) -> None:
+    command = [*HANSARD, "show", "gyms", "--log", str(log)]
+    assert b"\x1b" not in subprocess.run(command, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_no_color_is_honoured_on_a_terminal(log: Path, no_color: bool) -> None:
+    """A pseudo-terminal stands for the real one."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1" if no_color else ""}
+    command = [*HANSARD, "tail", "gyms", "-n", "5", "--no-follow", "--log", str(log)]
+    subprocess.run(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment, check=True)
+    os.close(theirs)
+    said = os.read(ours, 65_536)
+    os.close(ours)
+    coloured = re.search(rb"\x1b\[[\d;]*3[1-6]m", said)
+    assert bool(coloured) is not no_color

@@ -1,0 +1,136 @@
+"""Importing: whole or not at all, once however often, and out again byte for byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from hansard.log.log import Log
+from hansard.log.sqlite.engine import SqliteEngine
+
+Run = Callable[..., Any]
+Jsonl = Callable[[str], bytes]
+
+
+def without_positions(lines: str) -> str:
+    return re.sub(r'^\{"position":\d+,', "{", lines, flags=re.MULTILINE)
+
+
+def test_what_is_exported_was_imported(run: Run, jsonl: Jsonl) -> None:
+    both = b"".join(
+        line for pair in zip(jsonl("a").splitlines(True), jsonl("b").splitlines(True), strict=True) for line in pair
+    )
+    assert run("import", "-", stdin=both).out == "Imported 34 events of 2 sessions.\n"
+    assert without_positions(run("export", "--all").out) == without_positions(both.decode())
+    assert without_positions(run("export", "b").out) == without_positions(jsonl("b").decode())
+
+
+def test_importing_again_changes_nothing(run: Run, log: Path, jsonl: Jsonl) -> None:
+    before = run("export", "--all", "--log", log).out
+    again = run("import", "-", "--log", log, stdin=jsonl("trip-7"))
+    assert (again.code, again.out) == (0, "Nothing new: all 17 events of 1 session are in the log already.\n")
+    assert run("export", "--all", "--log", log).out == before
+
+
+def test_an_import_goes_on_where_the_log_stands(run: Run, jsonl: Jsonl) -> None:
+    lines = jsonl("trip-7").splitlines(keepends=True)
+    run("import", "-", stdin=b"".join(lines[:9]))
+    assert run("import", "-", stdin=b"".join(lines[5:])).out == (
+        "Imported 8 events of 1 session; 4 were there already.\n"
+    )
+    assert run("export", "trip-7").out.encode() == jsonl("trip-7")
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "to", "says"),
+    [
+        (12, b'"type"', b'"tipe"', "line 12: This is no event"),
+        (12, b'"version":12', b'"version":13', "line 12: version 13 .* comes after version 11"),
+        (9, b'"message":"m2"', b'"message":"m9"', "line 9: message.delta does not follow"),
+        (1, b'"session.opened"', b'"x.opened"', "line 1: a session begins with session.opened"),
+        (1, b'"version":1,', b'"version":3,', "line 1: begins at version 3"),
+    ],
+)
+def test_one_bad_line_and_nothing_is_imported(
+    run: Run, jsonl: Jsonl, tmp_path: Path, number: int, change: bytes, to: bytes, says: str
+) -> None:
+    lines = jsonl("trip-7").splitlines(keepends=True)
+    lines[number - 1] = lines[number - 1].replace(change, to)
+    (tmp_path / "bad.jsonl").write_bytes(b"".join(lines))
+    refused = run("import", "bad.jsonl")
+    assert refused.code == 1
+    assert re.match(f"hansard: bad.jsonl, {says}", refused.err), refused.err
+    assert not (tmp_path / "hansard.db").exists(), "no log is made for what cannot be imported"
+
+
+def test_a_good_file_is_not_imported_beside_a_bad_one(run: Run, log: Path, jsonl: Jsonl, tmp_path: Path) -> None:
+    (tmp_path / "good.jsonl").write_bytes(jsonl("good"))
+    (tmp_path / "bad.jsonl").write_bytes(b"{}\n")
+    assert run("import", "good.jsonl", "bad.jsonl", "--log", log).code == 1
+    assert "good" not in run("sessions", "--log", log).out
+
+
+@pytest.mark.parametrize("change", [(b'"trip-7-e12"', b'"another"'), (b"Casa Azul", b"Casa Rosa")])
+def test_a_different_event_at_a_taken_place_is_a_conflict(
+    run: Run, log: Path, jsonl: Jsonl, change: tuple[bytes, bytes]
+) -> None:
+    lines = jsonl("trip-7").splitlines(keepends=True)
+    lines[11] = lines[11].replace(*change)
+    refused = run("import", "-", "--log", log, stdin=b"".join(lines))
+    assert refused.code == 1
+    assert "line 12: the log has another event as version 12" in refused.err
+
+
+def test_a_session_can_be_imported_under_another_id(run: Run, log: Path, jsonl: Jsonl) -> None:
+    assert run("import", "-", "--session", "copy", "--log", log, stdin=jsonl("trip-7")).code == 0
+    copy = run("export", "copy", "--log", log).out.replace('"session":"copy"', '"session":"trip-7"')
+    assert without_positions(copy) == without_positions(jsonl("trip-7").decode())
+    mixed = jsonl("a").splitlines(True)[0] + jsonl("b").splitlines(True)[0]
+    assert "--session names one session" in run("import", "-", "--session", "c", "--log", log, stdin=mixed).err
+
+
+async def test_a_repeated_command_finds_its_first_result_after_an_import(
+    run: Run, jsonl: Jsonl, tmp_path: Path
+) -> None:
+    import asyncio
+
+    await asyncio.to_thread(run, "import", "-", "--log", tmp_path / "a.db", stdin=jsonl("trip-7"))
+    async with Log(SqliteEngine(tmp_path / "a.db", read_only=True)) as log:
+        assert [found.version for found in (await log.engine.read_keys([("trip-7", "c1")])).values()] == [1]
+
+
+async def test_a_log_that_another_process_writes_is_refused(run: Run, jsonl: Jsonl, tmp_path: Path) -> None:
+    import asyncio
+
+    async with Log(SqliteEngine(tmp_path / "held.db")):
+        refused = await asyncio.to_thread(run, "import", "-", "--log", tmp_path / "held.db", stdin=jsonl("trip-7"))
+    assert refused.code == 1
+    assert "writes this log; stop it" in refused.err
+
+
+def test_a_recording_becomes_a_session(run: Run, tmp_path: Path) -> None:
+    history = [{"role": "human", "content": "Which hotel?\n"}, {"role": "Planner (thought)", "content": ""}]
+    (tmp_path / "run 33.json").write_bytes(orjson.dumps({"question": "Which hotel?", "history": history}))
+    assert run("import", "run 33.json", "--start", "2026-01-31T09:30:00Z").code == 0
+    again = run("import", "run 33.json")
+    assert again.out.startswith("Nothing new"), "ids come from the content, so the time of import does not matter"
+    shown = orjson.loads(run("show", "recording-run-33", "--json").out)
+    assert [each["text"] for each in shown["messages"]] == ["Which hotel?\n", ""]
+    assert shown["status"] == "closed"
+    assert [each["actor"] for each in shown["messages"]] == ["human", "planner"]
+
+
+def test_a_gateway_is_no_log_to_import_into(run: Run) -> None:
+    refused = run("import", "-", "--log", "http://127.0.0.1:1")
+    assert refused.code == 2
+    assert "needs the log itself" in refused.err
+
+
+def test_a_file_that_is_not_there_is_one_line(run: Run) -> None:
+    refused = run("import", "nowhere.jsonl")
+    assert (refused.code, refused.err) == (1, "hansard: nowhere.jsonl: No such file or directory.\n")

@@ -1,0 +1,159 @@
+"""The commands that read a log at rest: sessions, show, tail, replay, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+Run = Callable[..., Any]
+Jsonl = Callable[[str], bytes]
+
+
+def test_sessions_are_listed_with_their_title(run: Run, log: Path) -> None:
+    assert run("sessions", "--log", log).out == "trip-7\t17\topen\tLisbon in May\n"
+    assert orjson.loads(run("sessions", "--json", "--log", f"sqlite:///{log}").out) == {
+        "session": "trip-7",
+        "version": 17,
+        "title": "Lisbon in May",
+        "status": "open",
+        "labels": {"kind": "trip"},
+    }
+
+
+def test_sessions_of_a_prefix(run: Run, log: Path) -> None:
+    assert run("sessions", "--prefix", "trip", "--log", log).out
+    none = run("sessions", "--prefix", "x", "--log", log)
+    assert (none.code, none.out, none.err) == (0, "", "No sessions begin with x.\n")
+
+
+def test_a_session_is_shown_folded(run: Run, log: Path) -> None:
+    shown = run("show", "trip-7", "--log", log).out
+    for words in ("Lisbon in May", "A hotel, please.", "Casa Azul, 780 €.", "to agents", '"name": "Memmo"', "search("):
+        assert words in shown
+
+
+def test_a_session_is_shown_as_it_was(run: Run, log: Path) -> None:
+    then = orjson.loads(run("show", "trip-7", "--at", 9, "--json", "--log", log).out)
+    assert then["version"] == 9
+    assert then["state"] == {}
+    assert then["messages"][-1]["text"] == "Casa Azul,"
+    assert then["messages"][-1]["status"] == "open"
+    now = orjson.loads(run("show", "trip-7", "--json", "--log", log).out)
+    assert now["state"] == {"hotel": {"name": "Memmo", "price": 780}, "spent": 780}
+    assert (now["title"], now["status"]) == ("Lisbon in May", "open")
+
+
+def test_a_version_that_is_not_reached_is_refused(run: Run, log: Path) -> None:
+    for command in (("show", "--at", 99), ("tail", "--after", 99, "--no-follow")):
+        refused = run(command[0], "trip-7", *command[1:], "--log", log)
+        assert refused.code == 1
+        assert "stands at version 17" in refused.err
+
+
+def test_the_tail_is_the_last_events(run: Run, log: Path) -> None:
+    lines = run("tail", "trip-7", "-n", 2, "--no-follow", "--log", log).out.splitlines()
+    assert [line.split()[0] for line in lines] == ["16", "17"]
+    assert lines[0].endswith("{sun: true}")
+
+
+def test_the_tail_of_a_log_names_the_session(run: Run, log: Path) -> None:
+    (line,) = run("tail", "-n", 1, "--no-follow", "--log", log).out.splitlines()
+    assert line.split()[:2] == ["trip-7", "17"]
+
+
+def test_json_lines_are_the_very_bytes(run: Run, log: Path, jsonl: Jsonl) -> None:
+    assert run("tail", "trip-7", "--after", 0, "--no-follow", "--json", "--log", log).out.encode() == jsonl("trip-7")
+
+
+@pytest.mark.parametrize(
+    ("options", "versions"),
+    [
+        (("--types", "message.*"), [4, 8, 9, 10, 11, 14]),
+        (("--types", "message.*", "--folded"), [4, 11, 14]),
+        (("--types", "state.patched, x.weather"), [15, 16]),
+        (("--folded",), [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17]),
+    ],
+)
+def test_events_are_chosen(run: Run, log: Path, options: tuple[str, ...], versions: list[int]) -> None:
+    said = run("tail", "trip-7", "--after", 0, "--no-follow", "--json", *options, "--log", log).out
+    assert [orjson.loads(line)["version"] for line in said.splitlines()] == versions
+    lines = run("tail", "trip-7", "--after", 0, "--no-follow", *options, "--log", log).out
+    assert len(lines.splitlines()) == len(versions)
+
+
+def test_a_cursor_of_another_log_is_refused(run: Run, log: Path) -> None:
+    refused = run("tail", "--after", "abc.1", "--no-follow", "--log", log)
+    assert refused.code == 1
+    assert "'abc.1' is no place" in refused.err
+
+
+def test_a_replay_tells_the_same_as_the_log(run: Run, log: Path, jsonl: Jsonl) -> None:
+    replayed = run("replay", "trip-7", "--speed", "max", "--json", "--log", log).out
+    assert replayed.encode() == jsonl("trip-7")
+
+
+def test_a_part_of_a_session_is_replayed(run: Run, log: Path) -> None:
+    lines = run("replay", "trip-7", "--speed", "max", "--from", 8, "--to", 10, "--log", log).out.splitlines()
+    assert [line.split()[0] for line in lines] == ["8", "9", "10"]
+
+
+def test_a_replay_takes_its_time_and_says_when_it_shortens(run: Run, log: Path) -> None:
+    replayed = run("replay", "trip-7", "--speed", "10x", "--longest", 0.001, "--log", log)
+    assert replayed.code == 0
+    assert "passed" in replayed.err
+
+
+def test_an_export_to_a_file_is_whole_or_not_there(run: Run, log: Path, jsonl: Jsonl, tmp_path: Path) -> None:
+    assert run("export", "trip-7", "-o", "out.jsonl", "--log", log).err == "Exported 17 events to out.jsonl.\n"
+    assert (tmp_path / "out.jsonl").read_bytes() == jsonl("trip-7")
+    assert run("export", "trip-7", "nope", "-o", "none.jsonl", "--log", log).code == 1
+    assert not list(tmp_path.glob("none*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "nope"),
+        ("tail", "nope"),
+        ("replay", "nope"),
+        ("export", "nope"),
+    ],
+)
+def test_a_session_that_is_not_there_is_one_line(run: Run, log: Path, arguments: tuple[str, ...]) -> None:
+    refused = run(*arguments, "--log", log)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("hansard: There is no session 'nope'")
+    assert refused.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["sessions", "tail", "show trip", "replay trip", "export --all"])
+def test_a_log_that_is_not_there_is_one_line(run: Run, command: str, tmp_path: Path) -> None:
+    refused = run(*command.split())
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith(f"hansard: There is no log at {tmp_path / 'hansard.db'}")
+    assert not list(tmp_path.iterdir()), "reading makes no files"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "show",
+        "show a/b",
+        "export",
+        "export trip --all",
+        "tail trip --after x",
+        "tail --after 1 -n 3",
+        "replay trip --speed soon",
+        "replay trip --from 3 --to 2",
+        "replay trip --speed 0",
+        "nonsense",
+    ],
+)
+def test_a_wrong_command_line_is_code_2(run: Run, command: str) -> None:
+    wrong = run(*command.split())
+    assert wrong.code == 2
+    assert "Error: " in wrong.err

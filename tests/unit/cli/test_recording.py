@@ -1,0 +1,138 @@
+"""Recordings: what each role means, and that no byte of what was said is lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hansard.cli.recorded import recorded_entries
+from hansard.cli.recording import Recording, parse_recording, speakers
+from hansard.domain.errors import Invalid
+from hansard.domain.messages import MessagePosted
+from hansard.domain.parts import text_of
+
+START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+
+
+def recording(*history: dict[str, Any], **more: Any) -> Recording:
+    return parse_recording(orjson.dumps({"question": "Which hotel?", "history": list(history), **more}))
+
+
+@pytest.mark.parametrize(
+    ("role", "actor", "kind", "audience", "note", "assignee"),
+    [
+        ("human", "human", "user", None, None, None),
+        ("WebSurfer", "websurfer", "agent", None, None, None),
+        ("Orchestrator (thought)", "orchestrator", "agent", ("agents",), "thought", None),
+        ("Orchestrator (-> WebSurfer)", "orchestrator", "agent", ("agents",), None, "websurfer"),
+        ("Orchestrator (termination condition)", "orchestrator", "agent", None, "termination condition", None),
+        ("Some New Role!", "some-new-role", "agent", None, None, None),
+        ("日本", "unnamed", "agent", None, None, None),
+    ],
+)
+def test_a_role_says_who_speaks_and_to_whom(
+    role: str, actor: str, kind: str, audience: Any, note: str | None, assignee: str | None
+) -> None:
+    (step,) = recording({"role": role, "content": "Hello."}).steps
+    assert (step.actor, step.kind, step.audience, step.note, step.assignee) == (actor, kind, audience, note, assignee)
+    assert step.role == role
+
+
+def test_a_name_beside_the_role_names_the_speaker() -> None:
+    steps = recording(
+        {"role": "user", "name": "Computer_terminal", "content": "exit 0"}, {"role": "user", "content": "Thanks"}
+    ).steps
+    assert [(step.actor, step.kind) for step in steps] == [("computer_terminal", "agent"), ("user", "user")]
+
+
+def test_names_that_would_make_the_same_id_stay_apart() -> None:
+    steps = recording({"role": "Web Surfer", "content": ""}, {"role": "web-surfer", "content": ""}).steps
+    assert [step.actor for step in steps] == ["web-surfer", "web-surfer-2"]
+
+
+def test_everything_about_the_run_is_in_the_metadata() -> None:
+    made = recording(
+        {"role": "human", "content": "?"},
+        ground_truth="Casa Azul",
+        mistake_agent="WebSurfer",
+        mistake_step="12",
+        mistake_reason="It clicked away.",
+    )
+    assert made.metadata == {
+        "question": "Which hotel?",
+        "ground_truth": "Casa Azul",
+        "mistake": {"agent": "WebSurfer", "step": 12, "reason": "It clicked away."},
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "no JSON"),
+        (b"[]", "no recording"),
+        (b'{"history": {}}', "no recording"),
+        (b'{"history": []}', "empty"),
+        (b'{"history": ["hello"]}', "Entry 0"),
+        (b'{"history": [{"role": "human", "content": "a"}, {"content": "b"}]}', "Entry 1"),
+        (b'{"history": [{"role": "human"}]}', "Entry 0"),
+        (b'{"history": [{"role": "human", "content": 7}]}', "Entry 0"),
+        (b'{"history": [{"role": "human", "content": "\\ud800"}]}', "no JSON"),
+    ],
+)
+def test_what_is_no_recording_is_refused_with_its_place(content: bytes, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        parse_recording(content)
+
+
+def test_a_message_that_is_too_long_is_refused() -> None:
+    with pytest.raises(Invalid, match="1,000,001 bytes"):
+        recording({"role": "human", "content": "x" * 1_000_001})
+
+
+def test_the_steps_of_each_actor_are_at_hand() -> None:
+    made = recording(*({"role": role, "content": ""} for role in ("human", "A", "B (thought)", "A", "B")))
+    assert {actor: [step.index for step in steps] for actor, steps in speakers(made.steps).items()} == {
+        "human": [0],
+        "a": [1, 3],
+        "b": [2, 4],
+    }
+
+
+def transcript(made: Recording) -> list[str]:
+    entries = recorded_entries(made, "s", START, "here")
+    return [text_of(entry.event.data.parts) for entry in entries if isinstance(entry.event.data, MessagePosted)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["human", "A", "A (thought)", "B (-> A)"]), st.text()), min_size=1, max_size=20)
+)
+def test_the_transcript_is_the_recording_to_the_byte(history: list[tuple[str, str]]) -> None:
+    made = recording(*({"role": role, "content": text} for role, text in history))
+    assert transcript(made) == [text for _, text in history]
+
+
+def test_a_huge_content_stays_whole() -> None:
+    text = "0123456789é" * 8_000
+    assert transcript(recording({"role": "A", "content": text})) == [text]
+
+
+def test_events_follow_each_other_by_a_millisecond_and_have_stable_ids() -> None:
+    made = recording({"role": "human", "content": "?"}, {"role": "A", "content": "!"})
+    entries = list(recorded_entries(made, "s", START, "here"))
+    steps = {(after.event.time - before.event.time).total_seconds() for before, after in pairwise(entries)}
+    assert steps == {0.001}
+    again = recorded_entries(made, "s", datetime(2030, 1, 1, tzinfo=UTC), "here")
+    assert [entry.event.id for entry in again] == [entry.event.id for entry in entries]
+
+
+def test_everyone_joins_and_leaves_and_the_session_is_closed() -> None:
+    made = recording({"role": "human", "content": "?"}, {"role": "A (-> B)", "content": "!"})
+    types = [entry.event.type for entry in recorded_entries(made, "s", START, "here")]
+    expected = ["session.opened", *["presence.joined"] * 3, *["message.posted"] * 2, *["presence.left"] * 3]
+    assert types == [*expected, "session.closed"]
