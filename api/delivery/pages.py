@@ -63,7 +63,8 @@ class Pages:
         error: BaseException | None = None
         try:
             page = await self._load(key)
-            self._kept.put(key, page, page.size)
+            if key.topic.followers:
+                self._kept.put(key, page, page.size)
         except Exception as failure:  # handed to all who wait; they decide what becomes of them
             error = failure
         for then in self._reading.pop(key):

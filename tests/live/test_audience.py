@@ -14,7 +14,7 @@ from hansard.testing.wire import Wire
 Start = Callable[..., Awaitable[Gateway]]
 
 SECRET = "a secret of at least thirty-two bytes"
-VIEWERS = {
+VIEWERS: dict[str, dict[str, Any]] = {
     "author": {"sub": "planner", "kind": "agent"},
     "agent": {"sub": "hotels", "kind": "agent"},
     "service": {"sub": "exporter", "kind": "service"},
@@ -58,6 +58,7 @@ def told(raw: str) -> set[str]:
 
 async def play(wire: Wire) -> int:
     """Everything that has an audience, once for each of them; some messages stay open. The last version."""
+    head = 0
     for name, audience in AUDIENCES.items():
         for_them: dict[str, Any] = {} if audience is None else {"audience": audience}
         text = f"«{name}»"
@@ -78,7 +79,8 @@ async def play(wire: Wire) -> int:
         ):
             ack = await wire.command("s", do, data)
             assert ack["frame"] == "ack", ack
-    return int(ack["versions"][-1])
+            head = ack["versions"][-1]
+    return head
 
 
 @pytest.fixture
