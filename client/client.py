@@ -76,7 +76,7 @@ class Client:
         """`connected`, `reconnecting`, `closed`: the present state first, then each change, until it is closed."""
         return self._open.states()
 
-    def session(
+    def session(  # noqa: PLR0913  (keywords, few of which are used at once)
         self,
         id: str,
         *,
@@ -87,12 +87,17 @@ class Client:
         about: Mapping[str, Any] | None = None,
         open: bool = True,
         join: bool = True,
+        follow: bool = True,
     ) -> Session:
-        """A session. Entering it opens it unless it exists (`title`, `labels` and `metadata` are used only then), and
-        joins it (`name` and `about` introduce the participant); `open` and `join` leave these steps out."""
+        """A session. Entering it opens it unless it exists (`title`, `labels` and `metadata` are used only then),
+        joins it (`name` and `about` introduce the participant), and follows its presence and shared state, which takes
+        one of the connection's subscriptions (100, unless the gateway is set otherwise). `open`, `join` and `follow`
+        leave these steps out."""
         opening = {"title": title, "labels": labels, "metadata": metadata}
         joining = {"name": name, "about": about}
-        membership = Membership(self._open, id, _given(opening) if open else None, _given(joining) if join else None)
+        membership = Membership(
+            self._open, id, _given(opening) if open else None, _given(joining) if join else None, follow
+        )
         return Session(self._open, id, membership)
 
     def watch(self, id: str) -> Session:

@@ -54,6 +54,7 @@ class Connection:
         self._on_state = on_state
         self._changed = asyncio.Event()
         self._error: HansardError | None = None
+        self._troubled = False
 
     async def run(self) -> None:
         """Keep the connection up until cancelled or told for good. Never raises but when cancelled."""
@@ -101,7 +102,7 @@ class Connection:
                 if lost.final is not None:
                     raise lost.final from None
                 delay = self._backoff.next(lost.retry_after)
-                logger.warning("Not connected to %s: %s; trying again in %.2f s", self._url, lost, delay)
+                self._tell(lost, delay)
             if self.state == "connected":
                 self._enter("reconnecting")
             await asyncio.sleep(delay)
@@ -114,6 +115,7 @@ class Connection:
             self.commands.limit(int(limits.get("frame_bytes", self.commands.frame_bytes)))
             self.subscriptions.epoch = self.welcome["epoch"]
             self.outbox.open([*self.subscriptions.resubscribe(), *self.commands.unanswered()])
+            self._troubled = False
             self._enter("connected")
             await link.serve()
         finally:
@@ -158,6 +160,12 @@ class Connection:
             case "events" | "caught_up" | "gap" | "refused" if "sub" in frame:
                 self._backoff.reset()
                 self.subscriptions.on_frame(frame, cost)
+
+    def _tell(self, lost: Lost, delay: float) -> None:
+        """Say once that there is no connection, and from then on only to who wants to know."""
+        level = logging.INFO if self._troubled else logging.WARNING
+        self._troubled = True
+        logger.log(level, "Not connected to %s: %s; trying again in %.2f s", self._url, lost, delay)
 
     def _finish(self, error: HansardError | None) -> None:
         self._error = error

@@ -86,6 +86,8 @@ class Link:
                 f"The gateway speaks protocol {welcome.get('protocol')}, this client {PROTOCOL}; update the older one."
             )
             raise Lost(why, final=Invalid(why))
+        if not isinstance(welcome.get("epoch"), str):
+            raise Lost("the gateway's welcome names no epoch")
         limits = welcome.get("limits", {})
         self._heartbeat = float(welcome.get("heartbeat", self._heartbeat))
         self._frames = int(limits.get("batch", self._frames))

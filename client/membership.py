@@ -25,12 +25,14 @@ class Membership:
         session: str,
         opening: Mapping[str, Any] | None,
         joining: Mapping[str, Any] | None,
+        follow: bool = True,
     ) -> None:
         self.view: View | None = None
         self._connection = connection
         self._session = session
         self._opening = opening
         self._joining = joining
+        self._follows = follow
         self._joined = False
         self._following: Subscription | None = None
 
@@ -41,7 +43,8 @@ class Membership:
                 await self._open(self._opening)
             if self._joining is not None:
                 await self._join(self._joining)
-            await self._follow()
+            if self._follows:
+                await self._follow()
         except BaseException:
             await self.leave()
             raise

@@ -36,7 +36,8 @@ class Session:
     """A handle on one session.
 
     Entered (`async with`), it opens the session unless it exists, joins it, and follows its presence and shared state;
-    on leaving the block it leaves the session. Not entered, it can do everything but `present`, `info` and `state`.
+    on leaving the block it leaves the session. Not entered, it can do everything but tell `present`, `info` and the
+    value of `state`.
 
     Every method that writes returns after the commit, raises the refusal, and is done once, however often the
     connection is lost meanwhile. `to` is the audience: `users`, `agents` or participants' ids; everyone when absent.
@@ -62,7 +63,9 @@ class Session:
     def view(self) -> View:
         """What is known of the session now. Raises when the session was not entered."""
         if self._membership.view is None:
-            raise ClientError(f"Session {self.id!r} is not followed; enter it with `async with`.")
+            raise ClientError(
+                f"Session {self.id!r} is not followed; enter it with `async with`, and not with follow=False."
+            )
         return self._membership.view
 
     @property

@@ -1,5 +1,7 @@
 """Streams of events: what `events()` returns."""
 
+import asyncio
+import contextlib
 import weakref
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -41,7 +43,8 @@ class Stream(Generic[T_co]):
     def __init__(self, buffer: Buffer, subscription: Subscription, follow: bool) -> None:
         self._buffer = buffer
         self._follow = follow
-        self._finalizer = weakref.finalize(self, subscription.close)
+        self._subscription = subscription
+        self._finalizer = weakref.finalize(self, _let_go, asyncio.get_running_loop(), subscription)
         self._finalizer.atexit = False
 
     @classmethod
@@ -80,8 +83,9 @@ class Stream(Generic[T_co]):
 
     async def aclose(self) -> None:
         """Unsubscribe; iteration ends. Idempotent."""
-        self._finalizer()
-        self._buffer.ended(None)
+        if self._finalizer.detach() is not None:
+            self._subscription.close()
+            self._buffer.ended(None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,6 +98,12 @@ class Stream(Generic[T_co]):
     @abstractmethod
     def _made(self, wire: Wire) -> T_co:
         """What the consumer gets for an event."""
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, subscription: Subscription) -> None:
+    """Unsubscribe for a stream that nobody holds any more; the garbage collector may run in any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed, and the client with it
+        loop.call_soon_threadsafe(subscription.close)
 
 
 class EventStream(Stream[Event]):

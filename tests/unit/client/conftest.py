@@ -141,6 +141,7 @@ class FakeGateway:
         self.gaps: list[Wire] = []
         self.hold: list[Callable[[], None]] | None = None
         """Answers to commands wait here when it is a list."""
+        self.withholds_events = False
         self.status: int | None = None
         self.peers: list[Peer] = []
         self.commands: list[Wire] = []
@@ -175,9 +176,15 @@ class FakeGateway:
         }
         log.append(event)
         self._all.append(event)
+        if not self.withholds_events:
+            self.deliver()
+        return event
+
+    def deliver(self) -> None:
+        """Send everyone what they lack."""
+        self.withholds_events = False
         for peer in self.peers:
             peer.pump()
-        return event
 
     def fill(self, session: str, count: int) -> None:
         """Append many events, numbered on."""
@@ -317,10 +324,11 @@ async def client(gateway: FakeGateway) -> AsyncIterator[Client]:
 
 @pytest.fixture(autouse=True)
 async def nothing_left_running() -> AsyncIterator[None]:
-    """After each test the only tasks are pytest's own: the client leaves none."""
+    """The client leaves no task."""
+    before = asyncio.all_tasks()
     yield
-    left = [task for task in asyncio.all_tasks() if task.get_name().startswith("hansard")]
-    assert not left, f"The client left tasks running: {left}"
+    left = {task for task in asyncio.all_tasks() - before if task is not asyncio.current_task()}
+    assert not left, f"Tasks were left running: {left}"
 
 
 @pytest.fixture

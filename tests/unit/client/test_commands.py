@@ -43,6 +43,20 @@ async def test_what_was_not_answered_is_sent_again_in_order_before_what_is_new(
     assert [ack.repeated for ack in acks] == [True] * 5 + [False]
 
 
+async def test_subscriptions_begin_again_before_commands_are_sent_again(
+    gateway: FakeGateway, client: Client, eventually: Eventually
+) -> None:
+    gateway.hold = []
+    events = client.session("trip").events(after="end")
+    command = asyncio.create_task(client.do("trip", "x", {}))
+    await eventually(lambda: gateway.commands)
+    gateway.peer.cut()
+    gateway.release()
+    await command
+    assert [frame["frame"] for frame in gateway.peer.heard] == ["hello", "subscribe", "command"]
+    await events.aclose()
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 9), max_size=10), count=st.integers(1, 60))
 def test_each_command_is_done_once_and_in_order_whatever_is_cut(

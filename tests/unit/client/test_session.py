@@ -71,6 +71,14 @@ async def test_watching_writes_nothing(gateway: FakeGateway, client: Client) -> 
     assert gateway.commands == []
 
 
+async def test_a_session_need_not_be_followed(gateway: FakeGateway, client: Client) -> None:
+    async with client.session("trip", follow=False) as session:
+        await session.state.merge({"n": 1})
+        with pytest.raises(ClientError, match="not followed"):
+            _ = session.state.value
+    assert gateway.peer.asked("subscribe") == []
+
+
 async def test_presence_is_followed(gateway: FakeGateway, client: Client, eventually: Eventually) -> None:
     async with client.watch("trip") as session:
         gateway.write("trip", "presence.joined", {"participant": "ann", "kind": "user"})
@@ -88,6 +96,20 @@ async def test_what_was_written_can_be_read(gateway: FakeGateway, client: Client
             assert session.state.value == {"n": number}
             assert session.state.get("/n") == number
         assert session.state.version == 22
+
+
+async def test_a_write_returns_only_when_it_can_be_read(
+    gateway: FakeGateway, client: Client, eventually: Eventually
+) -> None:
+    async with client.session("trip") as session:
+        gateway.withholds_events = True
+        writing = asyncio.create_task(session.state.merge({"n": 1}))
+        await eventually(lambda: gateway.done("state.merge"))
+        await client.do("other", "x", {})
+        assert not writing.done(), "its answer came before that of the other, and yet it waits"
+        gateway.deliver()
+        await writing
+        assert session.state.value == {"n": 1}
 
 
 async def test_conditions_are_passed_on(gateway: FakeGateway, client: Client) -> None:
