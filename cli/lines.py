@@ -56,7 +56,7 @@ class EventLines:
     def _styled(self, event: Event) -> Text:
         colour = self._palette.of(event.actor)
         *session, version, time, actor, type = self._columns(event)
-        line = Text("  ".join(session), "dim") + Text("  " if session else "")
+        line = Text().append("".join(f"{each}  " for each in session), "dim")
         line.append(f"{version}  ", "bold").append(f"{time}  ", "dim").append(f"{actor}  ", colour)
         line.append(f"{type}  ", "dim")
         line.append(in_words(event, 0 if self._whole else max(self._console.width, 40)))

@@ -63,7 +63,7 @@ def _heading(console: Console, text: str) -> None:
 
 def _print_head(console: Console, picture: Picture) -> None:
     state = picture.state
-    console.print(Text(state.id, "bold").append(f"  {one_line(state.session.title or '')}", "default"))
+    console.print(Text().append(state.id, "bold").append(f"  {one_line(state.session.title or '')}"))
     began = picture.began.astimezone().strftime("%Y-%m-%d %H:%M:%S") if picture.began else ""
     about = f"{state.session.status} · version {state.version:,} · began {began} · lasted {lasted(picture.seconds)}"
     console.print(Text(about, "dim"))
@@ -74,7 +74,7 @@ def _print_head(console: Console, picture: Picture) -> None:
 
 
 def _participant(participant: Participant, palette: Palette) -> Text:
-    line = Text("  ● " if participant.present else "  ○ ", palette.of(participant.id))
+    line = Text().append("  ● " if participant.present else "  ○ ", palette.of(participant.id))
     line.append(f"{participant.id:<16}", palette.of(participant.id)).append(f"{participant.kind:<8}", "dim")
     line.append(participant.status if participant.present else "left")
     return line.append(f"  {one_line(participant.activity)}", "dim") if participant.activity else line
@@ -103,7 +103,7 @@ def _print_item(console: Console, item: Item, palette: Palette) -> None:
 
 
 def _item_head(item: Item, palette: Palette) -> Text:
-    head = Text(f"{item.version:>6}  ", "dim").append(f"{clock(item.time)}  ", "dim")
+    head = Text().append(f"{item.version:>6}  ", "dim").append(f"{clock(item.time)}  ", "dim")
     mark = "⚙ " if isinstance(item, Called) else ""
     return head.append(f"{item.author}  ", f"bold {palette.of(item.author)}").append(mark, "dim")
 

@@ -43,7 +43,7 @@ def state_lines(scene: Scene, palette: Palette, width: int, most: int, now: floa
 
 def _group(scene: Scene, palette: Palette, name: str, value: Any, width: int, now: float) -> Iterator[Text]:
     """The lines of one name at the top: its members one after the other, as many on a line as there is room."""
-    line = Text(f"{one_line(name, INDENT - 1):<{INDENT}}", "bold")
+    line = Text().append(f"{one_line(name, INDENT - 1):<{INDENT}}", "bold")
     empty = True
     for member in _members(name, value):
         shown = _member(scene, palette, member, now)
@@ -55,9 +55,7 @@ def _group(scene: Scene, palette: Palette, name: str, value: Any, width: int, no
     touch = _newest(scene, pointer([name]))
     if touch is not None and line.cell_len + cell_len(touch.actor) + 4 <= width:
         colour = palette.of(touch.actor)
-        line.append(
-            f"  ← {touch.actor}", f"not bold {colour}" if now - touch.seen < FRESH else f"not bold dim {colour}"
-        )
+        line.append(f"  ← {touch.actor}", colour if now - touch.seen < FRESH else f"dim {colour}")
     line.truncate(width, overflow="ellipsis")
     yield line
 
@@ -77,10 +75,8 @@ def _plain(value: Any) -> str:
 def _member(scene: Scene, palette: Palette, member: Member, now: float) -> Text:
     touch = _newest(scene, member.path) or _above(scene, member.path)
     fresh = touch is not None and now - touch.seen < FRESH
-    shown = Text(f"{one_line(member.name)} " if member.name else "", "not bold dim")
-    return shown.append(
-        member.value, f"not dim bold {palette.of(touch.actor)}" if touch and fresh else "not dim not bold"
-    )
+    shown = Text().append(f"{one_line(member.name)} " if member.name else "", "dim")
+    return shown.append(member.value, f"bold {palette.of(touch.actor)}" if touch and fresh else "")
 
 
 def _newest(scene: Scene, path: str) -> Touch | None:

@@ -50,13 +50,13 @@ class Frame:
 
     def _title(self, width: int, beat: float) -> Text:
         scene, state = self._scene, self._scene.picture.state
-        left = Text(" HANSARD ", "bold reverse").append(f"  {scene.session}", "bold not reverse")
-        left.append(f"  {one_line(state.session.title or '')}", "not bold not reverse")
+        left = Text().append(" HANSARD ", "bold reverse").append(f"  {scene.session}", "bold")
+        left.append(f"  {one_line(state.session.title or '')}")
         minutes, seconds = divmod(scene.picture.seconds, 60)
-        right = Text(f"{scene.note}   " if scene.note else "", "yellow")
-        right.append(f"{int(minutes):02}:{seconds:04.1f}   version {state.version} ", "dim not yellow")
+        right = Text().append(f"{scene.note}   " if scene.note else "", "yellow")
+        right.append(f"{int(minutes):02}:{seconds:04.1f}   version {state.version} ", "dim")
         left.truncate(max(width - right.cell_len - 1, 10), overflow="ellipsis")
-        return left.append(" " * max(width - left.cell_len - right.cell_len, 1), "not reverse").append_text(right)
+        return left.append(" " * max(width - left.cell_len - right.cell_len, 1)).append_text(right)
 
     def _team(self, people: list[Participant], beat: float) -> Panel:
         table = Table.grid(padding=(0, 2), expand=True)
@@ -134,8 +134,8 @@ class Frame:
         return lines
 
     def _tick(self, tick: Tick) -> Text:
-        line = Text(f"{tick.version:>4} ", "dim")
-        line.append(f"{tick.actor:<9.9} ", self._palette.of(tick.actor)).append(f"{tick.type}", "default")
+        line = Text().append(f"{tick.version:>4} ", "dim")
+        line.append(f"{tick.actor:<9.9} ", self._palette.of(tick.actor)).append(tick.type)
         if tick.count > 1:
             return line.append(f" ×{tick.count}", "bold")
         return line.append(f"  {one_line(tick.words)}", "dim")

@@ -101,7 +101,11 @@ class LiveStage:
                     live.update(self._frame.draw(*self._size(), time.monotonic()), refresh=True)
                     await asyncio.sleep(1 / FRAMES_PER_SECOND)
         finally:
-            width, height = self._size()
+            self._leave_last_frame()
+
+    def _leave_last_frame(self) -> None:
+        width, height = self._size()
+        if self.scene.events:
             self._console.print(self._frame.draw(width, height - 12, time.monotonic() + 60))
 
     def _size(self) -> tuple[int, int]:
