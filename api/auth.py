@@ -20,6 +20,7 @@ from .principal import EVERYTHING, Principal
 from .settings import Settings
 
 ANYBODY = "user"
+MIN_RSA_BITS = 2_048
 
 
 def _not_reserved(name: str) -> str:
@@ -72,6 +73,8 @@ class Authenticator:
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"The token is not good: {error}.") from None
+        except (ValueError, OverflowError, TypeError, RecursionError):  # what its JSON may do to a reader
+            raise Unauthenticated("The token cannot be read.") from None
         return claims
 
 
@@ -81,6 +84,8 @@ def _public_key(pem: str) -> tuple[Any, list[str]]:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(f"HANSARD_JWT_PUBLIC_KEY is no public key in PEM: {error}.") from None
     if isinstance(key, RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            raise ConfigurationError(f"An RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518 §3.3).")
         return key, ["RS256"]
     if isinstance(key, Ed25519PublicKey | Ed448PublicKey):
         return key, ["EdDSA"]

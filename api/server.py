@@ -90,9 +90,11 @@ class Gateway:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens."""
+    """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens, and
+    whatever ended it if it ends by itself."""
     settings.check()
     async with contextlib.AsyncExitStack() as stack:
+        stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         houses = await stack.enter_async_context(Houses(lambda tenant: make_log(settings.log, tenant), tasks))
         gateway = Gateway(settings, houses, tasks)
@@ -121,6 +123,15 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
             loop.add_signal_handler(each, stop.set)
         started(gateway)
         await stop.wait()
+
+
+def _alone(_: object, error: BaseException | None, __: object) -> None:
+    """Raise an error that came alone as it is, without the group that carried it."""
+    alone = error
+    while isinstance(alone, BaseExceptionGroup) and len(alone.exceptions) == 1:
+        alone = alone.exceptions[0]
+    if alone is not None and alone is not error:
+        raise alone from None
 
 
 async def _listen(site: web.TCPSite, settings: Settings) -> None:

@@ -33,6 +33,7 @@ class Wire:
         self.followers: dict[Key, Follower] = {}
         self.frames: list[Frame] = []
         self.bye: Frame | None = None
+        self._ended: set[str] = set()
 
     @classmethod
     async def open(
@@ -65,8 +66,15 @@ class Wire:
         await self.send({"frame": "subscribe", **({"sub": sub} if sub else {}), **members})
         return next(iter(made.values()))
 
+    async def unsubscribe(self, sub: str) -> None:
+        """End a subscription; what of it is still on its way is dropped."""
+        self.follow(sub, {})
+        self._ended.add(sub)
+        await self.send({"frame": "unsubscribe", "sub": sub})
+
     def follow(self, sub: str, followers: dict[Key, Follower]) -> None:
         """Hand what comes under this name to these followers from now on."""
+        self._ended.discard(sub)
         for key in [key for key in self.followers if key[0] == sub]:
             del self.followers[key]
         self.followers.update(followers)
@@ -140,6 +148,8 @@ class Wire:
             case "welcome":
                 assert not self.welcome, "welcome came twice"
                 self.welcome = frame
+            case "events" | "caught_up" | "gap" if frame["sub"] in self._ended:
+                pass
             case "events" | "caught_up" | "gap":
                 self.followers[frame["sub"], frame.get("session")].take(frame)
             case "ack":

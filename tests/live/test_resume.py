@@ -136,8 +136,7 @@ async def follow_by_socket(run: Run, session: str | None, *, reading: str = "raw
             follower.resume()
             sub = f"sub{run.random.random()}"
             for name in {key[0] for key in wire.followers}:
-                wire.follow(name, {(name, session): Follower(0, dense=False, whole=session is None)})
-                await wire.send({"frame": "unsubscribe", "sub": name})
+                await wire.unsubscribe(name)
             wire.follow(sub, {(sub, session): follower})
             after = follower.at if session else f"{epoch}.{follower.at}"  # type: ignore[assignment]
             await wire.send({"frame": "subscribe", "sub": sub, **where, "after": after, "reading": reading})
