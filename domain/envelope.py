@@ -30,6 +30,7 @@ from .json_value import refuse_unwritable
 from .model import Event, EventData, Fact
 
 _MICROSECOND = 1_000_000
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -71,12 +72,13 @@ class Envelope(BaseModel):
 
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC, with microseconds."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def microseconds(time: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z."""
-    delta = time - datetime.fromtimestamp(0, UTC)
+    delta = time - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * _MICROSECOND + delta.microseconds
 
 

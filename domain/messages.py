@@ -290,7 +290,9 @@ def evolve(messages: Messages, event: Event) -> Messages:
                 # message's end, has made superfluous.
                 return messages.set(data.message, message._replace(index=max(message.index, data.index + 1)))
             streamed = extend(message.streamed, data.part or "text", data.text)
-            return messages.set(data.message, message._replace(index=data.index + 1, streamed=streamed))
+            id, author, kind, audience, since, status, _, _ = message
+            grown = Message(id, author, kind, audience, since, status, data.index + 1, streamed)
+            return messages.set(data.message, grown)
         case MessagePosted() as data:
             posted = Message(data.message, event.actor, data.kind, event.audience, event.version, "completed")
             return messages.set(data.message, posted)

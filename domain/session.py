@@ -8,9 +8,9 @@ document, custom events) is a module with a state, a `decide` and an `evolve` of
 together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import custom as _custom
 from . import document as _document
@@ -57,6 +57,11 @@ _CONCEPT_OF_TYPE = {
     "state": "document",
 }
 
+_FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
+    family: (State._fields.index(concept), CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
+}
+"""By the first word of an event's type: where in a State its concept stands, and how that is folded."""
+
 
 def decide(state: State, command: Command) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened."""
@@ -77,11 +82,14 @@ def _not_open(state: State, command: Command) -> NotFound | SessionClosed:
 
 def evolve(state: State, event: Event) -> State:
     """Fold one event. Never fails on what `decide` decided; unknown types only advance the version."""
-    concept = _CONCEPT_OF_TYPE.get(event.type.partition(".")[0])
-    if concept is None:
+    found = _FOLDS.get(event.type.partition(".")[0])
+    if found is None:
         return state._replace(version=event.version)
-    piece = CONCEPTS[concept].evolve(getattr(state, concept), event)
-    return state._replace(version=event.version, **{concept: piece})
+    place, evolve_concept = found
+    members = list(state)  # and not _replace, which takes three times as long
+    members[1] = event.version
+    members[place] = evolve_concept(members[place], event)
+    return State._make(members)
 
 
 def fold(state: State, events: Iterable[Event]) -> State:
