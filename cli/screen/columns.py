@@ -67,9 +67,12 @@ def _broken(paragraph: Text, width: int) -> list[Text]:
         if sign == " ":
             space = place + 1
         elif cells > width:
-            start = space if space > start else place
-            cuts.append(start)
-            cells = cell_len(plain[start : place + 1])
+            if space > start:
+                start, cells = space, cell_len(plain[space : place + 1])
+                cuts.append(start)
+            if cells > width:  # a word too long for a line, if only by half of a wide sign
+                start, cells = place, cell_len(sign)
+                cuts.append(start)
     lines = list(paragraph.divide(cuts)) if cuts else [paragraph]
     for line in lines:
         line.rstrip()

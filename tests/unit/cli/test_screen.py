@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -74,6 +74,7 @@ def test_a_note_stands_in_the_title(scene: Scene) -> None:
     assert "15 min passed" in drawn(scene, 100, 30)[0]
 
 
+@example(" aaaaaa日日", 9)
 @given(st.text(alphabet="ab é日本,.", max_size=300), st.integers(8, 40))
 def test_wrapped_lines_fit_and_lose_no_word(text: str, width: int) -> None:
     lines = wrapped(Text(text), width)
