@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hansard.api.collector import collect_rarely
 from hansard.api.delivery import pump
 from hansard.api.server import Gateway, running
 from hansard.api.settings import Settings
@@ -32,6 +33,7 @@ STAMPS = 1 << 20  # as in loadgen.c
 
 def main() -> None:
     options = parse_options()
+    collect_rarely()
     if options.window is not None:
         pump.WINDOW = options.window
     if options.uvloop:
