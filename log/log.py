@@ -119,6 +119,10 @@ class Log:
         """The session folded up to its last committed event."""
         return self._sessions.get(session) or await self._sessions.load(session)
 
+    def at_hand(self, session: SessionId) -> State | None:
+        """The session folded up to its last committed event, if that needs no reading."""
+        return self._sessions.get(session)
+
     async def follow(self, after: Position) -> AsyncIterator[list[Record]]:
         """The log from `after` on, in pages, for ever: each event once, in position order."""
         while True:
