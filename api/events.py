@@ -10,8 +10,8 @@ from ..domain.errors import BadCursor
 from ..domain.ids import Position, SessionId
 from ..log.records import Record
 from .auth import Authenticator
-from .delivery.lens import EVERY, Entry, read
-from .delivery.pages import finished_by_now
+from .delivery.finished import finished_now, learn
+from .delivery.lens import EVERY, Entry, Finished, read
 from .delivery.topic import LogTopic, SessionTopic, Topic
 from .frames import log_place, session_place
 from .house import Houses
@@ -65,7 +65,10 @@ class EventPages:
             head = await self._wait(topic, at, query.wait)
         records = _unbroken(topic, await topic.page(at, query.limit)) if at < head else []
         entries = [Entry(record) for record in records]
-        finished = await finished_by_now(topic.log, entries) if query.reading == "folded" else frozenset()
+        finished: Finished = frozenset()
+        if query.reading == "folded":
+            await learn(topic.log, entries)
+            finished = finished_now(topic.log, entries)
         lens = query.lens(EVERY if topic.session is not None else principal.read)
         wires = read(entries, lens, principal.viewer(topic.session), finished)
         to = topic.place(records[-1]) if records else head

@@ -5,7 +5,7 @@ only ever moves to the next place: gaps and duplicates cannot arise, only lag.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from ...domain.audience import Viewer
@@ -14,8 +14,9 @@ from ...domain.ids import SessionId
 from ...log.log import Log
 from ...log.records import Record
 from .cursor import Cursor, GroupKey, Sink
+from .finished import finished_now
 from .frames import Chunk, Replays, Shared, cut
-from .lens import Entry, finished_in
+from .lens import Entry, Finished
 from .pages import Pages
 from .pump import Pump
 from .topic import LogTopic, SessionTopic, Topic
@@ -137,7 +138,7 @@ class Feed:
         """Bring all live subscribers of a topic to its last place."""
         while topic.flushed < topic.last:
             entries = topic.newer(topic.flushed, topic.last)
-            finished = finished_in(entries)
+            finished = self._finished(entries, topic.groups)
             for run in cut(entries):
                 for key, group in tuple(topic.groups.items()):
                     yield from _write(topic, tuple(group), Shared(topic, key, run, finished))
@@ -170,23 +171,20 @@ class Feed:
 
     def _chunks(self, cursor: Cursor) -> list[Chunk] | None:
         """What comes next for a subscriber in the past; None when it must be read from the storage first."""
-        topic, at = cursor.topic, cursor.at
+        topic, at, upto = cursor.topic, cursor.at, cursor.topic.flushed
         if at >= topic.ring_start:
-            upto = topic.flushed
-            kept = self._replays.get(cursor, upto)
-            if kept is not None:
-                return kept
             entries = topic.newer(at, upto)
-            return self._replays.make(cursor, entries, upto, finished_in(entries))
-        page = self.pages.get(topic, at, cursor.key.lens.reading == "folded")
-        if page is None:
-            return None
-        upto = min(page.upto, topic.flushed)
-        kept = self._replays.get(cursor, upto)
-        if kept is not None:
-            return kept
-        entries = [each for each in page.entries if at < topic.place(each.record) <= upto]
-        return self._replays.make(cursor, entries, upto, page.finished or frozenset())
+        else:
+            page = self.pages.get(topic, at, cursor.key.lens.reading == "folded")
+            if page is None:
+                return None
+            upto = min(page.upto, upto)
+            entries = [each for each in page.entries if at < topic.place(each.record) <= upto]
+        return self._replays.chunks(cursor, entries, upto, self._finished(entries, (cursor.key,)))
+
+    def _finished(self, entries: Sequence[Entry], keys: Iterable[GroupKey]) -> Finished:
+        folded = any(key.lens.reading == "folded" for key in keys)
+        return finished_now(self.log, entries) if folded else frozenset()
 
     def _join(self, cursor: Cursor) -> None:
         topic, key = cursor.topic, cursor.key

@@ -23,12 +23,13 @@ class Chunk(NamedTuple):
 
 
 class Name(NamedTuple):
-    """What chunks of the past bring one group's subscribers from `at` to `upto`."""
+    """What chunks of the past bring one group's subscribers from `at` to `upto`, while these messages are finished."""
 
     topic: Topic
     key: GroupKey
     at: int
     upto: int
+    finished: Finished
 
 
 def cut(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
@@ -95,15 +96,14 @@ class Replays:
         self._kept: Kept[Name, list[Chunk]] = Kept(KEPT_BYTES)
         self.forget = self._kept.forget
 
-    def get(self, cursor: Cursor, upto: int) -> list[Chunk] | None:
-        """What brings the cursor from its place to `upto`, if another subscriber needed the same."""
-        return self._kept.get(Name(cursor.topic, cursor.key, cursor.at, upto))
-
-    def make(self, cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> list[Chunk]:
-        """The same, made of the entries that exist between the two places."""
-        chunks = list(_chunks(cursor, entries, upto, finished))
-        if not restricted(entries):
-            self._kept.put(Name(cursor.topic, cursor.key, cursor.at, upto), chunks, _size(chunks))
+    def chunks(self, cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> list[Chunk]:
+        """What brings the cursor from its place to `upto`, made of the entries that exist between the two."""
+        name = Name(cursor.topic, cursor.key, cursor.at, upto, finished)
+        chunks = self._kept.get(name)
+        if chunks is None:
+            chunks = list(_chunks(cursor, entries, upto, finished))
+            if not restricted(entries):
+                self._kept.put(name, chunks, _size(chunks))
         return chunks
 
 

@@ -12,7 +12,6 @@ from ...log.records import Record
 Reading = Literal["raw", "folded"]
 DELTA = "message.delta"
 EVERY = ("*",)
-_FINISHED = ("message.completed", "message.aborted")
 
 
 class Entry:
@@ -71,13 +70,9 @@ Finished = frozenset[tuple[str, str]]
 """Messages, as (session, message), that are known to be finished."""
 
 
-def finished_in(entries: Iterable[Entry]) -> Finished:
-    """The messages that these events finish."""
-    return frozenset(
-        (entry.record.session, entry.record.subject[len("message:") :])
-        for entry in entries
-        if entry.record.type in _FINISHED
-    )
+def message_of(record: Record) -> tuple[str, str]:
+    """The session and message that a message's event is about."""
+    return record.session, record.subject[len("message:") :]
 
 
 def read(entries: Sequence[Entry], lens: Lens, viewer: Viewer, finished: Finished) -> list[bytes]:
@@ -97,7 +92,7 @@ def _fold(entries: list[Entry], finished: Finished) -> list[bytes]:
         if record.type != DELTA:
             folded.append(entry.wire)
             continue
-        message = (record.session, record.subject[len("message:") :])
+        message = message_of(record)
         if message in finished:
             continue
         members = orjson.loads(entry.wire)

@@ -5,12 +5,12 @@ however many wait for it, and kept while memory allows. Memory is bounded by byt
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-from ...log.log import Log
+from .finished import learn
 from .kept import Kept
-from .lens import DELTA, Entry, Finished
+from .lens import Entry
 from .topic import Topic
 
 PAGE = 1_000
@@ -23,11 +23,10 @@ class Page(NamedTuple):
     entries: list[Entry]
     upto: int
     size: int
-    finished: Finished | None
 
 
 class PageKey(NamedTuple):
-    """Page `number` of a topic; folded readings need to know what is finished, which costs folding the session."""
+    """Page `number` of a topic. For folded readings the sessions that stream in it are brought to hand."""
 
     topic: Topic
     number: int
@@ -77,21 +76,7 @@ class Pages:
         records = [each for each in await topic.page(first, PAGE) if topic.place(each) <= first + PAGE]
         end = topic.place(records[-1]) if records else first
         entries = [Entry(record) for record in records]
-        finished = await finished_by_now(topic.log, entries) if key.folded else None
+        if key.folded:
+            await learn(topic.log, entries)
         upto = max(end, min(known, first + PAGE))
-        return Page(entries, upto, sum([2 * len(record.data) + 800 for record in records]), finished)
-
-
-async def finished_by_now(log: Log, entries: Sequence[Entry]) -> Finished:
-    """Which of the messages that stream in these events are finished by now. Folds their sessions."""
-    streaming = {
-        (entry.record.session, entry.record.subject[len("message:") :])
-        for entry in entries
-        if entry.record.type == DELTA
-    }
-    states = {session: await log.state(session) for session in {session for session, _ in streaming}}
-    return frozenset(
-        (session, message)
-        for session, message in streaming
-        if message in states[session].messages and states[session].messages[message].status != "open"
-    )
+        return Page(entries, upto, sum([2 * len(record.data) + 800 for record in records]))
