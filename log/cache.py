@@ -1,71 +1,30 @@
-"""What the planner knows without asking the storage: folded sessions, heads, producers.
+"""What the committer knows without asking the storage: folded sessions, heads, producers.
 
-All three are caches of the log: anything may be forgotten at any time and is read again when it is needed. They are
-brought forward by what was committed here, and by other processes' events as the tail reads them.
+All of these are caches of the log: anything may be forgotten at any time and is read again when it is needed. They are
+brought forward by what was committed here, and by other processes' events as the tail reads them. A batch takes what
+it needs from them before it is planned, and so does not mind what they forget meanwhile.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from ..domain.envelope import decode
+from ..domain.errors import LogUnreadable
 from ..domain.ids import Position, SessionId, Version
 from ..domain.session import State, evolve
 from .engine import Engine
-from .records import Batch, ProducerMark, Record
+from .records import ANYTHING, Batch, ProducerMark, Record
 
 PAGE = 1_000
 NO_MARK = ProducerMark(0, -1, Position(0))
+MAX_NAMES = 500
+"""Subjects, and producers, that are remembered of one session."""
 
-
-class Sessions:
-    """Sessions folded to their last event, the least recently used forgotten first."""
-
-    def __init__(self, engine: Engine, capacity: int) -> None:
-        self._engine = engine
-        self._capacity = capacity
-        self._states: OrderedDict[SessionId, State] = OrderedDict()
-
-    def get(self, session: SessionId) -> State | None:
-        """The session's state, if it is at hand."""
-        state = self._states.get(session)
-        if state is not None:
-            self._states.move_to_end(session)
-        return state
-
-    def put(self, state: State) -> None:
-        """Keep a state in place of the session's earlier one."""
-        self._states[state.id] = state
-        self._states.move_to_end(state.id)
-        if len(self._states) > self._capacity:
-            self._states.popitem(last=False)
-
-    def forget(self, session: SessionId) -> None:
-        """Drop what is known of a session."""
-        self._states.pop(session, None)
-
-    async def load(self, session: SessionId) -> State:
-        """Read and fold a session to its end, going on from what is at hand."""
-        state = self.get(session) or State(session)
-        while True:
-            page = await self._engine.read_session(session, state.version, PAGE)
-            state = fold_records(state, page)
-            if len(page) < PAGE:
-                newest = self.get(session)
-                if newest is None or newest.version < state.version:
-                    self.put(state)
-                    newest = state
-                return newest
-            await asyncio.sleep(0)
-
-    def follow(self, records: Iterable[Record]) -> None:
-        """Bring the sessions at hand forward by records that were written elsewhere."""
-        for record in records:
-            state = self._states.get(record.session)
-            if state is not None and record.version == state.version + 1:
-                self._states[record.session] = fold_records(state, (record,))
-            elif state is not None and record.version > state.version:
-                self.forget(record.session)
+Heads = dict[tuple[SessionId, str], Version]
+Producers = dict[tuple[SessionId, str], ProducerMark]
 
 
 def fold_records(state: State, records: Iterable[Record]) -> State:
@@ -75,53 +34,188 @@ def fold_records(state: State, records: Iterable[Record]) -> State:
     return state
 
 
+def _fold(state: State, records: Collection[Record]) -> State:
+    try:
+        return fold_records(state, records)
+    except Exception as fault:
+        raise LogUnreadable(
+            f"Session {state.id!r} cannot be folded, because something else than Hansard's rules wrote an event after "
+            f"version {state.version} ({fault!r}). Its events can still be read."
+        ) from fault
+
+
+@dataclass
+class _Watch:
+    """What happens to a session while it is being read: how far it went, and whether its past was changed."""
+
+    version: int = 0
+    torn: bool = False
+
+
+class Sessions:
+    """Sessions folded to their last event, the least recently used forgotten first."""
+
+    def __init__(self, engine: Engine, capacity: int) -> None:
+        self._engine = engine
+        self._capacity = capacity
+        self._states: OrderedDict[SessionId, State] = OrderedDict()
+        self._watches: dict[SessionId, list[_Watch]] = {}
+
+    def get(self, session: SessionId) -> State | None:
+        """The session's state, if it is at hand."""
+        state = self._states.get(session)
+        if state is not None:
+            self._states.move_to_end(session)
+        return state
+
+    def put(self, state: State) -> None:
+        """Take over a state that is in the log now."""
+        self._tell(state.id, state.version)
+        self._keep(state)
+
+    def forget(self, session: SessionId) -> None:
+        """Drop what is known of a session, because its past may have changed."""
+        for watch in self._watches.get(session, ()):
+            watch.torn = True
+        self._states.pop(session, None)
+
+    async def load(self, session: SessionId) -> State:
+        """Read and fold a session to its end, going on from what is at hand.
+
+        What is committed meanwhile, here or elsewhere, is in the result, if this process has heard of it. Raises
+        LogUnreadable when the session holds what cannot be folded.
+        """
+        watch = _Watch()
+        self._watches.setdefault(session, []).append(watch)
+        try:
+            state = await self._read_on(self.get(session) or State(session))
+            while watch.torn or state.version < watch.version:
+                state = State(session) if watch.torn else state
+                watch.torn = False
+                state = await self._read_on(state)
+        finally:
+            self._watches[session].remove(watch)
+            if not self._watches[session]:
+                del self._watches[session]
+        newest = self.get(session)
+        if newest is not None and newest.version >= state.version:
+            return newest
+        self._keep(state)
+        return state
+
+    def follow(self, records: Iterable[Record]) -> None:
+        """Bring the sessions at hand forward by records that no command of this process wrote."""
+        for record in records:
+            self._tell(record.session, record.version)
+            state = self._states.get(record.session)
+            if state is None or record.version <= state.version:
+                continue
+            del self._states[record.session]
+            if record.version == state.version + 1:
+                with suppress(LogUnreadable):
+                    self._keep(_fold(state, (record,)))
+
+    async def _read_on(self, state: State) -> State:
+        while page := await self._engine.read_session(state.id, state.version, PAGE):
+            state = _fold(state, page)
+            if len(page) < PAGE:
+                break
+            await asyncio.sleep(0)
+        return state
+
+    def _tell(self, session: SessionId, version: Version) -> None:
+        for watch in self._watches.get(session, ()):
+            watch.version = max(watch.version, version)
+
+    def _keep(self, state: State) -> None:
+        self._states[state.id] = state
+        self._states.move_to_end(state.id)
+        if len(self._states) > self._capacity:
+            self._states.popitem(last=False)
+
+
+@dataclass(slots=True)
+class _Place:
+    heads: dict[str, Version] = field(default_factory=dict)
+    producers: dict[str, ProducerMark] = field(default_factory=dict)
+
+
 class Places:
     """Heads and producers by session; those of the least recently used sessions are forgotten first."""
 
     def __init__(self, engine: Engine, capacity: int) -> None:
         self._engine = engine
         self._capacity = capacity
-        self._heads: OrderedDict[SessionId, dict[str, Version]] = OrderedDict()
-        self._producers: dict[tuple[SessionId, str], ProducerMark] = {}
+        self._places: OrderedDict[SessionId, _Place] = OrderedDict()
 
-    def head(self, session: SessionId, subject: str) -> Version | None:
-        """The subject's head: 0 when nothing is about it, None when it is not at hand."""
-        heads = self._heads.get(session)
-        return None if heads is None else heads.get(subject)
+    def version(self, session: SessionId) -> Version | None:
+        """The session's version, if it is at hand."""
+        place = self._places.get(session)
+        return None if place is None else place.heads.get(ANYTHING)
 
-    def producer(self, session: SessionId, producer: str) -> ProducerMark | None:
-        """The producer's last append, if it is at hand; epoch 0 when it has none."""
-        return self._producers.get((session, producer))
-
-    async def load(self, heads: set[tuple[SessionId, str]], producers: set[tuple[SessionId, str]]) -> None:
-        """Read what is named here from the storage."""
-        if heads:
-            found = await self._engine.read_heads(heads)
-            for session, subject in heads:
-                self._put_head(session, subject, found.get((session, subject), Version(0)))
-        if producers:
-            marks = await self._engine.read_producers(producers)
-            for producer in producers:
-                self._producers[producer] = marks.get(producer, NO_MARK)
+    async def find(
+        self, heads: Iterable[tuple[SessionId, str]], producers: Iterable[tuple[SessionId, str]]
+    ) -> tuple[Heads, Producers]:
+        """What stands at each of these: a subject that nothing is about at 0, an unknown producer at `NO_MARK`."""
+        found_heads: Heads = {}
+        found_producers: Producers = {}
+        unknown_heads, unknown_producers = [], []
+        for head in dict.fromkeys(heads):
+            version = self._of(head[0]).heads.get(head[1])
+            if version is None:
+                unknown_heads.append(head)
+            else:
+                found_heads[head] = version
+        for producer in dict.fromkeys(producers):
+            mark = self._of(producer[0]).producers.get(producer[1])
+            if mark is None:
+                unknown_producers.append(producer)
+            else:
+                found_producers[producer] = mark
+        if unknown_heads:
+            found = await self._engine.read_heads(unknown_heads)
+            found_heads |= self._keep_heads({head: found.get(head, Version(0)) for head in unknown_heads})
+        if unknown_producers:
+            marks = await self._engine.read_producers(unknown_producers)
+            found_producers |= self._keep_producers({each: marks.get(each, NO_MARK) for each in unknown_producers})
+        return found_heads, found_producers
 
     def advance(self, batch: Batch) -> None:
         """Take over what was committed."""
-        for (session, subject), version in batch.heads.items():
-            self._put_head(session, subject, version)
-        self._producers.update(batch.producers)
+        self._keep_heads(batch.heads)
+        self._keep_producers(batch.producers)
+
+    def forget(self, session: SessionId) -> None:
+        """Drop what is known of a session."""
+        self._places.pop(session, None)
 
     def follow(self, records: Iterable[Record]) -> None:
         """Take over what was written elsewhere: forget the sessions that changed."""
         for record in records:
-            self._heads.pop(record.session, None)
-        self._producers.clear()
+            self.forget(record.session)
 
-    def _put_head(self, session: SessionId, subject: str, version: Version) -> None:
-        heads = self._heads.get(session)
-        if heads is None:
-            heads = self._heads[session] = {}
-            if len(self._heads) > self._capacity:
-                gone, _ = self._heads.popitem(last=False)
-                for key in [key for key in self._producers if key[0] == gone]:
-                    del self._producers[key]
-        heads[subject] = version
+    def _of(self, session: SessionId) -> _Place:
+        place = self._places.get(session)
+        if place is None:
+            place = self._places[session] = _Place()
+            if len(self._places) > self._capacity:
+                self._places.popitem(last=False)
+        else:
+            self._places.move_to_end(session)
+        return place
+
+    def _keep_heads(self, heads: Heads) -> Heads:
+        for (session, subject), version in heads.items():
+            known = self._of(session).heads
+            if len(known) >= MAX_NAMES and subject not in known:
+                known.clear()
+            known[subject] = version
+        return heads
+
+    def _keep_producers(self, producers: Producers) -> Producers:
+        for (session, producer), mark in producers.items():
+            known = self._of(session).producers
+            if len(known) >= MAX_NAMES and producer not in known:
+                known.clear()
+            known[producer] = mark
+        return producers

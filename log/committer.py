@@ -11,224 +11,290 @@ answered with `LogFailed` and is not in the log; when the committer itself dies,
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 
-from ..domain.errors import Busy, HansardError, LogError, LogFailed
+from ..domain.errors import HansardError, LogError, LogFailed, LogUnreadable
 from ..domain.ids import Position, SessionId
+from ..domain.model import Repeat
+from ..domain.session import State
 from . import repeats
 from .cache import PAGE, Places, Sessions
 from .engine import Engine, KeyTaken, LogMoved, TrackingTaken
-from .planner import Plan, needs
-from .records import ANYTHING, Appended, Record
+from .planner import Known, Plan, needs
+from .queue import Queue
+from .records import Record
 from .requests import Execute, Request
+
+_logger = logging.getLogger(__name__)
 
 MAX_BATCH = 512
 """Requests planned at once: bounds how long planning holds the loop (about 10 ms)."""
+MAX_EVENTS = 4_000
+"""Events planned at once, where single requests bring many; the last request may go beyond."""
+MAX_BYTES = 16 * 2**20
+"""Bytes written at once, likewise."""
 
 
 class Committer:
     """Takes requests, writes them in batches, answers each."""
 
     def __init__(
-        self,
-        engine: Engine,
-        sessions: Sessions,
-        places: Places,
-        publish: Callable[[list[Record]], None],
-        *,
-        max_waiting: int,
-        max_waiting_bytes: int,
+        self, engine: Engine, sessions: Sessions, places: Places, publish: Callable[[list[Record]], None], queue: Queue
     ) -> None:
         self._engine = engine
         self._sessions = sessions
         self._places = places
         self._publish = publish
-        self._max_waiting = max_waiting
-        self._max_waiting_bytes = max_waiting_bytes
-        self._queue: deque[Request] = deque()
-        self._parked: dict[SessionId, list[Request]] = {}
-        self._waiting = 0
-        self._waiting_bytes = 0
+        self._queue = queue
+        self._under_way: list[Request] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._looks: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
-        self._closed: LogError | None = None
+        self._closed: str | None = None
         self._position = Position(0)
-
-    @property
-    def waiting(self) -> int:
-        """Requests that are not answered yet."""
-        return self._waiting
 
     def start_at(self, position: Position) -> None:
         """Say where the log stands, before `run`."""
         self._position = position
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._closed is not None
+
     def submit(self, request: Request) -> None:
         """Queue a request. Raises Busy when the queue is full, LogFailed when nothing is written any more."""
         if self._closed is not None:
-            raise self._closed
-        if self._waiting >= self._max_waiting or self._waiting_bytes + request.size > self._max_waiting_bytes:
-            raise Busy("Too much waits to be written; try again shortly.", retry_after=0.1)
-        self._waiting += 1
-        self._waiting_bytes += request.size
-        request.answer.add_done_callback(lambda _: self._left(request))
-        self._queue.append(request)
+            raise LogFailed(self._closed)
+        self._queue.put(request)
         self._wake.set()
+
+    async def look(self) -> None:
+        """Take over what other processes have written; returns when that is done. Asked of an open committer."""
+        look = asyncio.get_running_loop().create_future()
+        self._looks.append(look)
+        self._wake.set()
+        await look
 
     def close(self) -> None:
         """Take nothing more; `run` returns when what waits is answered."""
-        self._closed = self._closed or LogFailed("The log is being closed; nothing was written.")
+        self._closed = self._closed or "The log is being closed; nothing was written."
         self._wake.set()
 
     async def run(self) -> None:
         """Write until closed. Fails everything that waits if it ends in any other way."""
         try:
-            async with asyncio.TaskGroup() as loads:
-                while not (self._closed and not self._queue and not self._parked):
-                    if requests := self._take(loads):
-                        await self._commit(requests)
-                    elif self._closed is None or self._parked:
-                        self._wake.clear()
-                        await self._wake.wait()
+            while self._closed is None or self._queue or self._looks:
+                self._wake.clear()
+                if self._looks:
+                    await self._look()
+                requests, states = self._take()
+                if requests:
+                    await self._commit(requests, states)
+                elif self._closed is None or self._queue:
+                    await self._wake.wait()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
         finally:
-            self._fail_all()
+            self._end()
 
-    def _left(self, request: Request) -> None:
-        self._waiting -= 1
-        self._waiting_bytes -= request.size
+    def _take(self) -> tuple[list[Request], dict[SessionId, State]]:
+        """The next requests, with the states that they need; those whose session is not at hand are parked. What is
+        in doubt goes alone."""
+        requests: list[Request] = []
+        states: dict[SessionId, State] = {}
+        events = size = 0
+        while len(requests) < MAX_BATCH and events < MAX_EVENTS and size < MAX_BYTES:
+            request = self._queue.pop()
+            if request is None:
+                break
+            if request.doubts and requests:
+                self._queue.put_back([request])
+                break
+            if isinstance(request, Execute):
+                session = request.command.session
+                state = states.get(session) or self._at_hand(session)
+                if state is None:
+                    self._queue.park(session, request)
+                    self._start(self._load(session))
+                    continue
+                states[session] = state
+            requests.append(request)
+            events += request.weight
+            size += request.size
+            if request.doubts:
+                break
+        return requests, states
 
-    def _take(self, loads: asyncio.TaskGroup) -> list[Request]:
-        """The next requests that can be planned; those whose session is not at hand are parked."""
-        ready: list[Request] = []
-        while self._queue and len(ready) < MAX_BATCH:
-            request = self._queue.popleft()
-            if request.answer.done():
-                continue
-            parked = self._parked.get(request.session)
-            if parked is not None:
-                parked.append(request)
-            elif isinstance(request, Execute) and not self._at_hand(request.session):
-                self._parked[request.session] = [request]
-                loads.create_task(self._load(request.session))
-            else:
-                ready.append(request)
-        return ready
-
-    def _at_hand(self, session: SessionId) -> bool:
+    def _at_hand(self, session: SessionId) -> State | None:
         state = self._sessions.get(session)
-        head = self._places.head(session, ANYTHING)
-        return state is not None and (head is None or head == state.version)
+        version = self._places.version(session)
+        return None if state is not None and version is not None and version > state.version else state
 
     async def _load(self, session: SessionId) -> None:
+        self._places.forget(session)
         try:
             await self._sessions.load(session)
-        except HansardError as error:
-            for request in self._parked.pop(session):
-                request.refuse(error)
+        except Exception as error:
+            waited = self._queue.unpark(session)
+            refusal = error if isinstance(error, HansardError) else _fault("Reading the session", error)
+            for request in waited:
+                if isinstance(request, Execute):
+                    request.refuse(refusal)
+            self._queue.put_back([request for request in waited if not isinstance(request, Execute)])
         else:
-            self._queue.extendleft(reversed(self._parked.pop(session)))
+            self._queue.put_back(self._queue.unpark(session))
         self._wake.set()
 
-    async def _commit(self, requests: list[Request]) -> None:
-        while requests:
-            try:
-                await self._find_places(requests)
-                plan = self._plan(requests)
-                if plan.batch.records or plan.batch.tracking:
-                    await self._engine.write(plan.batch)
-            except (KeyTaken, TrackingTaken):
-                requests = await self._without_repeats(requests)
-            except LogMoved:
-                await self._catch_up()
-                self._queue.extendleft(reversed(requests))
-                return
-            except LogError as failure:
-                for request in requests:
-                    request.refuse(failure)
-                return
-            else:
-                self._queue.extendleft(reversed(plan.later))
-                await self._answer(plan)
-                return
+    async def _commit(self, requests: list[Request], states: dict[SessionId, State]) -> None:
+        self._under_way = requests
+        try:
+            while requests:
+                try:
+                    plan = await self._plan(requests, states)
+                    await self._write(plan)
+                except (KeyTaken, TrackingTaken):
+                    requests = await self._without_repeats(requests)
+                except LogMoved:
+                    await self._catch_up(at_least=1)
+                    self._queue.put_back(requests)
+                    break
+                else:
+                    self._settle(plan)
+                    break
+        except LogFailed as failure:
+            for request in requests:
+                request.refuse(failure)
+        self._under_way = []
 
-    async def _find_places(self, requests: list[Request]) -> None:
-        heads: set[tuple[SessionId, str]] = set()
-        producers: set[tuple[SessionId, str]] = set()
+    async def _plan(self, requests: list[Request], states: dict[SessionId, State]) -> Plan:
+        heads, producers = [], []
         for request in requests:
-            if isinstance(request, Execute) and not request.expect and request.producer is None:
-                continue
-            needed_heads, needed_producers = needs(request)
-            heads |= {head for head in needed_heads if self._places.head(*head) is None}
-            producers |= {each for each in needed_producers if self._places.producer(*each) is None}
-        if heads or producers:
-            await self._places.load(heads, producers)
-
-    def _plan(self, requests: list[Request]) -> Plan:
-        plan = Plan(self._position, self._sessions, self._places)
+            if not isinstance(request, Execute) or request.expect or request.producer is not None:
+                more_heads, more_producers = needs(request)
+                heads += more_heads
+                producers += more_producers
+        plan = Plan(self._position, Known(states, *await self._places.find(heads, producers)))
         for request in requests:
             plan.add(request)
         return plan
 
-    async def _answer(self, plan: Plan) -> None:
-        plan.settle()
+    async def _write(self, plan: Plan) -> None:
+        """Write what was planned. Where nothing is to be written, but something refused, others may have written what
+        it was refused for the lack of."""
+        if plan.batch.records or plan.batch.tracking:
+            await self._engine.write(plan.batch)
+        elif plan.refused and self._engine.shared and (await self._engine.mark()).position != self._position:
+            raise LogMoved
+
+    def _settle(self, plan: Plan) -> None:
+        plan.settle(self._sessions, self._places)
         self._position = Position(self._position + len(plan.batch.records))
         if plan.batch.records:
             self._publish(plan.batch.records)
+        self._queue.put_back(plan.later)
         for request, result in plan.accepted:
             request.accept(result)
-        for request, repeat in plan.repeats:
-            try:
-                request.accept(await repeats.find_delta(self._engine, request.session, repeat))
-            except LogError as failure:
-                request.refuse(failure)
-        await self._answer_refused(plan.refused)
-
-    async def _answer_refused(self, refused: list[tuple[Request, HansardError]]) -> None:
-        """Refuse, unless the log shows that the request had been accepted before: then that is the answer."""
-        if not refused:
-            return
-        known = await self._first_results([request for request, _ in refused])
-        for request, refusal in refused:
-            first = known.get(id(request))
-            if first is None:
+        unclear = []
+        for request, refusal in plan.refused:
+            if request.key is None:
                 request.refuse(refusal)
             else:
-                request.accept(first)
+                unclear.append((request, refusal))
+        if plan.repeats or unclear:
+            self._start(self._look_up(plan.repeats, unclear))
+
+    async def _look_up(
+        self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, HansardError]]
+    ) -> None:
+        """Answer by what the log has: a repeated delta with its place; a refused request with its first result, if it
+        had been accepted before. Later batches do not wait for this."""
+        try:
+            first = await repeats.find_first_results(self._engine, [request for request, _ in refused])
+            for request, refusal in refused:
+                if id(request) in first:
+                    request.accept(first[id(request)])
+                else:
+                    request.refuse(refusal)
+            for request, repeat in found:
+                request.accept(await repeats.find_delta(self._engine, request.sessions[0], repeat))
+        except Exception as error:
+            failure = error if isinstance(error, HansardError) else _fault("Looking up a repeat", error)
+            for request, _ in (*refused, *found):
+                request.refuse(failure)
 
     async def _without_repeats(self, requests: list[Request]) -> list[Request]:
-        """After the storage found a key taken: answer the repeats with their first results; the rest is planned anew."""
-        known = await self._first_results(requests)
+        """After the storage found something taken: answer those whose it is; returns the rest, to be planned anew.
+
+        If it is nobody's, what is at hand may be wrong. It is dropped, and each tries once more, alone.
+        """
+        first = await repeats.find_first_results(self._engine, requests)
         rest: list[Request] = []
         for request in requests:
-            first = known.get(id(request))
-            refusal = None if first else await repeats.find_conflict(self._engine, request)
-            if first is not None:
-                request.accept(first)
-            elif refusal is not None:
-                request.refuse(refusal)
+            if id(request) in first:
+                request.accept(first[id(request)])
+            elif conflict := await repeats.find_conflict(self._engine, request):
+                request.refuse(conflict)
             else:
                 rest.append(request)
-        if len(rest) == len(requests):
-            raise LogFailed("The log holds what this process does not know of: another process wrote to it. Restart.")
-        return rest
+        if len(rest) < len(requests):
+            return rest
+        for request in requests:
+            self._doubt(request)
+        self._queue.put_back([request for request in requests if not request.answer.done()])
+        return []
 
-    async def _catch_up(self) -> None:
-        """Take over what another process wrote."""
+    def _doubt(self, request: Request) -> None:
+        request.doubts += 1
+        for session in request.sessions:
+            self._sessions.forget(session)
+            self._places.forget(session)
+        if request.doubts > 1:
+            request.refuse(LogFailed("The log refuses this for no reason that can be seen in it; nothing was written."))
+
+    async def _look(self) -> None:
+        looks, self._looks = self._looks, []
+        try:
+            await self._catch_up()
+        except LogFailed as failure:
+            for look in looks:
+                if not look.done():
+                    look.set_exception(failure)
+        else:
+            for look in looks:
+                if not look.done():
+                    look.set_result(None)
+
+    async def _catch_up(self, at_least: int = 0) -> None:
+        """Take over what other processes wrote, which may have to be something."""
+        before = self._position
         while records := await self._engine.read_log(self._position, PAGE):
             self._sessions.follow(records)
             self._places.follow(records)
             self._position = records[-1].position
             self._publish(records)
+        if self._position - before < at_least:
+            raise LogUnreadable(f"The log no longer stands at position {before}; was it restored? Open it anew.")
 
-    async def _first_results(self, requests: list[Request]) -> dict[int, Appended]:
-        try:
-            return await repeats.find_first_results(self._engine, requests)
-        except LogError:
-            return {}
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _fail_all(self) -> None:
-        self._closed = self._closed or LogFailed("The log's writer has stopped; nothing was written. Restart it.")
-        for request in (*self._queue, *(each for parked in self._parked.values() for each in parked)):
-            request.refuse(self._closed)
-        self._queue.clear()
-        self._parked.clear()
+    def _end(self) -> None:
+        self._closed = self._closed or "The log's writer has stopped; nothing was written. Restart it."
+        for task in self._tasks:
+            task.cancel()
+        for request in self._under_way:
+            request.refuse(
+                LogFailed("The log's writer has stopped; this may have been written. Restart it, and repeat.")
+            )
+        self._queue.refuse_all(LogFailed(self._closed))
+        for look in self._looks:
+            look.cancel()
+
+
+def _fault(what: str, error: Exception) -> LogError:
+    _logger.error("%s failed", what, exc_info=error)
+    return LogFailed(f"{what} failed inside the server: {error!r}.")

@@ -36,6 +36,8 @@ class Engine(Protocol):
 
     name: str
     writable: bool
+    shared: bool
+    """Whether other processes may write this log while it is open here."""
 
     async def open(self) -> Mark:
         """Make ready, creating the schema where there is none (writers only). Raises LogInUse, LogUnreadable."""

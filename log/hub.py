@@ -6,14 +6,18 @@ Who needs what has left the ring reads the storage.
 """
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 
+from ..domain.errors import LogFailed
 from ..domain.ids import Position
 from .records import Record
 
 Listener = Callable[[list[Record]], None]
+
+_logger = logging.getLogger(__name__)
 
 
 class Hub:
@@ -26,6 +30,7 @@ class Hub:
         self._bytes = 0
         self._listeners: list[Listener] = []
         self._moved = asyncio.Event()
+        self._ended = False
         self.position = Position(0)
 
     def start_at(self, position: Position) -> None:
@@ -46,18 +51,31 @@ class Hub:
         while len(self._ring) > self._max_records or self._bytes > self._max_bytes:
             self._bytes -= len(self._ring.popleft().data)
         for listener in tuple(self._listeners):
-            listener(records)
-        self._moved.set()
-        self._moved = asyncio.Event()
+            try:
+                listener(records)
+            except Exception:  # what is committed must be answered, whatever becomes of those who hear of it
+                _logger.exception("a listener failed at positions %s to %s", records[0].position, self.position)
+        self._wake()
 
-    def since(self, position: Position) -> Iterable[Record] | None:
+    def end(self) -> None:
+        """Nothing more will be published."""
+        self._ended = True
+        self._wake()
+
+    def since(self, position: Position) -> list[Record] | None:
         """The records after `position`, or None when some of them have left the ring."""
         behind = self.position - position
         if behind > len(self._ring):
             return None
-        return islice(self._ring, len(self._ring) - behind, None) if behind > 0 else ()
+        return list(islice(reversed(self._ring), behind))[::-1] if behind > 0 else []
 
     async def wait(self, position: Position) -> None:
-        """Wait until the log stands beyond `position`."""
+        """Wait until the log stands beyond `position`. Raises LogFailed when the log ends before."""
         while self.position <= position:
+            if self._ended:
+                raise LogFailed("The log is closed, or its work has ended; open it again.")
             await self._moved.wait()
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()

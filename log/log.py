@@ -8,11 +8,11 @@ A log opened for reading has no committer: a tail brings in what the writing pro
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Self
 
-from ..domain.errors import LogReadOnly
+from ..domain.errors import Invalid, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.session import State
@@ -20,11 +20,14 @@ from .cache import Places, Sessions
 from .committer import Committer
 from .engine import Engine
 from .hub import Hub
+from .queue import Queue
 from .records import Append, Appended, Producer, Record
 from .requests import Execute, Request, Write
 
 PAGE = 1_000
 POLL = 1.0
+
+_logger = logging.getLogger(__name__)
 
 
 class Log:
@@ -45,14 +48,8 @@ class Log:
         self.hub = Hub(ring_records, ring_bytes)
         self._sessions = Sessions(engine, sessions_at_hand)
         self._places = Places(engine, sessions_at_hand)
-        self._committer = Committer(
-            engine,
-            self._sessions,
-            self._places,
-            self.hub.publish,
-            max_waiting=max_waiting,
-            max_waiting_bytes=max_waiting_bytes,
-        )
+        self._queue = Queue(max_waiting, max_waiting_bytes)
+        self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
         self._work: asyncio.Task[None] | None = None
 
     @property
@@ -63,7 +60,7 @@ class Log:
     @property
     def waiting(self) -> int:
         """Requests that are not answered yet."""
-        return self._committer.waiting
+        return self._queue.waiting
 
     async def broken(self) -> None:
         """Wait until the log's work ends by itself, which only a fault makes it do; raises that fault."""
@@ -80,19 +77,26 @@ class Log:
         self.epoch = mark.epoch
         self.hub.start_at(mark.position)
         self._committer.start_at(mark.position)
-        self._work = asyncio.create_task(self._committer.run() if self.engine.writable else self._tail())
+        self._work = asyncio.create_task(self._write() if self.engine.writable else self._tail())
+        self._work.add_done_callback(lambda _: self.hub.end())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        """Answers what waits, then closes the engine. Raises the fault that the log's work ended with, if it did."""
+        assert self._work is not None
         self._committer.close()
+        if not self.engine.writable:
+            self._work.cancel()
         try:
-            if self._work is not None:
-                if not self.engine.writable:
-                    self._work.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._work
+            await asyncio.wait([self._work])
+        except asyncio.CancelledError:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+            raise
         finally:
             await self.engine.close()
+        if not self._work.cancelled():
+            self._work.result()
 
     def submit(
         self,
@@ -112,8 +116,18 @@ class Log:
 
     def append(self, append: Append) -> "asyncio.Future[Appended]":
         """Append drafts as they are, without deciding anything. Same guarantees as `submit`."""
+        return self.append_together((append,))
+
+    def append_together(self, appends: Sequence[Append]) -> "asyncio.Future[Appended]":
+        """Append to several sessions by one commit, or to none; the answer has all places in the order of the drafts.
+
+        For engines that keep all sessions in one place only. Several appends have no producers.
+        """
+        if len(appends) > 1 and any(append.producer is not None for append in appends):
+            raise Invalid("Only an append that is written alone can belong to a producer.")
+        size = sum([len(draft.data) for append in appends for draft in append.drafts])
         answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        return self._submit(Write(answer, sum(len(draft.data) for draft in append.drafts), append))
+        return self._submit(Write(answer, size, tuple(appends)))
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""
@@ -124,10 +138,12 @@ class Log:
         return self._sessions.get(session)
 
     async def follow(self, after: Position) -> AsyncIterator[list[Record]]:
-        """The log from `after` on, in pages, for ever: each event once, in position order."""
+        """The log from `after` on, in pages, for ever: each event once, in position order. Raises LogFailed when the
+        log is closed or its work ends."""
         while True:
-            page = self.hub.since(after)
-            records = await self.engine.read_log(after, PAGE) if page is None else list(page)
+            records = self.hub.since(after)
+            if records is None:
+                records = await self.engine.read_log(after, PAGE)
             if records:
                 yield records
                 after = records[-1].position
@@ -139,6 +155,24 @@ class Log:
             raise LogReadOnly("This log was opened for reading; send commands to the process that writes it.")
         self._committer.submit(request)
         return request.answer
+
+    async def _write(self) -> None:
+        """Run the committer, and beside it, where others write as well, what tells it of them."""
+        watch = asyncio.create_task(self._watch()) if self.engine.shared else None
+        try:
+            await self._committer.run()
+        finally:
+            if watch is not None:
+                watch.cancel()
+
+    async def _watch(self) -> None:
+        while not self._committer.closed:
+            try:
+                if await self.engine.changed(self.position, POLL):
+                    await self._committer.look()
+            except Exception:  # a hint that does not come is no loss, as long as the next one is asked for
+                _logger.exception("waiting for other writers failed")
+                await asyncio.sleep(POLL)
 
     async def _tail(self) -> None:
         """Bring in what other processes commit. The wake-up is only a hint: it reads after every wait."""

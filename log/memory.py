@@ -4,12 +4,13 @@ It is used from one event loop; nothing in it waits in the midst of a change, so
 """
 
 import asyncio
+import copy
 import secrets
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
 from operator import attrgetter
 
-from ..domain.errors import LogFailed
+from ..domain.errors import LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from .engine import KeyTaken, LogMoved, Mark, TrackingTaken
 from .records import ANYTHING, Batch, ProducerMark, Record
@@ -22,6 +23,7 @@ class MemoryEngine:
 
     name = "memory"
     writable = True
+    shared = True
 
     def __init__(self) -> None:
         self._epoch = secrets.token_hex(8)
@@ -33,7 +35,14 @@ class MemoryEngine:
         self._producers: dict[tuple[SessionId, str], ProducerMark] = {}
         self._tracking: dict[str, Position] = {}
         self._open = False
-        self._moved = asyncio.Event()
+        self._waiting: set[asyncio.Event] = set()
+
+    def beside(self, *, read_only: bool = False) -> "MemoryEngine":
+        """Another engine over the same log, not opened yet, as another process would have one over a database."""
+        engine = copy.copy(self)
+        engine.writable = not read_only
+        engine._open = False
+        return engine
 
     async def open(self) -> Mark:
         self._open = True
@@ -48,6 +57,8 @@ class MemoryEngine:
 
     async def write(self, batch: Batch) -> None:
         self._check_open()
+        if not self.writable:
+            raise LogReadOnly("This log was opened for reading; write where it was opened to write.")
         if batch.after != len(self._log):
             raise LogMoved(f"the log is at {len(self._log)}, not at {batch.after}")
         self._check_unique(batch.records)
@@ -97,14 +108,19 @@ class MemoryEngine:
         return self._tracking.get(name, Position(0))
 
     async def changed(self, after: Position, timeout: float) -> bool:
-        """Returns as soon as anyone who shares this engine has written past `after`."""
+        """Returns as soon as anyone who shares this log has written past `after`."""
         self._check_open()
+        moved = asyncio.Event()
+        self._waiting.add(moved)
         try:
             async with asyncio.timeout(timeout):
                 while len(self._log) <= after:
-                    await self._moved.wait()
+                    moved.clear()
+                    await moved.wait()
         except TimeoutError:
             return False
+        finally:
+            self._waiting.discard(moved)
         return True
 
     def _mark(self) -> Mark:
@@ -132,5 +148,5 @@ class MemoryEngine:
         self._heads |= batch.heads
         self._producers |= batch.producers
         self._tracking |= batch.tracking
-        self._moved.set()
-        self._moved = asyncio.Event()
+        for moved in self._waiting:
+            moved.set()

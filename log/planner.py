@@ -1,47 +1,61 @@
 """Planning: what waits is decided in memory and becomes one batch.
 
 Each request is decided against the session as the requests before it in the same batch leave it. A request that is
-refused is set aside and takes nothing from the others. Planning changes no cache: when the commit fails, the plan is
-dropped and nothing has happened; when it succeeds, `Plan.settle` hands its results over.
+refused is set aside and takes nothing from the others. Planning reads and changes no cache: when the commit fails, the
+plan is dropped and nothing has happened; when it succeeds, `Plan.settle` hands its results over.
 """
 
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from ..domain.envelope import encode, microseconds, timestamp
 from ..domain.errors import Conflict, HansardError, Refused, StaleProducer
 from ..domain.ids import Position, SessionId, Version, new_id
 from ..domain.model import Command, Event, Fact, Repeat
 from ..domain.session import State, decide, evolve
-from .cache import Places, Sessions
-from .records import ANYTHING, Appended, Batch, Draft, Producer, ProducerMark, Record
-from .requests import Execute, Request, Write
+from .cache import Heads, Places, Producers, Sessions
+from .records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerMark, Record
+from .requests import Execute, Key, Request, Write
 
 _logger = logging.getLogger(__name__)
 
 
-class Plan:
-    """One batch in the making, and what becomes of each request in it."""
+class Known(NamedTuple):
+    """What a batch is planned on: for each of its requests the states, heads and producers that it needs."""
 
-    def __init__(self, after: Position, sessions: Sessions, places: Places) -> None:
+    states: Mapping[SessionId, State]
+    heads: Heads
+    producers: Producers
+
+
+class Plan:
+    """One batch in the making, and what becomes of each request in it.
+
+    `later` are requests that cannot be judged before this batch is in the log, and those behind them in their
+    sessions: requests of one session keep their order.
+    """
+
+    def __init__(self, after: Position, known: Known) -> None:
         self.batch = Batch(after, [], {}, {}, {})
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, HansardError]] = []
         self.repeats: list[tuple[Request, Repeat]] = []
         self.later: list[Request] = []
-        self._sessions = sessions
-        self._places = places
+        self._known = known
         self._states: dict[SessionId, State] = {}
-        self._keys: set[tuple[SessionId, str]] = set()
+        self._keys: set[Key] = set()
         self._raw: set[SessionId] = set()
+        self._torn: set[SessionId] = set()
+        self._behind: set[SessionId] = set()
         self._clock: tuple[datetime | None, str, int] = (None, "", 0)
 
     def add(self, request: Request) -> None:
         """Decide one request. Never raises for what is wrong with it."""
-        key = request.key
-        if key is not None and (request.session, key) in self._keys:
+        if self._must_wait(request):
             self.later.append(request)
+            self._behind.update(request.sessions)
             return
         try:
             if isinstance(request, Execute):
@@ -54,42 +68,58 @@ class Plan:
             _logger.exception("deciding a request failed")
             self.refused.append((request, HansardError(f"Deciding this failed inside the server: {fault!r}.")))
         else:
-            if key is not None:
-                self._keys.add((request.session, key))
+            self._keys.update(request.keys)
 
-    def settle(self) -> None:
+    def settle(self, sessions: Sessions, places: Places) -> None:
         """Hand over to the caches what is now in the log."""
-        self._places.advance(self.batch)
+        places.advance(self.batch)
         for state in self._states.values():
-            self._sessions.put(state)
-        for session in self._raw:
-            self._sessions.forget(session)
+            sessions.put(state)
+        for session in self._torn:
+            sessions.forget(session)
+        if self._raw:
+            sessions.follow([record for record in self.batch.records if record.session in self._raw])
+
+    def _must_wait(self, request: Request) -> bool:
+        if self._behind and not self._behind.isdisjoint(request.sessions):
+            return True
+        if not self._keys.isdisjoint(request.keys):
+            return True
+        if isinstance(request, Execute):
+            return request.command.session in self._raw
+        return isinstance(request, Write) and any(self._overlaps(append) for append in request.appends)
+
+    def _overlaps(self, append: Append) -> bool:
+        """Whether this batch may have taken the append's explicit versions, or its tracking's position."""
+        if append.tracking is not None and self.batch.tracking.get(append.tracking[0], -1) >= append.tracking[1]:
+            return True
+        head = self.batch.heads.get((append.session, ANYTHING))
+        return append.first_version is not None and head is not None and append.first_version <= head
 
     def _execute(self, request: Execute) -> None:
         command = request.command
-        if command.session in self._raw:
-            self.later.append(request)
-            return
-        state = self._states.get(command.session) or self._sessions.get(command.session)
-        assert state is not None, "only requests whose session is at hand are planned"
-        if request.producer is not None and self._is_repeat(command.session, request.producer):
+        state = self._states.get(command.session) or self._known.states[command.session]
+        producer = request.producer
+        if producer is not None and self._is_repeat(command.session, producer):
             self.accepted.append((request, Appended((), (), repeated=True)))
             return
         self._check(command.session, request.expect)
         decision = decide(state, command)
         if decision.repeat is not None:
             self.repeats.append((request, decision.repeat))
+            self._advance(command.session, producer)
             return
         first = len(self.batch.records)
         drafts = []
         for number, fact in enumerate(decision.facts):
-            key = request.key if number == 0 else None
+            key = command.id if number == 0 and request.key is not None else None
             draft, state = self._draft(state, command, fact, key, Position(self.batch.after + first + number + 1))
             drafts.append(draft)
         for draft, version in zip(drafts, range(state.version - len(drafts) + 1, state.version + 1), strict=True):
             self._place(command.session, Version(version), draft)
         self._states[command.session] = state
-        self._accept(request, first, request.producer)
+        self._accept(request, first)
+        self._advance(command.session, producer)
 
     def _draft(
         self, state: State, command: Command, fact: Fact, key: str | None, position: Position
@@ -106,53 +136,63 @@ class Plan:
         return draft, evolve(state, event)
 
     def _write(self, request: Write) -> None:
-        append = request.append
-        session = append.session
-        if append.producer is not None and self._is_repeat(session, append.producer):
-            self.accepted.append((request, Appended((), (), repeated=True)))
-            return
-        self._check(session, append.expect)
+        for append in request.appends:
+            if append.producer is not None and self._is_repeat(append.session, append.producer):
+                self.accepted.append((request, Appended((), (), repeated=True)))
+                return
+            self._check(append.session, append.expect)
+        _refuse_twins(request)
         first = len(self.batch.records)
+        for append in request.appends:
+            if append.drafts:
+                self._place_all(append)
+                self._advance(append.session, append.producer)
+            if append.tracking is not None:
+                name, position = append.tracking
+                self.batch.tracking[name] = position
+        self._accept(request, first)
+
+    def _place_all(self, append: Append) -> None:
+        session = append.session
         head = self._head(session, ANYTHING)
         version = head + 1 if append.first_version is None else append.first_version
+        if version <= head:
+            self._torn.add(session)
         for draft in append.drafts:
-            self._place(session, Version(version), draft)
+            self._place(session, Version(version), draft, head)
             version += 1
-        if append.drafts:
-            self._raw.add(session)
-            self._states.pop(session, None)
-        if append.tracking is not None:
-            name, position = append.tracking
-            self.batch.tracking[name] = position
-        self._accept(request, first, append.producer)
+        self._raw.add(session)
+        self._states.pop(session, None)
 
-    def _place(self, session: SessionId, version: Version, draft: Draft) -> Position:
+    def _place(self, session: SessionId, version: Version, draft: Draft, head: int = -1) -> None:
+        """Give a draft its place. One that comes late, into a hole before `head`, leaves the heads as they are."""
         batch = self.batch
         position = Position(batch.after + len(batch.records) + 1)
         batch.records.append(
             Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
         )
         heads = batch.heads
-        heads[session, draft.subject] = version
-        for subject in draft.also:
-            heads[session, subject] = version
-        heads[session, ANYTHING] = max(version, heads.get((session, ANYTHING), version))
-        return position
+        if version > head:
+            heads[session, draft.subject] = version
+            for subject in draft.also:
+                heads[session, subject] = version
+            heads[session, ANYTHING] = version
+        else:
+            heads[session, ANYTHING] = Version(max(head, heads.get((session, ANYTHING), head)))
 
-    def _accept(self, request: Request, first: int, producer: Producer | None) -> None:
+    def _accept(self, request: Request, first: int) -> None:
         written = self.batch.records[first:]
         result = Appended(tuple([record.version for record in written]), tuple([record.position for record in written]))
-        if producer is not None and written:
-            mark = ProducerMark(producer.epoch, producer.seq, written[-1].position)
-            self.batch.producers[request.session, producer.id] = mark
         self.accepted.append((request, result))
+
+    def _advance(self, session: SessionId, producer: Producer | None) -> None:
+        if producer is not None:
+            position = Position(self.batch.after + len(self.batch.records))
+            self.batch.producers[session, producer.id] = ProducerMark(producer.epoch, producer.seq, position)
 
     def _head(self, session: SessionId, subject: str) -> Version:
         head = self.batch.heads.get((session, subject))
-        if head is None:
-            head = self._places.head(session, subject)
-        assert head is not None, "only requests whose heads are at hand are planned"
-        return head
+        return self._known.heads[session, subject] if head is None else head
 
     def _check(self, session: SessionId, expect: Mapping[str, Version]) -> None:
         for subject, version in expect.items():
@@ -165,8 +205,7 @@ class Plan:
                 )
 
     def _is_repeat(self, session: SessionId, producer: Producer) -> bool:
-        mark = self.batch.producers.get((session, producer.id)) or self._places.producer(session, producer.id)
-        assert mark is not None, "only requests whose producer is at hand are planned"
+        mark = self.batch.producers.get((session, producer.id)) or self._known.producers[session, producer.id]
         if producer.epoch < mark.epoch:
             raise StaleProducer(
                 f"Producer {producer.id!r} wrote in epoch {mark.epoch}; epoch {producer.epoch} is fenced.",
@@ -189,12 +228,32 @@ class Plan:
         return stamp, micros
 
 
-def needs(request: Request) -> tuple[set[tuple[SessionId, str]], set[tuple[SessionId, str]]]:
-    """The heads and producers that must be at hand to plan this request."""
-    session = request.session
-    heads = {(session, ANYTHING)} if isinstance(request, Write) else set()
-    if isinstance(request, Execute | Write):
-        heads |= {(session, subject) for subject in request.expect}
-        if request.producer is not None:
-            return heads, {(session, request.producer.id)}
-    return heads, set()
+def _refuse_twins(request: Write) -> None:
+    keys = request.keys
+    if len(set(keys)) < len(keys):
+        raise Conflict("Two of these events have the same key; give each its own.")
+    if len(request.appends) > 1:
+        places = [
+            (append.session, append.first_version + number)
+            for append in request.appends
+            if append.first_version is not None
+            for number in range(len(append.drafts))
+        ]
+        if len(set(places)) < len(places):
+            raise Conflict("Two of these events have the same version; give each its own.")
+
+
+def needs(request: Request) -> tuple[list[tuple[SessionId, str]], list[tuple[SessionId, str]]]:
+    """The heads and producers that this request is planned on."""
+    if isinstance(request, Execute):
+        session, producer = request.command.session, request.producer
+        heads = [(session, subject) for subject in request.expect]
+        return heads, [] if producer is None else [(session, producer.id)]
+    heads, producers = [], []
+    for append in request.appends if isinstance(request, Write) else ():
+        heads += [(append.session, subject) for subject in append.expect]
+        if append.drafts:
+            heads.append((append.session, ANYTHING))
+        if append.producer is not None:
+            producers.append((append.session, append.producer.id))
+    return heads, producers

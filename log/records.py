@@ -45,6 +45,7 @@ class Append:
 
     `expect` maps subjects to the version at which each must stand (0: nothing yet). `first_version` places the drafts
     at explicit versions, for importers and for the eventsourcing library; otherwise they follow the session's head.
+    Explicit versions need not follow on anything, they only must be free; in a hole they leave all heads as they are.
     `tracking` advances a named position in the same commit; an append may have a tracking and no drafts.
     """
 
@@ -57,7 +58,8 @@ class Append:
 
 
 class Appended(NamedTuple):
-    """The places that an append took. `repeated`: it had been written before, and these are its first places."""
+    """The places that an append took. `repeated`: it had been written before, and these are its first places; there
+    are none to tell when a producer's `seq` told the repeat."""
 
     versions: tuple[Version, ...]
     positions: tuple[Position, ...]
@@ -95,7 +97,7 @@ class ProducerMark(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one commit writes: contiguous records, the heads they leave behind, the producers and trackings they advance.
+    """What one commit writes: contiguous records, the heads they leave, the producers and trackings they advance.
 
     It applies only to a log whose last position is `after`; otherwise another process has written.
     """

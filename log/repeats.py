@@ -8,7 +8,7 @@ from ..domain.errors import Conflict, HansardError
 from ..domain.ids import SessionId, Version
 from ..domain.model import Repeat
 from .engine import Engine
-from .records import Appended, Record
+from .records import Append, Appended, Record
 from .requests import Request, Write
 
 PAGE = 1_000
@@ -16,24 +16,34 @@ PAGE = 1_000
 
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
     """The first results of those requests that the log has seen before, by `id()` of the request."""
-    keyed = {(request.session, key): request for request in requests if (key := request.key) is not None}
-    if not keyed:
-        return {}
-    found = await engine.read_keys(list(keyed))
-    return {
-        id(keyed[session, key]): await _result(engine, keyed[session, key], record)
-        for (session, key), record in found.items()
-    }
+    keyed = [(key, request) for request in requests if (key := request.key) is not None]
+    found = await engine.read_keys([key for key, _ in keyed]) if keyed else {}
+    results: dict[int, Appended] = {}
+    for key, request in keyed:
+        first = found.get(key)
+        if first is not None and _may_be_first(request, first):
+            results[id(request)] = await _result(engine, request, first)
+    return results
+
+
+def _may_be_first(request: Request, first: Record) -> bool:
+    """Whether the record that has the request's key can be its own: one with explicit places must have taken those."""
+    if not isinstance(request, Write):
+        return True
+    append = next(append for append in request.appends if append.drafts)
+    return append.first_version is None or append.first_version == first.version
 
 
 async def _result(engine: Engine, request: Request, first: Record) -> Appended:
     """The places of everything that was appended together with `first`."""
     if isinstance(request, Write):
-        last = first.version + len(request.append.drafts) - 1
-        together = await engine.read_session(first.session, first.version - 1, last - first.version + 1)
+        together = []
+        for append in request.appends:
+            start = first.version if append.first_version is None else append.first_version
+            together += await engine.read_session(append.session, start - 1, len(append.drafts))
     else:
         following = await engine.read_session(first.session, first.version - 1, 16)
-        together = [record for record in following if orjson.loads(record.data).get("cause") == first.key]
+        together = [record for record in following if _members(record).get("cause") == first.key]
     versions = tuple(record.version for record in together)
     return Appended(versions, tuple(record.position for record in together), repeated=True)
 
@@ -49,24 +59,44 @@ async def find_delta(engine: Engine, session: SessionId, repeat: Repeat) -> Appe
     return Appended((), (), repeated=True)
 
 
-def _index(record: Record) -> int | None:
-    index: int | None = orjson.loads(record.data)["data"].get("index")
-    return index
+def _index(record: Record) -> object:
+    data = _members(record).get("data")
+    return data.get("index") if isinstance(data, dict) else None
+
+
+def _members(record: Record) -> dict[str, object]:
+    """The envelope's members; none when another writer stored something else."""
+    try:
+        members = orjson.loads(record.data)
+    except orjson.JSONDecodeError:
+        return {}
+    return members if isinstance(members, dict) else {}
 
 
 async def find_conflict(engine: Engine, request: Request) -> HansardError | None:
-    """Why a write at explicit places, or a tracking, cannot be made: what stands there already."""
+    """Why appends cannot be written: a key, an explicit place or a tracking's position that is taken already."""
     if not isinstance(request, Write):
         return None
-    append = request.append
+    for append in request.appends:
+        conflict = await _conflict(engine, append)
+        if conflict is not None:
+            return conflict
+    if request.keys and (taken := await engine.read_keys(request.keys)):
+        key = next(iter(taken))[1]
+        return Conflict(f"The log has an event with the key {key!r} already.", key=key)
+    return None
+
+
+async def _conflict(engine: Engine, append: Append) -> Conflict | None:
     if append.tracking is not None:
         name, position = append.tracking
-        if await engine.read_tracking(name) >= position:
-            return Conflict(f"Tracking {name!r} stands at {position} or beyond already.", tracking=name)
-    if append.first_version is not None:
-        there = await engine.read_session(append.session, append.first_version - 1, len(append.drafts))
-        if any(record.version < append.first_version + len(append.drafts) for record in there):
-            return Conflict(
-                f"Session {append.session!r} has events at these versions already.", version=append.first_version
-            )
+        stands = await engine.read_tracking(name)
+        if stands >= position:
+            return Conflict(f"Tracking {name!r} stands at {stands} already.", tracking=name, position=stands)
+    if append.first_version is not None and append.drafts:
+        first, end = append.first_version, append.first_version + len(append.drafts)
+        there = await engine.read_session(append.session, first - 1, 1)
+        if there and there[0].version < end:
+            version = there[0].version
+            return Conflict(f"Session {append.session!r} has a version {version} already.", version=version)
     return None

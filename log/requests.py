@@ -1,4 +1,4 @@
-"""What waits for the next commit: a command to decide, or an append that is decided already."""
+"""What waits for the next commit: a command to decide, or appends that are decided already."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,23 +9,39 @@ from ..domain.ids import SessionId, Version
 from ..domain.model import Command
 from .records import Append, Appended, Producer
 
+Key = tuple[SessionId, str]
+
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One unit that is accepted or refused as a whole, and answered once, after its commit."""
+    """One unit that is accepted or refused as a whole, and answered once, after its commit.
+
+    `doubts` counts how often the storage refused a batch with it for no reason that could be found.
+    """
 
     answer: "asyncio.Future[Appended]"
     size: int
+    doubts: int = field(default=0, init=False)
 
     @property
-    def session(self) -> SessionId:
-        """The session it writes to."""
+    def sessions(self) -> tuple[SessionId, ...]:
+        """The sessions it writes to."""
         raise NotImplementedError
 
     @property
-    def key(self) -> str | None:
-        """What makes it unique in its session, if anything does."""
+    def weight(self) -> int:
+        """How many events it may come to, roughly."""
+        return 1
+
+    @property
+    def key(self) -> Key | None:
+        """What tells that it is a repeat, if anything does."""
         raise NotImplementedError
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Everything of it that must be unique."""
+        return () if self.key is None else (self.key,)
 
     def accept(self, result: Appended) -> None:
         """Answer, unless whoever asked has gone."""
@@ -47,38 +63,42 @@ class Execute(Request):
     producer: Producer | None = None
 
     @property
-    def session(self) -> SessionId:
+    def sessions(self) -> tuple[SessionId, ...]:
         """The command's session."""
-        return self.command.session
+        return (self.command.session,)
 
     @property
-    def key(self) -> str | None:
+    def key(self) -> Key | None:
         """The command's id, unless its payload or producer tells repeats."""
-        return self.command.id if self.command.data.keyed and self.producer is None else None
+        command = self.command
+        return (command.session, command.id) if command.data.keyed and self.producer is None else None
 
 
 @dataclass(slots=True, eq=False)
 class Write(Request):
-    """Drafts to write as they are."""
+    """Appends to write as they are, together or not at all."""
 
-    append: Append
-
-    @property
-    def session(self) -> SessionId:
-        """The append's session."""
-        return self.append.session
+    appends: tuple[Append, ...]
 
     @property
-    def key(self) -> str | None:
+    def sessions(self) -> tuple[SessionId, ...]:
+        """The appends' sessions; what only advances a tracking belongs to none."""
+        return tuple([append.session for append in self.appends if append.drafts or append.expect])
+
+    @property
+    def weight(self) -> int:
+        """The number of drafts."""
+        return sum([len(append.drafts) for append in self.appends])
+
+    @property
+    def key(self) -> Key | None:
         """The first draft's key."""
-        return self.append.drafts[0].key if self.append.drafts else None
+        first = next((append for append in self.appends if append.drafts), None)
+        return None if first is None or first.drafts[0].key is None else (first.session, first.drafts[0].key)
 
     @property
-    def expect(self) -> Mapping[str, Version]:
-        """The heads it expects."""
-        return self.append.expect
-
-    @property
-    def producer(self) -> Producer | None:
-        """The producer it belongs to."""
-        return self.append.producer
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of all drafts."""
+        return tuple(
+            [(append.session, draft.key) for append in self.appends for draft in append.drafts if draft.key is not None]
+        )

@@ -32,6 +32,7 @@ class SqliteEngine:
     """
 
     name = "sqlite"
+    shared = False
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         self.path = Path(path).resolve()  # one file, one lock, whatever it is called
