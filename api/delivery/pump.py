@@ -16,7 +16,7 @@ Failed = Callable[[BaseException], None]
 
 SLICE = 0.004
 WINDOW = 0.010
-BUSY, IDLE = 0.5, 0.25
+BUSY, IDLE = 0.9, 0.6
 SAMPLE = 0.1
 
 
