@@ -52,7 +52,6 @@ def _baseline(bench: Bench, script: str, appenders: int, core: int | None) -> Fi
 
 def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: int) -> Figures:
     with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS) as server:
-        used = server.cpu
         load = bench.load(
             server,
             appenders=appenders,
@@ -62,5 +61,5 @@ def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: in
             warmup=bench.seconds(1),
             seconds=bench.seconds(2),
         ).check()
-        cpu = (server.cpu - used) / max(1, load["sent"]) * 1e6
+        cpu = load.server_cpu / max(1, load["sent"]) * 1e6
         return {"acks": load.acks, **load.quantiles("ack"), "cpu": cpu, "client": load["cpu"]}

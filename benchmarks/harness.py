@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,13 @@ class Bench:
 
     def load(self, server: "Server", **options: object) -> "Load":
         """Put load on a server and wait for the end; options are those of loadgen.c."""
-        return self.start_load(server, **options).result()
+        running = self.start_load(server, **options)
+        running.when_ready()
+        used, began = server.cpu, time.monotonic()
+        load = running.result()
+        load.server_cpu = server.cpu - used
+        load.server_share = load.server_cpu / (time.monotonic() - began)
+        return load
 
     def start_load(self, server: "Server", **options: object) -> "Running":
         """The same, without waiting."""
@@ -122,7 +129,11 @@ class Running(NamedTuple):
 
 
 class Load(dict[str, Any]):
-    """What the load client reports. Times are in milliseconds."""
+    """What the load client reports. Times are in milliseconds. Beside it the server's processor time since everyone was
+    connected: in seconds, and as a share of one core."""
+
+    server_cpu = 0.0
+    server_share = 0.0
 
     @property
     def deliveries(self) -> float:

@@ -35,7 +35,6 @@ def _measure(bench: Bench, subscribers: int, rate: int) -> Figures:
         bench.stamps() as stamps,
         bench.gateway(log=path, sessions=1, stamps=stamps) as server,
     ):
-        used = server.cpu
         load = bench.load(
             server,
             subscribers=subscribers,
@@ -45,7 +44,6 @@ def _measure(bench: Bench, subscribers: int, rate: int) -> Figures:
             seconds=seconds,
             stamps=stamps,
         ).check()
-        cpu = (server.cpu - used) / (seconds + warmup)
     share = load.deliveries / (subscribers * rate)
     quantiles = load.quantiles("delivery", "store", "ack")
-    return {"deliveries": load.deliveries, "share": share, **quantiles, "cpu": cpu, "client": load["cpu"]}
+    return {"deliveries": load.deliveries, "share": share, **quantiles, "cpu": load.server_share, "client": load["cpu"]}

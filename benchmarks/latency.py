@@ -22,7 +22,6 @@ def run(bench: Bench) -> Table:
 def _measure(bench: Bench, rate: int) -> Figures:
     seconds, warmup = bench.seconds(4), bench.seconds(1)
     with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS) as server:
-        used = server.cpu
         load = bench.load(
             server,
             subscribers=SESSIONS,
@@ -32,5 +31,4 @@ def _measure(bench: Bench, rate: int) -> Figures:
             warmup=warmup,
             seconds=seconds,
         ).check()
-        cpu = (server.cpu - used) / (seconds + warmup)
-    return {**load.quantiles("delivery", "ack"), "cpu": cpu}
+    return {**load.quantiles("delivery", "ack"), "cpu": load.server_share}

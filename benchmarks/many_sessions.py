@@ -39,7 +39,6 @@ def _measure(bench: Bench, rate: int) -> Figures:
         bench.stamps() as stamps,
         bench.gateway(log=path, sessions=SESSIONS, stamps=stamps) as server,
     ):
-        used = server.cpu
         load = bench.load(
             server,
             subscribers=subscribers,
@@ -52,6 +51,10 @@ def _measure(bench: Bench, rate: int) -> Figures:
             seconds=seconds,
             stamps=stamps,
         ).check()
-        cpu = (server.cpu - used) / (seconds + warmup)
     share = load.deliveries / (rate * subscribers / SESSIONS)
-    return {"deliveries": load.deliveries, "share": share, **load.quantiles("delivery", "store", "ack"), "cpu": cpu}
+    return {
+        "deliveries": load.deliveries,
+        "share": share,
+        **load.quantiles("delivery", "store", "ack"),
+        "cpu": load.server_share,
+    }
