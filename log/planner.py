@@ -53,7 +53,8 @@ class Plan:
 
     def add(self, request: Request) -> None:
         """Decide one request. Never raises for what is wrong with it."""
-        if self._must_wait(request):
+        keys = request.keys
+        if self._must_wait(request, keys):
             self.later.append(request)
             self._behind.update(request.sessions)
             return
@@ -68,7 +69,8 @@ class Plan:
             _logger.exception("deciding a request failed")
             self.refused.append((request, HansardError(f"Deciding this failed inside the server: {fault!r}.")))
         else:
-            self._keys.update(request.keys)
+            if keys:
+                self._keys.update(keys)
 
     def settle(self, sessions: Sessions, places: Places) -> None:
         """Hand over to the caches what is now in the log."""
@@ -80,10 +82,10 @@ class Plan:
         if self._raw:
             sessions.follow([record for record in self.batch.records if record.session in self._raw])
 
-    def _must_wait(self, request: Request) -> bool:
+    def _must_wait(self, request: Request, keys: tuple[Key, ...]) -> bool:
         if self._behind and not self._behind.isdisjoint(request.sessions):
             return True
-        if not self._keys.isdisjoint(request.keys):
+        if keys and not self._keys.isdisjoint(keys):
             return True
         if isinstance(request, Execute):
             return request.command.session in self._raw
@@ -109,14 +111,16 @@ class Plan:
             self.repeats.append((request, decision.repeat))
             self._advance(command.session, producer)
             return
-        first = len(self.batch.records)
+        first, version = len(self.batch.records), state.version
+        key = command.id if producer is None and command.data.keyed else None
         drafts = []
-        for number, fact in enumerate(decision.facts):
-            key = command.id if number == 0 and request.key is not None else None
-            draft, state = self._draft(state, command, fact, key, Position(self.batch.after + first + number + 1))
+        for fact in decision.facts:
+            draft, state = self._draft(state, command, fact, key, Position(self.batch.after + first + len(drafts) + 1))
             drafts.append(draft)
-        for draft, version in zip(drafts, range(state.version - len(drafts) + 1, state.version + 1), strict=True):
-            self._place(command.session, Version(version), draft)
+            key = None
+        for draft in drafts:  # only now, when nothing can go wrong any more
+            version = Version(version + 1)
+            self._place(command.session, version, draft)
         self._states[command.session] = state
         self._accept(request, first)
         self._advance(command.session, producer)
@@ -182,7 +186,11 @@ class Plan:
 
     def _accept(self, request: Request, first: int) -> None:
         written = self.batch.records[first:]
-        result = Appended(tuple([record.version for record in written]), tuple([record.position for record in written]))
+        if len(written) == 1:
+            (record,) = written
+            result = Appended((record.version,), (record.position,))
+        else:
+            result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
         self.accepted.append((request, result))
 
     def _advance(self, session: SessionId, producer: Producer | None) -> None:

@@ -41,7 +41,8 @@ class Request:
     @property
     def keys(self) -> tuple[Key, ...]:
         """Everything of it that must be unique."""
-        return () if self.key is None else (self.key,)
+        key = self.key
+        return () if key is None else (key,)
 
     def accept(self, result: Appended) -> None:
         """Answer, unless whoever asked has gone."""
