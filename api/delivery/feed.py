@@ -179,7 +179,7 @@ class Feed:
             if page is None:
                 return None
             upto = min(page.upto, upto)
-            entries = [each for each in page.entries if at < topic.place(each.record) <= upto]
+            entries = page.between(topic, at, upto)
         return self._replays.chunks(cursor, entries, upto, self._finished(entries, (cursor.key,)))
 
     def _finished(self, entries: Sequence[Entry], keys: Iterable[GroupKey]) -> Finished:

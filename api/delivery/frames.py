@@ -64,7 +64,7 @@ def gap(topic: Topic, key: GroupKey, at: int, to: int) -> Chunk:
 
 def restricted(entries: Iterable[Entry]) -> bool:
     """Whether any of the events is not for everyone."""
-    return any(entry.restriction is not None for entry in entries)
+    return any(not entry.plain and entry.restriction is not None for entry in entries)
 
 
 class Shared:
@@ -75,7 +75,7 @@ class Shared:
         self._key = key
         self._run = run
         self._finished = finished
-        self._restricted = [entry for entry in run if entry.restriction is not None]
+        self._restricted = [entry for entry in run if not entry.plain and entry.restriction is not None]
         self._at = topic.flushed
         self._made: dict[tuple[bool, ...], Chunk] = {}
 

@@ -15,12 +15,14 @@ EVERY = ("*",)
 
 
 class Entry:
-    """A record on its way out: its wire form and its audience are worked out once, when first needed."""
+    """A record on its way out: its wire form and its audience are worked out once, when first needed. `plain`: there is
+    no audience in it for sure, and so nobody who may not see it."""
 
-    __slots__ = ("_restriction", "_wire", "record")
+    __slots__ = ("_restriction", "_wire", "plain", "record")
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.plain = b'"audience":[' not in record.data
         self._wire: bytes | None = None
         self._restriction: tuple[tuple[str, ...], str] | Literal[False] | None = False
 
@@ -35,8 +37,7 @@ class Entry:
     def restriction(self) -> tuple[tuple[str, ...], str] | None:
         """The audience and the actor, or None when everyone may see the event."""
         if self._restriction is False:
-            data = self.record.data
-            audience, actor = audience_and_actor(data) if b'"audience":[' in data else (None, "")
+            audience, actor = (None, "") if self.plain else audience_and_actor(self.record.data)
             self._restriction = None if audience is None else (audience, actor)
         return self._restriction
 
@@ -79,7 +80,7 @@ def read(entries: Sequence[Entry], lens: Lens, viewer: Viewer, finished: Finishe
     """The wire forms that a viewer gets for these consecutive events; `finished` matters to folded readings."""
     if lens.types or lens.sessions != EVERY:
         entries = [entry for entry in entries if lens.wants(entry.record)]
-    seen = [entry for entry in entries if may_see(entry, viewer)]
+    seen = [entry for entry in entries if entry.plain or may_see(entry, viewer)]
     return _fold(seen, finished) if lens.reading == "folded" else [entry.wire for entry in seen]
 
 

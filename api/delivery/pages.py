@@ -24,6 +24,16 @@ class Page(NamedTuple):
     upto: int
     size: int
 
+    def between(self, topic: Topic, at: int, upto: int) -> list[Entry]:
+        """Those with at < place ≤ upto."""
+        entries = self.entries
+        if not entries:
+            return entries
+        first, last = topic.place(entries[0].record), topic.place(entries[-1].record)
+        if last - first == len(entries) - 1:
+            return entries[max(0, at + 1 - first) : max(0, upto + 1 - first)]
+        return [each for each in entries if at < topic.place(each.record) <= upto]
+
 
 class PageKey(NamedTuple):
     """Page `number` of a topic. For folded readings the sessions that stream in it are brought to hand."""
@@ -73,7 +83,9 @@ class Pages:
         topic, first = key.topic, key.number * PAGE
         self.reads += 1
         known = topic.last
-        records = [each for each in await topic.page(first, PAGE) if topic.place(each) <= first + PAGE]
+        records = await topic.page(first, PAGE)
+        while records and topic.place(records[-1]) > first + PAGE:
+            records.pop()
         end = topic.place(records[-1]) if records else first
         entries = [Entry(record) for record in records]
         if key.folded:
