@@ -24,22 +24,16 @@ print(json.dumps(names))
 """
 
 
-def test_every_module_is_loaded_once_and_under_hansard(
-    root: Path, package_files: list[Path], tmp_path: Path
-) -> None:
+def test_every_module_is_loaded_once_and_under_hansard(root: Path, package_files: list[Path], tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", IMPORT_EVERYTHING], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, f"Importing every module of the package failed:\n{ran.stderr}"
     names: dict[str, list[str]] = json.loads(ran.stdout.splitlines()[-1])
     for file in package_files:
-        expected = ".".join(["hansard", *file.relative_to(root).with_suffix("").parts]).removesuffix(
-            ".__init__"
-        )
+        expected = ".".join(["hansard", *file.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
         loaded = names.get(str(file), [])
-        assert loaded == [expected], (
-            f"{file.relative_to(root)} should be loaded as {expected} only, but is {loaded}."
-        )
+        assert loaded == [expected], f"{file.relative_to(root)} should be loaded as {expected} only, but is {loaded}."
 
 
 def test_the_root_is_not_on_the_import_path(root: Path) -> None:

@@ -29,9 +29,7 @@ def test_every_room_is_linked_and_nothing_else(root: Path, in_wheel: list[str]) 
 def test_each_link_leads_to_its_namesake(root: Path, in_wheel: list[str]) -> None:
     for name in in_wheel:
         link = root / ".link" / "hansard" / name
-        assert link.is_symlink(), (
-            f"{link} is a copy, not a link (was the clone made with core.symlinks=false?)"
-        )
+        assert link.is_symlink(), f"{link} is a copy, not a link (was the clone made with core.symlinks=false?)"
         assert os.readlink(link) == f"../../{name}", f"{link} leads elsewhere than ../../{name}"
 
 
@@ -43,6 +41,4 @@ def test_the_sdist_holds_the_whole_package(pyproject: dict[str, object], in_whee
 
 def test_folders_of_tests_are_no_packages(root: Path) -> None:
     inits = sorted(str(path.relative_to(root)) for path in (root / "tests").rglob("__init__.py"))
-    assert not inits, (
-        f"Remove {inits}: pytest's importlib mode wants none, and tests import nothing from tests."
-    )
+    assert not inits, f"Remove {inits}: pytest's importlib mode wants none, and tests import nothing from tests."

@@ -37,8 +37,7 @@ def test_no_function_is_too_long(package: Trees) -> None:
         f"{name}:{function.lineno} {function.name} ({_length(function)} lines)"
         for name, tree in package.items()
         for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        and _length(function) > LINES_OF_A_FUNCTION
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and _length(function) > LINES_OF_A_FUNCTION
     ]
     assert not long, f"At most {LINES_OF_A_FUNCTION} lines a function, its docstring aside: {long}"
 
@@ -91,8 +90,4 @@ def _imports(trees: Trees) -> Iterator[tuple[str, int, str, int]]:
 
 
 def _absolute_imports_of(trees: Trees, tops: set[str]) -> list[str]:
-    return [
-        f"{name}:{line} imports {top}"
-        for name, line, top, level in _imports(trees)
-        if not level and top in tops
-    ]
+    return [f"{name}:{line} imports {top}" for name, line, top, level in _imports(trees) if not level and top in tops]
