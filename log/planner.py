@@ -113,7 +113,7 @@ class Plan:
             return
         first, version = len(self.batch.records), state.version
         key = command.id if producer is None and command.data.keyed else None
-        drafts = []
+        drafts: list[Draft] = []
         for fact in decision.facts:
             draft, state = self._draft(state, command, fact, key, Position(self.batch.after + first + len(drafts) + 1))
             drafts.append(draft)

@@ -1,0 +1,44 @@
+"""The interfaces of the `eventsourcing` library over our log: a persistence module.
+
+    PERSISTENCE_MODULE=hansard.log.library
+    HANSARD_LOG=hansard.db
+
+Its applications and projections then write through the same committer as everything else: they share batches, order
+and wake-ups. A log belongs to one background thread with an event loop, whoever uses it in this process; calls wait for
+it. One log can serve an application and a gateway at once: `lend` gives this module a log that is open already, and
+`HANSARD_READ_ONLY=yes` follows a log that another process writes.
+
+Settings, each also with the application's name in front (`ORDERS_HANSARD_LOG`):
+
+| setting | meaning |
+|---|---|
+| `HANSARD_LOG` | a path, `memory:` for a log of the factory's own, `memory:name` for one that is shared by name |
+| `HANSARD_READ_ONLY` | `yes` opens the log for reading only |
+| `HANSARD_SNAPSHOTS` | where snapshots go, which are no history: `<log>.snapshots` |
+| `HANSARD_ACTOR` | who stands as the actor of events: `eventsourcing` |
+| `ORIGINATOR_ID_TYPE` | `uuid` or `text`: what ids of aggregates are, as in the library's own modules |
+
+Guarantees: versions of an aggregate are unique, and need not be contiguous; what one call inserts is written by one
+commit, with its tracking; notification ids are the log's positions, contiguous and in commit order.
+"""
+
+from .factory import LogFactory
+from .lending import lend
+from .mapper import EnvelopeMapper, SessionEvent
+from .names import name_aggregate, name_event
+from .recorders import LogAggregateRecorder, LogApplicationRecorder, LogProcessRecorder, LogTrackingRecorder
+from .subscription import LogSubscription
+
+__all__ = [
+    "EnvelopeMapper",
+    "LogAggregateRecorder",
+    "LogApplicationRecorder",
+    "LogFactory",
+    "LogProcessRecorder",
+    "LogSubscription",
+    "LogTrackingRecorder",
+    "SessionEvent",
+    "lend",
+    "name_aggregate",
+    "name_event",
+]

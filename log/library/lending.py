@@ -1,0 +1,136 @@
+"""Who has which log open in this process.
+
+A log is opened by the first who asks for it and closed when the last has let go, explicitly or by being collected.
+"""
+
+import threading
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+from eventsourcing.persistence import InterfaceError
+
+from ..engine import Engine
+from ..log import Log
+from ..memory import MemoryEngine
+from ..sqlite import SqliteEngine
+from .bridge import Bridge, LogThread, T, Trackings, Work
+from .translation import CLOSED
+
+MEMORY = "memory:"
+SQLITE = "sqlite:///"
+
+
+class _House:
+    """One open log: its bridge, and how many hold it. `thread` is None for one that was lent."""
+
+    def __init__(self, bridge: Bridge, thread: LogThread | None) -> None:
+        self.bridge = bridge
+        self.thread = thread
+        self.holders = 0
+
+
+_houses: dict[str, _House] = {}
+_lock = threading.RLock()  # reentrant, and never held while waiting: the collector may let go of a lease at any time
+
+
+class Lease:
+    """One holder's use of an open log, by a thread. Raises InterfaceError once it was given back."""
+
+    def __init__(self, where: str, *, read_only: bool = False) -> None:
+        house = _enter(where, read_only)
+        self._bridge: Bridge | None = house.bridge
+        self._leave = weakref.finalize(self, _leave, house)
+        self._leave.atexit = False  # what was acknowledged is on the disk
+        self._thread = house.thread
+        if house.thread is not None:
+            try:
+                house.thread.wait_open()
+            except BaseException:
+                self.close()
+                raise
+
+    def call(self, work: Work[T]) -> T:
+        """Do something with the log and wait for it. Raises the library's errors."""
+        return self._open().call(work)
+
+    def start(self, work: Work[T]) -> "Future[T]":
+        """Begin to do something with the log."""
+        return self._open().start(work)
+
+    @property
+    def trackings(self) -> Trackings:
+        """Tells of trackings that moved."""
+        return self._open().trackings
+
+    def close(self) -> None:
+        """Give the log back; if nobody else holds it, it is closed when this returns. Safe to call twice."""
+        self._bridge = None
+        if self._leave() and self._thread is not None:
+            self._thread.join()
+
+    def _open(self) -> Bridge:
+        if self._bridge is None:
+            raise InterfaceError(CLOSED)
+        return self._bridge
+
+
+@contextmanager
+def lend(log: Log, where: str) -> Iterator[None]:
+    """Let applications of this process use an open log: the one that their `HANSARD_LOG` names as `where`.
+
+    To be entered and left on the log's loop; applications call it from threads.
+    """
+    name, bridge = _name(where), Bridge()
+    bridge.lead_to(log)
+    with _lock:
+        if name in _houses:
+            raise InterfaceError(f"{where} is open in this process already; lend it before it is used.")
+        house = _houses[name] = _House(bridge, None)
+    try:
+        yield
+    finally:
+        bridge.cut()
+        with _lock:
+            if _houses.get(name) is house:
+                del _houses[name]
+
+
+def _name(where: str) -> str:
+    if where.startswith(MEMORY):
+        return where
+    return str(Path(where.removeprefix(SQLITE)).resolve())
+
+
+def _enter(where: str, read_only: bool) -> _House:
+    name = _name(where)
+    with _lock:
+        house = _houses.get(name) or (_houses.get(f"{name} (read only)") if read_only else None)
+        closing = None
+        if house is not None and house.thread is not None and not house.holders:
+            closing, house = house.thread, None
+        if house is None:
+            thread = LogThread(lambda: Log(_engine(where, name, read_only)), closing)
+            house = _House(thread, thread)
+            if where != MEMORY:
+                _houses[f"{name} (read only)" if read_only else name] = house
+        house.holders += 1
+        return house
+
+
+def _leave(house: _House) -> bool:
+    """Whether that was the last one, and the log is being closed."""
+    with _lock:
+        house.holders -= 1
+        if house.holders or house.thread is None:
+            return False
+        house.thread.stop()
+        return True
+
+
+def _engine(where: str, name: str, read_only: bool) -> Engine:
+    if not where.startswith(MEMORY):
+        return SqliteEngine(name, read_only=read_only)
+    return MemoryEngine()

@@ -1,0 +1,193 @@
+"""Applications and projections of the eventsourcing library, by its own test-cases, over memory and SQLite."""
+
+import os
+import tempfile
+from threading import Lock
+from typing import Any
+from unittest import TestCase, mock
+
+import pytest
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate
+from eventsourcing.persistence import Tracking
+from eventsourcing.projection import ProjectionRunner
+from eventsourcing.tests import application as their_applications
+from eventsourcing.tests import persistence as theirs
+from eventsourcing.tests import projection as their_projections
+from eventsourcing.utils import Environment
+
+from hansard.log.library import (
+    LogAggregateRecorder,
+    LogApplicationRecorder,
+    LogFactory,
+    LogProcessRecorder,
+    LogTrackingRecorder,
+)
+
+MODULE = {"PERSISTENCE_MODULE": "hansard.log.library"}
+
+
+class OverMemory(TestCase):
+    """The environment names a log in memory."""
+
+    settings: dict[str, str] = {"HANSARD_LOG": "memory:"}
+
+    def setUp(self) -> None:
+        patch = mock.patch.dict(os.environ, MODULE | self.settings)
+        patch.start()
+        self.addCleanup(patch.stop)
+        super().setUp()
+
+
+class OverSqlite(OverMemory):
+    """The environment names a log in a file, and another one for the projection that writes events of its own."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.settings = {
+            "HANSARD_LOG": f"{directory.name}/hansard.db",
+            "COUNTERS_HANSARD_LOG": f"{directory.name}/counters.db",
+        }
+        super().setUp()
+
+
+class Counts(LogTrackingRecorder, their_projections.EventCountersView):
+    """How many events there were, in memory; counted once each, because their trackings are recorded once."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._created = self._subsequent = 0
+        self._lock = Lock()
+
+    def get_created_event_counter(self) -> int:
+        return self._created
+
+    def get_subsequent_event_counter(self) -> int:
+        return self._subsequent
+
+    def incr_created_event_counter(self, tracking: Tracking) -> None:
+        with self._lock:
+            self._insert((), tracking)
+            self._created += 1
+        self.log.trackings.tell()
+
+    def incr_subsequent_event_counter(self, tracking: Tracking) -> None:
+        with self._lock:
+            self._insert((), tracking)
+            self._subsequent += 1
+        self.log.trackings.tell()
+
+
+class ExampleCases(their_applications.ExampleApplicationTestCase):
+    expected_factory_topic = "hansard.log.library.factory:LogFactory"
+
+
+class ViewCases(their_projections.EventCountersViewTestCase):
+    def construct_event_counters_view(self) -> Counts:
+        self.factory = LogFactory(Environment("view", dict(os.environ)))
+        self.addCleanup(self.factory.close)
+        view = self.factory.tracking_recorder(Counts)
+        assert isinstance(view, Counts)
+        return view
+
+
+class CountersCases(their_projections.AggregateEventCountersProjectionTestCase):
+    view_class = Counts
+
+
+class TestExampleOverMemory(OverMemory, ExampleCases):
+    pass
+
+
+class TestExampleOverSqlite(OverSqlite, ExampleCases):
+    pass
+
+
+@pytest.mark.filterwarnings("always::DeprecationWarning")  # one of them looks for a warning
+class TestApplicationOverMemory(OverMemory, their_applications.ApplicationTestCase):
+    pass
+
+
+@pytest.mark.filterwarnings("always::DeprecationWarning")
+class TestApplicationOverSqlite(OverSqlite, their_applications.ApplicationTestCase):
+    def test_save_returns_recording_event(self) -> None:
+        """All their applications share one file here, so positions begin where the first one ended."""
+        with Application[Any]() as application:
+            recordings = application.save(Aggregate(), Aggregate())
+            assert [recording.notification.id for recording in recordings] == [1, 2]
+
+
+class TestViewOverMemory(OverMemory, ViewCases):
+    pass
+
+
+class TestViewOverSqlite(OverSqlite, ViewCases):
+    pass
+
+
+class TestCountersOverMemory(OverMemory, CountersCases):
+    pass
+
+
+class TestCountersOverSqlite(OverSqlite, CountersCases):
+    pass
+
+
+class TestEventSourcedProjectionOverMemory(OverMemory, their_projections.EventSourcedProjectionTestCase):
+    pass
+
+
+class TestEventSourcedProjectionOverSqlite(OverSqlite, their_projections.EventSourcedProjectionTestCase):
+    pass
+
+
+class FactoryCases(theirs.InfrastructureFactoryTestCase[LogFactory]):
+    def setUp(self) -> None:
+        self.env = Environment("TestCase", dict(os.environ) | MODULE | {"HANSARD_LOG": "memory:"})
+        super().setUp()
+
+    def expected_factory_class(self) -> type[LogFactory]:
+        return LogFactory
+
+    def expected_aggregate_recorder_class(self) -> type[LogAggregateRecorder]:
+        return LogAggregateRecorder
+
+    def expected_application_recorder_class(self) -> type[LogApplicationRecorder]:
+        return LogApplicationRecorder
+
+    def expected_tracking_recorder_class(self) -> type[LogTrackingRecorder]:
+        return LogTrackingRecorder
+
+    def tracking_recorder_subclass(self) -> type[LogTrackingRecorder]:
+        return Counted
+
+    def expected_process_recorder_class(self) -> type[LogProcessRecorder]:
+        return LogProcessRecorder
+
+
+class Counted(LogTrackingRecorder):
+    """A recorder of an application's own, found by its topic."""
+
+
+class TestFactory(FactoryCases):
+    pass
+
+
+def test_a_projection_is_told_at_once_that_it_may_stop_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own recorders look again after 100 ms; ours are woken."""
+    for name, value in (MODULE | {"HANSARD_LOG": "memory:wait"}).items():
+        monkeypatch.setenv(name, value)
+    with ProjectionRunner(
+        application_class=Application[Any],
+        projection_class=their_projections.AggregateEventCountersProjection,
+        view_class=Counts,
+    ) as runner:
+        for _ in range(20):
+            recordings = runner.app.save(Aggregate())
+            runner.projection.view.wait("Application", recordings[-1].notification.id, timeout=5)
+        assert runner.projection.view.get_created_event_counter() == 20
+
+
+# What is only shared here is no test of its own.
+del ExampleCases, ViewCases, CountersCases, FactoryCases, OverMemory, OverSqlite
