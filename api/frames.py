@@ -9,7 +9,7 @@ from ..domain.catalogue import explain
 from ..domain.commands import parse_command
 from ..domain.errors import BadCursor, Invalid, TooLarge
 from ..domain.ids import NAME_PATTERN, Name, SessionId, Version
-from ..domain.model import CommandData
+from ..domain.model import CommandData, Count, Whole
 from ..log.records import Producer
 from .delivery.lens import Reading
 from .json_input import read_json
@@ -18,10 +18,11 @@ _is_name = re.compile(NAME_PATTERN).match
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
-After = Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=200)]
+After = Whole | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
-Count = Annotated[int, Field(ge=0, strict=True)]
 MAX_SESSIONS = 1_000
+SESSION_PLACE = r"^(end|[0-9]{1,18})$"
+LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
 
 
 class _Frame(BaseModel):
@@ -32,7 +33,7 @@ class Hello(_Frame):
     """The first frame."""
 
     frame: Literal["hello"]
-    protocol: Annotated[int, Field(ge=1, le=1, strict=True)] = 1
+    protocol: Annotated[Whole, Field(ge=1, le=1)] = 1
     token: str | None = None
     participant: Name | None = None
     kind: str | None = None
@@ -92,8 +93,8 @@ class ProducerModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Name
-    epoch: Annotated[int, Field(ge=1, le=2**53, strict=True)]
-    seq: Annotated[int, Field(ge=0, le=2**53, strict=True)]
+    epoch: Annotated[Whole, Field(ge=1, le=2**53)]
+    seq: Annotated[Whole, Field(ge=0, le=2**53)]
 
 
 class CommandFrame(_Frame):
@@ -171,22 +172,20 @@ def _name(value: object) -> bool:
 
 def log_place(after: int | str, epoch: str) -> int | str:
     """The position that an `after` of the whole log means: 0, `end`, or a cursor. Raises BadCursor."""
-    if after in (0, "0", "end"):
-        return "end" if after == "end" else 0
-    of_epoch, _, place = str(after).rpartition(".")
-    if isinstance(after, int) or not (place.isascii() and place.isdigit()) or len(place) > 18 or not of_epoch:
+    place = str(after)
+    if not re.fullmatch(LOG_PLACE, place):
         raise BadCursor(f"{after!r} is no cursor of a log; use 0, 'end', or one that the gateway gave you.")
-    if of_epoch != epoch:
+    of_epoch, _, position = place.rpartition(".")
+    if of_epoch and of_epoch != epoch:
         raise BadCursor(
             f"{after!r} is a place in another log (this one's epoch is {epoch}); start from 0.", epoch=epoch
         )
-    return int(place)
+    return position if position == "end" else int(position)
 
 
 def session_place(after: int | str) -> int | str:
     """The version that an `after` of a session means. Raises BadCursor."""
-    if after == "end" or (isinstance(after, int) and 0 <= after < 2**62):
-        return after
-    if isinstance(after, str) and after.isascii() and after.isdigit() and len(after) <= 18:
-        return int(after)
-    raise BadCursor(f"{after!r} is no version of a session; use a number, or 'end'.")
+    place = str(after)
+    if not re.fullmatch(SESSION_PLACE, place):
+        raise BadCursor(f"{after!r} is no version of a session; use a number, or 'end'.")
+    return place if place == "end" else int(place)

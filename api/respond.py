@@ -6,10 +6,14 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
-from ..domain.errors import HansardError, Invalid, NotFound, TooLarge, Unauthenticated
+from ..domain.errors import HansardError, NotFound, TooLarge, Unauthenticated
 
 _logger = logging.getLogger(__name__)
+http_logger = logging.getLogger(f"{__name__}.http")
+"""For aiohttp. Bytes that are no HTTP are answered with 400 and are no fault of ours, so they are not logged."""
+http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 PROBLEM = "application/problem+json"
 
 
@@ -49,10 +53,8 @@ async def problems(
         if error.status < 400:
             raise
         return _of_http(error, "invalid", error.reason)
-    except (ConnectionError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, ConnectionError):
-            raise
-        return problem_response(Invalid("The request cannot be read."))
+    except ConnectionError:
+        raise
     except Exception:  # whatever it is, the client gets a problem and the log the traceback
         _logger.exception("%s %s failed", request.method, request.path)
         return problem_response(HansardError("The gateway failed at this request; nothing more is known here."))

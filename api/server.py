@@ -21,7 +21,7 @@ from .logs import make_log
 from .openapi import openapi
 from .origin import Origins
 from .query import session_of
-from .respond import json_response, problem_response, problems
+from .respond import http_logger, json_response, problem_response, problems
 from .settings import Settings
 from .sockets import Sockets
 from .streams import SSE, Streams
@@ -98,7 +98,13 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         houses = await stack.enter_async_context(Houses(lambda tenant: make_log(settings.log, tenant), tasks))
         gateway = Gateway(settings, houses, tasks)
-        runner = web.AppRunner(gateway.app(), access_log=None, shutdown_timeout=settings.drain, handle_signals=False)
+        runner = web.AppRunner(
+            gateway.app(),
+            access_log=None,
+            logger=http_logger,
+            shutdown_timeout=settings.drain,
+            handle_signals=False,
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)

@@ -102,6 +102,7 @@ class BadCursor(Invalid):
 
     code = "bad_cursor"
     title = "That place in the log does not exist"
+    status = 404
 
 
 class Conflict(Refused):
@@ -138,6 +139,7 @@ class PatchFailed(Refused):
 
     code = "patch_failed"
     title = "The patch does not apply"
+    status = 409  # RFC 5789 §2.2: it cannot be applied to the state as it is
 
 
 class NotFound(Refused):

@@ -8,14 +8,25 @@ decided and has no place yet; a `Decision` is what `decide` answers.
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
 
 Kind = Literal["agent", "user", "service"]
 KINDS: tuple[str, ...] = get_args(Kind)
-Count = Annotated[int, Field(ge=0, strict=True)]
-"""A number that counts: no text, no fraction, no truth value passes for one."""
+
+
+def _whole(number: object) -> object:
+    """JSON knows one kind of number, and writes some whole ones as 1.0."""
+    if isinstance(number, float) and number.is_integer() and abs(number) <= 2**53:
+        return int(number)
+    return number
+
+
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+"""A whole number: no text, no fraction, no truth value passes for one."""
+Count = Annotated[Whole, Field(ge=0)]
+"""A number that counts."""
 
 
 class Actor(NamedTuple):

@@ -71,7 +71,7 @@ COMMANDS_REFUSED: dict[str, tuple[str, str]] = {
     "text is empty": (COMMAND % ('"message.post"', '{"message":"m","text":""}'), "invalid"),
     "neither text nor parts": (COMMAND % ('"message.post"', '{"message":"m"}'), "invalid"),
     "an index that is true": (COMMAND % ('"message.delta"', '{"message":"m","index":true,"text":"x"}'), "invalid"),
-    "an index that is 1.0": (COMMAND % ('"message.delta"', '{"message":"m","index":1.0,"text":"x"}'), "invalid"),
+    "an index that is 1.5": (COMMAND % ('"message.delta"', '{"message":"m","index":1.5,"text":"x"}'), "invalid"),
     "a huge index": (
         COMMAND % ('"message.delta"', '{"message":"open","index":' + "9" * 40 + ',"text":"x"}'),
         "invalid",
