@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..domain.model import Command
 from ..log.records import Appended
 from .allowance import Allowance
 from .answers import Answers
+from .clock import CLOCK
 from .closing import SERVER_ERROR, SHUTDOWN, Closing, closing_for
 from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
@@ -30,6 +31,8 @@ MAX_UNREADABLE = 100
 MAX_PENDING = 4_096
 """Commands of one connection that may wait for their commit; beyond that nothing more is read from it."""
 PROTOCOL = 1
+_CONTENT = (WSMsgType.TEXT, WSMsgType.BINARY)
+_ENDED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
 class Duplex(web.WebSocketResponse):
@@ -95,15 +98,17 @@ class Socket(TransportSink):
 
     async def serve(self) -> None:
         """Handle messages until the connection ends. Raises Invalid when too many cannot be read."""
-        async for message in self._ws:
+        receive = self._ws.receive
+        while (message := await receive()).type not in _ENDED:
             self._heard = time.monotonic()
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                await self._room()
+            if message.type in _CONTENT:
+                if self._pending >= MAX_PENDING or not self.drained.is_set():
+                    await self._room()
                 await self._message(message.data)
 
     async def handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
-        now = datetime.now(UTC)
+        now = CLOCK.now(self._heard)
         share = size // max(1, len(frames))
         for frame in frames:
             if self._leaving or self.closed:

@@ -1,0 +1,25 @@
+"""The time at which things come in. Writing a time out takes longer than reading it, so that what comes in one
+millisecond shares one."""
+
+from datetime import UTC, datetime
+
+STEP = 0.001
+
+
+class Clock:
+    """Tells the time in UTC, at most a millisecond late, and never an earlier one than before it (unless the system's
+    clock was set back)."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._now = datetime.now(UTC)
+
+    def now(self, monotonic: float) -> datetime:
+        """The time; `monotonic` is what `time.monotonic` told just now."""
+        if monotonic >= self._until:
+            self._until = monotonic + STEP
+            self._now = datetime.now(UTC)
+        return self._now
+
+
+CLOCK = Clock()
