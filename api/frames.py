@@ -9,7 +9,7 @@ from ..domain.catalogue import explain
 from ..domain.commands import parse_command
 from ..domain.errors import BadCursor, Invalid, TooLarge
 from ..domain.ids import NAME_PATTERN, Name, SessionId, Version
-from ..domain.model import CommandData, Count, Whole
+from ..domain.model import WHOLE, CommandData, Count
 from ..log.records import Producer
 from .delivery.lens import Reading
 from .json_input import read_json
@@ -18,7 +18,7 @@ _is_name = re.compile(NAME_PATTERN).match
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
-After = Whole | Annotated[str, Field(max_length=200)]
+After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
 SESSION_PLACE = r"^(end|[0-9]{1,18})$"
@@ -33,7 +33,7 @@ class Hello(_Frame):
     """The first frame."""
 
     frame: Literal["hello"]
-    protocol: Annotated[Whole, Field(ge=1, le=1)] = 1
+    protocol: Annotated[int, Field(ge=1, le=1, strict=True), WHOLE] = 1
     token: str | None = None
     participant: Name | None = None
     kind: str | None = None
@@ -93,8 +93,8 @@ class ProducerModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Name
-    epoch: Annotated[Whole, Field(ge=1, le=2**53)]
-    seq: Annotated[Whole, Field(ge=0, le=2**53)]
+    epoch: Annotated[int, Field(ge=1, le=2**53, strict=True), WHOLE]
+    seq: Annotated[int, Field(ge=0, le=2**53, strict=True), WHOLE]
 
 
 class CommandFrame(_Frame):

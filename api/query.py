@@ -48,7 +48,8 @@ def events_query(request: web.Request) -> EventsQuery:
     """Read an events query; `types` is a list separated by commas. `Last-Event-ID` takes precedence over `after`."""
     members = _members(request)
     if "types" in members:
-        members["types"] = tuple(each for each in str(members["types"]).split(",") if each)
+        types = str(members["types"])
+        members["types"] = tuple(types.split(",")) if types else ()
     last = request.headers.get("Last-Event-ID")
     if last:
         members["after"] = last

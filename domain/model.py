@@ -23,10 +23,10 @@ def _whole(number: object) -> object:
     return number
 
 
-Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
-"""A whole number: no text, no fraction, no truth value passes for one."""
-Count = Annotated[Whole, Field(ge=0)]
-"""A number that counts."""
+WHOLE = BeforeValidator(_whole)
+"""Stands last at a strict int: no text, no fraction, no truth value passes for a whole number."""
+Count = Annotated[int, Field(ge=0, le=2**53, strict=True), WHOLE]
+"""A number that counts, exact to every JSON reader."""
 
 
 class Actor(NamedTuple):

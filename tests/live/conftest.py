@@ -37,10 +37,21 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client without limits on connections."""
+async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client without limits on connections. It ends all of them, also those that a test has left or cut."""
+    opened: list[aiohttp.ClientWebSocketResponse] = []
+    connect = aiohttp.ClientSession._ws_connect
+
+    async def recorded(session: aiohttp.ClientSession, *args: Any, **more: Any) -> aiohttp.ClientWebSocketResponse:
+        opened.append(await connect(session, *args, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_ws_connect", recorded)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         yield session
+        for ws in opened:
+            if (connection := ws._response.connection) is not None:
+                connection.close()
 
 
 @pytest.fixture
