@@ -1,0 +1,224 @@
+"""The gateway is killed while messages are streamed: whatever it acknowledged is there afterwards, once.
+
+The full run, 15 kills during 10,000 appends:
+
+    HANSARD_KILLS=15 HANSARD_APPENDS=10000 pytest tests/live/test_crash.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+import pytest
+
+from hansard.log.records import Record
+from hansard.log.sqlite import SqliteEngine
+from hansard.testing.wire import Closed, Follower, Frame, Stream, Wire
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Process
+
+    Serve = Callable[..., Awaitable[Process]]
+
+KILLS = int(os.environ.get("HANSARD_KILLS", "3"))
+APPENDS = int(os.environ.get("HANSARD_APPENDS", "2000"))
+WRITERS = 6
+WINDOW = 32
+LOST = (Closed, aiohttp.ClientError, ConnectionError, TimeoutError)
+
+
+class Writer:
+    """One participant's connection after connection: sends in order, keeps what was not answered, sends it again."""
+
+    def __init__(self, name: str, commands: Iterator[Frame]) -> None:
+        self.name = name
+        self.acks: dict[str, Frame] = {}
+        self.sent: dict[str, Frame] = {}
+        self.repeated = 0
+        self.over = False
+        self._commands = commands
+        self._waiting: deque[Frame] = deque()
+
+    async def run(self, http: aiohttp.ClientSession, url: str) -> None:
+        """Until everything is acknowledged."""
+        while not self.over:
+            with contextlib.suppress(*LOST):
+                wire = await Wire.open(http, url, participant=self.name, kind="agent")
+                for frame in self._waiting:
+                    await wire.send(frame)
+                while not self.over:
+                    await self._fill(wire)
+                    await wire.step()
+                    self._settle(wire)
+            await asyncio.sleep(0.02)
+
+    async def _fill(self, wire: Wire) -> None:
+        while len(self._waiting) < WINDOW and (frame := next(self._commands, None)) is not None:
+            self._waiting.append(frame)
+            self.sent[frame["id"]] = frame
+            await wire.send(frame)
+
+    def _settle(self, wire: Wire) -> None:
+        for id, answer in wire.answers.items():
+            assert answer["frame"] == "ack", answer
+            self.acks[id] = answer
+            self.repeated += answer.get("repeated", False)
+        wire.answers.clear()
+        while self._waiting and self._waiting[0]["id"] in self.acks:
+            self._waiting.popleft()
+        self.over = not self._waiting and len(self.sent) >= APPENDS // WRITERS
+
+
+def script(name: str, session: str) -> Iterator[Frame]:
+    """Messages streamed token by token, and now and then an event of a producer."""
+    number = seq = 0
+    for turn in range(10**6):
+        message = f"{name}-{turn}"
+        steps: list[tuple[str, Any]] = [("message.start", {"message": message})]
+        steps += [("message.delta", {"message": message, "index": n, "text": f"«{turn}.{n}»"}) for n in range(30)]
+        steps += [
+            ("message.complete", {"message": message, "deltas": 30}),
+            ("custom.record", {"type": "x.n", "data": {"turn": turn}}),
+        ]
+        for do, data in steps:
+            if number >= APPENDS // WRITERS:
+                return
+            producer = {"producer": {"id": name, "epoch": 1, "seq": seq}} if do == "custom.record" else {}
+            seq += bool(producer)
+            number += 1
+            yield {"frame": "command", "id": f"{name}:{number}", "session": session, "do": do, "data": data, **producer}
+
+
+async def follow(http: aiohttp.ClientSession, url: str, follower: Follower, where: Frame, over: asyncio.Event) -> None:
+    """Follow over sockets, each resumed from where the last one got to."""
+    session = where.get("session")
+    while not over.is_set():
+        with contextlib.suppress(*LOST):
+            wire = await Wire.open(http, url, participant="reader")
+            follower.resume()
+            wire.follow("f", {("f", session): follower})
+            after = follower.at if session else f"{wire.welcome['epoch']}.{follower.at}"
+            await wire.send({"frame": "subscribe", "sub": "f", **where, "after": after})
+            while not over.is_set():
+                await wire.step()
+        await asyncio.sleep(0.02)
+
+
+async def stream(http: aiohttp.ClientSession, url: str, follower: Follower, over: asyncio.Event) -> None:
+    """The same over server-sent events."""
+    last: str | None = None
+    while not over.is_set():
+        with contextlib.suppress(*LOST):
+            follower.resume()
+            async with Stream.open(http, f"{url}/v1/sessions/s0/events", follower, last=last) as source:
+                while await source.step():
+                    last = source.last
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+async def test_what_was_acknowledged_survives_being_killed(
+    http: aiohttp.ClientSession, serve: Serve, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    gateway = await serve(port=port)
+    setup = await Wire.open(http, gateway.url, participant="setup")
+    for number in range(2):
+        await setup.command(f"s{number}", "session.open", {})
+    writers = [Writer(f"w{n}", script(f"w{n}", f"s{n % 2}")) for n in range(WRITERS)]
+    followers = {"s0": Follower(), "s1": Follower(), None: Follower(whole=True)}
+    streamed = Follower()
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        following = [
+            tasks.create_task(
+                follow(http, gateway.url, follower, {"session": session} if session else {"all": True}, over)
+            )
+            for session, follower in followers.items()
+        ]
+        following.append(tasks.create_task(stream(http, gateway.url, streamed, over)))
+        writing = [tasks.create_task(writer.run(http, gateway.url)) for writer in writers]
+        for kill in range(1, KILLS + 1):
+            goal = APPENDS * kill // (KILLS + 1)
+            await until(lambda goal=goal: sum(len(writer.acks) for writer in writers) >= goal)  # type: ignore[misc]
+            await gateway.kill()
+            gateway = await serve(port=port)
+        await asyncio.gather(*writing)
+        total = 2 + sum(len(writer.acks) for writer in writers)
+        await until(lambda: min(followers[None].at, len(streamed.events) + len(followers["s1"].events)) >= total)
+        over.set()
+        assert await gateway.terminate() == 0
+        await asyncio.gather(*following)
+    records = await stored(tmp_path / "log.db")
+    check(records, writers)
+    assert len(records) == total == len(followers[None].events)
+    assert streamed.events == followers["s0"].events
+    for session, follower in followers.items():
+        assert follower.gaps == []
+        wires = [orjson.loads(record.wire()) for record in records if session in (None, record.session)]
+        assert follower.events == wires
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Let others go on until `done`."""
+    for _ in range(60_000):
+        if done():
+            return
+        await asyncio.sleep(random.random() * 0.01)
+    raise AssertionError("it takes too long")
+
+
+async def stored(path: Path) -> list[Record]:
+    """Everything in the log's file."""
+    engine = SqliteEngine(path, read_only=True)
+    await engine.open()
+    try:
+        return await engine.read_log(0, 10**6)
+    finally:
+        await engine.close()
+
+
+def check(records: list[Record], writers: list[Writer]) -> None:
+    """Positions and versions are dense; every acknowledged command is there, where it was said to be, once."""
+    assert [record.position for record in records] == list(range(1, len(records) + 1))
+    for session in ("s0", "s1"):
+        versions = [record.version for record in records if record.session == session]
+        assert versions == list(range(1, len(versions) + 1))
+    seen = [identity(orjson.loads(record.data)) for record in records[2:]]
+    assert len(set(seen)) == len(seen), "something was written twice"
+    by_place = {(record.session, record.version): orjson.loads(record.data) for record in records}
+    said = set(seen)
+    for writer in writers:
+        assert len(writer.acks) == len(writer.sent) == APPENDS // WRITERS
+        for id, ack in writer.acks.items():
+            command = writer.sent[id]
+            expected = expected_of(writer.name, command)
+            assert expected in said, f"{id} was acknowledged and is not there"
+            if ack["versions"]:
+                assert identity(by_place[ack["session"], ack["versions"][0]]) == expected
+
+
+def identity(stored: Frame) -> tuple[Any, ...]:
+    """What must not be there twice."""
+    data = stored["data"]
+    return (stored["type"], stored["actor"], data.get("message"), data.get("index"), data.get("text"), data.get("turn"))
+
+
+def expected_of(actor: str, command: Frame) -> tuple[Any, ...]:
+    """The same, of what a command should have become."""
+    data, do = command["data"], command["do"]
+    type = {"message.start": "message.started", "message.complete": "message.completed"}.get(do, do)
+    if do == "custom.record":
+        return ("x.n", actor, None, None, None, data["data"]["turn"])
+    return (type, actor, data["message"], data.get("index"), data.get("text"), None)
