@@ -7,11 +7,13 @@ stopped.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..domain.custom import APPLICATION_PATTERN
 from ..domain.errors import Conflict, Invalid
 from ..domain.ids import SessionId, Version
 from ..domain.session import State, evolve
@@ -115,7 +117,7 @@ def _folded(state: State, entry: Entry) -> State:
         folded = evolve(state, entry.event)
     except Exception as error:
         raise Invalid(f"{entry.origin}: {entry.event.type} does not follow from what was before ({error!r}).") from None
-    if folded.session.status == "none":
+    if folded.session.status == "none" and not re.match(APPLICATION_PATTERN, entry.event.type):
         raise Invalid(f"{entry.origin}: a session begins with session.opened, not with {entry.event.type}.")
     return folded
 

@@ -2,6 +2,9 @@
 
 An application registers a pydantic model for a type (`catalogue.register`) and has it validated; a type that nobody
 registered here is stored and streamed all the same. The rules know nothing of them.
+
+Types named `app.…` no command can record: an application writes them into the log itself. So whoever reads one knows
+that no client of a gateway has made it, also after an export and an import.
 """
 
 from typing import Annotated, ClassVar
@@ -15,6 +18,7 @@ from .model import Command, CommandData, Decision, Event, EventData, Fact
 
 SUBJECT = "custom"
 CUSTOM_PATTERN = r"^x(\.[a-z][a-z0-9_]*)+$"
+APPLICATION_PATTERN = r"^app(\.[a-z][a-z0-9_]*)+$"
 CustomType = Annotated[str, StringConstraints(pattern=CUSTOM_PATTERN, max_length=128)]
 
 

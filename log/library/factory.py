@@ -1,5 +1,6 @@
 """What the library constructs a log's recorders by."""
 
+import re
 from threading import RLock
 from typing import Any
 
@@ -7,6 +8,7 @@ from eventsourcing.domain import TAggregateID
 from eventsourcing.persistence import InfrastructureFactory, InterfaceError, Mapper, Transcoder
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
+from ...domain.ids import NAME_PATTERN
 from .lending import MEMORY, Lease
 from .mapper import EnvelopeMapper
 from .recorders import LogAggregateRecorder, LogApplicationRecorder, LogProcessRecorder, LogTrackingRecorder
@@ -36,13 +38,15 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
         where = self.env.get(self.LOG)
         if not where:
             raise OSError(f"Set {self.LOG} to the log's path, or to memory:.")
-        type = self.env.get(self.ORIGINATOR_ID_TYPE, "uuid").lower()
-        if type not in ("uuid", "text"):
-            raise OSError(f"{self.ORIGINATOR_ID_TYPE} is uuid or text, not {type!r}.")
+        ids = self.env.get(self.ORIGINATOR_ID_TYPE, "uuid").lower()
+        if ids not in ("uuid", "text"):
+            raise OSError(f"{self.ORIGINATOR_ID_TYPE} is uuid or text, not {ids!r}.")
         self._where = where
         self._read_only = strtobool(self.env.get(self.READ_ONLY, "no"))
-        self._ids = Ids(uuid=type == "uuid")
+        self._ids = Ids(uuid=ids == "uuid")
         self._actor = self.env.get(self.ACTOR, EnvelopeMapper.actor)
+        if len(self._actor) > 128 or re.fullmatch(NAME_PATTERN, self._actor) is None:
+            raise OSError(f"{self.ACTOR} is a participant's id, of A-Z a-z 0-9 . _ : @ + -; not {self._actor!r}.")
         self._leases: dict[bool, Lease] = {}
         self._closed = False
         self._lock = RLock()
@@ -58,12 +62,19 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
     def mapper(
         self, transcoder: Transcoder | None = None, mapper_class: type[Mapper[TAggregateID]] | None = None
     ) -> Mapper[TAggregateID]:
-        """An `EnvelopeMapper`, unless another class is given or named by `MAPPER_TOPIC`."""
+        """An `EnvelopeMapper`, or the subclass that is given or named by `MAPPER_TOPIC`.
+
+        Raises OSError for any other: it would look up what a client of a gateway called an event.
+        """
         if mapper_class is None and not self.env.get(self.MAPPER_TOPIC):
             mapper_class = EnvelopeMapper
         mapper = super().mapper(transcoder, mapper_class)
-        if isinstance(mapper, EnvelopeMapper):
-            mapper.actor = self._actor
+        if not isinstance(mapper, EnvelopeMapper):
+            raise OSError(
+                f"{type(mapper).__name__} cannot read this log: it would import what a client names as a type. "
+                f"Let {self.MAPPER_TOPIC} be a subclass of hansard.log.library:EnvelopeMapper."
+            )
+        mapper.actor = self._actor
         return mapper
 
     def aggregate_recorder(self, purpose: str = "events") -> LogAggregateRecorder:

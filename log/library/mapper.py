@@ -1,8 +1,9 @@
 """Domain events as envelopes.
 
 An event whose class has a name (`names`) is stored as one of our envelopes, so that a gateway serves it like any other.
-A class without a name is stored in the library's own way, under its import path. What is read under a name that no
-class here has, such as what a client said in a session, becomes a `SessionEvent`; nothing is ever imported for it.
+A class without a name is stored in the library's own way, under its import path. Everything else, such as what a client
+said in a session, is read as a `SessionEvent`: no class is looked for by its type, and nothing imported for it. What
+became one of the application's classes has therefore been written by an application.
 """
 
 from base64 import b64decode, b64encode
@@ -35,11 +36,18 @@ _APART = ("originator_id", "originator_version", "originator_topic", "timestamp"
 
 @dataclass(frozen=True)
 class SessionEvent:
-    """An event that no class of the application stands for: one of Hansard's own, or of another application."""
+    """An event that no class of the application stands for: one of Hansard's own, of a client's, or of another
+    application."""
 
     originator_id: UUID | str
     originator_version: int
     event: Event
+
+    def mutate(self, aggregate: Any) -> Any:
+        """Pass over the aggregate, whose next event comes after this one."""
+        if aggregate is not None:
+            aggregate.version = self.originator_version
+        return aggregate
 
 
 class EnvelopeMapper(Mapper[TAggregateID]):
@@ -64,7 +72,7 @@ class EnvelopeMapper(Mapper[TAggregateID]):
         """The event as it was; a `SessionEvent`, if its name is nobody's here."""
         named = find_class(stored_event.topic)
         if named is None and ":" in stored_event.topic:
-            # An import path: no client can store one, because there are no such event types.
+            # An import path: it was in an `app.stored`, which no client can record.
             return super().to_domain_event(stored_event)
         try:
             event = self._session_event(stored_event) if named is None else self._named(stored_event, named)
@@ -108,7 +116,14 @@ class EnvelopeMapper(Mapper[TAggregateID]):
     def _session_event(self, stored_event: StoredEvent) -> SessionEvent:
         id, version = stored_event.originator_id, stored_event.originator_version
         position = Position(stored_event.id if isinstance(stored_event, Notification) else 0)
-        return SessionEvent(id, version, decode(stored_event.state, position, str(id), Version(version)))
+        state = stored_event.state
+        try:
+            event = decode(state, position, str(id), Version(version))
+        except Invalid:
+            # A gateway that does not know the model of a custom type takes any payload.
+            unread = orjson.dumps(orjson.loads(state) | {"type": "x.unread"})
+            event = decode(unread, position, str(id), Version(version))._replace(type=stored_event.topic)
+        return SessionEvent(id, version, event)
 
     def _seal(self, data: bytes) -> bytes:
         if not data.startswith(b"{"):

@@ -1,13 +1,14 @@
 """Names for event classes, in place of import paths.
 
-    @name_event("x.order.shipped")
+    @name_event("app.order.shipped")
     class Shipped(Aggregate.Event): ...
 
-    name_aggregate("x.order", Order)        # Order.Created is x.order.created, Order.ItemAdded x.order.item_added
+    name_aggregate("app.order", Order)      # Order.Created is app.order.created, Order.ItemAdded app.order.item_added
 
 What is stored under a name can be read in any language, and outlives a class that moves. And it is found again by its
 name alone: the library's own `resolve_topic` imports whatever module a string names, which must never happen to a
-string that a client of the gateway has stored.
+string that a client of the gateway has stored. Names begin with `app.`, because no client can write such a type: what
+is read under one of them is what an application wrote.
 """
 
 import re
@@ -16,8 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from eventsourcing.domain import CanInitAggregate, CanMutateAggregate
 
-from ...domain.catalogue import model_of
-from ...domain.ids import TYPE_PATTERN
+from ...domain.custom import APPLICATION_PATTERN
+from .stored import STORED
 
 C = TypeVar("C", bound=type[Any])
 
@@ -37,12 +38,12 @@ _by_class: dict[type[Any], NamedEvent] = {}
 def name_event(name: str, aggregate: type[Any] | None = None) -> Callable[[C], C]:
     """Name an event class; usable as a decorator. An event that creates an aggregate has to say which.
 
-    Raises ValueError for a name that is no event type, is one of Hansard's own, or is taken.
+    Raises ValueError for a name that does not begin with `app.`, is no event type, or is taken.
     """
-    if len(name) > 128 or not re.match(TYPE_PATTERN, name):
-        raise ValueError(f"{name!r} is no event type: use lower-case words between dots, such as x.order.shipped.")
-    if model_of(name) is not None:
-        raise ValueError(f"{name!r} is one of Hansard's own event types; begin yours with x.")
+    if len(name) > 128 or not re.fullmatch(APPLICATION_PATTERN, name):
+        raise ValueError(f"{name!r} is no name: use 'app.', then lower-case words between dots: app.order.shipped.")
+    if name == STORED:
+        raise ValueError(f"{name!r} is what classes without a name are stored as; take another.")
 
     def register(cls: C) -> C:
         if issubclass(cls, CanInitAggregate) and aggregate is None:

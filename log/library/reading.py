@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from ...domain.ids import Position, SessionId
 from ..log import Log
 from ..records import ANYTHING, Record
+from .stored import topic_of
 
 PAGE = 1_000
 WINDOW = 16
@@ -45,7 +46,8 @@ async def read_backward(
 async def read_notifications(
     log: Log, after: int, limit: int, stop: int | None, topics: Collection[str]
 ) -> list[Record]:
-    """The log's events with after < position <= stop and one of these types (of any, if there are none)."""
+    """The log's events with after < position <= stop and one of these topics (of any, if there are none). Engines
+    have no index of types: looking for rare ones reads page after page."""
     found: list[Record] = []
     while len(found) < limit and (stop is None or after < stop):
         size = PAGE if topics else min(limit - len(found), PAGE)
@@ -58,7 +60,7 @@ async def read_notifications(
 
 
 async def read_next(log: Log, after: Position, topics: Collection[str]) -> tuple[list[Record], Position]:
-    """The next events of these types, as soon as there are any, and up to where they were looked for."""
+    """The next events of these topics, as soon as there are any, and up to where they were looked for."""
     async for page in log.follow(after):
         after = page[-1].position
         if found := select(page, topics):
@@ -69,7 +71,9 @@ async def read_next(log: Log, after: Position, topics: Collection[str]) -> tuple
 def select(page: Sequence[Record], topics: Collection[str], stop: int | None = None) -> list[Record]:
     """Those of a page that were asked for."""
     return [
-        record for record in page if (not topics or record.type in topics) and (stop is None or record.position <= stop)
+        record
+        for record in page
+        if (not topics or topic_of(record) in topics) and (stop is None or record.position <= stop)
     ]
 
 

@@ -1,8 +1,10 @@
 """The library's stored events as records of the log, and back, to the byte.
 
-A state that is one of our envelopes (`EnvelopeMapper` makes them) is stored as it is, about the subject that its type
-has. Any other is wrapped: it becomes the `data` of an envelope whose type is the event's topic, about the subject
-`stored`; as it is where it is a JSON object, in base64 otherwise. So whatever the library writes, a gateway can serve.
+A state that is one of our envelopes (`EnvelopeMapper` makes them) is stored as it is. Any other is wrapped in an
+envelope of the type `app.stored`, whose data is the topic and the state: `{"topic":"bank:Opened","state":{…}}` where
+that is a JSON object, `"base64"` in place of `"state"` otherwise. So whatever the library writes can be served,
+exported and imported like any other event; and a topic that is an import path was written by an application, for no
+client can record this type.
 """
 
 import re
@@ -15,16 +17,19 @@ import orjson
 from eventsourcing.persistence import DataError, Notification, StoredEvent
 
 from ...domain import catalogue
+from ...domain.custom import SUBJECT
 from ...domain.envelope import decode, microseconds, timestamp
 from ...domain.errors import Invalid
 from ...domain.ids import NAME_PATTERN, Position, SessionId, Version, new_id
 from ...domain.model import Event
 from ..records import Draft, Record
 
-STORED = "stored"
+STORED = "app.stored"
 _MEMBERS = ("id", "type", "time", "actor", "task", "cause", "audience", "data")
 _DATA = b',"data":'
-_BASE64 = b'{"base64":"'
+_TOPIC = b'{"topic":'
+_STATE = b',"state":'
+_BASE64 = b',"base64":"'
 
 Id = UUID | str
 
@@ -47,9 +52,10 @@ class Ids(NamedTuple):
         """The aggregate of a session."""
         if self.uuid:
             try:
-                return UUID(session)
+                id = UUID(session)
             except ValueError:
                 return session
+            return id if str(id) == session else session  # the same UUID written otherwise is another session
         return session
 
 
@@ -63,13 +69,22 @@ def to_draft(event: StoredEvent, actor: str) -> Draft:
     if catalogue.model_of(event.topic) is not None:
         raise DataError(f"The state is not the envelope of a {event.topic}.")
     now = datetime.now(UTC)
-    head = {"id": new_id(), "type": event.topic, "time": timestamp(now), "actor": actor}
-    return Draft(event.topic, STORED, _wrap(orjson.dumps(head), event.state), microseconds(now))
+    head = {"id": new_id(), "type": STORED, "time": timestamp(now), "actor": actor}
+    return Draft(STORED, SUBJECT, _wrap(orjson.dumps(head), event), microseconds(now))
 
 
 def to_stored(record: Record, id: Id) -> StoredEvent:
     """The event as it was inserted."""
-    return StoredEvent(id, record.version, record.type, _state(record))
+    return StoredEvent(id, record.version, topic_of(record), _state(record))
+
+
+def topic_of(record: Record) -> str:
+    """The topic under which the event was inserted; what nobody inserted has its type."""
+    if record.type != STORED:
+        return record.type
+    data = _data(record)
+    topic: str = orjson.loads(data[len(_TOPIC) : _end_of_topic(data)])
+    return topic
 
 
 def to_notification(record: Record, ids: Ids) -> Notification:
@@ -77,7 +92,7 @@ def to_notification(record: Record, ids: Ids) -> Notification:
     return Notification(
         originator_id=ids.originator(record.session),
         originator_version=record.version,
-        topic=record.type,
+        topic=topic_of(record),
         state=_state(record),
         id=record.position,
     )
@@ -86,7 +101,7 @@ def to_notification(record: Record, ids: Ids) -> Notification:
 def _envelope(event: StoredEvent) -> Event | None:
     """The event whose envelope the state is, in the form and order that the gateway relies on."""
     state = event.state
-    if not state.startswith(b'{"id":"') or not _is_one_line(state):
+    if event.topic == STORED or not state.startswith(b'{"id":"') or not _is_one_line(state):
         return None
     try:
         members = orjson.loads(state)
@@ -97,22 +112,32 @@ def _envelope(event: StoredEvent) -> Event | None:
         return None
 
 
-def _wrap(head: bytes, state: bytes) -> bytes:
-    if not _is_object(state):
-        state = _BASE64 + b64encode(state) + b'"}'
-    return head[:-1] + _DATA + state + b"}"
+def _wrap(head: bytes, event: StoredEvent) -> bytes:
+    state = event.state
+    wrapped = _STATE + state if _is_object(state) else _BASE64 + b64encode(state) + b'"'
+    return head[:-1] + _DATA + _TOPIC + orjson.dumps(event.topic) + wrapped + b"}}"
 
 
 def _state(record: Record) -> bytes:
-    if record.subject != STORED:
+    if record.type != STORED:
         return record.data
-    state = record.data[record.data.index(_DATA) + len(_DATA) : -1]
-    return b64decode(state[len(_BASE64) : -2]) if state.startswith(_BASE64) else state
+    data = _data(record)
+    state = data[_end_of_topic(data) :]
+    return b64decode(state[len(_BASE64) : -2]) if state.startswith(_BASE64) else state[len(_STATE) : -1]
+
+
+def _data(record: Record) -> bytes:
+    return record.data[record.data.index(_DATA) + len(_DATA) : -1]
+
+
+def _end_of_topic(data: bytes) -> int:
+    """The first comma before a quotation mark: inside of JSON text there is a backslash between the two."""
+    return data.index(b',"')
 
 
 def _is_object(state: bytes) -> bool:
-    """Whether the state can stand as JSON in an envelope, and is not mistaken for one in base64."""
-    if not state.startswith(b"{") or state.startswith(_BASE64) or not _is_one_line(state):
+    """Whether the state can stand as JSON in an envelope."""
+    if not state.startswith(b"{") or not state.endswith(b"}") or not _is_one_line(state):
         return False
     try:
         return isinstance(orjson.loads(state), dict)

@@ -146,9 +146,10 @@ def test_any_state_comes_back_as_it_was_and_can_be_served(factory: LogFactory, s
     assert (wire["session"], wire["version"], wire["type"], wire["actor"]) == (
         "order-1",
         1,
-        "shop:Ordered",
+        "app.stored",
         "eventsourcing",
     )
+    assert wire["data"]["topic"] == "shop:Ordered"
     assert b"\n" not in record.wire()
 
 
