@@ -61,10 +61,12 @@ class Counts(LogTrackingRecorder, their_projections.EventCountersView):
         self._lock = Lock()
 
     def get_created_event_counter(self) -> int:
-        return self._created
+        with self._lock:  # who waits for the tracking may come before it is counted
+            return self._created
 
     def get_subsequent_event_counter(self) -> int:
-        return self._subsequent
+        with self._lock:  # who waits for the tracking may come before it is counted
+            return self._subsequent
 
     def incr_created_event_counter(self, tracking: Tracking) -> None:
         with self._lock:
