@@ -17,7 +17,7 @@ from .cursor import Cursor, GroupKey, Sink
 from .finished import finished_now
 from .frames import Chunk, Replays, Shared, cut
 from .lens import Entry, Finished
-from .pages import Pages
+from .pages import Page, Pages, end_of_page
 from .pump import Pump
 from .topic import LogTopic, SessionTopic, Topic
 
@@ -64,11 +64,11 @@ class Feed:
             cursor.topic.followers -= 1
             self._drop_if_unused(cursor.topic)
 
-    def resume(self, cursor: Cursor) -> None:
-        """Start a cursor, or go on with one whose transport takes more again."""
+    def resume(self, cursor: Cursor, page: Page | None = None) -> None:
+        """Start a cursor, or go on with one whose transport takes more again, or whose page has been read."""
         if not (cursor.live or cursor.queued or cursor.ended):
             cursor.queued = True
-            self._pump.start(self._catch_up(cursor), cursor.sink.fail)
+            self._pump.start(self._catch_up(cursor, page), cursor.sink.fail)
 
     async def _topic(self, session: SessionId | None) -> Topic:
         while True:
@@ -152,7 +152,7 @@ class Feed:
             cursor.sink.fail(error)
         self._served(topic, topic.last)
 
-    def _catch_up(self, cursor: Cursor) -> Iterator[None]:
+    def _catch_up(self, cursor: Cursor, page: Page | None) -> Iterator[None]:
         """Bring one subscriber forward until it is live, its transport is full, or a page must be read first.
 
         `queued` stays set while this runs or waits for a page: two of these for one cursor would write things twice.
@@ -161,7 +161,8 @@ class Feed:
             if cursor.at >= cursor.topic.flushed:
                 self._join(cursor)
                 break
-            chunks = self._chunks(cursor)
+            chunks = self._chunks(cursor, page)
+            page = None
             if chunks is None:
                 folded = cursor.key.lens.reading == "folded"
                 self.pages.request(cursor.topic, cursor.at, folded, partial(self._page_read, cursor))
@@ -169,13 +170,18 @@ class Feed:
             yield from _replay(cursor, chunks)
         cursor.queued = False
 
-    def _chunks(self, cursor: Cursor) -> list[Chunk] | None:
-        """What comes next for a subscriber in the past; None when it must be read from the storage first."""
+    def _chunks(self, cursor: Cursor, page: Page | None) -> list[Chunk] | None:
+        """What comes next for a subscriber in the past, `page` being what it waited for; None when it must be read from
+        the storage first."""
         topic, at, upto = cursor.topic, cursor.at, cursor.topic.flushed
         if at >= topic.ring_start:
             entries = topic.newer(at, upto)
         else:
-            page = self.pages.get(topic, at, cursor.key.lens.reading == "folded")
+            known = self._replays.known(cursor, min(end_of_page(at), upto))
+            if known is not None:
+                return known
+            if page is None or page.upto <= at:
+                page = self.pages.get(topic, at, cursor.key.lens.reading == "folded")
             if page is None:
                 return None
             upto = min(page.upto, upto)
@@ -200,12 +206,12 @@ class Feed:
         if cursor.sink.open:
             cursor.join()
 
-    def _page_read(self, cursor: Cursor, error: BaseException | None) -> None:
+    def _page_read(self, cursor: Cursor, found: Page | Exception) -> None:
         cursor.queued = False
-        if error is None:
-            self.resume(cursor)
+        if isinstance(found, Page):
+            self.resume(cursor, found)
         elif not cursor.ended:
-            cursor.sink.fail(error)
+            cursor.sink.fail(found)
 
 
 def _replay(cursor: Cursor, chunks: list[Chunk]) -> Iterator[None]:

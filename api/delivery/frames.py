@@ -10,7 +10,8 @@ from .lens import Entry, Finished, may_see, read
 from .topic import Topic
 
 MAX_FRAME = 64 * 1024
-KEPT_BYTES = 32 * 2**20
+KEPT_BYTES = 64 * 2**20
+"""Enough for a hundred sessions to which everyone returns at once, a thousand events behind."""
 STRIDE = 1_000
 """A subscriber from whom everything is filtered is told where it stands whenever a multiple of this is passed."""
 
@@ -95,6 +96,13 @@ class Replays:
     def __init__(self) -> None:
         self._kept: Kept[Name, list[Chunk]] = Kept(KEPT_BYTES)
         self.forget = self._kept.forget
+
+    def known(self, cursor: Cursor, upto: int) -> list[Chunk] | None:
+        """What brings a raw reader from its place to `upto`, if another one went the same way: then there is no need to
+        read anything."""
+        if cursor.key.lens.reading == "folded":
+            return None
+        return self._kept.get(Name(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
 
     def chunks(self, cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> list[Chunk]:
         """What brings the cursor from its place to `upto`, made of the entries that exist between the two."""

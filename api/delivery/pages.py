@@ -43,6 +43,14 @@ class PageKey(NamedTuple):
     folded: bool
 
 
+Then = Callable[[Page | Exception], None]
+
+
+def end_of_page(after: int) -> int:
+    """The last place of the page that holds the place behind `after`."""
+    return (after // PAGE + 1) * PAGE
+
+
 class Pages:
     """Reads pages, each once at a time, and keeps the newest used. `tasks` owns the reading."""
 
@@ -50,7 +58,7 @@ class Pages:
         self._tasks = tasks
         self._kept: Kept[PageKey, Page] = Kept(KEPT_BYTES)
         self.forget = self._kept.forget
-        self._reading: dict[PageKey, list[Callable[[BaseException | None], None]]] = {}
+        self._reading: dict[PageKey, list[Then]] = {}
         self.reads = 0
 
     def get(self, topic: Topic, after: int, folded: bool) -> Page | None:
@@ -58,8 +66,9 @@ class Pages:
         page = self._kept.get(PageKey(topic, after // PAGE, folded))
         return None if page is None or page.upto <= after else page
 
-    def request(self, topic: Topic, after: int, folded: bool, then: Callable[[BaseException | None], None]) -> None:
-        """Read that page and call `then`, with an error if it cannot be read."""
+    def request(self, topic: Topic, after: int, folded: bool, then: Then) -> None:
+        """Read that page and call `then` with it, or with why it cannot be read. Who waited for a page need not find it
+        again: when many are read at once, it may have made room for others by then."""
         key = PageKey(topic, after // PAGE, folded)
         waiting = self._reading.get(key)
         if waiting is not None:
@@ -69,15 +78,15 @@ class Pages:
         self._tasks.create_task(self._read(key))
 
     async def _read(self, key: PageKey) -> None:
-        error: BaseException | None = None
+        found: Page | Exception
         try:
-            page = await self._load(key)
+            found = await self._load(key)
             if key.topic.followers:
-                self._kept.put(key, page, page.size)
+                self._kept.put(key, found, found.size)
         except Exception as failure:  # handed to all who wait; they decide what becomes of them
-            error = failure
+            found = failure
         for then in self._reading.pop(key):
-            then(error)
+            then(found)
 
     async def _load(self, key: PageKey) -> Page:
         topic, first = key.topic, key.number * PAGE
