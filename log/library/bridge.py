@@ -82,7 +82,7 @@ class LogThread(Bridge):
     """Opens a log in a thread of its own, and closes it there."""
 
     def __init__(self, make: Callable[[], Log], after: "LogThread | None" = None) -> None:
-        """`after` is a thread that still closes the same log: this one waits for it."""
+        """Does not start it. `after` is a thread that still closes the same log: this one waits for it."""
         super().__init__()
         self._make = make
         self._after = after
@@ -90,7 +90,15 @@ class LogThread(Bridge):
         self._stop = asyncio.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="hansard-log", daemon=True)
-        self._thread.start()
+
+    def start_thread(self) -> None:
+        """Begin to open the log. Called once, by whoever made this; whoever waits is told if it fails."""
+        try:
+            self._thread.start()
+        except BaseException as fault:
+            self._after = None
+            self._opened.set_exception(fault)
+            raise
 
     def wait_open(self) -> None:
         """Wait until the log is open. Raises the library's errors when it cannot be opened."""
@@ -108,11 +116,16 @@ class LogThread(Bridge):
     def join(self) -> None:
         """Wait until the log is closed. A thread of a log's own goes on at once: the collector may run there."""
         if not threading.current_thread().name.startswith("hansard-"):
+            self.join_thread()
+
+    def join_thread(self) -> None:
+        """Wait until the thread has ended, if it ever began."""
+        if self._thread.ident is not None:
             self._thread.join()
 
     def _run(self) -> None:
         if self._after is not None:
-            self._after._thread.join()
+            self._after.join_thread()
             self._after = None
         try:
             asyncio.run(self._serve())

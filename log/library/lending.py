@@ -33,20 +33,24 @@ class _House:
 
 
 _houses: dict[str, _House] = {}
-_lock = threading.RLock()  # reentrant, and never held while waiting: the collector may let go of a lease at any time
+_lock = (
+    threading.RLock()
+)  # reentrant, and never held while waiting or starting a thread: the collector may let go of a lease at any time
 
 
 class Lease:
     """One holder's use of an open log, by a thread. Raises InterfaceError once it was given back."""
 
     def __init__(self, where: str, *, read_only: bool = False) -> None:
-        house = _enter(where, read_only)
+        house, new = _enter(where, read_only)
         self._bridge: Bridge | None = house.bridge
         self._leave = weakref.finalize(self, _leave, house)
         self._leave.atexit = False  # what was acknowledged is on the disk
         self._thread = house.thread
         if house.thread is not None:
             try:
+                if new:
+                    house.thread.start_thread()
                 house.thread.wait_open()
             except BaseException:
                 self.close()
@@ -104,20 +108,22 @@ def _name(where: str) -> str:
     return str(Path(where.removeprefix(SQLITE)).resolve())
 
 
-def _enter(where: str, read_only: bool) -> _House:
+def _enter(where: str, read_only: bool) -> tuple[_House, bool]:
+    """The log's house, and whether it is new: then its thread has to be started, by who entered."""
     name = _name(where)
     with _lock:
         house = _houses.get(name) or (_houses.get(f"{name} (read only)") if read_only else None)
         closing = None
         if house is not None and house.thread is not None and not house.holders:
             closing, house = house.thread, None
+        new = house is None
         if house is None:
             thread = LogThread(lambda: Log(_engine(where, name, read_only)), closing)
             house = _House(thread, thread)
             if where != MEMORY:
                 _houses[f"{name} (read only)" if read_only else name] = house
         house.holders += 1
-        return house
+        return house, new
 
 
 def _leave(house: _House) -> bool:
