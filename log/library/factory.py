@@ -108,7 +108,7 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
     def _beside(self) -> str:
         return self.env.get(self.SNAPSHOTS) or (MEMORY if self._where == MEMORY else f"{self._where}.snapshots")
 
-    def _parts(self, *, snapshots: bool = False) -> tuple[Lease, Ids, str]:
+    def _parts(self, *, snapshots: bool = False) -> tuple[Lease, Ids, str, str]:
         """What a recorder is made of. All recorders of the factory share a lease of each log."""
         with self._lock:
             if self._closed:
@@ -116,4 +116,4 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
             if snapshots not in self._leases:
                 where = self._beside() if snapshots else self._where
                 self._leases[snapshots] = Lease(where, read_only=self._read_only)
-            return self._leases[snapshots], self._ids, self._actor
+            return self._leases[snapshots], self._ids, self._actor, self.env.name

@@ -34,16 +34,19 @@ MIND_INTERRUPTS = 0.05
 class LogRecorder:
     """What all recorders share: a hold on an open log."""
 
-    def __init__(self, log: Lease, ids: Ids, actor: str) -> None:
+    def __init__(self, log: Lease, ids: Ids, actor: str, name: str = "") -> None:
+        """`name` is the environment's: of the application or the projection that records."""
         self.log = log
         self._ids = ids
         self._actor = actor
+        self._name = name.lower()
 
     def _insert(self, stored_events: Sequence[StoredEvent], tracking: Tracking | None = None) -> Appended:
         """Write all of it by one commit, or nothing. Raises IntegrityError when a version is taken, or the tracking."""
         appends = self._appends(stored_events)
         if tracking is not None:
-            appends.append(Append("", (), tracking=(tracking.application_name, Position(tracking.notification_id))))
+            place = Position(tracking.notification_id)
+            appends.append(Append("", (), tracking=(self._tracking(tracking.application_name), place)))
         if not appends:
             return Appended((), ())
 
@@ -54,6 +57,10 @@ class LogRecorder:
         if tracking is not None:
             self.log.trackings.tell()
         return result
+
+    def _tracking(self, application_name: str) -> str:
+        """What a tracking is called in the log, where several projections may follow one application."""
+        return f"{self._name}/{application_name}"
 
     def _appends(self, stored_events: Sequence[StoredEvent]) -> list[Append]:
         """Events that follow one another in one aggregate make one append."""
@@ -130,13 +137,17 @@ class LogApplicationRecorder(LogAggregateRecorder, ApplicationRecorder):
 
 
 class LogTrackingRecorder(LogRecorder, TrackingRecorder):
-    """How far upstream applications have been processed; a tracking only moves forward."""
+    """How far upstream applications have been processed; a tracking only moves forward.
+
+    Each environment's name has trackings of its own: give a projection another name, and it begins anew.
+    """
 
     def insert_tracking(self, tracking: Tracking) -> None:
         self._insert((), tracking)
 
     def max_tracking_id(self, application_name: str) -> int | None:
-        return self.log.call(lambda log: log.engine.read_tracking(application_name)) or None
+        name = self._tracking(application_name)
+        return self.log.call(lambda log: log.engine.read_tracking(name)) or None
 
     def wait(
         self,

@@ -22,10 +22,11 @@ from eventsourcing.persistence import (
     Tracking,
     WaitInterruptedError,
 )
+from eventsourcing.utils import Environment
 
 from hansard.domain.commands import parse_command
 from hansard.domain.model import Actor, Command
-from hansard.log.library import LogFactory, lend
+from hansard.log.library import LogFactory, lend, lending
 from hansard.log.log import Log
 from hansard.log.memory import MemoryEngine
 from hansard.log.sqlite import SqliteEngine
@@ -285,6 +286,21 @@ def test_who_waits_for_a_tracking_is_woken_or_interrupted(factory: LogFactory) -
     waiter.join()
 
 
+def test_projections_of_one_application_are_tracked_apart() -> None:
+    """The environment's name is the projection's."""
+    settings = {"HANSARD_LOG": "memory:projections"}
+    mails, counts = (LogFactory(Environment(name, settings)) for name in ("Mails", "Counts"))
+    first, second = mails.tracking_recorder(), counts.process_recorder()
+    first.insert_tracking(Tracking("Shop", 5))
+    assert (first.max_tracking_id("Shop"), second.max_tracking_id("Shop")) == (5, None)
+    second.insert_tracking(Tracking("Shop", 3))
+    assert (first.max_tracking_id("Shop"), second.max_tracking_id("Shop")) == (5, 3)
+    with pytest.raises(IntegrityError):
+        LogFactory(Environment("MAILS", settings)).tracking_recorder().insert_tracking(Tracking("Shop", 5))
+    mails.close()
+    counts.close()
+
+
 # -- One log for all ---------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +338,33 @@ def test_a_log_that_is_forgotten_is_closed(tmp_path: Path) -> None:
     again = make(str(tmp_path / "log.db"))
     assert again.application_recorder().insert_events([event(2)]) == [2]
     again.close()
+
+
+def test_no_lock_is_held_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, held = Thread.start, []
+
+    def watched(thread: Thread) -> None:
+        held.append(lending._lock._is_owned())  # type: ignore[attr-defined]
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", watched)
+    factory = make("memory:")
+    factory.application_recorder()
+    factory.close()
+    assert held
+    assert not any(held)
+
+
+def test_a_log_whose_thread_does_not_start_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    factory = make("memory:threads")
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Thread, "start", refuse)
+        factory.application_recorder()
+    assert factory.application_recorder().insert_events([event()]) == [1]
+    factory.close()
 
 
 def test_a_log_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
