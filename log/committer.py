@@ -151,11 +151,11 @@ class Committer:
         self._under_way = requests
         try:
             while requests:
+                plan = await self._plan(requests, states)
                 try:
-                    plan = await self._plan(requests, states)
                     await self._write(plan)
                 except (KeyTaken, TrackingTaken):
-                    requests = await self._without_repeats(requests)
+                    requests = await self._without_repeats(requests, plan)
                 except LogMoved:
                     await self._catch_up(at_least=1)
                     self._queue.put_back(requests)
@@ -224,25 +224,23 @@ class Committer:
             for request, _ in (*refused, *found):
                 request.refuse(failure)
 
-    async def _without_repeats(self, requests: list[Request]) -> list[Request]:
+    async def _without_repeats(self, requests: list[Request], plan: Plan) -> list[Request]:
         """After the storage found something taken: answer those whose it is; returns the rest, to be planned anew.
 
         If it is nobody's, what is at hand may be wrong. It is dropped, and each tries once more, alone.
         """
-        first = await repeats.find_first_results(self._engine, requests)
-        rest: list[Request] = []
-        for request in requests:
+        written = [request for request, result in plan.accepted if not result.repeated]
+        first = await repeats.find_first_results(self._engine, written)
+        for request in written:
             if id(request) in first:
                 request.accept(first[id(request)])
             elif conflict := await repeats.find_conflict(self._engine, request):
                 request.refuse(conflict)
-            else:
-                rest.append(request)
-        if len(rest) < len(requests):
-            return rest
-        for request in requests:
+        if any(request.answer.done() for request in written):
+            return [request for request in requests if not request.answer.done()]
+        for request in written:
             self._doubt(request)
-        self._queue.put_back([request for request in requests if not request.answer.done()])
+        self._queue.put_back(requests)
         return []
 
     def _doubt(self, request: Request) -> None:

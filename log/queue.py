@@ -5,7 +5,7 @@ request counts against the bounds until it is answered or withdrawn, wherever it
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ..domain.errors import Busy, HansardError
 from ..domain.ids import SessionId
@@ -47,9 +47,14 @@ class Queue:
         request.answer.add_done_callback(lambda _: self._left(request))
         self._line.append(request)
 
-    def put_back(self, requests: Iterable[Request]) -> None:
-        """Put requests that were popped before all that wait, in their order."""
-        self._line.extendleft(reversed(tuple(requests)))
+    def put_back(self, requests: Sequence[Request]) -> None:
+        """Put requests that were popped before all that wait, in their order, also before those that are parked."""
+        for request in reversed(requests):
+            parked = self._parked_with(request)
+            if parked is None:
+                self._line.appendleft(request)
+            else:
+                parked.insert(0, request)
 
     def pop(self) -> Request | None:
         """The next request that may go on, in order. One that writes to several sessions waits for none of them."""
@@ -57,8 +62,7 @@ class Queue:
             request = self._line.popleft()
             if request.answer.done():
                 continue
-            sessions = request.sessions
-            parked = self._parked.get(sessions[0]) if self._parked and len(sessions) == 1 else None
+            parked = self._parked_with(request)
             if parked is None:
                 return request
             self._set_aside(parked, request)
@@ -78,6 +82,12 @@ class Queue:
             request.refuse(error)
         self._line.clear()
         self._parked.clear()
+
+    def _parked_with(self, request: Request) -> list[Request] | None:
+        if not self._parked:
+            return None
+        sessions = request.sessions
+        return self._parked.get(sessions[0]) if len(sessions) == 1 else None
 
     def _set_aside(self, parked: list[Request], request: Request) -> None:
         if len(parked) >= self._max_waiting:

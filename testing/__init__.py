@@ -1,1 +1,11 @@
-"""What users need to test against Hansard: an in-memory log and the contract of an engine."""
+"""What users need to test against Hansard: a log in memory, a session played by the rules, the contracts.
+
+async with memory_log() as log:
+    await log.submit(command("session.open", "trip-7"))
+"""
+
+from .memory import memory_log
+from .rehearsal import Rehearsal
+from .saying import command
+
+__all__ = ["Rehearsal", "command", "memory_log"]

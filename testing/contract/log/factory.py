@@ -3,22 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Protocol
 
-from ....domain.commands import parse_command
 from ....domain.errors import HansardError
 from ....domain.ids import Position, SessionId, Version
-from ....domain.model import Actor, Command
+from ....domain.model import Command
 from ....domain.session import State
 from ....log.cache import fold_records
 from ....log.engine import Engine
 from ....log.log import Log
 from ....log.records import Append, Appended, Draft, Record
+from ...saying import command
 from ..faults import plain
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 _numbers = count(1)
 
 
@@ -50,13 +48,6 @@ async def restarted(factory: LogFactory, log: Log, **options: Any) -> AsyncItera
     await log.__aexit__()
     async with factory.again(log, **options) as later:
         yield later
-
-
-def command(
-    do: str, session: SessionId = "s-1", /, *, by: str = "hotels", id: str | None = None, **data: Any
-) -> Command:
-    """A command of an agent; without an id it gets one of its own."""
-    return Command(id or f"c-{next(_numbers)}", session, Actor(by, "agent"), START, parse_command(do, data))
 
 
 def post(message: str, session: SessionId = "s-1", id: str | None = None) -> Command:

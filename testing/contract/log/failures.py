@@ -9,8 +9,9 @@ from ....domain.errors import Busy, Conflict, LogError, LogFailed, LogUnreadable
 from ....log.engine import KeyTaken, LogMoved
 from ....log.log import Log
 from ....log.records import Record
+from ...saying import command
 from ..faults import faults, faulty
-from .factory import LogFactory, Sentence, check, command, delta, draft, drafts, opened, outcome, places, post, refusal
+from .factory import LogFactory, Sentence, check, delta, draft, drafts, opened, outcome, places, post, refusal
 
 FULL = "The log's disk is full; make room, then try again."
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from ....domain.ids import Position
 from ....log.log import Log
 from ....log.records import Record
+from ...saying import command
 from ..faults import faults, faulty
-from .factory import LogFactory, Sentence, check, command, delta, drafts, everything, heads, opened, places, post
+from .factory import LogFactory, Sentence, check, delta, drafts, everything, heads, opened, places, post
 
 
 async def a_follower_gets_each_event_once_while_writers_race(factory: LogFactory) -> None:

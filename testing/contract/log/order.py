@@ -4,12 +4,12 @@ import asyncio
 
 from ....domain.errors import Conflict, NotFound
 from ....log.records import ANYTHING
+from ...saying import command
 from ..faults import faults, faulty
 from .factory import (
     LogFactory,
     Sentence,
     check,
-    command,
     delta,
     draft,
     drafts,
@@ -79,6 +79,18 @@ async def requests_keep_their_order_while_their_session_is_read(factory: LogFact
             assert (await log.submit(post("m", "s-2"))).versions == (2,)
         assert [(await answer).versions for answer in answers] == [(2,), (3,), (4,), (5,)]
         await check(log)
+
+
+async def what_comes_back_from_a_batch_stays_before_what_is_parked(factory: LogFactory) -> None:
+    async with factory(faulty) as log:
+        async with faults(log).reads_held() as gate:
+            answers = [log.append(drafts("s-1", first_version=version)) for version in (1, 1)]
+            answers += [log.append(drafts("s-1")), log.submit(command("session.open"))]
+            await gate.reached()
+            await answers[0]
+            await asyncio.sleep(0)
+        assert isinstance(await refusal(answers[1]), Conflict)
+        assert [(await answer).versions for answer in answers[2:]] == [(2,), (3,)]
 
 
 async def a_batch_is_written_by_one_commit(factory: LogFactory) -> None:
@@ -285,6 +297,7 @@ ALL: tuple[Sentence, ...] = (
     versions_are_dense_and_positions_contiguous_whoever_writes,
     requests_of_a_session_are_decided_in_the_order_of_submission,
     requests_keep_their_order_while_their_session_is_read,
+    what_comes_back_from_a_batch_stays_before_what_is_parked,
     a_batch_is_written_by_one_commit,
     a_batch_is_bounded_by_events_as_well,
     a_refused_request_writes_nothing_and_fails_nobody_else,

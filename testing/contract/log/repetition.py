@@ -6,12 +6,12 @@ from ....domain.errors import Conflict, StaleProducer
 from ....domain.ids import Version
 from ....log.log import Log
 from ....log.records import Appended, Producer
+from ...saying import command
 from ..faults import faults, faulty
 from .factory import (
     LogFactory,
     Sentence,
     check,
-    command,
     delta,
     draft,
     drafts,
@@ -180,6 +180,19 @@ async def a_producers_repeat_is_recognised(factory: LogFactory) -> None:
         assert len(await check(log)) == 5
 
 
+async def a_producers_repeat_is_not_mistaken_for_what_fails_its_batch(factory: LogFactory) -> None:
+    async with factory(faulty) as log:
+        append = drafts("s-1", first_version=1, producer=Producer("p", 1, 0))
+        await log.append(append)
+        async with faults(log).writes_held() as gate:
+            before = log.append(drafts("s-2"))
+            await gate.reached()
+            answers = [log.append(append), log.append(drafts("s-1", first_version=1))]
+        await before
+        assert (await answers[0]).repeated
+        assert isinstance(await refusal(answers[1]), Conflict)
+
+
 async def a_gap_in_a_producers_count_is_refused(factory: LogFactory) -> None:
     async with factory() as log:
         await _produce(log, 1, 0)
@@ -262,6 +275,7 @@ ALL: tuple[Sentence, ...] = (
     a_repeated_delta_gets_its_first_place,
     looking_up_a_repeat_holds_nobody_up,
     a_producers_repeat_is_recognised,
+    a_producers_repeat_is_not_mistaken_for_what_fails_its_batch,
     a_gap_in_a_producers_count_is_refused,
     an_older_epoch_is_fenced,
     a_producer_is_remembered_after_a_restart,

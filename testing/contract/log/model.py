@@ -1,0 +1,220 @@
+"""A naive log, to compare a real one with: it takes one request at a time and has neither batches nor caches.
+
+    await play(factory, [[Do(post("m-1")), Do(post("m-1"))], [Restart()], [Note("s-1", "task:t")]])
+
+A *burst* is a list of steps that are asked for at once, without waiting for answers. Both logs must answer alike, and
+hold the same in the end. Positions of different sessions in one burst may interleave either way.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ....domain.errors import HansardError, Refused
+from ....domain.ids import Position, SessionId, Version
+from ....domain.model import Command, Event
+from ....domain.session import State, decide, evolve
+from ....log.cache import NO_MARK, fold_records
+from ....log.log import Log
+from ....log.records import ANYTHING, Append, Appended, Producer, ProducerMark, Record
+from .factory import LogFactory, draft, everything
+
+
+class Do(NamedTuple):
+    """A command."""
+
+    command: Command
+    expect: Mapping[str, Version] = {}
+    producer: Producer | None = None
+
+
+class Note(NamedTuple):
+    """An append of some events about a subject."""
+
+    session: SessionId
+    subject: str
+    number: int = 1
+    expect: Mapping[str, Version] = {}
+    producer: Producer | None = None
+    first_version: int | None = None
+    key: str | None = None
+
+    def append(self) -> Append:
+        """What is asked of the log."""
+        drafts = tuple(draft(self.subject, self.key if number == 0 else None) for number in range(self.number))
+        return Append(self.session, drafts, self.expect, self.producer, self.first_version)
+
+
+class Restart(NamedTuple):
+    """The log is closed and opened again, with room for so many sessions; stands alone in its burst."""
+
+    sessions_at_hand: int = 2
+
+
+Step = Do | Note | Restart
+Outcome = tuple[int, ...] | str
+
+
+@dataclass
+class _Session:
+    state: State
+    events: dict[int, tuple[str, str]] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    deltas: dict[tuple[str, int], int] = field(default_factory=dict)
+    producers: dict[str, ProducerMark] = field(default_factory=dict)
+
+    def places(self, start: int, number: int) -> tuple[int, ...]:
+        """The first `number` versions from `start` on that there are."""
+        return tuple(sorted(version for version in self.events if version >= start)[:number])
+
+
+class NaiveLog:
+    """What a log comes to. `ask` gives the versions that a step took, or the code of its refusal."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[SessionId, _Session] = {}
+
+    def session(self, id: SessionId) -> _Session:
+        """A session, also one without events."""
+        return self.sessions.setdefault(id, _Session(State(id)))
+
+    def ask(self, step: Do | Note) -> Outcome:
+        """Carry out a step, or refuse it."""
+        if isinstance(step, Do):
+            return self._do(self.session(step.command.session), step)
+        return self._note(self.session(step.session), step)
+
+    def first_places(self, step: Do | Note) -> tuple[int, ...] | None:
+        """What was answered to what first had the step's key."""
+        if isinstance(step, Do):
+            return self.session(step.command.session).keys.get(step.command.id)
+        session = self.session(step.session)
+        if step.key is None or step.key not in session.keys:
+            return None
+        start = session.keys[step.key][0]
+        return session.places(start, step.number) if step.first_version in (None, start) else None
+
+    def _do(self, session: _Session, step: Do) -> Outcome:
+        command = step.command
+        keyed = command.data.keyed and step.producer is None
+        if keyed and command.id in session.keys:
+            return session.keys[command.id]
+        stopped = _stopped(session, step.producer, step.expect)
+        if stopped is not None:
+            return stopped
+        try:
+            decision = decide(session.state, command)
+        except Refused as refusal:
+            return refusal.code
+        if decision.repeat is not None:
+            _count(session, step.producer)
+            return (session.deltas[decision.repeat.subject, decision.repeat.index],)
+        versions = []
+        for fact in decision.facts:
+            version = Version(session.state.version + 1)
+            type, subject = fact.type or fact.data.type, fact.subject or fact.data.subject()
+            event = Event(Position(0), session.state.id, version, "e", type, command.time, command.actor.id, fact.data)
+            session.state = evolve(session.state, event)
+            _put(session, version, type, subject, *fact.data.also())
+            if type == "message.delta":
+                session.deltas[subject, getattr(fact.data, "index", 0)] = version
+            versions.append(version)
+        _count(session, step.producer)
+        if keyed:
+            session.keys[command.id] = tuple(versions)
+        return tuple(versions)
+
+    def _note(self, session: _Session, step: Note) -> Outcome:
+        stopped = _stopped(session, step.producer, step.expect)
+        if step.key is not None and step.key in session.keys and stopped != ():
+            return self.first_places(step) or "conflict"
+        if stopped is not None:
+            return stopped
+        first = session.state.version + 1 if step.first_version is None else step.first_version
+        versions = range(first, first + step.number)
+        if not session.events.keys().isdisjoint(versions):
+            return "conflict"
+        for version in versions:
+            _put(session, version, "x.noted", step.subject)
+            session.state = session.state._replace(version=Version(max(session.state.version, version)))
+        _count(session, step.producer)
+        if step.key is not None:
+            session.keys[step.key] = tuple(versions)
+        return tuple(versions)
+
+
+def _stopped(session: _Session, producer: Producer | None, expect: Mapping[str, Version]) -> Outcome | None:
+    if producer is not None:
+        mark = session.producers.get(producer.id, NO_MARK)
+        if producer.epoch < mark.epoch:
+            return "stale_producer"
+        if producer.epoch == mark.epoch and producer.seq != mark.seq + 1:
+            return () if producer.seq <= mark.seq else "conflict"
+    met = all(session.heads.get(subject, 0) == version for subject, version in expect.items())
+    return None if met else "conflict"
+
+
+def _count(session: _Session, producer: Producer | None) -> None:
+    if producer is not None:
+        session.producers[producer.id] = ProducerMark(producer.epoch, producer.seq, Position(0))
+
+
+def _put(session: _Session, version: int, type: str, *subjects: str) -> None:
+    session.events[version] = (type, subjects[0])
+    if version > session.heads.get(ANYTHING, 0):
+        for subject in (*subjects, ANYTHING):
+            session.heads[subject] = version
+
+
+async def play(factory: LogFactory, bursts: Sequence[Sequence[Step]], sessions_at_hand: int = 2) -> None:
+    """Put the same questions to a log and to a naive one. Raises AssertionError where they differ."""
+    naive = NaiveLog()
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(factory(sessions_at_hand=sessions_at_hand))
+        for burst in bursts:
+            for step in burst:
+                if isinstance(step, Restart):
+                    await log.__aexit__()
+                    log = await stack.enter_async_context(factory.again(log, sessions_at_hand=step.sessions_at_hand))
+            await _ask(log, naive, [step for step in burst if not isinstance(step, Restart)])
+            await _compare(log, naive)
+
+
+async def _ask(log: Log, naive: NaiveLog, steps: Sequence[Do | Note]) -> None:
+    answers = [
+        log.submit(step.command, expect=step.expect, producer=step.producer)
+        if isinstance(step, Do)
+        else log.append(step.append())
+        for step in steps
+    ]
+    expected = [naive.ask(step) for step in steps]
+    for step, answer, outcome in zip(steps, answers, expected, strict=True):
+        answered = await _outcome(answer)
+        # If it was refused, and then the same came again and was accepted, either answer is true.
+        possible = (outcome, naive.first_places(step)) if isinstance(outcome, str) else (outcome,)
+        assert answered in possible, f"{step} was answered with {answered}, not {outcome}"
+
+
+async def _outcome(answer: "asyncio.Future[Appended]") -> Outcome:
+    try:
+        return (await answer).versions
+    except HansardError as error:
+        return error.code
+
+
+async def _compare(log: Log, naive: NaiveLog) -> None:
+    records = await everything(log)
+    assert [record.position for record in records] == [*range(1, len(records) + 1)]
+    assert log.position == len(records)
+    found: dict[SessionId, list[Record]] = {id: [] for id in naive.sessions}
+    for record in records:
+        found[record.session].append(record)
+    for id, session in naive.sessions.items():
+        own = sorted(found[id], key=lambda record: record.version)
+        assert {record.version: (record.type, record.subject) for record in own} == session.events
+        assert await log.state(id) == fold_records(State(id), own)
+        asked = [(id, subject) for subject in session.heads]
+        assert await log.engine.read_heads(asked) == {(id, each): head for each, head in session.heads.items()}
