@@ -33,9 +33,8 @@ class _House:
 
 
 _houses: dict[str, _House] = {}
-_lock = (
-    threading.RLock()
-)  # reentrant, and never held while waiting or starting a thread: the collector may let go of a lease at any time
+# Reentrant, and never held while waiting or starting a thread: the collector may let go of a lease at any time.
+_lock = threading.RLock()
 
 
 class Lease:

@@ -360,9 +360,10 @@ def test_a_log_whose_thread_does_not_start_can_be_tried_again(monkeypatch: pytes
         raise RuntimeError("can't start new thread")
 
     factory = make("memory:threads")
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+    with monkeypatch.context() as patch:
         patch.setattr(Thread, "start", refuse)
-        factory.application_recorder()
+        with pytest.raises(RuntimeError):
+            factory.application_recorder()
     assert factory.application_recorder().insert_events([event()]) == [1]
     factory.close()
 
