@@ -61,5 +61,5 @@ def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: in
             warmup=bench.seconds(1),
             seconds=bench.seconds(2),
         ).check()
-        cpu = load.server_cpu / max(1, load["sent"]) * 1e6
+        cpu = load.server_share / max(1.0, load.acks) * 1e6
         return {"acks": load.acks, **load.quantiles("ack"), "cpu": cpu, "client": load["cpu"]}

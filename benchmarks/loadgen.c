@@ -319,7 +319,7 @@ static void take_events(struct connection *c, const char *at, const char *end) {
         note_latency(c, position, sent_at, received_at);
         at += want.bytes - 20;
     }
-    if (c->role == RETURNING) events_of_returning += count;
+    if (c->role == RETURNING && !all_returned_at) events_of_returning += count;
     if (measuring && c->role != RETURNING) events += count;
 }
 

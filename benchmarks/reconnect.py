@@ -44,7 +44,7 @@ def _measure(bench: Bench, returning: int, sessions: int) -> Figures:
                 per_connection=10,
                 rate=RATE,
                 warmup=bench.seconds(0.5),
-                seconds=1 if bench.smoke else bench.seconds(6),
+                seconds=1 if bench.smoke else 8,
             ).check()
             if load["returned_after"] < 0:
                 raise RuntimeError("not everyone was back in time")

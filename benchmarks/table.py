@@ -46,7 +46,7 @@ def show(value: object) -> str:
     """A figure with three digits that count, or a word as it is."""
     if not isinstance(value, float | int):
         return str(value)
-    if abs(value) >= 100:
+    if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
