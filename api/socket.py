@@ -17,7 +17,7 @@ from ..log.records import Appended
 from .allowance import Allowance
 from .answers import Answers
 from .clock import CLOCK
-from .closing import SERVER_ERROR, SHUTDOWN, Closing, closing_for
+from .closing import SERVER_ERROR, SHUTDOWN, SLOW_CONSUMER, Closing, closing_for
 from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
@@ -30,6 +30,8 @@ from .sink import TransportSink
 MAX_UNREADABLE = 100
 MAX_PENDING = 4_096
 """Commands of one connection that may wait for their commit; beyond that nothing more is read from it."""
+LINGER = 60.0
+"""Seconds in which a slow client may still find out where to resume. It costs what its transport holds, and no more."""
 PROTOCOL = 1
 _CONTENT = (WSMsgType.TEXT, WSMsgType.BINARY)
 _ENDED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
@@ -71,6 +73,7 @@ class Socket(TransportSink):
         self._pending = 0
         self._fewer = asyncio.Event()
         self._unreadable = 0
+        self._parting: asyncio.Task[None] | None = None
         self._allowance = Allowance(settings.commands_per_second, self._heard)
         ws.socket = self
         self.attach()
@@ -144,14 +147,21 @@ class Socket(TransportSink):
                 return
         self.abort()
 
-    def dismiss(self, closing: Closing, reason: str) -> None:
+    def dismiss(self, closing: Closing, reason: str, retry_after: float = 0.0) -> None:
         """End the connection without waiting for it."""
-        self._tasks.create_task(self.leave(closing, reason, 0.0, self._settings.drain))
+        if self._parting is None:
+            within = LINGER if closing is SLOW_CONSUMER else self._settings.drain
+            self._parting = self._tasks.create_task(self.leave(closing, reason, retry_after, within))
+
+    async def parted(self) -> None:
+        """Wait until a client that was dismissed has taken its leave, or is cut off."""
+        if self._parting is not None:
+            await asyncio.wait((self._parting,))
 
     def fail(self, error: BaseException) -> None:
         """Something that was followed cannot be read: the client resumes on a new connection."""
         problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
-        self._tasks.create_task(self.leave(SERVER_ERROR, problem.detail, 1.0, self._settings.drain))
+        self.dismiss(SERVER_ERROR, problem.detail, 1.0)
 
     async def _room(self) -> None:
         """Wait while the client does not take its answers, or has too many commands on their way."""

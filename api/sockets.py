@@ -35,6 +35,7 @@ class Sockets:
         self._tasks = tasks
         self._greeting: set[Duplex] = set()
         self._sockets: set[Socket] = set()
+        self._parting: set[Socket] = set()
         self._draining = False
 
     def __len__(self) -> int:
@@ -97,6 +98,15 @@ class Sockets:
         finally:
             self._sockets.discard(socket)
             socket.end_all()
+        await self._part(socket)
+
+    async def _part(self, socket: Socket) -> None:
+        """Keep the handler until the client is gone: aiohttp would cut it off, and with it what it has yet to read."""
+        self._parting.add(socket)
+        try:
+            await socket.parted()
+        finally:
+            self._parting.discard(socket)
 
     async def watch(self) -> None:
         """End connections that are silent, stuck, or past their token's time. Runs for ever."""
@@ -124,6 +134,8 @@ class Sockets:
         spread = 1 + len(self._sockets) / 2_000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain), asyncio.TaskGroup() as closing:
+                for socket in self._parting:
+                    socket.abort()
                 for ws in tuple(self._greeting):
                     closing.create_task(ws.close(code=SHUTDOWN.code, message=SHUTDOWN.name.encode()))
                 for socket in tuple(self._sockets):

@@ -6,6 +6,7 @@ are.
 
 import asyncio
 import time
+from weakref import WeakSet
 
 from aiohttp import HttpVersion11, web
 
@@ -22,6 +23,7 @@ from .house import Houses
 from .query import events_query
 from .settings import Settings
 from .sink import TransportSink
+from .socket import LINGER
 
 SSE = "text/event-stream"
 HEARTBEAT = http_chunk(b": heartbeat\n\n")
@@ -61,6 +63,7 @@ class Streams:
         self._houses = houses
         self._auth = auth
         self._streams: dict[Stream, float] = {}
+        self._parting: WeakSet[Stream] = WeakSet()
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -117,10 +120,14 @@ class Streams:
 
     def drain(self) -> None:
         """End every stream."""
+        for stream in self._parting:
+            stream.abort()
         for stream in tuple(self._streams):
             stream.bye(SHUTDOWN, "The gateway is shutting down.", 0.5)
 
     def _dismiss(self, stream: Stream, closing: Closing, reason: str) -> None:
+        """A slow client may still find out where to resume; until then its transport's buffer is kept."""
         self._streams.pop(stream, None)
         stream.bye(closing, reason, 0.0)
-        asyncio.get_running_loop().call_later(self._settings.drain, stream.abort)
+        asyncio.get_running_loop().call_later(LINGER, stream.abort)
+        self._parting.add(stream)

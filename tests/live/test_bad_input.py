@@ -104,7 +104,7 @@ COMMANDS_REFUSED: dict[str, tuple[str, str]] = {
         "invalid",
     ),
     "an expectation from the future": (
-        '{"frame":"command","id":"c","session":"s","do":"session.close","data":{},"expect":{"":18446744073709551615}}',
+        '{"frame":"command","id":"c","session":"s","do":"session.close","data":{},"expect":{"":9007199254740991}}',
         "conflict",
     ),
     "an expectation of a NUL": (
