@@ -89,7 +89,8 @@ def lend(log: Log, where: str) -> Iterator[None]:
     name, bridge = _name(where), Bridge()
     bridge.lead_to(log)
     with _lock:
-        if name in _houses:
+        known = _houses.get(name)
+        if known is not None and (known.thread is None or known.holders):
             raise InterfaceError(f"{where} is open in this process already; lend it before it is used.")
         house = _houses[name] = _House(bridge, None)
     try:

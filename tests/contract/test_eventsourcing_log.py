@@ -397,6 +397,22 @@ async def test_an_open_log_can_be_lent(tmp_path: Path) -> None:
         assert log.position == 9
 
 
+async def test_a_log_can_be_lent_that_was_used_before(tmp_path: Path) -> None:
+    where = str(tmp_path / "log.db")
+    factory = make(where)
+    recorder = await asyncio.to_thread(factory.application_recorder)
+    await asyncio.to_thread(recorder.insert_events, [event(1)])
+    async with Log(MemoryEngine()) as other:
+        with pytest.raises(InterfaceError, match="open in this process"), lend(other, where):
+            pass
+    await asyncio.to_thread(factory.close)
+    async with Log(SqliteEngine(where)) as log:
+        with lend(log, where):
+            again = make(where)
+            assert await asyncio.to_thread(again.application_recorder().insert_events, [event(2)]) == [2]
+            again.close()
+
+
 async def test_a_log_that_is_not_lent_any_more_is_closed_to_threads() -> None:
     async with Log(MemoryEngine()) as log:
         with lend(log, "memory:gateway"):
