@@ -19,7 +19,11 @@ Settings, each also with the application's name in front (`ORDERS_HANSARD_LOG`):
 | `ORIGINATOR_ID_TYPE` | `uuid` or `text`: what ids of aggregates are, as in the library's own modules |
 
 Guarantees: versions of an aggregate are unique, and need not be contiguous; what one call inserts is written by one
-commit, with its tracking; notification ids are the log's positions, contiguous and in commit order.
+commit, with its tracking; notification ids are the log's positions, contiguous and in commit order. What clients of a
+gateway write is never a domain event, but a `SessionEvent`.
+
+Limits: notifications of rare topics are looked for page by page, for logs have no index of types. A projection that
+saves events of its own needs a log of its own, or it would meet them again in the log that it follows.
 """
 
 from .factory import LogFactory
