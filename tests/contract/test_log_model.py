@@ -59,7 +59,8 @@ def notes(draw: st.DrawFn) -> Note:
     producer = draw(producers)
     key = draw(st.one_of(st.none(), ids.map(lambda id: f"n-{id}"))) if producer is None else None
     expected = heads(draw(expectations))
-    return Note(draw(sessions), draw(subjects), draw(st.integers(1, 2)), expected, producer, first, key)
+    number = draw(st.integers(1, 2)) if key is None else 1 + int(key[-1]) % 2  # a repeat has as many events
+    return Note(draw(sessions), draw(subjects), number, expected, producer, first, key)
 
 
 steps: st.SearchStrategy[Step] = st.one_of(commands(), commands(), notes())
