@@ -30,12 +30,12 @@ from .streams import SSE, Streams
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, houses: Houses, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, settings: Settings, houses: Houses) -> None:
         auth = Authenticator(settings)
         self.settings = settings
         self.houses = houses
         self.url = ""
-        self.sockets = Sockets(settings, houses, auth, tasks)
+        self.sockets = Sockets(settings, houses, auth)
         self.streams = Streams(settings, houses, auth)
         self._pages = EventPages(houses, auth)
         self._http = Http(settings, houses, auth)
@@ -97,7 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         houses = await stack.enter_async_context(Houses(lambda tenant: make_log(settings.log, tenant), tasks))
-        gateway = Gateway(settings, houses, tasks)
+        gateway = Gateway(settings, houses)
         runner = web.AppRunner(
             gateway.app(),
             access_log=None,
@@ -121,12 +121,21 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
 
 
 async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
-    """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens."""
+    """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens.
+
+    The signals' handlers stay when it returns: a process that is told to end twice still ends in good order. (The
+    loop's own would be gone with the loop, a moment before the process.)
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(stop.set)
+
     async with running(settings) as gateway:
         for each in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(each, stop.set)
+            signal.signal(each, end)
         started(gateway)
         await stop.wait()
 

@@ -17,7 +17,7 @@ from ..log.records import Appended
 from .allowance import Allowance
 from .answers import Answers
 from .clock import CLOCK
-from .closing import SERVER_ERROR, SHUTDOWN, SLOW_CONSUMER, Closing, closing_for
+from .closing import SERVER_ERROR, SLOW_CONSUMER, Closing, closing_for
 from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
@@ -50,36 +50,35 @@ class Duplex(web.WebSocketResponse):
 
 
 class Socket(TransportSink):
-    """A connection of an authenticated participant. `tasks` owns its closing."""
+    """A connection of an authenticated participant.
+
+    Whoever wants it to end calls `dismiss`; the one task that serves it stops reading then, and takes leave of the
+    client. (aiohttp does not wait for a peer's close frame when one task closes while another reads; the peer could
+    then lose what it has yet to read.)
+    """
 
     def __init__(
-        self,
-        ws: Duplex,
-        transport: asyncio.Transport,
-        house: House,
-        principal: Principal,
-        settings: Settings,
-        tasks: asyncio.TaskGroup,
+        self, ws: Duplex, transport: asyncio.Transport, house: House, principal: Principal, settings: Settings
     ) -> None:
         super().__init__(transport, house.feed)
         self.principal = principal
         self._ws = ws
         self._house = house
         self._settings = settings
-        self._tasks = tasks
         self._answers = Answers(self)
         self._heard = time.monotonic()
         self._leaving = False
         self._pending = 0
         self._fewer = asyncio.Event()
         self._unreadable = 0
-        self._parting: asyncio.Task[None] | None = None
+        self._serving: asyncio.Timeout | None = None
+        self._closing: Closing | None = None
         self._allowance = Allowance(settings.commands_per_second, self._heard)
         ws.socket = self
         self.attach()
 
     def welcome(self) -> None:
-        """Answer the hello."""
+        """Answer the hello, before anything else is written."""
         settings, principal = self._settings, self.principal
         self._answers.add(
             {
@@ -98,16 +97,18 @@ class Socket(TransportSink):
                 },
             }
         )
+        self._answers.flush()
 
-    async def serve(self) -> None:
-        """Handle messages until the connection ends. Raises Invalid when too many cannot be read."""
-        receive = self._ws.receive
-        while (message := await receive()).type not in _ENDED:
-            self._heard = time.monotonic()
-            if message.type in _CONTENT:
-                if self._pending >= MAX_PENDING or not self.drained.is_set():
-                    await self._room()
-                await self._message(message.data)
+    async def serve(self, frames: list[Any], size: int) -> None:
+        """Handle the frames that came with the hello, then messages, until the connection ends or is dismissed.
+        Raises Invalid when too many cannot be read."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._serving:
+                    await self.handle(frames, size)
+                    await self._serve()
+        finally:
+            self._serving = None
 
     async def handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
@@ -133,35 +134,42 @@ class Socket(TransportSink):
             await self._fewer.wait()
         self._answers.flush()
 
-    async def leave(self, closing: Closing, reason: str, retry_after: float, within: float) -> None:
-        """Say why the connection ends and where to resume, then end it; a peer that does not answer is cut off."""
+    def dismiss(self, closing: Closing, reason: str, retry_after: float = 0.0) -> None:
+        """Say why the connection ends and where to resume, and write nothing more; `leave` does the rest."""
+        if self._closing is not None:
+            return
+        self._closing = closing
         frame: dict[str, Any] = {"frame": "bye", "code": closing.name, "reason": reason}
         if not closing.final:
             frame["retry_after"] = retry_after
         self._answers.flush()
         self.write(text_frame(orjson.dumps({**frame, "resume": self.resume_places()})))
         self.end_all()
-        with contextlib.suppress(TimeoutError, ConnectionError, RuntimeError):
+        if self._serving is not None:
+            self._serving.reschedule(0.0)
+
+    async def leave(self) -> None:
+        """Close, if the client was dismissed; a peer that does not answer is cut off."""
+        if self._closing is None:
+            return
+        within = LINGER if self._closing is SLOW_CONSUMER else self._settings.drain / 2
+        try:
             async with asyncio.timeout(within):
-                await self._ws.close(code=closing.code, message=closing.name.encode())
-                return
-        self.abort()
-
-    def dismiss(self, closing: Closing, reason: str, retry_after: float = 0.0) -> None:
-        """End the connection without waiting for it."""
-        if self._parting is None:
-            within = LINGER if closing is SLOW_CONSUMER else self._settings.drain
-            self._parting = self._tasks.create_task(self.leave(closing, reason, retry_after, within))
-
-    async def parted(self) -> None:
-        """Wait until a client that was dismissed has taken its leave, or is cut off."""
-        if self._parting is not None:
-            await asyncio.wait((self._parting,))
+                await self._ws.close(code=self._closing.code, message=self._closing.name.encode())
+        except (TimeoutError, ConnectionError, RuntimeError):
+            self.abort()
 
     def fail(self, error: BaseException) -> None:
         """Something that was followed cannot be read: the client resumes on a new connection."""
         problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
         self.dismiss(SERVER_ERROR, problem.detail, 1.0)
+
+    async def _serve(self) -> None:
+        async for message in self._ws:
+            self._heard = time.monotonic()
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                await self._room()
+                await self._message(message.data)
 
     async def _room(self) -> None:
         """Wait while the client does not take its answers, or has too many commands on their way."""
@@ -267,11 +275,3 @@ async def turn_away(ws: Duplex, error: HansardError) -> None:
     with contextlib.suppress(ConnectionError):
         await ws.send_str(orjson.dumps({"frame": "refused", "error": error.problem()}).decode())
         await ws.close(code=closing.code, message=closing.name.encode())
-
-
-async def see_off(socket: Socket, retry_after: float, within: float) -> None:
-    """Let a connection go at shutdown: acks first, at most half of the time that there is."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within / 2):
-            await socket.settle()
-    await socket.leave(SHUTDOWN, "The gateway is shutting down.", retry_after, within / 2)

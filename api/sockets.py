@@ -16,7 +16,7 @@ from .frames import parse_hello, read_frames
 from .house import Houses
 from .principal import Principal
 from .settings import Settings
-from .socket import Duplex, Socket, see_off, turn_away
+from .socket import Duplex, Socket, turn_away
 
 _logger = logging.getLogger(__name__)
 
@@ -26,16 +26,15 @@ SILENT_HEARTBEATS = 2.5
 
 
 class Sockets:
-    """Accepts WebSockets and keeps them until they end. `tasks` owns the closing of connections."""
+    """Accepts WebSockets and keeps them until they end. Each is served by its request's handler; `_sockets` holds what
+    is set when that is done."""
 
-    def __init__(self, settings: Settings, houses: Houses, auth: Authenticator, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, settings: Settings, houses: Houses, auth: Authenticator) -> None:
         self._settings = settings
         self._houses = houses
         self._auth = auth
-        self._tasks = tasks
         self._greeting: set[Duplex] = set()
-        self._sockets: set[Socket] = set()
-        self._parting: set[Socket] = set()
+        self._sockets: dict[Socket, asyncio.Event] = {}
         self._draining = False
 
     def __len__(self) -> int:
@@ -60,7 +59,7 @@ class Sockets:
             frames = read_frames(raw, self._settings.depth, self._settings.batch)
             principal = self._principal(frames)
             house = await self._houses.of(principal.tenant)
-            socket = Socket(ws, transport, house, principal, self._settings, self._tasks)
+            socket = Socket(ws, transport, house, principal, self._settings)
         except HansardError as error:
             await turn_away(ws, error)
             return
@@ -83,30 +82,22 @@ class Sockets:
         return self._auth.principal(hello.token, claimed)
 
     async def _serve(self, socket: Socket, frames: list[Any], size: int) -> None:
-        self._sockets.add(socket)
+        done = self._sockets[socket] = asyncio.Event()
         try:
             socket.welcome()
-            await socket.handle(frames, size)
-            await socket.serve()
+            await socket.serve(frames, size)
         except HansardError as error:
-            await socket.leave(closing_for(error), error.detail, 0.0, 1.0)
+            socket.dismiss(closing_for(error), error.detail)
         except ConnectionError:
             pass
         except Exception:  # the client is told, the log has the traceback, the others go on
             _logger.exception("a connection of %s failed", socket.principal.participant)
-            await socket.leave(SERVER_ERROR, "The gateway failed at this connection.", 1.0, 1.0)
+            socket.dismiss(SERVER_ERROR, "The gateway failed at this connection.", 1.0)
         finally:
-            self._sockets.discard(socket)
             socket.end_all()
-        await self._part(socket)
-
-    async def _part(self, socket: Socket) -> None:
-        """Keep the handler until the client is gone: aiohttp would cut it off, and with it what it has yet to read."""
-        self._parting.add(socket)
-        try:
-            await socket.parted()
-        finally:
-            self._parting.discard(socket)
+            await socket.leave()
+            del self._sockets[socket]
+            done.set()
 
     async def watch(self) -> None:
         """End connections that are silent, stuck, or past their token's time. Runs for ever."""
@@ -114,7 +105,8 @@ class Sockets:
             await asyncio.sleep(WATCH_EVERY)
             now, wall = time.monotonic(), time.time()
             for socket in tuple(self._sockets):
-                self._inspect(socket, now, wall)
+                if not socket.closed:
+                    self._inspect(socket, now, wall)
 
     def _inspect(self, socket: Socket, now: float, wall: float) -> None:
         settings, expires = self._settings, socket.principal.expires
@@ -124,9 +116,6 @@ class Sockets:
             socket.dismiss(SILENT, "Nothing came for two and a half heartbeats.")
         elif expires is not None and wall > expires:
             socket.dismiss(TOKEN_EXPIRED, "Get a new token and resume.")
-        else:
-            return
-        self._sockets.discard(socket)
 
     async def drain(self) -> None:
         """Say bye to everyone, acks first, and close all connections at once; at most `drain` seconds."""
@@ -134,10 +123,18 @@ class Sockets:
         spread = 1 + len(self._sockets) / 2_000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain), asyncio.TaskGroup() as closing:
-                for socket in self._parting:
-                    socket.abort()
                 for ws in tuple(self._greeting):
                     closing.create_task(ws.close(code=SHUTDOWN.code, message=SHUTDOWN.name.encode()))
-                for socket in tuple(self._sockets):
+                for socket, done in tuple(self._sockets.items()):
                     retry_after = round(random.uniform(0.1, spread), 3)
-                    closing.create_task(see_off(socket, retry_after, self._settings.drain))
+                    closing.create_task(self._see_off(socket, done, retry_after))
+
+    async def _see_off(self, socket: Socket, done: asyncio.Event, retry_after: float) -> None:
+        """Acks first, in at most half of the time that there is. Who was dismissed before has had time enough."""
+        if socket.closed:
+            socket.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain / 2):
+                await socket.settle()
+        socket.dismiss(SHUTDOWN, "The gateway is shutting down.", retry_after)
+        await done.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
@@ -54,6 +55,8 @@ def serve(**given: Any) -> None:
     _log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run(settings, _announce))
+    for each in (signal.SIGTERM, signal.SIGINT):  # Python's own end would make them deadly again
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _announce(gateway: "Gateway") -> None:
