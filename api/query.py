@@ -12,7 +12,7 @@ from .delivery.lens import Lens, Reading
 from .frames import Types
 
 MAX_PAGE = 1_000
-MAX_WAIT = 8.0
+MAX_WAIT = 30.0
 IDENTITY = {"token", "participant", "kind"}
 Q = TypeVar("Q", bound=BaseModel)
 _SESSION: TypeAdapter[SessionId] = TypeAdapter(SessionId)
