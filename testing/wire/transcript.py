@@ -25,6 +25,8 @@ def _apply(messages: dict[str, dict[str, Any]], event: Frame, data: Frame) -> No
             _extend(known["parts"], data.get("part", "text"), data["text"])
         case "message.posted" | "message.completed" | "message.aborted":
             known["status"] = event["type"].partition(".")[2]
+            if known["next"] == data.get("deltas"):
+                assert data["parts"][: len(known["parts"])] == known["parts"], "the whole is not what was streamed"
             known["parts"] = data["parts"]
             known["next"] = data.get("deltas", 0)
 

@@ -1,0 +1,182 @@
+"""The protocol reference is true: its examples are what the gateway takes and sends, its tables what the code says."""
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from hansard.api import closing, frames
+from hansard.api.closing import Closing
+from hansard.api.query import MAX_PAGE, MAX_WAIT
+from hansard.api.server import Gateway
+from hansard.api.settings import Settings
+from hansard.domain import errors
+from hansard.domain.document import MAX_DOCUMENT_BYTES
+from hansard.domain.errors import HansardError
+from hansard.domain.messages import MAX_MESSAGE_BYTES
+from hansard.testing.wire import Frame, Wire
+
+Open = Callable[..., Awaitable[Wire]]
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+EXAMPLES = [
+    each
+    for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    for each in re.split(r"\n(?=\{)", block)
+]
+CLIENT = ("hello", "subscribe", "unsubscribe", "command", "heartbeat")
+
+
+def parsed(example: str) -> Frame:
+    """An example, with its ellipses filled in."""
+    found: Frame = orjson.loads(example.replace("…", "x").replace("<JWT>", "x"))
+    return found
+
+
+FRAMES = [parsed(example) for example in EXAMPLES]
+
+
+def documented(frame: str) -> Frame:
+    """The example of one of the gateway's frames."""
+    return next(each for each in FRAMES if each.get("frame") == frame)
+
+
+def section(title: str) -> str:
+    """The text under a heading."""
+    return re.split(r"^#+ ", PAGE.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def table(title: str) -> dict[str, list[str]]:
+    """The first table under a heading: the code in the first column, and the other columns."""
+    rows = [
+        re.split(r"(?<!\\) ?\| ?", line.strip("| ")) for line in section(title).splitlines() if line.startswith("|")
+    ]
+    return {row[0].strip("` "): [cell.strip() for cell in row[1:]] for row in rows[2:]}
+
+
+# -- what clients send
+
+
+@pytest.mark.parametrize("frame", [each for each in FRAMES if each.get("frame") in CLIENT], ids=str)
+def test_an_example_of_a_client_can_be_read(frame: Frame) -> None:
+    if frame["frame"] == "hello":
+        frames.parse_hello(frame)
+    elif frame["frame"] == "command":
+        frames.parse_command_frame(frame)
+    else:
+        frames.parse_control(frame)
+
+
+def test_every_frame_of_a_client_has_an_example() -> None:
+    assert {each["frame"] for each in FRAMES if each.get("frame") in CLIENT} == set(CLIENT)
+
+
+def test_every_member_of_a_subscription_is_documented() -> None:
+    text = section("From the client")
+    for model in (frames.Subscribe, frames.CommandFrame):
+        for member in model.model_fields.keys() - {"frame"}:
+            assert f"`{member}`" in text, f"{model.__name__}.{member}"
+
+
+# -- what the gateway sends
+
+
+def same_members(sent: Frame, example: Frame, *, optional: tuple[str, ...] = ()) -> None:
+    """A frame has the members of its example, at every depth that the example shows."""
+    assert set(sent) - set(optional) == set(example) - set(optional)
+    for name, value in example.items():
+        if isinstance(value, dict) and name in ("limits",):
+            same_members(sent[name], value)
+        elif isinstance(value, list) and name == "events":
+            same_members(sent[name][0], value[0])
+
+
+async def test_what_the_gateway_sends_has_the_documented_members(connect: Open) -> None:
+    wire = await connect()
+    same_members(wire.welcome, documented("welcome"))
+    ack = await wire.command("trip-7", "session.open", {})
+    same_members(ack, documented("ack"))
+    merged = await wire.command("trip-7", "state.merge", {"patch": {"hotel": {"name": "Casa Azul"}}})
+    guard = {"patch": {"hotel": None}, "if_unchanged": {"/hotel": merged["versions"][0] - 1}}
+    refused = await wire.command("trip-7", "state.merge", guard)
+    same_members(refused, documented("refused"))
+    assert set(refused["error"]) == set(documented("refused")["error"])
+    messages: list[Frame] = []
+    await wire.command("trip-7", "message.start", {"message": "m2"})
+    await wire.ws.send_json({"frame": "subscribe", "sub": "trip", "session": "trip-7", "after": 2})
+    while not messages or messages[-1]["frame"] != "caught_up":
+        content = await wire.ws.receive_json(timeout=5)
+        messages += content if isinstance(content, list) else [content]
+    events, caught_up = messages
+    example = documented("events")
+    assert set(events) == set(example)
+    assert set(events["events"][0]) == set(example["events"][0]) | {"cause"}
+    assert set(events["events"][0]["data"]) == set(example["events"][0]["data"])
+    same_members(caught_up, documented("caught_up"))
+
+
+async def test_a_bye_has_the_documented_members(http: aiohttp.ClientSession, start: Any) -> None:
+    gateway = await start(heartbeat=0.05)
+    wire = await Wire.open(http, gateway.url, participant="a")
+    await wire.subscribe("trip", session="trip-7")
+    closed = await wire.closed()
+    assert closed.bye is not None
+    same_members(closed.bye, documented("bye"))
+
+
+async def test_a_page_has_the_documented_members(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    (example,) = [each for each in FRAMES if "caught_up" in each and "frame" not in each]
+    async with http.get(f"{gateway.url}/v1/sessions/trip-7/events") as response:
+        assert set(await response.json()) == set(example)
+
+
+def test_every_example_is_looked_at() -> None:
+    known = {*CLIENT, "welcome", "events", "caught_up", "gap", "ack", "refused", "bye", None}
+    assert {each.get("frame") for each in FRAMES} == known
+
+
+# -- tables
+
+
+def test_every_error_that_a_client_may_meet_is_documented() -> None:
+    rows = {code: int(cells[0]) for code, cells in table("Errors").items()}
+    found = {error.code: error.status for error in _tree(HansardError)}
+    inner = {"refused", "log_error", "log_in_use", "log_read_only", "log_unreadable", "configuration"}
+    assert rows == {code: status for code, status in found.items() if code not in inner} | {"method_not_allowed": 405}
+
+
+def _tree(root: type[HansardError]) -> list[type[HansardError]]:
+    below = [each for each in root.__subclasses__() if each.__module__ == errors.__name__]
+    return [root, *(each for child in below for each in _tree(child))]
+
+
+def test_every_close_code_is_documented() -> None:
+    rows = {(int(code), cells[0].strip("`")) for code, cells in table("Close codes").items()}
+    found = {tuple(each) for each in vars(closing).values() if isinstance(each, Closing)}
+    assert rows == {(code, name if code != 1009 else "") for code, name in found}
+
+
+def test_every_limit_is_as_documented() -> None:
+    rows = {what: int(re.sub(r"[^0-9]", "", cells[0]) or 0) for what, cells in table("Limits").items()}
+    settings = Settings()
+    assert rows == {
+        "a WebSocket message or HTTP body": settings.frame_bytes // 2**20,
+        "frames in one message": settings.batch,
+        "depth of JSON": settings.depth,
+        "subscriptions of a connection": settings.subscriptions,
+        "sessions of a subscription": frames.MAX_SESSIONS,
+        "commands of a connection, per second": settings.commands_per_second,
+        "text of a message": MAX_MESSAGE_BYTES,
+        "shared state of a session": MAX_DOCUMENT_BYTES,
+        "events of an HTTP page": MAX_PAGE,
+        "seconds that an HTTP request may wait": int(MAX_WAIT),
+    }
+
+
+def test_every_route_is_documented(gateway: Gateway) -> None:
+    documented = set(re.findall(r"`(?:GET|POST) (/[^`?]*)", PAGE))
+    routes = {resource.canonical for resource in gateway.app().router.resources()}
+    assert routes == documented
