@@ -3,6 +3,9 @@
 import asyncio
 import secrets
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 import click
 
@@ -55,17 +58,29 @@ async def _run(log: str, session: str, speed: float, live: bool) -> int:
 def _print_what_next(log: str, session: str, before: int) -> None:
     from ..console import stdout
 
-    at = f"--log {shlex.quote(log)}"
+    hansard, at = _program(), f"--log {shlex.quote(log)}"
     commands = {
-        f"hansard replay {session} {at}": "watch it again, as it happened",
-        f"hansard show {session} {at}": "who said what, and how it ended",
-        f"hansard show {session} --at {before} {at}": "the same, just before Maya changed her mind",
-        f"hansard tail {session} {at}": "the last events, and any that follow",
-        f"hansard export {session} {at}": "all of it, as JSON lines",
-        f"hansard serve {at}": "a gateway on this log, to join in",
+        f"{hansard} replay {session} {at}": "watch it again, as it happened",
+        f"{hansard} show {session} {at}": "who said what, and how it ended",
+        f"{hansard} show {session} --at {before} {at}": "the same, just before Maya changed her mind",
+        f"{hansard} tail {session} {at}": "the last events, and any that follow",
+        f"{hansard} export {session} {at}": "all of it, as JSON lines",
+        f"{hansard} serve {at}": "a gateway on this log, to join in",
     }
     console, width = stdout(), max(map(len, commands))
     click.echo("\nEvery word of it is on record. Next:\n")
     for command, what in commands.items():
         line = f"  {command:<{width}}   "
         click.echo(line + (click.style(what, dim=True) if console.is_terminal and not console.no_color else what))
+
+
+def _program() -> str:
+    """How this program can be called again from here: by its name where that finds it, otherwise by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "hansard":
+        return f"{shlex.quote(sys.executable)} -m hansard"
+    found = shutil.which("hansard")
+    if found is not None and Path(found).resolve() == called.resolve():
+        return "hansard"
+    inside = called.resolve().is_relative_to(Path.cwd())
+    return shlex.quote(str(called.resolve().relative_to(Path.cwd()) if inside else called.resolve()))
