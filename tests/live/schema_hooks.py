@@ -8,6 +8,6 @@ import schemathesis
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Wait less, where the request would be accepted as it is."""
-    wait = case.query.get("wait") if case.query else None
+    wait: Any = case.query.get("wait") if case.query else None
     if str(wait).replace(".", "", 1).isdigit() and 0 < float(wait) <= 30:
         case.query["wait"] = "0.05" if isinstance(wait, str) else 0.05
