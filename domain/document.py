@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from .changes import NEVER, Place, last_written, written
 from .errors import Conflict, Invalid, NoChange, PatchFailed
@@ -28,10 +28,8 @@ MAX_NUMBER = 2**53
 
 WHOLE = "state:"
 Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]|~[01])*)*$")]
-Number = Annotated[
-    Annotated[int, Strict()] | Annotated[float, Strict()],
-    Field(ge=-MAX_NUMBER, le=MAX_NUMBER),
-]
+_EXACT = Field(ge=-MAX_NUMBER, le=MAX_NUMBER, strict=True)
+Number = Annotated[int, _EXACT] | Annotated[float, _EXACT]
 
 
 class Operation(BaseModel):
