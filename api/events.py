@@ -1,6 +1,7 @@
 """Events over plain HTTP, a page at a time; a request may wait for the next one."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
@@ -8,10 +9,10 @@ from aiohttp import web
 
 from ..domain.errors import BadCursor
 from ..domain.ids import Position, SessionId
-from ..log.records import Record
 from .auth import Authenticator
 from .delivery.finished import finished_now, learn
-from .delivery.lens import EVERY, Entry, Finished, read
+from .delivery.lens import EVERY, Finished, read
+from .delivery.run import Run
 from .delivery.topic import LogTopic, SessionTopic, Topic
 from .frames import log_place, session_place
 from .house import Houses
@@ -24,7 +25,7 @@ NDJSON = "application/x-ndjson"
 class EventPage(NamedTuple):
     """Events as their wire forms, `to` where to go on, and the places in front of them that were removed."""
 
-    wires: list[bytes]
+    wires: Sequence[bytes]
     to: int
     head: int
     gap: tuple[int, int] | None
@@ -63,16 +64,17 @@ class EventPages:
             raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)
         if at == head and query.wait:
             head = await self._wait(topic, at, query.wait)
-        records = _unbroken(topic, await topic.page(at, query.limit)) if at < head else []
-        entries = [Entry(record) for record in records]
+        lens = query.lens(EVERY if topic.session is not None else principal.read)
+        run = Run([], [])
+        if at < head:
+            run = _unbroken(await topic.page(at, query.limit, records=lens.needs_records))
         finished: Finished = frozenset()
         if query.reading == "folded":
-            await learn(topic.log, entries)
-            finished = finished_now(topic.log, entries)
-        lens = query.lens(EVERY if topic.session is not None else principal.read)
-        wires = read(entries, lens, principal.viewer(topic.session), finished)
-        to = topic.place(records[-1]) if records else head
-        before = to - len(records)
+            await learn(topic.log, run.records)
+            finished = finished_now(topic.log, run.records)
+        wires = read(run, lens, principal.viewer(topic.session), finished)
+        to = run.places[-1] if run.places else head
+        before = to - len(run)
         return EventPage(wires, to, max(head, to), (at + 1, before) if before > at else None)
 
     async def _wait(self, topic: Topic, at: int, seconds: float) -> int:
@@ -92,12 +94,10 @@ class EventPages:
         return head
 
 
-def _unbroken(topic: Topic, records: list[Record]) -> list[Record]:
-    """The records up to the first place that is missing: what was removed in the midst begins the next page."""
-    first = topic.place(records[0]) if records else 0
-    if records and topic.place(records[-1]) - first == len(records) - 1:
-        return records
-    return [record for number, record in enumerate(records) if topic.place(record) == first + number]
+def _unbroken(run: Run) -> Run:
+    """The events up to the first place that is missing: what was removed in the midst begins the next page."""
+    stretches = run.stretches()
+    return stretches[0] if stretches else run
 
 
 def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Response:

@@ -134,7 +134,7 @@ def _event(members: dict[str, Any]) -> Event:
 
 
 def audience_and_actor(stored: bytes) -> tuple[tuple[str, ...] | None, ParticipantId]:
-    """Read these two members alone, without decoding the payload."""
+    """Read these two members alone, of the stored form or the wire form, without decoding the payload."""
     end = stored.index(b',"data":')
     head = orjson.loads(stored[:end] + b"}")
     audience = head.get("audience")

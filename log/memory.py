@@ -72,6 +72,10 @@ class MemoryEngine:
         first = bisect_right(records, after, key=_version)
         return records[first : first + limit]
 
+    async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+        records = await self.read_session(session, after, limit)
+        return [record.version for record in records], [record.wire() for record in records]
+
     async def read_log(self, after: int, limit: int) -> list[Record]:
         self._check_open()
         first = max(after, 0)

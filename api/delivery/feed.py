@@ -5,7 +5,7 @@ only ever moves to the next place: gaps and duplicates cannot arise, only lag.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from ...domain.audience import Viewer
@@ -16,9 +16,10 @@ from ...log.records import Record
 from .cursor import Cursor, GroupKey, Sink
 from .finished import finished_now
 from .frames import Chunk, Replays, Shared, cut
-from .lens import Entry, Finished
+from .lens import Finished
 from .pages import Page, Pages, end_of_page
 from .pump import Pump
+from .run import Entry, Run
 from .topic import LogTopic, SessionTopic, Topic
 
 END = "end"
@@ -137,12 +138,12 @@ class Feed:
     def _serve(self, topic: Topic) -> Iterator[None]:
         """Bring all live subscribers of a topic to its last place."""
         while topic.flushed < topic.last:
-            entries = topic.newer(topic.flushed, topic.last)
-            finished = self._finished(entries, topic.groups)
-            for run in cut(entries):
+            events = topic.newer(topic.flushed, topic.last)
+            finished = self._finished(events, topic.groups)
+            for run in cut(events):
                 for key, group in tuple(topic.groups.items()):
                     yield from _write(topic, tuple(group), Shared(topic, key, run, finished))
-                topic.flushed = topic.place(run[-1].record)
+                topic.flushed = run.places[-1]
         self._served(topic, topic.flushed)
 
     def _abandon(self, topic: Topic, error: BaseException) -> None:
@@ -164,8 +165,7 @@ class Feed:
             chunks = self._chunks(cursor, page)
             page = None
             if chunks is None:
-                folded = cursor.key.lens.reading == "folded"
-                self.pages.request(cursor.topic, cursor.at, folded, partial(self._page_read, cursor))
+                self.pages.request(cursor.topic, cursor.at, cursor.key.lens, partial(self._page_read, cursor))
                 return
             yield from _replay(cursor, chunks)
         cursor.queued = False
@@ -175,22 +175,22 @@ class Feed:
         the storage first."""
         topic, at, upto = cursor.topic, cursor.at, cursor.topic.flushed
         if at >= topic.ring_start:
-            entries = topic.newer(at, upto)
+            events = topic.newer(at, upto)
         else:
             known = self._replays.known(cursor, min(end_of_page(at), upto))
             if known is not None:
                 return known
             if page is None or page.upto <= at:
-                page = self.pages.get(topic, at, cursor.key.lens.reading == "folded")
+                page = self.pages.get(topic, at, cursor.key.lens)
             if page is None:
                 return None
             upto = min(page.upto, upto)
-            entries = page.between(topic, at, upto)
-        return self._replays.chunks(cursor, entries, upto, self._finished(entries, (cursor.key,)))
+            events = page.events.between(at, upto)
+        return self._replays.chunks(cursor, events, upto, self._finished(events, (cursor.key,)))
 
-    def _finished(self, entries: Sequence[Entry], keys: Iterable[GroupKey]) -> Finished:
+    def _finished(self, events: Run, keys: Iterable[GroupKey]) -> Finished:
         folded = any(key.lens.reading == "folded" for key in keys)
-        return finished_now(self.log, entries) if folded else frozenset()
+        return finished_now(self.log, events.records) if folded else frozenset()
 
     def _join(self, cursor: Cursor) -> None:
         topic, key = cursor.topic, cursor.key

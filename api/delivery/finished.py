@@ -8,19 +8,20 @@ as everything that the feed has been told of.
 from collections.abc import Iterable
 
 from ...log.log import Log
-from .lens import DELTA, Entry, Finished, message_of
+from ...log.records import Record
+from .lens import DELTA, Finished, message_of
 
 _FINISHING = ("message.completed", "message.aborted")
 
 
-def finished_now(log: Log, entries: Iterable[Entry]) -> Finished:
-    """The messages of these entries that are finished, as far as the entries and the sessions at hand tell."""
+def finished_now(log: Log, records: Iterable[Record]) -> Finished:
+    """The messages of these records that are finished, as far as the records and the sessions at hand tell."""
     finished, streaming = set(), set()
-    for entry in entries:
-        if entry.record.type == DELTA:
-            streaming.add(message_of(entry.record))
-        elif entry.record.type in _FINISHING:
-            finished.add(message_of(entry.record))
+    for record in records:
+        if record.type == DELTA:
+            streaming.add(message_of(record))
+        elif record.type in _FINISHING:
+            finished.add(message_of(record))
     for session, message in streaming - finished:
         state = log.at_hand(session)
         known = state.messages.get(message) if state is not None else None
@@ -29,7 +30,7 @@ def finished_now(log: Log, entries: Iterable[Entry]) -> Finished:
     return frozenset(finished)
 
 
-async def learn(log: Log, entries: Iterable[Entry]) -> None:
-    """Have the sessions at hand whose messages stream in these entries. Folds those that are not."""
-    for session in {entry.record.session for entry in entries if entry.record.type == DELTA}:
+async def learn(log: Log, records: Iterable[Record]) -> None:
+    """Have the sessions at hand whose messages stream in these records. Folds those that are not."""
+    for session in {record.session for record in records if record.type == DELTA}:
         await log.state(session)

@@ -1,12 +1,13 @@
 """Building frames: a run of consecutive events, cut to size, encoded once for all who get the same."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...domain.audience import Viewer
+from ...domain.audience import Viewer, visible
 from .cursor import Cursor, GroupKey
 from .kept import Kept
-from .lens import Entry, Finished, may_see, read
+from .lens import Finished, read
+from .run import Run
 from .topic import Topic
 
 MAX_FRAME = 64 * 1024
@@ -33,22 +34,21 @@ class Name(NamedTuple):
     finished: Finished
 
 
-def cut(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+def cut(events: Run) -> Iterator[Run]:
     """Cut into runs of at most `MAX_FRAME` bytes, each of at least one event."""
     start = size = 0
-    for number, entry in enumerate(entries):
-        more = len(entry.record.data) + 80
-        if size + more > MAX_FRAME and number > start:
-            yield entries[start:number]
+    for number, more in enumerate(map(len, events.wires)):
+        if size + more >= MAX_FRAME and number > start:
+            yield events.part(start, number)
             start, size = number, 0
-        size += more
-    if start < len(entries):
-        yield entries[start:]
+        size += more + 1
+    if start < len(events):
+        yield events.part(start, len(events)) if start else events
 
 
-def encode(topic: Topic, key: GroupKey, viewer: Viewer, run: Sequence[Entry], finished: Finished, at: int) -> Chunk:
+def encode(topic: Topic, key: GroupKey, viewer: Viewer, run: Run, finished: Finished, at: int) -> Chunk:
     """One run for one viewer."""
-    to = topic.place(run[-1].record)
+    to = run.places[-1]
     wires = read(run, key.lens, viewer, finished)
     if not wires and to // STRIDE == at // STRIDE:
         return Chunk(to, None)
@@ -63,26 +63,22 @@ def gap(topic: Topic, key: GroupKey, at: int, to: int) -> Chunk:
     return Chunk(to, key.encoder.notice(frame, topic.cursor(to)))
 
 
-def restricted(entries: Iterable[Entry]) -> bool:
-    """Whether any of the events is not for everyone."""
-    return any(not entry.plain and entry.restriction is not None for entry in entries)
-
-
 class Shared:
     """Frames of one run for a group of live subscribers: encoded once for each set of events that can be seen."""
 
-    def __init__(self, topic: Topic, key: GroupKey, run: Sequence[Entry], finished: Finished) -> None:
+    def __init__(self, topic: Topic, key: GroupKey, run: Run, finished: Finished) -> None:
         self._topic = topic
         self._key = key
         self._run = run
         self._finished = finished
-        self._restricted = [entry for entry in run if not entry.plain and entry.restriction is not None]
+        self._restricted = tuple(run.restrictions.values())
         self._at = topic.flushed
         self._made: dict[tuple[bool, ...], Chunk] = {}
 
     def chunk(self, viewer: Viewer) -> Chunk:
         """What this viewer gets."""
-        mask = tuple([may_see(entry, viewer) for entry in self._restricted]) if self._restricted else ()
+        restricted = self._restricted
+        mask = tuple([visible(*restriction, viewer) for restriction in restricted]) if restricted else ()
         made = self._made.get(mask)
         if made is None:
             made = encode(self._topic, self._key, viewer, self._run, self._finished, self._at)
@@ -104,21 +100,21 @@ class Replays:
             return None
         return self._kept.get(Name(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
 
-    def chunks(self, cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> list[Chunk]:
-        """What brings the cursor from its place to `upto`, made of the entries that exist between the two."""
+    def chunks(self, cursor: Cursor, events: Run, upto: int, finished: Finished) -> list[Chunk]:
+        """What brings the cursor from its place to `upto`, made of the events that exist between the two."""
         name = Name(cursor.topic, cursor.key, cursor.at, upto, finished)
         chunks = self._kept.get(name)
         if chunks is None:
-            chunks = list(_chunks(cursor, entries, upto, finished))
-            if not restricted(entries):
+            chunks = list(_chunks(cursor, events, upto, finished))
+            if not events.restrictions:
                 self._kept.put(name, chunks, _size(chunks))
         return chunks
 
 
-def _chunks(cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finished) -> Iterator[Chunk]:
+def _chunks(cursor: Cursor, events: Run, upto: int, finished: Finished) -> Iterator[Chunk]:
     topic, key, at = cursor.topic, cursor.key, cursor.at
-    for stretch in _stretches(topic, entries):
-        first = topic.place(stretch[0].record)
+    for stretch in events.stretches():
+        first = stretch.places[0]
         if first > at + 1:
             yield gap(topic, key, at, first - 1)
         for run in cut(stretch):
@@ -127,20 +123,6 @@ def _chunks(cursor: Cursor, entries: Sequence[Entry], upto: int, finished: Finis
             at = chunk.to
     if at < upto:
         yield gap(topic, key, at, upto)
-
-
-def _stretches(topic: Topic, entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Split where places are missing."""
-    if entries and topic.place(entries[-1].record) - topic.place(entries[0].record) == len(entries) - 1:
-        yield entries
-        return
-    start = 0
-    for number in range(1, len(entries)):
-        if topic.place(entries[number].record) != topic.place(entries[number - 1].record) + 1:
-            yield entries[start:number]
-            start = number
-    if entries:
-        yield entries[start:]
 
 
 def _size(chunks: list[Chunk]) -> int:

@@ -6,40 +6,12 @@ from typing import Literal, NamedTuple
 import orjson
 
 from ...domain.audience import Viewer, visible
-from ...domain.envelope import audience_and_actor
 from ...log.records import Record
+from .run import Run
 
 Reading = Literal["raw", "folded"]
 DELTA = "message.delta"
 EVERY = ("*",)
-
-
-class Entry:
-    """A record on its way out: its wire form and its audience are worked out once, when first needed. `plain`: there is
-    no audience in it for sure, and so nobody who may not see it."""
-
-    __slots__ = ("_restriction", "_wire", "plain", "record")
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.plain = b'"audience":[' not in record.data
-        self._wire: bytes | None = None
-        self._restriction: tuple[tuple[str, ...], str] | Literal[False] | None = False
-
-    @property
-    def wire(self) -> bytes:
-        """The envelope as UTF-8 JSON."""
-        if self._wire is None:
-            self._wire = self.record.wire()
-        return self._wire
-
-    @property
-    def restriction(self) -> tuple[tuple[str, ...], str] | None:
-        """The audience and the actor, or None when everyone may see the event."""
-        if self._restriction is False:
-            audience, actor = (None, "") if self.plain else audience_and_actor(self.record.data)
-            self._restriction = None if audience is None else (audience, actor)
-        return self._restriction
 
 
 class Lens(NamedTuple):
@@ -48,6 +20,16 @@ class Lens(NamedTuple):
     reading: Reading = "raw"
     types: tuple[str, ...] = ()
     sessions: tuple[str, ...] = EVERY
+
+    @property
+    def selects(self) -> bool:
+        """Whether some events are not wanted."""
+        return bool(self.types) or self.sessions != EVERY
+
+    @property
+    def needs_records(self) -> bool:
+        """Whether wire forms alone do not do."""
+        return self.selects or self.reading == "folded"
 
     def wants(self, record: Record) -> bool:
         """Whether the event's type and session are wanted."""
@@ -61,12 +43,6 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)
 
 
-def may_see(entry: Entry, viewer: Viewer) -> bool:
-    """Whether the event's audience includes the viewer."""
-    restriction = entry.restriction
-    return restriction is None or visible(*restriction, viewer)
-
-
 Finished = frozenset[tuple[str, str]]
 """Messages, as (session, message), that are known to be finished."""
 
@@ -76,27 +52,31 @@ def message_of(record: Record) -> tuple[str, str]:
     return record.session, record.subject[len("message:") :]
 
 
-def read(entries: Sequence[Entry], lens: Lens, viewer: Viewer, finished: Finished) -> list[bytes]:
+def read(run: Run, lens: Lens, viewer: Viewer, finished: Finished) -> Sequence[bytes]:
     """The wire forms that a viewer gets for these consecutive events; `finished` matters to folded readings."""
-    if lens.types or lens.sessions != EVERY:
-        entries = [entry for entry in entries if lens.wants(entry.record)]
-    seen = [entry for entry in entries if entry.plain or may_see(entry, viewer)]
-    return _fold(seen, finished) if lens.reading == "folded" else [entry.wire for entry in seen]
+    if not (lens.needs_records or run.restrictions):
+        return run.wires
+    hidden = {place for place, restriction in run.restrictions.items() if not visible(*restriction, viewer)}
+    seen = [n for n, place in enumerate(run.places) if place not in hidden]
+    if lens.selects:
+        seen = [n for n in seen if lens.wants(run.records[n])]
+    if lens.reading == "folded":
+        return _fold([(run.records[n], run.wires[n]) for n in seen], finished)
+    return [run.wires[n] for n in seen]
 
 
-def _fold(entries: list[Entry], finished: Finished) -> list[bytes]:
+def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
     """Leave out deltas of finished messages and join the consecutive deltas of each open one."""
     folded: list[bytes | _Run] = []
     runs: dict[tuple[str, str], _Run] = {}
-    for entry in entries:
-        record = entry.record
+    for record, wire in seen:
         if record.type != DELTA:
-            folded.append(entry.wire)
+            folded.append(wire)
             continue
         message = message_of(record)
         if message in finished:
             continue
-        members = orjson.loads(entry.wire)
+        members = orjson.loads(wire)
         run = runs.get(message)
         if run is not None and run.part == members["data"].get("part"):
             folded[run.place] = b""

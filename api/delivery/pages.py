@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from .finished import learn
 from .kept import Kept
-from .lens import Entry
+from .lens import Lens
+from .run import Run
 from .topic import Topic
 
 PAGE = 1_000
@@ -18,21 +19,11 @@ KEPT_BYTES = 32 * 2**20
 
 
 class Page(NamedTuple):
-    """Entries of one page, those that exist; `upto` is the last place that the page accounts for."""
+    """Events of one page, those that exist; `upto` is the last place that the page accounts for."""
 
-    entries: list[Entry]
+    events: Run
     upto: int
     size: int
-
-    def between(self, topic: Topic, at: int, upto: int) -> list[Entry]:
-        """Those with at < place ≤ upto."""
-        entries = self.entries
-        if not entries:
-            return entries
-        first, last = topic.place(entries[0].record), topic.place(entries[-1].record)
-        if last - first == len(entries) - 1:
-            return entries[max(0, at + 1 - first) : max(0, upto + 1 - first)]
-        return [each for each in entries if at < topic.place(each.record) <= upto]
 
 
 class PageKey(NamedTuple):
@@ -40,6 +31,7 @@ class PageKey(NamedTuple):
 
     topic: Topic
     number: int
+    records: bool
     folded: bool
 
 
@@ -49,6 +41,10 @@ Then = Callable[[Page | Exception], None]
 def end_of_page(after: int) -> int:
     """The last place of the page that holds the place behind `after`."""
     return (after // PAGE + 1) * PAGE
+
+
+def _key(topic: Topic, after: int, lens: Lens) -> PageKey:
+    return PageKey(topic, after // PAGE, lens.needs_records, lens.reading == "folded")
 
 
 class Pages:
@@ -61,15 +57,15 @@ class Pages:
         self._reading: dict[PageKey, list[Then]] = {}
         self.reads = 0
 
-    def get(self, topic: Topic, after: int, folded: bool) -> Page | None:
+    def get(self, topic: Topic, after: int, lens: Lens) -> Page | None:
         """The page that holds the place behind `after`, if it is at hand and reaches beyond it."""
-        page = self._kept.get(PageKey(topic, after // PAGE, folded))
+        page = self._kept.get(_key(topic, after, lens))
         return None if page is None or page.upto <= after else page
 
-    def request(self, topic: Topic, after: int, folded: bool, then: Then) -> None:
+    def request(self, topic: Topic, after: int, lens: Lens, then: Then) -> None:
         """Read that page and call `then` with it, or with why it cannot be read. Who waited for a page need not find it
         again: when many are read at once, it may have made room for others by then."""
-        key = PageKey(topic, after // PAGE, folded)
+        key = _key(topic, after, lens)
         waiting = self._reading.get(key)
         if waiting is not None:
             waiting.append(then)
@@ -92,12 +88,15 @@ class Pages:
         topic, first = key.topic, key.number * PAGE
         self.reads += 1
         known = topic.last
-        records = await topic.page(first, PAGE)
-        while records and topic.place(records[-1]) > first + PAGE:
-            records.pop()
-        end = topic.place(records[-1]) if records else first
-        entries = [Entry(record) for record in records]
+        read = await topic.page(first, PAGE, records=key.records)
+        events = read.between(first, first + PAGE)
         if key.folded:
-            await learn(topic.log, entries)
-        upto = max(end, min(known, first + PAGE))
-        return Page(entries, upto, sum([2 * len(record.data) + 800 for record in records]))
+            await learn(topic.log, events.records)
+        end = events.places[-1] if events.places else first
+        return Page(events, max(end, min(known, first + PAGE)), _size(events))
+
+
+def _size(events: Run) -> int:
+    """About how many bytes of memory they take."""
+    size = sum(map(len, events.wires))
+    return 2 * size + 800 * len(events) if events.records else size + 120 * len(events)

@@ -6,14 +6,14 @@ stand there, so their own places need no keeping.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from .cursor import Cursor, GroupKey
-from .lens import Entry
+from .run import Entry, Run
 
 RING_ENTRIES = 1_024
 RING_BYTES = 1_048_576
@@ -47,9 +47,13 @@ class Topic:
         """The last place in the log."""
         raise NotImplementedError
 
-    async def page(self, after: int, limit: int) -> list[Record]:
-        """Records after a place, from the storage."""
+    async def page(self, after: int, limit: int, *, records: bool) -> Run:
+        """Events after a place, from the storage; with their records if these are needed."""
         raise NotImplementedError
+
+    def run(self, records: Sequence[Record]) -> Run:
+        """These records on their way out."""
+        return Run([self.place(record) for record in records], [record.wire() for record in records], records)
 
     def stand_at(self, head: int) -> None:
         """Take over where the log stands, before anyone follows. What is committed may not have been told of yet:
@@ -78,10 +82,12 @@ class Topic:
         """The place before the first that the ring holds."""
         return self.place(self._ring[0].record) - 1 if self._ring else self.last
 
-    def newer(self, after: int, upto: int) -> list[Entry]:
+    def newer(self, after: int, upto: int) -> Run:
         """The ring's entries with after < place ≤ upto; `after` must not lie before `ring_start`."""
         start = after - self.ring_start
-        return list(islice(self._ring, start, start + upto - after))
+        entries = list(islice(self._ring, start, start + upto - after))
+        records = [entry.record for entry in entries]
+        return Run([self.place(record) for record in records], [entry.wire for entry in entries], records)
 
 
 class SessionTopic(Topic):
@@ -105,10 +111,12 @@ class SessionTopic(Topic):
         key = (self.session, ANYTHING)
         return (await self.log.engine.read_heads([key])).get(key, Version(0))
 
-    async def page(self, after: int, limit: int) -> list[Record]:
-        """The session's records."""
+    async def page(self, after: int, limit: int, *, records: bool) -> Run:
+        """The session's events."""
         assert self.session is not None
-        return await self.log.engine.read_session(self.session, after, limit)
+        if records:
+            return self.run(await self.log.engine.read_session(self.session, after, limit))
+        return Run(*await self.log.engine.read_wires(self.session, after, limit))
 
 
 class LogTopic(Topic):
@@ -126,6 +134,6 @@ class LogTopic(Topic):
         """The log's position."""
         return Position(self.log.position)
 
-    async def page(self, after: int, limit: int) -> list[Record]:
-        """The log's records."""
-        return await self.log.engine.read_log(after, limit)
+    async def page(self, after: int, limit: int, *, records: bool) -> Run:
+        """The log's events, always with their records."""
+        return self.run(await self.log.engine.read_log(after, limit))

@@ -70,6 +70,9 @@ class SqliteEngine:
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         return await self._readers.run(reading.read_session, session, after, limit)
 
+    async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+        return await self._readers.run(reading.read_wires, session, after, limit)
+
     async def read_log(self, after: int, limit: int) -> list[Record]:
         return await self._readers.run(reading.read_log, after, limit)
 

@@ -13,7 +13,7 @@ import orjson
 
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
-from ..records import ProducerMark, Record
+from ..records import ProducerMark, Record, wire_template
 from . import sql
 
 Pairs = Collection[tuple[str, str]]
@@ -33,6 +33,20 @@ def read_log(connection: sqlite3.Connection, after: int, limit: int) -> list[Rec
 
 def read_session(connection: sqlite3.Connection, session: SessionId, after: int, limit: int) -> list[Record]:
     return _records(connection, sql.READ_SESSION, (session, after, limit))
+
+
+def read_wires(
+    connection: sqlite3.Connection, session: SessionId, after: int, limit: int
+) -> tuple[list[int], list[bytes]]:
+    (row,) = connection.execute(sql.READ_WIRES, (session, after, limit)).fetchall()
+    positions, versions, sizes = map(orjson.loads, row[:3])
+    data, template = row[3], wire_template(session)
+    wires, start = [], 0
+    for position, version, size in zip(positions, versions, sizes, strict=True):
+        end = start + size
+        wires.append(template % (position, version, data[start + 1 : end]))
+        start = end
+    return versions, wires
 
 
 def read_subject(connection: sqlite3.Connection, sessions: Sequence[SessionId], subject: str) -> list[Record]:

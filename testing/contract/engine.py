@@ -109,6 +109,15 @@ async def a_session_is_read_in_pages_in_order(factory: EngineFactory) -> None:
         assert await engine.read_session("b", 3, 2) == []
 
 
+async def wire_forms_are_those_of_the_records(factory: EngineFactory) -> None:
+    async with factory() as engine:
+        await Scribe(engine).write(Line("b"), Line("a"), Line("b"), Line("c"), Line("b"))
+        for after, limit in ((0, 2), (2, 2), (3, 2), (-1, 9)):
+            records = await engine.read_session("b", after, limit)
+            found = await engine.read_wires("b", after, limit)
+            assert found == ([record.version for record in records], [record.wire() for record in records])
+
+
 async def versions_may_have_holes_and_come_late(factory: EngineFactory) -> None:
     """Importers place events themselves, from any version on."""
     async with factory() as engine:
@@ -348,6 +357,7 @@ ALL: tuple[Sentence, ...] = (
     an_event_is_read_as_it_was_written,
     the_log_is_read_in_pages_in_order,
     a_session_is_read_in_pages_in_order,
+    wire_forms_are_those_of_the_records,
     versions_may_have_holes_and_come_late,
     a_large_batch_is_written_whole,
     the_events_about_a_subject_are_read_in_position_order,

@@ -45,6 +45,11 @@ class FaultyEngine:
         await self._reading.passing()
         return records
 
+    async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+        found = await self.engine.read_wires(session, after, limit)
+        await self._reading.passing()
+        return found
+
     async def read_keys(self, keys: Any) -> Any:
         if self.reading_failures:
             raise self.reading_failures.popleft()

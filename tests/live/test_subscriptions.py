@@ -297,7 +297,7 @@ async def test_a_page_that_cannot_be_read_ends_the_connection(
 
     await say(wire, 3)
     follower = await connect("follower")
-    monkeypatch.setattr(gateway.houses.open[""].log.engine, "read_session", fails)
+    monkeypatch.setattr(gateway.houses.open[""].log.engine, "read_wires", fails)
     await follower.subscribe(session="s")
     closed = await follower.closed()
     assert closed.code == 4000
