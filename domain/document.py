@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints, WithJsonSchema
 
 from .changes import NEVER, Place, last_written, written
 from .errors import Conflict, Invalid, NoChange, PatchFailed
@@ -28,8 +28,11 @@ MAX_NUMBER = 2**53
 
 WHOLE = "state:"
 Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]|~[01])*)*$")]
-_EXACT = Field(ge=-MAX_NUMBER, le=MAX_NUMBER, strict=True)
-Number = Annotated[int, _EXACT] | Annotated[float, _EXACT]
+Number = Annotated[
+    Annotated[int, Strict()] | Annotated[float, Strict()],
+    Field(ge=-MAX_NUMBER, le=MAX_NUMBER),
+    WithJsonSchema({"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}),
+]
 
 
 class Operation(BaseModel):
