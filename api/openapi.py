@@ -93,7 +93,8 @@ def _listing() -> list[Schema]:
 
 
 def _paging(place: str) -> list[Schema]:
-    types: Schema = {"type": "array", "items": {"type": "string", "pattern": r"^[a-z][a-z0-9_.]*\*?$"}, "maxItems": 64}
+    type: Schema = {"type": "string", "pattern": r"^[a-z][a-z0-9_.]*\*?$", "maxLength": 128}
+    types: Schema = {"type": "array", "items": type, "minItems": 1, "maxItems": 64}
     return [
         _parameter("after", {"type": "string", "pattern": place, "default": "0"}),
         _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100}),

@@ -48,8 +48,7 @@ def events_query(request: web.Request) -> EventsQuery:
     """Read an events query; `types` is a list separated by commas. `Last-Event-ID` takes precedence over `after`."""
     members = _members(request)
     if "types" in members:
-        types = str(members["types"])
-        members["types"] = tuple(types.split(",")) if types else ()
+        members["types"] = tuple(str(members["types"]).split(","))
     last = request.headers.get("Last-Event-ID")
     if last:
         members["after"] = last

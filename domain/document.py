@@ -31,7 +31,9 @@ Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]
 Number = Annotated[
     Annotated[int, Strict()] | Annotated[float, Strict()],
     Field(ge=-MAX_NUMBER, le=MAX_NUMBER),
-    WithJsonSchema({"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}),
+    WithJsonSchema(
+        {"anyOf": [{"type": type, "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER} for type in ("integer", "number")]}
+    ),
 ]
 
 
