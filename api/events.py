@@ -67,7 +67,8 @@ class EventPages:
         lens = query.lens(EVERY if topic.session is not None else principal.read)
         run = Run([], [])
         if at < head:
-            run = _unbroken(await topic.page(at, query.limit, records=lens.needs_records))
+            found = await topic.page(at, query.limit, records=lens.needs_records)
+            run = _unbroken(found.between(at, head))
         finished: Finished = frozenset()
         if query.reading == "folded":
             await learn(topic.log, run.records)

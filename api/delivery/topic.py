@@ -44,7 +44,8 @@ class Topic:
         raise NotImplementedError
 
     async def head(self) -> int:
-        """The last place in the log."""
+        """The last place in the log that everyone may know of. The storage may hold more, which has been committed
+        and not been told of yet: whoever saw it could not go on from it elsewhere."""
         raise NotImplementedError
 
     async def page(self, after: int, limit: int, *, records: bool) -> Run:
@@ -106,8 +107,11 @@ class SessionTopic(Topic):
         return b"%d" % place
 
     async def head(self) -> int:
-        """The session's version."""
+        """The session's version. A session that is being written is at hand, and as new as what was told of it."""
         assert self.session is not None
+        state = self.log.at_hand(self.session)
+        if state is not None:
+            return state.version
         key = (self.session, ANYTHING)
         return (await self.log.engine.read_heads([key])).get(key, Version(0))
 

@@ -122,6 +122,32 @@ async def test_a_page_may_wait_for_the_next_event(http: aiohttp.ClientSession, w
     assert (page["events"], page["caught_up"]) == ([], True)
 
 
+async def test_what_is_committed_and_not_yet_told_of_is_not_shown(
+    http: aiohttp.ClientSession, wire: Wire, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever saw it could not go on from there over a socket, nor over HTTP."""
+    engine = gateway.houses.open[""].log.engine
+    write, committed, told = engine.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(batch: Any) -> None:
+        await write(batch)
+        committed.set()
+        await told.wait()
+
+    monkeypatch.setattr(engine, "write", slow)
+    saying = asyncio.create_task(say(wire, 1))
+    await committed.wait()
+    for path in ("/v1/sessions/s/events", "/v1/events"):
+        for after in ("0", "end"):
+            _, page = await call(http, "GET", f"{gateway.url}{path}?after={after}")
+            assert str(page["to"]).endswith("1")
+            assert page["caught_up"]
+    told.set()
+    assert await saying == 2
+    _, page = await call(http, "GET", f"{gateway.url}/v1/sessions/s/events?after=1")
+    assert page["to"] == 2
+
+
 @pytest.mark.parametrize(
     ("path", "code", "status"),
     [

@@ -313,7 +313,7 @@ async def test_a_head_that_cannot_be_read_leaves_no_topic_behind(
 
     with monkeypatch.context() as patch:
         patch.setattr(gateway.houses.open[""].log.engine, "read_heads", fails)
-        await wire.send({"frame": "subscribe", "session": "s"})
+        await wire.send({"frame": "subscribe", "session": "never-read"})
         assert (await wire.refusal())["error"]["code"] == "log_failed"
     assert gateway.houses.open[""].feed._topics == {}
 
