@@ -21,6 +21,7 @@
     │   ├── LogReadOnly
     │   ├── LogUnreadable
     │   └── LogFailed
+    ├── FoldFailed         a projection's handler failed at an event
     ├── NotReady           the gateway cannot serve now
     └── ConfigurationError
 
@@ -211,6 +212,13 @@ class LogFailed(LogError):
 
     code = "log_failed"
     title = "The log's storage failed"
+
+
+class FoldFailed(HansardError):
+    """A projection's handler failed at an event; what is wrong is in the handler, or in what it expects of events."""
+
+    code = "fold_failed"
+    title = "A projection failed at an event"
 
 
 class NotReady(HansardError):

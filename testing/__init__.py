@@ -1,11 +1,13 @@
-"""What users need to test against Hansard: a log in memory, a session played by the rules, the contracts.
+"""What users need to test against Hansard: a log in memory, a session played by the rules, sentences about
+projections, the contracts.
 
 async with memory_log() as log:
     await log.submit(command("session.open", "trip-7"))
 """
 
+from .given import event, given, recorded
 from .memory import memory_log
 from .rehearsal import Rehearsal
 from .saying import command
 
-__all__ = ["Rehearsal", "command", "memory_log"]
+__all__ = ["Rehearsal", "command", "event", "given", "memory_log", "recorded"]

@@ -30,6 +30,7 @@ STATUS = {
     "log_read_only": 503,
     "log_unreadable": 503,
     "log_failed": 503,
+    "fold_failed": 500,
     "configuration": 500,
 }
 

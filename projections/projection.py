@@ -1,0 +1,112 @@
+"""What all projections share: a name, a version, a key, handlers.
+
+A projection is a pure fold, and holds no state of its own: the runner keeps its view in a store, `fold` makes it of
+any events, a test holds both against each other. What is folded lies in a `Folder`.
+
+The **key** divides a view into parts that do not depend on each other: by default one for each session. When a handler
+fails, the part that it failed at is parked and the others go on. A key may be a function of the event, which answers
+with one key, several, or none.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from ..domain.model import Event, EventData
+from .handlers import Handler, Handlers
+from .meta import Meta, meta_of
+from .shape import Row, Shape
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+Key = Literal["session", "actor", "task"] | Callable[[EventData, Meta], str | Iterable[str] | None]
+
+MAX_KEY = 512
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+
+
+class Item:
+    """An event to fold into one part of a view."""
+
+    __slots__ = ("event", "handlers", "key", "meta")
+
+    def __init__(self, key: str, event: Event, meta: Meta, handlers: Sequence[Handler]) -> None:
+        self.key = key
+        self.event = event
+        self.meta = meta
+        self.handlers = handlers
+
+
+class Folder(Protocol[K, T]):
+    """What is in hand of a view: `values` by place, None for one that is known to be absent."""
+
+    values: dict[K, T | None]
+    changed: set[K]
+    """Places whose value is another since this set was last cleared."""
+
+    def prepare(self, item: Item) -> Any:
+        """What is to be done for an item, before it is known what is there. Raises what a handler raises."""
+
+    def wants(self, work: Any) -> Iterable[K]:
+        """The places whose values must be in hand before the work can be done."""
+
+    def fold(self, work: Any) -> None:
+        """Do the work. Raises what a handler raises, and then may have left a value half changed."""
+
+    def row(self, place: K) -> Row:
+        """The value at a place in its stored form. Raises ValueError for one that cannot be stored."""
+
+    def take(self, row: Row) -> K:
+        """Take a stored value in hand; its place. Raises ValueError when it cannot be read."""
+
+    def drop(self, place: K) -> None:
+        """Forget what is in hand of a place."""
+
+
+class Projection(Generic[K, T]):
+    """A pure fold of events into values of `T`, each at its place. `version` is raised whenever a change of the code
+    makes other values of the same events: then the view is built anew beside the old one."""
+
+    shape: Shape
+
+    def __init__(self, name: str, model: type, version: int, key: Key) -> None:
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise ValueError(f"{name!r} is no name of a projection: a small letter, then up to 39 of a-z 0-9 _.")
+        if version < 1:
+            raise ValueError(f"The versions of {name!r} count from 1, not {version}.")
+        self.name = name
+        self.model = model
+        self.version = version
+        self.key = key
+        self.handlers = Handlers()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} version {self.version}>"
+
+    def folder(self) -> Folder[K, T]:
+        """An empty hand."""
+        raise NotImplementedError
+
+    def place(self, place: K) -> Row:
+        """A place as the columns of the primary key."""
+        raise NotImplementedError
+
+    def items(self, event: Event, handlers: Sequence[Handler], meta: Meta) -> list[Item]:
+        """One item for each key that the event concerns; `meta` is the event's for its session's key."""
+        if self.key == "session":
+            return [Item(event.session, event, meta, handlers)]
+        return [Item(key, event, meta._replace(key=key), handlers) for key in self._keys(event, meta)]
+
+    def items_of(self, event: Event) -> list[Item]:
+        """The same for an event that comes alone."""
+        handlers = self.handlers.of(event.type)
+        return self.items(event, handlers, meta_of(event, event.session)) if handlers else []
+
+    def _keys(self, event: Event, meta: Meta) -> Iterable[str]:
+        found = self.key(event.data, meta) if callable(self.key) else getattr(meta, self.key)
+        keys: Iterable[Any] = () if found is None else (found,) if isinstance(found, str) else dict.fromkeys(found)
+        for key in keys:
+            if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or "\0" in key:
+                raise ValueError(f"{key!r} is no key: a text of 1 to {MAX_KEY} characters, without NUL.")
+        return keys
