@@ -14,10 +14,11 @@ from pathlib import Path
 from ...domain.errors import LogReadOnly
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
+from ..lane import Lane
 from ..records import Batch, ProducerMark, Record
 from . import reading
+from .failures import explain
 from .file import open_reader, open_writer
-from .lane import Lane
 from .lock import WriterLock
 from .writing import write_batch
 
@@ -38,8 +39,8 @@ class SqliteEngine:
         self.path = Path(path).resolve()  # one file, one lock, whatever it is called
         self.writable = not read_only
         self._lock = WriterLock(self.path)
-        self._writer = Lane("hansard-writer", 1, self._open_writer)
-        self._readers = Lane("hansard-reader", 2, self._open_reader)
+        self._writer = Lane("hansard-writer", 1, self._open_writer, explain)
+        self._readers = Lane("hansard-reader", 2, self._open_reader, explain)
 
     async def open(self) -> Mark:
         """Raises LogInUse if another engine writes this file, LogUnreadable if it is no log or cannot be

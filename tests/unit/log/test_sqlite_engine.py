@@ -14,7 +14,7 @@ from hansard.domain.errors import LogFailed
 from hansard.domain.ids import Position
 from hansard.log.records import Batch
 from hansard.log.sqlite import SqliteEngine, sql
-from hansard.log.sqlite.lane import explain
+from hansard.log.sqlite.failures import explain
 from hansard.log.sqlite.writing import write_batch
 from hansard.testing.contract.scribe import Line, Scribe
 

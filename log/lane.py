@@ -1,4 +1,4 @@
-"""Threads that use connections: how the engine keeps SQLite away from the event loop.
+"""Threads that use connections: how blocking databases are kept away from the event loop.
 
 A lane is a fixed number of threads and at most as many connections. A piece of work takes an idle connection, or opens
 one, and puts it back; so a connection is used by one thread at a time, and work never waits for a connection. A lane
@@ -14,37 +14,51 @@ overloaded.
 """
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple
+from typing import Generic, Protocol, TypeVar, TypeVarTuple
 
-from ...domain.errors import LogFailed, LogUnreadable
+from ..domain.errors import LogFailed
 
+
+class Connection(Protocol):
+    """What a lane must know of a connection."""
+
+    def close(self) -> None:
+        """Give it up."""
+
+
+C = TypeVar("C", bound=Connection)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-# What SQLite says of a file that is damaged or was never a database.
-_UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _TURN = 0.001  # seconds between two times that the loop makes way
 _INSTANT = 0.00005  # seconds that it does so: enough for a thread to wake up
 
 
-class Lane:
-    """`size` threads; `connect` is called in one of them whenever a connection is missing."""
+class Lane(Generic[C]):
+    """`size` threads; `connect` is called in one of them whenever a connection is missing. `explain` makes of what the
+    database fails at what is raised instead, and `lost` tells which connections are not to be used again."""
 
-    def __init__(self, name: str, size: int, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        connect: Callable[[], C],
+        explain: Callable[[Exception], Exception],
+        lost: Callable[[C], bool] = lambda _: False,
+    ) -> None:
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
         self._connect = connect
-        self._idle: list[sqlite3.Connection] = []
+        self._explain = explain
+        self._lost = lost
+        self._idle: list[C] = []
         self._awaited = 0
         self._makes_way = False
 
-    async def run(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
-        """Do `work(connection, *args)` in a thread. What SQLite fails at is raised as LogFailed or
-        LogUnreadable."""
+    async def run(self, work: Callable[[C, *Ts], T], *args: *Ts) -> T:
+        """Do `work(connection, *args)` in a thread. Raises what `explain` makes of a failure, LogFailed once closed."""
         try:
             future = self._threads.submit(self._work, lambda connection: work(connection, *args))
         except RuntimeError:
@@ -74,30 +88,27 @@ class Lane:
             time.sleep(_INSTANT)
             self._next_turn(loop)
 
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _work(self, work: Callable[[C], T]) -> T:
         try:
             connection = self._take()
             try:
                 return work(connection)
             finally:
-                self._idle.append(connection)
-        except sqlite3.Error as error:
-            raise explain(error) from error
+                self._put(connection)
+        except Exception as error:
+            explained = self._explain(error)
+            if explained is error:
+                raise
+            raise explained from error
 
-    def _take(self) -> sqlite3.Connection:
+    def _put(self, connection: C) -> None:
+        if self._lost(connection):
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _take(self) -> C:
         try:
             return self._idle.pop()
         except IndexError:
             return self._connect()
-
-
-def explain(error: sqlite3.Error) -> LogFailed | LogUnreadable:
-    """SQLite's error as one of ours. The low byte of its code is the kind, the rest only detail."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _UNREADABLE:
-        return LogUnreadable(f"The log's file is damaged, or not a log: {error}. Restore it from a copy.")
-    if code == sqlite3.SQLITE_FULL:
-        return LogFailed(f"The log's disk is full ({error}); make room, then try again.")
-    if code == sqlite3.SQLITE_BUSY:
-        return LogFailed(f"Another program holds the log's file ({error}); stop it, then try again.")
-    return LogFailed(f"The log's file failed: {error}. Look at the disk and the file's permissions, then try again.")
