@@ -22,6 +22,7 @@
     │   ├── LogUnreadable
     │   └── LogFailed
     ├── FoldFailed         a projection's handler failed at an event
+    ├── ViewsFailed        the storage of the views failed
     ├── NotReady           the gateway cannot serve now
     └── ConfigurationError
 
@@ -219,6 +220,14 @@ class FoldFailed(HansardError):
 
     code = "fold_failed"
     title = "A projection failed at an event"
+
+
+class ViewsFailed(HansardError):
+    """The storage of the views failed (disk full, connection lost). They can be made anew from the log."""
+
+    code = "views_failed"
+    title = "The storage of the views failed"
+    status = 503
 
 
 class NotReady(HansardError):

@@ -31,6 +31,7 @@ STATUS = {
     "log_unreadable": 503,
     "log_failed": 503,
     "fold_failed": 500,
+    "views_failed": 503,
     "configuration": 500,
 }
 

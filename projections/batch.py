@@ -1,0 +1,208 @@
+"""How a stretch of the log is folded into a build.
+
+At first as quickly as possible: everything that is needed is loaded at once, handlers change values in place, and what
+has changed is written out at the end. When anything fails on the way nothing of this is kept, and the same events are
+folded carefully: one at a time, each from the stored form of what it changes, three times before it is given up. Then
+its key is parked, just as it was before that event, and the others go on. (Or the fold ends there, if it is strict.)
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ..domain.custom import OpaqueData
+from ..domain.model import Event
+from .hand import Hand
+from .handlers import Handler
+from .meta import meta_of
+from .page import Page
+from .pages import Stretch
+from .projection import Item, Projection
+from .shape import Row
+from .store import Build, Parked, ViewStore
+
+TRIES = 3
+SLICE = 0.002
+"""Seconds for which folding keeps the loop to itself."""
+_EVERY = 32  # items between two looks at the clock
+_NO_TIME = datetime.fromtimestamp(0, UTC)
+
+NO_KEY = ""
+"""The key of an event whose key cannot be told. Nobody knows whom it concerns, so nothing goes on past it."""
+
+Rows = dict[Row, Row | None]
+Passed = Callable[[str, int], bool]
+"""Whether the event at a position is not to be folded for a key."""
+
+
+class Stuck(Exception):
+    """A strict fold failed, or one at an event without a key."""
+
+    def __init__(self, parked: Parked) -> None:
+        super().__init__(parked.error)
+        self.parked = parked
+
+
+class Folded(NamedTuple):
+    """What is to be written, by place, and the keys that failed."""
+
+    rows: Rows
+    park: tuple[Parked, ...] = ()
+
+
+class Batch:
+    """Folds stretches into one build. What is in hand stays so from one to the next."""
+
+    def __init__(self, projection: Projection[Any, Any], store: ViewStore, build: Build) -> None:
+        self._projection = projection
+        self._store = store
+        self._build = build
+        self._hand = Hand(projection)
+
+    async def items(self, stretch: Stretch, passed: Passed) -> list[Item]:
+        """What a stretch means for this projection: its events, for each key that is not `passed`."""
+        breath, items = _Breath(), list[Item]()
+        handlers_of = self._projection.handlers.of
+        for page, start, end in stretch.parts:
+            records = page.records
+            for index in range(start, end):
+                handlers = handlers_of(records[index].type)
+                if handlers:
+                    items += self._items_at(page, index, handlers)
+                    await breath.take()
+        return [item for item in items if not passed(item.key, item.event.position)]
+
+    async def fold(self, items: list[Item], strict: bool) -> Folded:
+        """Fold items in their order. Raises Stuck if a strict fold fails, and ViewsFailed."""
+        try:
+            work = await self._prepared(items)
+        except Exception:
+            return await self._carefully(items, strict)
+        if wanted := self._hand.missing(work):
+            rows = await self._store.fetch(self._build, wanted)
+        else:
+            rows = []
+        try:
+            self._hand.take(wanted, rows)
+            await self._all(work)
+            return Folded(self._hand.put())
+        except Exception:
+            self._hand = Hand(self._projection)
+            return await self._carefully(items, strict)
+
+    async def careful(self, items: list[Item]) -> Folded:
+        """Fold items one at a time, parking keys that fail."""
+        self._hand = Hand(self._projection)
+        return await self._carefully(items, strict=False)
+
+    async def _prepared(self, items: list[Item]) -> list[Any]:
+        breath, work, prepare = _Breath(), list[Any](), self._hand.folder.prepare
+        for item in items:
+            work.append(prepare(item))
+            await breath.take()
+        return work
+
+    async def _all(self, work: Iterable[Any]) -> None:
+        breath, fold = _Breath(), self._hand.folder.fold
+        for each in work:
+            fold(each)
+            await breath.take()
+
+    async def _carefully(self, items: list[Item], strict: bool) -> Folded:
+        rows: Rows = {}
+        parked: dict[str, Parked] = {}
+        for item in items:
+            if item.key in parked:
+                continue
+            fault = await self._tried(item, rows)
+            if fault is not None:
+                parked[item.key] = _parked(item, fault)
+                if strict or item.key == NO_KEY:
+                    raise Stuck(parked[item.key])
+        return Folded(rows, tuple(parked.values()))
+
+    async def _tried(self, item: Item, rows: Rows) -> Exception | None:
+        """Fold one item into `rows`; what it failed with the last time, if it did each time."""
+        fault: Exception | None = None
+        for _ in range(TRIES):
+            await asyncio.sleep(0)
+            hand = Hand(self._projection)
+            try:
+                work = [hand.folder.prepare(item)]
+                wanted = hand.missing(work)
+            except Exception as error:
+                fault = error
+                continue
+            stored = await self._stored(wanted, rows)
+            try:
+                hand.take(wanted, stored)
+                hand.folder.fold(work[0])
+                new = hand.put()
+                _read_back(self._projection, new)
+            except Exception as error:
+                fault = error
+                continue
+            rows |= new
+            return None
+        return fault
+
+    async def _stored(self, wanted: Iterable[Row], rows: Rows) -> list[Row]:
+        """The rows in these places, those that were folded just now first."""
+        unknown = [place for place in wanted if place not in rows]
+        loaded = await self._store.fetch(self._build, unknown) if unknown else []
+        return loaded + [row for place in wanted if (row := rows.get(place)) is not None]
+
+    def _items_at(self, page: Page, index: int, handlers: tuple[Handler, ...]) -> list[Item]:
+        try:
+            return self._projection.items(page.event(index), handlers, page.meta(index))
+        except Exception as fault:
+            return [self._failing(page, index, fault)]
+
+    def _failing(self, page: Page, index: int, fault: Exception) -> Item:
+        """An event that cannot be read, or whose keys cannot be told, as an item that fails."""
+
+        def fail(*_: Any) -> None:
+            raise fault
+
+        record = page.records[index]
+        bare = Event(
+            record.position, record.session, record.version, "", record.type, _NO_TIME, "", OpaqueData(value={})
+        )
+        key = record.session if self._projection.key == "session" else NO_KEY
+        return Item(key, bare, meta_of(bare, key), (Handler(fail, (), False),))
+
+
+def before(items: list[Item], position: int) -> list[Item]:
+    """The items of events before a position."""
+    return [item for item in items if item.event.position < position]
+
+
+def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
+    folder = projection.folder()
+    for row in rows.values():
+        if row is not None:
+            folder.take(row)
+
+
+def _parked(item: Item, fault: Exception) -> Parked:
+    event = item.event
+    return Parked(item.key, event.position, event.session, event.type, f"{type(fault).__name__}: {fault}")
+
+
+class _Breath:
+    """Lets the loop go on now and then."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._since = time.perf_counter()
+
+    async def take(self) -> None:
+        """Let the loop have a turn, if it has waited for a slice."""
+        self._count += 1
+        if self._count % _EVERY:
+            return
+        if time.perf_counter() - self._since > SLICE:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()

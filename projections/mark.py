@@ -1,0 +1,37 @@
+"""Places in a log that are recognised after a restore.
+
+A position alone is not enough: a log that was restored from a copy, or made anew, has other events in the same places.
+So a checkpoint also has the log's epoch and a mark of the event at its place.
+"""
+
+import zlib
+
+from ..log.log import Log
+from ..log.records import Record
+from .store import Checkpoint
+
+
+class LogReplaced(Exception):
+    """The log is not the one that was folded, or was restored to an earlier state."""
+
+
+def checkpoint_at(epoch: str, record: Record) -> Checkpoint:
+    """The checkpoint of a view that has this event as its last one."""
+    return Checkpoint(epoch, record.position, _mark(record))
+
+
+async def check_log(log: Log, checkpoint: Checkpoint) -> None:
+    """Raise LogReplaced unless the checkpoint is a place in this log."""
+    if checkpoint.epoch != log.epoch:
+        raise LogReplaced(f"the log has another epoch ({log.epoch}) than the one that was folded ({checkpoint.epoch})")
+    if not checkpoint.position:
+        return
+    found = await log.engine.read_log(checkpoint.position - 1, 1)
+    if not found:
+        raise LogReplaced(f"the log ends before position {checkpoint.position}, up to which it was folded")
+    if found[0].position == checkpoint.position and _mark(found[0]) != checkpoint.mark:
+        raise LogReplaced(f"the event at position {checkpoint.position} is another than the one that was folded")
+
+
+def _mark(record: Record) -> str:
+    return f"{record.session}/{record.version}/{zlib.crc32(record.data):08x}"

@@ -1,0 +1,17 @@
+"""Where views are stored: a file beside the log, or tables in the log's database."""
+
+from .records import Build, Checkpoint, CheckpointMoved, Commit, Found, Parked
+from .sqlite import memory_views, sqlite_views
+from .store import ViewStore
+
+__all__ = [
+    "Build",
+    "Checkpoint",
+    "CheckpointMoved",
+    "Commit",
+    "Found",
+    "Parked",
+    "ViewStore",
+    "memory_views",
+    "sqlite_views",
+]

@@ -1,0 +1,113 @@
+"""How views are read: always of one build, and with the place up to which it was folded then."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ...domain.errors import Invalid, NotFound
+from ..shape import STORED, Column, Row, Shape
+from . import sql
+from .builds import current_build
+from .database import Database, names
+from .records import Build, Found, Snapshot
+
+MOST = 1_000
+"""Rows of one page, at most."""
+
+
+def fetch_rows(database: Database, build: Build, places: Collection[Row]) -> list[Row]:
+    """The rows of a build in these places."""
+    return database.fetch(build.table, build.shape, places)
+
+
+def get_rows(database: Database, name: str, places: Collection[Row]) -> Found:
+    """The rows of the current build in these places. Raises NotFound when the view has none."""
+    with database.reading():
+        build = _current(database, name)
+        return Found(build, database.fetch(build.table, build.shape, places))
+
+
+def find_rows(
+    database: Database,
+    name: str,
+    where: Mapping[str, Any],
+    order: str,
+    after: Sequence[Any] | None,
+    limit: int,
+) -> Found:
+    """Rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the order) and
+    then by place. `after` is the last row's (column of the order, *place) of the page before.
+
+    Raises NotFound for a view that there is not, Invalid for columns that it has not.
+    """
+    with database.reading():
+        build = _current(database, name)
+        statement, values = _query(build, where, order, after, limit)
+        return Found(build, database.rows(statement, values))
+
+
+def read_snapshot(database: Database, name: str, fingerprint: str, session: str, version: int) -> Snapshot | None:
+    """The newest snapshot of a session at this version or before."""
+    found = database.rows(sql.READ_SNAPSHOT, (name, fingerprint, session, version))
+    return Snapshot(found[0][0], bytes(found[0][1])) if found else None
+
+
+def put_snapshots(database: Database, name: str, fingerprint: str, session: str, snapshots: Sequence[Snapshot]) -> None:
+    """Keep snapshots; those of the projection as it was before are forgotten."""
+    with database.writing():
+        database.run(sql.DROP_SNAPSHOTS, (name, fingerprint))
+        for version, data in snapshots:
+            database.run(sql.PUT_SNAPSHOT, (name, fingerprint, session, version, data))
+
+
+def _current(database: Database, name: str) -> Build:
+    build = current_build(database, name)
+    if build is None:
+        raise NotFound(f"There is no view {name!r} yet; it may be about to be built.")
+    return build
+
+
+def _query(
+    build: Build, where: Mapping[str, Any], order: str, after: Sequence[Any] | None, limit: int
+) -> tuple[str, list[Any]]:
+    shape, down = build.shape, order.startswith("-")
+    ordered = _column(build, order.removeprefix("-") or shape.key[0])
+    by = tuple(dict.fromkeys((ordered.name, *shape.key)))
+    conditions, values = [], []
+    for name, value in where.items():
+        column = _column(build, name)
+        if value is None:
+            conditions.append(f'"{name}" IS NULL')
+        else:
+            conditions.append(f'"{name}" = ?')
+            values.append(_value(column, value))
+    if ordered.nullable:  # a page must be able to follow on the last row of the one before
+        conditions.append(f'"{ordered.name}" IS NOT NULL')
+    if after is not None:
+        if len(after) != len(by):
+            raise Invalid(f"That place in {build.name} is of another order.")
+        conditions.append(f"({names(by)}) {'<' if down else '>'} ({', '.join('?' for _ in by)})")
+        values += [_value(_column(build, name), value) for name, value in zip(by, after, strict=True)]
+    chosen = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    turned = ", ".join(f'"{name}"{" DESC" if down else ""}' for name in by)
+    statement = f"SELECT {names(shape.columns)} FROM @{build.table}{chosen} ORDER BY {turned} LIMIT ?"
+    return statement, [*values, max(1, min(limit, MOST))]
+
+
+def _column(build: Build, name: str) -> Column:
+    shape: Shape = build.shape
+    column = shape.column(name)
+    searchable = {*shape.key, *[each for index in shape.indexes for each in index]}
+    if column is None or name not in searchable:
+        known = ", ".join(sorted(searchable))
+        raise Invalid(f"{build.name} cannot be searched by {name!r}; it can by {known}.")
+    return column
+
+
+def _value(column: Column, value: Any) -> Any:
+    try:
+        if column.kind == "time" and isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        return STORED[column.kind](value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Invalid(f"{column.name} is a {column.kind}: {error}") from None

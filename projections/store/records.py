@@ -1,0 +1,104 @@
+"""What the store of views keeps beside the views themselves.
+
+A **build** is a view's table with the place up to which it has been folded. A view has one build that is current, which
+is what readers see, and perhaps others: one that is being made, and retired ones that nobody reads any more.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from ...domain.ids import Position
+from ..shape import Row, Shape
+
+State = Literal["building", "current", "retired"]
+Wish = Literal["retry", "skip"]
+
+LAPSE = 5.0
+"""Seconds without a beat after which a runner is taken for dead, and others may take over what it held."""
+
+
+class CheckpointMoved(Exception):
+    """The build is not where this runner left it, or not its any more; nothing of the commit was written."""
+
+
+class Checkpoint(NamedTuple):
+    """A place in a log. `mark` tells the event that stands there from any other that might after a restore."""
+
+    epoch: str
+    position: Position = Position(0)
+    mark: str = ""
+
+
+class Build(NamedTuple):
+    """A build as it was when the store was asked. Ages are in seconds, by the store's own clock."""
+
+    id: int
+    name: str
+    version: int
+    state: State
+    table: str
+    shape: Shape
+    checkpoint: Checkpoint
+    rate: float
+    """Events per second, lately."""
+    stopped: str | None
+    """Why it does not go on, until somebody retries."""
+    runner: str | None
+    """Who advances it, or was the last to."""
+    token: int
+    """Counts the runners it has had; a commit names it."""
+    age: float
+    """Since it was begun."""
+    still: float
+    """Since it last moved."""
+    ended: float | None
+    """Since it was retired."""
+    beat: float | None
+    """Since its runner was last heard of; None when it has none."""
+    held: bool
+    """Whether that runner lives, as far as can be told."""
+    parked: int
+    """How many keys are parked."""
+
+
+class Parked(NamedTuple):
+    """A key whose event could not be folded. What came for the key from `position` on is not in the view."""
+
+    key: str
+    position: Position
+    """The first event that is not folded: the one that failed, until a retry has passed it."""
+    session: str
+    type: str
+    error: str
+    age: float = 0.0
+    """Seconds since it was parked."""
+    wish: Wish | None = None
+
+
+class Commit(NamedTuple):
+    """What one transaction writes: the checkpoint's step from `after` to `to`, rows, and the keys newly parked."""
+
+    build: int
+    token: int
+    after: Position
+    to: Checkpoint
+    rows: Mapping[Any, Row | None]
+    """By place (the columns of the primary key); None deletes."""
+    park: tuple[Parked, ...] = ()
+    unpark: tuple[str, ...] = ()
+    stopped: str | None = None
+    rate: float = 0.0
+
+
+class Snapshot(NamedTuple):
+    """A value folded up to a version of its session."""
+
+    version: int
+    data: bytes
+
+
+class Found(NamedTuple):
+    """What a view holds, and up to where it was folded when it was read."""
+
+    build: Build
+    rows: list[Row]

@@ -1,0 +1,152 @@
+"""Views in SQLite: a file of their own beside the log's, which is theirs to lose.
+
+They can be made anew from the log at any time, so that commits need not reach the disk at once
+(`synchronous=NORMAL`): after a loss of power the file is as it was a moment earlier, checkpoint and all. They stand
+apart from the log so that its writer never waits for them. Several processes may use the file.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ...domain.errors import ViewsFailed
+from ..shape import Kind, Row, Shape
+from . import sql
+from .database import names, statements
+from .records import LAPSE
+from .store import Lanes, ViewStore
+
+_TYPES: dict[Kind, str] = {
+    "text": "TEXT",
+    "integer": "INTEGER",
+    "real": "REAL",
+    "boolean": "INTEGER",
+    "time": "TEXT",
+    "json": "TEXT",
+    "bytes": "BLOB",
+}
+_APPLICATION_ID = 0x48616E76  # "Hanv", in the header of every file of ours
+_READERS = 2
+_PATIENCE = 10.0  # seconds for which a commit waits for another process's
+
+
+class SqliteDatabase:
+    """A connection to the file. A write-ahead file that a long read made grow is cut back when it is used again."""
+
+    def __init__(self, path: str, lapse: float) -> None:
+        self.lapse = lapse
+        self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA journal_size_limit = 67108864")
+
+    def prepare(self) -> None:
+        """Make our tables, where there are none. Raises ViewsFailed for another program's file."""
+        with self.writing():
+            ((application,),) = self.rows("PRAGMA application_id")
+            ((tables,),) = self.rows("SELECT count(*) FROM sqlite_master")
+            if application not in (0, _APPLICATION_ID) or (tables and not application):
+                raise ViewsFailed("The file for views is another program's; name a file of its own.")
+            for statement in statements(sql.SCHEMA):
+                self.run(statement)
+            self.run(f"PRAGMA application_id = {_APPLICATION_ID}")
+
+    def clock(self) -> float:
+        return time.monotonic()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    arranging = writing
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._connection.execute(_local(statement), values).fetchall()
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self._connection.execute(_local(statement), values).rowcount
+
+    def create(self, table: str, shape: Shape) -> None:
+        columns = [f'"{name}" {_TYPES[kind]}{"" if null else " NOT NULL"}' for name, kind, null in shape.columns]
+        self.run(f"CREATE TABLE @{table} ({', '.join(columns)}, PRIMARY KEY ({names(shape.key)}))")
+        for number, index in enumerate(shape.indexes):
+            self.run(f"CREATE INDEX @{table}_{number} ON @{table} ({names(index)})")
+
+    def put(self, table: str, shape: Shape, rows: Sequence[Row]) -> None:
+        self._connection.executemany(_local(_put(table, shape)), rows)
+
+    def remove(self, table: str, shape: Shape, places: Collection[Row]) -> None:
+        where = " AND ".join(f'"{name}" = ?' for name in shape.key)
+        self._connection.executemany(_local(f"DELETE FROM @{table} WHERE {where}"), places)
+
+    def fetch(self, table: str, shape: Shape, places: Collection[Row]) -> list[Row]:
+        joined = " AND ".join(
+            f"t.\"{name}\" = json_extract(wanted.value, '$[{number}]')" for number, name in enumerate(shape.key)
+        )
+        columns = ", ".join(f't."{column.name}"' for column in shape.columns)
+        found = f"SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN @{table} AS t ON {joined}"
+        return self.rows(found, (orjson.dumps(list(places)).decode(),))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE) -> ViewStore:
+    """The views in the file `path`, not opened yet; the file is made where there is none. `lapse`: seconds without a
+    beat after which a runner is taken for dead."""
+    where = Path(path).resolve()
+
+    def connect() -> SqliteDatabase:
+        if not where.parent.is_dir():
+            raise ViewsFailed(f"The directory {where.parent} does not exist; create it, or check the path.")
+        return SqliteDatabase(str(where), lapse)
+
+    return ViewStore(Lanes(connect, SqliteDatabase.prepare, _explain, writers=1, readers=_READERS))
+
+
+def memory_views(*, lapse: float = LAPSE) -> ViewStore:
+    """Views in memory, for tests and trials; gone when they are closed."""
+    database = SqliteDatabase(":memory:", lapse)
+    return ViewStore(Lanes(lambda: database, SqliteDatabase.prepare, _explain, writers=1, readers=0))
+
+
+@lru_cache(1_024)
+def _local(statement: str) -> str:
+    return statement.replace("@bytes", "BLOB").replace("@", "view_")
+
+
+def _put(table: str, shape: Shape) -> str:
+    rest = [column.name for column in shape.columns[len(shape.key) :]]
+    setting = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+    values = ", ".join("?" for _ in shape.columns)
+    return (
+        f"INSERT INTO @{table} ({names(shape.columns)}) VALUES ({values}) "
+        f"ON CONFLICT ({names(shape.key)}) DO {f'UPDATE SET {setting}' if rest else 'NOTHING'}"
+    )
+
+
+def _explain(error: Exception) -> Exception:
+    if not isinstance(error, sqlite3.Error):
+        return error
+    return ViewsFailed(f"The file of the views failed: {error}. Views can be made anew; the log is not concerned.")

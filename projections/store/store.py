@@ -1,0 +1,143 @@
+"""The store of views: where the runner writes and everybody reads, without blocking the loop.
+
+    async with sqlite_views("hansard.views.db") as store:
+        found = await store.get("board", [("trip-7",)])
+
+Commits of one process queue up behind each other; reads go beside them. All that is written of a view, its rows, its
+checkpoint and what is parked, is written in one transaction.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple, Self, TypeVar, TypeVarTuple
+
+from ...log.lane import Lane
+from ..shape import Row, Shape
+from . import builds, commits, reading
+from .database import Database
+from .records import Build, Commit, Found, Parked, Snapshot, Wish
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Db = TypeVar("Db", bound=Database)
+
+
+class Lanes(NamedTuple):
+    """How to come by connections: how many write and how many read. Without readers the writers do both."""
+
+    connect: Callable[[], Any]
+    prepare: Callable[[Any], None]
+    explain: Callable[[Exception], Exception]
+    writers: int
+    readers: int
+    lost: Callable[[Any], bool] = lambda _: False
+
+
+class ViewStore:
+    """Views in a database. Raises ViewsFailed when it fails; nothing of what failed was written."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._writers: Lane[Any] = Lane("hansard-views", lanes.writers, lanes.connect, lanes.explain, lanes.lost)
+        self._readers = self._writers
+        if lanes.readers:
+            self._readers = Lane("hansard-views-reader", lanes.readers, lanes.connect, lanes.explain, lanes.lost)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._writers.run(self._lanes.prepare)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Waits for what is being written."""
+        self._readers.close()
+        self._writers.close()
+
+    async def builds(self) -> list[Build]:
+        """All builds of all views."""
+        return await self._read(builds.read_builds)
+
+    async def current(self, name: str) -> Build | None:
+        """The build of a view that readers see; None while there is none yet."""
+        return await self._read(builds.current_build, name)
+
+    async def begin(self, name: str, version: int, shape: Shape, epoch: str) -> Build:
+        """A new build, or the unfinished one of this version."""
+        return await self._write(builds.begin_build, name, version, shape, epoch)
+
+    async def promote(self, build: int) -> None:
+        """Show readers this build from now on; the one they saw is retired. Raises NotFound."""
+        await self._write(builds.promote_build, build)
+
+    async def drop(self, build: int) -> None:
+        """Remove a build. Raises NotFound."""
+        await self._write(builds.drop_build, build)
+
+    async def stop(self, build: int, why: str | None) -> None:
+        """Say why a build does not go on; with None, let it go on."""
+        await self._write(builds.stop_build, build, why)
+
+    async def beat(self, runner: str) -> None:
+        """Say that a runner lives. One that does not for `LAPSE` seconds loses what it holds to whoever asks."""
+        await self._write(builds.beat, runner)
+
+    async def claim(self, build: int, runner: str) -> Build | None:
+        """Take a build that no other living runner holds; None when one does. The token that comes with it fences off
+        the runners before."""
+        return await self._write(builds.claim_build, build, runner)
+
+    async def release(self, build: Build, runner: str) -> None:
+        """Give a build back."""
+        await self._write(builds.release_build, build.id, runner, build.token)
+
+    async def leave(self, runner: str) -> None:
+        """Give everything back."""
+        await self._write(builds.release_all, runner)
+
+    async def commit(self, build: Build, commit: Commit) -> None:
+        """Write rows and checkpoint. Raises CheckpointMoved when somebody else has moved the build."""
+        await self._write(commits.write_commit, build, commit)
+
+    async def fetch(self, build: Build, places: Collection[Row]) -> list[Row]:
+        """Rows of a build, as its last commit left them."""
+        return await self._read(reading.fetch_rows, build, places)
+
+    async def get(self, name: str, places: Collection[Row]) -> Found:
+        """Rows of a view by place. Raises NotFound while it has no build for readers."""
+        return await self._read(reading.get_rows, name, places)
+
+    async def find(
+        self,
+        name: str,
+        where: Mapping[str, Any] | None = None,
+        *,
+        order: str = "",
+        after: Sequence[Any] | None = None,
+        limit: int = 100,
+    ) -> Found:
+        """Rows of a view by indexed columns, in pages (`reading.find_rows`). Raises NotFound, Invalid."""
+        return await self._read(reading.find_rows, name, where or {}, order, after, limit)
+
+    async def parked(self, build: int) -> list[Parked]:
+        """The parked keys of a build."""
+        return await self._read(builds.read_parked, build)
+
+    async def wish(self, build: int, key: str, wish: Wish) -> None:
+        """Ask the build's runner to retry a parked key, or to skip the event that failed. Raises NotFound."""
+        await self._write(builds.wish_for, build, key, wish)
+
+    async def snapshot(self, name: str, fingerprint: str, session: str, version: int) -> Snapshot | None:
+        """The newest snapshot that is not after `version`."""
+        return await self._read(reading.read_snapshot, name, fingerprint, session, version)
+
+    async def keep(self, name: str, fingerprint: str, session: str, snapshots: Sequence[Snapshot]) -> None:
+        """Keep snapshots."""
+        await self._write(reading.put_snapshots, name, fingerprint, session, snapshots)
+
+    async def _read(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        return await self._readers.run(work, *args)
+
+    async def _write(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        return await self._writers.run(work, *args)

@@ -1,0 +1,326 @@
+"""The contract of a store of views, over a factory of stores.
+
+    @pytest.mark.parametrize("sentence", ALL, ids=lambda sentence: sentence.__name__)
+    async def test_store(sentence: Sentence) -> None:
+        await sentence(factory)
+
+`SHARED` holds where a store can be opened a second time beside the first, as another process would.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from ...domain.errors import Invalid, NotFound
+from ...domain.ids import Position
+from ...projections.shape import Column, Row, Shape
+from ...projections.store import Build, Checkpoint, CheckpointMoved, Commit, Parked, ViewStore
+from ...projections.store.records import Snapshot
+
+SHAPE = Shape(
+    (
+        Column("key", "text"),
+        Column("number", "integer"),
+        Column("size", "real", nullable=True),
+        Column("done", "boolean"),
+        Column("at", "time"),
+        Column("tags", "json"),
+        Column("data", "bytes"),
+    ),
+    ("key", "number"),
+    (("at",), ("done", "size")),
+)
+EPOCH = "epoch-1"
+LAPSE = 0.3
+"""What a factory's stores are made with."""
+
+
+class StoreFactory(Protocol):
+    """Makes the stores under test, with a `lapse` of `LAPSE` seconds."""
+
+    def __call__(self) -> AbstractAsyncContextManager[ViewStore]:
+        """A new store, open; closed, and removed, at the end."""
+
+    def beside(self, store: ViewStore) -> ViewStore:
+        """The same store, not opened yet, as another process would open it."""
+
+
+Sentence = Callable[[StoreFactory], Awaitable[None]]
+
+
+def row(key: str, number: int, **more: Any) -> Row:
+    """A row of `SHAPE`."""
+    at = f"2026-01-01T00:00:{number % 60:02}.000000Z"
+    fields = {"size": None, "done": False, "at": at, "tags": '["a"]', "data": b"\x00\xff", **more}
+    return (key, number, *fields.values())
+
+
+async def claimed(store: ViewStore, name: str = "kept", version: int = 1, runner: str = "r-1") -> Build:
+    """A new build, claimed by a runner that lives."""
+    build = await store.begin(name, version, SHAPE, EPOCH)
+    await store.beat(runner)
+    taken = await store.claim(build.id, runner)
+    assert taken is not None
+    return taken
+
+
+def step(build: Build, after: int, to: int, *rows: Row, delete: tuple[Row, ...] = (), **more: Any) -> Commit:
+    """A commit that moves a build from one position to another."""
+    written: dict[Row, Row | None] = {each[:2]: each for each in rows}
+    written |= dict.fromkeys(delete)
+    checkpoint = Checkpoint(EPOCH, Position(to), f"mark-{to}")
+    return Commit(build.id, build.token, Position(after), checkpoint, written, **more)
+
+
+async def raised(kind: type[Exception], attempt: Awaitable[object]) -> bool:
+    """Whether it raises that."""
+    try:
+        await attempt
+    except kind:
+        return True
+    return False
+
+
+async def a_view_has_nothing_for_readers_before_it_is_promoted(factory: StoreFactory) -> None:
+    async with factory() as store:
+        assert await raised(NotFound, store.get("kept", [("a", 1)]))
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 5, row("a", 1)))
+        assert await raised(NotFound, store.get("kept", [("a", 1)]))
+        assert await store.current("kept") is None
+        await store.promote(build.id)
+        found = await store.get("kept", [("a", 1), ("b", 1)])
+        assert (found.rows, found.build.checkpoint) == ([row("a", 1)], Checkpoint(EPOCH, Position(5), "mark-5"))
+
+
+async def rows_are_read_as_they_were_written(factory: StoreFactory) -> None:
+    texts = ["", "Grüße", "'; --", "%s ?", "\n\t", "😀"]
+    rows = [row(text, 2**62, size=0.1, done=True, tags=f'["{number}"]') for number, text in enumerate(texts)]
+    rows.append(row("least", -(2**63), data=b""))
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 1, *rows))
+        assert sorted(await store.fetch(build, [each[:2] for each in rows])) == sorted(rows)
+        assert await store.fetch(build, []) == []
+
+
+async def rows_are_put_in_each_others_stead_and_deleted(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 1, row("a", 1), row("a", 2), row("b", 1)))
+        await store.commit(build, step(build, 1, 2, row("a", 1, size=2.5), delete=(("b", 1), ("none", 7))))
+        found = await store.fetch(build, [("a", 1), ("a", 2), ("b", 1)])
+        assert sorted(found) == [row("a", 1, size=2.5), row("a", 2)]
+
+
+async def a_commit_applies_to_one_place_only(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 10, row("a", 1)))
+        wrong_epoch = step(build, 10, 11, row("b", 1))
+        wrong_epoch = wrong_epoch._replace(to=Checkpoint("epoch-2", Position(11)))
+        for wrong in (step(build, 0, 12, row("b", 1)), step(build, 9, 12, row("b", 1)), wrong_epoch):
+            assert await raised(CheckpointMoved, store.commit(build, wrong))
+        assert await store.fetch(build, [("b", 1)]) == []
+        (now,) = await store.builds()
+        assert now.checkpoint.position == 10
+        await store.commit(build, step(build, 10, 12, row("b", 1)))
+
+
+async def a_commit_that_cannot_be_written_leaves_nothing(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        broken = ("c", 1, 0.0, None, None, None, None)
+        assert await raised(Exception, store.commit(build, step(build, 0, 10, row("a", 1), broken)))
+        assert await store.fetch(build, [("a", 1)]) == []
+        await store.commit(build, step(build, 0, 10, row("a", 1)))
+
+
+async def a_later_claim_fences_off_the_one_before(factory: StoreFactory) -> None:
+    async with factory() as store:
+        first = await claimed(store)
+        assert await store.claim(first.id, "r-2") is None
+        await asyncio.sleep(LAPSE * 1.5)
+        (lapsed,) = await store.builds()
+        assert not lapsed.held
+        second = await claimed(store, runner="r-2")
+        assert second.token > first.token
+        assert await raised(CheckpointMoved, store.commit(first, step(first, 0, 5)))
+        await store.commit(second, step(second, 0, 5))
+        await store.beat("r-1")
+        assert await store.claim(first.id, "r-1") is None
+
+
+async def what_is_given_back_is_free_at_once(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        (now,) = await store.builds()
+        assert now.held
+        assert now.runner == "r-1"
+        await store.leave("r-1")
+        await store.beat("r-2")
+        assert await store.claim(build.id, "r-2") is not None
+        assert await raised(CheckpointMoved, store.commit(build, step(build, 0, 5)))
+
+
+async def a_runner_may_claim_again_what_it_holds(factory: StoreFactory) -> None:
+    async with factory() as store:
+        first = await claimed(store)
+        await store.commit(first, step(first, 0, 5))
+        again = await claimed(store)
+        assert again.checkpoint.position == 5
+        await store.commit(again, step(again, 5, 6))
+
+
+async def an_unfinished_build_is_begun_once(factory: StoreFactory) -> None:
+    async with factory() as store:
+        first = await store.begin("kept", 1, SHAPE, EPOCH)
+        again, other, later = await asyncio.gather(
+            store.begin("kept", 1, SHAPE, EPOCH),
+            store.begin("other", 1, SHAPE, EPOCH),
+            store.begin("kept", 2, SHAPE, EPOCH),
+        )
+        assert again.id == first.id
+        assert len({first.id, other.id, later.id}) == 3
+        await store.promote(first.id)
+        assert (await store.begin("kept", 1, SHAPE, EPOCH)).id != first.id
+        assert first.shape == SHAPE
+
+
+async def a_promoted_build_retires_the_one_before(factory: StoreFactory) -> None:
+    async with factory() as store:
+        old, new = await claimed(store), await claimed(store, version=2)
+        await store.commit(old, step(old, 0, 1, row("old", 1)))
+        await store.commit(new, step(new, 0, 1, row("new", 1)))
+        for chosen, key in ((old, "old"), (new, "new"), (old, "old")):
+            await store.promote(chosen.id)
+            found = await store.find("kept")
+            assert [each[0] for each in found.rows] == [key]
+        states = {build.id: build.state for build in await store.builds()}
+        assert states == {old.id: "current", new.id: "retired"}
+
+
+async def a_dropped_build_is_gone(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.drop(build.id)
+        assert await store.builds() == []
+        assert await raised(NotFound, store.drop(build.id))
+        assert await raised(NotFound, store.promote(build.id))
+        assert await raised(CheckpointMoved, store.commit(build, step(build, 0, 5)))
+        await claimed(store)
+
+
+async def parked_keys_are_kept_with_what_is_wished_for_them(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        parked = Parked("a", Position(3), "s-1", "message.posted", "KeyError: 'm\0'")
+        await store.commit(build, step(build, 0, 5, row("b", 1), park=(parked,), stopped="at a"))
+        (now,) = await store.builds()
+        assert (now.parked, now.stopped) == (1, "at a")
+        assert await raised(NotFound, store.wish(build.id, "b", "retry"))
+        await store.wish(build.id, "a", "skip")
+        (kept,) = await store.parked(build.id)
+        assert kept == parked._replace(error="KeyError: 'm�'", age=kept.age, wish="skip")
+        (now,) = await store.builds()
+        assert now.stopped is None
+        await store.commit(build, step(build, 5, 6, unpark=("a",)))
+        assert await store.parked(build.id) == []
+
+
+async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> None:
+    rows = [row(f"k-{n % 3}", n, size=float(n % 5), done=n % 2 == 0) for n in range(40)]
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 1, *rows))
+        await store.promote(build.id)
+        for order, column in (("", 0), ("-key", 0), ("size", 2), ("-size", 2), ("-at", 4)):
+            expected = sorted([each for each in rows if each[3]], key=lambda r: (r[column], *r[:2]))
+            expected = expected[::-1] if order.startswith("-") else expected
+            found: list[Row] = []
+            after: list[Any] | None = None
+            while page := (await store.find("kept", {"done": True}, order=order, after=after, limit=7)).rows:
+                found += page
+                last = page[-1]
+                after = list(dict.fromkeys((column, 0, 1)))
+                after = [last[each] for each in after]
+            assert found == expected, order
+        for wrong in ({"tags": "x"}, {"nothing": 1}, {"at": 5}):
+            assert await raised(Invalid, store.find("kept", wrong))
+        assert await raised(Invalid, store.find("kept", order="-data"))
+        assert await raised(Invalid, store.find("kept", after=[1]))
+
+
+async def snapshots_are_kept_of_one_state_of_the_code(factory: StoreFactory) -> None:
+    async with factory() as store:
+        await store.keep("kept", "f-1", "s-1", [Snapshot(1000, b"one"), Snapshot(2000, b"two")])
+        assert await store.snapshot("kept", "f-1", "s-1", 999) is None
+        assert await store.snapshot("kept", "f-1", "s-1", 1999) == Snapshot(1000, b"one")
+        assert await store.snapshot("kept", "f-1", "s-2", 1999) is None
+        await store.keep("kept", "f-2", "s-1", [Snapshot(1000, b"new")])
+        assert await store.snapshot("kept", "f-1", "s-1", 1999) is None
+        assert await store.snapshot("kept", "f-2", "s-1", 1999) == Snapshot(1000, b"new")
+
+
+async def of_two_stores_that_commit_at_once_one_succeeds(factory: StoreFactory) -> None:
+    async with factory() as store, factory.beside(store) as other:
+        build = await claimed(store)
+        for position in range(0, 20, 2):
+            rivals = [
+                each.commit(build, step(build, position, position + 2, row("a", position))) for each in (store, other)
+            ]
+            outcomes = await asyncio.gather(*rivals, return_exceptions=True)
+            assert sorted(type(each).__name__ for each in outcomes) == ["CheckpointMoved", "NoneType"]
+        (now,) = await other.builds()
+        assert now.checkpoint.position == 20
+        assert len(await store.fetch(build, [("a", n) for n in range(20)])) == 10
+
+
+async def of_two_stores_that_claim_at_once_one_succeeds(factory: StoreFactory) -> None:
+    async with factory() as store, factory.beside(store) as other:
+        build = await store.begin("kept", 1, SHAPE, EPOCH)
+        await asyncio.gather(store.beat("r-1"), other.beat("r-2"))
+        taken = await asyncio.gather(store.claim(build.id, "r-1"), other.claim(build.id, "r-2"))
+        assert len([each for each in taken if each is not None]) == 1
+
+
+async def of_two_stores_that_begin_at_once_both_get_the_same_build(factory: StoreFactory) -> None:
+    async with factory() as store, factory.beside(store) as other:
+        begun = await asyncio.gather(*[each.begin("kept", 1, SHAPE, EPOCH) for each in (store, other) * 3])
+        assert len({build.id for build in begun}) == 1
+
+
+async def a_reopened_store_is_as_it_was_left(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 5, row("a", 1)))
+        await store.promote(build.id)
+        async with factory.beside(store) as again:
+            found = await again.get("kept", [("a", 1)])
+            assert (found.rows, found.build.checkpoint.position) == ([row("a", 1)], 5)
+
+
+ALL: tuple[Sentence, ...] = (
+    a_view_has_nothing_for_readers_before_it_is_promoted,
+    rows_are_read_as_they_were_written,
+    rows_are_put_in_each_others_stead_and_deleted,
+    a_commit_applies_to_one_place_only,
+    a_commit_that_cannot_be_written_leaves_nothing,
+    a_later_claim_fences_off_the_one_before,
+    what_is_given_back_is_free_at_once,
+    a_runner_may_claim_again_what_it_holds,
+    an_unfinished_build_is_begun_once,
+    a_promoted_build_retires_the_one_before,
+    a_dropped_build_is_gone,
+    parked_keys_are_kept_with_what_is_wished_for_them,
+    rows_are_found_by_their_indexes_in_pages,
+    snapshots_are_kept_of_one_state_of_the_code,
+)
+
+SHARED: tuple[Sentence, ...] = (
+    of_two_stores_that_commit_at_once_one_succeeds,
+    of_two_stores_that_claim_at_once_one_succeeds,
+    of_two_stores_that_begin_at_once_both_get_the_same_build,
+    a_reopened_store_is_as_it_was_left,
+)

@@ -1,0 +1,50 @@
+"""Every store of views keeps the contract."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from hansard.projections.store import ViewStore, memory_views, sqlite_views
+from hansard.testing.contract.views import ALL, LAPSE, SHARED, Sentence
+
+
+class Memory:
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[ViewStore]:
+        async with memory_views(lapse=LAPSE) as store:
+            yield store
+
+    def beside(self, store: ViewStore) -> ViewStore:
+        raise NotImplementedError
+
+
+class Sqlite:
+    def __init__(self, directory: Path) -> None:
+        self._paths = (directory / f"{number}.views.db" for number in count())
+        self._path = Path()
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[ViewStore]:
+        self._path = next(self._paths)
+        async with sqlite_views(self._path, lapse=LAPSE) as store:
+            yield store
+
+    def beside(self, store: ViewStore) -> ViewStore:
+        return sqlite_views(self._path, lapse=LAPSE)
+
+
+def _name(sentence: Sentence) -> str:
+    return sentence.__name__
+
+
+@pytest.mark.parametrize("sentence", ALL, ids=_name)
+async def test_memory(sentence: Sentence) -> None:
+    await sentence(Memory())
+
+
+@pytest.mark.parametrize("sentence", ALL + SHARED, ids=_name)
+async def test_sqlite(sentence: Sentence, tmp_path: Path) -> None:
+    await sentence(Sqlite(tmp_path))
