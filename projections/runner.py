@@ -116,29 +116,28 @@ class Runner:
         elif not build.held or build.runner == self.id:
             claimed = await self._store.claim(build.id, self.id)
             if claimed is not None:
-                worker = Worker(projection, self._log, self._store, self._pages, claimed, self._caught_up)
-                self._working[build.id] = worker
-                tasks.create_task(self._work(worker))
+                tasks.create_task(self._work(projection, claimed))
 
-    async def _work(self, worker: Worker) -> None:
+    async def _work(self, projection: Projection[Any, Any], build: Build) -> None:
         """Let a worker work; what ends it is looked after again at the next look around."""
-        build = worker.build
         try:
+            worker = Worker(projection, self._log, self._store, self._pages, build, self._caught_up)
+            self._working[build.id] = worker
             await worker.run()
         except CheckpointMoved as moved:
             _logger.warning("%s: another runner has taken over", moved)
         except LogReplaced as replaced:
-            _logger.error("%s is built anew: %s", worker, replaced)
+            _logger.error("%s is built anew: %s", build, replaced)
             await self._store.stop(build.id, str(replaced))
             if build.state == "building":
                 await self._store.drop(build.id)
-            await self._begin(self.projections[build.name, build.version])
+            await self._begin(projection)
         except HansardError as error:
-            _logger.warning("%s: %s", worker, error)
+            _logger.warning("%s: %s", build, error)
         except Exception:  # one view's fault must not be the others' end
-            _logger.exception("%s failed", worker)
+            _logger.exception("%s failed", build)
         finally:
-            del self._working[build.id]
+            self._working.pop(build.id, None)
 
     async def _begin(self, projection: Projection[Any, Any]) -> Build:
         return await self._store.begin(projection.name, projection.version, projection.shape, self._log.epoch)
@@ -150,7 +149,7 @@ class Runner:
         if not self._promote or (current is not None and current.version > build.version):
             return False
         await self._store.promote(build.id)
-        _logger.info("%s version %d (build %d) is what readers see now", build.name, build.version, build.id)
+        _logger.info("%s is what readers see now", build)
         return True
 
 

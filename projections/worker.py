@@ -137,7 +137,7 @@ class Worker:
         for parked in park:
             self._parked[parked.key] = parked
             if parked.wish is None:
-                _logger.error("%s parked %r at position %d: %s", self, parked.key, parked.position, parked.error)
+                _logger.error("%s parked %r at position %d: %s", self.build, parked.key, parked.position, parked.error)
 
     def _measured(self, length: int, seconds: float) -> float:
         if not length or seconds <= 0:
@@ -151,7 +151,7 @@ class Worker:
         to = checkpoint_at(self._checkpoint.epoch, done.last) if done.parts else self._checkpoint
         why = f"event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
         await self._commit(to, folded.rows, (stuck,), stopped=why)
-        _logger.error("%s stopped at %s", self, why)
+        _logger.error("%s stopped at %s", self.build, why)
 
     def _passes(self, key: str, position: int) -> bool:
         """Whether an event is not to be folded now: its key is parked, or it is the one to be skipped."""
@@ -179,7 +179,7 @@ class Worker:
         page = await self._page_for(parked.key, start)
         if page is None:
             await self._commit(self._checkpoint, {}, unpark=(parked.key,))
-            _logger.info("%s goes on with %r", self, parked.key)
+            _logger.info("%s goes on with %r", self.build, parked.key)
             return
         items = await self._batch.items(Stretch([(page, 0, len(page.records))]), lambda key, _: key != parked.key)
         folded = await self._batch.fold(items, strict=False)
@@ -194,6 +194,3 @@ class Worker:
             records = records if own is None else await self._log.engine.read_session(key, own.version - 1, BATCH)
         records = [record for record in records if record.position <= self.position]
         return Page(records) if records else None
-
-    def __str__(self) -> str:
-        return f"{self.build.name} version {self.build.version} (build {self.build.id})"

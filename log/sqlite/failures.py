@@ -9,10 +9,12 @@ _UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def explain(error: Exception) -> Exception:
-    """SQLite's error as one of ours, any other as it is. The low byte of SQLite's code is the kind, the rest only
-    detail."""
-    if not isinstance(error, sqlite3.Error):
-        return error
+    """SQLite's error as one of ours, any other as it is."""
+    return explain_sqlite(error) if isinstance(error, sqlite3.Error) else error
+
+
+def explain_sqlite(error: sqlite3.Error) -> LogFailed | LogUnreadable:
+    """SQLite's error as one of ours. The low byte of its code is the kind, the rest only detail."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _UNREADABLE:
         return LogUnreadable(f"The log's file is damaged, or not a log: {error}. Restore it from a copy.")

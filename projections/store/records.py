@@ -60,6 +60,9 @@ class Build(NamedTuple):
     parked: int
     """How many keys are parked."""
 
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version} (build {self.id})"
+
 
 class Parked(NamedTuple):
     """A key whose event could not be folded. What came for the key from `position` on is not in the view."""

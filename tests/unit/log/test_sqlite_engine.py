@@ -14,7 +14,7 @@ from hansard.domain.errors import LogFailed
 from hansard.domain.ids import Position
 from hansard.log.records import Batch
 from hansard.log.sqlite import SqliteEngine, sql
-from hansard.log.sqlite.failures import explain
+from hansard.log.sqlite.failures import explain_sqlite
 from hansard.log.sqlite.writing import write_batch
 from hansard.testing.contract.scribe import Line, Scribe
 
@@ -157,9 +157,9 @@ def test_what_sqlite_fails_at_is_explained(path: Path) -> None:
             connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
         with held(path), pytest.raises(sqlite3.OperationalError) as busy:
             connection.execute("BEGIN IMMEDIATE")
-    assert isinstance(explain(full.value), LogFailed)
-    assert "make room" in explain(full.value).detail
-    assert "Another program" in explain(busy.value).detail
+    assert isinstance(explain_sqlite(full.value), LogFailed)
+    assert "make room" in explain_sqlite(full.value).detail
+    assert "Another program" in explain_sqlite(busy.value).detail
 
 
 @pytest.mark.parametrize(
