@@ -33,6 +33,7 @@ class Handlers:
     def __init__(self) -> None:
         self._all: list[Handler] = []
         self._by_type: dict[str, tuple[Handler, ...]] = {}
+        self._passed: tuple[type[EventData], ...] = ()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -42,12 +43,19 @@ class Handlers:
         self._all.append(_handler(function, first))
         self._by_type.clear()
 
+    def pass_over(self, *types: type[EventData]) -> None:
+        """Take no events of these types, whatever handlers say. For handlers of `EventData`: deltas are many, and what
+        is passed over is not even decoded."""
+        self._passed += types
+        self._by_type.clear()
+
     def of(self, type: str) -> tuple[Handler, ...]:
         """The handlers of events of this type; none when the projection passes them over."""
         found = self._by_type.get(type)
         if found is None:
             model = model_of(type) or OpaqueData
-            found = tuple([each for each in self._all if issubclass(model, each.takes)])
+            handlers = () if issubclass(model, self._passed) else self._all
+            found = tuple([each for each in handlers if issubclass(model, each.takes)])
             self._by_type[type] = found
         return found
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..domain.ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
-from ..domain.model import Event
+from ..domain.model import Event, EventData
 
 
 class Meta(NamedTuple):
@@ -21,6 +21,11 @@ class Meta(NamedTuple):
     cause: CommandId | None
     audience: tuple[str, ...] | None
     key: str
+
+    def event(self, data: EventData) -> Event:
+        """The event again, for folds that are written for events."""
+        position, session, version, id, type, time, actor, task, cause, audience, _ = self
+        return Event(position, session, version, id, type, time, actor, data, task, cause, audience)
 
 
 def meta_of(event: Event, key: str) -> Meta:

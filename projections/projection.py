@@ -6,12 +6,16 @@ any events, a test holds both against each other. What is folded lies in a `Fold
 The **key** divides a view into parts that do not depend on each other: by default one for each session. When a handler
 fails, the part that it failed at is parked and the others go on. A key may be a function of the event, which answers
 with one key, several, or none.
+
+**Who may see it.** Events that are not for everyone in their session are passed over, so that whoever may read a
+session may read its views. A projection that wants them says who is shown what of its values (`shown`).
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from ..domain.audience import Viewer
 from ..domain.model import Event, EventData
 from .handlers import Handler, Handlers
 from .meta import Meta, meta_of
@@ -80,9 +84,16 @@ class Projection(Generic[K, T]):
         self.version = version
         self.key = key
         self.handlers = Handlers()
+        self.seen: Callable[[T, Viewer], T | None] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} version {self.version}>"
+
+    def shown(self, seen: Callable[[T, Viewer], T | None]) -> Callable[[T, Viewer], T | None]:
+        """Declare what a viewer sees of a value: it, another in its stead, or None. From then on events of every
+        audience are folded; the function, which must not change the value, alone keeps what is not for everyone."""
+        self.seen = seen
+        return seen
 
     def folder(self) -> Folder[K, T]:
         """An empty hand."""
@@ -94,6 +105,8 @@ class Projection(Generic[K, T]):
 
     def items(self, event: Event, handlers: Sequence[Handler], meta: Meta) -> list[Item]:
         """One item for each key that the event concerns; `meta` is the event's for its session's key."""
+        if meta.audience is not None and self.seen is None:
+            return []
         if self.key == "session":
             return [Item(event.session, event, meta, handlers)]
         return [Item(key, event, meta._replace(key=key), handlers) for key in self._keys(event, meta)]

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, PrivateAttr, computed_field
 
+from hansard.domain.audience import Viewer
 from hansard.domain.catalogue import register
 from hansard.domain.custom import OpaqueData
-from hansard.domain.messages import MessageCompleted, MessagePosted
+from hansard.domain.messages import MessageCompleted, MessageDelta, MessagePosted
 from hansard.domain.model import EventData
 from hansard.domain.parts import TextPart
 from hansard.domain.presence import PresenceJoined, PresenceLeft
 from hansard.projections import DELETE, DocProjection, Meta, fold
 from hansard.testing import event, given
+from hansard.testing.saying import START
 
 
 class Tally(BaseModel):
@@ -62,6 +64,7 @@ def test_an_event_may_belong_to_several_keys_or_none() -> None:
         return meta.audience
 
     inbox = DocProjection("inbox", Tally, key=everyone_addressed)
+    inbox.shown(lambda doc, viewer: doc if viewer.sees_all else None)
 
     @inbox.on
     def _(doc: Tally, event: MessagePosted, meta: Meta) -> None:
@@ -119,6 +122,32 @@ def test_handlers_of_all_events_and_of_unregistered_types() -> None:
 
 def test_events_that_nobody_handles_leave_no_document() -> None:
     given(tally(), PresenceJoined(participant="hotels", kind="agent")).then()
+
+
+def test_deltas_can_be_passed_over_by_handlers_of_all_events() -> None:
+    log = DocProjection("log", Tally)
+    log.handlers.pass_over(MessageDelta)
+
+    @log.on
+    def _(doc: Tally, event: EventData) -> None:
+        doc.said += 1
+
+    given(log, MessageDelta(message="m1", index=0, text="Three"), posted("m2")).then(Tally(said=1))
+
+
+def test_what_is_not_for_everyone_is_folded_only_where_it_is_said_who_is_shown_what() -> None:
+    secret = event(posted("m1"), audience=("agents",))
+    given(tally(), secret, event(posted("m2"), version=2)).then_at(
+        "s-1", Tally(said=1, speakers=["hotels"], last=START)
+    )
+
+    for_agents = tally()
+    for_agents.shown(lambda doc, viewer: doc if viewer.kind == "agent" else None)
+    (doc,) = fold(for_agents, [secret]).values()
+    assert doc.said == 1
+    assert for_agents.seen is not None
+    assert for_agents.seen(doc, Viewer("ada", "user")) is None
+    assert for_agents.seen(doc, Viewer("hotels", "agent")) is doc
 
 
 def test_a_failing_handler_is_named_with_its_event() -> None:

@@ -1,0 +1,29 @@
+"""The built-in views: what a gateway keeps of every session without being asked.
+
+Each is a projection like any user's, and a module of its own. Together they are `BUILT_IN`.
+"""
+
+from typing import Any
+
+from ..projection import Projection
+from .activity import activity
+from .agents import agents
+from .facets import facets
+from .sessions import sessions
+from .state import state
+from .timeline import timeline
+from .transcript import transcript
+from .usage import usage
+
+BUILT_IN: tuple[Projection[Any, Any], ...] = (
+    sessions,
+    facets,
+    transcript,
+    agents,
+    state,
+    timeline,
+    activity,
+    usage,
+)
+
+__all__ = ["BUILT_IN", "activity", "agents", "facets", "sessions", "state", "timeline", "transcript", "usage"]

@@ -1,0 +1,47 @@
+"""The view `activity`: the timeline from far away. How much each participant did in each stretch of time, counted at
+several widths, so that a session of any length is drawn from a few hundred rows."""
+
+from pydantic import BaseModel
+
+from ...domain.audience import Viewer, visible
+from ...domain.messages import MessageDelta
+from ...domain.model import EventData
+from ..meta import Meta
+from ..table import Rows, TableProjection
+
+WIDTHS = (10, 120, 1_800, 28_800)
+"""Seconds. At 500 stretches to a screen: 80 minutes, 16 hours, 10 days, 5 months."""
+
+
+class Stretch(BaseModel):
+    """What `actor` did in the `width` seconds from `start` (seconds since 1970): how many events of a `family`
+    (`message`, `tool` …) for one audience. Deltas are not counted."""
+
+    session: str
+    width: int
+    start: int
+    actor: str
+    family: str
+    audience: str
+    """Names with commas between them; empty: everyone."""
+    events: int = 0
+
+
+activity = TableProjection(
+    "activity", Stretch, key_columns=("session", "width", "start", "actor", "family", "audience")
+)
+activity.handlers.pass_over(MessageDelta)
+
+
+@activity.shown
+def _(stretch: Stretch, viewer: Viewer) -> Stretch | None:
+    audience = tuple(stretch.audience.split(",")) if stretch.audience else None
+    return stretch if visible(audience, stretch.actor, viewer) else None
+
+
+@activity.on
+def _(rows: Rows[Stretch], event: EventData, meta: Meta) -> None:
+    second = int(meta.time.timestamp())
+    family, audience = meta.type.partition(".")[0], ",".join(meta.audience or ())
+    for width in WIDTHS:
+        rows.add(meta.session, width, second // width * width, meta.actor, family, audience, events=1)

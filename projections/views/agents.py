@@ -1,0 +1,86 @@
+"""The view `agents`: the status board of a session. Who is here, what each is doing, since when, and how that is known.
+
+The rules of presence fold it, in the domain; here stands only what a board shows besides.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from immutables import Map
+from pydantic import BaseModel
+
+from ...domain.messages import MessageDelta
+from ...domain.model import EventData, Kind
+from ...domain.presence import Participant, PresenceJoined, PresenceLeft, PresenceStatus, Status, evolve
+from ..document import DocProjection
+from ..meta import Meta
+
+
+class Evidence(BaseModel):
+    """The event by which something is known."""
+
+    type: str
+    version: int
+    time: datetime
+
+
+class Agent(BaseModel):
+    """A participant."""
+
+    id: str
+    kind: Kind
+    name: str | None
+    present: bool
+    status: Status
+    activity: str | None
+    since: int
+    """The version of the transition by which it came to be as it is."""
+    evidence: Evidence
+    """That transition."""
+    reason: str | None = None
+    """What was said of it."""
+    last: Evidence
+    """The last thing that it did, streaming apart, that everyone may see."""
+
+
+class Agents(BaseModel):
+    """Everyone who takes part or took part, by id."""
+
+    agents: dict[str, Agent] = {}
+
+
+agents = DocProjection("agents", Agents)
+agents.handlers.pass_over(MessageDelta)
+
+
+@agents.on
+def _(doc: Agents, event: EventData, meta: Meta) -> None:
+    if meta.actor in doc.agents:
+        doc.agents[meta.actor].last = _evidence(meta)
+
+
+@agents.on
+def _(doc: Agents, event: PresenceJoined | PresenceStatus | PresenceLeft, meta: Meta) -> None:
+    id, known = event.participant, doc.agents.get(event.participant)
+    before = Map[str, Participant]() if known is None else Map({id: _participant(known)})
+    now = evolve(before, meta.event(event))[id]
+    evidence = _evidence(meta)
+    last = evidence if known is None or meta.actor == id else known.last
+    reason = event.reason if isinstance(event, PresenceLeft) else None
+    doc.agents[id] = Agent(**_fields(now), evidence=evidence, reason=reason, last=last)
+
+
+_ABOUT = "about"
+"""What an application says of its agents may be large, and would be written anew with every transition."""
+
+
+def _participant(agent: Agent) -> Participant:
+    return Participant._make(getattr(agent, name, None) for name in Participant._fields)
+
+
+def _fields(participant: Participant) -> dict[str, Any]:
+    return {name: value for name, value in participant._asdict().items() if name != _ABOUT}
+
+
+def _evidence(meta: Meta) -> Evidence:
+    return Evidence(type=meta.type, version=meta.version, time=meta.time)

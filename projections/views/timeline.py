@@ -1,0 +1,126 @@
+"""The view `timeline`: what each participant did when, as spans, a row each.
+
+A span of presence lasts until the next one of the same participant; that row's handler knows only where it begins, and
+`closed` puts the end where the next one stands. From far away the view `activity` is drawn instead.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from ...domain.audience import Viewer, visible
+from ...domain.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
+from ...domain.presence import PresenceJoined, PresenceLeft, PresenceStatus
+from ...domain.tools import ToolCalled, ToolReturned
+from ..meta import Meta
+from ..table import Rows, TableProjection
+from .text import storable
+
+Lane = Literal["presence", "message", "tool"]
+AWAY = frozenset({"left"})
+"""Labels of presence that are no spans: they only end the one before."""
+
+
+class Span(BaseModel):
+    """Something that lasted from `began` (in version `since`) to `ended` (in version `until`), or lasts still. `label`
+    says what, `outcome` how it ended."""
+
+    session: str
+    span: str
+    actor: str
+    lane: Lane
+    label: str
+    detail: str | None = None
+    since: int
+    began: datetime
+    until: int | None = None
+    ended: datetime | None = None
+    outcome: str | None = None
+    task: str | None = None
+    audience: tuple[str, ...] | None = None
+
+
+timeline = TableProjection("timeline", Span, key_columns=("session", "span"), indexes=[("session", "began")])
+
+
+@timeline.shown
+def _(span: Span, viewer: Viewer) -> Span | None:
+    return span if visible(span.audience, span.actor, viewer) else None
+
+
+def closed(spans: Iterable[Span]) -> list[Span]:
+    """The spans in the order in which they began, each of presence with its end."""
+    found: list[Span] = []
+    latest: dict[str, int] = {}
+    for span in sorted(spans, key=lambda each: each.since):
+        if span.lane != "presence":
+            found.append(span)
+            continue
+        before = latest.pop(span.actor, None)
+        if before is not None:
+            found[before] = found[before].model_copy(update={"until": span.since, "ended": span.began})
+        if span.label not in AWAY:
+            latest[span.actor] = len(found)
+            found.append(span)
+    return found
+
+
+def _span(meta: Meta, span: str, lane: Lane, label: str, **more: Any) -> Span:
+    return Span(
+        session=meta.session,
+        span=span,
+        actor=meta.actor,
+        lane=lane,
+        label=label,
+        since=meta.version,
+        began=meta.time,
+        task=meta.task,
+        audience=meta.audience,
+        **more,
+    )
+
+
+def _ended(meta: Meta, outcome: str) -> dict[str, Any]:
+    return {"until": meta.version, "ended": meta.time, "outcome": outcome, "audience": meta.audience}
+
+
+@timeline.on
+def _(rows: Rows[Span], event: PresenceJoined | PresenceStatus | PresenceLeft, meta: Meta) -> None:
+    label, detail = _said(event)
+    span = _span(meta, f"presence:{meta.version}", "presence", label, detail=detail and storable(detail))
+    rows.upsert(span.model_copy(update={"actor": event.participant}))
+
+
+def _said(event: PresenceJoined | PresenceStatus | PresenceLeft) -> tuple[str, str | None]:
+    match event:
+        case PresenceJoined():
+            return "idle", None
+        case PresenceStatus():
+            return event.status, event.activity
+        case PresenceLeft():
+            return "left", event.reason
+
+
+@timeline.on
+def _(rows: Rows[Span], event: MessagePosted | MessageStarted, meta: Meta) -> None:
+    span = _span(meta, event.subject(), "message", event.kind)
+    ended = _ended(meta, "completed") if isinstance(event, MessagePosted) else {}
+    rows.upsert(span.model_copy(update=ended))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: MessageCompleted | MessageAborted, meta: Meta) -> None:
+    outcome = "completed" if isinstance(event, MessageCompleted) else "aborted"
+    rows.update(meta.session, event.subject(), **_ended(meta, outcome))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: ToolCalled, meta: Meta) -> None:
+    rows.upsert(_span(meta, event.subject(), "tool", event.tool))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: ToolReturned, meta: Meta) -> None:
+    rows.update(meta.session, event.subject(), **_ended(meta, "failed" if event.error else "returned"))

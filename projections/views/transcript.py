@@ -1,0 +1,102 @@
+"""The view `transcript`: what was said and which tools were called, a row each.
+
+Deltas are passed over: the event that ends a message carries it whole. What an open message has said so far, the
+session itself tells.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, JsonValue
+
+from ...domain.audience import Viewer, visible
+from ...domain.messages import MessageAborted, MessageCompleted, MessageKind, MessagePosted, MessageStarted
+from ...domain.parts import Part
+from ...domain.tools import ToolCalled, ToolReturned
+from ..meta import Meta
+from ..table import Rows, TableProjection
+from .text import storable
+
+
+class Entry(BaseModel):
+    """A message (`message:m1`) or a call of a tool (`tool:t1`). `since` and `until` are the versions in which it began
+    and ended, `began` and `ended` the times."""
+
+    session: str
+    entry: str
+    since: int
+    until: int | None = None
+    began: datetime
+    ended: datetime | None = None
+    actor: str
+    audience: tuple[str, ...] | None = None
+    kind: MessageKind | Literal["tool"]
+    status: Literal["open", "completed", "aborted", "returned", "failed"] = "open"
+    task: str | None = None
+    reply_to: str | None = None
+    parts: tuple[Part, ...] = ()
+    reason: str | None = None
+    tool: str | None = None
+    arguments: JsonValue = None
+    result: JsonValue = None
+    error: str | None = None
+    serves: str | None = None
+    """Of a call: the message on whose behalf it happens."""
+
+
+transcript = TableProjection("transcript", Entry, key_columns=("session", "entry"), indexes=[("session", "since")])
+
+
+@transcript.shown
+def _(entry: Entry, viewer: Viewer) -> Entry | None:
+    return entry if visible(entry.audience, entry.actor, viewer) else None
+
+
+def _begun(meta: Meta, entry: str, kind: MessageKind | Literal["tool"]) -> Entry:
+    return Entry(
+        session=meta.session,
+        entry=entry,
+        since=meta.version,
+        began=meta.time,
+        actor=meta.actor,
+        audience=meta.audience,
+        kind=kind,
+        task=meta.task,
+    )
+
+
+def _ended(meta: Meta) -> dict[str, Any]:
+    return {"until": meta.version, "ended": meta.time, "audience": meta.audience}
+
+
+@transcript.on
+def _(rows: Rows[Entry], event: MessagePosted | MessageStarted, meta: Meta) -> None:
+    begun = _begun(meta, event.subject(), event.kind).model_copy(update={"reply_to": event.reply_to})
+    if isinstance(event, MessagePosted):
+        begun = begun.model_copy(update={"status": "completed", "parts": event.parts, **_ended(meta)})
+    rows.upsert(begun)
+
+
+@transcript.on
+def _(rows: Rows[Entry], event: MessageCompleted, meta: Meta) -> None:
+    rows.update(meta.session, event.subject(), status="completed", parts=event.parts, **_ended(meta))
+
+
+@transcript.on
+def _(rows: Rows[Entry], event: MessageAborted, meta: Meta) -> None:
+    why = None if event.reason is None else storable(event.reason)
+    rows.update(meta.session, event.subject(), status="aborted", parts=event.parts, reason=why, **_ended(meta))
+
+
+@transcript.on
+def _(rows: Rows[Entry], event: ToolCalled, meta: Meta) -> None:
+    called = {"tool": event.tool, "arguments": event.arguments, "serves": event.message}
+    rows.upsert(_begun(meta, event.subject(), "tool").model_copy(update=called))
+
+
+@transcript.on
+def _(rows: Rows[Entry], event: ToolReturned, meta: Meta) -> None:
+    if event.error is None:
+        rows.update(meta.session, event.subject(), status="returned", result=event.result, **_ended(meta))
+    else:
+        rows.update(meta.session, event.subject(), status="failed", error=storable(event.error), **_ended(meta))

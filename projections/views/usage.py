@@ -1,0 +1,149 @@
+"""The view `usage`: what a session took. Messages, tokens and cost as agents reported them, and time, for each agent
+and model; calls and time of each tool.
+
+A message's `usage` is the application's own: every number at its top is added up under its name, and the text `model`
+says which model it was; without one it is the model that the agent named `about` itself when it joined.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...domain.audience import Viewer, visible
+from ...domain.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
+from ...domain.presence import PresenceJoined
+from ...domain.tools import ToolCalled, ToolReturned
+from ..document import DocProjection
+from ..meta import Meta
+
+MAX_AMOUNTS = 32
+MAX_NAME = 200
+
+
+class _Share(BaseModel):
+    actor: str
+    audience: tuple[str, ...] | None = None
+    seconds: float = 0.0
+
+
+class Spoken(_Share):
+    """What one agent said to one audience with one model. `seconds` is how long it streamed; `amounts` is what it
+    reported, added up."""
+
+    model: str | None = None
+    messages: int = 0
+    aborted: int = 0
+    amounts: dict[str, int | float] = {}
+
+
+class Called(_Share):
+    """One agent's calls of one tool for one audience, those that have ended. `seconds` is how long they took."""
+
+    tool: str
+    calls: int = 0
+    failed: int = 0
+
+
+class Open(BaseModel):
+    """What has begun and not ended."""
+
+    actor: str
+    began: datetime
+    tool: str = ""
+
+
+class Usage(BaseModel):
+    """What a session took so far."""
+
+    spoken: list[Spoken] = []
+    called: list[Called] = []
+    open: dict[str, Open] = {}
+    models: dict[str, str] = {}
+    """The model that each agent named when it joined."""
+
+
+usage = DocProjection("usage", Usage)
+
+
+@usage.shown
+def _(doc: Usage, viewer: Viewer) -> Usage:
+    spoken = [share for share in doc.spoken if visible(share.audience, share.actor, viewer)]
+    called = [share for share in doc.called if visible(share.audience, share.actor, viewer)]
+    return Usage(spoken=spoken, called=called, models=doc.models)
+
+
+@usage.on
+def _(doc: Usage, event: PresenceJoined) -> None:
+    model = (event.about or {}).get("model")
+    if isinstance(model, str):
+        doc.models[event.participant] = model[:MAX_NAME]
+
+
+@usage.on
+def _(doc: Usage, event: MessageStarted, meta: Meta) -> None:
+    doc.open[event.subject()] = Open(actor=meta.actor, began=meta.time)
+
+
+@usage.on
+def _(doc: Usage, event: MessagePosted, meta: Meta) -> None:
+    _spoken(doc, meta.actor, meta, doc.models.get(meta.actor)).messages += 1
+
+
+@usage.on
+def _(doc: Usage, event: MessageCompleted | MessageAborted, meta: Meta) -> None:
+    message = doc.open.pop(event.subject())
+    reported = event.usage or {} if isinstance(event, MessageCompleted) else {}
+    model = reported.get("model")
+    named = model[:MAX_NAME] if isinstance(model, str) else doc.models.get(message.actor)
+    share = _spoken(doc, message.actor, meta, named)
+    share.messages += 1
+    share.aborted += isinstance(event, MessageAborted)
+    share.seconds += _lasted(message, meta)
+    _add(share.amounts, reported)
+
+
+@usage.on
+def _(doc: Usage, event: ToolCalled, meta: Meta) -> None:
+    doc.open[event.subject()] = Open(actor=meta.actor, began=meta.time, tool=event.tool)
+
+
+@usage.on
+def _(doc: Usage, event: ToolReturned, meta: Meta) -> None:
+    call = doc.open.pop(event.subject())
+    share = _called(doc, call, meta)
+    share.calls += 1
+    share.failed += event.error is not None
+    share.seconds += _lasted(call, meta)
+
+
+def _spoken(doc: Usage, actor: str, meta: Meta, model: str | None) -> Spoken:
+    for share in doc.spoken:
+        if (share.actor, share.audience, share.model) == (actor, meta.audience, model):
+            return share
+    doc.spoken.append(Spoken(actor=actor, audience=meta.audience, model=model))
+    return doc.spoken[-1]
+
+
+def _called(doc: Usage, call: Open, meta: Meta) -> Called:
+    for share in doc.called:
+        if (share.actor, share.audience, share.tool) == (call.actor, meta.audience, call.tool):
+            return share
+    doc.called.append(Called(actor=call.actor, audience=meta.audience, tool=call.tool))
+    return doc.called[-1]
+
+
+def _lasted(open: Open, meta: Meta) -> float:
+    return max(0.0, (meta.time - open.began).total_seconds())
+
+
+def _add(amounts: dict[str, int | float], reported: Mapping[str, Any]) -> None:
+    for name, value in reported.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        total = amounts.get(name, 0) + value
+        known = name in amounts or len(amounts) < MAX_AMOUNTS
+        if known and len(name) <= MAX_NAME and math.isfinite(total):
+            amounts[name] = total

@@ -1,0 +1,127 @@
+"""What holds for every built-in view, whatever happened in a session.
+
+Hypothesis plays scripts in which everything that is said holds a word of its own. So it can be told of any view that is
+served to somebody whether it holds a word that they were not to hear.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hansard.domain.audience import Viewer, visible
+from hansard.domain.errors import Refused
+from hansard.domain.model import Actor, Event
+from hansard.projections import Projection, fold
+from hansard.projections.views import BUILT_IN, transcript
+from hansard.testing import given as sentence
+from hansard.testing.rehearsal import Rehearsal
+
+ADA = Actor("ada", "user")
+ACTORS = [ADA, Actor("hotels", "agent"), Actor("flights", "agent")]
+VIEWERS = [*(Viewer(*actor) for actor in ACTORS), Viewer("bob", "user"), Viewer("taxis", "agent")]
+AUDITOR = Viewer("auditor", "service", sees_all=True)
+audiences = st.sampled_from([None, ["users"], ["agents"], ["ada"], ["hotels", "bob"], ["flights"]])
+numbers = st.integers(1, 3)
+
+
+class Step(NamedTuple):
+    """One command; `{word}` in its data becomes a word of its own."""
+
+    actor: Actor
+    do: str
+    data: dict[str, Any]
+
+
+def step(do: str, **data: Any) -> st.SearchStrategy[Step]:
+    members = {name: value if isinstance(value, st.SearchStrategy) else st.just(value) for name, value in data.items()}
+    return st.builds(Step, st.sampled_from(ACTORS), st.just(do), st.fixed_dictionaries(members))
+
+
+def named(name: str) -> st.SearchStrategy[str]:
+    return numbers.map(lambda number: f"{name}{number}")
+
+
+USAGE = {"model": "{word}", "{word}": 3}
+steps = st.one_of(
+    step("message.post", message=named("p"), text="{word}", audience=audiences),
+    step("message.start", message=named("m"), audience=audiences),
+    step("message.start", message=named("m"), audience=audiences),
+    step("message.delta", message=named("m"), index=st.integers(0, 2), text="{word}"),
+    step("message.complete", message=named("m"), parts=[{"kind": "data", "data": "{word}"}], usage=USAGE),
+    step("message.abort", message=named("m"), reason="{word}"),
+    step("tool.call", call=named("t"), tool="{word}", arguments=["{word}"], audience=audiences),
+    step("tool.return", call=named("t"), result={"{word}": 1}),
+    step("tool.return", call=named("t"), error="{word}"),
+    step("custom.record", type="x.note", data={"note": "{word}"}, audience=audiences),
+    step("presence.join", name="{word}", about={"model": "{word}"}),
+    step("presence.status", status=st.sampled_from(["working", "waiting-for-tool"]), activity="{word}"),
+    step("presence.leave", reason="{word}"),
+    step("session.describe", title="{word}"),
+    step("session.label", set={"stage": "{word}"}),
+    step("state.merge", patch={"note": "{word}"}),
+    step("state.increment", path="/count"),
+)
+scripts = st.lists(steps, min_size=5, max_size=30)
+few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def play(script: list[Step]) -> list[Event]:
+    session = Rehearsal("s-1")
+    for number, (actor, do, data) in enumerate(script):
+        filled = orjson.loads(orjson.dumps(data).replace(b"{word}", f"w{number}w".encode()))
+        if filled.get("audience", ...) is None:
+            del filled["audience"]
+        try:
+            session.do(actor, do, filled)
+        except Refused:
+            continue
+    return session.events
+
+
+def words(value: bytes) -> set[str]:
+    """The words that something holds."""
+    return {
+        each for each in value.decode().replace('"', " ").split() if each.startswith("w") and each[1:-1].isdecimal()
+    }
+
+
+def served(view: Projection[Any, Any], events: list[Event], viewer: Viewer) -> Iterator[bytes]:
+    """What a gateway may show of a view."""
+    for value in fold(view, events).values():
+        seen = value if view.seen is None else view.seen(value, viewer)
+        if seen is not None:
+            yield seen.model_dump_json().encode()
+
+
+@few
+@given(scripts)
+def test_no_view_shows_anybody_what_they_may_not_see(script: list[Step]) -> None:
+    events = play(script)
+    for viewer in VIEWERS:
+        seen = [each for each in events if visible(each.audience, each.actor, viewer)]
+        heard = words(b" ".join(each.data.json_bytes() + each.type.encode() for each in seen))
+        for view in BUILT_IN:
+            shown = words(b" ".join(served(view, events, viewer)))
+            assert shown <= heard, f"{view.name} shows {viewer.id} {shown - heard}"
+
+
+@few
+@given(scripts)
+def test_the_transcript_holds_everything_that_a_viewer_was_told_whole(script: list[Step]) -> None:
+    events = play(script)
+    for viewer in [*VIEWERS, AUDITOR]:
+        ends = ("message.posted", "message.completed", "tool.returned")
+        told = [each for each in events if each.type in ends and visible(each.audience, each.actor, viewer)]
+        parts = [each.data.model_dump_json(include={"parts", "result", "error"}).encode() for each in told]
+        assert words(b" ".join(parts)) <= words(b" ".join(served(transcript, events, viewer)))
+
+
+@pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)
+@settings(few, max_examples=15)
+@given(script=scripts)
+def test_it_does_not_matter_how_events_arrive(view: Projection[Any, Any], script: list[Step]) -> None:
+    sentence(view, *play(script)).redelivered(2).in_batches(1, 5, 100).then_same().rebuild_equals_live()

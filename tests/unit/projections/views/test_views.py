@@ -1,0 +1,246 @@
+"""The built-in views, each by a few sentences."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hansard.domain.audience import Viewer
+from hansard.domain.document import StateIncremented, StateMerged
+from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
+from hansard.domain.model import Event, EventData
+from hansard.domain.parts import TextPart
+from hansard.domain.presence import Participant, PresenceJoined, PresenceLeft, PresenceStatus
+from hansard.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
+from hansard.domain.tools import ToolCalled, ToolReturned
+from hansard.projections import fold
+from hansard.projections.views import BUILT_IN, activity, agents, facets, sessions, state, timeline, transcript, usage
+from hansard.projections.views.activity import WIDTHS, Stretch
+from hansard.projections.views.agents import Agent, Evidence
+from hansard.projections.views.facets import Facet
+from hansard.projections.views.sessions import Member, Overview
+from hansard.projections.views.state import SharedState
+from hansard.projections.views.timeline import closed
+from hansard.projections.views.transcript import Entry
+from hansard.projections.views.usage import Called, Spoken, Usage
+from hansard.testing import event, given
+
+ADA = Viewer("ada", "user")
+
+
+def at(seconds: float) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def said(text: str) -> tuple[TextPart]:
+    return (TextPart(text=text),)
+
+
+def happened(*payloads: EventData, **envelope: Any) -> list[Event]:
+    return [event(each, version=n, time=at(n), **envelope) for n, each in enumerate(payloads, 1)]
+
+
+def test_a_session_at_a_glance() -> None:
+    events = (
+        SessionOpened(title="A weekend", labels={"team": "travel", "vip": "no"}),
+        PresenceJoined(participant="hotels", kind="agent", name="Hotels"),
+        SessionLabelled(set={"vip": "yes"}, remove=("team",)),
+        SessionDescribed(title="Three days", metadata={"large": "x" * 1_000}),
+        MessagePosted(message="m1", parts=said("Rooms?")),
+        MessageStarted(message="m2"),
+        MessageDelta(message="m2", index=0, text="Three"),
+        MessageCompleted(message="m2", parts=said("Three"), deltas=1),
+        PresenceLeft(participant="hotels"),
+        SessionClosed(),
+    )
+    overview = Overview(
+        session="s-1",
+        status="closed",
+        title="Three days",
+        labels={"vip": "yes"},
+        participants={"hotels": Member(kind="agent", name="Hotels", present=False)},
+        messages=2,
+        opened=at(1),
+        changed=at(10),
+        version=10,
+    )
+    given(sessions, *events).then(overview).redelivered(2).in_batches(1, 3, 100).then_same()
+    given(sessions, *events[:7]).then_at("s-1", fold(sessions, happened(*events[:6]))["s-1"])
+
+
+def test_sessions_are_found_by_labels_and_participants() -> None:
+    events = (
+        SessionOpened(labels={"team": "travel", "vip": "no"}),
+        SessionLabelled(set={"vip": "yes", "stage": "done"}, remove=("team", "stage")),
+        PresenceJoined(participant="hotels", kind="agent"),
+    )
+    given(facets, *events).then(
+        Facet(session="s-1", facet="label:vip", value="yes"),
+        Facet(session="s-1", facet="participant:hotels", value="agent"),
+    )
+
+
+def test_a_transcript_holds_messages_and_calls_whole() -> None:
+    events = (
+        MessagePosted(message="m1", parts=said("Rooms?")),
+        MessageStarted(message="m2", reply_to="m1"),
+        ToolCalled(call="t1", tool="search", arguments={"city": "Lisbon"}, message="m2"),
+        MessageDelta(message="m2", index=0, text="Three"),
+        ToolReturned(call="t1", result=["Tivoli"]),
+        MessageCompleted(message="m2", parts=said("Three"), deltas=1),
+        MessageStarted(message="m3"),
+        MessageAborted(message="m3", parts=said("The R"), deltas=2, reason="Stopped."),
+        ToolCalled(call="t2", tool="book"),
+        ToolReturned(call="t2", error="Full."),
+    )
+    rows = fold(transcript, happened(*events))
+    told = [(row.entry, row.since, row.until, row.status) for row in sorted(rows.values(), key=lambda row: row.since)]
+    assert told == [
+        ("message:m1", 1, 1, "completed"),
+        ("message:m2", 2, 6, "completed"),
+        ("tool:t1", 3, 5, "returned"),
+        ("message:m3", 7, 8, "aborted"),
+        ("tool:t2", 9, 10, "failed"),
+    ]
+    assert rows["s-1", "message:m2"] == Entry(
+        session="s-1",
+        entry="message:m2",
+        since=2,
+        until=6,
+        began=at(2),
+        ended=at(6),
+        actor="hotels",
+        kind="message",
+        status="completed",
+        reply_to="m1",
+        parts=said("Three"),
+    )
+    assert (rows["s-1", "tool:t1"].result, rows["s-1", "tool:t1"].serves) == (["Tivoli"], "m2")
+    assert (rows["s-1", "tool:t2"].error, rows["s-1", "message:m3"].reason) == ("Full.", "Stopped.")
+    open_message = fold(transcript, happened(*events[:4]))["s-1", "message:m2"]
+    assert (open_message.status, open_message.parts, open_message.until) == ("open", (), None)
+
+
+def test_what_is_said_for_the_team_is_in_the_transcript_of_the_team() -> None:
+    (entry,) = fold(
+        transcript, [event(MessagePosted(message="m1", parts=said("Hm.")), audience=("agents",), actor="hotels")]
+    ).values()
+    assert transcript.seen is not None
+    assert transcript.seen(entry, ADA) is None
+    assert transcript.seen(entry, Viewer("flights", "agent")) is entry
+    assert transcript.seen(entry, ADA._replace(sees_all=True)) is entry
+
+
+def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
+    working = PresenceStatus(participant="hotels", status="working", activity="Looking for rooms")
+    joined = PresenceJoined(participant="hotels", kind="agent", name="Hotels")
+    events = happened(joined, working, MessagePosted(message="m1", parts=said("Rooms?")))
+    hidden = event(MessagePosted(message="m2", parts=said("Hm.")), version=4, time=at(4), audience=("agents",))
+    agent = Agent(
+        id="hotels",
+        kind="agent",
+        name="Hotels",
+        present=True,
+        status="working",
+        activity="Looking for rooms",
+        since=2,
+        evidence=Evidence(type="presence.status", version=2, time=at(2)),
+        last=Evidence(type="message.posted", version=3, time=at(3)),
+    )
+    (board,) = fold(agents, [*events, hidden]).values()
+    assert board.agents == {"hotels": agent}
+    gone = event(PresenceLeft(participant="hotels", reason="Done."), version=5, time=at(5))
+    left = fold(agents, [*events, hidden, gone])["s-1"].agents["hotels"]
+    assert (left.present, left.status, left.reason, left.since) == (False, "idle", "Done.", 5)
+
+
+def test_the_status_board_keeps_all_that_the_rules_of_presence_know() -> None:
+    assert set(Participant._fields) - {"about"} <= Agent.model_fields.keys()
+
+
+def test_the_shared_state_is_what_the_rules_make_of_it() -> None:
+    merged = StateMerged(patch={"hotel": {"nights": 2}}, keys=("/hotel",))
+    counted = StateIncremented(path="/searches", by=2, value=2, keys=("/searches",))
+    given(state, merged, counted).then(SharedState(value={"hotel": {"nights": 2}, "searches": 2}, version=2))
+
+
+def test_spans_tell_what_lasted_how_long() -> None:
+    events = happened(
+        PresenceJoined(participant="hotels", kind="agent"),
+        PresenceStatus(participant="hotels", status="working", activity="Rooms"),
+        ToolCalled(call="t1", tool="search"),
+        MessageStarted(message="m1", kind="progress"),
+        ToolReturned(call="t1", error="Timeout."),
+        MessageCompleted(message="m1", parts=said("None."), deltas=0),
+        PresenceLeft(participant="hotels"),
+        ToolCalled(call="t2", tool="search"),
+    )
+    spans = closed(fold(timeline, events).values())
+    assert [(each.lane, each.label, each.since, each.until, each.outcome) for each in spans] == [
+        ("presence", "idle", 1, 2, None),
+        ("presence", "working", 2, 7, None),
+        ("tool", "search", 3, 5, "failed"),
+        ("message", "progress", 4, 6, "completed"),
+        ("tool", "search", 8, None, None),
+    ]
+    assert (spans[1].detail, spans[1].began, spans[1].ended) == ("Rooms", at(2), at(7))
+
+
+def test_activity_is_counted_at_every_width() -> None:
+    first, later = ToolCalled(call="t1", tool="search"), ToolReturned(call="t1")
+    counted = fold(activity, [event(first, time=at(1)), event(later, version=2, time=at(11))]).values()
+    assert {(each.width, each.events) for each in counted if each.start == int(at(0).timestamp())} == {
+        (WIDTHS[0], 1),
+        *((width, 2) for width in WIDTHS[1:]),
+    }
+    hidden = event(first, audience=("ada", "users"))
+    stretch = next(iter(fold(activity, [hidden]).values()))
+    assert isinstance(stretch, Stretch)
+    assert activity.seen is not None
+    assert activity.seen(stretch, ADA) is stretch
+    assert activity.seen(stretch, Viewer("flights", "agent")) is None
+
+
+def test_usage_is_added_up_for_each_agent_and_model() -> None:
+    events = happened(
+        PresenceJoined(participant="hotels", kind="agent", about={"model": "small"}),
+        MessageStarted(message="m1"),
+        ToolCalled(call="t1", tool="search"),
+        MessageCompleted(
+            message="m1", parts=(), deltas=0, usage={"model": "large", "tokens": 5, "cost": 0.5, "a": "b"}
+        ),
+        ToolReturned(call="t1", error="Timeout."),
+        MessageStarted(message="m2"),
+        MessageCompleted(message="m2", parts=(), deltas=0, usage={"model": "large", "tokens": 7, "cached": True}),
+        MessagePosted(message="m3", parts=said("Rooms?")),
+        MessageStarted(message="m4"),
+    )
+    (found,) = fold(usage, events).values()
+    assert usage.seen is not None
+    assert usage.seen(found, ADA) == Usage(
+        spoken=[
+            Spoken(actor="hotels", model="large", messages=2, seconds=3.0, amounts={"tokens": 12, "cost": 0.5}),
+            Spoken(actor="hotels", model="small", messages=1),
+        ],
+        called=[Called(actor="hotels", tool="search", calls=1, failed=1, seconds=2.0)],
+        models={"hotels": "small"},
+    )
+
+
+def test_texts_that_no_column_keeps_do_not_stop_a_view() -> None:
+    events = (
+        SessionOpened(title="a\0b", labels={"a\0": "b\0"}),
+        PresenceJoined(participant="hotels", kind="agent"),
+        PresenceStatus(participant="hotels", status="working", activity="a\0b"),
+        MessageStarted(message="m1"),
+        MessageAborted(message="m1", parts=said("a\0b"), deltas=0, reason="a\0b"),
+        ToolCalled(call="t1", tool="search", arguments={"\0": "\0"}),
+        ToolReturned(call="t1", error="a\0b"),
+        MessageStarted(message="m2"),
+        MessageCompleted(message="m2", parts=(), deltas=0, usage={"tokens\0": 1, "large": 1e308, "model": "\0"}),
+        MessageStarted(message="m3"),
+        MessageCompleted(message="m3", parts=(), deltas=0, usage={"large": 1e308, "model": "\0"}),
+        PresenceLeft(participant="hotels", reason="a\0b"),
+        SessionLabelled(remove=("a\0",)),
+        SessionClosed(reason="a\0b"),
+    )
+    for view in BUILT_IN:
+        given(view, *events).redelivered(2).in_batches(1, 4).then_same().rebuild_equals_live()
