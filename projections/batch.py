@@ -7,13 +7,13 @@ its key is parked, just as it was before that event, and the others go on. (Or t
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..domain.custom import OpaqueData
 from ..domain.model import Event
+from .breath import Breath
 from .hand import Hand
 from .handlers import Handler
 from .meta import meta_of
@@ -24,9 +24,6 @@ from .shape import Row
 from .store import Build, Parked, ViewStore
 
 TRIES = 3
-SLICE = 0.002
-"""Seconds for which folding keeps the loop to itself."""
-_EVERY = 32  # items between two looks at the clock
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 NO_KEY = ""
@@ -63,7 +60,7 @@ class Batch:
 
     async def items(self, stretch: Stretch, passed: Passed) -> list[Item]:
         """What a stretch means for this projection: its events, for each key that is not `passed`."""
-        breath, items = _Breath(), list[Item]()
+        breath, items = Breath(), list[Item]()
         handlers_of = self._projection.handlers.of
         for page, start, end in stretch.parts:
             records = page.records
@@ -98,14 +95,14 @@ class Batch:
         return await self._carefully(items, strict=False)
 
     async def _prepared(self, items: list[Item]) -> list[Any]:
-        breath, work, prepare = _Breath(), list[Any](), self._hand.folder.prepare
+        breath, work, prepare = Breath(), list[Any](), self._hand.folder.prepare
         for item in items:
             work.append(prepare(item))
             await breath.take()
         return work
 
     async def _all(self, work: Iterable[Any]) -> None:
-        breath, fold = _Breath(), self._hand.folder.fold
+        breath, fold = Breath(), self._hand.folder.fold
         for each in work:
             fold(each)
             await breath.take()
@@ -189,20 +186,3 @@ def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
 def _parked(item: Item, fault: Exception) -> Parked:
     event = item.event
     return Parked(item.key, event.position, event.session, event.type, f"{type(fault).__name__}: {fault}")
-
-
-class _Breath:
-    """Lets the loop go on now and then."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._since = time.perf_counter()
-
-    async def take(self) -> None:
-        """Let the loop have a turn, if it has waited for a slice."""
-        self._count += 1
-        if self._count % _EVERY:
-            return
-        if time.perf_counter() - self._since > SLICE:
-            await asyncio.sleep(0)
-            self._since = time.perf_counter()

@@ -17,7 +17,7 @@ class LogReplaced(Exception):
 
 def checkpoint_at(epoch: str, record: Record) -> Checkpoint:
     """The checkpoint of a view that has this event as its last one."""
-    return Checkpoint(epoch, record.position, _mark(record))
+    return Checkpoint(epoch, record.position, mark_of(record))
 
 
 async def check_log(log: Log, checkpoint: Checkpoint) -> None:
@@ -29,9 +29,10 @@ async def check_log(log: Log, checkpoint: Checkpoint) -> None:
     found = await log.engine.read_log(checkpoint.position - 1, 1)
     if not found:
         raise LogReplaced(f"the log ends before position {checkpoint.position}, up to which it was folded")
-    if found[0].position == checkpoint.position and _mark(found[0]) != checkpoint.mark:
+    if found[0].position == checkpoint.position and mark_of(found[0]) != checkpoint.mark:
         raise LogReplaced(f"the event at position {checkpoint.position} is another than the one that was folded")
 
 
-def _mark(record: Record) -> str:
+def mark_of(record: Record) -> str:
+    """Tells an event from any other that might stand in its place."""
     return f"{record.session}/{record.version}/{zlib.crc32(record.data):08x}"

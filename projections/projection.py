@@ -15,6 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from ..domain.audience import Viewer
 from ..domain.model import Event, EventData
 from .handlers import Handler, Handlers
@@ -74,7 +76,7 @@ class Projection(Generic[K, T]):
 
     shape: Shape
 
-    def __init__(self, name: str, model: type, version: int, key: Key) -> None:
+    def __init__(self, name: str, model: type[BaseModel], version: int, key: Key) -> None:
         if not re.fullmatch(NAME_PATTERN, name):
             raise ValueError(f"{name!r} is no name of a projection: a small letter, then up to 39 of a-z 0-9 _.")
         if version < 1:

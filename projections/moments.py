@@ -1,0 +1,170 @@
+"""What a view was at any moment: a session folded up to a version or a time.
+
+    then = await Moments(log, store, board).at("trip-7", version=512)
+    then.value.claims
+
+The fold goes on from the newest snapshot before that version. Snapshots are taken on the way, every thousand events
+(the larger the value, the fewer), and are a cache: one of other code, of another log, or that cannot be read is passed
+over. Only projections by session have moments, for only those depend on a session's events alone.
+"""
+
+from collections.abc import Hashable
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import orjson
+
+from ..domain.envelope import decode, microseconds
+from ..domain.errors import BadCursor, Invalid, NotFound
+from ..domain.ids import Position, SessionId, Version
+from ..log.log import Log
+from ..log.records import ANYTHING, Record
+from .breath import Breath
+from .fingerprint import fingerprint
+from .folding import Fold
+from .mark import mark_of
+from .projection import Projection
+from .shape import Row, Shape
+from .store import ViewStore
+from .store.records import Snapshot
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+EVERY = 1_000
+"""Events between two snapshots of a small value."""
+_LARGE = 64 * 2**10  # bytes of a snapshot from which on they are taken more rarely
+_PAGE = 1_000
+
+
+class Moment(NamedTuple, Generic[K, T]):
+    """A session's part of a view as it was. `version` is that of the last event before the moment, 0 if there was none;
+    so is `position`."""
+
+    session: SessionId
+    version: Version
+    position: Position
+    values: dict[K, T]
+    """By key or place. Documents: at most one, by the session."""
+
+    @property
+    def value(self) -> T | None:
+        """The session's document; None while there was none."""
+        return next(iter(self.values.values()), None)
+
+
+class Moments(Generic[K, T]):
+    """Answers for any moment of one projection."""
+
+    def __init__(self, log: Log, store: ViewStore, projection: Projection[K, T]) -> None:
+        """Raises Invalid for a projection that is not by session."""
+        if projection.key != "session":
+            raise Invalid(f"{projection.name} is not kept by session, so it has no moments; ask for it as it is now.")
+        self._log = log
+        self._store = store
+        self._projection = projection
+        self._fingerprint = fingerprint(projection, log.epoch)
+
+    async def at(self, session: SessionId, *, version: int | None = None, time: datetime | None = None) -> Moment[K, T]:
+        """The view at a version or a time of the session; with neither, now.
+
+        Raises NotFound for a session that there is not, BadCursor for a version that is yet to come, FoldFailed.
+        """
+        head = (await self._log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), Version(0))
+        if not head:
+            raise NotFound(f"There is no session {session!r}.")
+        if version is not None and not 0 <= version <= head:
+            raise BadCursor(f"Session {session!r} is at version {head}; there is no version {version} yet.")
+        if time is not None:
+            version = await self._version_at(session, head, microseconds(time))
+        return await self._fold(session, head if version is None else version)
+
+    async def _version_at(self, session: SessionId, head: int, time: int) -> int:
+        """The last version whose event is not later than `time` (in microseconds)."""
+        low, high = 0, head
+        while low < high:
+            middle = (low + high + 1) // 2
+            (record,) = await self._log.engine.read_session(session, middle - 1, 1)
+            if record.time <= time:
+                low = record.version
+            else:
+                high = middle - 1
+        return low
+
+    async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
+        folding = await self._resume(session, version)
+        breath, new = Breath(), list[Snapshot]()
+        while folding.version < version:
+            page = await self._log.engine.read_session(session, folding.version, min(_PAGE, version - folding.version))
+            if not page:
+                break
+            for record in page:
+                folding.take(record)
+                if snapshot := folding.snapshot():
+                    new.append(snapshot)
+                await breath.take()
+        if new:
+            await self._store.keep(self._projection.name, self._fingerprint, session, new)
+        return Moment(session, Version(folding.version), Position(folding.position), folding.fold.values())
+
+    async def _resume(self, session: SessionId, version: int) -> "_Folding":
+        """The fold as the newest good snapshot left it."""
+        found = await self._store.snapshot(self._projection.name, self._fingerprint, session, version)
+        if found is not None:
+            stands = await self._log.engine.read_session(session, found.version - 1, 1)
+            folding = _Folding(self._projection)
+            if stands and folding.restore(found, stands[0]):
+                return folding
+        return _Folding(self._projection)
+
+
+class _Folding:
+    """A session's fold on its way, and when it is time for the next snapshot."""
+
+    def __init__(self, projection: Projection[Any, Any]) -> None:
+        self.fold = Fold(projection)
+        self.version = 0
+        self.position = 0
+        self._projection = projection
+        self._next = EVERY
+        self._last: Record | None = None
+
+    def take(self, record: Record) -> None:
+        """Fold one more event. Raises FoldFailed."""
+        if self._projection.handlers.of(record.type):
+            self.fold.take(decode(record.data, record.position, record.session, record.version))
+        self.version, self.position, self._last = record.version, record.position, record
+
+    def snapshot(self) -> Snapshot | None:
+        """A snapshot, if it is time for one."""
+        if self.version < self._next or self._last is None:
+            return None
+        folder = self.fold.folder
+        rows = [_written(folder.row(place)) for place, value in folder.values.items() if value is not None]
+        data = orjson.dumps([mark_of(self._last), rows])
+        self._next = self.version + EVERY * (1 + len(data) // _LARGE)
+        return Snapshot(self.version, data)
+
+    def restore(self, snapshot: Snapshot, stands: Record) -> bool:
+        """Go on from a snapshot; `stands` is the event at its version. False if it is of another, or unreadable."""
+        try:
+            mark, rows = orjson.loads(snapshot.data)
+            if mark != mark_of(stands):
+                return False
+            for row in rows:
+                self.fold.folder.take(_read(row, self._projection.shape))
+        except (ValueError, TypeError, KeyError):
+            return False
+        self.version, self.position = stands.version, stands.position
+        self._next = self.version + EVERY * (1 + len(snapshot.data) // _LARGE)
+        return True
+
+
+def _written(row: Row) -> list[Any]:
+    return [value.decode() if isinstance(value, bytes) else value for value in row]
+
+
+def _read(row: list[Any], shape: Shape) -> Row:
+    return tuple(
+        [value.encode() if column.kind == "bytes" else value for column, value in zip(shape.columns, row, strict=True)]
+    )

@@ -1,0 +1,173 @@
+"""The past of a view: any version or time equals a fold of the events up to there, whatever snapshots there are."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from hansard.domain.errors import BadCursor, FoldFailed, Invalid, NotFound
+from hansard.domain.messages import MessagePosted
+from hansard.log.records import Append, Draft
+from hansard.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold
+from hansard.projections.fingerprint import fingerprint
+from hansard.projections.moments import EVERY, Moments
+from hansard.projections.store.records import Snapshot
+from hansard.testing.stage import Stage, stage
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Notes(BaseModel):
+    last: str = ""
+    count: int = 0
+    text: str = ""
+
+
+class Line(BaseModel):
+    message: str
+    version: int = 0
+    edits: int = 0
+
+
+def notes(grow: int = 0, wrong: Callable[[str], bool] = lambda _: False) -> DocProjection[Notes]:
+    projection = DocProjection("notes", Notes)
+
+    @projection.on
+    def _(doc: Notes, event: MessagePosted) -> Any:
+        if wrong(event.message):
+            raise ValueError(event.message)
+        doc.last = event.message
+        doc.count += 1
+        doc.text += "x" * grow
+        return DELETE if event.message.endswith("777") else None
+
+    return projection
+
+
+def lines() -> TableProjection[Line]:
+    projection = TableProjection("lines", Line, key_columns=("message",))
+
+    @projection.on
+    def _(rows: Rows[Line], event: MessagePosted, meta: Meta) -> None:
+        number = int(event.message[1:])
+        if number % 3:
+            rows.upsert(Line(message=f"m{number % 50}", version=meta.version))
+        else:
+            rows.add(f"m{number % 50 + 1}", edits=1) if number > 100 else None
+
+    return projection
+
+
+def other() -> DocProjection[Notes]:
+    projection = DocProjection("notes", Notes)
+
+    @projection.on
+    def _(doc: Notes, event: MessagePosted) -> None:
+        doc.last = f"another {event.message}"
+
+    return projection
+
+
+async def write(here: Stage, number: int, session: str = "s-1") -> None:
+    """One event each second, two sessions in turns."""
+    template = (
+        '{"id":"%s-%d","type":"message.posted","time":"%s","actor":"ada",'
+        '"data":{"message":"m%d","parts":[{"kind":"text","text":"Rooms."}]}}'
+    )
+    drafts = []
+    for n in range(number):
+        time = START + timedelta(seconds=n)
+        data = (template % (session, n, time.isoformat(), n)).encode()
+        drafts.append(Draft("message.posted", f"message:m{n}", data, int(time.timestamp() * 1_000_000)))
+    for first in range(0, number, 500):
+        await here.log.append(Append(session, tuple(drafts[first : first + 500])))
+        await here.log.append(Append("other", tuple(drafts[first : first + 5])))
+
+
+@pytest.mark.parametrize("projection", [notes(), notes(grow=100), lines()], ids=["small", "large", "rows"])
+async def test_any_version_is_what_a_fold_up_to_there_comes_to(projection: Projection[Any, Any]) -> None:
+    chance = random.Random(7)
+    async with stage() as here:
+        await write(here, 3_300)
+        events = [event for event in await here.events() if event.session == "s-1"]
+        moments = Moments(here.log, here.store, projection)
+        for version in [3_300, 0, 1, 999, 1_000, 1_001, 778, *[chance.randint(0, 3_300) for _ in range(12)]]:
+            then = await moments.at("s-1", version=version)
+            assert then.values == fold(projection, events[:version]), version
+            assert (then.version, then.position) == (version, events[version - 1].position if version else 0)
+
+
+async def test_a_time_is_the_last_version_before_it() -> None:
+    async with stage() as here:
+        await write(here, 40)
+        moments = Moments(here.log, here.store, notes())
+        for seconds, version in ((-1, 0), (0, 1), (0.5, 1), (17, 18), (1_000, 40)):
+            then = await moments.at("s-1", time=START + timedelta(seconds=seconds))
+            assert then.version == version, seconds
+        assert (await moments.at("s-1")).version == 40
+
+
+async def test_a_second_question_reads_from_the_snapshot_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage() as here:
+        await write(here, 2_500)
+        moments = Moments(here.log, here.store, notes())
+        await moments.at("s-1", version=2_400)
+        reads: list[int] = []
+        read = here.log.engine.read_session
+
+        async def counted(session: str, after: int, limit: int) -> Any:
+            records = await read(session, after, limit)
+            reads.append(len(records))
+            return records
+
+        monkeypatch.setattr(here.log.engine, "read_session", counted)
+        then = await moments.at("s-1", version=2_300)
+        assert then.value is not None
+        assert sum(reads) == 1 + 300
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"null", b"[1,2]", b'["mark",[]]', b'["%s",[[1]]]', b'["%s",[["s-1",1,"{"]]]']
+)
+async def test_a_snapshot_that_is_wrong_is_passed_over(garbage: bytes) -> None:
+    from hansard.projections.mark import mark_of
+
+    async with stage() as here:
+        await write(here, EVERY + 10)
+        (stands,) = await here.log.engine.read_session("s-1", EVERY - 1, 1)
+        data = garbage.replace(b"%s", mark_of(stands).encode())
+        projection = notes()
+        written = fingerprint(projection, here.log.epoch)
+        await here.store.keep("notes", written, "s-1", [Snapshot(EVERY, data)])
+        moments = Moments(here.log, here.store, projection)
+        for _ in range(2):
+            assert (await moments.at("s-1", version=EVERY + 5)).value == Notes(
+                last=f"m{EVERY + 4}", count=EVERY + 5 - 778
+            )
+
+
+async def test_snapshots_of_changed_code_are_not_used() -> None:
+    async with stage() as here:
+        await write(here, EVERY + 10)
+        await Moments(here.log, here.store, notes()).at("s-1")
+        then = await Moments(here.log, here.store, other()).at("s-1")
+        assert then.value == Notes(last=f"another m{EVERY + 9}")
+        assert fingerprint(notes(), "e") == fingerprint(notes(), "e") != fingerprint(notes(), "f")
+
+
+async def test_moments_that_there_are_not_are_refused() -> None:
+    async with stage() as here:
+        await write(here, 5)
+        moments = Moments(here.log, here.store, notes())
+        with pytest.raises(NotFound):
+            await moments.at("s-9")
+        for version in (-1, 6):
+            with pytest.raises(BadCursor):
+                await moments.at("s-1", version=version)
+        with pytest.raises(Invalid, match="not kept by session"):
+            Moments(here.log, here.store, DocProjection("actors", Notes, key="actor"))
+        with pytest.raises(FoldFailed, match="at event 3 of session 's-1'"):
+            await Moments(here.log, here.store, notes(wrong=lambda message: message == "m2")).at("s-1")
