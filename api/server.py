@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from ..domain.errors import ConfigurationError, NotReady
+from ..log.log import Log
+from ..log.storage import Storage
 from .auth import Authenticator
 from .events import EventPages
 from .house import Houses
 from .http import Http
-from .logs import make_log
 from .openapi import openapi
 from .origin import Origins
 from .query import session_of
@@ -30,11 +31,12 @@ from .streams import SSE, Streams
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, houses: Houses) -> None:
+    def __init__(self, settings: Settings, houses: Houses, place: str) -> None:
         auth = Authenticator(settings)
         self.settings = settings
         self.houses = houses
         self.url = ""
+        self.place = place
         self.sockets = Sockets(settings, houses, auth)
         self.streams = Streams(settings, houses, auth)
         self._pages = EventPages(houses, auth)
@@ -96,8 +98,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
     async with contextlib.AsyncExitStack() as stack:
         stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        houses = await stack.enter_async_context(Houses(lambda tenant: make_log(settings.log, tenant), tasks))
-        gateway = Gateway(settings, houses)
+        storage = Storage(settings.log)
+        houses = await stack.enter_async_context(Houses(lambda tenant: Log(storage.engine(tenant)), tasks))
+        gateway = Gateway(settings, houses, str(storage))
         runner = web.AppRunner(
             gateway.app(),
             access_log=None,

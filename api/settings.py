@@ -15,7 +15,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore", frozen=True)
 
     log: Annotated[
-        str, Field(description="Where the log is: a path or sqlite:/// URL; memory: for a log in memory")
+        str,
+        Field(description="Where the log is: a path or sqlite:/// URL, a postgresql:// URL, memory: for one in memory"),
     ] = "hansard.db"
     host: Annotated[str, Field(description="Address to listen on; other than loopback needs keys")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one")] = 8600

@@ -1,7 +1,6 @@
 """`hansard import`: bring exported sessions, or recordings of other systems, into a log at rest."""
 
 import asyncio
-import os
 import shutil
 import sys
 import tempfile
@@ -68,7 +67,7 @@ def import_(files: tuple[Path, ...], form: str, session: str | None, start: date
     with ExitStack() as stack:
         paths = [(str(file), _seekable(file, stack)) for file in files]
         reads = [_reader(name, path, form, session, start) for name, path in paths]
-        findings = asyncio.run(_import(Place(log).path, lambda: chain.from_iterable(read() for read in reads)))
+        findings = asyncio.run(_import(Place(log).address, lambda: chain.from_iterable(read() for read in reads)))
     _say(findings)
 
 
@@ -119,18 +118,19 @@ def _renamed(entries: "Iterator[Entry]", session: str | None) -> "Iterator[Entry
         yield entry if session is None else entry._replace(event=entry.event._replace(session=session))
 
 
-async def _import(path: str, entries: "Read") -> "Findings":
+async def _import(address: str, entries: "Read") -> "Findings":
     from ..log.log import Log
     from ..log.memory import MemoryEngine
-    from ..log.sqlite.engine import SqliteEngine
+    from ..log.storage import Storage
     from .console import progress
     from .importer import check, write
 
-    if not os.path.exists(path):  # noqa: ASYNC240 - before anything runs
+    storage = Storage(address)
+    if storage.file is not None and not storage.file.exists():
         # A log that is not there yet is not made for something that cannot be imported.
         async with Log(MemoryEngine()) as empty:
             await check(empty, entries(), lambda _: None)
-    async with Log(SqliteEngine(path)) as log:
+    async with Log(storage.engine()) as log:
         with progress("checking", None) as bar:
             findings = await check(log, entries(), bar.advance)
         with progress("importing", findings.new) as bar:

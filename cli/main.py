@@ -21,6 +21,7 @@ from .. import __version__
 from .demo.command import demo
 from .export import export
 from .importing import import_
+from .migrate import migrate
 from .replay import replay
 from .serve import serve
 from .sessions import sessions
@@ -75,7 +76,7 @@ def hansard() -> None:
     """
 
 
-for each in (demo, serve, sessions, show, tail, replay, export, import_):
+for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate):
     hansard.add_command(each)
 
 

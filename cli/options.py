@@ -29,7 +29,7 @@ SESSION = SessionName()
 
 
 class Place(NamedTuple):
-    """Where the log is, and who asks: `log` is a path, `sqlite:///…`, or a gateway's http(s) URL."""
+    """Where the log is, and who asks: `log` is an address of `log.storage`, or a gateway's http(s) URL."""
 
     log: str
     token: str | None = None
@@ -38,15 +38,15 @@ class Place(NamedTuple):
 
     @property
     def is_gateway(self) -> bool:
-        """Whether a gateway is asked, not a file."""
+        """Whether a gateway is asked, not the log itself."""
         return self.log.startswith(("http://", "https://"))
 
     @property
-    def path(self) -> str:
-        """The file's path."""
+    def address(self) -> str:
+        """The log's own address."""
         if self.is_gateway:
-            raise click.UsageError(f"This needs the log itself, a file; --log is a gateway ({self.log}).")
-        return self.log.removeprefix("sqlite:///").removeprefix("sqlite:")
+            raise click.UsageError(f"This needs the log itself, not a gateway ({self.log}).")
+        return self.log
 
     def option(self) -> str:
         """The option that leads here, for commands that are printed."""
@@ -60,7 +60,7 @@ log_option = click.option(
     show_default=True,
     show_envvar=True,
     metavar="PATH|URL",
-    help="The log: a file, sqlite:///FILE, or the http:// URL of a gateway.",
+    help="The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway.",
 )
 _token = click.option(
     "--token",

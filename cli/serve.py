@@ -61,7 +61,7 @@ def serve(**given: Any) -> None:
 
 def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
-    click.echo(f"hansard: serving {settings.log} at {gateway.url} (Ctrl-C ends it)", err=True)
+    click.echo(f"hansard: serving {gateway.place} at {gateway.url} (Ctrl-C ends it)", err=True)
     if settings.open:
         click.echo("hansard: open, without tokens: whoever connects from this machine says who they are", err=True)
 

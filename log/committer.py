@@ -34,6 +34,8 @@ MAX_EVENTS = 4_000
 """Events planned at once, where single requests bring many; the last request may go beyond."""
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
+CROWDED = 3
+"""Batches for which it takes its turn after another process came first, if none does again."""
 
 
 class Committer:
@@ -53,6 +55,7 @@ class Committer:
         self._wake = asyncio.Event()
         self._closed: str | None = None
         self._position = Position(0)
+        self._crowded = 0
 
     def start_at(self, position: Position) -> None:
         """Say where the log stands, before `run`."""
@@ -89,15 +92,27 @@ class Committer:
                 self._wake.clear()
                 if self._looks:
                     await self._look()
-                requests, states = self._take()
-                if requests:
-                    await self._commit(requests, states)
-                elif self._closed is None or self._queue:
+                if not await self._commit_next() and (self._closed is None or self._queue):
                     await self._wake.wait()
             if self._tasks:
                 await asyncio.wait(self._tasks)
         finally:
             self._end()
+
+    async def _commit_next(self) -> bool:
+        """Commit what may go on; returns whether there was anything. Where other processes have just come first it is
+        done in a turn of this one, or a quicker one would come first again and again."""
+        if not self._crowded or not self._queue:
+            return await self._commit(*self._take())
+        try:
+            async with self._engine.turn():
+                before = self._position
+                await self._catch_up()
+                self._crowded = self._crowded - 1 if self._position == before else CROWDED
+                return await self._commit(*self._take())
+        except LogFailed:
+            self._crowded = 0  # it is tried without, and answered if that fails as well
+            return True
 
     def _take(self) -> tuple[list[Request], dict[SessionId, State]]:
         """The next requests, with the states that they need; those whose session is not at hand are parked. What is
@@ -147,8 +162,9 @@ class Committer:
             self._queue.put_back(self._queue.unpark(session))
         self._wake.set()
 
-    async def _commit(self, requests: list[Request], states: dict[SessionId, State]) -> None:
-        self._under_way = requests
+    async def _commit(self, requests: list[Request], states: dict[SessionId, State]) -> bool:
+        """Write these and answer them, or put them back; returns whether there were any."""
+        self._under_way = taken = requests
         try:
             while requests:
                 plan = await self._plan(requests, states)
@@ -157,6 +173,7 @@ class Committer:
                 except (KeyTaken, TrackingTaken):
                     requests = await self._without_repeats(requests, plan)
                 except LogMoved:
+                    self._crowded = CROWDED
                     await self._catch_up(at_least=1)
                     self._queue.put_back(requests)
                     break
@@ -167,6 +184,7 @@ class Committer:
             for request in requests:
                 request.refuse(failure)
         self._under_way = []
+        return bool(taken)
 
     async def _plan(self, requests: list[Request], states: dict[SessionId, State]) -> Plan:
         heads, producers = [], []

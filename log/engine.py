@@ -6,6 +6,7 @@ and a cancelled `write` may still have been committed.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from ..domain.ids import Position, SessionId, Version
@@ -51,6 +52,10 @@ class Engine(Protocol):
     async def write(self, batch: Batch) -> None:
         """Commit durably, all or nothing. Nothing is written when it raises
         KeyTaken, TrackingTaken, LogMoved, LogReadOnly or LogFailed."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from writing until the next `write`, or the end of the block: who always comes second
+        to a quicker one gets to write. Raises LogFailed when it cannot be had. No proof: `write` checks as ever."""
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         """The session's events with version > after, in order, at most `limit`."""

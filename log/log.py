@@ -9,10 +9,10 @@ A log opened for reading has no committer: a tail brings in what the writing pro
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Self
 
-from ..domain.errors import Invalid, LogReadOnly
+from ..domain.errors import Invalid, LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.session import State
@@ -77,7 +77,7 @@ class Log:
         self.epoch = mark.epoch
         self.hub.start_at(mark.position)
         self._committer.start_at(mark.position)
-        self._work = asyncio.create_task(self._write() if self.engine.writable else self._tail())
+        self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._tail))
         self._work.add_done_callback(lambda _: self.hub.end())
         return self
 
@@ -158,27 +158,32 @@ class Log:
 
     async def _write(self) -> None:
         """Run the committer, and beside it, where others write as well, what tells it of them."""
-        watch = asyncio.create_task(self._watch()) if self.engine.shared else None
+        if not self.engine.shared:
+            return await self._committer.run()
+        watch = asyncio.create_task(self._repeat(self._watch))
         try:
             await self._committer.run()
         finally:
-            if watch is not None:
-                watch.cancel()
+            watch.cancel()
+            await asyncio.wait([watch])
 
     async def _watch(self) -> None:
-        while not self._committer.closed:
-            try:
-                if await self.engine.changed(self.position, POLL):
-                    await self._committer.look()
-            except Exception:  # a hint that does not come is no loss, as long as the next one is asked for
-                _logger.exception("waiting for other writers failed")
-                await asyncio.sleep(POLL)
+        if await self.engine.changed(self.position, POLL):
+            await self._committer.look()
 
     async def _tail(self) -> None:
         """Bring in what other processes commit. The wake-up is only a hint: it reads after every wait."""
+        while records := await self.engine.read_log(self.position, PAGE):
+            self._sessions.follow(records)
+            self._places.follow(records)
+            self.hub.publish(records)
+        await self.engine.changed(self.position, POLL)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it for ever. A storage that fails for a while makes the events come later, no more."""
         while True:
-            while records := await self.engine.read_log(self.position, PAGE):
-                self._sessions.follow(records)
-                self._places.follow(records)
-                self.hub.publish(records)
-            await self.engine.changed(self.position, POLL)
+            try:
+                await work()
+            except LogFailed as failure:
+                _logger.warning("other processes cannot be followed: %s", failure)
+                await asyncio.sleep(POLL)

@@ -8,6 +8,7 @@ import copy
 import secrets
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from operator import attrgetter
 
 from ..domain.errors import LogFailed, LogReadOnly
@@ -65,6 +66,9 @@ class MemoryEngine:
         if any(self._tracking.get(name, -1) >= position for name, position in batch.tracking.items()):
             raise TrackingTaken(", ".join(batch.tracking))
         self._apply(batch)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         self._check_open()

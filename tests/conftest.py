@@ -3,12 +3,15 @@
 A skip is fine on a laptop without PostgreSQL or a browser. In CI it would mean that a whole engine went
 untested while the run stayed green, so with ``CI=true`` such a skip is reported as a failure. A skip of a
 whole module hides the marks of its tests; it fails as well.
+
+`postgres` is the address of a PostgreSQL server, one for all workers of a run, and `fresh_log` makes addresses of logs
+in it that do not exist yet.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -36,6 +39,31 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"{report.nodeid} was skipped as a whole in CI: {_reason(report)}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server that HANSARD_TEST_POSTGRES names, or else one from local binaries."""
+    from hansard.testing.postgres import drop_logs, find_binaries, shared_server
+
+    given = os.environ.get("HANSARD_TEST_POSTGRES")
+    if given:
+        yield given
+        drop_logs(given)
+        return
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL: name one by HANSARD_TEST_POSTGRES, or install the server (Debian: postgresql)")
+    folder = tmp_path_factory.getbasetemp()
+    with shared_server((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "postgres") as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_log(postgres: str) -> Callable[[], str]:
+    """Makes the address of a log that does not exist yet."""
+    from hansard.testing.postgres import new_log
+
+    return lambda: new_log(postgres)
 
 
 def _in_ci() -> bool:

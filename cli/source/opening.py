@@ -11,6 +11,6 @@ def open_source(place: Place) -> Source:
         from .gateway import GatewaySource
 
         return GatewaySource(place)
-    from .file import FileSource
+    from .rest import RestSource
 
-    return FileSource(place.path)
+    return RestSource(place.address)

@@ -12,7 +12,7 @@ Settings, each also with the application's name in front (`ORDERS_HANSARD_LOG`):
 
 | setting | meaning |
 |---|---|
-| `HANSARD_LOG` | a path, `memory:` for a log of the factory's own, `memory:name` for one that is shared by name |
+| `HANSARD_LOG` | a path, a `postgresql://` URL, `memory:` for the factory's own, `memory:name` for a shared one |
 | `HANSARD_READ_ONLY` | `yes` opens the log for reading only |
 | `HANSARD_SNAPSHOTS` | where snapshots go, which are no history: `<log>.snapshots` |
 | `HANSARD_ACTOR` | who stands as the actor of events: `eventsourcing` |

@@ -9,7 +9,8 @@ from eventsourcing.persistence import InfrastructureFactory, InterfaceError, Map
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
 from ...domain.ids import NAME_PATTERN
-from .lending import MEMORY, Lease
+from ..storage import snapshots_of
+from .lending import Lease
 from .mapper import EnvelopeMapper
 from .recorders import LogAggregateRecorder, LogApplicationRecorder, LogProcessRecorder, LogTrackingRecorder
 from .stored import Ids
@@ -106,7 +107,7 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
         return resolve_topic(topic) if topic else None
 
     def _beside(self) -> str:
-        return self.env.get(self.SNAPSHOTS) or (MEMORY if self._where == MEMORY else f"{self._where}.snapshots")
+        return self.env.get(self.SNAPSHOTS) or snapshots_of(self._where)
 
     def _parts(self, *, snapshots: bool = False) -> tuple[Lease, Ids, str, str]:
         """What a recorder is made of. All recorders of the factory share a lease of each log."""

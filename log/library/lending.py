@@ -12,15 +12,11 @@ from pathlib import Path
 
 from eventsourcing.persistence import InterfaceError
 
-from ..engine import Engine
 from ..log import Log
-from ..memory import MemoryEngine
-from ..sqlite import SqliteEngine
+from ..postgres.address import SCHEMES
+from ..storage import MEMORY, SQLITE, Storage
 from .bridge import Bridge, LogThread, T, Trackings, Work
 from .translation import CLOSED
-
-MEMORY = "memory:"
-SQLITE = "sqlite:///"
 
 
 class _House:
@@ -103,7 +99,7 @@ def lend(log: Log, where: str) -> Iterator[None]:
 
 
 def _name(where: str) -> str:
-    if where.startswith(MEMORY):
+    if where.startswith((MEMORY, *SCHEMES)):
         return where
     return str(Path(where.removeprefix(SQLITE)).resolve())
 
@@ -118,7 +114,7 @@ def _enter(where: str, read_only: bool) -> tuple[_House, bool]:
             closing, house = house.thread, None
         new = house is None
         if house is None:
-            thread = LogThread(lambda: Log(_engine(where, name, read_only)), closing)
+            thread = LogThread(lambda: Log(Storage(name).engine(read_only=read_only)), closing)
             house = _House(thread, thread)
             if where != MEMORY:
                 _houses[f"{name} (read only)" if read_only else name] = house
@@ -134,9 +130,3 @@ def _leave(house: _House) -> bool:
             return False
         house.thread.stop()
         return True
-
-
-def _engine(where: str, name: str, read_only: bool) -> Engine:
-    if not where.startswith(MEMORY):
-        return SqliteEngine(name, read_only=read_only)
-    return MemoryEngine()

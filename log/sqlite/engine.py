@@ -9,6 +9,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from ...domain.errors import LogReadOnly
@@ -67,6 +68,10 @@ class SqliteEngine:
         if not self.writable:
             raise LogReadOnly(f"{self.path} was opened for reading; write in the process that opened it to write.")
         await self._writer.run(write_batch, batch)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Nobody else writes in any case."""
+        return nullcontext()
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         return await self._readers.run(reading.read_session, session, after, limit)

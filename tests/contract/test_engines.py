@@ -1,6 +1,6 @@
 """Every engine keeps the engine's contract."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 
 from hansard.log.engine import Engine
 from hansard.log.memory import MemoryEngine
+from hansard.log.postgres import Database, PostgresEngine
 from hansard.log.sqlite import SqliteEngine
 from hansard.testing.contract.engine import ALL, DURABLE, Sentence
 
@@ -57,6 +58,36 @@ class Sqlite:
         return engine
 
 
+class Postgres:
+    durable = True
+
+    def __init__(self, fresh_log: Callable[[], str]) -> None:
+        self._fresh_log = fresh_log
+        self._opened: list[PostgresEngine] = []
+
+    def __call__(self) -> AbstractAsyncContextManager[Engine]:
+        return self._log()
+
+    async def reopen(self, engine: Engine) -> Engine:
+        assert isinstance(engine, PostgresEngine)
+        await engine.close()
+        return await self._open(engine.database)
+
+    @asynccontextmanager
+    async def _log(self) -> AsyncIterator[Engine]:
+        try:
+            yield await self._open(Database(self._fresh_log()))
+        finally:
+            for engine in self._opened:
+                await engine.close()
+
+    async def _open(self, database: Database) -> PostgresEngine:
+        engine = PostgresEngine(database)
+        await engine.open()
+        self._opened.append(engine)
+        return engine
+
+
 def _name(sentence: Sentence) -> str:
     return sentence.__name__
 
@@ -69,3 +100,9 @@ async def test_memory(sentence: Sentence) -> None:
 @pytest.mark.parametrize("sentence", ALL + DURABLE, ids=_name)
 async def test_sqlite(sentence: Sentence, tmp_path: Path) -> None:
     await sentence(Sqlite(tmp_path))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("sentence", ALL + DURABLE, ids=_name)
+async def test_postgres(sentence: Sentence, fresh_log: Callable[[], str]) -> None:
+    await sentence(Postgres(fresh_log))

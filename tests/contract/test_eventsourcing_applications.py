@@ -1,7 +1,8 @@
-"""Applications and projections of the eventsourcing library, by its own test-cases, over memory and SQLite."""
+"""Applications and projections of the eventsourcing library, by its own test-cases, over every engine."""
 
 import os
 import tempfile
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 from unittest import TestCase, mock
@@ -50,6 +51,15 @@ class OverSqlite(OverMemory):
             "COUNTERS_HANSARD_LOG": f"{directory.name}/counters.db",
         }
         super().setUp()
+
+
+@pytest.mark.postgres
+class OverPostgres(OverMemory):
+    """The environment names a log in a database, and another one for the projection that writes events of its own."""
+
+    @pytest.fixture(autouse=True)
+    def _addresses(self, fresh_log: Callable[[], str]) -> None:
+        self.settings = {"HANSARD_LOG": fresh_log(), "COUNTERS_HANSARD_LOG": fresh_log()}
 
 
 class Counts(LogTrackingRecorder, their_projections.EventCountersView):
@@ -106,18 +116,31 @@ class TestExampleOverSqlite(OverSqlite, ExampleCases):
     pass
 
 
+class TestExampleOverPostgres(OverPostgres, ExampleCases):
+    pass
+
+
 @pytest.mark.filterwarnings("always::DeprecationWarning")  # one of them looks for a warning
 class TestApplicationOverMemory(OverMemory, their_applications.ApplicationTestCase):
     pass
 
 
-@pytest.mark.filterwarnings("always::DeprecationWarning")
-class TestApplicationOverSqlite(OverSqlite, their_applications.ApplicationTestCase):
+class OneLogForAll(their_applications.ApplicationTestCase):
     def test_save_returns_recording_event(self) -> None:
-        """All their applications share one file here, so positions begin where the first one ended."""
+        """All their applications share one log here, so positions begin where the first one ended."""
         with Application[Any]() as application:
             recordings = application.save(Aggregate(), Aggregate())
             assert [recording.notification.id for recording in recordings] == [1, 2]
+
+
+@pytest.mark.filterwarnings("always::DeprecationWarning")
+class TestApplicationOverSqlite(OverSqlite, OneLogForAll):
+    pass
+
+
+@pytest.mark.filterwarnings("always::DeprecationWarning")
+class TestApplicationOverPostgres(OverPostgres, OneLogForAll):
+    pass
 
 
 class TestViewOverMemory(OverMemory, ViewCases):
@@ -125,6 +148,10 @@ class TestViewOverMemory(OverMemory, ViewCases):
 
 
 class TestViewOverSqlite(OverSqlite, ViewCases):
+    pass
+
+
+class TestViewOverPostgres(OverPostgres, ViewCases):
     pass
 
 
@@ -136,11 +163,19 @@ class TestCountersOverSqlite(OverSqlite, CountersCases):
     pass
 
 
+class TestCountersOverPostgres(OverPostgres, CountersCases):
+    pass
+
+
 class TestEventSourcedProjectionOverMemory(OverMemory, their_projections.EventSourcedProjectionTestCase):
     pass
 
 
 class TestEventSourcedProjectionOverSqlite(OverSqlite, their_projections.EventSourcedProjectionTestCase):
+    pass
+
+
+class TestEventSourcedProjectionOverPostgres(OverPostgres, their_projections.EventSourcedProjectionTestCase):
     pass
 
 
@@ -192,4 +227,4 @@ def test_a_projection_is_told_at_once_that_it_may_stop_waiting(monkeypatch: pyte
 
 
 # What is only shared here is no test of its own.
-del ExampleCases, ViewCases, CountersCases, FactoryCases, OverMemory, OverSqlite
+del ExampleCases, ViewCases, CountersCases, FactoryCases, OneLogForAll, OverMemory, OverSqlite, OverPostgres

@@ -1,10 +1,12 @@
-"""The recorders pass the eventsourcing library's own test-cases, over memory and SQLite."""
+"""The recorders pass the eventsourcing library's own test-cases, over every engine."""
 
 import tempfile
+from collections.abc import Callable
 from typing import Any
 from unittest import TestCase
 from uuid import UUID, uuid4
 
+import pytest
 from eventsourcing.tests import persistence as theirs
 from eventsourcing.utils import Environment
 
@@ -37,6 +39,15 @@ class OverSqlite(OverMemory):
         self.addCleanup(directory.cleanup)
         self.where = f"{directory.name}/hansard.db"
         super().setUp()
+
+
+@pytest.mark.postgres
+class OverPostgres(OverMemory):
+    """Each test has a log in a database."""
+
+    @pytest.fixture(autouse=True)
+    def _address(self, fresh_log: Callable[[], str]) -> None:
+        self.where = fresh_log()
 
 
 class TextIds(theirs.RecorderTestCase):
@@ -95,6 +106,10 @@ class TestAggregatesOverSqlite(OverSqlite, AggregateCases):
     pass
 
 
+class TestAggregatesOverPostgres(OverPostgres, AggregateCases):
+    pass
+
+
 class TestSnapshotsOverSqlite(OverSqlite, AggregateCases):
     def create_recorder(self) -> LogAggregateRecorder:
         return self.factory.aggregate_recorder(purpose="snapshots")
@@ -105,6 +120,10 @@ class TestApplicationsOverMemory(OverMemory, ApplicationCases):
 
 
 class TestApplicationsOverSqlite(OverSqlite, ApplicationCases):
+    pass
+
+
+class TestApplicationsOverPostgres(OverPostgres, ApplicationCases):
     pass
 
 
@@ -120,11 +139,19 @@ class TestTrackingsOverSqlite(OverSqlite, TrackingCases):
     pass
 
 
+class TestTrackingsOverPostgres(OverPostgres, TrackingCases):
+    pass
+
+
 class TestProcessesOverMemory(OverMemory, ProcessCases):
     pass
 
 
 class TestProcessesOverSqlite(OverSqlite, ProcessCases):
+    pass
+
+
+class TestProcessesOverPostgres(OverPostgres, ProcessCases):
     pass
 
 
@@ -141,5 +168,10 @@ class TestNonInterleavingOverSqlite(OverSqlite, NonInterleavingCases):
     pass
 
 
+class TestNonInterleavingOverPostgres(OverPostgres, NonInterleavingCases):
+    pass
+
+
 # What is imported or only shared here is no test of its own.
-del AggregateCases, ApplicationCases, TrackingCases, ProcessCases, NonInterleavingCases, TextIds, OverMemory, OverSqlite
+del AggregateCases, ApplicationCases, TrackingCases, ProcessCases, NonInterleavingCases, TextIds
+del OverMemory, OverSqlite, OverPostgres

@@ -11,9 +11,10 @@ import pytest
 from hansard.log.engine import Engine
 from hansard.log.log import Log
 from hansard.log.memory import MemoryEngine
+from hansard.log.postgres import Database, PostgresEngine
 from hansard.log.sqlite import SqliteEngine
 from hansard.testing.contract.faults import FaultyEngine, plain
-from hansard.testing.contract.log import ALL, SHARED, Sentence
+from hansard.testing.contract.log import ALL, SHARED, Sentence, following
 
 
 def _engine(log: Log) -> object:
@@ -68,6 +69,33 @@ class Sqlite:
         return engine.path
 
 
+class Postgres:
+    """Each log has connections of its own, as in another process."""
+
+    shared = True
+
+    def __init__(self, fresh_log: Callable[[], str]) -> None:
+        self._fresh_log = fresh_log
+        self._urls: dict[Log, str] = {}
+
+    def __call__(self, wrap: Callable[[Engine], Engine] = plain, **options: Any) -> AbstractAsyncContextManager[Log]:
+        return self._log(self._fresh_log(), wrap, **options)
+
+    def again(self, log: Log, **options: Any) -> Log:
+        return self._log(self._urls[log], **options)
+
+    def reader(self, log: Log) -> Log:
+        return self._log(self._urls[log], read_only=True)
+
+    def rival(self, log: Log) -> Log:
+        return self._log(self._urls[log])
+
+    def _log(self, url: str, wrap: Callable[[Engine], Engine] = plain, read_only: bool = False, **options: Any) -> Log:
+        log = Log(wrap(PostgresEngine(Database(url), read_only=read_only)), **options)
+        self._urls[log] = url
+        return log
+
+
 def _name(sentence: Sentence) -> str:
     return sentence.__name__
 
@@ -80,3 +108,15 @@ async def test_memory(sentence: Sentence) -> None:
 @pytest.mark.parametrize("sentence", ALL, ids=_name)
 async def test_sqlite(sentence: Sentence, tmp_path: Path) -> None:
     await sentence(Sqlite(tmp_path))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("sentence", ALL + SHARED, ids=_name)
+async def test_postgres(sentence: Sentence, fresh_log: Callable[[], str]) -> None:
+    await sentence(Postgres(fresh_log))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("sentence", following.ALL + SHARED, ids=_name)
+async def test_postgres_by_polling_alone(sentence: Sentence, fresh_log: Callable[[], str]) -> None:
+    await sentence(Postgres(lambda: f"{fresh_log()}&pooler=yes"))

@@ -1,4 +1,4 @@
-"""A log at rest: the SQLite file itself, opened for reading beside whoever writes it."""
+"""The log itself, a file or a database, opened for reading beside whoever writes it."""
 
 from collections.abc import AsyncIterator
 from typing import Self
@@ -9,19 +9,19 @@ from ...domain.ids import Position, SessionId, Version
 from ...domain.sessions import EMPTY, Session, evolve
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
-from ...log.sqlite.engine import SqliteEngine
+from ...log.storage import Storage
 from .port import Page, Summary
 
 PAGE = 1_000
 SESSIONS = 200
 
 
-class FileSource:
-    """Reads one file. Sees everything: whoever may read the file is not held back by audiences."""
+class RestSource:
+    """Reads one log. Sees everything: whoever may read where it is kept is not held back by audiences."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._log = Log(SqliteEngine(path, read_only=True))
+    def __init__(self, address: str) -> None:
+        self._storage = Storage(address)
+        self._log = Log(self._storage.engine(read_only=True))
 
     async def __aenter__(self) -> Self:
         await self._log.__aenter__()
@@ -45,7 +45,7 @@ class FileSource:
     async def version(self, session: SessionId) -> Version:
         heads = await self._log.engine.read_heads([(session, ANYTHING)])
         if (session, ANYTHING) not in heads:
-            raise NotFound(f"There is no session {session!r} in {self._path}; `hansard sessions` lists them.")
+            raise NotFound(f"There is no session {session!r} in {self._storage}; `hansard sessions` lists them.")
         return heads[session, ANYTHING]
 
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
@@ -78,7 +78,7 @@ class FileSource:
     def _position(self, cursor: str) -> Position:
         epoch, _, number = cursor.rpartition(".")
         if not number.isdecimal() or (epoch and epoch != self._log.epoch):
-            raise BadCursor(f"{cursor!r} is no place of {self._path}; one looks like {self._log.epoch}.42.")
+            raise BadCursor(f"{cursor!r} is no place of {self._storage}; one looks like {self._log.epoch}.42.")
         if int(number) > self._log.position:
             raise BadCursor(f"The log stands at position {self._log.position}; there is nothing after {number} yet.")
         return Position(int(number))

@@ -1,0 +1,45 @@
+"""`hansard migrate`: bring the tables in a PostgreSQL database up to date."""
+
+import asyncio
+
+import click
+
+from .options import examples
+
+
+@click.command(
+    short_help="Create or bring up to date the tables in PostgreSQL.",
+    epilog=examples(
+        "hansard migrate --log postgresql://hansard@db.example.com/hansard",
+        "hansard migrate --new-epoch                after a restore, with the address in HANSARD_LOG",
+    ),
+)
+@click.option(
+    "--log",
+    envvar="HANSARD_LOG",
+    required=True,
+    show_envvar=True,
+    metavar="URL",
+    help="The log in PostgreSQL; the logs of its tenants are found beside it.",
+)
+@click.option(
+    "--new-epoch",
+    is_flag=True,
+    help="Invalidate every cursor of a whole log that was handed out: after a restore, when events were lost.",
+)
+def migrate(log: str, new_epoch: bool) -> None:
+    """Create the log's tables, or bring them to what this version needs.
+
+    Safe to run twice, at once, and while gateways of the version before are running. `hansard serve` creates the
+    tables of a new log by itself, and never changes those of an older one.
+    """
+    from ..domain.errors import ConfigurationError
+    from ..log.postgres.address import SCHEMES
+    from ..log.postgres.migrations import NEWEST
+    from ..log.postgres.upkeep import migrate_all
+
+    if not log.startswith(SCHEMES):
+        raise ConfigurationError("Only a log in PostgreSQL is migrated; --log is a postgresql:// URL.")
+    for schema, steps in asyncio.run(migrate_all(log, new_epoch=new_epoch)):
+        done = f"schema {NEWEST}, ran: {', '.join(steps)}" if steps else f"schema {NEWEST}, up to date"
+        click.echo(f"{schema}: {done}{', new epoch' if new_epoch else ''}")

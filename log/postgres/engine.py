@@ -1,0 +1,202 @@
+"""The PostgreSQL engine: the port over one schema of a database, beside any number of other processes.
+
+Writers compare and advance the one row of the table `log`, in the statement that also writes the batch. The row is
+locked until the commit, so positions are contiguous and in commit order, and whoever reads to the end of the log has
+missed nothing. Commits are synced to the disk before `write` returns, as far as the server is set so.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+
+from ...domain.errors import LogFailed, LogReadOnly, LogUnreadable
+from ...domain.ids import Position, SessionId, Version
+from ..engine import Mark
+from ..records import Batch, ProducerMark, Record
+from . import reading, sql
+from .database import Database
+from .failures import Lost, explain, is_lost
+from .listener import Ear
+from .migrations import check_condition, check_version, migrate
+from .pool import Pool
+from .sql import within
+from .writing import Attempt
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_SHORTEST_POLL, _LONGEST_POLL = 0.01, 0.2  # seconds
+_IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+class PostgresEngine:
+    """One log, in a schema of `database` (its address names it; a tenant's is beside it). An engine is opened once;
+    open a new one after `close`. With `read_only` nothing is created or changed."""
+
+    name = "postgres"
+    shared = True
+
+    def __init__(self, database: Database, *, tenant: str = "", read_only: bool = False) -> None:
+        address = database.address.of_tenant(tenant) if tenant else database.address
+        self.database = database
+        self.schema = address.schema
+        self.writable = not read_only
+        self._ear = Ear(self.schema, secrets.token_hex(4))
+        self._seen = Position(0)
+        self._turn: AsyncConnection[Any] | None = None
+        self._writing = asyncio.Lock()
+        self._open = False
+
+    async def open(self) -> Mark:
+        """Raises LogUnreadable if it cannot be reached, is no log or has another schema. An empty schema becomes a
+        log; an older one is left as it is."""
+        await self.database.enter()
+        self._open = True
+        try:
+            await self._check()
+            self.database.listener.add(self._ear)
+            return await self.mark()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Waits for a write in progress, also one whose task was cancelled."""
+        if self._open:
+            self._open = False
+            self.database.listener.remove(self._ear)
+            async with self._writing:
+                await self.database.leave()
+
+    async def mark(self) -> Mark:
+        mark = await self._read(reading.read_mark)
+        self._seen = max(self._seen, mark.position)
+        return mark
+
+    async def write(self, batch: Batch) -> None:
+        """Writes in the order of asking. When the connection is lost it finds out whether the batch is in the log, and
+        tries again if not; when that takes too long it raises LogFailed, and the batch may be there or not."""
+        if not self.writable:
+            raise LogReadOnly("This log was opened for reading; write in a process that opened it to write.")
+        attempt = Attempt(self.schema, batch, self._ear.name)
+        async with self._writing:
+            if not await self._write_in_turn(attempt):
+                await self._run(self.database.writers, attempt)
+        self._seen = Position(batch.after + len(batch.records))
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Holds the row of the log. A process that stands still loses its turn after two seconds; a write then finds
+        the log as it is, like one without a turn."""
+        try:
+            async with self.database.writers.lend() as connection:
+                await connection.execute(within(self.schema, sql.TAKE_TURN))
+                self._turn = connection
+                try:
+                    yield
+                finally:
+                    self._turn = None
+                    if connection.info.transaction_status in _IN_TRANSACTION:
+                        with suppress(psycopg.Error):
+                            await connection.execute(sql.ROLLBACK)
+        except Lost as lost:
+            raise lost.failure() from lost.__cause__
+
+    async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
+        return await self._read(reading.read_session, session, after, limit)
+
+    async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+        return await self._read(reading.read_wires, session, after, limit)
+
+    async def read_log(self, after: int, limit: int) -> list[Record]:
+        return await self._read(reading.read_log, after, limit)
+
+    async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
+        return await self._read(reading.read_keys, keys)
+
+    async def read_heads(self, subjects: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Version]:
+        return await self._read(reading.read_heads, subjects)
+
+    async def read_producers(
+        self, producers: Collection[tuple[SessionId, str]]
+    ) -> dict[tuple[SessionId, str], ProducerMark]:
+        return await self._read(reading.read_producers, producers)
+
+    async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
+        return await self._read(reading.list_sessions, after, limit, prefix)
+
+    async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:
+        return await self._read(reading.read_subject, sessions, subject)
+
+    async def read_tracking(self, name: str) -> Position:
+        return await self._read(reading.read_tracking, name)
+
+    async def changed(self, after: Position, timeout: float) -> bool:
+        """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every
+        200 ms after a while; and in any case at the end."""
+        loop = asyncio.get_running_loop()
+        deadline, pause = loop.time() + timeout, _SHORTEST_POLL
+        heard = self._ear.heard
+        while not heard.is_set() and self._seen <= after:
+            listens = self.database.listener.live
+            if not listens and await self._is_past(after):
+                break
+            left = deadline - loop.time()
+            if left <= 0:
+                return await self._is_past(after)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left if listens else min(pause, left)):
+                    await heard.wait()
+            pause = min(pause * 1.25, _LONGEST_POLL)
+        heard.clear()
+        return True
+
+    async def _is_past(self, position: Position) -> bool:
+        return (await self.mark()).position > position
+
+    async def _check(self) -> None:
+        """Look at the database and the log's schema before anything else is done with them."""
+        try:
+            async with self.database.writers.lend() as connection:
+                await check_condition(connection, self.writable)
+                if not await check_version(connection, self.schema):
+                    if not self.writable:
+                        raise LogUnreadable(f"There is no log {self.schema!r} in the database; let a writer create it.")
+                    await migrate(connection, self.schema)
+        except Lost as lost:
+            raise LogUnreadable(f"{self.database.address.shown} cannot be opened: {lost}") from lost.__cause__
+
+    async def _write_in_turn(self, attempt: Attempt) -> bool:
+        """Write with the connection that holds the turn, and end that. False if there is none, or it was lost."""
+        connection, self._turn = self._turn, None
+        if connection is None:
+            return False
+        try:
+            await attempt(connection, last=sql.COMMIT)
+        except psycopg.Error as error:
+            if not is_lost(connection, error):
+                raise explain(error) from error
+            return False
+        return True
+
+    async def _read(
+        self, work: Callable[Concatenate[AsyncConnection[Any], str, P], Awaitable[T]], *args: P.args, **more: P.kwargs
+    ) -> T:
+        return await self._run(self.database.readers, work, self.schema, *args, **more)
+
+    async def _run(
+        self,
+        pool: Pool,
+        work: Callable[Concatenate[AsyncConnection[Any], P], Awaitable[T]],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> T:
+        if not self._open:
+            raise LogFailed("The log is closed; open it again.")
+        return await pool.run(work, *args, **more)

@@ -1,0 +1,58 @@
+"""PostgreSQL's errors as ours."""
+
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+
+from ...domain.errors import LogError, LogFailed, LogUnreadable
+from ..engine import KeyTaken, TrackingTaken
+
+RETRY_AFTER = 1.0
+"""Seconds after which it makes sense to ask again."""
+
+_LOST = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.DatabaseDropped,
+    errors.IdleInTransactionSessionTimeout,
+    # The server that was the primary is a standby now: a new connection may lead to the new primary.
+    errors.ReadOnlySqlTransaction,
+)
+
+
+class Lost(Exception):
+    """The connection was lost, or there is none; what was under way may have been carried out, or not."""
+
+    def failure(self) -> LogFailed:
+        """What to tell when it is given up."""
+        return LogFailed(
+            f"The database cannot be reached ({self}). Nothing was acknowledged; try again.", retry_after=RETRY_AFTER
+        )
+
+
+def is_lost(connection: "AsyncConnection[Any]", error: psycopg.Error) -> bool:
+    """Whether this says that the connection is gone, not that the statement failed."""
+    return connection.closed or isinstance(error, _LOST)
+
+
+def explain(error: psycopg.Error) -> LogError | KeyTaken | TrackingTaken:
+    """The failure of a statement, after which nothing of it is in the log."""
+    said = error.diag.message_primary or str(error)
+    match error:
+        case errors.UniqueViolation():
+            return KeyTaken(said)
+        case errors.NotNullViolation() if error.diag.table_name == "tracking":
+            return TrackingTaken(said)
+        case errors.UndefinedTable() | errors.InvalidSchemaName() | errors.UndefinedColumn():
+            return LogUnreadable(f"The log's tables are not there ({said}); run `hansard migrate`.")
+        case errors.InsufficientPrivilege():
+            return LogUnreadable(f"The database does not let this role do that ({said}); grant it, or use another.")
+        case errors.DiskFull():
+            return LogFailed(
+                f"The database's disk is full ({said}); make room, then try again.", retry_after=RETRY_AFTER
+            )
+        case errors.LockNotAvailable():
+            return LogFailed(f"Another transaction holds the log ({said}); try again.", retry_after=RETRY_AFTER)
+    return LogFailed(f"The database failed: {said}. Nothing was written; try again.", retry_after=RETRY_AFTER)

@@ -1,0 +1,93 @@
+"""Hearing of other processes' commits: one connection that listens, for all logs of a database.
+
+A notification is only a hint. Who waits reads the log in any case, before and after; so one that is lost costs time,
+never an event. Whenever the connection comes up everyone is told, for nobody knows what was missed.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+
+from . import sql
+from .sql import within
+
+_logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts to connect
+
+
+class Ear:
+    """One log's side of the listener: `heard` is set when another than `name` has written to the log in `schema`."""
+
+    def __init__(self, schema: str, name: str) -> None:
+        self.schema = schema
+        self.name = name
+        self.heard = asyncio.Event()
+
+
+class Listener:
+    """Listens from `start` to `stop`, and connects again whenever that is needed."""
+
+    def __init__(self, connect: "Callable[[], Awaitable[AsyncConnection[Any]]]") -> None:
+        self._connect = connect
+        self._ears: dict[str, set[Ear]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.live = False
+        """Whether notifications arrive; if not, only asking the database helps."""
+
+    def start(self) -> None:
+        """Begin, if that has not been done."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
+
+    def add(self, ear: Ear) -> None:
+        """Tell this one from now on."""
+        self._ears.setdefault(ear.schema, set()).add(ear)
+
+    def remove(self, ear: Ear) -> None:
+        """Tell it no more; safe to call twice."""
+        ears = self._ears.get(ear.schema, set())
+        ears.discard(ear)
+        if not ears:
+            self._ears.pop(ear.schema, None)
+
+    async def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    await connection.execute(within("", sql.LISTEN))
+                    pause = _FIRST_PAUSE
+                    await self._listen(connection)
+            except psycopg.Error as error:
+                _logger.warning("listening for other writers failed, asking instead: %s", error)
+            finally:
+                self.live = False
+                self._tell_all()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _listen(self, connection: "AsyncConnection[Any]") -> None:
+        self.live = True
+        self._tell_all()
+        async for notification in connection.notifies():
+            schema, _, writer = notification.payload.rpartition(" ")
+            for ear in self._ears.get(schema, ()):
+                if ear.name != writer:
+                    ear.heard.set()
+
+    def _tell_all(self) -> None:
+        for ears in self._ears.values():
+            for ear in ears:
+                ear.heard.set()

@@ -1,0 +1,92 @@
+"""How the log is read: each function is one statement, and so one consistent view of the log."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from ...domain.ids import Position, SessionId, Version
+from ..engine import Mark
+from ..records import ProducerMark, Record, wire_template
+from . import sql
+from .arrays import Texts
+from .sql import within
+
+Connection = AsyncConnection[Any]
+Pairs = Collection[tuple[str, str]]
+
+_END = "\U0010ffff"  # sorts after every name
+
+
+async def read_mark(connection: Connection, schema: str) -> Mark:
+    ((position, epoch),) = await _rows(connection, schema, sql.READ_MARK, ())
+    return Mark(position, epoch)
+
+
+async def read_log(connection: Connection, schema: str, after: int, limit: int) -> list[Record]:
+    return await _records(connection, schema, sql.READ_LOG, (after, limit))
+
+
+async def read_session(connection: Connection, schema: str, session: SessionId, after: int, limit: int) -> list[Record]:
+    return await _records(connection, schema, sql.READ_SESSION, (session, after, limit))
+
+
+async def read_wires(
+    connection: Connection, schema: str, session: SessionId, after: int, limit: int
+) -> tuple[list[int], list[bytes]]:
+    rows = await _rows(connection, schema, sql.READ_WIRES, (session, after, limit))
+    template = wire_template(session)
+    return [row[0] for row in rows], [template % (position, version, data[1:]) for version, position, data in rows]
+
+
+async def read_subject(
+    connection: Connection, schema: str, sessions: Sequence[SessionId], subject: str
+) -> list[Record]:
+    if subject == "session":
+        return await _records(connection, schema, sql.READ_SUBJECT_SESSION, (Texts(sessions),))
+    return await _records(connection, schema, sql.READ_SUBJECT, (Texts(sessions), subject))
+
+
+async def read_keys(connection: Connection, schema: str, keys: Pairs) -> dict[tuple[SessionId, str], Record]:
+    found = await _records(connection, schema, sql.READ_KEYS, _columns(keys))
+    return {(record.session, record.key): record for record in found if record.key is not None}
+
+
+async def read_heads(connection: Connection, schema: str, subjects: Pairs) -> dict[tuple[SessionId, str], Version]:
+    rows = await _rows(connection, schema, sql.READ_HEADS, _columns(subjects))
+    return {(session, subject): version for session, subject, version in rows}
+
+
+async def read_producers(
+    connection: Connection, schema: str, producers: Pairs
+) -> dict[tuple[SessionId, str], ProducerMark]:
+    rows = await _rows(connection, schema, sql.READ_PRODUCERS, _columns(producers))
+    return {(session, producer): ProducerMark(*mark) for session, producer, *mark in rows}
+
+
+async def list_sessions(
+    connection: Connection, schema: str, after: str, limit: int, prefix: str
+) -> list[tuple[SessionId, Version]]:
+    bounds = {"after": after, "prefix": prefix, "end": prefix + _END, "limit": limit}
+    return await _rows(connection, schema, sql.LIST_SESSIONS, bounds)
+
+
+async def read_tracking(connection: Connection, schema: str, name: str) -> Position:
+    rows = await _rows(connection, schema, sql.READ_TRACKING, (name,))
+    return Position(rows[0][0] if rows else 0)
+
+
+async def _rows(connection: Connection, schema: str, statement: str, values: Any) -> list[Any]:
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(within(schema, statement), values)
+    return await cursor.fetchall()
+
+
+async def _records(connection: Connection, schema: str, statement: str, values: Any) -> list[Record]:
+    return list(map(Record._make, await _rows(connection, schema, statement, values)))
+
+
+def _columns(pairs: Pairs) -> tuple[Texts, Texts]:
+    """PostgreSQL keeps no NUL in a text, so nothing in the log has one in its name."""
+    possible = [pair for pair in pairs if "\0" not in pair[1]]
+    return Texts([first for first, _ in possible]), Texts([second for _, second in possible])

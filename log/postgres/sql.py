@@ -1,0 +1,155 @@
+"""Every statement of the PostgreSQL engine but the schema's, which `migrations` makes.
+
+A log is a schema: `{log}` stands for its name, quoted. It is named in each statement, never set for a connection: the
+connections are shared by several logs, and behind a pooler by several processes.
+"""
+
+from functools import lru_cache
+
+CHANNEL = "hansard"
+"""Where all logs of a database tell of commits; a notification is `<schema> <who wrote>`."""
+
+
+@lru_cache(10_000)
+def within(schema: str, statement: str) -> bytes:
+    """The statement for the log in `schema`."""
+    return statement.format(log='"{}"'.format(schema.replace('"', '""')), channel=CHANNEL).encode()
+
+
+# -- The database ------------------------------------------------------------------------------------------------------
+
+READ_CONDITION = """
+    SELECT
+        pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
+        current_setting('server_encoding'),
+        current_setting('server_version_num')::int
+"""
+
+# Whether the log's migrations are there, and whether anything else is.
+READ_SCHEMA = """
+    SELECT
+        to_regclass(format('%%I.migration', %(schema)s::text)) IS NOT NULL,
+        EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s::text)))
+"""
+
+# The newest migration, and the oldest Hansard schema whose gateways it leaves at work.
+READ_VERSION = "SELECT version, serves FROM {log}.migration ORDER BY version DESC LIMIT 1"
+
+LIST_LOGS = """
+    SELECT nspname::text FROM pg_namespace
+    WHERE (nspname = %(schema)s OR starts_with(nspname, %(schema)s || '@'))
+        AND to_regclass(format('%%I.migration', nspname)) IS NOT NULL
+    ORDER BY nspname
+"""
+
+# One at a time, whoever starts first; the lock goes with the transaction.
+LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('hansard migrations', 0))"
+
+RENEW_EPOCH = "UPDATE {log}.log SET epoch = %s WHERE id = 1"
+
+# -- Writing -----------------------------------------------------------------------------------------------------------
+
+# One batch. The row of the log comes first: who advances it has it locked until the commit, so positions are given out,
+# become visible and are heard of in one order. If it does not stand at `after`, nothing is done, and no row comes back.
+# A tracking that would not advance becomes null, which the column refuses, and the whole statement with it.
+WRITE_BATCH = """
+    WITH moved AS (
+        UPDATE {log}.log SET position = %(position)s WHERE id = 1 AND position = %(after)s RETURNING id
+    ), events AS (
+        INSERT INTO {log}.event (position, session, version, subject, type, data, key, time)
+        SELECT %(after)s + place, session, version, subject, type, data, key, time
+        FROM moved, unnest(
+            %(sessions)b::text[], %(versions)b::bigint[], %(subjects)b::text[], %(types)b::text[],
+            %(data)b::bytea[], %(keys)b::text[], %(times)b::bigint[]
+        ) WITH ORDINALITY AS event (session, version, subject, type, data, key, time, place)
+    ), heads AS (
+        INSERT INTO {log}.head AS known (session, subject, version)
+        SELECT session, subject, version
+        FROM moved, unnest(%(head_sessions)b::text[], %(head_subjects)b::text[], %(head_versions)b::bigint[])
+            AS head (session, subject, version)
+        ON CONFLICT (session, subject) DO UPDATE SET version = excluded.version
+    )
+    SELECT pg_notify('{channel}', %(told)s) FROM moved
+"""
+
+# The same, with what few batches have.
+WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
+    "    SELECT pg_notify",
+    """    , producers AS (
+        INSERT INTO {log}.producer AS known (session, producer, epoch, last_seq, position)
+        SELECT session, producer, epoch, seq, position
+        FROM moved, unnest(
+            %(producer_sessions)b::text[], %(producers)b::text[], %(epochs)b::bigint[], %(seqs)b::bigint[],
+            %(producer_positions)b::bigint[]
+        ) AS mark (session, producer, epoch, seq, position)
+        ON CONFLICT (session, producer) DO UPDATE
+        SET epoch = excluded.epoch, last_seq = excluded.last_seq, position = excluded.position
+    ), trackings AS (
+        INSERT INTO {log}.tracking AS known (name, position)
+        SELECT name, position
+        FROM moved, unnest(%(names)b::text[], %(tracked)b::bigint[]) AS tracking (name, position)
+        ON CONFLICT (name) DO UPDATE
+        SET position = CASE WHEN known.position < excluded.position THEN excluded.position END
+    )
+    SELECT pg_notify""",
+)
+
+# Nobody else writes from here to the end of the transaction. It does not outlast a process that stands still.
+TAKE_TURN = """
+    BEGIN;
+    SET LOCAL idle_in_transaction_session_timeout = '2s';
+    SELECT FROM {log}.log WHERE id = 1 FOR UPDATE
+"""
+
+COMMIT = "COMMIT"
+ROLLBACK = "ROLLBACK"
+
+# -- Following ---------------------------------------------------------------------------------------------------------
+
+LISTEN = "LISTEN {channel}"
+
+# -- Reading -----------------------------------------------------------------------------------------------------------
+
+READ_MARK = "SELECT position, epoch FROM {log}.log WHERE id = 1"
+
+_COLUMNS = "position, session, version, subject, type, data, key, time"
+
+READ_LOG = f"SELECT {_COLUMNS} FROM {{log}}.event WHERE position > %b ORDER BY position LIMIT %b"
+
+READ_SESSION = f"SELECT {_COLUMNS} FROM {{log}}.event WHERE session = %b AND version > %b ORDER BY version LIMIT %b"
+
+READ_WIRES = (
+    "SELECT version, position, data FROM {log}.event WHERE session = %b AND version > %b ORDER BY version LIMIT %b"
+)
+
+READ_KEYS = f"""
+    SELECT {_COLUMNS}
+    FROM unnest(%b::text[], %b::text[]) AS wanted (session, key) JOIN {{log}}.event USING (session, key)
+"""
+
+READ_SUBJECT = f"""
+    SELECT {_COLUMNS} FROM {{log}}.event WHERE session = ANY (%b::text[]) AND subject = %b ORDER BY position
+"""
+
+# The same for the subject that has an index of its own, which is used only where the statement names it.
+READ_SUBJECT_SESSION = f"""
+    SELECT {_COLUMNS} FROM {{log}}.event WHERE session = ANY (%b::text[]) AND subject = 'session' ORDER BY position
+"""
+
+READ_HEADS = """
+    SELECT session, subject, version
+    FROM unnest(%b::text[], %b::text[]) AS wanted (session, subject) JOIN {log}.head USING (session, subject)
+"""
+
+READ_PRODUCERS = """
+    SELECT session, producer, epoch, last_seq, position
+    FROM unnest(%b::text[], %b::text[]) AS wanted (session, producer) JOIN {log}.producer USING (session, producer)
+"""
+
+LIST_SESSIONS = """
+    SELECT session, version FROM {log}.head
+    WHERE subject = '' AND session >= %(prefix)b AND session < %(end)b AND session > %(after)b
+    ORDER BY session LIMIT %(limit)b
+"""
+
+READ_TRACKING = "SELECT position FROM {log}.tracking WHERE name = %b"

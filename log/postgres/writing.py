@@ -1,0 +1,77 @@
+"""One batch, one statement: how the log is written, and how it is found out whether it was."""
+
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from ..engine import LogMoved
+from ..records import Batch
+from . import sql
+from .arrays import Blobs, Ints, Texts
+from .reading import read_log
+from .sql import within
+
+Connection = AsyncConnection[Any]
+
+
+class Attempt:
+    """Writes one batch, however often that is tried: the batch applies to one position of the log, so that one attempt
+    succeeds at most, also beside one that was given up and goes on in the server."""
+
+    def __init__(self, schema: str, batch: Batch, writer: str) -> None:
+        self._schema = schema
+        self._batch = batch
+        self._told = f"{schema} {writer}"
+        self._began = False
+
+    async def __call__(self, connection: Connection, *, last: str | None = None) -> None:
+        """Write; `last` is a statement to end with. Raises LogMoved if the log stands elsewhere, unless it was an
+        earlier attempt that moved it."""
+        batch = self._batch
+        again, self._began = self._began, True
+        marks = batch.producers or batch.tracking
+        statement = within(self._schema, sql.WRITE_BATCH_WITH_MARKS if marks else sql.WRITE_BATCH)
+        cursor = await connection.execute(statement, _values(batch, self._told))
+        written = cursor.rowcount == 1
+        if last is not None:
+            await connection.execute(last)
+        if not written and not (again and await self._is_written(connection)):
+            raise LogMoved(f"the log is not at {batch.after}")
+
+    async def _is_written(self, connection: Connection) -> bool:
+        """Whether the log has this batch where it would be: every event has an id of its own."""
+        first = self._batch.records[:1]
+        return bool(first) and await read_log(connection, self._schema, self._batch.after, 1) == first
+
+
+def _values(batch: Batch, told: str) -> dict[str, Any]:
+    records, heads = batch.records, batch.heads
+    values = {
+        "after": batch.after,
+        "position": records[-1].position if records else batch.after,
+        "told": told,
+        "sessions": Texts([record.session for record in records]),
+        "versions": Ints([record.version for record in records]),
+        "subjects": Texts([record.subject for record in records]),
+        "types": Texts([record.type for record in records]),
+        "data": Blobs([record.data for record in records]),
+        "keys": Texts([record.key for record in records]),
+        "times": Ints([record.time for record in records]),
+        "head_sessions": Texts([session for session, _ in heads]),
+        "head_subjects": Texts([subject for _, subject in heads]),
+        "head_versions": Ints(heads.values()),
+    }
+    return values | _marks(batch) if batch.producers or batch.tracking else values
+
+
+def _marks(batch: Batch) -> dict[str, Any]:
+    producers, tracking = batch.producers, batch.tracking
+    return {
+        "producer_sessions": Texts([session for session, _ in producers]),
+        "producers": Texts([producer for _, producer in producers]),
+        "epochs": Ints([mark.epoch for mark in producers.values()]),
+        "seqs": Ints([mark.seq for mark in producers.values()]),
+        "producer_positions": Ints([mark.position for mark in producers.values()]),
+        "names": Texts(tracking),
+        "tracked": Ints(tracking.values()),
+    }

@@ -1,0 +1,60 @@
+"""Where logs are kept, by one address: a path, `sqlite:///path`, `postgresql://…`, or `memory:`.
+
+Each tenant has a log of its own beside the main one: a file `hansard@acme.db`, a schema `hansard@acme`.
+"""
+
+from pathlib import Path
+
+from ..domain.errors import ConfigurationError
+from .engine import Engine
+from .memory import MemoryEngine
+from .postgres import Database, PostgresEngine
+from .postgres.address import SCHEMES, Address, in_schema
+from .sqlite import SqliteEngine
+
+SQLITE = "sqlite:///"
+MEMORY = "memory:"
+
+
+class Storage:
+    """Makes the engines of one address, not opened yet. Those of a database share its connections.
+
+    Raises ConfigurationError for an address that no engine is for.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._database = Database(where) if where.startswith(SCHEMES) else None
+        if self._database is None and "://" in where and not where.startswith(SQLITE):
+            raise ConfigurationError(
+                f"There is no engine for {where!r}; give a path, sqlite:///path, postgresql://… or memory:."
+            )
+
+    def __str__(self) -> str:
+        """The address, for people: without a password."""
+        return self._where if self._database is None else self._database.address.shown
+
+    @property
+    def file(self) -> Path | None:
+        """The main log's file, where logs are files."""
+        if self._database is not None or self._where.startswith(MEMORY):
+            return None
+        return Path(self._where.removeprefix(SQLITE))
+
+    def engine(self, tenant: str = "", *, read_only: bool = False) -> Engine:
+        """The engine of a tenant's log. One in memory is new, and gone with it."""
+        if self._database is not None:
+            return PostgresEngine(self._database, tenant=tenant, read_only=read_only)
+        path = self.file
+        if path is None:
+            return MemoryEngine()
+        return SqliteEngine(
+            path.with_name(f"{path.stem}@{tenant}{path.suffix}") if tenant else path, read_only=read_only
+        )
+
+
+def snapshots_of(where: str) -> str:
+    """The address of the log beside this one for snapshots: a file, or a schema, `….snapshots`."""
+    if where.startswith(SCHEMES):
+        return in_schema(where, f"{Address.parse(where).schema}.snapshots")
+    return MEMORY if where == MEMORY else f"{where}.snapshots"

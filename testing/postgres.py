@@ -1,0 +1,206 @@
+"""A PostgreSQL server for tests, and fresh logs in one.
+
+    with PostgresServer.temporary() as server:
+        async with Log(PostgresEngine(Database(new_log(server.url)))) as log: ...
+
+The server runs from the machine's own binaries, in a directory that is removed at the end, and is reached by a socket
+in there only. Its data is not synced to the disk: it outlives a crash of the server, not of the machine.
+"""
+
+import fcntl
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from ..log.postgres.address import Address, in_schema
+from ..log.postgres.sql import LIST_LOGS
+
+_BINARIES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/local/pgsql/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+)
+_NAMES = ("initdb", "pg_ctl", "postgres")
+_SETTINGS = {
+    "listen_addresses": "''",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "200",
+    "log_line_prefix": "'%m [%p] '",
+}
+
+Mode = Literal["smart", "fast", "immediate"]
+
+
+def find_binaries() -> Path | None:
+    """The directory of the newest server's programs, or None."""
+    on_path = shutil.which("pg_ctl")
+    found = [Path(on_path).resolve().parent] if on_path else []
+    for pattern in _BINARIES:
+        found += sorted(Path("/").glob(pattern.lstrip("/")), key=_release, reverse=True)
+    return next((each for each in found if all((each / name).exists() for name in _NAMES)), None)
+
+
+_made: list[str] = []
+
+
+def new_log(url: str) -> str:
+    """The address of a log that does not exist yet, in the database at `url`."""
+    _made.append(f"test-{secrets.token_hex(6)}")
+    return in_schema(url, _made[-1])
+
+
+def drop_logs(url: str) -> None:
+    """Remove from a server that stays what this process got addresses for, with the logs of its tenants."""
+    with psycopg.connect(Address.parse(url).conninfo, autocommit=True) as connection:
+        for schema in _made:
+            for (name,) in connection.execute(LIST_LOGS, {"schema": schema}).fetchall():
+                connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
+
+
+class PostgresServer:
+    """A server of one's own. As root it runs as another user, for PostgreSQL refuses to run as root.
+
+    `settings` are those of postgresql.conf. Needs the server's programs (`find_binaries`)."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        binaries = find_binaries()
+        if binaries is None:
+            raise FileNotFoundError("PostgreSQL's programs are not here; install them (Debian: postgresql).")
+        self.directory = directory
+        self.data = directory / "data"
+        self.log = directory / "log"
+        self._binaries = binaries
+        self._settings = _SETTINGS | {"unix_socket_directories": f"'{directory}'"} | settings
+        self._user = _user() if os.geteuid() == 0 else None
+
+    @classmethod
+    @contextmanager
+    def temporary(cls, **settings: str) -> Iterator[Self]:
+        """A new server, running, for the time of the block."""
+        directory = Path(tempfile.mkdtemp(prefix="hansard-pg-"))
+        try:
+            server = cls(directory, **settings)
+            server.create()
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop("immediate")
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    @property
+    def url(self) -> str:
+        """The address of its database."""
+        return f"postgresql://postgres@/postgres?host={quote(str(self.directory), safe='')}"
+
+    def create(self) -> None:
+        """Make its files."""
+        if self._user is not None:
+            os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
+        self.run("initdb", "-D", self.data, *options)
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self.run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "30", "start")
+
+    def stop(self, mode: Mode = "fast") -> None:
+        """Stop, if it runs; `immediate` is what a crash does."""
+        if (self.data / "postmaster.pid").exists():
+            self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    @property
+    def pid(self) -> int:
+        """The number of the main process."""
+        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Run one of PostgreSQL's programs as the server's user. Raises RuntimeError with what it said if it fails."""
+        with tempfile.TemporaryFile("w+") as said:  # no pipe: the server, which pg_ctl starts, would keep it open
+            done = subprocess.run(
+                [self._binaries / program, *arguments],
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                user=self._user and self._user.pw_uid,
+                group=self._user and self._user.pw_gid,
+                check=False,
+            )
+            if done.returncode:
+                said.seek(0)
+                log = self.log.read_text() if self.log.exists() else ""
+                raise RuntimeError(f"{program} failed with {done.returncode}:\n{said.read()}{log}")
+
+
+def _release(path: Path) -> tuple[int, str]:
+    digits = "".join(filter(str.isdigit, str(path)))
+    return int(digits or 0), str(path)
+
+
+def _user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("There is no user `postgres` or `nobody` that the server could run as.")
+
+
+@contextmanager
+def shared_server(folder: Path) -> Iterator[str]:
+    """The address of a server that all processes share which name the same folder, such as the workers of one test run.
+
+    The first one starts it. It is stopped and removed when none of them is left, however they ended: each holds a lock
+    for as long as it lives, and a process beside them waits for all of these locks to go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "users").open("a") as users, (folder / "starting").open("a") as starting:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        known = folder / "directory"
+        if not known.exists():
+            server = PostgresServer(Path(tempfile.mkdtemp(prefix="hansard-pg-")))
+            server.create()
+            server.start()
+            _start_reaper(folder, server.directory)
+            known.write_text(str(server.directory))
+        fcntl.flock(starting, fcntl.LOCK_UN)
+        yield PostgresServer(Path(known.read_text())).url
+
+
+def _start_reaper(folder: Path, directory: Path) -> None:
+    """Through a shell that leaves it alone, so that it is nobody's child when its starter ends."""
+    command = [sys.executable, "-m", __name__, str(folder), str(directory)]
+    subprocess.run(
+        ["sh", "-c", '"$@" >/dev/null 2>&1 </dev/null &', "sh", *command], check=True, start_new_session=True
+    )
+
+
+def _reap(folder: Path, directory: Path) -> None:
+    with (folder / "users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        (folder / "directory").unlink(missing_ok=True)
+        PostgresServer(directory).stop("immediate")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    _reap(Path(sys.argv[1]), Path(sys.argv[2]))
