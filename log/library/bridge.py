@@ -114,8 +114,10 @@ class LogThread(Bridge):
                 self._log = None
 
     def join(self) -> None:
-        """Wait until the log is closed. A thread of a log's own goes on at once: the collector may run there."""
-        if not threading.current_thread().name.startswith("hansard-"):
+        """Wait until the log is closed. A thread of a log's own goes on at once: the collector may run there, even
+        while it is being started and has no name yet; who starts it waits then, and may hold a lock on executors."""
+        current = threading.current_thread()
+        if not isinstance(current, threading._DummyThread) and not current.name.startswith("hansard-"):
             self.join_thread()
 
     def join_thread(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+from _thread import start_new_thread
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -338,6 +339,24 @@ def test_a_log_that_is_forgotten_is_closed(tmp_path: Path) -> None:
     again = make(str(tmp_path / "log.db"))
     assert again.application_recorder().insert_events([event(2)]) == [2]
     again.close()
+
+
+def test_a_thread_that_is_being_started_does_not_wait_for_a_log(tmp_path: Path) -> None:
+    """The collector may let go of a log there, while whoever starts the thread holds a lock that closing needs."""
+    factory = make(str(tmp_path / "log.db"))
+    recorder = factory.application_recorder()
+    recorder.insert_events([event(1)])
+    gate, gone = Event(), Event()
+    recorder.log.start(lambda log: asyncio.to_thread(gate.wait))
+
+    def let_go() -> None:
+        factory.close()
+        threading._active.pop(threading.get_ident())  # type: ignore[attr-defined]  # as its entry would replace it
+        gone.set()
+
+    start_new_thread(let_go, ())  # as a thread is before it is entered among the others
+    assert gone.wait(10)
+    gate.set()
 
 
 def test_no_lock_is_held_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
