@@ -15,7 +15,7 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 from ..domain.audience import RESERVED
 from ..domain.errors import ConfigurationError, Invalid, Unauthenticated
 from ..domain.ids import Name
-from ..domain.model import KINDS, Kind
+from ..domain.model import KINDS, TIMEKEEPER, Kind
 from .principal import EVERYTHING, Principal
 from .settings import Settings
 
@@ -26,6 +26,8 @@ MIN_RSA_BITS = 2_048
 def _not_reserved(name: str) -> str:
     if name in RESERVED:
         raise ValueError(f"{name!r} is the name of an audience")
+    if name == TIMEKEEPER.id:
+        raise ValueError(f"{name!r} is the gateway's own name")
     return name
 
 
@@ -97,7 +99,8 @@ def _claimed(claimed: Mapping[str, Any]) -> tuple[str, Kind]:
         return _PARTICIPANT.validate_python(claimed.get("participant", ANYBODY)), _kind(claimed.get("kind", "user"))
     except ValidationError:
         raise Invalid(
-            f"`participant` must be 1 to 128 of A-Z a-z 0-9 . _ : @ + - and not one of {', '.join(sorted(RESERVED))}."
+            f"`participant` must be 1 to 128 of A-Z a-z 0-9 . _ : @ + - and not one of "
+            f"{', '.join(sorted({*RESERVED, TIMEKEEPER.id}))}."
         ) from None
 
 

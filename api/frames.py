@@ -1,20 +1,23 @@
 """The frames that clients send, and how they are read. Commands take a path of their own, since they are many."""
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ..domain.catalogue import explain
 from ..domain.commands import parse_command
 from ..domain.errors import BadCursor, Invalid, TooLarge
-from ..domain.ids import NAME_PATTERN, Name, SessionId, Version
-from ..domain.model import WHOLE, CommandData, Count
+from ..domain.ids import NAME_PATTERN, Name, SessionId, TaskId, Version
+from ..domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, Count
 from ..log.records import Producer
 from .delivery.lens import Reading
 from .json_input import read_json
 
 _is_name = re.compile(NAME_PATTERN).match
+_is_id = re.compile(f"(?!{TIMER}){NAME_PATTERN}").match
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
@@ -23,6 +26,12 @@ Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
 SESSION_PLACE = r"^(end|[0-9]{1,18})$"
 LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
+
+
+def _not_ours(id: str) -> str:
+    if id.startswith(TIMER):
+        raise ValueError(f"ids that begin with {TIMER!r} are the gateway's own")
+    return id
 
 
 class _Frame(BaseModel):
@@ -97,16 +106,31 @@ class ProducerModel(BaseModel):
     seq: Annotated[int, Field(ge=0, le=2**53, strict=True), WHOLE]
 
 
+class Under(BaseModel):
+    """The task under which a command is done, and the claim by which it is held."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: TaskId
+    attempt: Attempt
+
+
 class CommandFrame(_Frame):
     """Changes a session. Over HTTP the session stands in the path."""
 
     frame: Literal["command"] = "command"
-    id: Name
+    id: Annotated[Name, AfterValidator(_not_ours)]
     session: SessionId
     do: str
     data: dict[str, Any]
+    under: Under | None = None
     expect: Annotated[dict[Subject, Count], Field(max_length=64)] | None = None
     producer: ProducerModel | None = None
+
+    def command(self, actor: Actor, now: datetime, data: CommandData) -> Command:
+        """The command, of this actor."""
+        task, attempt = (self.under.task, self.under.attempt) if self.under else (None, None)
+        return Command(self.id, self.session, actor, now, data, task, attempt)
 
     def parsed_expect(self) -> dict[str, Version]:
         """Expected heads by subject."""
@@ -149,13 +173,13 @@ def parse_control(members: Any) -> Subscribe | Unsubscribe | Heartbeat:
 
 
 def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, str, str, CommandData]:
-    """Read a command: the frame (None when it has no `expect` and no `producer`), id, session and payload.
+    """Read a command: the frame (None when it has no `under`, `expect` or `producer`), id, session and payload.
 
     The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
     """
     id, session = members.get("id"), members.get("session")
     do, data = members.get("do"), members.get("data")
-    if len(members) == 5 and isinstance(do, str) and isinstance(data, dict) and _name(id) and _name(session):
+    if len(members) == 5 and isinstance(do, str) and isinstance(data, dict) and _name(id, _is_id) and _name(session):
         assert isinstance(id, str)
         assert isinstance(session, str)
         return None, id, session, parse_command(do, data)
@@ -166,8 +190,8 @@ def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, s
     return frame, frame.id, frame.session, parse_command(frame.do, frame.data)
 
 
-def _name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 128 and _is_name(value) is not None and value[-1] != "\n"
+def _name(value: object, matches: Callable[[str], object] = _is_name) -> bool:
+    return isinstance(value, str) and len(value) <= 128 and matches(value) is not None and value[-1] != "\n"
 
 
 def log_place(after: int | str, epoch: str) -> int | str:

@@ -6,15 +6,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from ..domain.audience import Viewer, visible
 from ..domain.catalogue import explain
 from ..domain.commands import parse_command
 from ..domain.envelope import decode, timestamp
 from ..domain.errors import Invalid, NotFound
 from ..domain.ids import SessionId
-from ..domain.messages import Message
-from ..domain.model import Command
-from ..domain.parts import assemble
 from ..domain.session import State, fold
 from ..log.log import Log
 from ..log.records import Record
@@ -23,10 +19,10 @@ from .delivery.lens import matches
 from .frames import CommandFrame
 from .house import Houses
 from .json_input import read_json
-from .principal import Principal
 from .query import no_query, session_of, sessions_query
 from .respond import json_response
 from .settings import Settings
+from .shown import shown
 
 
 class Http:
@@ -64,7 +60,7 @@ class Http:
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
-        return json_response(_shown(state, principal))
+        return json_response(shown(state, principal.viewer(session)))
 
     async def command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""
@@ -77,7 +73,7 @@ class Http:
         frame = _command_frame(members, session)
         data = parse_command(frame.do, frame.data)
         log = (await self._houses.of(principal.tenant)).log
-        command = Command(frame.id, session, principal.actor, datetime.now(UTC), data)
+        command = frame.command(principal.actor, datetime.now(UTC), data)
         result = await log.submit(
             command,
             expect=frame.parsed_expect(),
@@ -123,34 +119,3 @@ def _described(session: SessionId, version: int, records: list[Record]) -> dict[
 
 def _time(record: Record) -> str:
     return timestamp(datetime.fromtimestamp(record.time / 1_000_000, UTC))
-
-
-def _shown(state: State, principal: Principal) -> dict[str, Any]:
-    viewer = principal.viewer(state.id)
-    open_messages = [
-        {
-            "message": message.id,
-            "author": message.author,
-            "kind": message.kind,
-            "since": message.since,
-            "parts": [part.model_dump() for part in assemble(message.streamed)],
-        }
-        for message in state.messages.values()
-        if message.status == "open" and _may_see(message, viewer)
-    ]
-    return {
-        "session": state.id,
-        "version": state.version,
-        "status": state.session.status,
-        "title": state.session.title,
-        "labels": state.session.labels,
-        "metadata": state.session.metadata,
-        "participants": [each._asdict() for each in state.presence.values()],
-        "open_messages": sorted(open_messages, key=lambda each: each["since"]),
-        "state": state.document.value,
-        "state_version": state.document.version,
-    }
-
-
-def _may_see(message: Message, viewer: Viewer) -> bool:
-    return visible(message.audience, message.author, viewer)

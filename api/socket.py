@@ -202,10 +202,11 @@ class Socket(TransportSink):
             self._allowance.spend(self._heard)
             frame, id, session, data = parse_command_frame(members)
             self.principal.require("write", session)
-            command = Command(id, session, self.principal.actor, now, data)
             if frame is None:
+                command = Command(id, session, self.principal.actor, now, data)
                 answer = self._house.log.submit(command, size=size)
             else:
+                command = frame.command(self.principal.actor, now, data)
                 answer = self._house.log.submit(
                     command, expect=frame.parsed_expect(), producer=frame.parsed_producer(), size=size
                 )

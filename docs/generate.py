@@ -25,9 +25,15 @@ CONCEPTS = {
     "message": "Messages",
     "tool": "Tools",
     "state": "Shared state",
+    "task": "Tasks",
+    "signal": "Signals",
+    "approval": "Approvals",
+    "floor": "The floor",
     "custom": "Custom events",
 }
-STORY: list[tuple[Actor | str, str, dict[str, Any]]] = [
+Scene = tuple[Actor | str, str, dict[str, Any]]
+WAIT, REFUSED, UNDER = "wait: ", "refused: ", "under t-1: "
+STORY: list[Scene] = [
     (ADA, "session.open", {"title": "A weekend in Lisbon", "labels": {"team": "travel"}}),
     (ADA, "session.describe", {"title": "Three days in Lisbon", "metadata": {"budget": 900}}),
     (ADA, "session.label", {"set": {"stage": "planning"}, "remove": ["team"]}),
@@ -55,6 +61,50 @@ STORY: list[tuple[Actor | str, str, dict[str, Any]]] = [
     (ADA, "session.close", {"reason": "Booked."}),
     (ADA, "session.reopen", {"reason": "One more night."}),
 ]
+TEAM: list[Scene] = [
+    ("rooms", "presence.join", {"name": "Rooms", "lease": 120}),
+    ("planner", "task.create", {"task": "t-1", "title": "Find rooms", "input": {"city": "Lisbon"}, "stall_after": 60}),
+    (
+        "planner",
+        "task.create",
+        {"task": "t-2", "title": "Book", "parent": "t-1", "needs": ["t-1"], "dedupe_key": "book"},
+    ),
+    ("rooms", "task.claim", {"task": "t-1", "lease": 300}),
+    ("rooms", UNDER + "tool.call", {"call": "t2", "tool": "search", "arguments": {"city": "Lisbon"}}),
+    ("rooms", WAIT, {"seconds": 60}),
+    ("rooms", "task.progress", {"task": "t-1", "attempt": 1, "note": "Two hotels have answered.", "share": 0.5}),
+    ("rooms", WAIT, {"seconds": 120}),
+    ("suites", "task.claim", {"task": "t-1"}),
+    ("rooms", REFUSED + "task.complete", {"task": "t-1", "attempt": 1, "output": {"room": 12}}),
+    (ADA, "signal.raise", {"signal": "s-1", "kind": "steer", "target": "task:t-1", "body": "With a view, please."}),
+    ("suites", "signal.deliver", {"signal": "s-1"}),
+    ("suites", "signal.honour", {"signal": "s-1"}),
+    ("suites", "task.release", {"task": "t-1", "attempt": 2, "reason": "My shift ends."}),
+    ("planner", "task.reroute", {"task": "t-1", "to": "rooms", "input": {"city": "Sintra"}}),
+    (ADA, "signal.raise", {"signal": "s-2", "kind": "steer", "target": "task:t-1", "body": "By the sea."}),
+    ("rooms", "task.claim", {"task": "t-1"}),
+    ("rooms", "signal.refuse", {"signal": "s-2", "reason": "Sintra lies inland."}),
+    (
+        "rooms",
+        UNDER + "approval.request",
+        {"approval": "a-1", "question": "The Tivoli at 210 €?", "within": 300, "default": "no"},
+    ),
+    (ADA, "approval.answer", {"approval": "a-1", "option": "yes", "comment": "Go ahead."}),
+    ("planner", "approval.request", {"approval": "a-2", "question": "Breakfast?", "within": 10, "default": "no"}),
+    ("planner", WAIT, {"seconds": 10}),
+    ("planner", "approval.request", {"approval": "a-3", "question": "A car?"}),
+    ("planner", "approval.withdraw", {"approval": "a-3", "reason": "There is a train."}),
+    ("rooms", "task.complete", {"task": "t-1", "attempt": 3, "output": {"hotel": "Tivoli"}}),
+    ("rooms", "task.claim", {"task": "t-2"}),
+    ("rooms", "task.fail", {"task": "t-2", "attempt": 1, "error": "The hotel's site is down.", "retryable": True}),
+    ("rooms", "task.claim", {"task": "t-2"}),
+    (ADA, "signal.raise", {"signal": "s-3", "kind": "cancel", "target": "agent:rooms", "grace": 5}),
+    (ADA, WAIT, {"seconds": 5}),
+    ("planner", "task.create", {"task": "t-3", "title": "Find a car"}),
+    ("planner", "task.cancel", {"task": "t-3", "reason": "There is a train."}),
+    (ADA, "floor.move", {"speakers": ["planner"]}),
+]
+STORY[-2:-2] = TEAM
 
 
 class Told:
@@ -66,12 +116,33 @@ class Told:
         self.led_to: dict[str, str] = {}
         self.came_from: dict[str, str] = {}
         self.events: dict[str, tuple[Event, dict[str, Any]]] = {}
-        for actor, do, data in STORY:
-            (event,) = session.do(actor, do, data)
-            self.said.setdefault(do, data)
-            self.led_to[do] = event.type
-            self.came_from[event.type] = do
-            self.events.setdefault(event.type, (event, _wire(event, session.stored[-1])))
+        for actor, step, data in STORY:
+            before = len(session.events)
+            do = _happens(session, actor, step, data)
+            events = session.events[before:]
+            if do:
+                self.said.setdefault(do, data)
+                self.led_to.setdefault(do, events[0].type)
+                self.came_from.setdefault(events[0].type, do)
+            for event in events:
+                self.events.setdefault(event.type, (event, _wire(event, session.stored[event.version - 1])))
+
+
+def _happens(session: Rehearsal, actor: Actor | str, step: str, data: dict[str, Any]) -> str:
+    """Play one step; the command that was accepted in it."""
+    if step == WAIT:
+        session.wait(data["seconds"])
+        return ""
+    if step.startswith(REFUSED):
+        session.refusal(actor, step.removeprefix(REFUSED), data)
+        return ""
+    do = step.removeprefix(UNDER)
+    command = session.command(actor, do, data)
+    if do != step:
+        task = session.state.tasks.known["t-1"]
+        command = command._replace(task=task.id, attempt=task.attempt)
+    session.execute(command)
+    return do
 
 
 def _wire(event: Event, stored: bytes) -> dict[str, Any]:
@@ -101,7 +172,7 @@ def events_page(told: Told) -> str:
         for type in (type for type in BUILT_IN if type.split(".")[0] == concept):
             model, (event, wire) = BUILT_IN[type], told.events[type]
             page += [f"### {type}", _prose(model), f"Subject `{event.data.subject()}`{_also(event)}."]
-            page[-1] += f" Written by [`{told.came_from[type]}`](commands.md#{_anchor(told.came_from[type])})."
+            page[-1] += _written_by(told, type)
             page += [_fields(model), _json(wire)]
     page += [
         "An application's own types are named `x.…` and registered with `hansard.domain.catalogue.register`, which has"
@@ -147,6 +218,13 @@ ENVELOPE = [
     ["`audience`", "who may see it: `users`, `agents`, participants' ids; absent: everyone"],
     ["`data`", "the payload, as below"],
 ]
+
+
+def _written_by(told: Told, type: str) -> str:
+    do = told.came_from.get(type)
+    if do is None or do not in COMMANDS:
+        return " Written by the gateway, in the commit of what it follows from, or when its time has come."
+    return f" Written by [`{do}`](commands.md#{_anchor(do)})."
 
 
 def _leads_to(type: str) -> str:

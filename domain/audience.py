@@ -23,8 +23,13 @@ def _normal(audience: tuple[str, ...]) -> tuple[str, ...] | None:
     return None if EVERYONE in audience else tuple(sorted(set(audience)))
 
 
-Audience = Annotated[tuple[Name, ...], Field(min_length=1, max_length=64), AfterValidator(_normal)]
+MAX_NAMES = 64
+Audience = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES), AfterValidator(_normal)]
 """`["everyone"]`, or any of `users`, `agents` and participants' ids. Normalised: everyone becomes absent."""
+
+
+KeptAudience = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES + 1), AfterValidator(_normal)]
+"""The same as it stands in events, where an author may have been added."""
 
 
 class Viewer(NamedTuple):
@@ -40,3 +45,8 @@ def visible(audience: tuple[str, ...] | None, actor: ParticipantId, viewer: View
     if audience is None or viewer.sees_all or actor == viewer.id:
         return True
     return (viewer.id in audience and viewer.id not in RESERVED) or _GROUP_OF_KIND[viewer.kind] in audience
+
+
+def including(audience: tuple[str, ...] | None, participant: ParticipantId) -> tuple[str, ...] | None:
+    """The audience, and that participant: whose message somebody else ends must hear of it."""
+    return None if audience is None else tuple(sorted({*audience, participant}))

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import document, messages, presence, sessions, tools
+from . import approvals, document, floor, messages, presence, sessions, signals, tasks, tools
 from .custom import CUSTOM_PATTERN, OpaqueData
 from .errors import Invalid
 from .model import EventData
@@ -20,6 +20,9 @@ BUILT_IN: dict[str, type[EventData]] = {
         sessions.SessionReopened,
         presence.PresenceJoined,
         presence.PresenceStatus,
+        presence.PresenceStalled,
+        presence.PresenceRecovered,
+        presence.PresenceLost,
         presence.PresenceLeft,
         messages.MessagePosted,
         messages.MessageStarted,
@@ -28,9 +31,29 @@ BUILT_IN: dict[str, type[EventData]] = {
         messages.MessageAborted,
         tools.ToolCalled,
         tools.ToolReturned,
+        tools.ToolAbandoned,
         document.StatePatched,
         document.StateMerged,
         document.StateIncremented,
+        tasks.TaskCreated,
+        tasks.TaskClaimed,
+        tasks.TaskProgressed,
+        tasks.TaskCompleted,
+        tasks.TaskFailed,
+        tasks.TaskReleased,
+        tasks.TaskCancelled,
+        tasks.TaskFenced,
+        signals.SignalRaised,
+        signals.SignalAddressed,
+        signals.SignalDelivered,
+        signals.SignalHonoured,
+        signals.SignalRefused,
+        signals.SignalExpired,
+        approvals.ApprovalRequested,
+        approvals.ApprovalAnswered,
+        approvals.ApprovalExpired,
+        approvals.ApprovalWithdrawn,
+        floor.FloorMoved,
     )
 }
 _registered: dict[str, type[EventData]] = {}

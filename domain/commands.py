@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import custom, document, messages, presence, sessions, tools
+from . import approvals, custom, document, floor, messages, presence, sessions, signals, tasks, tools
 from .catalogue import explain, payload
 from .errors import Invalid, UnknownCommand
 from .json_value import refuse_unwritable
@@ -31,6 +31,22 @@ COMMANDS: dict[str, type[CommandData]] = {
         document.PatchState,
         document.MergeState,
         document.IncrementState,
+        tasks.CreateTask,
+        tasks.ClaimTask,
+        tasks.ProgressTask,
+        tasks.CompleteTask,
+        tasks.FailTask,
+        tasks.ReleaseTask,
+        tasks.RerouteTask,
+        tasks.CancelTask,
+        signals.RaiseSignal,
+        signals.DeliverSignal,
+        signals.HonourSignal,
+        signals.RefuseSignal,
+        approvals.RequestApproval,
+        approvals.AnswerApproval,
+        approvals.WithdrawApproval,
+        floor.MoveFloor,
         custom.RecordCustom,
     )
 }

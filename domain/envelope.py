@@ -5,51 +5,24 @@ Stored form: the UTF-8 JSON of the envelope without position, session and versio
 values before `data` come from alphabets that need no escaping, so both forms are made by joining bytes.
 """
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-    create_model,
-)
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 
 from . import catalogue
-from .audience import Audience
+from .audience import KeptAudience
 from .errors import Invalid
 from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position, SessionId, Version
 from .json_value import refuse_unwritable
 from .model import Event, EventData, Fact
+from .moment import Time
 
 _MICROSECOND = 1_000_000
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def _rfc_3339(time: object) -> object:
-    # What pydantic takes for a time is more: bare numbers, for instance.
-    if isinstance(time, datetime) or (isinstance(time, str) and _RFC_3339.fullmatch(time)):
-        return time
-    raise ValueError("should be a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z")
-
-
-def _utc(time: datetime) -> datetime:
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("should be within the years 1 to 9999 in UTC") from None
-
 
 Place = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
-Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_utc)]
 
 
 class Envelope(BaseModel):
@@ -66,7 +39,7 @@ class Envelope(BaseModel):
     actor: ParticipantId
     task: Name | None = None
     cause: CommandId | None = None
-    audience: Audience | None = None
+    audience: KeptAudience | None = None
     data: dict[str, JsonValue]
 
 
@@ -84,11 +57,12 @@ def microseconds(time: datetime) -> int:
 
 def encode(id: EventId, fact: Fact, stamp: str, actor: ParticipantId, cause: CommandId | None = None) -> bytes:
     """The stored form of a decided event; `stamp` is its `timestamp`."""
+    task = f',"task":"{fact.task}"' if fact.task else ""
     cause_member = f',"cause":"{cause}"' if cause else ""
     audience = f',"audience":{orjson.dumps(fact.audience).decode()}' if fact.audience else ""
     head = (
         f'{{"id":"{id}","type":"{fact.type or fact.data.type}","time":"{stamp}","actor":"{actor}"'
-        f'{cause_member}{audience},"data":'
+        f'{task}{cause_member}{audience},"data":'
     )
     return head.encode() + fact.data.json_bytes() + b"}"
 

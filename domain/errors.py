@@ -10,6 +10,7 @@
     │   ├── Conflict       the session is not as the request expects
     │   │   ├── NoChange
     │   │   ├── StaleProducer
+    │   │   ├── Fenced
     │   │   └── SessionClosed
     │   ├── PatchFailed
     │   ├── NotFound
@@ -127,6 +128,14 @@ class StaleProducer(Conflict):
 
     code = "stale_producer"
     title = "A newer producer has taken over"
+
+
+class Fenced(Conflict):
+    """What this would go on with was taken away or stopped: a task that another holds now, a message that was ended,
+    an agent that did not honour a cancel. Stop; `extra` says how things stand."""
+
+    code = "fenced"
+    title = "This was taken from you, or stopped"
 
 
 class SessionClosed(Conflict):

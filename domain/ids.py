@@ -27,6 +27,9 @@ SessionId = Name
 ParticipantId = Name
 MessageId = Name
 CallId = Name
+TaskId = Name
+SignalId = Name
+ApprovalId = Name
 CommandId = Name
 EventId = Name
 

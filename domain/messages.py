@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
-from .audience import Audience
-from .errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
-from .ids import MessageId, ParticipantId, Version
+from .audience import Audience, including
+from .errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
+from .ids import MessageId, ParticipantId, TaskId, Version
 from .model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
 from .parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
 
@@ -138,6 +138,7 @@ class StreamDelta(_MessageCommand):
 
     do = "message.delta"
     keyed = False
+    plain = True
     index: Count
     """Counts 0, 1, 2 … within the message."""
     text: Text
@@ -167,7 +168,8 @@ class AbortMessage(_MessageCommand):
 
 
 class Message(NamedTuple):
-    """A message so far. `index` is the next delta's; the text of a closed message stands in the log alone."""
+    """A message so far. `index` is the next delta's; the text of a closed message stands in the log alone. `task` is
+    what it was begun under; `fenced` says that somebody else than its author ended it."""
 
     id: MessageId
     author: ParticipantId
@@ -177,6 +179,8 @@ class Message(NamedTuple):
     status: Literal["open", "completed", "aborted"]
     index: int = 0  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
     streamed: Streamed | None = None
+    task: TaskId | None = None
+    fenced: bool = False
 
 
 Messages = Map[str, Message]
@@ -197,18 +201,21 @@ def decide(messages: Messages, command: Command) -> Decision:
         case CompleteMessage() as data:
             return _complete(_open(messages, command, data.message), data)
         case AbortMessage() as data:
-            message = _open(messages, command, data.message)
-            return decided(
-                MessageAborted(
-                    message=message.id,
-                    parts=assemble(message.streamed),
-                    deltas=message.index,
-                    kind=message.kind,
-                    reason=data.reason,
-                ),
-                audience=message.audience,
-            )
+            fact = aborted(_open(messages, command, data.message), data.reason)
+            return Decision((fact,), (fact.data.subject(),))
     raise NotImplementedError(command.data.do)
+
+
+def aborted(message: Message, reason: str | None) -> Fact:
+    """The end of an open message, with what had been said of it. Its author hears of it, whoever ends it."""
+    data = MessageAborted(
+        message=message.id,
+        parts=assemble(message.streamed),
+        deltas=message.index,
+        kind=message.kind,
+        reason=reason,
+    )
+    return Fact(data, including(message.audience, message.author), task=message.task)
 
 
 def _post(messages: Messages, data: PostMessage) -> Decision:
@@ -234,7 +241,7 @@ def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision
     if length + len(data.text.encode()) > MAX_MESSAGE_BYTES:
         raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
     delta = MessageDelta(message=message.id, index=data.index, text=data.text, part=data.part)
-    return Decision((Fact(delta, message.audience),))
+    return Decision((Fact(delta, message.audience, None, None, message.task),))
 
 
 def _complete(message: Message, data: CompleteMessage) -> Decision:
@@ -243,16 +250,14 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
             f"Message {message.id!r} has {message.index} deltas, not {data.deltas}; send the missing ones first.",
             expected=message.index,
         )
-    return decided(
-        MessageCompleted(
-            message=message.id,
-            parts=(*assemble(message.streamed), *data.parts),
-            deltas=message.index,
-            kind=message.kind,
-            usage=data.usage,
-        ),
-        audience=message.audience,
+    completed = MessageCompleted(
+        message=message.id,
+        parts=(*assemble(message.streamed), *data.parts),
+        deltas=message.index,
+        kind=message.kind,
+        usage=data.usage,
     )
+    return Decision((Fact(completed, message.audience, task=message.task),), (completed.subject(),))
 
 
 def _refuse_known(messages: Messages, message: MessageId) -> None:
@@ -276,6 +281,8 @@ def _open(messages: Messages, command: Command, id: MessageId) -> Message:
 
 
 def _refuse_closed(message: Message) -> None:
+    if message.fenced:
+        raise Fenced(f"Message {message.id!r} was ended by somebody else; stop.", message=message.id)
     if message.status != "open":
         raise Conflict(f"Message {message.id!r} is {message.status}; start another.", status_now=message.status)
 
@@ -290,19 +297,20 @@ def evolve(messages: Messages, event: Event) -> Messages:
                 # message's end, has made superfluous.
                 return messages.set(data.message, message._replace(index=max(message.index, data.index + 1)))
             streamed = extend(message.streamed, data.part or "text", data.text)
-            id, author, kind, audience, since, status, _, _ = message
-            grown = Message(id, author, kind, audience, since, status, data.index + 1, streamed)
+            id, author, kind, audience, since, status, _, _, task, fenced = message
+            grown = Message(id, author, kind, audience, since, status, data.index + 1, streamed, task, fenced)
             return messages.set(data.message, grown)
         case MessagePosted() as data:
             posted = Message(data.message, event.actor, data.kind, event.audience, event.version, "completed")
             return messages.set(data.message, posted)
         case MessageStarted() as data:
-            started = Message(data.message, event.actor, data.kind, event.audience, event.version, "open")
-            return messages.set(data.message, started)
+            about = (data.message, event.actor, data.kind, event.audience, event.version)
+            return messages.set(data.message, Message(*about, "open", task=event.task))
         case MessageCompleted() as data:
             done = messages[data.message]._replace(status="completed", streamed=None)
             return messages.set(data.message, done)
         case MessageAborted() as data:
-            ended = messages[data.message]._replace(status="aborted", streamed=None)
-            return messages.set(data.message, ended)
+            message = messages[data.message]
+            fenced = event.actor != message.author
+            return messages.set(data.message, message._replace(status="aborted", streamed=None, fenced=fenced))
     return messages

@@ -6,11 +6,13 @@ decided and has no place yet; a `Decision` is what `decide` answers.
 """
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from .ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
+from .errors import Refused
+from .ids import CommandId, EventId, ParticipantId, Position, SessionId, TaskId, Version
 
 Kind = Literal["agent", "user", "service"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -27,6 +29,11 @@ WHOLE = BeforeValidator(_whole)
 """Stands last at a strict int: no text, no fraction, no truth value passes for a whole number."""
 Count = Annotated[int, Field(ge=0, le=2**53, strict=True), WHOLE]
 """A number that counts, exact to every JSON reader."""
+Attempt = Annotated[int, Field(ge=1, le=2**53, strict=True), WHOLE]
+"""Which claim of a task: the fencing token of all that is done under it."""
+DAY = 86_400.0
+Reason = Annotated[str, StringConstraints(max_length=2_000)]
+"""Why, for people."""
 
 
 class Actor(NamedTuple):
@@ -68,6 +75,8 @@ class CommandData(BaseModel):
     """Whether the command's id makes its first event unique; false where the payload tells repeats itself."""
     revives: ClassVar[bool] = False
     """Whether the command may be done to a session that is not open."""
+    plain: ClassVar[bool] = False
+    """Whether the command's own concept decides it alone, and nothing else follows from it."""
 
 
 class Event(NamedTuple):
@@ -94,32 +103,68 @@ class Command(NamedTuple):
     actor: Actor
     time: datetime
     data: CommandData
+    task: TaskId | None = None
+    """The task under which it is done, and which of its claims: the two come together."""
+    attempt: int | None = None
 
 
 class Fact(NamedTuple):
-    """A decided event. `type` and `subject` stand where the payload's class does not fix them (custom events)."""
+    """A decided event. `type` and `subject` stand where the payload's class does not fix them (custom events), `task`
+    where it happened under one."""
 
     data: EventData
     audience: tuple[str, ...] | None = None
     type: str | None = None
     subject: str | None = None
+    task: TaskId | None = None
 
 
 class Repeat(NamedTuple):
-    """Says that a delta has been written before: it is the event about `subject` after version `since` whose payload
-    has this `index`."""
+    """Says that what was asked for has been written before: it is the event about `subject` after version `since`,
+    the first one, or that of the delta with this `index`."""
 
     subject: str
     since: Version
-    index: int  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
+    index: int | None = None  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
 
 
 class Decision(NamedTuple):
-    """What a command comes to: facts to append, and the subjects whose heads must not have moved meanwhile."""
+    """What a command comes to: facts to append, and the subjects whose heads must not have moved meanwhile.
+
+    With a `refusal` the facts are what there is to record of it, and whoever asked is refused.
+    """
 
     facts: tuple[Fact, ...]
     reads: tuple[str, ...] = ()
     repeat: Repeat | None = None
+    refusal: Refused | None = None
+
+
+class Deadline(NamedTuple):
+    """Something that happens of itself: at `when` the gateway carries out `data` under `id`, so that it happens once.
+
+    With `silence` it is the silence of that participant that matters: it is not due before `after` seconds have
+    passed since they were last heard of, or, with `under`, since a heartbeat last said that they make progress there.
+    """
+
+    when: datetime
+    id: CommandId
+    data: CommandData
+    silence: ParticipantId | None = None
+    after: float = 0.0
+    under: TaskId | None = None
+
+
+TIMER = "hansard:"
+"""What the ids of commands begin with that the gateway's clock carries out; no client may mint such a one."""
+TIMEKEEPER = Actor("hansard", "service")
+"""The actor of what happens of itself; no participant is called so."""
+
+
+def timer_id(*parts: object) -> CommandId:
+    """The id of a command that the clock carries out: the same for the same parts, whoever makes it."""
+    id = TIMER + ":".join(map(str, parts))
+    return id if len(id) <= 128 else TIMER + sha256(id.encode()).hexdigest()
 
 
 def decided(*data: EventData, audience: tuple[str, ...] | None = None) -> Decision:

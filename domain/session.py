@@ -4,27 +4,40 @@
 
 Both are pure. The state is persistent: evolving makes a new one that shares all that did not change, so that any
 earlier state stays valid and costs nothing to keep. Each concept (sessions, presence, messages, tools, the shared
-document, custom events) is a module with a state, a `decide` and an `evolve` of its own; this one only puts them
-together.
+document, tasks, signals, approvals, the floor, custom events) is a module with a state, a `decide` and an `evolve` of
+its own; this one only puts them together: a command passes the fences, its concept decides it, and what follows from
+the facts for other concepts is added (`consequences`).
 """
 
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from . import approvals as _approvals
+from . import board as _board
 from . import custom as _custom
 from . import document as _document
+from . import floor as _floor
 from . import messages as _messages
 from . import presence as _presence
 from . import sessions
+from . import signals as _signals
 from . import tools as _tools
+from .approvals import Approvals
+from .consequences import with_consequences
 from .document import Document
-from .errors import NotFound, SessionClosed
+from .errors import Conflict, Invalid, NotFound, SessionClosed
+from .floor import Floor, has_floor, narrowed
 from .ids import SessionId, Version
-from .messages import Messages
-from .model import Command, Decision, Event
+from .messages import MessagePosted, Messages, MessageStarted
+from .model import Command, Deadline, Decision, Event, Fact
 from .presence import Presence
 from .sessions import Session
+from .signals import RaiseSignal, Signals, refuse_fenced
+from .stalls import deadlines as _stalls_deadlines
+from .stalls import decide as _decide_stall
+from .targets import addressees
+from .tasks import Tasks
 from .tools import Calls
 
 
@@ -38,6 +51,10 @@ class State(NamedTuple):
     messages: Messages = _messages.EMPTY
     tools: Calls = _tools.EMPTY
     document: Document = _document.EMPTY
+    tasks: Tasks = _board.EMPTY
+    signals: Signals = _signals.EMPTY
+    approvals: Approvals = _approvals.EMPTY
+    floor: Floor = _floor.EMPTY
     custom: None = _custom.EMPTY
 
 
@@ -47,6 +64,10 @@ CONCEPTS: dict[str, ModuleType] = {
     "messages": _messages,
     "tools": _tools,
     "document": _document,
+    "tasks": _board,
+    "signals": _signals,
+    "approvals": _approvals,
+    "floor": _floor,
     "custom": _custom,
 }
 _CONCEPT_OF_TYPE = {
@@ -55,12 +76,17 @@ _CONCEPT_OF_TYPE = {
     "message": "messages",
     "tool": "tools",
     "state": "document",
+    "task": "tasks",
+    "signal": "signals",
+    "approval": "approvals",
+    "floor": "floor",
 }
 
 _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
     family: (State._fields.index(concept), CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
 }
 """By the first word of an event's type: where in a State its concept stands, and how that is folded."""
+_TASKS = State._fields.index("tasks")
 
 
 def decide(state: State, command: Command) -> Decision:
@@ -70,8 +96,57 @@ def decide(state: State, command: Command) -> Decision:
         raise _not_open(state, command)
     if state.session.status == "none" and data.do != "session.open":
         raise _not_open(state, command)
-    decision: Decision = CONCEPTS[data.concept].decide(getattr(state, data.concept), command)
+    if state.signals.fenced:
+        refuse_fenced(state.signals, command)
+    if command.task is not None:
+        stale = _under(state, command)
+        if stale is not None:
+            return stale
+    decision = _by_concept(state, command)
+    facts = decision.facts
+    if not facts or (data.plain and facts[0].task is None and command.task is None) or decision.refusal is not None:
+        return decision
+    return _completed(state, command, decision)
+
+
+def _by_concept(state: State, command: Command) -> Decision:
+    concept, data = command.data.concept, command.data
+    if concept == "stalls":
+        return _decide_stall(state.presence, state.tasks, command)
+    if isinstance(data, RaiseSignal):
+        return _signals.decide(state.signals, command, addressees(state, data))
+    decision: Decision = CONCEPTS[concept].decide(getattr(state, concept), command)
     return decision
+
+
+def _under(state: State, command: Command) -> Decision | None:
+    """The refusal of a command that names a task which its actor does not hold, or another than its message's."""
+    if command.task is None or command.attempt is None:
+        raise Invalid("A command under a task names both the task and its attempt.")
+    stale = _board.fence(state.tasks, command, command.task, command.attempt)
+    message = state.messages.get(getattr(command.data, "message", None) or "")
+    if stale is None and message is not None and message.task not in (None, command.task):
+        raise Conflict(f"Message {message.id!r} was begun under task {message.task!r}, not {command.task!r}.")
+    return stale
+
+
+def _completed(state: State, command: Command, decision: Decision) -> Decision:
+    """The decision with its facts under the command's task and within the floor, and with what follows from them."""
+    facts = decision.facts
+    if command.task is not None:
+        facts = tuple([fact if fact.task else fact._replace(task=command.task) for fact in facts])
+    if not has_floor(state.floor, command.actor):
+        facts = tuple([_within_floor(state, fact) for fact in facts])
+    facts = with_consequences(state, command.actor, facts)
+    under = () if command.task is None else (f"task:{command.task}",)
+    further = [fact.data.subject() for fact in facts[len(decision.facts) :]]
+    return decision._replace(facts=facts, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))
+
+
+def _within_floor(state: State, fact: Fact) -> Fact:
+    if isinstance(fact.data, MessagePosted | MessageStarted):
+        return fact._replace(audience=narrowed(fact.audience, state.presence))
+    return fact
 
 
 def _not_open(state: State, command: Command) -> NotFound | SessionClosed:
@@ -86,9 +161,11 @@ def evolve(state: State, event: Event) -> State:
     if found is None:
         return state._replace(version=event.version)
     place, evolve_concept = found
-    members = list(state)  # and not _replace, which takes three times as long
+    members: list[Any] = list(state)  # and not _replace, which takes three times as long
     members[1] = event.version
     members[place] = evolve_concept(members[place], event)
+    if event.task is not None:
+        members[_TASKS] = _board.touched(members[_TASKS], event)
     return State._make(members)
 
 
@@ -97,3 +174,16 @@ def fold(state: State, events: Iterable[Event]) -> State:
     for event in events:
         state = evolve(state, event)
     return state
+
+
+def deadlines(state: State) -> list[Deadline]:
+    """What happens of itself in a session if nothing else does; nothing does in one that is closed."""
+    if state.session.status != "open":
+        return []
+    return [
+        *_presence.deadlines(state.presence),
+        *_board.deadlines(state.tasks),
+        *_stalls_deadlines(state.presence, state.tasks),
+        *_signals.deadlines(state.signals),
+        *_approvals.deadlines(state.approvals),
+    ]

@@ -10,11 +10,10 @@ from pydantic import Field, JsonValue, StringConstraints
 
 from .errors import Conflict, NoChange
 from .merge_patch import merge
-from .model import Command, CommandData, Decision, Event, EventData, JsonObject, decided
+from .model import Command, CommandData, Decision, Event, EventData, JsonObject, Reason, decided
 
 SUBJECT = "session"
 Title = Annotated[str, StringConstraints(max_length=500)]
-Reason = Annotated[str, StringConstraints(max_length=2_000)]
 LabelName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 LabelValue = Annotated[str, StringConstraints(max_length=256)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]

@@ -1,14 +1,14 @@
-"""Tool calls: called, then returned, with a result or an error."""
+"""Tool calls: called, then returned, with a result or an error; or abandoned, when nobody waits for it any more."""
 
 from typing import Annotated, ClassVar, NamedTuple
 
 from immutables import Map
 from pydantic import JsonValue, StringConstraints
 
-from .audience import Audience
-from .errors import Conflict, Forbidden, NotFound
-from .ids import CallId, MessageId, Name, ParticipantId, Version
-from .model import Command, CommandData, Decision, Event, EventData, decided
+from .audience import Audience, including
+from .errors import Conflict, Fenced, Forbidden, NotFound
+from .ids import CallId, MessageId, Name, ParticipantId, TaskId, Version
+from .model import Command, CommandData, Decision, Event, EventData, Fact, Reason, decided
 
 ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
@@ -43,6 +43,14 @@ class ToolReturned(_ToolEvent):
     """Why it failed."""
 
 
+class ToolAbandoned(_ToolEvent):
+    """Whoever called was lost or stopped: what the call returns will not be known."""
+
+    type = "tool.abandoned"
+    reason: Reason | None = None
+    """For people."""
+
+
 class _ToolCommand(CommandData):
     concept: ClassVar[str] = "tools"
     call: CallId
@@ -74,7 +82,7 @@ class ReturnTool(_ToolCommand):
 
 
 class Call(NamedTuple):
-    """A tool call; `open` until it returned."""
+    """A tool call; `open` until it returned or was `abandoned`. `task` is what it was made under."""
 
     id: CallId
     caller: ParticipantId
@@ -82,6 +90,8 @@ class Call(NamedTuple):
     audience: tuple[str, ...] | None
     since: Version
     open: bool
+    task: TaskId | None = None
+    abandoned: bool = False
 
 
 Calls = Map[str, Call]
@@ -98,8 +108,14 @@ def decide(calls: Calls, command: Command) -> Decision:
             return decided(called, audience=data.audience)
         case ReturnTool() as data:
             call = _open(calls, command, data.call)
-            return decided(ToolReturned(call=call.id, result=data.result, error=data.error), audience=call.audience)
+            returned = ToolReturned(call=call.id, result=data.result, error=data.error)
+            return Decision((Fact(returned, call.audience, task=call.task),), (returned.subject(),))
     raise NotImplementedError(command.data.do)
+
+
+def abandoned(call: Call, reason: str | None) -> Fact:
+    """The end of an open call that nobody waits for. Its caller hears of it."""
+    return Fact(ToolAbandoned(call=call.id, reason=reason), including(call.audience, call.caller), task=call.task)
 
 
 def _open(calls: Calls, command: Command, id: CallId) -> Call:
@@ -108,6 +124,8 @@ def _open(calls: Calls, command: Command, id: CallId) -> Call:
         raise NotFound(f"There is no tool call {id!r}.")
     if call.caller != command.actor.id:
         raise Forbidden(f"Tool call {id!r} is {call.caller!r}'s; only the caller may return it.")
+    if call.abandoned:
+        raise Fenced(f"Tool call {id!r} was abandoned; stop.", call=id)
     if not call.open:
         raise Conflict(f"Tool call {id!r} has returned.")
     return call
@@ -117,8 +135,10 @@ def evolve(calls: Calls, event: Event) -> Calls:
     """Fold one event."""
     match event.data:
         case ToolCalled() as data:
-            call = Call(data.call, event.actor, data.tool, event.audience, event.version, True)
+            call = Call(data.call, event.actor, data.tool, event.audience, event.version, True, event.task)
             return calls.set(data.call, call)
         case ToolReturned() as data:
             return calls.set(data.call, calls[data.call]._replace(open=False))
+        case ToolAbandoned() as data:
+            return calls.set(data.call, calls[data.call]._replace(open=False, abandoned=True))
     return calls

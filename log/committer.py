@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 
-from ..domain.errors import HansardError, LogError, LogFailed, LogUnreadable
+from ..domain.errors import Fenced, HansardError, LogError, LogFailed, LogUnreadable
 from ..domain.ids import Position, SessionId
 from ..domain.model import Repeat
 from ..domain.session import State
@@ -88,14 +88,14 @@ class Committer:
     async def run(self) -> None:
         """Write until closed. Fails everything that waits if it ends in any other way."""
         try:
-            while self._closed is None or self._queue or self._looks:
+            while self._closed is None or self._queue or self._looks or self._tasks:
                 self._wake.clear()
                 if self._looks:
                     await self._look()
                 if not await self._commit_next() and (self._closed is None or self._queue):
                     await self._wake.wait()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+                elif self._tasks:
+                    await asyncio.wait(self._tasks)
         finally:
             self._end()
 
@@ -214,6 +214,8 @@ class Committer:
         self._queue.put_back(plan.later)
         for request, result in plan.accepted:
             request.accept(result)
+        for request, refusal in plan.fenced:
+            request.refuse(refusal)
         unclear = []
         for request, refusal in plan.refused:
             if request.key is None:
@@ -226,17 +228,21 @@ class Committer:
     async def _look_up(
         self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, HansardError]]
     ) -> None:
-        """Answer by what the log has: a repeated delta with its place; a refused request with its first result, if it
-        had been accepted before. Later batches do not wait for this."""
+        """Answer by what the log has: what was written before, with its place; a refused request with its first result,
+        if it had been accepted before. Later batches do not wait for this."""
         try:
             first = await repeats.find_first_results(self._engine, [request for request, _ in refused])
             for request, refusal in refused:
                 if id(request) in first:
                     request.accept(first[id(request)])
+                elif isinstance(refusal, Fenced) and isinstance(request, Execute) and not request.fresh:
+                    request.fresh = True
+                    self._queue.put_back([request])
+                    self._wake.set()
                 else:
                     request.refuse(refusal)
             for request, repeat in found:
-                request.accept(await repeats.find_delta(self._engine, request.sessions[0], repeat))
+                request.accept(await repeats.find_earlier(self._engine, request.sessions[0], repeat))
         except Exception as error:
             failure = error if isinstance(error, HansardError) else _fault("Looking up a repeat", error)
             for request, _ in (*refused, *found):

@@ -33,6 +33,7 @@ class Known(NamedTuple):
 class Plan:
     """One batch in the making, and what becomes of each request in it.
 
+    `fenced` are refused as well, and that is on record: they are told when it has been written.
     `later` are requests that cannot be judged before this batch is in the log, and those behind them in their
     sessions: requests of one session keep their order.
     """
@@ -41,6 +42,7 @@ class Plan:
         self.batch = Batch(after, [], {}, {}, {})
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, HansardError]] = []
+        self.fenced: list[tuple[Request, HansardError]] = []
         self.repeats: list[tuple[Request, Repeat]] = []
         self.later: list[Request] = []
         self._known = known
@@ -112,7 +114,10 @@ class Plan:
             self._advance(command.session, producer)
             return
         first, version = len(self.batch.records), state.version
-        key = command.id if producer is None and command.data.keyed else None
+        refusal = decision.refusal
+        if refusal is not None and request.key is not None and not request.fresh:
+            raise refusal
+        key = request.key[1] if request.key is not None and refusal is None else None
         drafts: list[Draft] = []
         for fact in decision.facts:
             draft, state = self._draft(state, command, fact, key, Position(self.batch.after + first + len(drafts) + 1))
@@ -122,6 +127,9 @@ class Plan:
             version = Version(version + 1)
             self._place(command.session, version, draft)
         self._states[command.session] = state
+        if refusal is not None:
+            self.fenced.append((request, refusal))
+            return
         self._accept(request, first)
         self._advance(command.session, producer)
 
@@ -135,7 +143,7 @@ class Plan:
         cause = command.id if command.data.keyed else None
         stored = encode(id, fact, stamp, actor, cause)
         version = Version(state.version + 1)
-        event = Event(position, state.id, version, id, type, command.time, actor, data, None, cause, fact.audience)
+        event = Event(position, state.id, version, id, type, command.time, actor, data, fact.task, cause, fact.audience)
         draft = Draft(type, fact.subject or data.subject(), stored, micros, key, data.also())
         return draft, evolve(state, event)
 

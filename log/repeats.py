@@ -1,6 +1,7 @@
 """Recognising what has been written before, by reading it back. All of this is off the fast path."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import orjson
 
@@ -42,14 +43,26 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
             start = first.version if append.first_version is None else append.first_version
             together += await engine.read_session(append.session, start - 1, len(append.drafts))
     else:
-        following = await engine.read_session(first.session, first.version - 1, 16)
-        together = [record for record in following if _members(record).get("cause") == first.key]
+        together = await _caused(engine, first)
     versions = tuple(record.version for record in together)
     return Appended(versions, tuple(record.position for record in together), repeated=True)
 
 
-async def find_delta(engine: Engine, session: SessionId, repeat: Repeat) -> Appended:
-    """The place of a delta that was written before."""
+async def _caused(engine: Engine, first: Record) -> list[Record]:
+    """The first event of a command, and those that follow it by the same command."""
+    together: list[Record] = []
+    after = first.version - 1
+    while page := await engine.read_session(first.session, after, 16):
+        caused = list(takewhile(lambda record: _members(record).get("cause") == first.key, page))
+        together += caused
+        if len(caused) < len(page):
+            break
+        after = page[-1].version
+    return together
+
+
+async def find_earlier(engine: Engine, session: SessionId, repeat: Repeat) -> Appended:
+    """The place of what was written before: a delta, a task of the same key, an answer."""
     after = repeat.since
     while page := await engine.read_session(session, after, PAGE):
         for record in page:

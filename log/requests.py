@@ -62,6 +62,8 @@ class Execute(Request):
     command: Command
     expect: Mapping[str, Version] = field(default_factory=dict)
     producer: Producer | None = None
+    fresh: bool = field(default=False, init=False)
+    """Whether the log was searched for a first result, in vain: only then a refusal may be put on record."""
 
     @property
     def sessions(self) -> tuple[SessionId, ...]:

@@ -6,7 +6,7 @@
 
 It keeps what a log keeps (stored bytes, dense versions, keys, and so the first result of a repeated command), and
 folds only what it has read back from the bytes. It has neither clock nor chance: the same commands make the same
-events.
+events. Each command takes a second; `wait` lets more of them pass, in which nothing is heard of anyone.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,10 @@ from typing import Any
 
 from ..domain.commands import parse_command
 from ..domain.envelope import decode, encode, timestamp
-from ..domain.errors import Refused
-from ..domain.ids import Position, SessionId, Version
-from ..domain.model import Actor, Command, Event, Fact, Repeat
-from ..domain.session import State, decide, evolve
+from ..domain.errors import Fenced, Refused
+from ..domain.ids import Position, SessionId, TaskId, Version
+from ..domain.model import TIMEKEEPER, Actor, Command, Event, Fact, Repeat
+from ..domain.session import State, deadlines, decide, evolve
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,15 +31,34 @@ class Rehearsal:
         self.stored: list[bytes] = []
         self._first: dict[str, tuple[Event, ...]] = {}
         self._commands = 0
+        self._time = START
         if opened:
             self.do(Actor("director", "user"), "session.open")
 
     def do(self, actor: Actor | str, do: str, data: Any = None, /, **fields: Any) -> tuple[Event, ...]:
         """Carry out a command, whose payload is `data` or the fields; an actor given by name is an agent.
 
-        Returns the events that it led to. Raises what the rules raise; then nothing has happened.
+        Returns the events that it led to. Raises what the rules raise; then nothing has happened, unless they say that
+        the refusal itself is recorded.
         """
         return self.execute(self.command(actor, do, fields if data is None else data))
+
+    def under(
+        self, task: TaskId, attempt: int, actor: Actor | str, do: str, data: Any = None, /, **fields: Any
+    ) -> tuple[Event, ...]:
+        """Carry out a command under a task."""
+        command = self.command(actor, do, fields if data is None else data)
+        return self.execute(command._replace(task=task, attempt=attempt))
+
+    def wait(self, seconds: float) -> tuple[Event, ...]:
+        """Let time pass in which nothing comes from anyone; what falls due happens then. Returns the events of that."""
+        end, before = self._time + timedelta(seconds=seconds), len(self.events)
+        while due := [each for each in deadlines(self.state) if each.when <= end]:
+            first = min(due, key=lambda each: (each.when, each.id))
+            self._time = max(self._time, first.when)
+            self.execute(Command(first.id, self.state.id, TIMEKEEPER, self._time, first.data))
+        self._time = end
+        return tuple(self.events[before:])
 
     def refusal(self, actor: Actor | str, do: str, data: Any = None, /, **fields: Any) -> Refused:
         """The refusal that a command meets. Raises AssertionError when it is accepted."""
@@ -47,7 +66,8 @@ class Rehearsal:
         try:
             events = self.do(actor, do, data, **fields)
         except Refused as refusal:
-            assert self.state is before
+            if self.state is not before and not isinstance(refusal, Fenced):
+                raise AssertionError(f"{do} was refused, and changed the session") from refusal
             return refusal
         raise AssertionError(f"{do} was accepted: {events}")
 
@@ -55,8 +75,8 @@ class Rehearsal:
         """A command with the next id and the next second."""
         self._commands += 1
         actor = Actor(actor, "agent") if isinstance(actor, str) else actor
-        time = START + timedelta(seconds=self._commands)
-        return Command(f"c-{self._commands}", self.state.id, actor, time, parse_command(do, data))
+        self._time += timedelta(seconds=1)
+        return Command(f"c-{self._commands}", self.state.id, actor, self._time, parse_command(do, data))
 
     def execute(self, command: Command) -> tuple[Event, ...]:
         """Carry out a command as a log would: a repeated one is answered with the events of the first time."""
@@ -66,6 +86,8 @@ class Rehearsal:
         if decision.repeat is not None:
             return (self._repeated(decision.repeat),)
         events = tuple(self._append(command, fact) for fact in decision.facts)
+        if decision.refusal is not None:
+            raise decision.refusal
         if command.data.keyed:
             self._first[command.id] = events
         return events

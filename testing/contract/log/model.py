@@ -63,7 +63,7 @@ class _Session:
     events: dict[int, tuple[str, str]] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    deltas: dict[tuple[str, int], int] = field(default_factory=dict)
+    deltas: dict[tuple[str, int | None], int] = field(default_factory=dict)
     producers: dict[str, ProducerMark] = field(default_factory=dict)
 
     def places(self, start: int, number: int) -> tuple[int, ...]:

@@ -40,8 +40,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "session.label": {"set": {"a": "b"}, "remove": ["c"]},
     "session.close": {"reason": "r"},
     "session.reopen": {"reason": "r"},
-    "presence.join": {"name": "n", "about": {"a": [1]}},
-    "presence.status": {"status": "idle", "activity": "a"},
+    "presence.join": {"name": "n", "about": {"a": [1]}, "lease": 30},
+    "presence.status": {"status": "waiting-for-tool", "activity": "a", "until": "2026-01-01T00:05:00Z"},
     "presence.leave": {"reason": "r"},
     "message.post": {"message": "m9", "parts": [{"kind": "text", "text": "t"}], "reply_to": "m1"},
     "message.start": {"message": "m9", "kind": "progress", "audience": ["users"]},
@@ -53,6 +53,27 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "state.patch": {"patch": [{"op": "add", "path": "/a", "value": 1}], "if_version": 9, "if_unchanged": {"/a": 9}},
     "state.merge": {"patch": {"a": {"b": None}}},
     "state.increment": {"path": "/n", "by": 1},
+    "task.create": {
+        "task": "t9", "title": "t", "input": {"a": 1}, "parent": "t2", "needs": ["t2"], "dedupe_key": "k",
+        "assignee": "ada", "stall_after": 60.5,
+    },
+    "task.claim": {"task": "t2", "lease": 30},
+    "task.progress": {"task": "t1", "attempt": 1, "note": "n", "share": 0.5},
+    "task.complete": {"task": "t1", "attempt": 1, "output": [1]},
+    "task.fail": {"task": "t1", "attempt": 1, "error": "e", "retryable": True},
+    "task.release": {"task": "t1", "attempt": 1, "reason": "r"},
+    "task.reroute": {"task": "t1", "to": "ada", "input": {"a": 1}, "reason": "r"},
+    "task.cancel": {"task": "t1", "reason": "r"},
+    "signal.raise": {"signal": "s9", "kind": "reroute", "target": "task:t1", "body": {"a": 1}, "to": "ada", "grace": 0},
+    "signal.deliver": {"signal": "s1"},
+    "signal.honour": {"signal": "s1", "reason": "r"},
+    "signal.refuse": {"signal": "s1", "reason": "r"},
+    "approval.request": {
+        "approval": "a9", "question": "q", "options": ["a", "b"], "of": ["ada"], "within": 9.5, "default": "a",
+    },
+    "approval.answer": {"approval": "a1", "option": "yes", "comment": "c"},
+    "approval.withdraw": {"approval": "a1", "reason": "r"},
+    "floor.move": {"speakers": ["ada"]},
     "custom.record": {"type": "x.note", "data": {"a": 1}, "about": "b", "audience": ["users"]},
 }  # fmt: skip
 
@@ -62,6 +83,12 @@ def begun() -> Rehearsal:
     session = Rehearsal()
     session.do("ada", "message.start", message="m1")
     session.do("ada", "tool.call", call="t1", tool="search")
+    session.do("ada", "presence.join")
+    for task in ("t1", "t2"):
+        session.do("ada", "task.create", task=task, title="t")
+    session.do("ada", "task.claim", task="t1")
+    session.do("ada", "signal.raise", signal="s1", kind="pause", target="agent:ada")
+    session.do("ada", "approval.request", approval="a1", question="q", of=["ada"])
     return session
 
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.domain.errors import Refused
+from hansard.domain.errors import Fenced, Refused
 from hansard.domain.ids import Version
 from hansard.domain.model import Actor, Command, Event
-from hansard.domain.session import State, decide, evolve, fold
+from hansard.domain.session import State, deadlines, decide, evolve, fold
 from hansard.testing.rehearsal import Rehearsal
 
 ACTORS = [Actor("ada", "user"), Actor("hotels", "agent"), Actor("flights", "agent")]
@@ -21,12 +21,14 @@ NEXT = -1
 
 
 class Step(NamedTuple):
-    """One command of a script. Without an actor, it is done by whom the message or call is of; a delta of index NEXT
-    gets the index that its message expects."""
+    """One command of a script. Without an actor, it is done by whom the message, call or task is of; a delta of index
+    NEXT gets the index that its message expects, and attempt NEXT is the task's latest. `under` is the task that it
+    names, by an attempt so many before its latest. A step called `wait` lets time pass instead."""
 
     actor: Actor | None
     do: str
     data: dict[str, Any]
+    under: tuple[str, int] | None = None
 
 
 text = st.text(max_size=8)
@@ -71,12 +73,21 @@ odd_operations = st.fixed_dictionaries({"op": st.sampled_from(["add", "move", "t
 guards = {"if_version": versions, "if_unchanged": st.dictionaries(paths, versions, max_size=2)}
 
 
+tasks = st.sampled_from(["k1", "k2", "k3"])
+attempts = st.sampled_from([NEXT, NEXT, NEXT, 1, 2])
+signals = st.sampled_from(["s1", "s2"])
+approvals = st.sampled_from(["a1", "a2"])
+targets = st.sampled_from(["session", "agent:hotels", "agent:flights", "task:k1", "task:k2", "message:m1"])
+names = st.sampled_from([actor.id for actor in ACTORS])
+under = st.sampled_from([None, None, ("k1", 0), ("k1", 0), ("k2", 0), ("k1", 1)])
+
+
 def step(
     do: str, optional: dict[str, Any] | None = None, /, **required: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Step]:
     """Commands called `do` by anyone, with these members."""
     data = st.fixed_dictionaries(required, optional=optional or {})
-    return st.builds(Step, st.sampled_from([None, None, *ACTORS]), st.just(do), data)
+    return st.builds(Step, st.sampled_from([None, None, *ACTORS]), st.just(do), data, under)
 
 
 starts = step("message.start", {"audience": audiences, "reply_to": messages}, message=messages)
@@ -113,8 +124,50 @@ lives = st.one_of(
     step("presence.leave", {"reason": text}),
     step("custom.record", {"about": calls, "audience": audiences}, type=st.just("x.note"), data=objects),
 )
+work = st.one_of(
+    step(
+        "task.create",
+        {
+            "parent": tasks,
+            "needs": st.lists(tasks, max_size=2),
+            "dedupe_key": tasks,
+            "assignee": names,
+            "stall_after": st.just(20),
+        },
+        task=tasks,
+        title=st.just("T"),
+    ),
+    *[step("task.claim", {"lease": st.sampled_from([5, 30])}, task=tasks)] * 3,
+    step("task.progress", {"note": text}, task=tasks, attempt=attempts, share=st.just(0.5)),
+    step("task.complete", {"output": json}, task=tasks, attempt=attempts),
+    step("task.fail", {"retryable": st.booleans()}, task=tasks, attempt=attempts, error=text),
+    step("task.release", {"reason": text}, task=tasks, attempt=attempts),
+    step("task.reroute", {"to": names, "input": json}, task=tasks),
+    step("task.cancel", task=tasks),
+)
+interruptions = st.one_of(
+    *[
+        step(
+            "signal.raise",
+            {"grace": st.sampled_from([0, 3, 30])},
+            signal=signals,
+            kind=st.sampled_from(["cancel", "pause"]),
+            target=targets,
+        )
+    ]
+    * 2,
+    step("signal.raise", {"to": names}, signal=signals, kind=st.just("reroute"), target=targets, body=json),
+    step("signal.deliver", signal=signals),
+    *[step("signal.honour", signal=signals)] * 2,
+    step("signal.refuse", signal=signals),
+    step("approval.request", {"within": st.sampled_from([5, 50])}, approval=approvals, question=some_text),
+    step("approval.answer", approval=approvals, option=st.sampled_from(["yes", "no", "maybe"])),
+    step("approval.withdraw", approval=approvals),
+    step("floor.move", {"speakers": st.lists(names, max_size=2)}),
+)
+waits = st.builds(Step, st.none(), st.just("wait"), st.fixed_dictionaries({"seconds": st.sampled_from([1, 5, 20, 40])}))
 ends = st.one_of(step("session.close"), *[step("session.reopen")] * 3)
-steps = st.one_of(*[conversation] * 4, *[changes] * 3, *[lives] * 2, ends)
+steps = st.one_of(*[conversation] * 4, *[changes] * 3, *[lives] * 2, *[work] * 4, *[interruptions] * 2, waits, ends)
 scripts = st.lists(steps, min_size=5, max_size=30)
 
 
@@ -132,11 +185,14 @@ def play(session: Rehearsal, script: list[Step]) -> list[Played]:
     accepted = []
     for step in script:
         before = session.state
+        if step.do == "wait":
+            session.wait(step.data["seconds"])
+            continue
         try:
             command = meant(session, step)
             events = session.execute(command)
-        except Refused:
-            assert session.state is before
+        except Refused as refusal:
+            assert session.state is before or isinstance(refusal, Fenced)  # noqa: PT017
         else:
             accepted.append(Played(before, command, events, session.state))
     return accepted
@@ -146,10 +202,14 @@ def begun() -> Rehearsal:
     """A session with something in it to go on with."""
     session = Rehearsal()
     for actor in ACTORS:
-        session.do(actor, "presence.join")
+        session.do(actor, "presence.join", lease=30)
     session.do("hotels", "message.start", message="m1", audience=["users"])
     session.do("hotels", "tool.call", call="t1", tool="search")
     session.do("flights", "state.merge", patch={"a": {"a": 1, "b": [1, {"a": 2}]}, "b": [0, 1]})
+    session.do("ada", "task.create", task="k1", title="T", stall_after=20)
+    session.do("ada", "task.create", task="k2", title="T", parent="k1")
+    session.do("flights", "task.claim", task="k1")
+    session.under("k1", 1, "flights", "message.start", message="m2")
     return session
 
 
@@ -157,12 +217,20 @@ def meant(session: Rehearsal, step: Step) -> Command:
     """The command that a step means as things stand."""
     message = session.state.messages.get(step.data.get("message", ""))
     call = session.state.tools.get(step.data.get("call", ""))
-    owner = call.caller if call else message.author if message else "ada"
+    task = session.state.tasks.known.get(step.data.get("task") or (step.under or [""])[0])
+    owner = call.caller if call else message.author if message else (task and task.owner) or "ada"
     actor = step.actor or next(actor for actor in ACTORS if actor.id == owner)
     data = step.data
     if data.get("index") == NEXT:
         data = {**data, "index": 0 if message is None else message.index}
-    return session.command(actor, step.do, data)
+    if data.get("attempt") == NEXT:
+        data = {**data, "attempt": max(1, task.attempt) if task else 1}
+    command = session.command(actor, step.do, data)
+    if step.under is None:
+        return command
+    name, before = step.under
+    named = session.state.tasks.known.get(name)
+    return command._replace(task=name, attempt=max(1, named.attempt - before) if named else 1)
 
 
 @given(scripts)
@@ -243,6 +311,47 @@ def test_a_decision_that_is_overtaken_elsewhere_still_folds(script: list[Step], 
             }
             if written & set(decision.reads):
                 session.state = kept
+    state = session.state
     for fact in decision.facts:
         event = Event(*session.events[-1][:4], fact.type or fact.data.type, command.time, command.actor.id, fact.data)
-        fold(session.state, [event._replace(version=Version(session.state.version + 1), audience=fact.audience)])
+        version = Version(state.version + 1)
+        state = fold(state, [event._replace(version=version, task=fact.task, audience=fact.audience)])
+
+
+@given(scripts)
+@settings(max_examples=150)
+def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
+    """What is open belongs to a claim that holds, and a task is held by one who was not lost."""
+    session = begun()
+    for each in script:
+        play(session, [each])
+        state = session.state
+        held = {id: task for id, task in state.tasks.known.items() if task.owner}
+        assert set(held) == set(state.tasks.claimed)
+        opened = [message for message in state.messages.values() if message.status == "open"]
+        assert all(message.task is None or held[message.task].owner == message.author for message in opened)
+        assert all(call.task in (None, *held) for call in state.tools.values() if call.open)
+        assert {id for id, signal in state.signals.known.items() if signal.status == "open"} == set(state.signals.open)
+        assert {id for id, each in state.approvals.known.items() if each.status == "open"} == set(state.approvals.open)
+        assert all(state.signals.known[signal].status == "expired" for signal in state.signals.fenced.values())
+        parts = [task for task in state.tasks.known.values() if task.parent]
+        assert all(
+            each.status != "open" for each in parts if state.tasks.known[each.parent or ""].status == "cancelled"
+        )
+        stalled = [each for each in state.presence.values() if each.stalled]
+        assert all(each.present and held[each.stalled or ""].owner == each.id for each in stalled)
+
+
+@given(scripts)
+@settings(max_examples=100)
+def test_what_falls_due_happens_once_and_is_over_then(script: list[Step]) -> None:
+    session = begun()
+    play(session, script)
+    if session.state.session.status == "open":
+        session.wait(10_000)
+        assert not any(each.present for each in session.state.presence.values())
+        assert not session.state.tasks.claimed
+        assert not deadlines(session.state)
+    timed = [event.cause for event in session.events if event.actor == "hansard"]
+    firsts = [cause for cause, before in zip(timed, [None, *timed], strict=False) if cause != before]
+    assert len(firsts) == len(set(firsts))
