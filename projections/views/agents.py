@@ -11,7 +11,17 @@ from pydantic import BaseModel
 
 from ...domain.messages import MessageDelta
 from ...domain.model import EventData, Kind
-from ...domain.presence import Participant, PresenceJoined, PresenceLeft, PresenceStatus, Status, evolve
+from ...domain.presence import (
+    Participant,
+    PresenceJoined,
+    PresenceLeft,
+    PresenceLost,
+    PresenceRecovered,
+    PresenceStalled,
+    PresenceStatus,
+    Status,
+    evolve,
+)
 from ..document import DocProjection
 from ..meta import Meta
 
@@ -35,6 +45,16 @@ class Agent(BaseModel):
     activity: str | None
     since: int
     """The version of the transition by which it came to be as it is."""
+    at: datetime
+    """When it last showed itself, by what it said of itself."""
+    joined: int
+    """The version in which it came."""
+    lease: float
+    """Seconds of silence after which it is lost."""
+    until: datetime | None = None
+    """Until when it expects to wait."""
+    stalled: str | None = None
+    """The task for which it shows nothing."""
     evidence: Evidence
     """That transition."""
     reason: str | None = None
@@ -49,6 +69,7 @@ class Agents(BaseModel):
     agents: dict[str, Agent] = {}
 
 
+Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
 agents = DocProjection("agents", Agents)
 agents.handlers.pass_over(MessageDelta)
 
@@ -60,13 +81,13 @@ def _(doc: Agents, event: EventData, meta: Meta) -> None:
 
 
 @agents.on
-def _(doc: Agents, event: PresenceJoined | PresenceStatus | PresenceLeft, meta: Meta) -> None:
+def _(doc: Agents, event: Transition, meta: Meta) -> None:
     id, known = event.participant, doc.agents.get(event.participant)
     before = Map[str, Participant]() if known is None else Map({id: _participant(known)})
     now = evolve(before, meta.event(event))[id]
     evidence = _evidence(meta)
     last = evidence if known is None or meta.actor == id else known.last
-    reason = event.reason if isinstance(event, PresenceLeft) else None
+    reason = getattr(event, "reason", None)
     doc.agents[id] = Agent(**_fields(now), evidence=evidence, reason=reason, last=last)
 
 

@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("HANSARD_TEST_EXAMPLES", "10")
 
 
+@pytest.mark.timeout(180)  # it works through every command
 async def test_schemathesis_finds_nothing(serve: Callable[..., Awaitable[Any]], tmp_path: Path) -> None:
     gateway = await serve()
     arguments = ["run", f"{gateway.url}/openapi.json", "--max-examples", EXAMPLES, "--no-color"]

@@ -8,7 +8,14 @@ from hansard.domain.document import StateIncremented, StateMerged
 from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
 from hansard.domain.model import Event, EventData
 from hansard.domain.parts import TextPart
-from hansard.domain.presence import Participant, PresenceJoined, PresenceLeft, PresenceStatus
+from hansard.domain.presence import (
+    Participant,
+    PresenceJoined,
+    PresenceLeft,
+    PresenceLost,
+    PresenceStalled,
+    PresenceStatus,
+)
 from hansard.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
 from hansard.domain.tools import ToolCalled, ToolReturned
 from hansard.projections import fold
@@ -142,6 +149,9 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
         status="working",
         activity="Looking for rooms",
         since=2,
+        at=at(2),
+        joined=1,
+        lease=15,
         evidence=Evidence(type="presence.status", version=2, time=at(2)),
         last=Evidence(type="message.posted", version=3, time=at(3)),
     )
@@ -150,6 +160,11 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
     gone = event(PresenceLeft(participant="hotels", reason="Done."), version=5, time=at(5))
     left = fold(agents, [*events, hidden, gone])["s-1"].agents["hotels"]
     assert (left.present, left.status, left.reason, left.since) == (False, "idle", "Done.", 5)
+    stall = event(PresenceStalled(participant="hotels", task="t-1", after=60, reason="Nothing came."), version=5)
+    stalled = fold(agents, [*events, hidden, stall._replace(actor="hansard")])["s-1"].agents["hotels"]
+    assert (stalled.stalled, stalled.reason, stalled.last.version) == ("t-1", "Nothing came.", 3)
+    lost = event(PresenceLost(participant="hotels", after=15, reason="Nothing came."), version=5)
+    assert not fold(agents, [*events, hidden, lost])["s-1"].agents["hotels"].present
 
 
 def test_the_status_board_keeps_all_that_the_rules_of_presence_know() -> None:
