@@ -92,7 +92,9 @@ class Committer:
                 self._wake.clear()
                 if self._looks:
                     await self._look()
-                if not await self._commit_next() and (self._closed is None or self._queue):
+                if await self._commit_next():
+                    continue
+                if self._closed is None or self._queue:
                     await self._wake.wait()
                 elif self._tasks:
                     await asyncio.wait(self._tasks)
