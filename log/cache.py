@@ -15,7 +15,7 @@ from ..domain.envelope import decode
 from ..domain.errors import LogUnreadable
 from ..domain.ids import Position, SessionId, Version
 from ..domain.session import State, evolve
-from .engine import Engine
+from .engine import Engine, is_last
 from .records import ANYTHING, Batch, ProducerMark, Record
 
 PAGE = 1_000
@@ -118,7 +118,7 @@ class Sessions:
     async def _read_on(self, state: State) -> State:
         while page := await self._engine.read_session(state.id, state.version, PAGE):
             state = _fold(state, page)
-            if len(page) < PAGE:
+            if is_last(page, PAGE):
                 break
             await asyncio.sleep(0)
         return state

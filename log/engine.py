@@ -12,6 +12,9 @@ from typing import NamedTuple, Protocol
 from ..domain.ids import Position, SessionId, Version
 from .records import Batch, ProducerMark, Record
 
+PAGE_BYTES = 16 * 2**20
+"""Where a page ends: a thousand large events at once would take more memory than a process has."""
+
 
 class Mark(NamedTuple):
     """Where a log stands: its last position, and the epoch that tells it from a restored or recreated one."""
@@ -33,7 +36,11 @@ class LogMoved(Exception):
 
 
 class Engine(Protocol):
-    """Storage of one log. Errors: the `LogError` tree of `domain.errors`, and the three exceptions above."""
+    """Storage of one log. Errors: the `LogError` tree of `domain.errors`, and the three exceptions above.
+
+    A *page* is at most `limit` events, and ends with the event with which their data comes to `PAGE_BYTES`. `is_last`
+    tells whether more may follow.
+    """
 
     name: str
     writable: bool
@@ -58,13 +65,13 @@ class Engine(Protocol):
         to a quicker one gets to write. Raises LogFailed when it cannot be had. No proof: `write` checks as ever."""
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
-        """The session's events with version > after, in order, at most `limit`."""
+        """A page of the session's events with version > after, in order."""
 
     async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
         """The versions and wire forms of what `read_session` finds, for readers who need no more: it is quicker."""
 
     async def read_log(self, after: int, limit: int) -> list[Record]:
-        """The log's events with position > after, in order, at most `limit`."""
+        """A page of the log's events with position > after, in order."""
 
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
         """The records that carry these keys."""
@@ -88,3 +95,20 @@ class Engine(Protocol):
 
     async def read_tracking(self, name: str) -> Position:
         """The position that the tracking `name` has recorded; 0 if there is none."""
+
+
+def is_last(page: Sequence[Record], limit: int) -> bool:
+    """Whether a page shows by itself that nothing follows."""
+    return len(page) < limit and sum([len(record.data) for record in page]) < PAGE_BYTES
+
+
+async def read_whole(engine: Engine, session: SessionId, after: int, limit: int) -> list[Record]:
+    """The session's events with version > after, in order, at most `limit`, over as many pages as it takes."""
+    found: list[Record] = []
+    while room := limit - len(found):
+        page = await engine.read_session(session, after, room)
+        found += page
+        if is_last(page, room):
+            break
+        after = page[-1].version
+    return found

@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from ..domain.errors import LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
-from .engine import KeyTaken, LogMoved, Mark, TrackingTaken
+from .engine import PAGE_BYTES, KeyTaken, LogMoved, Mark, TrackingTaken
 from .records import ANYTHING, Batch, ProducerMark, Record
 
 _version = attrgetter("version")
@@ -74,7 +74,7 @@ class MemoryEngine:
         self._check_open()
         records = self._sessions.get(session, [])
         first = bisect_right(records, after, key=_version)
-        return records[first : first + limit]
+        return _page(records[first : first + limit])
 
     async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
         records = await self.read_session(session, after, limit)
@@ -83,7 +83,7 @@ class MemoryEngine:
     async def read_log(self, after: int, limit: int) -> list[Record]:
         self._check_open()
         first = max(after, 0)
-        return self._log[first : first + limit]
+        return _page(self._log[first : first + limit])
 
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
         self._check_open()
@@ -158,3 +158,13 @@ class MemoryEngine:
         self._tracking |= batch.tracking
         for moved in self._waiting:
             moved.set()
+
+
+def _page(records: list[Record]) -> list[Record]:
+    """Those of these that a page holds."""
+    total = 0
+    for number, record in enumerate(records):
+        total += len(record.data)
+        if total >= PAGE_BYTES:
+            return records[: number + 1]
+    return records

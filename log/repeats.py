@@ -8,7 +8,7 @@ import orjson
 from ..domain.errors import Conflict, HansardError
 from ..domain.ids import SessionId, Version
 from ..domain.model import Repeat
-from .engine import Engine
+from .engine import Engine, read_whole
 from .records import Append, Appended, Record
 from .requests import Request, Write
 
@@ -41,7 +41,7 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
         together = []
         for append in request.appends:
             start = first.version if append.first_version is None else append.first_version
-            together += await engine.read_session(append.session, start - 1, len(append.drafts))
+            together += await read_whole(engine, append.session, start - 1, len(append.drafts))
     else:
         together = await _caused(engine, first)
     versions = tuple(record.version for record in together)

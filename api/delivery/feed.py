@@ -177,7 +177,7 @@ class Feed:
         if at >= topic.ring_start:
             events = topic.newer(at, upto)
         else:
-            known = self._replays.known(cursor, min(end_of_page(at), upto))
+            known = self._replays.known(cursor, min(end_of_page(topic, at), upto))
             if known is not None:
                 return known
             if page is None or page.upto <= at:

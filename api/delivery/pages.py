@@ -1,10 +1,12 @@
 """Pages of the past, shared by all who read them.
 
 Pages lie at fixed places, so that subscribers who start at different places still share them; a page is read once,
-however many wait for it, and kept while memory allows. Memory is bounded by bytes over all topics of a feed.
+however many wait for it, and kept while memory allows. Memory is bounded by bytes over all topics of a feed: where
+events are large the storage gives fewer at once, and the place where it stopped begins a page of its own.
 """
 
 import asyncio
+from bisect import bisect_right, insort
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -27,10 +29,11 @@ class Page(NamedTuple):
 
 
 class PageKey(NamedTuple):
-    """Page `number` of a topic. For folded readings the sessions that stream in it are brought to hand."""
+    """The page of a topic behind the place `start`. For folded readings the sessions that stream in it are brought to
+    hand."""
 
     topic: Topic
-    number: int
+    start: int
     records: bool
     folded: bool
 
@@ -38,13 +41,16 @@ class PageKey(NamedTuple):
 Then = Callable[[Page | Exception], None]
 
 
-def end_of_page(after: int) -> int:
+def end_of_page(topic: Topic, after: int) -> int:
     """The last place of the page that holds the place behind `after`."""
-    return (after // PAGE + 1) * PAGE
+    end, following = (after // PAGE + 1) * PAGE, bisect_right(topic.cuts, after)
+    return min([end, *topic.cuts[following : following + 1]])
 
 
 def _key(topic: Topic, after: int, lens: Lens) -> PageKey:
-    return PageKey(topic, after // PAGE, lens.needs_records, lens.reading == "folded")
+    start, following = after // PAGE * PAGE, bisect_right(topic.cuts, after)
+    start = max([start, *topic.cuts[:following][-1:]])
+    return PageKey(topic, start, lens.needs_records, lens.reading == "folded")
 
 
 class Pages:
@@ -85,15 +91,18 @@ class Pages:
             then(found)
 
     async def _load(self, key: PageKey) -> Page:
-        topic, first = key.topic, key.number * PAGE
+        topic, start = key.topic, key.start
         self.reads += 1
-        known = topic.last
-        read = await topic.page(first, PAGE, records=key.records)
-        events = read.between(first, first + PAGE)
+        end = end_of_page(topic, start)
+        upto = min(topic.last, end)
+        events = (await topic.page(start, end - start, records=key.records)).between(start, end)
         if key.folded:
             await learn(topic.log, events.records)
-        end = events.places[-1] if events.places else first
-        return Page(events, max(end, min(known, first + PAGE)), _size(events))
+        last = events.places[-1] if events.places else start
+        if last < upto and (await topic.page(last, 1, records=False)).between(last, upto):
+            insort(topic.cuts, last)
+            upto = last
+        return Page(events, max(last, upto), _size(events))
 
 
 def _size(events: Run) -> int:

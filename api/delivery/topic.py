@@ -2,7 +2,8 @@
 
 Places in a topic are versions (a session) or positions (the log). The ring holds the newest entries without a hole;
 what is older stands in the storage. `flushed` is the place up to which live subscribers have been served: all of them
-stand there, so their own places need no keeping.
+stand there, so their own places need no keeping. `cuts` are the places, in order, at which a page of the storage was
+full of bytes before it was full of events.
 """
 
 from collections import deque
@@ -32,6 +33,7 @@ class Topic:
         self.groups: dict[GroupKey, dict[Cursor, None]] = {}
         self.joining: list[Cursor] = []
         self.followers = 0
+        self.cuts: list[int] = []
         self._ring: deque[Entry] = deque()
         self._bytes = 0
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from ...domain.ids import Position, SessionId
+from ..engine import is_last, read_whole
 from ..log import Log
 from ..records import ANYTHING, Record
 from .stored import topic_of
@@ -20,7 +21,7 @@ async def read_forward(
     while (size := _room(found, limit)) > 0 and (lte is None or after < lte):
         page = await log.engine.read_session(session, after, size)
         found += [record for record in page if lte is None or record.version <= lte]
-        if len(page) < size:
+        if is_last(page, size):
             break
         after = page[-1].version
     return found
@@ -37,7 +38,7 @@ async def read_backward(
     window = WINDOW
     while (room := _room(found, limit)) > 0 and upto > floor:
         after = max(upto - max(window, room), floor)
-        page = await log.engine.read_session(session, after, upto - after)
+        page = await read_whole(log.engine, session, after, upto - after)
         found += [record for record in reversed(page) if record.version <= upto][:room]
         upto, window = after, min(window * 2, PAGE)
     return found
@@ -53,7 +54,7 @@ async def read_notifications(
         size = PAGE if topics else min(limit - len(found), PAGE)
         page = await log.engine.read_log(after, size)
         found += select(page, topics, stop)
-        if len(page) < size:
+        if is_last(page, size):
             break
         after = page[-1].position
     return found[:limit]

@@ -6,6 +6,8 @@ connections are shared by several logs, and behind a pooler by several processes
 
 from functools import lru_cache
 
+from ..engine import PAGE_BYTES
+
 CHANNEL = "hansard"
 """Where all logs of a database tell of commits; a notification is `<schema> <who wrote>`."""
 
@@ -114,13 +116,26 @@ READ_MARK = "SELECT position, epoch FROM {log}.log WHERE id = 1"
 
 _COLUMNS = "position, session, version, subject, type, data, key, time"
 
-READ_LOG = f"SELECT {_COLUMNS} FROM {{log}}.event WHERE position > %b ORDER BY position LIMIT %b"
 
-READ_SESSION = f"SELECT {_COLUMNS} FROM {{log}}.event WHERE session = %b AND version > %b ORDER BY version LIMIT %b"
+def _page(columns: str, where: str, place: str) -> str:
+    """A page in the order of `place`. Sizes are known without reading what they are the sizes of."""
+    return f"""
+        SELECT {columns}
+        FROM (
+            SELECT
+                {columns},
+                sum(octet_length(data)) OVER (ORDER BY {place} ROWS UNBOUNDED PRECEDING) - octet_length(data) AS before
+            FROM {{log}}.event WHERE {where} ORDER BY {place} LIMIT %b
+        ) AS page
+        WHERE before < {PAGE_BYTES} ORDER BY {place}
+    """
 
-READ_WIRES = (
-    "SELECT version, position, data FROM {log}.event WHERE session = %b AND version > %b ORDER BY version LIMIT %b"
-)
+
+READ_LOG = _page(_COLUMNS, "position > %b", "position")
+
+READ_SESSION = _page(_COLUMNS, "session = %b AND version > %b", "version")
+
+READ_WIRES = _page("version, position, data", "session = %b AND version > %b", "version")
 
 READ_KEYS = f"""
     SELECT {_COLUMNS}

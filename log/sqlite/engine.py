@@ -7,7 +7,6 @@ Commits are synced to the disk before `write` returns.
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..engine import Mark
 from ..lane import Lane
 from ..records import Batch, ProducerMark, Record
 from . import reading
+from .connection import Connection
 from .failures import explain
 from .file import open_reader, open_writer
 from .lock import WriterLock
@@ -120,10 +120,10 @@ class SqliteEngine:
     async def _is_past(self, position: Position) -> bool:
         return (await self.mark()).position > position
 
-    def _open_writer(self) -> sqlite3.Connection:
+    def _open_writer(self) -> Connection:
         return open_writer(self.path, self._lock.acquire)
 
-    def _open_reader(self) -> sqlite3.Connection:
+    def _open_reader(self) -> Connection:
         return open_reader(self.path)
 
     def _close(self) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ...domain.errors import LogUnreadable
 from . import sql
+from .connection import Connection
 
 
-def open_writer(path: Path, lock: Callable[[], None]) -> sqlite3.Connection:
+def open_writer(path: Path, lock: Callable[[], None]) -> Connection:
     """Open for writing, making the log where there is none. `lock` is called once the file is known to be
     free or ours, and before anything is written."""
     connection = _connect(path, "rwc")
@@ -34,7 +35,7 @@ def open_writer(path: Path, lock: Callable[[], None]) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> Connection:
     """Open for reading; needs no lock and changes nothing, and a writer may live beside it."""
     if not path.exists():
         raise LogUnreadable(f"There is no log at {path}; check the path, or let a writer create it.")
@@ -48,16 +49,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> Connection:
     """Transactions are begun and ended by our own statements only (isolation_level None). A lane hands a
     connection from thread to thread, one at a time, so the module's own check is off."""
     try:
-        return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, factory=Connection
+        )
     except sqlite3.OperationalError as error:
         raise _closed(path, error) from error
 
 
-def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
+def _recognise(connection: Connection, path: Path) -> bool:
     """Whether the file holds a log; False if it is empty. Raises LogUnreadable for anything else."""
     try:
         ((application,),) = connection.execute(sql.READ_APPLICATION_ID).fetchall()
@@ -78,7 +81,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: Connection) -> None:
     connection.execute(sql.BEGIN)
     for statement in sql.SCHEMA:
         connection.execute(statement)

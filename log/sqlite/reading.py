@@ -1,20 +1,24 @@
-"""How the log's file is read: each function is one statement, and so one consistent view of the log.
+"""How the log's file is read: each function is one statement, and so one consistent view of the log. (A page that
+must be cut by its bytes takes three, over events that never change.)
 
 Every answer comes as one row (why: see `sql`) and its statement ends with it, so that a connection at rest
 never keeps an old state of the log alive in the write-ahead file. An answer's data must stay below SQLite's
-longest value, 1 GB.
+longest value, 1 GB; that of pages stays far below.
 """
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from typing import Any
 
 import orjson
 
 from ...domain.ids import Position, SessionId, Version
-from ..engine import Mark
+from ..engine import PAGE_BYTES, Mark
 from ..records import ProducerMark, Record, wire_template
 from . import sql
+from .connection import Connection
 
 Pairs = Collection[tuple[str, str]]
 
@@ -22,23 +26,21 @@ _DATA = 5  # where a row of the gathered columns has the length of the data, and
 _END = "\U0010ffff"  # sorts after every name
 
 
-def read_mark(connection: sqlite3.Connection) -> Mark:
+def read_mark(connection: Connection) -> Mark:
     ((position, epoch),) = connection.execute(sql.READ_MARK).fetchall()
     return Mark(position, epoch)
 
 
-def read_log(connection: sqlite3.Connection, after: int, limit: int) -> list[Record]:
-    return _records(connection, sql.READ_LOG, (after, limit))
+def read_log(connection: Connection, after: int, limit: int) -> list[Record]:
+    return _split(*_page(connection, sql.READ_LOG, sql.SIZES_IN_LOG, (after,), limit))
 
 
-def read_session(connection: sqlite3.Connection, session: SessionId, after: int, limit: int) -> list[Record]:
-    return _records(connection, sql.READ_SESSION, (session, after, limit))
+def read_session(connection: Connection, session: SessionId, after: int, limit: int) -> list[Record]:
+    return _split(*_page(connection, sql.READ_SESSION, sql.SIZES_IN_SESSION, (session, after), limit))
 
 
-def read_wires(
-    connection: sqlite3.Connection, session: SessionId, after: int, limit: int
-) -> tuple[list[int], list[bytes]]:
-    (row,) = connection.execute(sql.READ_WIRES, (session, after, limit)).fetchall()
+def read_wires(connection: Connection, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+    row = _page(connection, sql.READ_WIRES, sql.SIZES_IN_SESSION, (session, after), limit)
     positions, versions, sizes = map(orjson.loads, row[:3])
     data, template = row[3], wire_template(session)
     wires, start = [], 0
@@ -49,42 +51,68 @@ def read_wires(
     return versions, wires
 
 
-def read_subject(connection: sqlite3.Connection, sessions: Sequence[SessionId], subject: str) -> list[Record]:
+def read_subject(connection: Connection, sessions: Sequence[SessionId], subject: str) -> list[Record]:
     if subject == "session":
         return _records(connection, sql.READ_SUBJECT_SESSION, (_json(sessions),))
     return _records(connection, sql.READ_SUBJECT, (_json(sessions), subject))
 
 
-def read_keys(connection: sqlite3.Connection, keys: Pairs) -> dict[tuple[SessionId, str], Record]:
+def read_keys(connection: Connection, keys: Pairs) -> dict[tuple[SessionId, str], Record]:
     found = _records(connection, sql.READ_KEYS, (_json(keys),))
     return {(record.session, record.key): record for record in found if record.key is not None}
 
 
-def read_heads(connection: sqlite3.Connection, subjects: Pairs) -> dict[tuple[SessionId, str], Version]:
+def read_heads(connection: Connection, subjects: Pairs) -> dict[tuple[SessionId, str], Version]:
     rows = _rows(connection, sql.READ_HEADS, subjects)
     return {(session, subject): version for session, subject, version in rows}
 
 
-def read_producers(connection: sqlite3.Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerMark]:
+def read_producers(connection: Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerMark]:
     rows = _rows(connection, sql.READ_PRODUCERS, producers)
     return {(session, producer): ProducerMark(*mark) for session, producer, *mark in rows}
 
 
-def list_sessions(
-    connection: sqlite3.Connection, after: str, limit: int, prefix: str
-) -> list[tuple[SessionId, Version]]:
+def list_sessions(connection: Connection, after: str, limit: int, prefix: str) -> list[tuple[SessionId, Version]]:
     bounds = {"after": after, "prefix": prefix, "end": prefix + _END, "limit": limit}
     ((rows,),) = connection.execute(sql.LIST_SESSIONS, bounds).fetchall()
     return [(session, version) for session, version in orjson.loads(rows)]
 
 
-def read_tracking(connection: sqlite3.Connection, name: str) -> Position:
+def read_tracking(connection: Connection, name: str) -> Position:
     found = connection.execute(sql.READ_TRACKING, (name,)).fetchall()
     return Position(found[0][0] if found else 0)
 
 
-def _records(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> list[Record]:
+def _records(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Record]:
     ((rows, data),) = connection.execute(statement, values).fetchall()
+    return _split(rows, data)
+
+
+def _page(connection: Connection, statement: str, sizes: str, place: tuple[Any, ...], limit: int) -> tuple[Any, ...]:
+    """The row that answers a page's statement. Of pages that are not crowded nobody needs to know the sizes first:
+    SQLite gives up when their data outgrow a page."""
+    if not connection.crowded:
+        longest = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, PAGE_BYTES)
+        try:
+            return _row(connection, statement, (*place, limit))
+        except sqlite3.DataError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_TOOBIG:
+                raise
+        finally:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+    totals = list(accumulate(orjson.loads(_row(connection, sizes, (*place, limit))[0])))
+    before_last = bisect_left(totals, PAGE_BYTES)
+    connection.crowded = before_last + 1 < len(totals)
+    return _row(connection, statement, (*place, min(before_last + 1, limit)))
+
+
+def _row(connection: Connection, statement: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    (row,) = connection.execute(statement, values).fetchall()
+    return tuple(row)
+
+
+def _split(rows: str, data: bytes) -> list[Record]:
+    """The records, whose data come as one."""
     records, start = [], 0
     for row in orjson.loads(rows):
         end = start + row[_DATA]
@@ -94,7 +122,7 @@ def _records(connection: sqlite3.Connection, statement: str, values: tuple[Any, 
     return records
 
 
-def _rows(connection: sqlite3.Connection, statement: str, wanted: Pairs) -> list[list[Any]]:
+def _rows(connection: Connection, statement: str, wanted: Pairs) -> list[list[Any]]:
     ((rows,),) = connection.execute(statement, (_json(wanted),)).fetchall()
     found: list[list[Any]] = orjson.loads(rows)
     return found

@@ -160,6 +160,17 @@ READ_LOG = _gathered("SELECT * FROM event WHERE position > ? ORDER BY position L
 
 READ_SESSION = _gathered("SELECT * FROM event WHERE session = ? AND version > ? ORDER BY version LIMIT ?")
 
+# How long the data of each event is, in both. SQLite does not read the data for that.
+SIZES_IN_LOG = """
+    SELECT json_group_array(size)
+    FROM (SELECT length(data) AS size FROM event WHERE position > ? ORDER BY position LIMIT ?)
+"""
+
+SIZES_IN_SESSION = """
+    SELECT json_group_array(size)
+    FROM (SELECT length(data) AS size FROM event WHERE session = ? AND version > ? ORDER BY version LIMIT ?)
+"""
+
 # The same, but only what wire forms are made of, each column in an array of its own: half the work.
 READ_WIRES = """
     SELECT

@@ -10,10 +10,11 @@ import orjson
 from ..engine import KeyTaken, LogMoved, TrackingTaken
 from ..records import Batch, Record
 from . import sql
+from .connection import Connection
 from .reading import read_log, read_mark, read_tracking
 
 
-def write_batch(connection: sqlite3.Connection, batch: Batch) -> None:
+def write_batch(connection: Connection, batch: Batch) -> None:
     """Commit the batch or leave the log as it was.
 
     Raises KeyTaken, TrackingTaken, LogMoved, and sqlite3.Error when the file fails; the connection is usable after
@@ -69,7 +70,7 @@ def _refusal(error: sqlite3.IntegrityError, batch: Batch) -> Exception | None:
     return None
 
 
-def _is_written(connection: sqlite3.Connection, batch: Batch) -> bool:
+def _is_written(connection: Connection, batch: Batch) -> bool:
     """Whether the log ends with this batch. Only this process writes, so nothing can have come after it."""
     if not batch.records:
         return all(read_tracking(connection, name) == at for name, at in batch.tracking.items())

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from ...domain.errors import LogFailed
 from ...domain.ids import Position, Version
-from ...log.engine import Engine, KeyTaken, LogMoved, TrackingTaken
+from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved, TrackingTaken, is_last, read_whole
 from ...log.records import ANYTHING, Batch, ProducerMark, Record
 from .scribe import Line, Scribe
 
@@ -116,6 +116,21 @@ async def wire_forms_are_those_of_the_records(factory: EngineFactory) -> None:
             records = await engine.read_session("b", after, limit)
             found = await engine.read_wires("b", after, limit)
             assert found == ([record.version for record in records], [record.wire() for record in records])
+
+
+async def a_page_ends_with_the_event_that_fills_it(factory: EngineFactory) -> None:
+    """A page of a thousand events is little, or all the memory that there is."""
+    large = b'{"id":"e-1","text":"%s"}' % (b"x" * (PAGE_BYTES // 3))
+    async with factory() as engine:
+        written = await Scribe(engine).write(*[Line(data=large)] * 4, Line(), Line(data=3 * large), Line(), Line())
+        pages = [written[:3], written[3:6], written[6:]]
+        for after, page in zip((0, 3, 6), pages, strict=True):
+            assert await engine.read_log(after, 100) == page
+            assert await engine.read_session("s-1", after, 100) == page
+            versions = [record.version for record in page]
+            assert await engine.read_wires("s-1", after, 100) == (versions, [record.wire() for record in page])
+            assert is_last(page, 100) == (page == pages[-1])
+        assert await read_whole(engine, "s-1", 1, 6) == written[1:7]
 
 
 async def versions_may_have_holes_and_come_late(factory: EngineFactory) -> None:
@@ -358,6 +373,7 @@ ALL: tuple[Sentence, ...] = (
     the_log_is_read_in_pages_in_order,
     a_session_is_read_in_pages_in_order,
     wire_forms_are_those_of_the_records,
+    a_page_ends_with_the_event_that_fills_it,
     versions_may_have_holes_and_come_late,
     a_large_batch_is_written_whole,
     the_events_about_a_subject_are_read_in_position_order,

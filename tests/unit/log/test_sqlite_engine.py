@@ -14,6 +14,7 @@ from hansard.domain.errors import LogFailed
 from hansard.domain.ids import Position
 from hansard.log.records import Batch
 from hansard.log.sqlite import SqliteEngine, sql
+from hansard.log.sqlite.connection import Connection
 from hansard.log.sqlite.failures import explain_sqlite
 from hansard.log.sqlite.writing import write_batch
 from hansard.testing.contract.scribe import Line, Scribe
@@ -56,7 +57,7 @@ async def test_closing_waits_for_a_write_whose_task_was_cancelled(
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def write_slowly(connection: sqlite3.Connection, batch: Batch) -> None:
+    def write_slowly(connection: Connection, batch: Batch) -> None:
         begun.set()
         assert go_on.wait(10)
         write_batch(connection, batch)
@@ -101,7 +102,7 @@ async def test_an_idle_reader_does_not_keep_the_write_ahead_file(engine: SqliteE
     await reader.close()
 
 
-class Unanswered(sqlite3.Connection):
+class Unanswered(Connection):
     """Fails at every write, after having done it or instead."""
 
     writes = True

@@ -1,0 +1,10 @@
+"""A connection to the log's file."""
+
+import sqlite3
+
+
+class Connection(sqlite3.Connection):
+    """`crowded`: the last page that was read was full of bytes before it was full of events. So the next one is likely
+    to be, too, and it pays to look at the sizes first."""
+
+    crowded: bool = False
