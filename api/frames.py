@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from ..domain.catalogue import explain
 from ..domain.commands import parse_command
 from ..domain.errors import BadCursor, Invalid, TooLarge
-from ..domain.ids import NAME_PATTERN, Name, SessionId, TaskId, Version
+from ..domain.ids import NAME_PATTERN, Name, ParticipantId, SessionId, TaskId, Version
 from ..domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, Count
 from ..log.records import Producer
 from .delivery.lens import Reading
@@ -136,9 +136,10 @@ class CommandFrame(_Frame):
         """Expected heads by subject."""
         return {subject: Version(version) for subject, version in (self.expect or {}).items()}
 
-    def parsed_producer(self) -> Producer | None:
-        """The producer, if there is one."""
-        return None if self.producer is None else Producer(self.producer.id, self.producer.epoch, self.producer.seq)
+    def parsed_producer(self, participant: ParticipantId) -> Producer | None:
+        """The producer, if there is one. Its id is the participant's own: nobody else's count goes on or is fenced."""
+        given = self.producer
+        return None if given is None else Producer(f"{participant}/{given.id}", given.epoch, given.seq)
 
 
 ControlFrame = Annotated[Subscribe | Unsubscribe | Heartbeat, Field(discriminator="frame")]

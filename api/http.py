@@ -77,7 +77,7 @@ class Http:
         result = await log.submit(
             command,
             expect=frame.parsed_expect(),
-            producer=frame.parsed_producer(),
+            producer=frame.parsed_producer(principal.participant),
             size=len(body),
         )
         more = {"repeated": True} if result.repeated else {}

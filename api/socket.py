@@ -207,9 +207,8 @@ class Socket(TransportSink):
                 answer = self._house.log.submit(command, size=size)
             else:
                 command = frame.command(self.principal.actor, now, data)
-                answer = self._house.log.submit(
-                    command, expect=frame.parsed_expect(), producer=frame.parsed_producer(), size=size
-                )
+                producer = frame.parsed_producer(self.principal.participant)
+                answer = self._house.log.submit(command, expect=frame.parsed_expect(), producer=producer, size=size)
         except HansardError as error:
             self._answers.refuse(error, id=id, session=session)
         else:

@@ -10,7 +10,7 @@ from ..domain.ids import SessionId, Version
 from ..domain.model import Repeat
 from .engine import Engine, read_whole
 from .records import Append, Appended, Record
-from .requests import Request, Write
+from .requests import Execute, Request, Write
 
 PAGE = 1_000
 
@@ -28,9 +28,11 @@ async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dic
 
 
 def _may_be_first(request: Request, first: Record) -> bool:
-    """Whether the record that has the request's key can be its own: one with explicit places must have taken those."""
-    if not isinstance(request, Write):
-        return True
+    """Whether the record that has the request's key can be its own: a command's must be of the same participant, and
+    one with explicit places must have taken those."""
+    if isinstance(request, Execute):
+        return _members(first).get("actor") == request.command.actor.id
+    assert isinstance(request, Write)
     append = next(append for append in request.appends if append.drafts)
     return append.first_version is None or append.first_version == first.version
 
@@ -87,16 +89,15 @@ def _members(record: Record) -> dict[str, object]:
 
 
 async def find_conflict(engine: Engine, request: Request) -> HansardError | None:
-    """Why appends cannot be written: a key, an explicit place or a tracking's position that is taken already."""
-    if not isinstance(request, Write):
-        return None
-    for append in request.appends:
+    """Why this cannot be written: a key, an explicit place or a tracking's position that is taken already."""
+    for append in request.appends if isinstance(request, Write) else ():
         conflict = await _conflict(engine, append)
         if conflict is not None:
             return conflict
     if request.keys and (taken := await engine.read_keys(request.keys)):
         key = next(iter(taken))[1]
-        return Conflict(f"The log has an event with the key {key!r} already.", key=key)
+        whose = "another participant's command" if isinstance(request, Execute) else "another event"
+        return Conflict(f"{key!r} is the id of {whose} already; choose one of your own.", key=key)
     return None
 
 

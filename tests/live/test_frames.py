@@ -133,6 +133,20 @@ async def test_a_producer_needs_no_ids(wire: Wire) -> None:
     assert (await score(2))["error"]["code"] == "stale_producer"
 
 
+async def test_a_producer_belongs_to_its_participant(wire: Wire, connect: Open) -> None:
+    """Two agents that both call theirs `main` do not swallow each other's events, nor fence one another."""
+
+    async def score(wire: Wire, epoch: int, seq: int) -> Any:
+        producer = {"id": "main", "epoch": epoch, "seq": seq}
+        answer = await wire.command("s", "custom.record", {"type": "x.score", "data": {}}, producer=producer)
+        return answer.get("versions")
+
+    other = await connect("other")
+    assert await score(wire, 1, 0) == [2]
+    assert await score(other, 7, 0) == [3]
+    assert await score(wire, 1, 1) == [4]
+
+
 async def test_a_refusal_is_a_problem_and_names_what_it_answers(wire: Wire) -> None:
     refused = await wire.command("s", "state.increment", {"path": "/a/b/c"}, id="c9")
     assert set(refused) == {"frame", "id", "session", "error"}

@@ -79,6 +79,20 @@ async def a_repeated_command_that_would_be_refused_now_gets_its_first_places(fac
         assert len(await check(log)) == 3
 
 
+async def an_id_that_another_participant_has_used_is_refused(factory: LogFactory) -> None:
+    """Whoever is told that a command was done before must have given it: otherwise what they said is lost."""
+    async with factory() as log:
+        await opened(log)
+        first = await log.submit(command("state.merge", id="hello", patch={"n": 1}))
+        merging = log.submit(command("state.merge", by="ana", kind="user", id="hello", patch={"n": 2}))
+        beside = log.submit(post("m-1"))
+        refused = await refusal(merging)
+        assert (refused.code, refused.extra) == ("conflict", {"key": "hello"})
+        assert await beside == places(3, 3)
+        assert await log.submit(command("state.merge", id="hello", patch={"n": 1})) == _again(first)
+        assert len(await check(log)) == 3
+
+
 async def a_refused_command_is_decided_anew_when_it_comes_again(factory: LogFactory) -> None:
     async with factory() as log:
         said = post("m-1")
@@ -267,6 +281,7 @@ ALL: tuple[Sentence, ...] = (
     a_command_repeated_in_its_batch_gets_its_first_places,
     a_command_repeated_after_a_restart_gets_its_first_places,
     a_repeated_command_that_would_be_refused_now_gets_its_first_places,
+    an_id_that_another_participant_has_used_is_refused,
     a_refused_command_is_decided_anew_when_it_comes_again,
     a_repeat_does_not_fail_its_batch,
     a_key_is_of_one_session_only,
