@@ -117,10 +117,11 @@ def _principal(claims: dict[str, Any]) -> Principal:
         tenant = claims.get("tenant", "")
         tenant = _TENANT.validate_python(tenant) if tenant != "" else ""
         kind = _kind(claims.get("kind", "user"))
-    except (ValidationError, Invalid):
-        raise Unauthenticated("The token's sub, tenant or kind is not of the right form.") from None
+        expires = float(claims["exp"])
+    except (ValidationError, Invalid, OverflowError):
+        raise Unauthenticated("The token's sub, tenant, kind or exp is not of the right form.") from None
     rights = _rights(claims.get("scopes", ["read:*", "write:*"]))
-    return Principal(participant, kind, tenant, rights["read"], rights["write"], rights["audit"], float(claims["exp"]))
+    return Principal(participant, kind, tenant, rights["read"], rights["write"], rights["audit"], expires)
 
 
 def _rights(scopes: object) -> dict[str, tuple[str, ...]]:

@@ -83,6 +83,7 @@ BAD: dict[str, Callable[[], Any]] = {
     "without sub": lambda: token(sub=None),
     "another key": lambda: token("another secret of more than thirty-two"),
     "exp is text": lambda: token(exp="tomorrow"),
+    "exp is beyond all numbers": lambda: token(exp=10**400),
     "exp is infinite": lambda: token(exp=float("inf")),
     "nbf is infinite": lambda: token(nbf=float("inf")),
     "sub is no name": lambda: token(sub="a b"),
