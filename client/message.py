@@ -1,6 +1,7 @@
 """A message while it is being streamed: started, written to, and completed or aborted, whatever happens."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from types import TracebackType
@@ -60,7 +61,7 @@ class MessageStream:
         try:
             await self._session.do("message.start", {"message": self.id, **self._start})
         except asyncio.CancelledError:
-            self._abort_now("cancelled")
+            self._abort_cancelled()
             raise
         return self
 
@@ -109,7 +110,7 @@ class MessageStream:
             await self._settled()
             await self._session.do("message.complete", data)
         except asyncio.CancelledError:
-            self._abort_now("cancelled")
+            self._abort_cancelled()
             raise
         except HansardError as error:
             await self._abort_quietly(reason_of(error))
@@ -139,6 +140,11 @@ class MessageStream:
         answer = self._session.commands.submit(self._session.id, "message.abort", data)
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         return answer
+
+    def _abort_cancelled(self) -> None:
+        """Abort without waiting; a client that was closed meanwhile must not hide the cancellation."""
+        with contextlib.suppress(HansardError):
+            self._abort_now("cancelled")
 
     async def _abort_quietly(self, reason: str) -> None:
         """Abort because of another error, which must not be hidden by one of this."""

@@ -1,6 +1,7 @@
 """A tool call: recorded when it begins, and when it ends, whatever happens."""
 
 import asyncio
+import contextlib
 import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +21,8 @@ class ToolCall:
     """Use it with `async with`; set `result` (any JSON value), or `error` (a sentence), before leaving the block.
 
     An exception inside is recorded as the call's error (the detail of a Hansard error, `cancelled`, or the name of the
-    exception's class; set `error` to say more) and raised on.
+    exception's class; set `error` to say more) and raised on. So is the refusal of a result that cannot
+    be recorded.
     """
 
     def __init__(self, session: "Session", data: dict[str, Any], call: str | None = None) -> None:
@@ -34,19 +36,28 @@ class ToolCall:
         try:
             await self._session.do("tool.call", {"call": self.id, **self._data})
         except asyncio.CancelledError:
-            self._return("cancelled")
+            with contextlib.suppress(HansardError):
+                self._return("cancelled")
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            await self._return(self.error)
+        if error is not None:
+            await self._return_quietly(self.error or reason_of(error))
             return
         try:
+            await self._return(self.error)
+        except HansardError as refusal:
+            await self._return_quietly(reason_of(refusal))
+            raise
+
+    async def _return_quietly(self, reason: str) -> None:
+        """Return with an error because of another one, which must not be hidden by one of this."""
+        try:
             async with asyncio.timeout(RETURN_TIMEOUT):
-                await self._return(self.error or reason_of(error))
+                await self._return(reason)
         except (HansardError, TimeoutError) as failure:
             logger.warning("The end of tool call %s could not be recorded: %s", self.id, failure)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Client, ClientError
+from hansard.client import Client, ClientClosed, ClientError
 from hansard.domain.errors import Conflict, Forbidden, Invalid
 from hansard.domain.parts import DataPart
 
@@ -134,6 +134,22 @@ async def test_cancelling_the_completion_aborts(gateway: FakeGateway, client: Cl
     with pytest.raises(asyncio.CancelledError):
         await task
     await eventually(lambda: gateway.done("message.abort"))
+
+
+@pytest.mark.parametrize("begin", ["message", "tool"])
+async def test_a_cancellation_is_one_also_when_the_client_is_closed_in_the_same_moment(
+    begin: str, gateway: FakeGateway, client: Client, eventually: Eventually
+) -> None:
+    """Otherwise a timeout or a group of tasks around it would take it for a failure of its own."""
+    session = client.session("trip")
+    work = session.stream_message() if begin == "message" else session.tool("search", {})
+    gateway.hold = []
+    task = asyncio.create_task(work.__aenter__())
+    await eventually(lambda: gateway.done("message.start") + gateway.done("tool.call"))
+    session.commands.fail(ClientClosed("The client was closed."))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_it_can_be_aborted_by_hand(gateway: FakeGateway, client: Client) -> None:
@@ -279,3 +295,14 @@ async def test_a_tool_that_fails_returns_an_error(gateway: FakeGateway, client: 
 async def _write(message: Any, times: int, text: str) -> None:
     for _ in range(times):
         await message.write(text)
+
+
+@pytest.mark.parametrize("result", [object(), "x" * 2_000_000], ids=["no JSON", "too large"])
+async def test_a_tool_whose_result_cannot_be_recorded_returns_an_error(
+    gateway: FakeGateway, client: Client, result: object
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        async with client.session("trip").tool("search", {}) as call:
+            call.result = result
+    (returned,) = gateway.done("tool.return")
+    assert returned["data"] == {"call": call.id, "error": refusal.value.detail}
