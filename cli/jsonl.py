@@ -48,6 +48,8 @@ def _stored(line: bytes, event: Event, data: Any) -> bytes:
     """The event as the log keeps it: the line's own bytes where they are canonical."""
     head = _head(event)
     matched = _PLACE.match(line)
+    if b"\r" in line:  # a space to JSON, and the end of a line to readers of server-sent events
+        matched = None
     if matched and line.startswith(head[1:], matched.end()) and _is_json(line[matched.end() + len(head) - 1 : -1]):
         return b"{" + line[matched.end() :]
     return head + orjson.dumps(data) + b"}"

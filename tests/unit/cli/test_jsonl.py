@@ -69,6 +69,11 @@ def test_a_bad_line_is_refused_with_its_number(jsonl: Jsonl, change: bytes, to: 
         list(read_entries(lines, "a.jsonl"))
 
 
+def test_a_line_is_kept_on_one_line(jsonl: Jsonl) -> None:
+    line = jsonl("trip-7").splitlines()[15]
+    assert wire_of(line.replace(b'{"sun":true}', b'{"sun":\rtrue}')) == line
+
+
 def test_members_after_the_payload_do_not_slip_through(jsonl: Jsonl) -> None:
     line = jsonl("trip-7").splitlines()[15]
     twice = line[:-1] + b',"data":{"sun":false}}'
