@@ -50,10 +50,15 @@ def export(sessions: tuple[str, ...], everything: bool, output: Path | None, pla
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[BinaryIO]:
-    """Where to write. A file gets its name when it is complete."""
+    """Where to write. A file gets its name when it is complete; what is no file (a pipe, a device) is written to."""
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+        return
+    output = output.resolve()
+    if output.exists() and not output.is_file():
+        with output.open("wb") as file:
+            yield file
         return
     part = output.with_name(f"{output.name}.part")
     try:

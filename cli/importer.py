@@ -76,6 +76,8 @@ async def check(log: Log, entries: Iterable[Entry], tick: Tick) -> Findings:
         tick(1)
         if number % PAGE == 0:
             await asyncio.sleep(0)
+    if not sessions:
+        raise Invalid("There is nothing to import: not one event was read.")
     return findings
 
 

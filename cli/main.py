@@ -13,6 +13,7 @@ import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
@@ -88,11 +89,22 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _close_stdout()
+    except OSError as error:
+        _close_stdout()
+        code = code or _fail(error)
     sys.exit(code)
 
 
 def _prepare_streams() -> None:
-    """Make stdout and stderr take whatever is written to them, whole."""
+    """Make stdout and stderr take whatever is written to them, whole, also where they were closed (`>&-`): otherwise
+    the next file that is opened would take their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     if isinstance(sys.stdout.buffer, io.RawIOBase):
         # PYTHONUNBUFFERED leaves stdout without a buffer, and then a pipe that is full makes Python drop the rest of
         # what is written. All commands flush when it matters.

@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from ..domain.audience import RESERVED
 from ..domain.errors import Invalid
 from ..domain.messages import MAX_MESSAGE_BYTES
 from ..domain.model import Kind
@@ -117,7 +118,7 @@ class _Cast:
         return self._by_name[name]
 
     def _free(self, wanted: str) -> str:
-        taken = {player.id for player in self.players}
+        taken = RESERVED | {player.id for player in self.players}
         number, id = 2, wanted
         while id in taken:
             id, number = f"{wanted}-{number}", number + 1

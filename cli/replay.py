@@ -79,10 +79,10 @@ async def _replay(
 ) -> None:
     from .screen.stage import can_be_live, stage
 
-    first, last = span
+    first, _ = span
     live = not lines and choice.everything and can_be_live()
     async with stage(session, live=live, choice=choice) as here:
-        async with aclosing(_events(place, session, 0, last)) as events:
+        async with aclosing(_events(place, session, span, 0)) as events:
             async for _, event in events:
                 if event.version < first:
                     here.scene.see(event, 0.0)
@@ -111,19 +111,26 @@ async def _replay_json(
     from .console import stdout
     from .lines import write_raw
 
-    console, (first, last) = stdout(), span
-    async with aclosing(_events(place, session, first - 1, last)) as events:
+    console = stdout()
+    async with aclosing(_events(place, session, span, span[0] - 1)) as events:
         async for wire, event in events:
             await asyncio.sleep(pacing.before(event).seconds)
             if choice.wants(event):
                 write_raw([wire], console)
 
 
-async def _events(place: Place, session: str, after: int, last: int | None) -> AsyncGenerator[tuple[bytes, "Event"]]:
+async def _events(
+    place: Place, session: str, span: tuple[int, int | None], after: int
+) -> AsyncGenerator[tuple[bytes, "Event"]]:
     from ..domain.envelope import parse
+    from ..domain.errors import BadCursor
     from .source.opening import open_source
 
+    first, last = span
     async with open_source(place) as source:
+        version = await source.version(session)
+        if first > version:
+            raise BadCursor(f"Session {session!r} stands at version {version}; {first} is not reached yet.")
         async for page in source.read(session, after):
             for wire in page:
                 event = parse(wire)

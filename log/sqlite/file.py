@@ -91,6 +91,8 @@ def _create(connection: Connection) -> None:
 
 def _closed(path: Path, error: sqlite3.OperationalError) -> LogUnreadable:
     """SQLite keeps files beside the log even to read it, so the directory matters as much as the file."""
+    if path.is_dir():
+        return LogUnreadable(f"{path} is a directory; name the log's file in it.")
     if not path.parent.is_dir():
         return LogUnreadable(f"The directory {path.parent} does not exist; create it, or check the path.")
     return LogUnreadable(

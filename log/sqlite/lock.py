@@ -19,7 +19,7 @@ class WriterLock:
 
     def __init__(self, log: Path) -> None:
         self.log = log
-        self.path = log.with_name(log.name + ".lock")
+        self.path = Path(f"{log}.lock")
         self._file: int | None = None
 
     def acquire(self) -> None:

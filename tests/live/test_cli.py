@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -137,6 +138,23 @@ def test_a_tail_does_not_outlive_its_reader(log: Path) -> None:
         assert tail.stdout is not None
         tail.stdout.close()
         assert tail.wait(20) == 141, "although nothing happens that it could write"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_streams_may_be_closed(log: Path, closed: str) -> None:
+    command = f"{shlex.join([*HANSARD, 'show', 'gyms', '--log', str(log)])} {closed}"
+    ran = subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no full device here")
+@pytest.mark.parametrize("command", ["sessions", "show gyms", "export --all", "tail gyms --no-follow"])
+def test_a_full_disk_is_one_line(log: Path, command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [*HANSARD, *command.split(), "--log", str(log)], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (ran.returncode, ran.stderr) == (1, b"hansard: [Errno 28] No space left on device.\n")
 
 
 def test_a_slow_reader_gets_every_byte_whatever_the_buffering(log: Path) -> None:

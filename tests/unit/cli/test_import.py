@@ -37,6 +37,15 @@ def test_importing_again_changes_nothing(run: Run, log: Path, jsonl: Jsonl) -> N
     assert run("export", "--all", "--log", log).out == before
 
 
+def test_importing_nothing_is_refused(run: Run, log: Path, tmp_path: Path) -> None:
+    """Such as the output of an export that failed."""
+    assert run("import", "-", "--log", log, stdin=b"\n").err == (
+        "hansard: There is nothing to import: not one event was read.\n"
+    )
+    assert run("import", "-").code == 1
+    assert not (tmp_path / "hansard.db").exists()
+
+
 def test_an_import_goes_on_where_the_log_stands(run: Run, jsonl: Jsonl) -> None:
     lines = jsonl("trip-7").splitlines(keepends=True)
     run("import", "-", stdin=b"".join(lines[:9]))

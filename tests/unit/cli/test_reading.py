@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,19 @@ def test_a_part_of_a_session_is_replayed(run: Run, log: Path) -> None:
     assert [line.split()[0] for line in lines] == ["8", "9", "10"]
 
 
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_replay_from_beyond_the_end_is_refused(run: Run, log: Path, as_json: tuple[str, ...]) -> None:
+    refused = run("replay", "trip-7", "--from", "18", "--log", log, *as_json)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == "hansard: Session 'trip-7' stands at version 17; 18 is not reached yet.\n"
+
+
+def test_a_directory_is_no_log(run: Run, tmp_path: Path) -> None:
+    for place in (tmp_path, "/"):
+        refused = run("sessions", "--log", place)
+        assert (refused.code, refused.err) == (1, f"hansard: {place} is a directory; name the log's file in it.\n")
+
+
 def test_a_replay_takes_its_time_and_says_when_it_shortens(run: Run, log: Path) -> None:
     replayed = run("replay", "trip-7", "--speed", "10x", "--longest", 0.001, "--log", log)
     assert replayed.code == 0
@@ -112,6 +126,19 @@ def test_an_export_to_a_file_is_whole_or_not_there(run: Run, log: Path, jsonl: J
     assert (tmp_path / "out.jsonl").read_bytes() == jsonl("trip-7")
     assert run("export", "trip-7", "nope", "-o", "none.jsonl", "--log", log).code == 1
     assert not list(tmp_path.glob("none*"))
+
+
+def test_an_export_goes_through_a_link_and_into_a_pipe(run: Run, log: Path, jsonl: Jsonl, tmp_path: Path) -> None:
+    """What stands there already stays what it is: a pipe, a link, a device."""
+    (tmp_path / "link.jsonl").symlink_to("real.jsonl")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    for name in ("link.jsonl", "pipe"):
+        assert run("export", "trip-7", "-o", name, "--log", log).code == 0
+    assert os.read(reader, 65_536) == (tmp_path / "real.jsonl").read_bytes() == jsonl("trip-7")
+    os.close(reader)
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(

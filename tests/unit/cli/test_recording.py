@@ -56,6 +56,11 @@ def test_names_that_would_make_the_same_id_stay_apart() -> None:
     assert [step.actor for step in steps] == ["web-surfer", "web-surfer-2"]
 
 
+def test_nobody_is_called_like_an_audience() -> None:
+    made = recording({"role": "Users", "content": "a"}, {"role": "Agents (thought)", "content": "b"})
+    assert [(player.id, player.name) for player in made.players] == [("users-2", "Users"), ("agents-2", "Agents")]
+
+
 def test_everything_about_the_run_is_in_the_metadata() -> None:
     made = recording(
         {"role": "human", "content": "?"},
