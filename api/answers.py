@@ -1,6 +1,5 @@
 """Answers: what goes back to one client. Those of one turn of the loop share a message."""
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -9,6 +8,7 @@ from ..domain.errors import HansardError
 from ..log.records import Appended
 from .delivery.encoding import text_frame
 from .sink import TransportSink
+from .turn import Turn
 
 MAX_MEMBER = 8_192
 """Bytes of JSON. What a problem says beyond that is left out of frames: a client could ask for it any number of times
@@ -16,11 +16,11 @@ in one message, and the answers wait in memory."""
 
 
 class Answers:
-    """Collects answers for `sink` and writes them."""
+    """Collects answers for `sink` and writes them at the end of the turn."""
 
-    def __init__(self, sink: TransportSink) -> None:
+    def __init__(self, sink: TransportSink, turn: Turn) -> None:
         self._sink = sink
-        self._loop = asyncio.get_running_loop()
+        self._turn = turn
         self._waiting: list[bytes] = []
 
     def add(self, frame: dict[str, Any]) -> None:
@@ -31,10 +31,9 @@ class Answers:
         """Say where a command's events stand. The plain case is written by hand: it is what a gateway does most."""
         versions, positions, repeated = result
         if len(versions) == 1 and not repeated:
-            self._add(
-                b'{"frame":"ack","id":"%s","session":"%s","versions":[%d],"positions":[%d]}'
-                % (id.encode(), session.encode(), versions[0], positions[0])
-            )
+            (version,), (position,) = versions, positions
+            ack = f'{{"frame":"ack","id":"{id}","session":"{session}","versions":[{version}],"positions":[{position}]}}'
+            self._add(ack.encode())
             return
         frame = {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions}
         self.add({**frame, "repeated": True} if repeated else frame)
@@ -55,5 +54,5 @@ class Answers:
 
     def _add(self, frame: bytes) -> None:
         if not self._waiting:
-            self._loop.call_soon(self.flush)
+            self._turn.at_end(self.flush)
         self._waiting.append(frame)

@@ -5,6 +5,7 @@ aiohttp's protocol keeps its own pause to itself, so `Flow` stands between the t
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 HIGH_WATER = 256 * 1024
@@ -24,21 +25,21 @@ class Owner(Protocol):
 
 
 class Flow(asyncio.Protocol):
-    """Passes everything on to the transport's protocol, and tells `owner` of pauses and of the end."""
+    """Passes everything on to the transport's protocol, and tells `owner` of pauses and of the end. What comes in goes
+    to `receive` instead, if that is given."""
 
-    __slots__ = ("_inner", "_owner")
+    __slots__ = ("_inner", "_owner", "data_received")
 
-    def __init__(self, transport: asyncio.Transport, owner: Owner) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, owner: Owner, receive: Callable[[bytes], object] | None = None
+    ) -> None:
         inner = transport.get_protocol()
         assert isinstance(inner, asyncio.Protocol)
         self._inner = inner
         self._owner = owner
+        self.data_received = receive or inner.data_received  # type: ignore[method-assign, assignment]  # a hop less
         transport.set_write_buffer_limits(high=HIGH_WATER)
         transport.set_protocol(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Pass on."""
-        self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
         """Pass on."""

@@ -1,14 +1,13 @@
 """The frames that clients send, and how they are read. Commands take a path of their own, since they are many."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ..domain.catalogue import explain
-from ..domain.commands import parse_command
+from ..domain.commands import parse_json_command
 from ..domain.errors import BadCursor, Invalid, TooLarge
 from ..domain.ids import NAME_PATTERN, Name, ParticipantId, SessionId, TaskId, Version
 from ..domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, Count
@@ -16,14 +15,15 @@ from ..log.records import Producer
 from .delivery.lens import Reading
 from .json_input import read_json
 
-_is_name = re.compile(NAME_PATTERN).match
-_is_id = re.compile(f"(?!{TIMER}){NAME_PATTERN}").match
+_is_name = re.compile(NAME_PATTERN.strip("^$")).fullmatch
+_is_id = re.compile(f"(?!{TIMER}){NAME_PATTERN.strip('^$')}").fullmatch
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
 After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
+MAX_NAME = 128
 SESSION_PLACE = r"^(end|[0-9]{1,18})$"
 LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
 
@@ -180,19 +180,22 @@ def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, s
     """
     id, session = members.get("id"), members.get("session")
     do, data = members.get("do"), members.get("data")
-    if len(members) == 5 and isinstance(do, str) and isinstance(data, dict) and _name(id, _is_id) and _name(session):
-        assert isinstance(id, str)
-        assert isinstance(session, str)
-        return None, id, session, parse_command(do, data)
+    if (
+        len(members) == 5
+        and isinstance(do, str)
+        and isinstance(data, dict)
+        and isinstance(id, str)
+        and isinstance(session, str)
+        and len(id) <= MAX_NAME >= len(session)
+        and _is_id(id)
+        and _is_name(session)
+    ):
+        return None, id, session, parse_json_command(do, data)
     try:
         frame = CommandFrame.model_validate(members)
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
-    return frame, frame.id, frame.session, parse_command(frame.do, frame.data)
-
-
-def _name(value: object, matches: Callable[[str], object] = _is_name) -> bool:
-    return isinstance(value, str) and len(value) <= 128 and matches(value) is not None and value[-1] != "\n"
+    return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)
 
 
 def log_place(after: int | str, epoch: str) -> int | str:

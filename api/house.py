@@ -7,14 +7,16 @@ from typing import Self
 
 from ..log.log import Log
 from .delivery.feed import Feed
+from .turn import Turn
 
 
 class House:
-    """An open log and those who follow it."""
+    """An open log and those who follow it. `turn` is for what they are told."""
 
     def __init__(self, log: Log, tasks: asyncio.TaskGroup) -> None:
         self.log = log
         self.feed = Feed(log, tasks)
+        self.turn = Turn()
 
 
 class Houses:

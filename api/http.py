@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ..domain.catalogue import explain
-from ..domain.commands import parse_command
+from ..domain.commands import parse_json_command
 from ..domain.envelope import decode, timestamp
 from ..domain.errors import Invalid, NotFound
 from ..domain.ids import SessionId
@@ -71,7 +71,7 @@ class Http:
         body = await request.read()
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
-        data = parse_command(frame.do, frame.data)
+        data = parse_json_command(frame.do, frame.data)
         log = (await self._houses.of(principal.tenant)).log
         command = frame.command(principal.actor, datetime.now(UTC), data)
         result = await log.submit(

@@ -1,4 +1,9 @@
-"""Reading JSON from outside: bounded in size and depth before anything is built from it."""
+"""Reading JSON from outside, bounded in depth. (Bytes are counted where they come in, and the parser has a bound of its
+own, far beyond what is accepted here.)
+
+What passes can be written again and reads back as it was: the parser makes floats of integers beyond 64 bits, and
+refuses halves of surrogate pairs and numbers that are not finite.
+"""
 
 import re
 from array import array
@@ -8,6 +13,7 @@ from typing import Any
 import orjson
 
 from ..domain.errors import Invalid, TooDeep
+from ..domain.json_value import deeper_than
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _NOT_BRACKETS = bytes(each for each in range(256) if each not in b"[]{}")
@@ -16,15 +22,23 @@ _STEP = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 def read_json(raw: bytes, depth: int) -> Any:
     """Parse UTF-8 JSON (RFC 8259). Raises Invalid, or TooDeep when it is nested more than `depth` deep."""
-    if raw.count(b"[") + raw.count(b"{") > depth and is_deeper(raw, depth):
-        raise TooDeep(f"The JSON is nested more than {depth} deep.")
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if is_deeper(raw, depth):  # which may be what the parser gave up at
+            raise _too_deep(depth) from None
         raise Invalid(f"This is not JSON: {error}.") from None
+    # With no more brackets than levels there is nothing to look for.
+    if raw.count(b"{") + raw.count(b"[") > depth and deeper_than(value, depth):
+        raise _too_deep(depth)
+    return value
 
 
 def is_deeper(raw: bytes, depth: int) -> bool:
     """Whether brackets outside of strings are nested more than `depth` deep."""
     steps = array("b", _STRING.sub(b"", raw).translate(_STEP, _NOT_BRACKETS))
     return max(accumulate(steps), default=0) > depth
+
+
+def _too_deep(depth: int) -> TooDeep:
+    return TooDeep(f"The JSON is nested more than {depth} deep.")

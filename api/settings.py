@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..domain.errors import ConfigurationError
+from ..domain.json_value import MAX_DEPTH
 
 
 class Settings(BaseSettings):
@@ -35,7 +36,7 @@ class Settings(BaseSettings):
     drain: Annotated[float, Field(ge=0, description="Seconds that connections get to close at shutdown")] = 5.0
     frame_bytes: Annotated[int, Field(ge=1_024, description="Largest WebSocket message or HTTP body")] = 1_048_576
     batch: Annotated[int, Field(ge=1, description="Most frames in one WebSocket message")] = 256
-    depth: Annotated[int, Field(ge=4, description="Deepest nesting of JSON")] = 64
+    depth: Annotated[int, Field(ge=4, le=MAX_DEPTH, description="Deepest nesting of JSON")] = 64
     subscriptions: Annotated[int, Field(ge=1, description="Most subscriptions of one connection")] = 100
     commands_per_second: Annotated[int, Field(ge=1, description="Most commands of one connection, per second")] = 20_000
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"

@@ -49,9 +49,10 @@ class TransportSink:
         self._unsent = 0
         self._moved = time.monotonic()
 
-    def attach(self) -> None:
-        """Take charge of the transport: from here on it says when it is full, and when it is lost."""
-        Flow(self._transport, self)
+    def attach(self, receive: Callable[[bytes], object] | None = None) -> None:
+        """Take charge of the transport: from here on it says when it is full, and when it is lost, and gives what comes
+        in to `receive`, or else to whoever was in charge before."""
+        Flow(self._transport, self, receive)
 
     def stuck_for(self, now: float) -> float:
         """Seconds for which a full transport has made no progress; called regularly."""

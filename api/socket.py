@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import time
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 
 from ..domain.errors import Busy, HansardError, Invalid, LogFailed
 from ..domain.ids import SessionId
 from ..domain.model import Command
 from ..log.records import Appended
+from ..log.requests import Outcome
 from .allowance import Allowance
 from .answers import Answers
 from .clock import CLOCK
@@ -23,6 +23,7 @@ from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
 from .frames import Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from .house import House
+from .inbox import InboxResponse, Message
 from .principal import Principal
 from .settings import Settings
 from .sink import TransportSink
@@ -37,7 +38,7 @@ _CONTENT = (WSMsgType.TEXT, WSMsgType.BINARY)
 _ENDED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
 
-class Duplex(web.WebSocketResponse):
+class Duplex(InboxResponse):
     """Tells its socket before it closes, for whatever reason: nothing may be written behind the close frame."""
 
     socket: "Socket | None" = None
@@ -65,17 +66,19 @@ class Socket(TransportSink):
         self._ws = ws
         self._house = house
         self._settings = settings
-        self._answers = Answers(self)
+        self._actor = principal.actor
+        self._answers = Answers(self, house.turn)
         self._heard = time.monotonic()
         self._leaving = False
         self._pending = 0
         self._fewer = asyncio.Event()
         self._unreadable = 0
+        self._fault: Exception | None = None
         self._serving: asyncio.Timeout | None = None
         self._closing: Closing | None = None
         self._allowance = Allowance(settings.commands_per_second, self._heard)
         ws.socket = self
-        self.attach()
+        self.attach(ws.parse)
 
     def welcome(self) -> None:
         """Answer the hello, before anything else is written."""
@@ -112,13 +115,12 @@ class Socket(TransportSink):
 
     async def handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
-        now = CLOCK.now(self._heard)
         share = size // max(1, len(frames))
         for frame in frames:
             if self._leaving or self.closed:
                 return
-            if isinstance(frame, dict) and frame.get("frame") == "command":
-                self._command(frame, now, share)
+            if _is_command(frame):
+                self._command(frame, share)
             else:
                 await self._control(frame)
 
@@ -165,15 +167,44 @@ class Socket(TransportSink):
         self.dismiss(SERVER_ERROR, problem.detail, 1.0)
 
     async def _serve(self) -> None:
-        async for message in self._ws:
+        while True:
+            message = await self._ws.receive_or_take(self._take)
+            if message.type in _ENDED:
+                return
+            if self._fault is not None:
+                raise self._fault
             self._heard = time.monotonic()
-            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            if message.type in _CONTENT:
                 await self._room()
                 await self._message(message.data)
 
+    def _take(self, message: Message) -> bool:
+        """Handle a message in passing, if it holds nothing but commands and there is room for them: then there is
+        nothing to wait for."""
+        if message.type not in _CONTENT or self._leaving or self.closed or not self._has_room:
+            return False
+        try:
+            frames = read_frames(message.data, self._settings.depth, self._settings.batch)
+            if not all(map(_is_command, frames)):
+                return False
+        except HansardError:
+            return False
+        self._heard = time.monotonic()
+        share = len(message.data) // max(1, len(frames))
+        try:
+            for frame in frames:
+                self._command(frame, share)
+        except Exception as fault:  # the task that serves this connection knows what to do about it
+            self._fault = fault
+        return self._fault is None
+
+    @property
+    def _has_room(self) -> bool:
+        return self.drained.is_set() and self._pending < MAX_PENDING
+
     async def _room(self) -> None:
         """Wait while the client does not take its answers, or has too many commands on their way."""
-        if self.drained.is_set() and self._pending < MAX_PENDING:
+        if self._has_room:
             return
         await self.drained.wait()
         while self._pending >= MAX_PENDING:
@@ -196,37 +227,34 @@ class Socket(TransportSink):
         if self._unreadable > MAX_UNREADABLE:
             raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
 
-    def _command(self, members: dict[str, Any], now: datetime, size: int) -> None:
+    def _command(self, members: dict[str, Any], size: int) -> None:
         id, session = members.get("id"), members.get("session")
         try:
             self._allowance.spend(self._heard)
             frame, id, session, data = parse_command_frame(members)
             self.principal.require("write", session)
+            answered = partial(self._answered, id, session)
             if frame is None:
-                command = Command(id, session, self.principal.actor, now, data)
-                answer = self._house.log.submit(command, size=size)
+                command = Command(id, session, self._actor, CLOCK.now(self._heard), data)
+                self._house.log.execute(command, answered, size=size)
             else:
-                command = frame.command(self.principal.actor, now, data)
+                command = frame.command(self._actor, CLOCK.now(self._heard), data)
                 producer = frame.parsed_producer(self.principal.participant)
-                answer = self._house.log.submit(command, expect=frame.parsed_expect(), producer=producer, size=size)
+                self._house.log.execute(command, answered, expect=frame.parsed_expect(), producer=producer, size=size)
         except HansardError as error:
             self._answers.refuse(error, id=id, session=session)
         else:
             self._unreadable = 0
             self._pending += 1
-            answer.add_done_callback(partial(self._answered, id, session))
 
-    def _answered(self, id: str, session: str, answer: "asyncio.Future[Appended]") -> None:
+    def _answered(self, id: str, session: str, outcome: Outcome) -> None:
         self._pending -= 1
         if self._pending in (0, MAX_PENDING // 2):
             self._fewer.set()
-        error = None if answer.cancelled() else answer.exception()
-        if isinstance(error, HansardError):
-            self._answers.refuse(error, id=id, session=session)
-        elif error is not None or answer.cancelled():
-            self._answers.refuse(LogFailed("The command failed inside the gateway."), id=id, session=session)
+        if isinstance(outcome, Appended):
+            self._answers.ack(id, session, outcome)
         else:
-            self._answers.ack(id, session, answer.result())
+            self._answers.refuse(outcome, id=id, session=session)
 
     async def _control(self, members: Any) -> None:
         sub = members.get("sub") if isinstance(members, dict) else None
@@ -267,6 +295,10 @@ class Socket(TransportSink):
                 self.feed.end(cursor)
             raise
         return cursors
+
+
+def _is_command(frame: Any) -> bool:
+    return isinstance(frame, dict) and frame.get("frame") == "command"
 
 
 async def turn_away(ws: Duplex, error: HansardError) -> None:

@@ -54,12 +54,18 @@ COMMANDS: dict[str, type[CommandData]] = {
 
 def parse_command(do: object, data: Any) -> CommandData:
     """Validate the payload of the command called `do`, whatever it is. Raises UnknownCommand, TooDeep and Invalid."""
+    if isinstance(do, str) and do in COMMANDS:
+        refuse_unwritable(data)
+    return parse_json_command(do, data)
+
+
+def parse_json_command(do: object, data: Any) -> CommandData:
+    """The same for a payload that was read from JSON which is not too deep."""
     model = COMMANDS.get(do) if isinstance(do, str) else None
     if model is None:
         raise UnknownCommand(f"There is no such command; there are {', '.join(COMMANDS)}.")
-    refuse_unwritable(data)
     try:
-        parsed = model.model_validate(data)
+        parsed: CommandData = model.__pydantic_validator__.validate_python(data)
     except ValidationError as error:
         raise Invalid(f"{model.do}: {explain(error)}.") from None
     if isinstance(parsed, custom.RecordCustom):

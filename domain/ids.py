@@ -8,7 +8,6 @@ messages) share one alphabet, so that they can stand in URLs, subjects and JSON 
 import os
 import threading
 import time
-from struct import unpack
 from typing import Annotated, NewType
 
 from pydantic import StringConstraints
@@ -35,9 +34,9 @@ EventId = Name
 
 _lock = threading.Lock()
 _last = 0
-_random: list[int] = []
+_head = ""
+_tails: list[str] = []
 _AT_ONCE = 512
-_NODE = (1 << 48) - 1
 
 
 def new_id() -> str:
@@ -46,14 +45,24 @@ def new_id() -> str:
     Ids minted by one process sort in the order of minting: the 12 bits after the milliseconds count up within one
     millisecond. The domain never calls this; ids reach it inside commands.
     """
-    global _last  # noqa: PLW0603
+    global _last, _head  # noqa: PLW0603
     with _lock:
-        _last = max(_last + 1, (time.time_ns() // 1_000_000) << 12)
-        stamp = _last
-        if not _random:  # asking the system for each id would take longer than all the rest
-            _random.extend(unpack(f"{_AT_ONCE}Q", os.urandom(8 * _AT_ONCE)))
-        tail = _random.pop() & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000
-    return f"{stamp >> 28:08x}-{stamp >> 12 & 0xFFFF:04x}-7{stamp & 0xFFF:03x}-{tail >> 48:04x}-{tail & _NODE:012x}"
+        stamp = time.time_ns() // 1_000_000 << 12
+        if stamp <= _last:
+            stamp = _last + 1
+        if stamp >> 12 != _last >> 12:
+            _head = f"{stamp >> 28:08x}-{stamp >> 12 & 0xFFFF:04x}-7"
+        _last = stamp
+        if not _tails:  # asking the system for each id would take longer than all the rest
+            _tails.extend(_random_tails())
+        return f"{_head}{stamp & 0xFFF:03x}-{_tails.pop()}"
 
 
-os.register_at_fork(after_in_child=_random.clear)
+def _random_tails() -> list[str]:
+    """What comes after the time: the variant, and 62 random bits."""
+    digits = os.urandom(8 * _AT_ONCE).hex()
+    starts = range(0, 16 * _AT_ONCE, 16)
+    return [f"{'89ab'[int(digits[at], 16) & 3]}{digits[at + 1 : at + 4]}-{digits[at + 4 : at + 16]}" for at in starts]
+
+
+os.register_at_fork(after_in_child=_tails.clear)

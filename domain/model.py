@@ -131,13 +131,15 @@ class Repeat(NamedTuple):
 class Decision(NamedTuple):
     """What a command comes to: facts to append, and the subjects whose heads must not have moved meanwhile.
 
-    With a `refusal` the facts are what there is to record of it, and whoever asked is refused.
+    With a `refusal` the facts are what there is to record of it, and whoever asked is refused. Where deciding has found
+    it out already, `after` is the state of the command's concept when the facts are folded; nothing else changes then.
     """
 
     facts: tuple[Fact, ...]
     reads: tuple[str, ...] = ()
     repeat: Repeat | None = None
     refusal: Refused | None = None
+    after: Any = None
 
 
 class Deadline(NamedTuple):

@@ -69,7 +69,11 @@ def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed
     It takes in the chunks before it that are no longer than itself. So a message of n tokens is a chain of about
     log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the tokens.
     """
-    length = (0 if streamed is None else streamed.length) + len(text.encode())
+    if streamed is None:
+        return Streamed(None, kind, text, len(text.encode()))
+    length = streamed.length + len(text.encode())
+    if streamed.kind != kind or len(streamed.text) > len(text):
+        return Streamed(streamed, kind, text, length)
     chunks, size = [text], len(text)
     while streamed is not None and streamed.kind == kind and len(streamed.text) <= size:
         chunks.append(streamed.text)

@@ -82,11 +82,15 @@ _CONCEPT_OF_TYPE = {
     "floor": "floor",
 }
 
+_DECIDERS: dict[str, tuple[int, Callable[[Any, Command], Decision]]] = {
+    concept: (State._fields.index(concept), module.decide) for concept, module in CONCEPTS.items()
+}
+"""By concept: where it stands in a State, and how its commands are decided."""
+
 _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
     family: (State._fields.index(concept), CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
 }
 """By the first word of an event's type: where in a State its concept stands, and how that is folded."""
-_TASKS = State._fields.index("tasks")
 
 
 def decide(state: State, command: Command) -> Decision:
@@ -113,10 +117,10 @@ def _by_concept(state: State, command: Command) -> Decision:
     concept, data = command.data.concept, command.data
     if concept == "stalls":
         return _decide_stall(state.presence, state.tasks, command)
-    if isinstance(data, RaiseSignal):
+    if concept == "signals" and isinstance(data, RaiseSignal):
         return _signals.decide(state.signals, command, addressees(state, data))
-    decision: Decision = CONCEPTS[concept].decide(getattr(state, concept), command)
-    return decision
+    place, decide_concept = _DECIDERS[concept]
+    return decide_concept(state[place], command)
 
 
 def _under(state: State, command: Command) -> Decision | None:
@@ -140,7 +144,7 @@ def _completed(state: State, command: Command, decision: Decision) -> Decision:
     facts = with_consequences(state, command.actor, facts)
     under = () if command.task is None else (f"task:{command.task}",)
     further = [fact.data.subject() for fact in facts[len(decision.facts) :]]
-    return decision._replace(facts=facts, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))
+    return decision._replace(facts=facts, after=None, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))
 
 
 def _within_floor(state: State, fact: Fact) -> Fact:
@@ -161,11 +165,20 @@ def evolve(state: State, event: Event) -> State:
     if found is None:
         return state._replace(version=event.version)
     place, evolve_concept = found
+    evolved = _with(state, event.version, place, evolve_concept(state[place], event))
+    return evolved if event.task is None else evolved._replace(tasks=_board.touched(evolved.tasks, event))
+
+
+def evolve_by(state: State, command: Command, decision: Decision) -> State:
+    """Fold all facts of a decision that knows what is after them."""
+    version = Version(state.version + len(decision.facts))
+    return _with(state, version, _DECIDERS[command.data.concept][0], decision.after)
+
+
+def _with(state: State, version: Version, place: int, concept: Any) -> State:
     members: list[Any] = list(state)  # and not _replace, which takes three times as long
-    members[1] = event.version
-    members[place] = evolve_concept(members[place], event)
-    if event.task is not None:
-        members[_TASKS] = _board.touched(members[_TASKS], event)
+    members[1] = version
+    members[place] = concept
     return State._make(members)
 
 

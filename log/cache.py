@@ -205,8 +205,10 @@ class Places:
         return place
 
     def _keep_heads(self, heads: Heads) -> Heads:
+        last, known = None, dict[str, Version]()
         for (session, subject), version in heads.items():
-            known = self._of(session).heads
+            if session is not last:  # most often two or more in a row are of one session
+                last, known = session, self._of(session).heads
             if len(known) >= MAX_NAMES and subject not in known:
                 known.clear()
             known[subject] = version

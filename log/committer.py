@@ -158,7 +158,7 @@ class Committer:
             refusal = error if isinstance(error, HansardError) else _fault("Reading the session", error)
             for request in waited:
                 if isinstance(request, Execute):
-                    request.refuse(refusal)
+                    request.answer(refusal)
             self._queue.put_back([request for request in waited if not isinstance(request, Execute)])
         else:
             self._queue.put_back(self._queue.unpark(session))
@@ -184,7 +184,7 @@ class Committer:
                     break
         except LogFailed as failure:
             for request in requests:
-                request.refuse(failure)
+                request.answer(failure)
         self._under_way = []
         return bool(taken)
 
@@ -215,13 +215,13 @@ class Committer:
             self._publish(plan.batch.records)
         self._queue.put_back(plan.later)
         for request, result in plan.accepted:
-            request.accept(result)
+            request.answer(result)
         for request, refusal in plan.fenced:
-            request.refuse(refusal)
+            request.answer(refusal)
         unclear = []
         for request, refusal in plan.refused:
             if request.key is None:
-                request.refuse(refusal)
+                request.answer(refusal)
             else:
                 unclear.append((request, refusal))
         if plan.repeats or unclear:
@@ -236,19 +236,19 @@ class Committer:
             first = await repeats.find_first_results(self._engine, [request for request, _ in refused])
             for request, refusal in refused:
                 if id(request) in first:
-                    request.accept(first[id(request)])
+                    request.answer(first[id(request)])
                 elif isinstance(refusal, Fenced) and isinstance(request, Execute) and not request.fresh:
                     request.fresh = True
                     self._queue.put_back([request])
                     self._wake.set()
                 else:
-                    request.refuse(refusal)
+                    request.answer(refusal)
             for request, repeat in found:
-                request.accept(await repeats.find_earlier(self._engine, request.sessions[0], repeat))
+                request.answer(await repeats.find_earlier(self._engine, request.sessions[0], repeat))
         except Exception as error:
             failure = error if isinstance(error, HansardError) else _fault("Looking up a repeat", error)
             for request, _ in (*refused, *found):
-                request.refuse(failure)
+                request.answer(failure)
 
     async def _without_repeats(self, requests: list[Request], plan: Plan) -> list[Request]:
         """After the storage found something taken: answer those whose it is; returns the rest, to be planned anew.
@@ -259,11 +259,11 @@ class Committer:
         first = await repeats.find_first_results(self._engine, written)
         for request in written:
             if id(request) in first:
-                request.accept(first[id(request)])
+                request.answer(first[id(request)])
             elif conflict := await repeats.find_conflict(self._engine, request):
-                request.refuse(conflict)
-        if any(request.answer.done() for request in written):
-            return [request for request in requests if not request.answer.done()]
+                request.answer(conflict)
+        if any(request.done for request in written):
+            return [request for request in requests if not request.done]
         for request in written:
             self._doubt(request)
         self._queue.put_back(requests)
@@ -275,7 +275,7 @@ class Committer:
             self._sessions.forget(session)
             self._places.forget(session)
         if request.doubts > 1:
-            request.refuse(LogFailed("The log refuses this for no reason that can be seen in it; nothing was written."))
+            request.answer(LogFailed("The log refuses this for no reason that can be seen in it; nothing was written."))
 
     async def _look(self) -> None:
         looks, self._looks = self._looks, []
@@ -311,7 +311,7 @@ class Committer:
         for task in self._tasks:
             task.cancel()
         for request in self._under_way:
-            request.refuse(
+            request.answer(
                 LogFailed("The log's writer has stopped; this may have been written. Restart it, and repeat.")
             )
         self._queue.refuse_all(LogFailed(self._closed))

@@ -10,6 +10,7 @@ A log opened for reading has no committer: a tail brings in what the writing pro
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Self
 
 from ..domain.errors import Invalid, LogFailed, LogReadOnly
@@ -22,10 +23,11 @@ from .engine import Engine
 from .hub import Hub
 from .queue import Queue
 from .records import Append, Appended, Producer, Record
-from .requests import Execute, Request, Write
+from .requests import Answer, Answered, Execute, Request, Write
 
 PAGE = 1_000
 POLL = 1.0
+NOTHING: Mapping[str, Version] = MappingProxyType({})
 
 _logger = logging.getLogger(__name__)
 
@@ -111,8 +113,21 @@ class Log:
         The future is done after the commit. Cancelling it withdraws the command only while it still waits. It fails
         with the `Refused` tree (nothing was written) or `LogFailed`. A repeated command gets its first result.
         """
-        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        return self._submit(Execute(answer, size, command, expect or {}, producer))
+        answer = Answer()
+        return answer.of(self.execute(command, answer.answered, expect=expect, producer=producer, size=size))
+
+    def execute(
+        self,
+        command: Command,
+        answered: Answered,
+        *,
+        expect: Mapping[str, Version] | None = None,
+        producer: Producer | None = None,
+        size: int = 0,
+    ) -> Request:
+        """The same as `submit` for those with too many commands to wait for each: `answered` is called with what would
+        be the future's result or exception."""
+        return self._submit(Execute(answered, size, command, expect or NOTHING, producer))
 
     def append(self, append: Append) -> "asyncio.Future[Appended]":
         """Append drafts as they are, without deciding anything. Same guarantees as `submit`."""
@@ -126,8 +141,8 @@ class Log:
         if len(appends) > 1 and any(append.producer is not None for append in appends):
             raise Invalid("Only an append that is written alone can belong to a producer.")
         size = sum([len(draft.data) for append in appends for draft in append.drafts])
-        answer: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        return self._submit(Write(answer, size, tuple(appends)))
+        answer = Answer()
+        return answer.of(self._submit(Write(answer.answered, size, tuple(appends))))
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""
@@ -150,11 +165,11 @@ class Log:
             else:
                 await self.hub.wait(after)
 
-    def _submit(self, request: Request) -> "asyncio.Future[Appended]":
+    def _submit(self, request: Request) -> Request:
         if not self.engine.writable:
             raise LogReadOnly("This log was opened for reading; send commands to the process that writes it.")
         self._committer.submit(request)
-        return request.answer
+        return request
 
     async def _write(self) -> None:
         """Run the committer, and beside it, where others write as well, what tells it of them."""

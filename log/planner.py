@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from ..domain.envelope import encode, microseconds, timestamp
 from ..domain.errors import Conflict, HansardError, Refused, StaleProducer
-from ..domain.ids import Position, SessionId, Version, new_id
+from ..domain.ids import EventId, Position, SessionId, Version, new_id
 from ..domain.model import Command, Event, Fact, Repeat
-from ..domain.session import State, decide, evolve
+from ..domain.session import State, decide, evolve, evolve_by
 from .cache import Heads, Places, Producers, Sessions
 from .records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerMark, Record
 from .requests import Execute, Key, Request, Write
@@ -102,50 +102,64 @@ class Plan:
 
     def _execute(self, request: Execute) -> None:
         command = request.command
-        state = self._states.get(command.session) or self._known.states[command.session]
+        session = command.session
+        state = self._states.get(session) or self._known.states[session]
         producer = request.producer
-        if producer is not None and self._is_repeat(command.session, producer):
+        if producer is not None and self._is_repeat(session, producer):
             self.accepted.append((request, Appended((), (), repeated=True)))
             return
-        self._check(command.session, request.expect)
+        if request.expect:
+            self._check(session, request.expect)
         decision = decide(state, command)
         if decision.repeat is not None:
             self.repeats.append((request, decision.repeat))
-            self._advance(command.session, producer)
+            if producer is not None:
+                self._advance(session, producer)
             return
-        first, version = len(self.batch.records), state.version
         refusal = decision.refusal
-        if refusal is not None and request.key is not None and not request.fresh:
+        taken = request.key
+        if refusal is not None and taken is not None and not request.fresh:
             raise refusal
-        key = request.key[1] if request.key is not None and refusal is None else None
-        drafts: list[Draft] = []
-        for fact in decision.facts:
-            draft, state = self._draft(state, command, fact, key, Position(self.batch.after + first + len(drafts) + 1))
-            drafts.append(draft)
+        key = None if taken is None or refusal is not None else taken[1]
+        records: list[Record] = []
+        at, version = self.batch.after + len(self.batch.records), state.version
+        for number, fact in enumerate(decision.facts, 1):
+            id = new_id()
+            record = self._record(id, command, fact, key, Position(at + number), Version(version + number))
+            records.append(record)
             key = None
-        for draft in drafts:  # only now, when nothing can go wrong any more
-            version = Version(version + 1)
-            self._place(command.session, version, draft)
-        self._states[command.session] = state
+            if decision.after is None:
+                state = evolve(state, _event(id, command, fact, record))
+        if decision.after is not None:
+            state = evolve_by(state, command, decision)
+        for record, fact in zip(records, decision.facts, strict=True):  # only now: nothing can go wrong any more
+            self._take(record, fact.data.also())
+        self._states[session] = state
         if refusal is not None:
             self.fenced.append((request, refusal))
             return
-        self._accept(request, first)
-        self._advance(command.session, producer)
+        self._accept(request, records)
+        if producer is not None:
+            self._advance(session, producer)
 
-    def _draft(
-        self, state: State, command: Command, fact: Fact, key: str | None, position: Position
-    ) -> tuple[Draft, State]:
-        """Encode one decided fact and fold it: the same event, as bytes and in memory."""
+    def _record(
+        self, id: EventId, command: Command, fact: Fact, key: str | None, position: Position, version: Version
+    ) -> Record:
+        """Encode one decided fact."""
         stamp, micros = self._time(command.time)
-        data, id, actor = fact.data, new_id(), command.actor.id
-        type = fact.type or data.type
-        cause = command.id if command.data.keyed else None
-        stored = encode(id, fact, stamp, actor, cause)
-        version = Version(state.version + 1)
-        event = Event(position, state.id, version, id, type, command.time, actor, data, fact.task, cause, fact.audience)
-        draft = Draft(type, fact.subject or data.subject(), stored, micros, key, data.also())
-        return draft, evolve(state, event)
+        data = fact.data
+        stored = encode(id, fact, stamp, command.actor.id, command.id if command.data.keyed else None)
+        subject, type = fact.subject or data.subject(), fact.type or data.type
+        return Record(position, command.session, version, subject, type, stored, key, micros)
+
+    def _take(self, record: Record, also: tuple[str, ...]) -> None:
+        """Put a record at the batch's end and advance the heads."""
+        self.batch.records.append(record)
+        heads, session, version = self.batch.heads, record.session, record.version
+        heads[session, record.subject] = version
+        for subject in also:
+            heads[session, subject] = version
+        heads[session, ANYTHING] = version
 
     def _write(self, request: Write) -> None:
         for append in request.appends:
@@ -158,11 +172,12 @@ class Plan:
         for append in request.appends:
             if append.drafts:
                 self._place_all(append)
-                self._advance(append.session, append.producer)
+                if append.producer is not None:
+                    self._advance(append.session, append.producer)
             if append.tracking is not None:
                 name, position = append.tracking
                 self.batch.tracking[name] = position
-        self._accept(request, first)
+        self._accept(request, self.batch.records[first:])
 
     def _place_all(self, append: Append) -> None:
         session = append.session
@@ -176,24 +191,18 @@ class Plan:
         self._raw.add(session)
         self._states.pop(session, None)
 
-    def _place(self, session: SessionId, version: Version, draft: Draft, head: int = -1) -> None:
+    def _place(self, session: SessionId, version: Version, draft: Draft, head: int) -> None:
         """Give a draft its place. One that comes late, into a hole before `head`, leaves the heads as they are."""
         batch = self.batch
         position = Position(batch.after + len(batch.records) + 1)
-        batch.records.append(
-            Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
-        )
-        heads = batch.heads
+        record = Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
         if version > head:
-            heads[session, draft.subject] = version
-            for subject in draft.also:
-                heads[session, subject] = version
-            heads[session, ANYTHING] = version
+            self._take(record, draft.also)
         else:
-            heads[session, ANYTHING] = Version(max(head, heads.get((session, ANYTHING), head)))
+            batch.records.append(record)
+            batch.heads[session, ANYTHING] = Version(max(head, batch.heads.get((session, ANYTHING), head)))
 
-    def _accept(self, request: Request, first: int) -> None:
-        written = self.batch.records[first:]
+    def _accept(self, request: Request, written: list[Record]) -> None:
         if len(written) == 1:
             (record,) = written
             result = Appended((record.version,), (record.position,))
@@ -201,10 +210,9 @@ class Plan:
             result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
         self.accepted.append((request, result))
 
-    def _advance(self, session: SessionId, producer: Producer | None) -> None:
-        if producer is not None:
-            position = Position(self.batch.after + len(self.batch.records))
-            self.batch.producers[session, producer.id] = ProducerMark(producer.epoch, producer.seq, position)
+    def _advance(self, session: SessionId, producer: Producer) -> None:
+        position = Position(self.batch.after + len(self.batch.records))
+        self.batch.producers[session, producer.id] = ProducerMark(producer.epoch, producer.seq, position)
 
     def _head(self, session: SessionId, subject: str) -> Version:
         head = self.batch.heads.get((session, subject))
@@ -242,6 +250,24 @@ class Plan:
             stamp, micros = timestamp(time), microseconds(time)
             self._clock = (time, stamp, micros)
         return stamp, micros
+
+
+def _event(id: EventId, command: Command, fact: Fact, record: Record) -> Event:
+    """The same as `record`, in memory."""
+    cause = command.id if command.data.keyed else None
+    return Event(
+        record.position,
+        record.session,
+        record.version,
+        id,
+        record.type,
+        command.time,
+        command.actor.id,
+        fact.data,
+        fact.task,
+        cause,
+        fact.audience,
+    )
 
 
 def _refuse_twins(request: Write) -> None:

@@ -41,10 +41,10 @@ class Queue:
         if len(self._unanswered) >= self._max_waiting or self._bytes + request.size > self._max_bytes:
             raise Busy("Too much waits to be written; try again shortly.", retry_after=0.1)
         if len(self._line) >= self._max_waiting:
-            self._line = deque([each for each in self._line if not each.answer.done()])
+            self._line = deque([each for each in self._line if not each.done])
         self._unanswered[request] = None
         self._bytes += request.size
-        request.answer.add_done_callback(lambda _: self._left(request))
+        request.leave = self._left
         self._line.append(request)
 
     def put_back(self, requests: Sequence[Request]) -> None:
@@ -60,9 +60,9 @@ class Queue:
         """The next request that may go on, in order. One that writes to several sessions waits for none of them."""
         while self._line:
             request = self._line.popleft()
-            if request.answer.done():
+            if request.done:
                 continue
-            parked = self._parked_with(request)
+            parked = self._parked_with(request) if self._parked else None
             if parked is None:
                 return request
             self._set_aside(parked, request)
@@ -79,7 +79,7 @@ class Queue:
     def refuse_all(self, error: HansardError) -> None:
         """Refuse everything that is not answered, wherever it is."""
         for request in tuple(self._unanswered):
-            request.refuse(error)
+            request.answer(error)
         self._line.clear()
         self._parked.clear()
 
@@ -91,7 +91,7 @@ class Queue:
 
     def _set_aside(self, parked: list[Request], request: Request) -> None:
         if len(parked) >= self._max_waiting:
-            parked[:] = [each for each in parked if not each.answer.done()]
+            parked[:] = [each for each in parked if not each.done]
         parked.append(request)
 
     def _left(self, request: Request) -> None:

@@ -1,7 +1,8 @@
 """What waits for the next commit: a command to decide, or appends that are decided already."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..domain.errors import HansardError
@@ -9,18 +10,30 @@ from ..domain.ids import SessionId, Version
 from ..domain.model import Command
 from .records import Append, Appended, Producer
 
+_logger = logging.getLogger(__name__)
+
 Key = tuple[SessionId, str]
+Outcome = Appended | HansardError
+Answered = Callable[[Outcome], None]
+"""Is told once what a request came to, on the loop, between other work: it must be quick."""
+
+
+def _nobody(_: object) -> None:
+    """Who is told of nothing."""
 
 
 @dataclass(slots=True, eq=False)
 class Request:
     """One unit that is accepted or refused as a whole, and answered once, after its commit.
 
-    `doubts` counts how often the storage refused a batch with it for no reason that could be found.
+    `done`: it was answered, or withdrawn by whoever asked. `leave` is the queue's, and told of either. `doubts` counts
+    how often the storage refused a batch with it for no reason that could be found.
     """
 
-    answer: "asyncio.Future[Appended]"
+    answered: Answered
     size: int
+    done: bool = field(default=False, init=False)
+    leave: "Callable[[Request], None]" = field(default=_nobody, init=False)
     doubts: int = field(default=0, init=False)
 
     @property
@@ -44,15 +57,21 @@ class Request:
         key = self.key
         return () if key is None else (key,)
 
-    def accept(self, result: Appended) -> None:
-        """Answer, unless whoever asked has gone."""
-        if not self.answer.done():
-            self.answer.set_result(result)
+    def answer(self, outcome: Outcome) -> None:
+        """Answer with places or a refusal, unless whoever asked has gone."""
+        if not self.done:
+            self.done = True
+            self.leave(self)
+            try:
+                self.answered(outcome)
+            except Exception:  # the others must be answered, whatever becomes of this one
+                _logger.exception("answering a request failed")
 
-    def refuse(self, error: HansardError) -> None:
-        """Answer with a refusal, unless whoever asked has gone."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
+    def withdraw(self) -> None:
+        """Nobody asks any more: it is passed over if it still waits, and never answered."""
+        if not self.done:
+            self.done = True
+            self.leave(self)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,8 +92,13 @@ class Execute(Request):
     @property
     def key(self) -> Key | None:
         """The command's id, unless its payload or producer tells repeats."""
+        return self.keys[0] if self.keys else None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The same."""
         command = self.command
-        return (command.session, command.id) if command.data.keyed and self.producer is None else None
+        return ((command.session, command.id),) if command.data.keyed and self.producer is None else ()
 
 
 @dataclass(slots=True, eq=False)
@@ -105,3 +129,31 @@ class Write(Request):
         return tuple(
             [(append.session, draft.key) for append in self.appends for draft in append.drafts if draft.key is not None]
         )
+
+
+class Answer(asyncio.Future[Appended]):
+    """What a request comes to, to be awaited. Cancelling it withdraws the request."""
+
+    def __init__(self) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._withdraw: Callable[[], None] | None = None
+
+    def of(self, request: Request) -> "Answer":
+        """Stand for this request, which answers to `answered`."""
+        self._withdraw = request.withdraw
+        return self
+
+    def answered(self, outcome: Outcome) -> None:
+        """Be done."""
+        self._withdraw = None
+        if isinstance(outcome, Appended):
+            self.set_result(outcome)
+        else:
+            self.set_exception(outcome)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Withdraw the request; what is under way is written all the same."""
+        withdraw, self._withdraw = self._withdraw, None
+        if withdraw is not None:
+            withdraw()
+        return super().cancel(msg)

@@ -1,8 +1,8 @@
 """A gateway in a process of its own, with a hatch: the benchmarks ask it on stdin what they cannot see from outside.
 
-Says `{"port": …}` once it listens. Then each line on stdin is answered by a line: `stats` tells page reads and commits;
-`feed BYTES` hands events to the delivery one at a time, each as soon as the last one has been written to everyone,
-until the first subscriber leaves. It ends when stdin does.
+Says `{"port": …}` once it listens. Then each line on stdin is answered by a line: `stats` tells page reads, commits and
+the last position; `feed BYTES` hands events to the delivery one at a time, each as soon as the last one has been
+written to everyone, until the first subscriber leaves. It ends when stdin does.
 """
 
 import argparse
@@ -69,8 +69,8 @@ async def run(options: argparse.Namespace) -> None:
         print(json.dumps({"port": int(gateway.url.rpartition(":")[2])}), flush=True)
         async for words in lines():
             if words[0] == "stats":
-                feed = gateway.houses.open[""].feed
-                print(json.dumps({"reads": feed.pages.reads, "commits": commits[0]}), flush=True)
+                reads = gateway.houses.open[""].feed.pages.reads
+                print(json.dumps({"reads": reads, "commits": commits[0], "position": log.position}), flush=True)
             elif words[0] == "feed":
                 await feed_closed_loop(gateway, int(words[1]))
 

@@ -1,0 +1,62 @@
+"""The inbox of a WebSocket: hands messages over as they are parsed.
+
+aiohttp puts messages into a queue and wakes the task that reads it. With a command in each message of thousands of
+connections, waking tasks took longer than reading the commands. So while that task waits with nothing before it, a new
+message is offered to `take` first, within the parser's call. What is not taken is queued, and everything behind it,
+until the task waits again: messages are handled in their order, and the queue's own bounds and pauses apply.
+
+This leans on a private method of aiohttp, `_post_start`, which makes queue and parser. Should that be called something
+else one day, every message takes the way through the queue. Tests pin both.
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp._websocket.writer import WebSocketWriter
+from aiohttp.http_websocket import WebSocketReader, WSMessage, WSMessageTextBytes
+
+QUEUE_BYTES = 1 << 16
+Message = WSMessage | WSMessageTextBytes
+Take = Callable[[Message], bool]
+
+
+class Inbox(WebSocketDataQueue):
+    """aiohttp's queue, past which messages may go."""
+
+    take: Take | None = None
+
+    def feed_data(self, data: Message, size: int) -> None:
+        """Called by the parser with each message."""
+        if self.take is None or not self.take(data):
+            self.take = None
+            super().feed_data(data, size)
+
+
+class InboxResponse(web.WebSocketResponse[bool]):
+    """A WebSocket with an inbox. Without compression, and text stays bytes."""
+
+    inbox: Inbox | None = None
+    parse: Callable[[bytes], object] | None = None
+    """Takes in what came over the transport. Once this is a WebSocket, aiohttp's protocol does no more with it."""
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        loop = self._loop
+        assert loop is not None
+        self._ws_protocol = protocol
+        self._writer = writer
+        self._reader = self.inbox = Inbox(request.protocol, QUEUE_BYTES, loop=loop)
+        self._parser = WebSocketReader(self.inbox, self._max_msg_size, compress=False, decode_text=False)
+        self.parse = self._parser.feed_data
+        request.protocol.set_parser(self._parser)
+        request.protocol.keep_alive(False)
+
+    async def receive_or_take(self, take: Take) -> Message:
+        """The next message that `take`, being offered every one until then, does not take."""
+        if self.inbox is None:
+            return await self.receive()
+        self.inbox.take = take
+        try:
+            return await self.receive()
+        finally:
+            self.inbox.take = None
