@@ -7,13 +7,13 @@ its key is parked, just as it was before that event, and the others go on. (Or t
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..domain.custom import OpaqueData
 from ..domain.model import Event
-from .breath import Breath
+from .breath import slices
 from .hand import Hand
 from .handlers import Handler
 from .meta import meta_of
@@ -50,26 +50,29 @@ class Folded(NamedTuple):
 
 
 class Batch:
-    """Folds stretches into one build. What is in hand stays so from one to the next."""
+    """Folds stretches into one build. What is in hand stays so from one to the next. `settled` is awaited before
+    anything is read from the store: until what was folded before is written there."""
 
-    def __init__(self, projection: Projection[Any, Any], store: ViewStore, build: Build) -> None:
+    def __init__(
+        self,
+        projection: Projection[Any, Any],
+        store: ViewStore,
+        build: Build,
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
         self._projection = projection
         self._store = store
         self._build = build
+        self._settled = settled
         self._hand = Hand(projection)
 
-    async def items(self, stretch: Stretch, passed: Passed) -> list[Item]:
+    async def items(self, stretch: Stretch, passed: Passed | None = None) -> list[Item]:
         """What a stretch means for this projection: its events, for each key that is not `passed`."""
-        breath, items = Breath(), list[Item]()
-        handlers_of = self._projection.handlers.of
+        items = list[Item]()
         for page, start, end in stretch.parts:
-            records = page.records
-            for index in range(start, end):
-                handlers = handlers_of(records[index].type)
-                if handlers:
-                    items += self._items_at(page, index, handlers)
-                    await breath.take()
-        return [item for item in items if not passed(item.key, item.event.position)]
+            async for few in slices(range(start, end)):
+                self._add_items(page, few, items)
+        return items if passed is None else [item for item in items if not passed(item.key, item.event.position)]
 
     async def fold(self, items: list[Item], strict: bool) -> Folded:
         """Fold items in their order. Raises Stuck if a strict fold fails, and ViewsFailed."""
@@ -77,13 +80,12 @@ class Batch:
             work = await self._prepared(items)
         except Exception:
             return await self._carefully(items, strict)
-        if wanted := self._hand.missing(work):
-            rows = await self._store.fetch(self._build, wanted)
-        else:
-            rows = []
+        wanted = self._hand.missing(work)
+        rows = await self._fetch(wanted) if wanted else []
         try:
             self._hand.take(wanted, rows)
-            await self._all(work)
+            async for few in slices(work):
+                self._hand.folder.fold(few)
             return Folded(self._hand.put())
         except Exception:
             self._hand = Hand(self._projection)
@@ -95,17 +97,14 @@ class Batch:
         return await self._carefully(items, strict=False)
 
     async def _prepared(self, items: list[Item]) -> list[Any]:
-        breath, work, prepare = Breath(), list[Any](), self._hand.folder.prepare
-        for item in items:
-            work.append(prepare(item))
-            await breath.take()
+        work = list[Any]()
+        async for few in slices(items):
+            work += self._hand.folder.prepare(few)
         return work
 
-    async def _all(self, work: Iterable[Any]) -> None:
-        breath, fold = Breath(), self._hand.folder.fold
-        for each in work:
-            fold(each)
-            await breath.take()
+    async def _fetch(self, places: Collection[Row]) -> list[Row]:
+        await self._settled()
+        return await self._store.fetch(self._build, places)
 
     async def _carefully(self, items: list[Item], strict: bool) -> Folded:
         rows: Rows = {}
@@ -127,7 +126,7 @@ class Batch:
             await asyncio.sleep(0)
             hand = Hand(self._projection)
             try:
-                work = [hand.folder.prepare(item)]
+                work = hand.folder.prepare([item])
                 wanted = hand.missing(work)
             except Exception as error:
                 fault = error
@@ -135,7 +134,7 @@ class Batch:
             stored = await self._stored(wanted, rows)
             try:
                 hand.take(wanted, stored)
-                hand.folder.fold(work[0])
+                hand.folder.fold(work)
                 new = hand.put()
                 _read_back(self._projection, new)
             except Exception as error:
@@ -148,14 +147,19 @@ class Batch:
     async def _stored(self, wanted: Iterable[Row], rows: Rows) -> list[Row]:
         """The rows in these places, those that were folded just now first."""
         unknown = [place for place in wanted if place not in rows]
-        loaded = await self._store.fetch(self._build, unknown) if unknown else []
+        loaded = await self._fetch(unknown) if unknown else []
         return loaded + [row for place in wanted if (row := rows.get(place)) is not None]
 
-    def _items_at(self, page: Page, index: int, handlers: tuple[Handler, ...]) -> list[Item]:
-        try:
-            return self._projection.items(page.event(index), handlers, page.meta(index))
-        except Exception as fault:
-            return [self._failing(page, index, fault)]
+    def _add_items(self, page: Page, indexes: Iterable[int], items: list[Item]) -> None:
+        records, handlers_of, items_of = page.records, self._projection.handlers.of, self._projection.items
+        for index in indexes:
+            handlers = handlers_of(records[index].type)
+            if not handlers:
+                continue
+            try:
+                items += items_of(page.event(index), handlers, page.meta(index))
+            except Exception as fault:
+                items.append(self._failing(page, index, fault))
 
     def _failing(self, page: Page, index: int, fault: Exception) -> Item:
         """An event that cannot be read, or whose keys cannot be told, as an item that fails."""

@@ -1,25 +1,22 @@
-"""Folding without keeping the loop to oneself."""
+"""Work on long lists without keeping the loop to oneself."""
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SLICE = 0.002
 """Seconds of work between two turns of the loop."""
-_EVERY = 32  # pieces of work between two looks at the clock
+_FEW = 32  # pieces of work between two looks at the clock
 
 
-class Breath:
-    """To be taken after every small piece of work."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._since = time.perf_counter()
-
-    async def take(self) -> None:
-        """Let the loop have a turn, if it has waited for a slice."""
-        self._count += 1
-        if self._count % _EVERY:
-            return
-        if time.perf_counter() - self._since > SLICE:
+async def slices(pieces: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """The pieces, a few at a time; in between the loop gets a turn, whenever it has waited for long enough."""
+    since = time.perf_counter()
+    for first in range(0, len(pieces), _FEW):
+        yield pieces[first : first + _FEW]
+        if time.perf_counter() - since > SLICE:
             await asyncio.sleep(0)
-            self._since = time.perf_counter()
+            since = time.perf_counter()

@@ -82,28 +82,26 @@ class Documents(Folder[str, D]):
         self._indexed = projection.shape.columns[len(OWN) :]
         self._positions: dict[str, int] = {}
 
-    def prepare(self, item: Item) -> Item:
-        return item
+    def prepare(self, items: Iterable[Item]) -> list[Item]:
+        return list(items)
 
-    def wants(self, work: Item) -> Iterable[str]:
-        return (work.key,)
+    def missing(self, work: Iterable[Item]) -> set[str]:
+        return {item.key for item in work} - self.values.keys()
 
-    def fold(self, work: Item) -> None:
-        key = work.key
-        self.changed.add(key)
-        document = self.values.get(key)
-        for handler in work.handlers:
-            if document is None:
-                self.values[key] = document = self._model()
-            if handler.wants_meta:
-                returned = handler.call(document, work.event.data, work.meta)
-            else:
-                returned = handler.call(document, work.event.data)
-            if returned is DELETE:
-                self.values[key] = document = None
-            elif returned is not None:
-                raise TypeError(f"a handler returned {returned!r}; it changes the document it was given, or deletes it")
-        self._positions[key] = work.event.position
+    def fold(self, work: Iterable[Item]) -> None:
+        values, changed, positions, model = self.values, self.changed, self._positions, self._model
+        for key, event, meta, handlers in work:
+            document = values.get(key)
+            for call, _, wants_meta in handlers:
+                if document is None:
+                    values[key] = document = model()
+                returned = call(document, event.data, meta) if wants_meta else call(document, event.data)
+                if returned is DELETE:
+                    document = values[key] = None
+                elif returned is not None:
+                    raise _returned(returned)
+            changed.add(key)
+            positions[key] = event.position
 
     def row(self, place: str) -> Row:
         document = self.values[place]
@@ -121,6 +119,10 @@ class Documents(Folder[str, D]):
     def drop(self, place: str) -> None:
         self.values.pop(place, None)
         self._positions.pop(place, None)
+
+
+def _returned(returned: object) -> TypeError:
+    return TypeError(f"a handler returned {returned!r}; it changes the document it was given, or deletes it")
 
 
 def _stored(column: Column, value: Any) -> Any:

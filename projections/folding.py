@@ -36,8 +36,7 @@ class Fold(Generic[K, T]):
     def take(self, event: Event) -> None:
         """Fold one more event. Raises FoldFailed, after which the fold is good for nothing."""
         try:
-            for item in self._projection.items_of(event):
-                self.folder.fold(self.folder.prepare(item))
+            self.folder.fold(self.folder.prepare(self._projection.items_of(event)))
         except Exception as fault:
             raise failure(self._projection, event, fault) from fault
 

@@ -24,9 +24,7 @@ class Hand:
 
     def missing(self, work: Iterable[Any]) -> dict[Row, Any]:
         """The places that must be loaded before this work can be done, by their columns."""
-        values, wants = self.folder.values, self.folder.wants
-        places = {place for each in work for place in wants(each) if place not in values}
-        return {self._projection.place(place): place for place in places}
+        return {self._projection.place(place): place for place in self.folder.missing(work)}
 
     def take(self, wanted: dict[Row, Any], rows: Iterable[Row]) -> None:
         """Take over what was loaded; what was not found is known to be absent."""

@@ -8,7 +8,7 @@ The fold goes on from the newest snapshot before that version. Snapshots are tak
 over. Only projections by session have moments, for only those depend on a session's events alone.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ from ..domain.errors import BadCursor, Invalid, NotFound
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
 from ..log.records import ANYTHING, Record
-from .breath import Breath
+from .breath import slices
 from .fingerprint import fingerprint
 from .folding import Fold
 from .mark import mark_of
@@ -93,16 +93,13 @@ class Moments(Generic[K, T]):
 
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
         folding = await self._resume(session, version)
-        breath, new = Breath(), list[Snapshot]()
+        new = list[Snapshot]()
         while folding.version < version:
             page = await self._log.engine.read_session(session, folding.version, min(_PAGE, version - folding.version))
             if not page:
                 break
-            for record in page:
-                folding.take(record)
-                if snapshot := folding.snapshot():
-                    new.append(snapshot)
-                await breath.take()
+            async for few in slices(page):
+                new += folding.take(few)
         if new:
             await self._store.keep(self._projection.name, self._fingerprint, session, new)
         return Moment(session, Version(folding.version), Position(folding.position), folding.fold.values())
@@ -127,21 +124,22 @@ class _Folding:
         self.position = 0
         self._projection = projection
         self._next = EVERY
-        self._last: Record | None = None
 
-    def take(self, record: Record) -> None:
-        """Fold one more event. Raises FoldFailed."""
-        if self._projection.handlers.of(record.type):
-            self.fold.take(decode(record.data, record.position, record.session, record.version))
-        self.version, self.position, self._last = record.version, record.position, record
+    def take(self, records: Iterable[Record]) -> list[Snapshot]:
+        """Fold some more events; the snapshots for which it was time. Raises FoldFailed."""
+        new = []
+        for record in records:
+            if self._projection.handlers.of(record.type):
+                self.fold.take(decode(record.data, record.position, record.session, record.version))
+            self.version, self.position = record.version, record.position
+            if record.version >= self._next:
+                new.append(self._snapshot(record))
+        return new
 
-    def snapshot(self) -> Snapshot | None:
-        """A snapshot, if it is time for one."""
-        if self.version < self._next or self._last is None:
-            return None
+    def _snapshot(self, last: Record) -> Snapshot:
         folder = self.fold.folder
         rows = [_written(folder.row(place)) for place, value in folder.values.items() if value is not None]
-        data = orjson.dumps([mark_of(self._last), rows])
+        data = orjson.dumps([mark_of(last), rows])
         self._next = self.version + EVERY * (1 + len(data) // _LARGE)
         return Snapshot(self.version, data)
 

@@ -12,8 +12,8 @@ session may read its views. A projection that wants them says who is shown what 
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -32,16 +32,13 @@ MAX_KEY = 512
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 
 
-class Item:
+class Item(NamedTuple):
     """An event to fold into one part of a view."""
 
-    __slots__ = ("event", "handlers", "key", "meta")
-
-    def __init__(self, key: str, event: Event, meta: Meta, handlers: Sequence[Handler]) -> None:
-        self.key = key
-        self.event = event
-        self.meta = meta
-        self.handlers = handlers
+    key: str
+    event: Event
+    meta: Meta
+    handlers: tuple[Handler, ...]
 
 
 class Folder(Protocol[K, T]):
@@ -51,13 +48,13 @@ class Folder(Protocol[K, T]):
     changed: set[K]
     """Places whose value is another since this set was last cleared."""
 
-    def prepare(self, item: Item) -> Any:
-        """What is to be done for an item, before it is known what is there. Raises what a handler raises."""
+    def prepare(self, items: Iterable[Item]) -> list[Any]:
+        """What is to be done for items, before it is known what is there. Raises what a handler raises."""
 
-    def wants(self, work: Any) -> Iterable[K]:
-        """The places whose values must be in hand before the work can be done."""
+    def missing(self, work: Iterable[Any]) -> set[K]:
+        """The places whose values are not in hand, and must be before the work can be done."""
 
-    def fold(self, work: Any) -> None:
+    def fold(self, work: Iterable[Any]) -> None:
         """Do the work. Raises what a handler raises, and then may have left a value half changed."""
 
     def row(self, place: K) -> Row:
@@ -105,7 +102,7 @@ class Projection(Generic[K, T]):
         """A place as the columns of the primary key."""
         raise NotImplementedError
 
-    def items(self, event: Event, handlers: Sequence[Handler], meta: Meta) -> list[Item]:
+    def items(self, event: Event, handlers: tuple[Handler, ...], meta: Meta) -> list[Item]:
         """One item for each key that the event concerns; `meta` is the event's for its session's key."""
         if meta.audience is not None and self.seen is None:
             return []

@@ -135,22 +135,19 @@ class Table(Folder[Place, R]):
         self._columns = projection.shape.columns
         self._json = {column.name for column in self._columns if column.kind == "json"}
 
-    def prepare(self, item: Item) -> list[Change]:
+    def prepare(self, items: Iterable[Item]) -> list[Change]:
         rows = Rows(self._projection)
-        for handler in item.handlers:
-            returned = (
-                handler.call(rows, item.event.data, item.meta)
-                if handler.wants_meta
-                else handler.call(rows, item.event.data)
-            )
-            if returned is not None:
-                raise TypeError(f"a handler returned {returned!r}; it says what happens by the rows it is given")
+        for _, event, meta, handlers in items:
+            for call, _, wants_meta in handlers:
+                returned = call(rows, event.data, meta) if wants_meta else call(rows, event.data)
+                if returned is not None:
+                    raise TypeError(f"a handler returned {returned!r}; it says what happens by the rows it is given")
         return rows.changes
 
-    def wants(self, work: list[Change]) -> Iterable[Place]:
-        return [change.place for change in work if change.do in ("update", "add")]
+    def missing(self, work: Iterable[Change]) -> set[Place]:
+        return {change.place for change in work if change.do in ("update", "add")} - self.values.keys()
 
-    def fold(self, work: list[Change]) -> None:
+    def fold(self, work: Iterable[Change]) -> None:
         for place, do, what in work:
             self.values[place] = what if do == "upsert" else self._changed(self.values.get(place), place, do, what)
             self.changed.add(place)

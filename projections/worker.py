@@ -4,6 +4,8 @@ The checkpoint is the place of the last event whose effects are stored, and move
 an event is folded once, whatever happens: a commit that failed, or whose outcome is not known, is followed by a new
 beginning from what is stored.
 
+While one batch is being written the next is folded already; it is written only when the one before is.
+
 A build that is not current yet is folded strictly: it stops at the first event that fails, until somebody retries or
 skips that. In a current one the event's key is parked and the others go on; when somebody asks for a retry, what came
 for the key meanwhile is folded from where it was parked.
@@ -51,7 +53,8 @@ class Worker:
         self._pages = pages
         self._caught_up = caught_up
         self._checkpoint = build.checkpoint
-        self._batch = Batch(projection, store, build)
+        self._batch = Batch(projection, store, build, self._settled)
+        self._writing: asyncio.Task[None] | None = None
         self._parked: dict[str, Parked] = {}
         self._strict = build.state == "building"
         self._rate = 0.0
@@ -59,11 +62,6 @@ class Worker:
         self._news = asyncio.Event()
         self._nudged = True
         self._left = False
-
-    @property
-    def position(self) -> Position:
-        """Up to where the view is stored."""
-        return self._checkpoint.position
 
     def nudge(self) -> None:
         """Look at once whether a parked key is to be retried."""
@@ -86,18 +84,22 @@ class Worker:
         try:
             while not self._left and await self._advance():
                 pass
+            await self._settled()
         finally:
             self._pages.forget(self._news)
+            if self._writing is not None:
+                self._writing.cancel()
 
     async def _advance(self) -> bool:
         """Fold what there is, or wait for it. False when the build has stopped."""
         self._news.clear()
         healing = await self._heal()
-        stretch = await self._pages.after(self.position)
+        stretch = await self._pages.after(self._checkpoint.position)
         if stretch is not None and not await self._take(stretch):
             return False
         if stretch is not None and stretch.length == BATCH:
             return True
+        await self._settled()
         if self._strict:
             self._strict = not await self._caught_up(self.build)
         if stretch is None and not healing and not self._left:
@@ -106,7 +108,7 @@ class Worker:
         return True
 
     async def _take(self, stretch: Stretch) -> bool:
-        items = await self._batch.items(stretch, self._passes)
+        items = await self._batch.items(stretch, self._passes if self._parked else None)
         try:
             folded = await self._batch.fold(items, self._strict)
         except Stuck as stuck:
@@ -127,10 +129,13 @@ class Worker:
         length: int = 0,
         stopped: str | None = None,
     ) -> None:
+        """Have this written as the next step; the one before is, when this returns."""
+        await self._settled()
         now = asyncio.get_running_loop().time()
         rate = self._measured(length, now - self._committed)
-        commit = Commit(self.build.id, self.build.token, self.position, to, rows, park, unpark, stopped, rate)
-        await self._store.commit(self.build, commit)
+        after = self._checkpoint.position
+        commit = Commit(self.build.id, self.build.token, after, to, rows, park, unpark, stopped, rate)
+        self._writing = asyncio.create_task(self._store.commit(self.build, commit))
         self._checkpoint, self._rate, self._committed = to, rate, now
         for key in unpark:
             del self._parked[key]
@@ -138,6 +143,12 @@ class Worker:
             self._parked[parked.key] = parked
             if parked.wish is None:
                 _logger.error("%s parked %r at position %d: %s", self.build, parked.key, parked.position, parked.error)
+
+    async def _settled(self) -> None:
+        """Wait until what was folded is stored. Raises what the commit raised."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
 
     def _measured(self, length: int, seconds: float) -> float:
         if not length or seconds <= 0:
@@ -192,5 +203,5 @@ class Worker:
         if self._projection.key == "session" and records:
             own = next((record for record in records if record.session == key), None)
             records = records if own is None else await self._log.engine.read_session(key, own.version - 1, BATCH)
-        records = [record for record in records if record.position <= self.position]
+        records = [record for record in records if record.position <= self._checkpoint.position]
         return Page(records) if records else None

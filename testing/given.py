@@ -146,8 +146,7 @@ class _Kept(Generic[K, T]):
 
     def _fold(self, folder: Folder[K, T], event: Event) -> None:
         try:
-            for item in self._projection.items_of(event):
-                folder.fold(folder.prepare(item))
+            folder.fold(folder.prepare(self._projection.items_of(event)))
         except Exception as fault:
             raise failure(self._projection, event, fault) from fault
 
