@@ -157,7 +157,7 @@ class Batch:
             if not handlers:
                 continue
             try:
-                items += items_of(page.event(index), handlers, page.meta(index))
+                items += items_of(*page.event(index), handlers)
             except Exception as fault:
                 items.append(self._failing(page, index, fault))
 

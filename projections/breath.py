@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SLICE = 0.002
+SLICE = 0.004
 """Seconds of work between two turns of the loop."""
 _FEW = 32  # pieces of work between two looks at the clock
 

@@ -12,12 +12,11 @@ from .meta import Meta, meta_of
 class Page:
     """Records that follow on each other."""
 
-    __slots__ = ("_events", "_metas", "records")
+    __slots__ = ("_decoded", "records")
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
-        self._events: list[Event | None] = [None] * len(records)
-        self._metas: list[Meta | None] = [None] * len(records)
+        self._decoded: list[tuple[Event, Meta] | None] = [None] * len(records)
 
     @property
     def first(self) -> Position:
@@ -29,19 +28,12 @@ class Page:
         """The position of its last record."""
         return self.records[-1].position
 
-    def event(self, index: int) -> Event:
-        """The event at this index. Raises Invalid when its type's model refuses the payload."""
-        event = self._events[index]
-        if event is None:
+    def event(self, index: int) -> tuple[Event, Meta]:
+        """The event at this index, and its envelope for the key of its session. Raises Invalid when its type's model
+        refuses the payload."""
+        found = self._decoded[index]
+        if found is None:
             record = self.records[index]
             event = decode(record.data, record.position, record.session, record.version)
-            self._events[index] = event
-        return event
-
-    def meta(self, index: int) -> Meta:
-        """Its envelope, for the key of its session."""
-        meta = self._metas[index]
-        if meta is None:
-            event = self.event(index)
-            meta = self._metas[index] = meta_of(event, event.session)
-        return meta
+            found = self._decoded[index] = event, meta_of(event, event.session)
+        return found

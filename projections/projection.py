@@ -102,7 +102,7 @@ class Projection(Generic[K, T]):
         """A place as the columns of the primary key."""
         raise NotImplementedError
 
-    def items(self, event: Event, handlers: tuple[Handler, ...], meta: Meta) -> list[Item]:
+    def items(self, event: Event, meta: Meta, handlers: tuple[Handler, ...]) -> list[Item]:
         """One item for each key that the event concerns; `meta` is the event's for its session's key."""
         if meta.audience is not None and self.seen is None:
             return []
@@ -113,7 +113,7 @@ class Projection(Generic[K, T]):
     def items_of(self, event: Event) -> list[Item]:
         """The same for an event that comes alone."""
         handlers = self.handlers.of(event.type)
-        return self.items(event, handlers, meta_of(event, event.session)) if handlers else []
+        return self.items(event, meta_of(event, event.session), handlers) if handlers else []
 
     def _keys(self, event: Event, meta: Meta) -> Iterable[str]:
         found = self.key(event.data, meta) if callable(self.key) else getattr(meta, self.key)

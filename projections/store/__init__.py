@@ -1,5 +1,7 @@
 """Where views are stored: a file beside the log, or tables in the log's database."""
 
+from .opening import views_of
+from .postgres import postgres_views
 from .records import Build, Checkpoint, CheckpointMoved, Commit, Found, Parked
 from .sqlite import memory_views, sqlite_views
 from .store import ViewStore
@@ -13,5 +15,7 @@ __all__ = [
     "Parked",
     "ViewStore",
     "memory_views",
+    "postgres_views",
     "sqlite_views",
+    "views_of",
 ]

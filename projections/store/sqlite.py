@@ -8,7 +8,7 @@ apart from the log so that its writer never waits for them. Several processes ma
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -84,7 +84,7 @@ class SqliteDatabase:
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         return self._connection.execute(_local(statement), values).fetchall()
 
-    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+    def run(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         return self._connection.execute(_local(statement), values).rowcount
 
     def create(self, table: str, shape: Shape) -> None:
@@ -94,11 +94,26 @@ class SqliteDatabase:
             self.run(f"CREATE INDEX @{table}_{number} ON @{table} ({names(index)})")
 
     def put(self, table: str, shape: Shape, rows: Sequence[Row]) -> None:
-        self._connection.executemany(_local(_put(table, shape)), rows)
+        # One statement, however many rows: at each step of one the interpreter's lock is let go of, and beside a busy
+        # loop it takes long to win it back (see `log.lane`). Bytes travel beside the rest, and are cut up there.
+        blobs = [index for index, column in enumerate(shape.columns) if column.kind == "bytes"]
+        data, cut = list[bytes](), list[list[Any]]()
+        end = 1
+        for row in rows:
+            values = list(row)
+            for index in blobs:
+                blob = row[index] or b""
+                values[index] = None if row[index] is None else end
+                values.append(len(blob))
+                data.append(blob)
+                end += len(blob)
+            cut.append(values)
+        self.run(_put(table, shape, blobs), {"rows": orjson.dumps(cut).decode(), "data": b"".join(data)})
 
     def remove(self, table: str, shape: Shape, places: Collection[Row]) -> None:
-        where = " AND ".join(f'"{name}" = ?' for name in shape.key)
-        self._connection.executemany(_local(f"DELETE FROM @{table} WHERE {where}"), places)
+        given = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(len(shape.key)))
+        statement = f"DELETE FROM @{table} WHERE ({names(shape.key)}) IN (SELECT {given} FROM json_each(?))"
+        self.run(statement, (orjson.dumps(list(places)).decode(),))
 
     def fetch(self, table: str, shape: Shape, places: Collection[Row]) -> list[Row]:
         joined = " AND ".join(
@@ -136,12 +151,16 @@ def _local(statement: str) -> str:
     return statement.replace("@bytes", "BLOB").replace("@", "view_")
 
 
-def _put(table: str, shape: Shape) -> str:
+def _put(table: str, shape: Shape, blobs: Sequence[int]) -> str:
+    width = len(shape.columns)
+    values = [f"json_extract(value, '$[{index}]')" for index in range(width)]
+    for number, index in enumerate(blobs):  # substr() makes NULL of a part of nothing
+        length = f"json_extract(value, '$[{width + number}]')"
+        values[index] = f"iif({values[index]} IS NULL, NULL, ifnull(substr(:data, {values[index]}, {length}), x''))"
     rest = [column.name for column in shape.columns[len(shape.key) :]]
     setting = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-    values = ", ".join("?" for _ in shape.columns)
     return (
-        f"INSERT INTO @{table} ({names(shape.columns)}) VALUES ({values}) "
+        f"INSERT INTO @{table} ({names(shape.columns)}) SELECT {', '.join(values)} FROM json_each(:rows) WHERE true "
         f"ON CONFLICT ({names(shape.key)}) DO {f'UPDATE SET {setting}' if rest else 'NOTHING'}"
     )
 

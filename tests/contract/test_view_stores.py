@@ -1,13 +1,13 @@
 """Every store of views keeps the contract."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from hansard.projections.store import ViewStore, memory_views, sqlite_views
+from hansard.projections.store import ViewStore, memory_views, postgres_views, sqlite_views
 from hansard.testing.contract.views import ALL, LAPSE, SHARED, Sentence
 
 
@@ -36,6 +36,21 @@ class Sqlite:
         return sqlite_views(self._path, lapse=LAPSE)
 
 
+class Postgres:
+    def __init__(self, fresh_log: Callable[[], str]) -> None:
+        self._fresh_log = fresh_log
+        self._url = ""
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[ViewStore]:
+        self._url = self._fresh_log()
+        async with postgres_views(self._url, lapse=LAPSE) as store:
+            yield store
+
+    def beside(self, store: ViewStore) -> ViewStore:
+        return postgres_views(self._url, lapse=LAPSE)
+
+
 def _name(sentence: Sentence) -> str:
     return sentence.__name__
 
@@ -48,3 +63,9 @@ async def test_memory(sentence: Sentence) -> None:
 @pytest.mark.parametrize("sentence", ALL + SHARED, ids=_name)
 async def test_sqlite(sentence: Sentence, tmp_path: Path) -> None:
     await sentence(Sqlite(tmp_path))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("sentence", ALL + SHARED, ids=_name)
+async def test_postgres(sentence: Sentence, fresh_log: Callable[[], str]) -> None:
+    await sentence(Postgres(fresh_log))

@@ -1,0 +1,160 @@
+"""Views in PostgreSQL: tables named `view_…` in the schema of the log, by a few connections of their own.
+
+Views can be made anew from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
+after a crash of the server the database is as it was a moment earlier, checkpoints and all.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from ...domain.errors import ViewsFailed
+from ...log.postgres.address import Address
+from ..shape import Kind, Row, Shape
+from . import sql
+from .database import names, statements
+from .records import LAPSE
+from .store import Lanes, ViewStore
+
+_TYPES: dict[Kind, str] = {
+    "text": 'TEXT COLLATE "C"',
+    "integer": "BIGINT",
+    "real": "DOUBLE PRECISION",
+    "boolean": "BOOLEAN",
+    "time": 'TEXT COLLATE "C"',
+    "json": "TEXT",
+    "bytes": "BYTEA",
+}
+_ARRAYS = {kind: type.removesuffix(' COLLATE "C"') + "[]" for kind, type in _TYPES.items()}
+WRITERS, READERS = 3, 2
+_LOCK = 0x48616E76  # whoever makes, promotes or drops builds holds this advisory lock
+
+
+class PostgresDatabase:
+    """A connection. Behind a pooler in transaction mode nothing outlasts a transaction."""
+
+    def __init__(self, address: Address, lapse: float) -> None:
+        self.lapse = lapse
+        self._connection = psycopg.connect(address.conninfo, autocommit=True)
+        if address.pooler:
+            self._connection.prepare_threshold = None
+        self._prefix = f'"{address.schema.replace(chr(34), chr(34) * 2)}".view_'
+        self._schema = address.schema
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is gone."""
+        return self._connection.closed or self._connection.broken
+
+    def prepare(self) -> None:
+        """Make our tables, where there are none."""
+        with self.arranging():
+            if not self.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema,)):
+                self._connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(self._schema)))
+            for statement in statements(sql.SCHEMA):
+                self.run(statement)
+
+    def clock(self) -> float:
+        ((now,),) = self.rows("SELECT extract(epoch FROM clock_timestamp())::double precision")
+        return float(now)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        with self._connection.transaction():
+            self._connection.execute("SET LOCAL synchronous_commit = off")
+            yield
+
+    @contextmanager
+    def arranging(self) -> Iterator[None]:
+        with self._connection.transaction():
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, self._schema))
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._connection.execute(self._local(statement), values).fetchall()
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self._connection.execute(self._local(statement), values).rowcount
+
+    def create(self, table: str, shape: Shape) -> None:
+        columns = [f'"{name}" {_TYPES[kind]}{"" if null else " NOT NULL"}' for name, kind, null in shape.columns]
+        self.run(f"CREATE TABLE @{table} ({', '.join(columns)}, PRIMARY KEY ({names(shape.key)}))")
+        for index in shape.indexes:
+            self.run(f"CREATE INDEX ON @{table} ({names(index)})")
+
+    def put(self, table: str, shape: Shape, rows: Sequence[Row]) -> None:
+        self.run(_put(table, shape), _columns(rows))
+
+    def remove(self, table: str, shape: Shape, places: Collection[Row]) -> None:
+        given = f"SELECT * FROM {_given(shape)}"
+        self.run(f"DELETE FROM @{table} WHERE ({names(shape.key)}) IN ({given})", _columns(places))
+
+    def fetch(self, table: str, shape: Shape, places: Collection[Row]) -> list[Row]:
+        if not places:
+            return []
+        columns = ", ".join(f't."{column.name}"' for column in shape.columns)
+        wanted = f"{_given(shape)} AS wanted ({names(shape.key)})"
+        return self.rows(f"SELECT {columns} FROM {wanted} JOIN @{table} t USING ({names(shape.key)})", _columns(places))
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _local(self, statement: str) -> bytes:
+        return _translated(statement, self._prefix)
+
+
+def postgres_views(url: str, *, tenant: str = "", lapse: float = LAPSE) -> ViewStore:
+    """The views of the log at this address, beside its tables, not opened yet. `lapse`: seconds without a beat after
+    which a runner is taken for dead."""
+    address = Address.parse(url)
+    address = address.of_tenant(tenant) if tenant else address
+    return ViewStore(
+        Lanes(
+            lambda: PostgresDatabase(address, lapse),
+            PostgresDatabase.prepare,
+            _explain,
+            writers=WRITERS,
+            readers=READERS,
+            lost=lambda database: database.lost,
+        )
+    )
+
+
+@lru_cache(4_096)
+def _translated(statement: str, prefix: str) -> bytes:
+    return statement.replace("@bytes", "BYTEA").replace("%", "%%").replace("?", "%s").replace("@", prefix).encode()
+
+
+def _put(table: str, shape: Shape) -> str:
+    rest = [column.name for column in shape.columns[len(shape.key) :]]
+    setting = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+    arrays = ", ".join(f"?::{_ARRAYS[column.kind]}" for column in shape.columns)
+    return (
+        f"INSERT INTO @{table} ({names(shape.columns)}) SELECT * FROM unnest({arrays}) "
+        f"ON CONFLICT ({names(shape.key)}) DO {f'UPDATE SET {setting}' if rest else 'NOTHING'}"
+    )
+
+
+def _given(shape: Shape) -> str:
+    kinds = [column.kind for column in shape.columns[: len(shape.key)]]
+    return f"unnest({', '.join(f'?::{_ARRAYS[kind]}' for kind in kinds)})"
+
+
+def _columns(rows: Collection[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _explain(error: Exception) -> Exception:
+    if not isinstance(error, psycopg.Error):
+        return error
+    return ViewsFailed(f"The database of the views failed: {error}. The log is not concerned; it is tried again.")
