@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from types import CodeType
 from typing import Any
 
@@ -13,10 +14,15 @@ from .projection import Projection
 def fingerprint(projection: Projection[Any, Any], epoch: str) -> str:
     """The same for the same code, model, version and log. A change of a handler changes it, also without a new version;
     a change of what a handler calls does not."""
-    digest = hashlib.sha256(f"{projection.name} {projection.version} {epoch}".encode())
+    return _digest(projection, epoch, len(projection.handlers), projection.seen is None)
+
+
+@lru_cache(1_024)
+def _digest(projection: Projection[Any, Any], epoch: str, handlers: int, for_everyone: bool) -> str:
+    digest = hashlib.sha256(f"{projection.name} {projection.version} {epoch} {handlers} {for_everyone}".encode())
+    digest.update(orjson.dumps(projection.handlers.passed))
     digest.update(orjson.dumps(projection.model.model_json_schema(), option=orjson.OPT_SORT_KEYS))
-    functions = [*projection.handlers.functions(), *([projection.key] if callable(projection.key) else [])]
-    for function in functions:
+    for function in projection.handlers.functions:
         for part in _code(function):
             digest.update(part)
     return digest.hexdigest()[:32]

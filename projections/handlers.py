@@ -59,9 +59,15 @@ class Handlers:
             self._by_type[type] = found
         return found
 
+    @property
     def functions(self) -> list[Callable[..., Any]]:
         """The handlers as they were declared."""
         return [each.call for each in self._all]
+
+    @property
+    def passed(self) -> list[str]:
+        """The names of the types that are passed over."""
+        return [each.__qualname__ for each in self._passed]
 
 
 def handler_of_events(function: Callable[..., Any], skipped: int) -> Handler:

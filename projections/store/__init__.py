@@ -1,6 +1,5 @@
 """Where views are stored: a file beside the log, or tables in the log's database."""
 
-from .opening import views_of
 from .postgres import postgres_views
 from .records import Build, Checkpoint, CheckpointMoved, Commit, Found, Parked
 from .sqlite import memory_views, sqlite_views
@@ -17,5 +16,4 @@ __all__ = [
     "memory_views",
     "postgres_views",
     "sqlite_views",
-    "views_of",
 ]

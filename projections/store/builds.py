@@ -69,6 +69,7 @@ def beat(database: Database, runner: str) -> None:
 def claim_build(database: Database, id: int, runner: str) -> Build | None:
     """Take a build that no other living runner holds; as it is then, or None."""
     with database.writing():
+        database.run(sql.HOLD_BUILD, (id,))
         now = database.clock()
         if not database.run(sql.CLAIM_BUILD, (runner, id, runner, now - database.lapse, now + database.lapse)):
             return None
