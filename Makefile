@@ -2,6 +2,7 @@
 
 PYTHON  ?= python3
 WORKERS ?= 2
+ROUNDS  ?= 15
 ARGS    ?=
 
 VENV := .venv
@@ -13,7 +14,7 @@ AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test lint format docs bench chaos clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +49,10 @@ docs: $(VENV)/.docs  ## Build the documentation into docs/_build/html; a warning
 bench: $(VENV)/.dev  ## Run the benchmarks
 	@echo "bench: benchmarks/run.py"
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
+	@echo "chaos: tests/live/test_chaos.py"
+	@HANSARD_ROUNDS=$(ROUNDS) HANSARD_PAUSE=10 $(BIN)/pytest -q -n 0 tests/live/test_chaos.py $(ARGS)
 
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"

@@ -57,6 +57,7 @@ class Http:
         session = session_of(request)
         principal.require("read", session)
         log = (await self._houses.of(principal.tenant)).log
+        await log.look()  # what another gateway has acknowledged
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")

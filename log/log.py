@@ -152,6 +152,13 @@ class Log:
         """The session folded up to its last committed event, if that needs no reading."""
         return self._sessions.get(session)
 
+    async def look(self) -> bool:
+        """Bring in what other processes have committed so far; False where no other can have. Raises LogFailed."""
+        if not (self.engine.writable and self.engine.shared) or self._committer.closed:
+            return False
+        await self._committer.look()
+        return True
+
     async def follow(self, after: Position) -> AsyncIterator[list[Record]]:
         """The log from `after` on, in pages, for ever: each event once, in position order. Raises LogFailed when the
         log is closed or its work ends."""

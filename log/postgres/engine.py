@@ -92,7 +92,7 @@ class PostgresEngine:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Holds the row of the log. A process that stands still loses its turn after two seconds; a write then finds
+        """Holds the row of the log. A process that stands still loses its turn after a second; a write then finds
         the log as it is, like one without a turn."""
         try:
             async with self.database.writers.lend() as connection:

@@ -71,7 +71,8 @@ class Listener:
                     pause = _FIRST_PAUSE
                     await self._listen(connection)
             except psycopg.Error as error:
-                _logger.warning("listening for other writers failed, asking instead: %s", error)
+                level = logging.WARNING if self.live else logging.DEBUG  # once for each outage
+                _logger.log(level, "other writers are not heard; the log is asked until they are: %s", error)
             finally:
                 self.live = False
                 self._tell_all()
@@ -79,6 +80,7 @@ class Listener:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _listen(self, connection: "AsyncConnection[Any]") -> None:
+        _logger.info("other writers are heard")
         self.live = True
         self._tell_all()
         async for notification in connection.notifies():

@@ -99,7 +99,7 @@ WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
 # Nobody else writes from here to the end of the transaction. It does not outlast a process that stands still.
 TAKE_TURN = """
     BEGIN;
-    SET LOCAL idle_in_transaction_session_timeout = '2s';
+    SET LOCAL idle_in_transaction_session_timeout = '1s';
     SELECT FROM {log}.log WHERE id = 1 FOR UPDATE
 """
 

@@ -10,10 +10,25 @@ client in another language. Whatever breaks a guarantee fails an assertion at th
         follower = await wire.reach("trip-7", 1)
 """
 
+from .chatter import audit, chatter
 from .follower import Follower, Frame
 from .pages import Pages
 from .stream import Stream
+from .stubborn import LOST, StubbornWriter, follow_stubbornly
 from .transcript import transcript
 from .wire import Closed, Wire
 
-__all__ = ["Closed", "Follower", "Frame", "Pages", "Stream", "Wire", "transcript"]
+__all__ = [
+    "LOST",
+    "Closed",
+    "Follower",
+    "Frame",
+    "Pages",
+    "Stream",
+    "StubbornWriter",
+    "Wire",
+    "audit",
+    "chatter",
+    "follow_stubbornly",
+    "transcript",
+]

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ class Process:
 
 
 Serve = Callable[..., Awaitable[Process]]
+_numbers = count(1)
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
     chosen = {"log": folder / "log.db", "port": 0, **options}
     arguments = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", str(value))]
-    said = folder / "stderr"
+    said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "hansard", "serve", *arguments, stderr=stderr, env={**os.environ, "NO_COLOR": "1"}

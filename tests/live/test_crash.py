@@ -12,7 +12,6 @@ import contextlib
 import os
 import random
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ import pytest
 
 from hansard.log.records import Record
 from hansard.log.sqlite import SqliteEngine
-from hansard.testing.wire import Closed, Follower, Frame, Stream, Wire
+from hansard.testing.wire import LOST, Follower, Frame, Stream, StubbornWriter, Wire, follow_stubbornly
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process
@@ -33,50 +32,6 @@ if TYPE_CHECKING:
 KILLS = int(os.environ.get("HANSARD_KILLS", "3"))
 APPENDS = int(os.environ.get("HANSARD_APPENDS", "2000"))
 WRITERS = 6
-WINDOW = 32
-LOST = (Closed, aiohttp.ClientError, ConnectionError, TimeoutError)
-
-
-class Writer:
-    """One participant's connection after connection: sends in order, keeps what was not answered, sends it again."""
-
-    def __init__(self, name: str, commands: Iterator[Frame]) -> None:
-        self.name = name
-        self.acks: dict[str, Frame] = {}
-        self.sent: dict[str, Frame] = {}
-        self.repeated = 0
-        self.over = False
-        self._commands = commands
-        self._waiting: deque[Frame] = deque()
-
-    async def run(self, http: aiohttp.ClientSession, url: str) -> None:
-        """Until everything is acknowledged."""
-        while not self.over:
-            with contextlib.suppress(*LOST):
-                wire = await Wire.open(http, url, participant=self.name, kind="agent")
-                for frame in self._waiting:
-                    await wire.send(frame)
-                while not self.over:
-                    await self._fill(wire)
-                    await wire.step()
-                    self._settle(wire)
-            await asyncio.sleep(0.02)
-
-    async def _fill(self, wire: Wire) -> None:
-        while len(self._waiting) < WINDOW and (frame := next(self._commands, None)) is not None:
-            self._waiting.append(frame)
-            self.sent[frame["id"]] = frame
-            await wire.send(frame)
-
-    def _settle(self, wire: Wire) -> None:
-        for id, answer in wire.answers.items():
-            assert answer["frame"] == "ack", answer
-            self.acks[id] = answer
-            self.repeated += answer.get("repeated", False)
-        wire.answers.clear()
-        while self._waiting and self._waiting[0]["id"] in self.acks:
-            self._waiting.popleft()
-        self.over = not self._waiting and len(self.sent) >= APPENDS // WRITERS
 
 
 def script(name: str, session: str) -> Iterator[Frame]:
@@ -97,21 +52,6 @@ def script(name: str, session: str) -> Iterator[Frame]:
             seq += bool(producer)
             number += 1
             yield {"frame": "command", "id": f"{name}:{number}", "session": session, "do": do, "data": data, **producer}
-
-
-async def follow(http: aiohttp.ClientSession, url: str, follower: Follower, where: Frame, over: asyncio.Event) -> None:
-    """Follow over sockets, each resumed from where the last one got to."""
-    session = where.get("session")
-    while not over.is_set():
-        with contextlib.suppress(*LOST):
-            wire = await Wire.open(http, url, participant="reader")
-            follower.resume()
-            wire.follow("f", {("f", session): follower})
-            after = follower.at if session else f"{wire.welcome['epoch']}.{follower.at}"
-            await wire.send({"frame": "subscribe", "sub": "f", **where, "after": after})
-            while not over.is_set():
-                await wire.step()
-        await asyncio.sleep(0.02)
 
 
 async def stream(http: aiohttp.ClientSession, url: str, follower: Follower, over: asyncio.Event) -> None:
@@ -136,19 +76,23 @@ async def test_what_was_acknowledged_survives_being_killed(
     setup = await Wire.open(http, gateway.url, participant="setup")
     for number in range(2):
         await setup.command(f"s{number}", "session.open", {})
-    writers = [Writer(f"w{n}", script(f"w{n}", f"s{n % 2}")) for n in range(WRITERS)]
+    writers = [StubbornWriter(f"w{n}", script(f"w{n}", f"s{n % 2}")) for n in range(WRITERS)]
     followers = {"s0": Follower(), "s1": Follower(), None: Follower(whole=True)}
     streamed = Follower()
-    over = asyncio.Event()
+    over, url = asyncio.Event(), gateway.url
+
+    def where() -> str:
+        return url
+
     async with asyncio.TaskGroup() as tasks:
         following = [
             tasks.create_task(
-                follow(http, gateway.url, follower, {"session": session} if session else {"all": True}, over)
+                follow_stubbornly(http, where, follower, {"session": session} if session else {"all": True})
             )
             for session, follower in followers.items()
         ]
-        following.append(tasks.create_task(stream(http, gateway.url, streamed, over)))
-        writing = [tasks.create_task(writer.run(http, gateway.url)) for writer in writers]
+        following.append(tasks.create_task(stream(http, url, streamed, over)))
+        writing = [tasks.create_task(writer.run(http, where)) for writer in writers]
         for kill in range(1, KILLS + 1):
             goal = APPENDS * kill // (KILLS + 1)
             await until(lambda goal=goal: sum(len(writer.acks) for writer in writers) >= goal)  # type: ignore[misc]
@@ -159,7 +103,8 @@ async def test_what_was_acknowledged_survives_being_killed(
         await until(lambda: min(followers[None].at, len(streamed.events) + len(followers["s1"].events)) >= total)
         over.set()
         assert await gateway.terminate() == 0
-        await asyncio.gather(*following)
+        for task in following:
+            task.cancel()
     records = await stored(tmp_path / "log.db")
     check(records, writers)
     assert len(records) == total == len(followers[None].events)
@@ -189,7 +134,7 @@ async def stored(path: Path) -> list[Record]:
         await engine.close()
 
 
-def check(records: list[Record], writers: list[Writer]) -> None:
+def check(records: list[Record], writers: list[StubbornWriter]) -> None:
     """Positions and versions are dense; every acknowledged command is there, where it was said to be, once."""
     assert [record.position for record in records] == list(range(1, len(records) + 1))
     for session in ("s0", "s1"):
@@ -200,6 +145,7 @@ def check(records: list[Record], writers: list[Writer]) -> None:
     by_place = {(record.session, record.version): orjson.loads(record.data) for record in records}
     said = set(seen)
     for writer in writers:
+        assert not writer.refusals
         assert len(writer.acks) == len(writer.sent) == APPENDS // WRITERS
         for id, ack in writer.acks.items():
             command = writer.sent[id]

@@ -1,0 +1,131 @@
+"""Several gateways over one log: nobody who follows skips an event, sees one twice, or sees them in another order.
+
+Three runs of each, with four times the events:
+
+    HANSARD_RUNS=3 HANSARD_EACH=600 pytest tests/live/test_gateways.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import aiohttp
+import orjson
+import psycopg
+import pytest
+
+from hansard.log.postgres import Database, PostgresEngine
+from hansard.log.postgres.address import Address
+from hansard.log.records import Record
+from hansard.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Process
+
+    Serve = Callable[..., Awaitable[Process]]
+
+pytestmark = pytest.mark.postgres
+
+RUNS = int(os.environ.get("HANSARD_RUNS", "1"))
+EACH = int(os.environ.get("HANSARD_EACH", "120"))
+WRITERS = 16
+SESSIONS = ("s0", "s1", "s2", "hot")
+
+# Mid-insert: it has its position and its row, and has not committed.
+ROGUE = """
+    WITH moved AS (UPDATE {log}.log SET position = position + 1 RETURNING position)
+    INSERT INTO {log}.event (position, session, version, subject, type, data, key, time)
+    SELECT position, 'rogue', 1, 'custom', 'x.rogue', %s, NULL, 0 FROM moved
+"""
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+@pytest.mark.parametrize("pooler", ["no", "yes"], ids=["listening", "polling"])
+async def test_every_follower_sees_each_event_once_in_one_order(
+    http: aiohttp.ClientSession, serve: Serve, fresh_log: Callable[[], str], pooler: str, run: int
+) -> None:
+    log = f"{fresh_log()}&pooler={pooler}"
+    urls = [(await serve(log=log)).url for _ in range(2)]
+    setup = await Wire.open(http, urls[0], participant="setup")
+    for name in SESSIONS:
+        await setup.command(name, "session.open", {})
+    writers = [StubbornWriter(f"w{n}", chatter(f"w{n}", (SESSIONS[n % 3], "hot"), EACH)) for n in range(WRITERS)]
+    places: list[str | None] = [*SESSIONS, None]
+    followers = [(url, session, Follower(whole=session is None)) for url in urls for session in places]
+    total = len(SESSIONS) + WRITERS * EACH + 1
+    async with asyncio.TaskGroup() as tasks:
+        following = [
+            tasks.create_task(
+                follow_stubbornly(http, partial(str, url), follower, {"session": session} if session else {"all": True})
+            )
+            for url, session, follower in followers
+        ]
+        async with asyncio.TaskGroup() as writing:
+            for number, writer in enumerate(writers):
+                writing.create_task(writer.run(http, partial(str, urls[number % 2])))
+            await _until(lambda: sum(len(writer.acks) for writer in writers) > total // 4)
+            await _hold_a_rogue_transaction(log)
+        await _until(lambda: all(follower.at >= total for _, session, follower in followers if session is None))
+        for task in following:
+            task.cancel()
+        setup.cut()
+    records = await stored(log)
+    audit(records, writers)
+    assert len(records) == total
+    for _, session, follower in followers:
+        expected = [orjson.loads(record.wire()) for record in records if session in (None, record.session)]
+        assert follower.gaps == []
+        assert follower.events == expected
+    assert not any(writer.refusals for writer in writers)
+
+
+async def test_a_place_that_one_gateway_gave_is_good_at_another(
+    http: aiohttp.ClientSession, serve: Serve, fresh_log: Callable[[], str]
+) -> None:
+    """Also where the other one has not heard of it yet."""
+    log = f"{fresh_log()}&pooler=yes"
+    urls = [(await serve(log=log)).url for _ in range(2)]
+    wires = [await Wire.open(http, url, participant="hotels", kind="agent") for url in urls]
+    await wires[0].command("s", "session.open", {})
+    for number in range(30):
+        ack = await wires[number % 2].command("s", "message.post", {"text": f"{number}", "message": f"m{number}"})
+        (version,), (position,) = ack["versions"], ack["positions"]
+        other = wires[1 - number % 2]
+        await other.subscribe(f"s{number}", session="s", after=version)
+        await other.subscribe(f"all{number}", all=True, after=f"{other.welcome['epoch']}.{position}")
+        for sub in (f"s{number}", f"all{number}"):
+            await other.catch_up(sub)
+            await other.unsubscribe(sub)
+        assert other.frames == []
+        page = await http.get(f"{urls[1 - number % 2]}/v1/sessions/s", params={"participant": "hotels"})
+        assert (await page.json())["version"] >= version
+
+
+async def stored(log: str) -> list[Record]:
+    """Everything in the log."""
+    engine = PostgresEngine(Database(log), read_only=True)
+    await engine.open()
+    try:
+        return await engine.read_log(0, 10**6)
+    finally:
+        await engine.close()
+
+
+async def _hold_a_rogue_transaction(log: str) -> None:
+    address = Address.parse(log)
+    data = b'{"id":"rogue","type":"x.rogue","time":"2026-01-01T00:00:00.000000Z","actor":"rogue","data":{}}'
+    async with await psycopg.AsyncConnection.connect(address.conninfo) as rogue:
+        await rogue.execute(ROGUE.format(log=f'"{address.schema}"').encode(), [data])
+        await asyncio.sleep(2)
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    for _ in range(5_000):
+        if done():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it takes too long")
