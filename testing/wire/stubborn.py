@@ -27,10 +27,12 @@ class _Refused(Exception):
 
 
 class StubbornWriter:
-    """One participant: sends in order, at most `window` that are not answered. `times` has the loop's time of each
-    first acknowledgement."""
+    """One participant: sends in order, at most `window` that are not answered. Every `turn` acknowledgements it
+    connects anew by itself. `times` has the loop's time of each first acknowledgement."""
 
-    def __init__(self, name: str, commands: Iterator[Frame], *, window: int = 32, patience: float = 20.0) -> None:
+    def __init__(
+        self, name: str, commands: Iterator[Frame], *, window: int = 32, patience: float = 20.0, turn: int = 10**9
+    ) -> None:
         self.name = name
         self.acks: dict[str, Frame] = {}
         self.sent: dict[str, Frame] = {}
@@ -42,6 +44,7 @@ class StubbornWriter:
         self._waiting: deque[Frame] = deque()
         self._window = window
         self._patience = patience
+        self._turn = turn
         self._exhausted = False
 
     async def run(self, http: aiohttp.ClientSession, where: Where) -> None:
@@ -60,7 +63,8 @@ class StubbornWriter:
         for frame in self._waiting:
             await wire.send(frame)
         await self._fill(wire)
-        while not self.over:
+        enough = len(self.acks) + self._turn
+        while not self.over and len(self.acks) < enough:
             async with asyncio.timeout(self._patience):
                 await wire.step()
             self._settle(wire)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
-ROUNDS = int(os.environ.get("HANSARD_ROUNDS", "5"))
-PAUSE = float(os.environ.get("HANSARD_PAUSE", "3"))
+ROUNDS = int(os.environ.get("HANSARD_ROUNDS", "4"))
+PAUSE = float(os.environ.get("HANSARD_PAUSE", "2.5"))
 WRITERS = 8
 SESSIONS = ("s0", "s1", "hot")
 PATIENCE = 2.0
@@ -127,7 +127,9 @@ async def test_nothing_acknowledged_is_lost_or_doubled(
     setup.cut()
     stop = asyncio.Event()
     writers = [
-        StubbornWriter(f"w{n}", _until(stop, chatter(f"w{n}", (SESSIONS[n % 2], "hot"), 10**6)), patience=PATIENCE)
+        StubbornWriter(
+            f"w{n}", _until(stop, chatter(f"w{n}", (SESSIONS[n % 2], "hot"), 10**6)), patience=PATIENCE, turn=200
+        )
         for n in range(WRITERS)
     ]
     followers: list[tuple[str | None, Follower]] = [(session, Follower()) for session in SESSIONS]
