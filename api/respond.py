@@ -10,10 +10,12 @@ from aiohttp.http import HttpProcessingError
 
 from ..domain.errors import HansardError, NotFound, TooLarge, Unauthenticated
 
+_OF_CLIENTS = (HttpProcessingError, ConnectionError)
 _logger = logging.getLogger(__name__)
 http_logger = logging.getLogger(f"{__name__}.http")
-"""For aiohttp. Bytes that are no HTTP are answered with 400 and are no fault of ours, so they are not logged."""
-http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+"""For aiohttp. Bytes that are no HTTP are answered with 400, and clients go away in the midst of a request: that is no
+fault of ours, and so it is not logged."""
+http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], _OF_CLIENTS)))
 PROBLEM = "application/problem+json"
 
 

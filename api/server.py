@@ -105,6 +105,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             gateway.app(),
             access_log=None,
             logger=http_logger,
+            auto_decompress=False,  # what is packed may be of any size, and bodies are small
             shutdown_timeout=settings.drain,
             handle_signals=False,
         )

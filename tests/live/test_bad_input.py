@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import io
 import random
 import time
@@ -396,3 +397,21 @@ async def test_bytes_that_are_no_protocol_at_all_harm_nobody(seed: int, gateway:
         await reader.read()
     writer.close()
     assert (await wire.command("s", "message.post", {"message": "m", "text": "x"}))["frame"] == "ack"
+
+
+async def test_a_body_is_never_unpacked(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Neither what only says that it is packed, nor what would fill the memory."""
+    for body in (b'{"id":"c1"}', gzip.compress(b" " * 100_000_000)):
+        url = f"{gateway.url}/v1/sessions/s/commands"
+        async with http.post(url, data=body, headers={"Content-Encoding": "gzip"}) as response:
+            assert (response.status, (await response.json(content_type=None))["code"]) == (400, "invalid")
+
+
+async def test_a_client_that_goes_away_in_the_midst_of_a_body_is_no_fault(gateway: Gateway, wire: Wire) -> None:
+    host, _, port = gateway.url.removeprefix("http://").rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST /v1/sessions/s/commands HTTP/1.1\r\nHost: {host}\r\nContent-Length: 50\r\n\r\n{{".encode())
+    await writer.drain()
+    await wire.command("s", "message.post", {"message": "m", "text": "x"})
+    writer.transport.abort()
+    assert (await wire.command("s", "message.post", {"message": "n", "text": "x"}))["frame"] == "ack"
