@@ -6,9 +6,11 @@ A session exists from its `session.opened` event. A closed session keeps its his
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import orjson
 from pydantic import Field, JsonValue, StringConstraints
 
-from .errors import Conflict, NoChange
+from .errors import Conflict, NoChange, TooLarge
+from .json_patch import same
 from .merge_patch import merge
 from .model import Command, CommandData, Decision, Event, EventData, JsonObject, Reason, decided
 
@@ -18,6 +20,7 @@ LabelName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 LabelValue = Annotated[str, StringConstraints(max_length=256)]
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=64)]
 MAX_LABELS = 64
+MAX_METADATA_BYTES = 65_536
 
 
 class _SessionEvent(EventData):
@@ -145,6 +148,7 @@ def decide(session: Session, command: Command) -> Decision:
         case OpenSession() as data:
             if session.status != "none":
                 raise Conflict(f"Session {command.session!r} exists already; use it, or choose another id.")
+            _refuse_large(data.metadata)
             return decided(SessionOpened(title=data.title, labels=data.labels, metadata=data.metadata))
         case DescribeSession() as data:
             return _describe(session, data)
@@ -162,9 +166,15 @@ def decide(session: Session, command: Command) -> Decision:
 def _describe(session: Session, data: DescribeSession) -> Decision:
     metadata = session.metadata if data.metadata is None else merge(session.metadata, data.metadata)
     title = session.title if data.title is None else data.title
-    if (title, metadata) == (session.title, session.metadata):
+    if title == session.title and same(metadata, session.metadata):
         raise NoChange("Title and metadata are so already.")
+    _refuse_large(metadata)
     return decided(SessionDescribed(title=data.title, metadata=data.metadata))
+
+
+def _refuse_large(metadata: JsonObject | None) -> None:
+    if len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
+        raise TooLarge(f"A session's metadata has at most {MAX_METADATA_BYTES} bytes; keep more in the shared state.")
 
 
 def _label(session: Session, data: LabelSession) -> Decision:

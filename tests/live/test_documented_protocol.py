@@ -18,6 +18,7 @@ from hansard.domain import errors
 from hansard.domain.document import MAX_DOCUMENT_BYTES
 from hansard.domain.errors import HansardError
 from hansard.domain.messages import MAX_MESSAGE_BYTES
+from hansard.domain.sessions import MAX_METADATA_BYTES
 from hansard.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
@@ -171,6 +172,7 @@ def test_every_limit_is_as_documented() -> None:
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
+        "metadata of a session": MAX_METADATA_BYTES,
         "events of an HTTP page": MAX_PAGE,
         "seconds that an HTTP request may wait": int(MAX_WAIT),
     }

@@ -39,6 +39,22 @@ def test_a_description_that_changes_nothing_is_not_recorded(session: Rehearsal, 
     assert session.refusal(ADA, "session.describe", **fields).code == "no_change"
 
 
+def test_true_is_not_one(session: Rehearsal) -> None:
+    session.do(ADA, "session.describe", metadata={"pets": 1})
+    assert session.refusal(ADA, "session.describe", metadata={"pets": 1.0}).code == "no_change"
+    session.do(ADA, "session.describe", metadata={"pets": True})
+    assert session.state.session.metadata["pets"] is True
+
+
+def test_metadata_does_not_grow_without_end(session: Rehearsal) -> None:
+    """It is in memory for as long as its session is, and in every answer about it."""
+    for name in ("a", "b"):
+        session.do(ADA, "session.describe", metadata={name: "x" * 30_000})
+    assert session.refusal(ADA, "session.describe", metadata={"c": "x" * 30_000}).code == "too_large"
+    session.do(ADA, "session.describe", metadata={"a": None, "c": "x" * 30_000})
+    assert Rehearsal(opened=False).refusal(ADA, "session.open", metadata={"a": "x" * 65_536}).code == "too_large"
+
+
 def test_labels_are_set_and_removed(session: Rehearsal) -> None:
     session.do(ADA, "session.label", set={"team": "travel", "vip": ""})
     session.do(ADA, "session.label", set={"team": "sales"}, remove=["vip", "unknown"])
