@@ -7,9 +7,10 @@ commands of one client are handled in the order in which they were given, whatev
 
 import asyncio
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 
-from ..domain.errors import HansardError, TooDeep, TooLarge
+from ..domain.errors import HansardError, Invalid, TooDeep, TooLarge
 from ..domain.ids import Position, Version, new_id
 from .errors import from_problem
 from .outbox import Outbox, Outgoing, encode
@@ -121,8 +122,7 @@ class Commands:
         self._freed.set()
 
     def _encode(self, session: str, do: str, data: Data, id: str, expect: Mapping[str, int] | None) -> bytes:
-        if _deeper_than(data, MAX_DEPTH):
-            raise TooDeep(f"The data of a command is nested at most {MAX_DEPTH} deep.")
+        _refuse_unwritable(data, MAX_DEPTH)
         frame = {"frame": "command", "id": id, "session": session, "do": do, "data": data}
         encoded = encode(frame if expect is None else {**frame, "expect": expect})
         if len(encoded) > self.frame_bytes:
@@ -164,9 +164,13 @@ class Commands:
         return bool(self._pending) and (len(self._pending) >= self._window or self._bytes + size > self._window_bytes)
 
 
-def _deeper_than(value: object, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        return levels == 0 or any(_deeper_than(each, levels - 1) for each in value.values())
-    if isinstance(value, list | tuple):
-        return levels == 0 or any(_deeper_than(each, levels - 1) for each in value)
-    return False
+def _refuse_unwritable(value: object, levels: int) -> None:
+    """Refuse what is nested too deeply, and numbers that JSON does not have: they would be written as null, which means
+    something else."""
+    if isinstance(value, float) and not isfinite(value):
+        raise Invalid(f"This cannot be sent as JSON: there is no number {value}.")
+    if isinstance(value, Mapping | list | tuple):
+        if levels == 0:
+            raise TooDeep(f"The data of a command is nested at most {MAX_DEPTH} deep.")
+        for each in value.values() if isinstance(value, Mapping) else value:
+            _refuse_unwritable(each, levels - 1)

@@ -153,6 +153,13 @@ async def test_what_cannot_be_sent_is_refused_here(client: Client) -> None:
         await client.do("trip", "x", {"what": deep})
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+async def test_numbers_that_json_does_not_have_are_refused(client: Client, number: float) -> None:
+    """Written as null they would remove from the state what they were meant to set."""
+    with pytest.raises(Invalid, match="no number"):
+        await client.do("trip", "state.merge", {"patch": {"budget": {"hotels": [number]}}})
+
+
 async def test_a_cancelled_command_that_was_not_sent_is_withdrawn(
     gateway: FakeGateway, client: Client, eventually: Eventually
 ) -> None:
