@@ -178,6 +178,7 @@ class Client:
         self._runner.cancel()
         try:
             await asyncio.wait([self._runner])
+            self._connection.end()  # a task that was cancelled before it began could not
         finally:
             await self._http_session.close()
 

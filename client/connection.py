@@ -67,7 +67,7 @@ class Connection:
             logger.exception("The client failed")
             error = ClientError(f"The client failed: {fault!r}")
         finally:
-            self._finish(error)
+            self.end(error)
 
     async def ready(self) -> None:
         """Wait for the first connection. Raises what made it impossible."""
@@ -92,6 +92,15 @@ class Connection:
                 await self.outbox.drained()
         except TimeoutError:
             logger.debug("Closed with frames unsent")
+
+    def end(self, error: HansardError | None = None) -> None:
+        """Fail all that waits, and all that comes. Idempotent."""
+        if self.state == "closed":
+            return
+        self._error = error
+        self.commands.fail(error or ClientClosed("The client was closed."))
+        self.subscriptions.end(error)
+        self._enter("closed")
 
     async def _keep_up(self) -> None:
         while True:
@@ -166,12 +175,6 @@ class Connection:
         level = logging.INFO if self._troubled else logging.WARNING
         self._troubled = True
         logger.log(level, "Not connected to %s: %s; trying again in %.2f s", self._url, lost, delay)
-
-    def _finish(self, error: HansardError | None) -> None:
-        self._error = error
-        self.commands.fail(error or ClientClosed("The client was closed."))
-        self.subscriptions.end(error)
-        self._enter("closed")
 
     def _enter(self, state: State) -> None:
         self.state = state

@@ -200,6 +200,21 @@ async def test_a_callback_that_fails_harms_nobody(gateway: FakeGateway) -> None:
         await client.do("trip", "x", {})
 
 
+async def test_closing_ends_a_connecting_that_has_hardly_begun(gateway: FakeGateway) -> None:
+    for turns in range(5):
+        client = Client(gateway.url, participant="me")
+        connecting = asyncio.create_task(client.connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await client.aclose()
+        if turns:
+            with pytest.raises(ClientClosed):
+                await asyncio.wait_for(connecting, 5)
+        else:  # it had not been asked to connect yet
+            await connecting
+            await client.aclose()
+
+
 async def test_closing_twice_and_at_once_is_closing_once(gateway: FakeGateway, client: Client) -> None:
     await asyncio.gather(client.aclose(), client.aclose())
     await client.aclose()
