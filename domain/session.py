@@ -9,7 +9,7 @@ its own; this one only puts them together: a command passes the fences, its conc
 the facts for other concepts is added (`consequences`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -91,6 +91,10 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
     family: (State._fields.index(concept), CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
 }
 """By the first word of an event's type: where in a State its concept stands, and how that is folded."""
+LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
+"""Concepts whose commands may change what happens of itself in a session."""
+LIVELY_TYPES = ("session.", "presence.", "task.", "signal.", "approval.")
+"""The events of these concepts."""
 
 
 def decide(state: State, command: Command) -> Decision:
@@ -193,10 +197,17 @@ def deadlines(state: State) -> list[Deadline]:
     """What happens of itself in a session if nothing else does; nothing does in one that is closed."""
     if state.session.status != "open":
         return []
-    return [
-        *_presence.deadlines(state.presence),
-        *_board.deadlines(state.tasks),
-        *_stalls_deadlines(state.presence, state.tasks),
-        *_signals.deadlines(state.signals),
-        *_approvals.deadlines(state.approvals),
-    ]
+    return list(_deadlines(state))
+
+
+def is_live(state: State) -> bool:
+    """Whether anything happens of itself in a session."""
+    return state.session.status == "open" and any(True for _ in _deadlines(state))
+
+
+def _deadlines(state: State) -> Iterator[Deadline]:
+    yield from _presence.deadlines(state.presence)
+    yield from _board.deadlines(state.tasks)
+    yield from _stalls_deadlines(state.presence, state.tasks)
+    yield from _signals.deadlines(state.signals)
+    yield from _approvals.deadlines(state.approvals)

@@ -24,7 +24,7 @@ from .engine import Engine, KeyTaken, LogMoved, TrackingTaken
 from .planner import Known, Plan, needs
 from .queue import Queue
 from .records import Record
-from .requests import Execute, Request
+from .requests import Execute, Request, Review, Write
 
 _logger = logging.getLogger(__name__)
 
@@ -129,8 +129,8 @@ class Committer:
             if request.doubts and requests:
                 self._queue.put_back([request])
                 break
-            if isinstance(request, Execute):
-                session = request.command.session
+            if isinstance(request, Execute | Review):
+                (session,) = request.sessions
                 state = states.get(session) or self._at_hand(session)
                 if state is None:
                     self._queue.park(session, request)
@@ -157,9 +157,9 @@ class Committer:
             waited = self._queue.unpark(session)
             refusal = error if isinstance(error, HansardError) else _fault("Reading the session", error)
             for request in waited:
-                if isinstance(request, Execute):
+                if isinstance(request, Execute | Review):
                     request.answer(refusal)
-            self._queue.put_back([request for request in waited if not isinstance(request, Execute)])
+            self._queue.put_back([request for request in waited if isinstance(request, Write)])
         else:
             self._queue.put_back(self._queue.unpark(session))
         self._wake.set()
@@ -191,7 +191,7 @@ class Committer:
     async def _plan(self, requests: list[Request], states: dict[SessionId, State]) -> Plan:
         heads, producers = [], []
         for request in requests:
-            if not isinstance(request, Execute) or request.expect or request.producer is not None:
+            if isinstance(request, Write) or (isinstance(request, Execute) and (request.expect or request.producer)):
                 more_heads, more_producers = needs(request)
                 heads += more_heads
                 producers += more_producers
@@ -203,7 +203,7 @@ class Committer:
     async def _write(self, plan: Plan) -> None:
         """Write what was planned. Where nothing is to be written, but something refused, others may have written what
         it was refused for the lack of."""
-        if plan.batch.records or plan.batch.tracking:
+        if plan.batch.records or plan.batch.tracking or plan.batch.live:
             await self._engine.write(plan.batch)
         elif plan.refused and self._engine.shared and (await self._engine.mark()).position != self._position:
             raise LogMoved

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from ..domain.ids import Position, SessionId, Version
-from .records import Batch, ProducerMark, Record
+from .records import Batch, ProducerMark, Record, Roll
 
 PAGE_BYTES = 16 * 2**20
 """Where a page ends: a thousand large events at once would take more memory than a process has."""
@@ -95,6 +95,13 @@ class Engine(Protocol):
 
     async def read_tracking(self, name: str) -> Position:
         """The position that the tracking `name` has recorded; 0 if there is none."""
+
+    async def read_live(self, after: str, limit: int) -> list[SessionId]:
+        """Sessions with id > after that were last said to be live, by id."""
+
+    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+        """Where the log is shared: record who is attached through this process, strike off the gateways that are gone,
+        and tell what the others have recorded. Not durable, and no commit of the log."""
 
 
 def is_last(page: Sequence[Record], limit: int) -> bool:

@@ -23,7 +23,7 @@ from .engine import Engine
 from .hub import Hub
 from .queue import Queue
 from .records import Append, Appended, Producer, Record
-from .requests import Answer, Answered, Execute, Request, Write
+from .requests import Answer, Answered, Execute, Request, Review, Write
 
 PAGE = 1_000
 POLL = 1.0
@@ -143,6 +143,12 @@ class Log:
         size = sum([len(draft.data) for append in appends for draft in append.drafts])
         answer = Answer()
         return answer.of(self._submit(Write(answer.answered, size, tuple(appends))))
+
+    def review(self, session: SessionId) -> "asyncio.Future[Appended]":
+        """Set right what the log says of a session's life (`engine.read_live`). Commands keep it right; what was
+        appended as it is may be said to live without need."""
+        answer = Answer()
+        return answer.of(self._submit(Review(answer.answered, 0, session)))
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""

@@ -14,7 +14,7 @@ from operator import attrgetter
 from ..domain.errors import LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from .engine import PAGE_BYTES, KeyTaken, LogMoved, Mark, TrackingTaken
-from .records import ANYTHING, Batch, ProducerMark, Record
+from .records import ANYTHING, Batch, ProducerMark, Record, Roll
 
 _version = attrgetter("version")
 
@@ -35,6 +35,8 @@ class MemoryEngine:
         self._heads: dict[tuple[SessionId, str], Version] = {}
         self._producers: dict[tuple[SessionId, str], ProducerMark] = {}
         self._tracking: dict[str, Position] = {}
+        self._live: dict[SessionId, None] = {}
+        self._rolls: dict[str, Roll] = {}
         self._open = False
         self._waiting: set[asyncio.Event] = set()
 
@@ -115,6 +117,17 @@ class MemoryEngine:
         self._check_open()
         return self._tracking.get(name, Position(0))
 
+    async def read_live(self, after: str, limit: int) -> list[SessionId]:
+        self._check_open()
+        return sorted(session for session in self._live if session > after)[:limit]
+
+    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+        self._check_open()
+        self._rolls[own.gateway] = own
+        for gateway in gone:
+            self._rolls.pop(gateway, None)
+        return [roll for roll in self._rolls.values() if roll.gateway != own.gateway]
+
     async def changed(self, after: Position, timeout: float) -> bool:
         """Returns as soon as anyone who shares this log has written past `after`."""
         self._check_open()
@@ -156,6 +169,11 @@ class MemoryEngine:
         self._heads |= batch.heads
         self._producers |= batch.producers
         self._tracking |= batch.tracking
+        for session, live in batch.live.items():
+            if live:
+                self._live[session] = None
+            else:
+                self._live.pop(session, None)
         for moved in self._waiting:
             moved.set()
 

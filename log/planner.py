@@ -14,10 +14,10 @@ from ..domain.envelope import encode, microseconds, timestamp
 from ..domain.errors import Conflict, HansardError, Refused, StaleProducer
 from ..domain.ids import EventId, Position, SessionId, Version, new_id
 from ..domain.model import Command, Event, Fact, Repeat
-from ..domain.session import State, decide, evolve, evolve_by
+from ..domain.session import LIVELY, LIVELY_TYPES, State, decide, evolve, evolve_by, is_live
 from .cache import Heads, Places, Producers, Sessions
 from .records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerMark, Record
-from .requests import Execute, Key, Request, Write
+from .requests import Execute, Key, Request, Review, Write
 
 _logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Plan:
     """
 
     def __init__(self, after: Position, known: Known) -> None:
-        self.batch = Batch(after, [], {}, {}, {})
+        self.batch = Batch(after, [], {}, {}, {}, {})
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, HansardError]] = []
         self.fenced: list[tuple[Request, HansardError]] = []
@@ -65,6 +65,8 @@ class Plan:
                 self._execute(request)
             elif isinstance(request, Write):
                 self._write(request)
+            elif isinstance(request, Review):
+                self._review(request)
         except Refused as refusal:
             self.refused.append((request, refusal))
         except Exception as fault:  # a fault in one rule must not take the others' commands with it
@@ -89,8 +91,8 @@ class Plan:
             return True
         if keys and not self._keys.isdisjoint(keys):
             return True
-        if isinstance(request, Execute):
-            return request.command.session in self._raw
+        if isinstance(request, Execute | Review):
+            return request.sessions[0] in self._raw
         return isinstance(request, Write) and any(self._overlaps(append) for append in request.appends)
 
     def _overlaps(self, append: Append) -> bool:
@@ -134,6 +136,7 @@ class Plan:
             state = evolve_by(state, command, decision)
         for record, fact in zip(records, decision.facts, strict=True):  # only now: nothing can go wrong any more
             self._take(record, fact.data.also())
+        self._note_life(command, self._states.get(session) or self._known.states[session], state)
         self._states[session] = state
         if refusal is not None:
             self.fenced.append((request, refusal))
@@ -141,6 +144,11 @@ class Plan:
         self._accept(request, records)
         if producer is not None:
             self._advance(session, producer)
+
+    def _note_life(self, command: Command, before: State, after: State) -> None:
+        """Record when things begin, or cease, to happen of themselves in a session."""
+        if command.data.concept in LIVELY and is_live(before) != is_live(after):
+            self.batch.live[command.session] = is_live(after)
 
     def _record(
         self, id: EventId, command: Command, fact: Fact, key: str | None, position: Position, version: Version
@@ -160,6 +168,11 @@ class Plan:
         for subject in also:
             heads[session, subject] = version
         heads[session, ANYTHING] = version
+
+    def _review(self, request: Review) -> None:
+        state = self._states.get(request.session) or self._known.states[request.session]
+        self.batch.live[request.session] = is_live(state)
+        self.accepted.append((request, Appended((), ())))
 
     def _write(self, request: Write) -> None:
         for append in request.appends:
@@ -188,6 +201,8 @@ class Plan:
         for draft in append.drafts:
             self._place(session, Version(version), draft, head)
             version += 1
+        if any(draft.type.startswith(LIVELY_TYPES) for draft in append.drafts):
+            self.batch.live[session] = True
         self._raw.add(session)
         self._states.pop(session, None)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..domain.ids import Position, SessionId, Version
+from ..domain.ids import ParticipantId, Position, SessionId, Version
 
 ANYTHING = ""
 """The subject that every event of a session advances: its head is the session's version."""
@@ -101,7 +101,8 @@ class ProducerMark(NamedTuple):
 class Batch(NamedTuple):
     """What one commit writes: contiguous records, the heads they leave, the producers and trackings they advance.
 
-    It applies only to a log whose last position is `after`; otherwise another process has written.
+    `live` says of sessions whether something may happen of itself in them from now on: a lease that runs out, a
+    deadline. It applies only to a log whose last position is `after`; otherwise another process has written.
     """
 
     after: Position
@@ -109,3 +110,12 @@ class Batch(NamedTuple):
     heads: dict[tuple[SessionId, str], Version]
     producers: dict[tuple[SessionId, str], ProducerMark]
     tracking: dict[str, Position]
+    live: dict[SessionId, bool]
+
+
+class Roll(NamedTuple):
+    """Who is attached to a log through one gateway; `beat` counts up as long as that lives."""
+
+    gateway: str
+    beat: int
+    attached: tuple[ParticipantId, ...]

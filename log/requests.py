@@ -102,6 +102,23 @@ class Execute(Request):
 
 
 @dataclass(slots=True, eq=False)
+class Review(Request):
+    """Asks that what the log says of a session's life be set right, by its state."""
+
+    session: SessionId
+
+    @property
+    def sessions(self) -> tuple[SessionId, ...]:
+        """The session."""
+        return (self.session,)
+
+    @property
+    def key(self) -> Key | None:
+        """It may be asked any number of times."""
+        return None
+
+
+@dataclass(slots=True, eq=False)
 class Write(Request):
     """Appends to write as they are, together or not at all."""
 

@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from ...domain.errors import LogFailed, LogReadOnly, LogUnreadable
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
-from ..records import Batch, ProducerMark, Record
+from ..records import Batch, ProducerMark, Record, Roll
 from . import reading, sql
 from .database import Database
 from .failures import Lost, explain, is_lost
@@ -136,6 +136,12 @@ class PostgresEngine:
 
     async def read_tracking(self, name: str) -> Position:
         return await self._read(reading.read_tracking, name)
+
+    async def read_live(self, after: str, limit: int) -> list[SessionId]:
+        return await self._read(reading.read_live, after, limit)
+
+    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+        return await self._run(self.database.writers, reading.call_roll, self.schema, own, gone)
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every

@@ -84,6 +84,27 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        "what is live",
+        1,
+        (
+            # Sessions in which something may happen of itself: who watches over that need not look at all the others.
+            # What may be live already is said to be so; whoever watches looks once, and strikes off the rest.
+            'CREATE TABLE {log}.live (session text COLLATE "C" PRIMARY KEY)',
+            """
+            INSERT INTO {log}.live SELECT DISTINCT session FROM {log}.head
+            WHERE subject >= 'presence:' AND subject < 'presence;'
+            """,
+            # The gateways that are at work, and who is attached through each. Lost in a crash, and no loss.
+            """
+            CREATE UNLOGGED TABLE {log}.gateway (
+                id text COLLATE "C" PRIMARY KEY,
+                beat bigint NOT NULL,
+                attached text[] NOT NULL
+            ) WITH (fillfactor = 50)
+            """,
+        ),
+    ),
 )
 
 NEWEST = len(MIGRATIONS)

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
-from ..records import ProducerMark, Record, wire_template
+from ..records import ProducerMark, Record, Roll, wire_template
 from . import sql
 from .arrays import Texts
 from .sql import within
@@ -69,6 +69,16 @@ async def list_sessions(
 ) -> list[tuple[SessionId, Version]]:
     bounds = {"after": after, "prefix": prefix, "end": prefix + _END, "limit": limit}
     return await _rows(connection, schema, sql.LIST_SESSIONS, bounds)
+
+
+async def read_live(connection: Connection, schema: str, after: str, limit: int) -> list[SessionId]:
+    return [session for (session,) in await _rows(connection, schema, sql.READ_LIVE, (after, limit))]
+
+
+async def call_roll(connection: Connection, schema: str, own: Roll, gone: Collection[str]) -> list[Roll]:
+    values = {"gateway": own.gateway, "beat": own.beat, "attached": Texts(own.attached), "gone": Texts(gone)}
+    rows = await _rows(connection, schema, sql.CALL_ROLL, values)
+    return [Roll(gateway, beat, tuple(attached)) for gateway, beat, attached in rows]
 
 
 async def read_tracking(connection: Connection, schema: str, name: str) -> Position:

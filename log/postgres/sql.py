@@ -92,9 +92,27 @@ WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
         FROM moved, unnest(%(names)b::text[], %(tracked)b::bigint[]) AS tracking (name, position)
         ON CONFLICT (name) DO UPDATE
         SET position = CASE WHEN known.position < excluded.position THEN excluded.position END
+    ), living AS (
+        INSERT INTO {log}.live (session)
+        SELECT session FROM moved, unnest(%(living)b::text[]) AS living (session)
+        ON CONFLICT (session) DO NOTHING
+    ), resting AS (
+        DELETE FROM {log}.live USING moved WHERE session = ANY (%(resting)b::text[])
     )
     SELECT pg_notify""",
 )
+
+# A row of one's own, renewed all the time.
+CALL_ROLL = """
+    WITH own AS (
+        INSERT INTO {log}.gateway AS known (id, beat, attached)
+        VALUES (%(gateway)b, %(beat)b, %(attached)b::text[])
+        ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, attached = excluded.attached
+    ), gone AS (
+        DELETE FROM {log}.gateway WHERE id = ANY (%(gone)b::text[])
+    )
+    SELECT id, beat, attached FROM {log}.gateway WHERE id <> %(gateway)b AND id <> ALL (%(gone)b::text[])
+"""
 
 # Nobody else writes from here to the end of the transaction. It does not outlast a process that stands still.
 TAKE_TURN = """
@@ -166,5 +184,7 @@ LIST_SESSIONS = """
     WHERE subject = '' AND session >= %(prefix)b AND session < %(end)b AND session > %(after)b
     ORDER BY session LIMIT %(limit)b
 """
+
+READ_LIVE = "SELECT session FROM {log}.live WHERE session > %b ORDER BY session LIMIT %b"
 
 READ_TRACKING = "SELECT position FROM {log}.tracking WHERE name = %b"

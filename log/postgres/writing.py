@@ -29,7 +29,7 @@ class Attempt:
         earlier attempt that moved it."""
         batch = self._batch
         again, self._began = self._began, True
-        marks = batch.producers or batch.tracking
+        marks = batch.producers or batch.tracking or batch.live
         statement = within(self._schema, sql.WRITE_BATCH_WITH_MARKS if marks else sql.WRITE_BATCH)
         cursor = await connection.execute(statement, _values(batch, self._told))
         written = cursor.rowcount == 1
@@ -61,7 +61,7 @@ def _values(batch: Batch, told: str) -> dict[str, Any]:
         "head_subjects": Texts([subject for _, subject in heads]),
         "head_versions": Ints(heads.values()),
     }
-    return values | _marks(batch) if batch.producers or batch.tracking else values
+    return values | _marks(batch) if batch.producers or batch.tracking or batch.live else values
 
 
 def _marks(batch: Batch) -> dict[str, Any]:
@@ -74,4 +74,6 @@ def _marks(batch: Batch) -> dict[str, Any]:
         "producer_positions": Ints([mark.position for mark in producers.values()]),
         "names": Texts(tracking),
         "tracked": Ints(tracking.values()),
+        "living": Texts([session for session, live in batch.live.items() if live]),
+        "resting": Texts([session for session, live in batch.live.items() if not live]),
     }

@@ -15,7 +15,7 @@ from ...domain.errors import LogReadOnly
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
 from ..lane import Lane
-from ..records import Batch, ProducerMark, Record
+from ..records import Batch, ProducerMark, Record, Roll
 from . import reading
 from .connection import Connection
 from .failures import explain
@@ -101,6 +101,13 @@ class SqliteEngine:
 
     async def read_tracking(self, name: str) -> Position:
         return await self._readers.run(reading.read_tracking, name)
+
+    async def read_live(self, after: str, limit: int) -> list[SessionId]:
+        return await self._readers.run(reading.read_live, after, limit)
+
+    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+        """There are no others."""
+        return []
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """A reader polls, every 5 ms at first and every 50 ms after a while. While a writer holds the lock

@@ -1,7 +1,7 @@
 """The log's file: opened, recognised, and made where there is none.
 
-A file is ours by the application id in its header, and readable by the schema version beside it. Anything
-else is left exactly as it was found.
+A file is ours by the application id in its header, and readable by the schema version beside it. An older schema is
+brought forward by the writer that opens it. Anything else is left exactly as it was found.
 """
 
 import secrets
@@ -22,7 +22,9 @@ def open_writer(path: Path, lock: Callable[[], None]) -> Connection:
         _recognise(connection, path)
         lock()
         connection.execute(sql.SYNC_EACH_COMMIT)
-        if not _recognise(connection, path):
+        if _recognise(connection, path):
+            _upgrade(connection)
+        else:
             _create(connection)
         connection.execute(sql.WRITE_AHEAD)
         connection.execute(sql.CUT_WRITE_AHEAD)
@@ -87,6 +89,17 @@ def _create(connection: Connection) -> None:
         connection.execute(statement)
     connection.execute(sql.CREATE_LOG, (secrets.token_hex(8),))
     connection.execute(sql.COMMIT)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an older file to the newest schema, whole or not at all. Readers of this version read either."""
+    ((version,),) = connection.execute(sql.READ_SCHEMA_VERSION).fetchall()
+    if version < sql.SCHEMA_VERSION:
+        connection.execute(sql.BEGIN)
+        for older in range(version, sql.SCHEMA_VERSION):
+            for statement in sql.UPGRADES[older]:
+                connection.execute(statement)
+        connection.execute(sql.COMMIT)
 
 
 def _closed(path: Path, error: sqlite3.OperationalError) -> LogUnreadable:

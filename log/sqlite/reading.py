@@ -78,6 +78,12 @@ def list_sessions(connection: Connection, after: str, limit: int, prefix: str) -
     return [(session, version) for session, version in orjson.loads(rows)]
 
 
+def read_live(connection: Connection, after: str, limit: int) -> list[SessionId]:
+    ((rows,),) = connection.execute(sql.READ_LIVE, (after, limit)).fetchall()
+    found: list[SessionId] = orjson.loads(rows)
+    return found
+
+
 def read_tracking(connection: Connection, name: str) -> Position:
     found = connection.execute(sql.READ_TRACKING, (name,)).fetchall()
     return Position(found[0][0] if found else 0)

@@ -9,7 +9,23 @@ cut up by the lengths that the rows give.
 # -- The file ----------------------------------------------------------------------------------------------------------
 
 APPLICATION_ID = 0x48616E73  # "Hans", in the header of every file of ours
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+# Sessions in which something may happen of itself: who watches over that need not look at all the others.
+_LIVE = "CREATE TABLE live (session TEXT PRIMARY KEY) WITHOUT ROWID"
+
+# By the version that it starts from: what brings a file of that version to the next one. What may be live in an older
+# file is said to be so; whoever watches looks once, and strikes off the rest.
+UPGRADES = {
+    1: (
+        _LIVE,
+        """
+        INSERT INTO live SELECT DISTINCT session FROM head
+        WHERE subject >= 'presence:' AND subject < 'presence;'
+        """,
+        "PRAGMA user_version = 2",
+    ),
+}
 
 SCHEMA = (
     # The one row that says where the log ends. Writers advance it by compare-and-set.
@@ -59,6 +75,7 @@ SCHEMA = (
     ) WITHOUT ROWID
     """,
     "CREATE TABLE tracking (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",
+    _LIVE,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -97,7 +114,7 @@ KEEP_TEMPORARY_IN_MEMORY = "PRAGMA temp_store = MEMORY"
 CREATE_BATCH = """
     CREATE TEMP VIEW batch AS SELECT
         NULL AS after, NULL AS position, NULL AS events, NULL AS data,
-        NULL AS heads, NULL AS producers, NULL AS tracking
+        NULL AS heads, NULL AS producers, NULL AS tracking, NULL AS live
 """
 
 CREATE_BATCH_WRITER = f"""
@@ -131,14 +148,21 @@ CREATE_BATCH_WRITER = f"""
         INSERT INTO tracking (name, position)
         SELECT {_column(0)}, {_column(1)} FROM json_each(NEW.tracking)
         WHERE true ON CONFLICT (name) DO UPDATE SET position = excluded.position;
+
+        INSERT INTO live (session) SELECT {_column(0)} FROM json_each(NEW.live)
+        WHERE {_column(1)} ON CONFLICT (session) DO NOTHING;
+
+        DELETE FROM live WHERE session IN (SELECT {_column(0)} FROM json_each(NEW.live) WHERE NOT {_column(1)});
     END
 """
 
-WRITE_BATCH = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)"
+WRITE_BATCH = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 # -- Reading -----------------------------------------------------------------------------------------------------------
 
 READ_MARK = "SELECT position, epoch FROM log WHERE id = 1"
+
+READ_LIVE = "SELECT json_group_array(session) FROM (SELECT session FROM live WHERE session > ? ORDER BY 1 LIMIT ?)"
 
 READ_TRACKING = "SELECT position FROM tracking WHERE name = ?"
 

@@ -35,7 +35,7 @@ def write_batch(connection: Connection, batch: Batch) -> None:
         raise
 
 
-def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str]:
+def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str, str]:
     """The batch as a row of the view that writes it."""
     records = batch.records
     starts = accumulate([len(record.data) for record in records], initial=1)
@@ -47,6 +47,7 @@ def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str]:
         _json((*head, version) for head, version in batch.heads.items()),
         _json((*producer, *mark) for producer, mark in batch.producers.items()),
         _json(batch.tracking.items()),
+        _json(batch.live.items()),
     )
 
 

@@ -44,7 +44,7 @@ class Scribe:
                     time=1_767_225_600_000_000 + position,
                 )
             )
-        return Batch(self.position, records, heads, producers={}, tracking={})
+        return Batch(self.position, records, heads, producers={}, tracking={}, live={})
 
     async def write(self, *lines: Line) -> list[Record]:
         """Write these lines in one batch; returns their records."""

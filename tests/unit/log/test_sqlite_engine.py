@@ -127,7 +127,7 @@ BATCHES = pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
 
 
 def batches(engine: SqliteEngine) -> list[Batch]:
-    return [Scribe(engine).batch(Line(), Line("s-2")), Batch(Position(0), [], {}, {}, {"t-1": Position(5)})]
+    return [Scribe(engine).batch(Line(), Line("s-2")), Batch(Position(0), [], {}, {}, {"t-1": Position(5)}, {})]
 
 
 @BATCHES

@@ -143,3 +143,25 @@ def _content(path: Path) -> bytes:
 
 def _fill(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+async def test_an_older_file_is_brought_forward_by_the_writer_that_opens_it(log: Path) -> None:
+    with closing(sqlite3.connect(log)) as connection, connection:
+        connection.execute("DROP TABLE live")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO head VALUES ('s-2', 'presence:hotels', 3)")
+        connection.execute("INSERT INTO head VALUES ('s-3', 'presence', 3)")
+    reader = SqliteEngine(log, read_only=True)
+    before = await reader.open()
+    assert len(await reader.read_log(0, 10)) == 1
+    engine = SqliteEngine(log)
+    assert await engine.open() == before
+    assert await engine.read_live("", 10) == ["s-2"]
+    assert len(await reader.read_log(0, 10)) == 1
+    await reader.close()
+    await Scribe(engine, before.position).write(Line("s-9"))
+    await engine.close()
+    again = SqliteEngine(log)
+    assert (await again.open()).position == before.position + 1
+    assert await again.read_live("", 10) == ["s-2"]
+    await again.close()
