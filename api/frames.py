@@ -20,6 +20,7 @@ _is_id = re.compile(f"(?!{TIMER}){NAME_PATTERN.strip('^$')}").fullmatch
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
+Tasks = Annotated[tuple[TaskId, ...], Field(max_length=100)]
 After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
@@ -91,9 +92,10 @@ class Unsubscribe(_Frame):
 
 
 class Heartbeat(_Frame):
-    """Says that the client lives."""
+    """Says that the client lives, and with which tasks it makes progress."""
 
     frame: Literal["heartbeat"]
+    progress: Annotated[dict[SessionId, Tasks], Field(max_length=100)] | None = None
 
 
 class ProducerModel(BaseModel):

@@ -6,17 +6,21 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from ..log.log import Log
+from .attendance import Attendance
 from .delivery.feed import Feed
+from .timekeeper import Timekeeper
 from .turn import Turn
 
 
 class House:
-    """An open log and those who follow it. `turn` is for what they are told."""
+    """An open log, those who follow it, and who is heard of. `turn` is for what they are told."""
 
     def __init__(self, log: Log, tasks: asyncio.TaskGroup) -> None:
         self.log = log
         self.feed = Feed(log, tasks)
         self.turn = Turn()
+        self.attendance = Attendance()
+        self.timekeeper = Timekeeper(log, self.attendance)
 
 
 class Houses:
@@ -48,8 +52,16 @@ class Houses:
             if tenant not in self.open:
                 log = await self._stack.enter_async_context(self._make(tenant))
                 self._tasks.create_task(_watch(log))
-                self.open[tenant] = House(log, self._tasks)
+                house = House(log, self._tasks)
+                keeping = self._tasks.create_task(house.timekeeper.run())
+                self._stack.push_async_callback(_end, keeping)
+                self.open[tenant] = house
         return self.open[tenant]
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _watch(log: Log) -> None:

@@ -73,9 +73,10 @@ class Http:
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
-        log = (await self._houses.of(principal.tenant)).log
+        house = await self._houses.of(principal.tenant)
+        house.attendance.note(principal.participant)
         command = frame.command(principal.actor, datetime.now(UTC), data)
-        result = await log.submit(
+        result = await house.log.submit(
             command,
             expect=frame.parsed_expect(),
             producer=frame.parsed_producer(principal.participant),

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     ] = ()
     heartbeat: Annotated[
         float, Field(gt=0, description="Seconds after which a silent client should send a heartbeat")
-    ] = 15.0
+    ] = 5.0
     slow_after: Annotated[float, Field(gt=0, description="Seconds without progress that end a slow subscriber")] = 10.0
     drain: Annotated[float, Field(ge=0, description="Seconds that connections get to close at shutdown")] = 5.0
     frame_bytes: Annotated[int, Field(ge=1_024, description="Largest WebSocket message or HTTP body")] = 1_048_576

@@ -21,7 +21,7 @@ from .closing import SERVER_ERROR, SLOW_CONSUMER, Closing, closing_for
 from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
-from .frames import Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
+from .frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from .house import House
 from .inbox import InboxResponse, Message
 from .principal import Principal
@@ -102,9 +102,15 @@ class Socket(TransportSink):
         )
         self._answers.flush()
 
+    @property
+    def heard(self) -> float:
+        """When anything came last, on the clock of `time.monotonic`."""
+        return self._heard
+
     async def serve(self, frames: list[Any], size: int) -> None:
         """Handle the frames that came with the hello, then messages, until the connection ends or is dismissed.
         Raises Invalid when too many cannot be read."""
+        self._house.attendance.attach(self.principal.participant, self)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None) as self._serving:
@@ -112,6 +118,7 @@ class Socket(TransportSink):
                     await self._serve()
         finally:
             self._serving = None
+            self._house.attendance.detach(self.principal.participant, self)
 
     async def handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
@@ -266,13 +273,19 @@ class Socket(TransportSink):
                 if not self.end(frame.sub):
                     raise Invalid(f"There is no subscription {frame.sub!r}.")
             else:
-                self._answers.add({"frame": "heartbeat"})
+                self._beat(frame)
         except Invalid as error:
             self._misunderstood(error, sub)
         except HansardError as error:
             self._answers.refuse(error, sub=sub)
         else:
             self._unreadable = 0
+
+    def _beat(self, frame: Heartbeat) -> None:
+        for session in frame.progress or ():
+            self.principal.require("write", session)
+        self._house.timekeeper.progressed(self.principal.participant, frame.progress or {})
+        self._answers.add({"frame": "heartbeat"})
 
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:

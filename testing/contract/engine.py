@@ -16,7 +16,8 @@ from typing import Protocol
 from ...domain.errors import LogFailed
 from ...domain.ids import Position, Version
 from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved, TrackingTaken, is_last, read_whole
-from ...log.records import ANYTHING, Batch, ProducerMark, Record, Roll
+from ...log.records import ANYTHING, Batch, ProducerMark, Record
+from .beside import BESIDE
 from .scribe import Line, Scribe
 
 
@@ -241,47 +242,6 @@ async def a_tracking_only_moves_forward(factory: EngineFactory) -> None:
         assert await engine.read_tracking("t-2") == 1
 
 
-async def a_tracking_needs_no_events(factory: EngineFactory) -> None:
-    async with factory() as engine:
-        scribe = Scribe(engine)
-        await scribe.write(Line())
-        await engine.write(Batch(scribe.position, [], {}, {}, {"t-1": Position(5)}, {}))
-        assert await engine.read_tracking("t-1") == 5
-        assert (await engine.mark()).position == 1
-
-
-async def what_is_live_is_known_by_the_last_batch(factory: EngineFactory) -> None:
-    async with factory() as engine:
-        scribe = Scribe(engine)
-        lived = scribe.batch(Line("b"), Line("a"), Line("c"))._replace(live={"b": True, "a": True, "c": False})
-        await scribe.commit(lived)
-        assert await engine.read_live("", 10) == ["a", "b"]
-        assert await engine.read_live("a", 10) == ["b"]
-        assert await engine.read_live("", 1) == ["a"]
-        await scribe.commit(scribe.batch(Line("b"))._replace(live={"a": False, "b": True}))
-        assert await engine.read_live("", 10) == ["b"]
-        moved = scribe.batch()._replace(after=Position(scribe.position - 1), live={"b": False})
-        assert await _raised(LogMoved, engine.write(moved))
-        assert await engine.read_live("", 10) == ["b"]
-        await engine.write(scribe.batch()._replace(live={"b": False}))
-        assert await engine.read_live("", 10) == []
-        assert (await engine.mark()).position == scribe.position
-
-
-async def the_roll_of_other_gateways_is_called(factory: EngineFactory) -> None:
-    async with factory() as engine:
-        assert await engine.call_roll(Roll("g-1", 1, ("hotels", "ada")), []) == []
-        others = await engine.call_roll(Roll("g-2", 7, ()), [])
-        assert others == ([Roll("g-1", 1, ("hotels", "ada"))] if engine.shared else [])
-        await engine.call_roll(Roll("g-1", 2, ("hotels",)), [])
-        others = await engine.call_roll(Roll("g-2", 8, ()), [])
-        assert others == ([Roll("g-1", 2, ("hotels",))] if engine.shared else [])
-        assert await engine.call_roll(Roll("g-2", 9, ()), ["g-1"]) == []
-        others = await engine.call_roll(Roll("g-3", 1, ()), [])
-        assert others == ([Roll("g-2", 9, ())] if engine.shared else [])
-        assert (await engine.mark()).position == 0
-
-
 async def sessions_are_listed_in_pages_by_name(factory: EngineFactory) -> None:
     async with factory() as engine:
         await Scribe(engine).write(Line("b"), Line("B"), Line("a"), Line("b-1"), Line("b"), Line("10"))
@@ -417,9 +377,7 @@ ALL: tuple[Sentence, ...] = (
     heads_are_the_last_ones_written,
     producers_are_the_last_ones_written,
     a_tracking_only_moves_forward,
-    a_tracking_needs_no_events,
-    what_is_live_is_known_by_the_last_batch,
-    the_roll_of_other_gateways_is_called,
+    *BESIDE,
     sessions_are_listed_in_pages_by_name,
     sessions_are_listed_by_the_letters_of_a_prefix,
     a_batch_is_seen_whole_or_not_at_all,
