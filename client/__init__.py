@@ -4,15 +4,19 @@
                  ├── Commands        sent in order, kept until answered
                  └── Subscriptions   each with its place; a sink each: Buffer (streams) or View (sessions)
     Session, MessageStream, ToolCall, SharedState: what one works with
+    Board, SignalBox, Approvals, Floor: the team's tasks, interruptions, questions, and who may speak
+    Agent, ClaimedTask, Speech, Steering: an agent at work
 
 `hansard.domain.errors` holds what the gateway may refuse, `errors` here what may fail on this side.
 """
 
+from .agent import Agent
 from .backoff import Backoff
+from .claimed import ClaimedTask, Outcome
 from .client import Client
 from .commands import Ack
 from .connection import State
-from .errors import ClientClosed, ClientError, HistoryGone, Unreachable
+from .errors import ClientClosed, ClientError, HistoryGone, NotDone, Unanswered, Unreachable
 from .http import Page
 from .identity import Token
 from .message import MessageStream
@@ -24,7 +28,9 @@ from .tool import ToolCall
 
 __all__ = [
     "Ack",
+    "Agent",
     "Backoff",
+    "ClaimedTask",
     "Client",
     "ClientClosed",
     "ClientError",
@@ -33,6 +39,8 @@ __all__ = [
     "HistoryGone",
     "LogStream",
     "MessageStream",
+    "NotDone",
+    "Outcome",
     "Page",
     "Posted",
     "Reading",
@@ -41,5 +49,6 @@ __all__ = [
     "State",
     "Token",
     "ToolCall",
+    "Unanswered",
     "Unreachable",
 ]

@@ -8,10 +8,12 @@ from typing import Any, Self
 import aiohttp
 
 from ..domain.model import Kind
+from .agent import Agent
 from .backoff import Backoff
 from .commands import Ack
 from .connection import Connection, OnState, State
 from .errors import ClientClosed, Unreachable
+from .given import given
 from .http import Http, Page
 from .identity import Identity, Token, base_url
 from .membership import Membership
@@ -93,12 +95,26 @@ class Client:
         joins it (`name` and `about` introduce the participant), and follows its presence and shared state, which takes
         one of the connection's subscriptions (100, unless the gateway is set otherwise). `open`, `join` and `follow`
         leave these steps out."""
-        opening = {"title": title, "labels": labels, "metadata": metadata}
-        joining = {"name": name, "about": about}
-        membership = Membership(
-            self._open, id, _given(opening) if open else None, _given(joining) if join else None, follow
-        )
+        opening = given(title=title, labels=labels, metadata=metadata) if open else None
+        joining = given(name=name, about=about) if join else None
+        membership = Membership(self._open, id, opening, joining, follow)
         return Session(self._open, id, membership)
+
+    def agent(
+        self,
+        name: str | None = None,
+        *,
+        session: str,
+        title: str | None = None,
+        about: Mapping[str, Any] | None = None,
+        lease: float | None = None,
+    ) -> Agent:
+        """An agent at work in a session: it takes tasks, hears signals, speaks and asks. `name` is what people call it;
+        who it is, the token says. The session is opened, with this `title`, unless it exists. `lease`: seconds of
+        silence after which it is taken for lost (15)."""
+        joining = given(name=name, about=about, lease=lease)
+        membership = Membership(self._open, session, given(title=title), joining, anew=True)
+        return Agent(Session(self._open, session, membership), self.participant)
 
     def watch(self, id: str) -> Session:
         """A session, to be followed without opening or joining it."""
@@ -202,7 +218,3 @@ class Client:
         if self._http_session is None or self._http_session.closed:
             raise ClientClosed("The client is not connected; use it with `async with`.")
         return Http(self._http_session, self._url, self._identity)
-
-
-def _given(members: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

@@ -56,14 +56,21 @@ class Commands:
         self._error: HansardError | None = None
 
     async def do(
-        self, session: str, do: str, data: Data, *, id: str | None = None, expect: Mapping[str, int] | None = None
+        self,
+        session: str,
+        do: str,
+        data: Data,
+        *,
+        id: str | None = None,
+        expect: Mapping[str, int] | None = None,
+        under: Data | None = None,
     ) -> Ack:
-        """Have a command done and wait for the answer. Raises the refusal.
+        """Have a command done and wait for the answer. Raises the refusal. `under` names a task and its attempt.
 
         When cancelled, a command that was not sent yet is withdrawn; one that was sent is done or not, unobserved.
         """
         id = id or new_id()
-        frame = self._encode(session, do, data, id, expect)
+        frame = self._encode(session, do, data, id, expect=expect, under=under)
         await self.room(len(frame))
         pending, answer = self._enlist((session, id), frame)
         try:
@@ -72,11 +79,11 @@ class Commands:
             self._abandon(pending, answer)
             raise
 
-    def submit(self, session: str, do: str, data: Data, *, id: str | None = None) -> Answer:
+    def submit(self, session: str, do: str, data: Data, *, id: str | None = None, under: Data | None = None) -> Answer:
         """Send a command at once, without waiting for room; the caller bounds how many. The answer is a future whose
         exception the caller must look at."""
         id = id or new_id()
-        return self._enlist((session, id), self._encode(session, do, data, id, None))[1]
+        return self._enlist((session, id), self._encode(session, do, data, id, under=under))[1]
 
     async def room(self, size: int = 0) -> None:
         """Wait until the window has room; first come, first served. Raises when the client is closed."""
@@ -121,10 +128,10 @@ class Commands:
                 answer.set_exception(error)
         self._freed.set()
 
-    def _encode(self, session: str, do: str, data: Data, id: str, expect: Mapping[str, int] | None) -> bytes:
+    def _encode(self, session: str, do: str, data: Data, id: str, **more: Mapping[str, Any] | None) -> bytes:
         _refuse_unwritable(data, MAX_DEPTH)
         frame = {"frame": "command", "id": id, "session": session, "do": do, "data": data}
-        encoded = encode(frame if expect is None else {**frame, "expect": expect})
+        encoded = encode({**frame, **{name: value for name, value in more.items() if value is not None}})
         if len(encoded) > self.frame_bytes:
             raise self._too_large(len(encoded))
         return encoded
@@ -162,6 +169,12 @@ class Commands:
 
     def _full(self, size: int) -> bool:
         return bool(self._pending) and (len(self._pending) >= self._window or self._bytes + size > self._window_bytes)
+
+
+def forgotten(answer: Answer) -> Answer:
+    """An answer that nobody need wait for: a refusal is not logged as an exception that was never looked at."""
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return answer
 
 
 def _refuse_unwritable(value: object, levels: int) -> None:

@@ -10,6 +10,7 @@ the client is closed, all that waits is failed.
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, NoReturn
 
@@ -47,6 +48,7 @@ class Connection:
         self.state: State = "connecting"
         self.welcome: Wire = {}
         self.trouble = "no attempt was made"
+        self.beat = math.inf
         self._http = http
         self._url = f"{url}/v1/ws"
         self._identity = identity
@@ -68,6 +70,10 @@ class Connection:
             error = ClientError(f"The client failed: {fault!r}")
         finally:
             self.end(error)
+
+    def beat_within(self, seconds: float) -> None:
+        """Never be silent for longer, now and on later sockets: others take silence for a loss."""
+        self.beat = min(self.beat, seconds)
 
     async def ready(self) -> None:
         """Wait for the first connection. Raises what made it impossible."""
@@ -138,7 +144,7 @@ class Connection:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
                 hello = await self._hello()
                 socket = await self._http.ws_connect(self._url, max_msg_size=MAX_MESSAGE_BYTES, compress=0)
-                link = Link(socket, self.outbox, self._on_frame)
+                link = Link(socket, self.outbox, self._on_frame, lambda: self.beat)
                 self.welcome = await link.greet(hello)
                 return link
         except aiohttp.WSServerHandshakeError as error:

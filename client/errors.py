@@ -5,7 +5,9 @@
     └── ClientError
         ├── ClientClosed     the client was closed while this was waiting
         ├── Unreachable      no gateway answered in time
-        └── HistoryGone      retention removed events that were asked for
+        ├── HistoryGone      retention removed events that were asked for
+        ├── NotDone          a task that was waited for failed, or was cancelled
+        └── Unanswered       a question was answered by nobody
 
 A code that this version does not know becomes a plain HansardError that carries it.
 """
@@ -58,6 +60,21 @@ class HistoryGone(ClientError):
         )
         self.first = first
         self.last = last
+
+
+class NotDone(ClientError):
+    """A task that was waited for will not be completed; `status_now` in `extra` says whether it failed or was
+    cancelled."""
+
+    code = "not_done"
+    title = "The task was not completed"
+
+
+class Unanswered(ClientError):
+    """Nobody answered the question in time, and it had no default; or it was taken back."""
+
+    code = "unanswered"
+    title = "Nobody has answered"
 
 
 def _tree(root: type[HansardError]) -> dict[str, type[HansardError]]:

@@ -40,10 +40,17 @@ class Lost(Exception):
 class Link:
     """One open socket. `greet` first, then `serve`, which never returns but raises Lost, then `close`."""
 
-    def __init__(self, socket: "aiohttp.ClientWebSocketResponse[Any]", outbox: Outbox, on_frame: OnFrame) -> None:
+    def __init__(
+        self,
+        socket: "aiohttp.ClientWebSocketResponse[Any]",
+        outbox: Outbox,
+        on_frame: OnFrame,
+        beat: Callable[[], float],
+    ) -> None:
         self._socket = socket
         self._outbox = outbox
         self._on_frame = on_frame
+        self._beat = beat
         self._heartbeat = 15.0
         self._frames = 256
         self._bytes = 1_048_576
@@ -126,14 +133,16 @@ class Link:
                 self._said = time.monotonic()
 
     async def _pulse(self) -> None:
-        """Send a heartbeat when either side has been silent for a while, so that a dead one is noticed by both."""
+        """Send a heartbeat when either side has been silent for a while, so that a dead one is noticed by both; and as
+        often as `beat` says, when that is more often."""
         beat = Outgoing(encode({"frame": "heartbeat"}))
         while True:
-            await asyncio.sleep(self._heartbeat / 4)
+            interval = min(self._heartbeat, self._beat())
+            await asyncio.sleep(interval / 4)
             now = time.monotonic()
             if now - self._heard >= DEAD_AFTER * self._heartbeat:
                 raise Lost(f"nothing was heard from the gateway for {now - self._heard:.1f} s")
-            if now - min(self._heard, self._said) >= 0.75 * self._heartbeat:
+            if now - min(self._heard, self._said) >= 0.75 * interval:
                 self._outbox.put(beat)
 
     def _note(self, frame: Wire) -> None:

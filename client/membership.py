@@ -7,17 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.errors import Conflict, HansardError, NoChange
+from ..domain.presence import LEASE
+from .commands import forgotten
 from .connection import Connection
 from .subscription import Subscription
 from .view import TYPES, View
 
 LEAVE_TIMEOUT = 5.0
+BEATS_PER_LEASE = 3
 logger = logging.getLogger("hansard.client")
 
 
 class Membership:
-    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. `view` is
-    there while the session is followed, and keeps what it knew afterwards."""
+    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out; `anew` says
+    that whoever joins begins anew, so that what an earlier run has left there is given back. `view` is there while the
+    session is followed, and keeps what it knew afterwards. Who was lost meanwhile joins again."""
 
     def __init__(
         self,
@@ -26,6 +30,7 @@ class Membership:
         opening: Mapping[str, Any] | None,
         joining: Mapping[str, Any] | None,
         follow: bool = True,
+        anew: bool = False,
     ) -> None:
         self.view: View | None = None
         self._connection = connection
@@ -33,7 +38,9 @@ class Membership:
         self._opening = opening
         self._joining = joining
         self._follows = follow
+        self._anew = anew
         self._joined = False
+        self._lost = 0
         self._following: Subscription | None = None
 
     async def enter(self) -> None:
@@ -61,9 +68,7 @@ class Membership:
         self._joined = False
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT):
-                answer = self._connection.commands.submit(self._session, "presence.leave", {})
-                answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-                await answer
+                await forgotten(self._connection.commands.submit(self._session, "presence.leave", {}))
         except NoChange:
             pass
         except (HansardError, TimeoutError) as error:
@@ -78,6 +83,9 @@ class Membership:
 
     async def _join(self, data: Mapping[str, Any]) -> None:
         self._joined = True
+        self._connection.beat_within(data.get("lease", LEASE) / BEATS_PER_LEASE)
+        if self._anew:
+            forgotten(self._connection.commands.submit(self._session, "presence.leave", {"reason": "It begins anew."}))
         with contextlib.suppress(NoChange):
             await self._connection.commands.do(self._session, "presence.join", data)
 
@@ -88,3 +96,12 @@ class Membership:
         self._following = Subscription(subscriptions, self.view, self._session, 0, types=TYPES, label=label)
         subscriptions.add(self._following)
         await self.view.ready()
+        self.view.listen(self._come_back)
+
+    def _come_back(self) -> None:
+        """Join again when lost."""
+        if self._joined and self._joining is not None and self.view is not None:
+            me = self.view.state.presence.get(str(self._connection.welcome["participant"]))
+            if me is not None and not me.present and me.since != self._lost:
+                self._lost = me.since
+                forgotten(self._connection.commands.submit(self._session, "presence.join", self._joining))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..domain.errors import HansardError, Invalid
 from ..domain.ids import new_id
 from ..domain.parts import Part, StreamedKind
-from .commands import Answer
+from .commands import Answer, forgotten
 from .deltas import Deltas
 from .errors import ClientError, reason_of
 
@@ -89,15 +89,21 @@ class MessageStream:
         self._refuse_late()
         await self._abort_now(reason)
 
+    def stop_here(self) -> None:
+        """Send what was written, and nothing more; something else than this stream ends the message."""
+        self._send()
+        self._finished = True
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool | None:
         if self._finished:
-            return
+            return None
         if error is None:
             await self._complete()
         else:
             await self._abort_quietly(reason_of(error))
+        return None
 
     async def _complete(self) -> None:
         """Commit everything; what cannot be completed is aborted."""
@@ -134,12 +140,9 @@ class MessageStream:
 
     def _abort_now(self, reason: str | None) -> Answer:
         """Send what was written and the abort behind it. The answer may be waited for, or let go."""
-        self._send()
-        self._finished = True
+        self.stop_here()
         data = {"message": self.id} if reason is None else {"message": self.id, "reason": reason}
-        answer = self._session.commands.submit(self._session.id, "message.abort", data)
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return answer
+        return forgotten(self._session.commands.submit(self._session.id, "message.abort", data))
 
     def _abort_cancelled(self) -> None:
         """Abort without waiting; a client that was closed meanwhile must not hide the cancellation."""

@@ -12,15 +12,22 @@ from ..domain.model import EventData
 from ..domain.parts import Part
 from ..domain.presence import Participant, Status
 from ..domain.sessions import Session as Description
+from .approvals import Approvals
+from .audience import To, names
+from .board import Board
 from .commands import Ack, Commands
 from .connection import Connection
 from .errors import ClientError
+from .floor import Floor
+from .given import given
 from .membership import Membership
 from .message import WINDOW, MessageStream
+from .signals import SignalBox
 from .state import SharedState
 from .stream import EventStream
 from .subscription import Place, Reading
 from .tool import ToolCall
+from .under import Under, under
 from .view import View
 
 
@@ -40,12 +47,17 @@ class Session:
     value of `state`.
 
     Every method that writes returns after the commit, raises the refusal, and is done once, however often the
-    connection is lost meanwhile. `to` is the audience: `users`, `agents` or participants' ids; everyone when absent.
+    connection is lost meanwhile. `to` is the audience: `users`, `agents`, a participant's id, or several of these;
+    everyone when absent.
     """
 
     def __init__(self, connection: Connection, id: str, membership: Membership) -> None:
         self.id = id
         self.state = SharedState(self)
+        self.tasks = Board(self)
+        self.signals = SignalBox(self)
+        self.approvals = Approvals(self)
+        self.floor = Floor(self)
         self._connection = connection
         self._membership = membership
 
@@ -78,43 +90,58 @@ class Session:
         """Who is here now, and what each is doing, by id."""
         return {id: each for id, each in self.view.state.presence.items() if each.present}
 
+    @property
+    def under(self) -> Under | None:
+        """The task under which the running code writes to this session: that whose block it is in."""
+        return under(self.commands, self.id)
+
     async def do(
         self, do: str, data: Mapping[str, Any], *, id: str | None = None, expect: Mapping[str, int] | None = None
     ) -> Ack:
-        """Have any command done; the low-level door. `expect` names the versions at which subjects must stand."""
-        return await self.commands.do(self.id, do, data, id=id, expect=expect)
+        """Have any command done; the low-level door. `expect` names the versions at which subjects must stand. In the
+        block of a task it is done under the task, and not while that is paused."""
+        claim = self.under
+        if claim is None:
+            return await self.commands.do(self.id, do, data, id=id, expect=expect)
+        await claim.gate()
+        return await self.commands.do(self.id, do, data, id=id, expect=expect, under=claim.wire)
+
+    async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
+        """Have a command done, unless it would change nothing."""
+        with contextlib.suppress(NoChange):
+            await self.do(do, data)
 
     async def status(self, status: Status, activity: str | None = None) -> None:
         """Say what you are doing. Saying what is known already does nothing."""
-        await self._unless_known("presence.status", _given(status=status, activity=activity))
+        await self.unless_known("presence.status", given(status=status, activity=activity))
 
     async def post(
         self,
         text: str | None = None,
         *,
         parts: Sequence[Part | Mapping[str, Any]] = (),
-        to: Sequence[str] | None = None,
+        to: To | None = None,
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
     ) -> Posted:
         """Say something at once: text, or parts."""
         message = message or new_id()
-        said = _given(text=text, parts=list(parts) or None, audience=to, kind=kind, reply_to=reply_to)
+        said = given(text=text, parts=list(parts) or None, audience=names(to), kind=kind, reply_to=reply_to)
         ack = await self.do("message.post", {"message": message, **said})
         return Posted(message, ack.versions[0], ack.positions[0])
 
     def stream_message(
         self,
         *,
-        to: Sequence[str] | None = None,
+        to: To | None = None,
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
         window: float = WINDOW,
     ) -> MessageStream:
         """A message to stream, piece by piece; `window` (seconds) is how long pieces wait to be joined."""
-        start = _given(audience=to, kind=kind, reply_to=reply_to)
+        start = given(audience=names(to), kind=kind, reply_to=reply_to)
         return MessageStream(self, start, message=message, window=window)
 
     def tool(
@@ -122,12 +149,12 @@ class Session:
         tool: str,
         arguments: Any = None,
         *,
-        to: Sequence[str] | None = None,
+        to: To | None = None,
         message: str | None = None,
         call: str | None = None,
     ) -> ToolCall:
         """A tool call to record; `message` names the message on whose behalf it happens."""
-        return ToolCall(self, {"tool": tool, **_given(arguments=arguments, audience=to, message=message)}, call)
+        return ToolCall(self, {"tool": tool, **given(arguments=arguments, audience=names(to), message=message)}, call)
 
     async def record(
         self,
@@ -135,7 +162,7 @@ class Session:
         data: Mapping[str, Any] | None = None,
         *,
         about: str | None = None,
-        to: Sequence[str] | None = None,
+        to: To | None = None,
         id: str | None = None,
     ) -> Ack:
         """Record an event of your own: a type that begins with `x.` and its data, or an instance of its model."""
@@ -143,24 +170,24 @@ class Session:
             data = type.model_dump(mode="json", exclude_none=True)
             type = type.type
         return await self.do(
-            "custom.record", {"type": type, "data": data or {}, **_given(about=about, audience=to)}, id=id
+            "custom.record", {"type": type, "data": data or {}, **given(about=about, audience=names(to))}, id=id
         )
 
     async def describe(self, *, title: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
         """Replace the title, or change the metadata by a merge patch."""
-        await self._unless_known("session.describe", _given(title=title, metadata=metadata))
+        await self.unless_known("session.describe", given(title=title, metadata=metadata))
 
     async def label(self, set: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()) -> None:
         """Set and remove labels."""
-        await self._unless_known("session.label", {"set": dict(set or {}), "remove": list(remove)})
+        await self.unless_known("session.label", {"set": dict(set or {}), "remove": list(remove)})
 
     async def close(self, reason: str | None = None) -> Ack:
         """End the session for everyone: nothing more is written to it until it is reopened."""
-        return await self.do("session.close", _given(reason=reason))
+        return await self.do("session.close", given(reason=reason))
 
     async def reopen(self, reason: str | None = None) -> None:
         """Open a closed session again."""
-        await self._unless_known("session.reopen", _given(reason=reason))
+        await self.unless_known("session.reopen", given(reason=reason))
 
     def events(
         self,
@@ -185,12 +212,3 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._membership.leave()
-
-    async def _unless_known(self, do: str, data: Mapping[str, Any]) -> None:
-        with contextlib.suppress(NoChange):
-            await self.do(do, data)
-
-
-def _given(**members: Any) -> dict[str, Any]:
-    """The members that were given."""
-    return {name: value for name, value in members.items() if value is not None}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..domain.errors import HansardError
 from ..domain.ids import new_id
+from .commands import forgotten
 from .errors import reason_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,4 @@ class ToolCall:
             data["error"] = error
         elif self.result is not None:
             data["result"] = self.result
-        answer = self._session.commands.submit(self._session.id, "tool.return", data)
-        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return answer
+        return forgotten(self._session.commands.submit(self._session.id, "tool.return", data))

@@ -11,7 +11,7 @@ from ..domain.session import State, evolve
 from .errors import ClientClosed, ClientError, HistoryGone
 from .subscription import Place, Wire
 
-TYPES = ("session.*", "presence.*", "state.*")
+TYPES = ("session.*", "presence.*", "state.*", "task.*", "signal.*", "approval.*", "floor.*")
 """What the fold needs. Messages, the bulk of a session, are not among it."""
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class View:
         self._caught_up = False
         self._error: HansardError | None = None
         self._waiters: list[_Waiter] = []
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def state(self) -> State:
@@ -61,6 +62,14 @@ class View:
         finally:
             self._waiters.remove(waiter)
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call it after every single event, before those who wait are asked, until `ignore`."""
+        self._listeners.append(listener)
+
+    def ignore(self, listener: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
     def events(self, events: Sequence[Wire], to: Place, cost: int) -> bool:
         """Fold a batch."""
         if self._error is None:
@@ -68,7 +77,8 @@ class View:
                 for wire in events:
                     self._state = evolve(self._state, parse(wire))
                     self.covered = wire["version"]
-                    self._ask()
+                    self._tell()
+                    self.ask()
             except Exception as fault:
                 logger.exception("Session %s cannot be folded", self._state.id)
                 self.ended(ClientError(f"The session cannot be folded by this version of the client: {fault!r}"))
@@ -91,12 +101,20 @@ class View:
             if not waiter.found.done():
                 waiter.found.set_exception(self._error)
 
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener()
+            except HansardError as error:
+                logger.debug("Something heard in session %s could not be answered: %s", self._state.id, error)
+
     def _cover(self, to: Place) -> None:
         if isinstance(to, int) and to > self.covered:
             self.covered = to
-        self._ask()
+        self.ask()
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
+        """Ask those who wait, again: something outside the session may have changed what they would say."""
         for waiter in self._waiters:
             if waiter.found.done():
                 continue

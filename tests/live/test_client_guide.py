@@ -36,17 +36,23 @@ async def registry() -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("registry")
 async def test_the_guide_runs_from_top_to_bottom(gateway: Gateway) -> None:
-    program, *snippets = BLOCK.findall((ROOT / "docs/client.md").read_text())
-    await run(sys.executable, "-c", program.replace(DOCUMENTED, gateway.url))
+    snippets = await first_program("docs/client.md", gateway)
     async with (
         Client(gateway.url, participant="hotels") as client,
         client.session("trip-7") as session,
     ):
-        names = {"client": client, "session": session, "__name__": "guide"}
-        for snippet in snippets:
-            code = compile(snippet, "docs/client.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            if inspect.isawaitable(made := eval(code, names)):
-                await made
+        await run_snippets("docs/client.md", snippets, client=client, session=session)
+
+
+async def test_the_agents_guide_runs_from_top_to_bottom(gateway: Gateway) -> None:
+    snippets = await first_program("docs/agents.md", gateway)
+    async with (
+        Client(gateway.url, participant="hotels") as client,
+        Client(gateway.url, participant="ann", kind="user") as other,
+        client.agent(session="trip-8") as agent,
+        other.session("trip-8") as ann,
+    ):
+        await run_snippets("docs/agents.md", snippets, agent=agent, ann=ann, asyncio=asyncio)
 
 
 async def test_the_streaming_agent_runs(gateway: Gateway) -> None:
@@ -70,12 +76,42 @@ async def test_the_watcher_resumes(gateway: Gateway, tmp_path: Path) -> None:
         assert versions(await example("resuming_watcher.py", gateway, HANSARD_PLACE=place)) == [3, 4]
 
 
+async def test_the_workers_do_what_is_delegated(gateway: Gateway) -> None:
+    workers = [example("worker.py", gateway, HANSARD_NAME=name, HANSARD_SECONDS="0.1") for name in ("one", "two")]
+    planned, *worked = await asyncio.gather(example("delegate.py", gateway), *workers)
+    assert "The plan is message" in planned
+    assert sum(said.count("is completed") for said in worked) == 3
+
+
+async def test_the_interruptions_reach_the_writer(gateway: Gateway) -> None:
+    said = await example("interrupt.py", gateway)
+    assert "Steered: closed." in said
+    assert "The writer has stopped: cancelled." in said
+
+
+async def test_the_approval_is_answered(gateway: Gateway) -> None:
+    assert "The answer is: book." in await example("approval.py", gateway)
+
+
 def test_every_example_is_run() -> None:
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} >= {
-        "streaming_agent.py",
-        "compare_and_set.py",
-        "resuming_watcher.py",
-    }
+    run = set(re.findall(r"[a-z_]+\.py", Path(__file__).read_text()))
+    assert run >= {path.name for path in (ROOT / "examples").glob("*.py")}
+
+
+async def first_program(page: str, gateway: Gateway) -> list[str]:
+    """Run the program at the top of a page; the snippets below it."""
+    program, *snippets = BLOCK.findall((ROOT / page).read_text())
+    await run(sys.executable, "-c", program.replace(DOCUMENTED, gateway.url))
+    return snippets
+
+
+async def run_snippets(page: str, snippets: list[str], **given: object) -> None:
+    """Run snippets one after the other, in one set of names."""
+    names = {"__name__": "guide", **given}
+    for snippet in snippets:
+        code = compile(snippet, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if inspect.isawaitable(made := eval(code, names)):
+            await made
 
 
 def versions(said: str) -> list[int]:

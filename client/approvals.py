@@ -1,0 +1,71 @@
+"""Questions to people: asked, and answered once, from any device."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..domain.approvals import Approval
+from ..domain.ids import new_id
+from .audience import To, names
+from .commands import forgotten
+from .errors import Unanswered
+from .given import given
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class Approvals:
+    """One of those asked answers, for all; who comes second gets the first answer."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    @property
+    def open(self) -> list[Approval]:
+        """The questions that wait for an answer, the oldest first."""
+        approvals = self._session.view.state.approvals
+        return sorted(map(approvals.known.__getitem__, approvals.open), key=lambda each: each.since)
+
+    async def next(self) -> Approval:
+        """Wait until there is a question that waits for an answer; the oldest."""
+        return (await self._session.view.until(lambda: self.open))[0]
+
+    async def answer(self, approval: str, option: str, *, comment: str | None = None) -> str:
+        """Answer; the option that holds, be it another's who was quicker."""
+        ack = await self._session.do("approval.answer", given(approval=approval, option=option, comment=comment))
+        await self._session.view.reached(ack.versions[0])
+        return str(self._session.view.state.approvals.known[approval].option)
+
+    async def ask(
+        self,
+        question: str,
+        options: Sequence[str] = ("yes", "no"),
+        *,
+        of: To = "users",
+        deadline: float | None = None,
+        default: str | None = None,
+        approval: str | None = None,
+    ) -> str:
+        """Ask, and wait for the answer: one of the options. At the deadline (seconds) the default holds; without one,
+        Unanswered is raised. When the wait is cancelled the question is taken back. `approval` names it."""
+        approval = approval or new_id()
+        what = given(question=question, options=list(options), of=names(of), within=deadline, default=default)
+        try:
+            await self._session.do("approval.request", {"approval": approval, **what})
+            return await self._answered(approval)
+        except asyncio.CancelledError:
+            forgotten(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
+            raise
+
+    async def _answered(self, id: str) -> str:
+        def look() -> Approval | None:
+            known = self._session.view.state.approvals.known.get(id)
+            return None if known is None or known.status == "open" else known
+
+        approval = await self._session.view.until(look)
+        assert approval is not None
+        if approval.option is None:
+            why = "nobody answered in time" if approval.status == "expired" else "it was withdrawn"
+            raise Unanswered(f"Question {id!r} has no answer: {why}.", approval=id, status_now=approval.status)
+        return approval.option

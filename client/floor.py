@@ -1,0 +1,26 @@
+"""The floor of a session: which agents may address the people in it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class Floor:
+    """Users, services and agents that have the floor may move it. What other agents say is kept, for the team alone."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    @property
+    def speakers(self) -> frozenset[str] | None:
+        """The agents that may address users; None: all."""
+        return self._session.view.state.floor
+
+    async def give(self, *agents: str) -> None:
+        """Give it to these agents alone; to none of them, when none is named."""
+        await self._session.unless_known("floor.move", {"speakers": list(agents)})
+
+    async def open(self) -> None:
+        """Give it to every agent."""
+        await self._session.unless_known("floor.move", {})

@@ -1,0 +1,83 @@
+"""Interruptions of a session: raised by anyone, on any device, and followed until they are answered."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..domain.errors import NoChange
+from ..domain.ids import new_id
+from ..domain.signals import SESSION, Signal, SignalKind
+from .given import given
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class SignalBox:
+    """A `target` is `session`, or `agent:hotels`, `task:t-3`, `message:m1`. Raising returns the signal's id, once it is
+    on record: it reaches whom it concerns even if they come later, and disconnecting takes nothing back. Saying what an
+    open signal says already is that signal.
+
+    `grace`: seconds that those whom it concerns get to stop in good order (10 for `cancel` and `reroute`); then the
+    work ends without them. 0 is at once.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    @property
+    def open(self) -> list[Signal]:
+        """Those that somebody has yet to answer, the oldest first."""
+        signals = self._session.view.state.signals
+        return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
+
+    async def cancel(self, target: str = SESSION, *, grace: float | None = None) -> str:
+        """Stop the work on the target, for good."""
+        return await self._raise("cancel", target, grace=grace)
+
+    async def pause(self, target: str = SESSION) -> str:
+        """Hold what the target writes, until `resume`."""
+        return await self._raise("pause", target)
+
+    async def resume(self, target: str = SESSION) -> str:
+        """Go on."""
+        return await self._raise("resume", target)
+
+    async def steer(self, target: str, instruction: Any) -> str:
+        """Give whoever works on the target a new instruction (any JSON value), and let them go on."""
+        return await self._raise("steer", target, body=instruction)
+
+    async def reroute(
+        self, target: str, *, to: str | None = None, input: Any = None, grace: float | None = None
+    ) -> str:
+        """Take a task, or all that an agent holds, and put it back on the board: for `to`, or for anyone; with a new
+        `input`, or the same."""
+        return await self._raise("reroute", target, to=to, body=input, grace=grace)
+
+    async def settled(self, signal: str) -> Signal:
+        """Wait until a signal is answered by all whom it concerns, or its grace has run out; how it stands then."""
+
+        def look() -> Signal | None:
+            known = self._session.view.state.signals.known.get(signal)
+            return None if known is None or known.status == "open" else known
+
+        found = await self._session.view.until(look)
+        assert found is not None
+        return found
+
+    async def honour(self, signal: str, *, reason: str | None = None) -> None:
+        """Say that you do what was wanted; an `Agent` does that by itself."""
+        await self._answer("signal.honour", signal, reason)
+
+    async def refuse(self, signal: str, *, reason: str | None = None) -> None:
+        """Say that you will not."""
+        await self._answer("signal.refuse", signal, reason)
+
+    async def _raise(self, kind: SignalKind, target: str, **more: Any) -> str:
+        signal = new_id()
+        try:
+            await self._session.do("signal.raise", given(signal=signal, kind=kind, target=target, **more))
+        except NoChange as known:
+            return str(known.extra["signal"])
+        return signal
+
+    async def _answer(self, do: str, signal: str, reason: str | None) -> None:
+        await self._session.commands.do(self._session.id, do, given(signal=signal, reason=reason))

@@ -1,0 +1,32 @@
+"""An approval: an agent asks before it spends money, and goes on with what a person answers from another device.
+
+Start a gateway (`hansard serve`), then run this file. The address can be given in HANSARD_URL.
+"""
+
+import asyncio
+import os
+
+from hansard.client import Client
+
+URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+
+
+async def agent() -> None:
+    async with Client(URL, participant="hotels") as client, client.agent(session="trip-8") as agent:
+        options = ["book", "look further"]
+        answer = await agent.ask("Book Casa Azul for 420 €?", options, deadline=60, default="look further")
+        print(f"The answer is: {answer}.")
+
+
+async def phone() -> None:
+    async with Client(URL, participant="ann", kind="user") as client, client.session("trip-8") as session:
+        question = await session.approvals.next()
+        print(f"{question.requester} asks: {question.question}")
+        await session.approvals.answer(question.id, "book", comment="The one with the view.")
+
+
+async def main() -> None:
+    await asyncio.gather(agent(), phone())
+
+
+asyncio.run(main())

@@ -1,0 +1,26 @@
+"""Delegating: tasks that need each other, put on the board, and their results; whoever is there does them.
+
+Start a gateway (`hansard serve`) and at least one worker (worker.py), then run this file.
+"""
+
+import asyncio
+import os
+
+from hansard.client import Client
+
+URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+
+
+async def main() -> None:
+    async with (
+        Client(URL, participant="planner") as client,
+        client.session("trip-7", title="Lisbon in May") as session,
+    ):
+        hotels = await session.tasks.create("Hotels", "hotels in Lisbon", dedupe_key="hotels")
+        trams = await session.tasks.create("Trams", "trams in Lisbon", dedupe_key="trams")
+        plan = await session.tasks.create("Plan", "a plan of both", needs=[hotels, trams], dedupe_key="plan")
+        print("The plan is message", (await session.tasks.result(plan))["message"])
+        await session.close("Everything is done.")
+
+
+asyncio.run(main())

@@ -1,0 +1,40 @@
+"""A worker: takes tasks from the board, one after the other. Start it twice, and kill one: the other takes over.
+
+Start a gateway (`hansard serve`), then run this file, as often as you like, each with a name of its own (HANSARD_NAME),
+and delegate.py, which puts tasks on the board. Ctrl-C gives back what is being worked on. It ends when the session is
+closed.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+from hansard.client import Client
+
+URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+NAME = os.environ.get("HANSARD_NAME", "worker")
+SECONDS = float(os.environ.get("HANSARD_SECONDS", "1"))
+
+
+async def model(prompt: Any) -> AsyncIterator[str]:
+    """Stands for a language model."""
+    words = f"What I found about {prompt} would fill a book, but in short: it is lovely in spring."
+    for word in words.split(" "):
+        await asyncio.sleep(SECONDS / 17)
+        yield f"{word} "
+
+
+async def main() -> None:
+    async with Client(URL, participant=NAME) as client, client.agent(session="trip-7") as agent:
+        async for task in agent.tasks():
+            print(f"{NAME} has {task.title}, attempt {task.attempt}", flush=True)
+            async with task:
+                async with agent.say(to="users") as message:
+                    async for token in model(task.input):
+                        await message.write(token)
+                await task.complete({"message": message.id})
+            print(f"{NAME}: {task.title} is {task.outcome.kind if task.outcome else 'open'}", flush=True)
+
+
+asyncio.run(main())

@@ -1,0 +1,114 @@
+"""Agents in processes of their own, which end badly; and gateways that do, in the middle of a task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hansard.client import Backoff, Client, Session
+from hansard.domain.messages import MessageAborted
+from hansard.domain.model import Event
+from hansard.domain.parts import text_of
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Process
+
+Serve = Callable[..., Awaitable["Process"]]
+Hire = Callable[..., Awaitable[asyncio.subprocess.Process]]
+WORKER = Path(__file__).parents[2] / "examples/worker.py"
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is logged as an error; that a connection was lost may be told."""
+    yield
+    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not faults
+
+
+@pytest.fixture
+async def hire() -> AsyncIterator[Hire]:
+    """Starts workers, which take `seconds` for a task; what they print is complete when they have ended."""
+    workers: list[asyncio.subprocess.Process] = []
+
+    async def hire(url: str, name: str, seconds: float = 60) -> asyncio.subprocess.Process:
+        environment = {**os.environ, "HANSARD_URL": url, "HANSARD_NAME": name, "HANSARD_SECONDS": str(seconds)}
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, str(WORKER), stdout=asyncio.subprocess.PIPE, env=environment
+        )
+        workers.append(worker)
+        return worker
+
+    yield hire
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            worker.kill()
+        await worker.communicate()
+
+
+@pytest.fixture
+async def ann(gateway: Any) -> AsyncIterator[Session]:
+    """The user `ann`, in the session."""
+    async with Client(gateway.url, participant="ann", kind="user") as client, client.session("trip-7") as session:
+        yield session
+
+
+async def until(session: Session, test: Callable[[], object], within: float = 20) -> None:
+    """Wait until something is so in the session."""
+    async with asyncio.timeout(within):
+        await session.view.until(test)
+
+
+async def seen(session: Session, type: str, after: int = 0) -> Event:
+    """Wait for an event of a type."""
+    async with asyncio.timeout(20), session.events(after, types=[type]) as events:
+        return await anext(events)
+
+
+async def test_ctrl_c_gives_the_task_back(gateway: Any, ann: Session, hire: Hire) -> None:
+    id = await ann.tasks.create("Hotels", "hotels")
+    worker = await hire(gateway.url, "worker", seconds=3)
+    await seen(ann, "message.delta")
+    worker.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(worker.wait(), 20) != 0
+    await until(ann, lambda: ann.tasks.known[id].status == "open")
+    released = (await seen(ann, "task.released")).data
+    assert (released.why, released.reason) == ("given-up", "cancelled")  # type: ignore[attr-defined]
+    aborted = (await seen(ann, "message.aborted")).data
+    assert isinstance(aborted, MessageAborted)
+    assert text_of(aborted.parts).startswith("What")
+    await seen(ann, "presence.left")
+
+
+async def test_a_gateway_that_dies_in_the_middle_of_a_task_costs_nothing(serve: Serve) -> None:
+    gateway = await serve()
+    port = int(gateway.url.rpartition(":")[2])
+    quick = Backoff(0.01, 0.1)
+    async with AsyncExitStack() as stack:
+        hotels = await stack.enter_async_context(Client(gateway.url, participant="hotels", backoff=quick))
+        agent = await stack.enter_async_context(hotels.agent(session="trip"))
+        id = await agent.session.tasks.create("Find a hotel")
+        async with await anext(agent.tasks()) as task:
+            async with agent.say() as message:
+                for number in range(60):
+                    await message.write(f"{number} ")
+                    await asyncio.sleep(0.002)
+                    if number == 30:
+                        await gateway.kill()
+                        await serve(port=port)
+            await agent.state.merge({"hotel": "Casa Azul"})
+            await task.complete("done")
+        assert task.outcome is not None
+        assert task.outcome.kind == "completed"
+        assert await agent.session.tasks.result(id) == "done"
+        assert agent.session.tasks.known[id].attempt == 1

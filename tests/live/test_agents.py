@@ -1,0 +1,523 @@
+"""Agents at work with a real gateway: tasks in blocks, signals, questions, what happens when one of them ends badly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hansard.client import Agent, ClaimedTask, Client, NotDone, Session, Unanswered
+from hansard.domain.errors import Fenced
+from hansard.domain.messages import MessageAborted, MessageCompleted
+from hansard.domain.model import Event
+from hansard.domain.parts import text_of
+
+if TYPE_CHECKING:
+    from hansard.api.server import Gateway
+
+Team = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is logged as an error; that a connection was lost may be told."""
+    yield
+    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not faults
+
+
+@pytest.fixture
+async def people(gateway: Gateway) -> AsyncIterator[Callable[..., Any]]:
+    """Brings people and agents into the session `trip`, each with a client of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def client(name: str, kind: Any = "agent") -> Client:
+            return await stack.enter_async_context(Client(gateway.url, participant=name, kind=kind))
+
+        yield client
+
+
+@pytest.fixture
+async def ann(people: Any) -> AsyncIterator[Session]:
+    """The user `ann`, in the session."""
+    async with (await people("ann", "user")).session("trip", title="Lisbon in May") as session:
+        yield session
+
+
+@pytest.fixture
+async def hotels(people: Any, ann: Session) -> AsyncIterator[Agent]:
+    """The agent `hotels`, in the session."""
+    async with (await people("hotels")).agent("Hotels", session="trip") as agent:
+        yield agent
+
+
+async def until(session: Session, test: Callable[[], object]) -> None:
+    """Wait until something is so in the session."""
+    async with asyncio.timeout(10):
+        await session.view.until(test)
+
+
+async def events(session: Session, *types: str) -> list[Event]:
+    """What has happened."""
+    return [event async for event in session.events(types=types or None, follow=False)]
+
+
+async def test_an_agent_is_a_few_lines(hotels: Agent, ann: Session) -> None:
+    wanted = await ann.tasks.create("Find a hotel", {"kind": "hotel", "city": "Lisbon"})
+    await ann.tasks.create("Find a flight", {"kind": "flight"})
+    async for task in hotels.tasks(accepts="hotel"):
+        async with task:
+            await until(ann, lambda: ann.present["hotels"].activity == "Find a hotel")
+            async with hotels.say(to="users") as message:
+                for token in ("Casa ", "Azul"):
+                    await message.write(token)
+            await task.progress("one is free", share=0.5)
+            await hotels.state.merge({"hotel": "Casa Azul"})
+            await task.complete({"hotel": "Casa Azul", "in": task.input["city"]})
+        assert (task.id, task.outcome and task.outcome.kind) == (wanted, "completed")
+        break
+    assert await ann.tasks.result(wanted) == {"hotel": "Casa Azul", "in": "Lisbon"}
+    under = {event.type for event in await events(ann) if event.task == wanted}
+    assert under >= {"task.claimed", "message.started", "message.delta", "message.completed", "state.merged"}
+    await until(ann, lambda: ann.present["hotels"].status == "idle")
+
+
+async def test_what_is_needed_comes_first_and_what_is_for_others_is_left(hotels: Agent, ann: Session) -> None:
+    first = await ann.tasks.create("Look")
+    then = await ann.tasks.create("Book", needs=[first])
+    await ann.tasks.create("Fly", assignee="flights")
+    done = []
+    async with asyncio.timeout(10):
+        async for task in hotels.tasks():
+            async with task:
+                await task.complete()
+                done.append(task.id)
+            if len(done) == 2:
+                break
+    assert done == [first, then]
+
+
+async def test_a_task_is_created_once(hotels: Agent, ann: Session) -> None:
+    first = await ann.tasks.create("Find a hotel", dedupe_key="hotel")
+    assert await hotels.session.tasks.create("Find a hotel, please", dedupe_key="hotel") == first
+    assert [task.title for task in ann.tasks.known.values()] == ["Find a hotel"]
+
+
+async def test_a_block_that_ends_with_an_error_gives_the_task_back(hotels: Agent, ann: Session) -> None:
+    async def work() -> None:
+        async for task in hotels.tasks():
+            async with task:
+                raise ValueError("secret")
+
+    id = await ann.tasks.create("Find a hotel")
+    with pytest.raises(ValueError, match="secret"):
+        await work()
+    await until(ann, lambda: ann.tasks.known[id].status == "open")
+    released = (await events(ann, "task.released"))[0].data
+    assert (released.why, released.reason) == ("given-up", "ValueError")  # type: ignore[attr-defined]
+
+
+async def test_a_block_that_says_nothing_gives_the_task_back_to_others_first(
+    hotels: Agent, ann: Session, people: Any
+) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    mine = hotels.tasks()
+    async with await anext(mine) as task:
+        pass
+    assert task.outcome is not None
+    assert task.outcome.kind == "released"
+    waiting = asyncio.create_task(anext(mine))
+    async with (await people("rooms")).agent(session="trip") as rooms, await anext(rooms.tasks()) as taken:
+        assert (taken.id, taken.attempt) == (id, 2)
+        assert not waiting.done()
+        await taken.complete()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_it_is_taken_again_when_nobody_else_wants_it(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    tries = []
+    async with asyncio.timeout(20):
+        async for task in hotels.tasks():
+            async with task:
+                tries.append(task.attempt)
+                if len(tries) == 2:
+                    await task.complete()
+                    break
+                await task.fail("no line", retryable=True)
+    assert tries == [1, 2]
+    assert await ann.tasks.result(id) is None
+
+
+async def test_two_agents_share_the_board(hotels: Agent, ann: Session, people: Any) -> None:
+    rooms = await people("rooms")
+    done: list[tuple[str, str]] = []
+
+    async def work(agent: Agent) -> None:
+        async for task in agent.tasks():
+            async with task:
+                done.append((task.id, agent.id))
+                await task.complete()
+            if len(done) == 40:
+                await ann.close()
+
+    async with rooms.agent(session="trip") as other, asyncio.timeout(30):
+        ids = [await ann.tasks.create(f"Task {number}") for number in range(40)]
+        await asyncio.gather(work(hotels), work(other))
+    assert sorted(id for id, _ in done) == sorted(ids)
+    assert all(task.attempt == 1 for task in ann.tasks.known.values())
+
+
+async def test_no_more_are_held_than_the_limit(hotels: Agent, ann: Session) -> None:
+    for number in range(5):
+        await ann.tasks.create(f"Task {number}")
+    held: list[ClaimedTask] = []
+    release = asyncio.Event()
+
+    async def work(task: ClaimedTask) -> None:
+        async with task:
+            held.append(task)
+            await release.wait()
+            await task.complete()
+
+    claims = hotels.tasks(limit=2)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(work(await anext(claims)))
+        third = asyncio.create_task(anext(claims))
+        await hotels.session.post("No third one comes before this.")
+        assert not third.done()
+        assert len(hotels.session.tasks.known) == 5
+        release.set()
+        group.create_task(work(await third))
+    assert [task.outcome.kind for task in held if task.outcome] == ["completed"] * 3
+
+
+async def test_a_cancel_ends_the_block_and_is_honoured(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    seen = []
+    async with await anext(hotels.tasks()) as task:
+        async with hotels.say() as message:
+            await message.write("Casa")
+            raising = asyncio.create_task(ann.signals.cancel(f"task:{id}"))
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                seen.append("cleaned up")
+                raise
+        seen.append("never")
+    assert seen == ["cleaned up"]
+    assert task.outcome is not None
+    assert task.outcome.kind == "cancelled"
+    assert (await ann.signals.settled(await raising)).status == "closed"
+    assert ann.tasks.known[id].status == "cancelled"
+    aborted = next(event.data for event in await events(ann) if isinstance(event.data, MessageAborted))
+    assert text_of(aborted.parts) == "Casa"
+    types = [event.type for event in await events(ann, "signal.*")]
+    assert types == ["signal.raised", "signal.delivered", "signal.honoured"]
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+
+async def test_a_cancel_raised_before_the_agent_comes_is_honoured_when_it_does(people: Any, ann: Session) -> None:
+    signal = await ann.signals.cancel("agent:hotels")
+    async with (await people("hotels")).agent(session="trip"):
+        async with asyncio.timeout(10):
+            assert (await ann.signals.settled(signal)).status == "closed"
+
+
+async def test_a_cancel_of_the_agent_ends_all_that_it_does_and_it_goes_on(hotels: Agent, ann: Session) -> None:
+    for number in range(3):
+        await ann.tasks.create(f"Task {number}")
+    claims = hotels.tasks(limit=2)
+    started = asyncio.Barrier(3)
+    outcomes = []
+
+    async def work(task: ClaimedTask) -> None:
+        async with task:
+            await started.wait()
+            await asyncio.sleep(60)
+        outcomes.append(task.outcome and task.outcome.kind)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(work(await anext(claims)))
+        await started.wait()
+        signal = await ann.signals.cancel("agent:hotels")
+        assert (await ann.signals.settled(signal)).status == "closed"
+        async with await anext(claims) as task:
+            await task.complete()
+    assert outcomes == ["cancelled", "cancelled"]
+    assert task.title == "Task 2"
+
+
+async def test_a_message_alone_can_be_cancelled(hotels: Agent, ann: Session) -> None:
+    await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        async with hotels.say(message="m1") as message:
+            await message.write("Casa Azul is")
+            raising = asyncio.create_task(ann.signals.cancel("message:m1"))
+            await asyncio.sleep(60)
+        assert message.stopped
+        await task.complete()
+    assert task.outcome is not None
+    assert task.outcome.kind == "completed"
+    await ann.signals.settled(await raising)
+    assert [event.type for event in await events(ann, "signal.honoured", "message.aborted")] == [
+        "signal.honoured",
+        "message.aborted",
+    ]
+
+
+async def test_a_block_may_finish_in_spite_of_a_cancel(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        raising = asyncio.create_task(ann.signals.cancel(f"task:{id}"))
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await task.complete("what there is")
+    await raising
+    assert await ann.tasks.result(id) == "what there is"
+
+
+async def test_somebody_elses_cancellation_goes_on_outwards(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    started, waiting, after = asyncio.Event(), asyncio.Event(), []
+
+    async def work() -> None:
+        async with await anext(hotels.tasks()):
+            started.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                waiting.set()
+                await asyncio.sleep(60)
+        after.append("never")
+
+    working = asyncio.create_task(work())
+    async with asyncio.timeout(10):
+        await started.wait()
+        await ann.signals.cancel(f"task:{id}")
+        await waiting.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert not after
+    await until(ann, lambda: ann.tasks.known[id].status == "cancelled")
+
+
+async def test_a_steer_is_honoured_when_it_is_taken(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        signal = await ann.signals.steer(f"task:{id}", "with a view")
+        async with asyncio.timeout(10):
+            assert await task.steer.next() == "with a view"
+            assert (await ann.signals.settled(signal)).status == "closed"
+        await ann.signals.steer("agent:hotels", {"quiet": True})
+        async for instruction in task.steer:
+            assert instruction == {"quiet": True}
+            break
+        assert task.steer.take() is None
+        await task.complete()
+
+
+async def test_a_pause_holds_what_is_written_until_resume(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        async with hotels.say() as message:
+            await message.write("Casa")
+            pause = await ann.signals.pause(f"task:{id}")
+            await until(hotels.session, lambda: hotels.hearing.paused(task.targets))
+            writing = asyncio.create_task(message.write(" Azul"))
+            async with asyncio.timeout(10):
+                assert (await ann.signals.settled(pause)).status == "closed"
+            await until(ann, lambda: ann.present["hotels"].activity == "Paused by ann.")
+            assert not writing.done()
+            await ann.signals.resume(f"task:{id}")
+            await writing
+        await task.complete()
+    completed = next(event.data for event in await events(ann) if isinstance(event.data, MessageCompleted))
+    assert text_of(completed.parts) == "Casa Azul"
+
+
+async def test_a_paused_agent_takes_nothing_new(hotels: Agent, ann: Session) -> None:
+    pause = await ann.signals.pause("session")
+    async with asyncio.timeout(10):
+        await ann.signals.settled(pause)
+        id = await ann.tasks.create("Find a hotel")
+        claiming = asyncio.create_task(anext(hotels.tasks()))
+        await hotels.session.view.reached(ann.view.covered)
+        assert ann.tasks.known[id].status == "open"
+        await ann.signals.resume("session")
+        async with await claiming as task:
+            await task.complete()
+
+
+async def test_a_task_that_is_taken_away_ends_the_block_and_fences_what_it_writes(
+    hotels: Agent, ann: Session, people: Any
+) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    refused: list[Fenced] = []
+    async with await anext(hotels.tasks()) as task:
+        rerouting = asyncio.create_task(ann.tasks.reroute(id, to="rooms"))
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            for _ in range(2):
+                try:
+                    await hotels.state.merge({"hotel": "mine"})
+                except Fenced as error:
+                    refused.append(error)
+            raise
+    assert task.outcome is not None
+    assert task.outcome.kind == "lost"
+    await rerouting
+    assert len(refused) == 2
+    assert "hotel" not in ann.state.value
+    assert [event.type for event in await events(ann, "task.fenced")] == ["task.fenced"]
+    async with (await people("rooms")).agent(session="trip") as rooms, await anext(rooms.tasks()) as again:
+        await again.complete("theirs")
+    assert await ann.tasks.result(id) == "theirs"
+
+
+async def test_a_refusal_that_says_so_is_a_loss_not_an_error(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        hotels.session.view.ignore(hotels.hearing._look)  # the news has not come yet
+        await ann.tasks.cancel(id)
+        await task.complete("too late")
+    hotels.session.view.listen(hotels.hearing._look)
+    assert task.outcome is not None
+    assert task.outcome.kind == "lost"
+
+
+async def test_a_reroute_gives_the_task_back_with_its_new_input(hotels: Agent, ann: Session) -> None:
+    async def change() -> None:
+        await changing.wait()
+        await ann.signals.reroute(f"task:{id}", input={"city": "Lisbon"})
+
+    id = await ann.tasks.create("Find a hotel", {"city": "Porto"})
+    changing, cities = asyncio.Event(), []
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(change())
+        async for task in hotels.tasks():
+            async with task:
+                cities.append(task.input["city"])
+                if task.attempt == 1:
+                    changing.set()
+                    await asyncio.sleep(60)
+                await task.complete()
+            if task.outcome and task.outcome.kind == "completed":
+                break
+            assert task.outcome
+            assert task.outcome.kind == "rerouted"
+    assert cities == ["Porto", "Lisbon"]
+
+
+async def test_an_approval_is_answered_on_another_device(hotels: Agent, ann: Session, people: Any) -> None:
+    await ann.tasks.create("Book a hotel")
+    phone = await people("ann", "user")
+    async with phone.session("trip") as pocket, await anext(hotels.tasks()) as task:
+
+        async def answer() -> str:
+            question = await pocket.approvals.next()
+            assert (question.question, question.task) == ("Book it for 140 €?", task.id)
+            assert pocket.present["hotels"].status == "waiting-for-human"
+            first = await pocket.approvals.answer(question.id, "yes")
+            assert await ann.approvals.answer(question.id, "no") == "yes"
+            return str(first)
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            answering = group.create_task(answer())
+            assert await hotels.ask("Book it for 140 €?") == "yes"
+        assert answering.result() == "yes"
+        await task.complete()
+
+
+async def test_a_question_is_taken_back_when_nobody_waits_for_the_answer(hotels: Agent, ann: Session) -> None:
+    asking = asyncio.create_task(hotels.ask("Really?"))
+    question = await ann.approvals.next()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await until(ann, lambda: not ann.approvals.open)
+    assert ann.view.state.approvals.known[question.id].status == "withdrawn"
+
+
+async def test_a_question_of_a_task_that_ends_has_no_answer(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Book a hotel")
+
+    async def ask() -> None:
+        async with await anext(hotels.tasks()):
+            try:
+                await hotels.ask("Really?")
+            except asyncio.CancelledError:
+                raise Unanswered("nobody did") from None
+
+    asking = asyncio.create_task(ask())
+    await ann.approvals.next()
+    await ann.tasks.cancel(id)
+    with pytest.raises(Unanswered):
+        await asking
+
+
+async def test_a_task_that_fails_has_no_result(hotels: Agent, ann: Session) -> None:
+    failed, cancelled = await ann.tasks.create("Fly"), await ann.tasks.create("Swim")
+    async with await anext(hotels.tasks()) as task:
+        await task.fail("no wings")
+    await ann.tasks.cancel(cancelled, reason="too far")
+    with pytest.raises(NotDone, match="no wings"):
+        await ann.tasks.result(failed)
+    with pytest.raises(NotDone, match="too far"):
+        await ann.tasks.result(cancelled)
+
+
+async def test_who_waits_says_so_and_says_again_what_it_did(hotels: Agent, ann: Session) -> None:
+    await hotels.status("thinking", "which one?")
+    async with hotels.waiting_for_tool("the hotel answers", until=30):
+        async with hotels.waiting_for_human("Ann chooses"):
+            await until(ann, lambda: ann.present["hotels"].activity == "Ann chooses")
+        await until(ann, lambda: ann.present["hotels"].until is not None)
+        assert ann.present["hotels"].status == "waiting-for-tool"
+    await until(ann, lambda: ann.present["hotels"].activity == "which one?")
+
+
+async def test_an_agent_that_comes_back_begins_anew(ann: Session, people: Any) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    before = (await people("hotels")).agent(session="trip")
+    await before.__aenter__()
+    task = await anext(before.tasks())
+    async with (await people("hotels")).agent(session="trip") as again, await anext(again.tasks()) as taken:
+        assert (taken.id, taken.attempt) == (id, 2)
+        await taken.complete()
+    assert task.outcome is not None
+    assert task.outcome.kind == "lost"
+    await before.__aexit__(None, None, None)
+
+
+async def test_the_floor_decides_who_reaches_people(hotels: Agent, ann: Session) -> None:
+    await ann.floor.give("planner")
+    await hotels.session.view.reached(ann.view.covered)
+    async with hotels.say(to="users") as message:
+        await message.write("for the team")
+    said = [event.audience for event in await events(hotels.session, "message.completed")]
+    assert said == [("agents",)]
+    await ann.floor.open()
+    await until(ann, lambda: ann.floor.speakers is None)
+
+
+async def test_a_claim_that_nobody_waits_for_is_given_back(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    await hotels.session.view.reached(ann.view.covered)
+    claiming = asyncio.create_task(anext(hotels.tasks()))
+    await asyncio.sleep(0)
+    claiming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    await until(ann, lambda: ann.tasks.known[id].attempt == 1 and ann.tasks.known[id].status == "open")
