@@ -13,7 +13,7 @@ from ..domain.json_value import MAX_DEPTH
 class Settings(BaseSettings):
     """How a gateway runs."""
 
-    model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore", frozen=True, allow_inf_nan=False)
 
     log: Annotated[
         str,

@@ -100,6 +100,7 @@ def _log_to_stderr(level: str) -> None:
 
 def _settings(given: dict[str, Any]) -> Any:
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from ..api.settings import Settings
     from ..domain.catalogue import explain
@@ -109,6 +110,8 @@ def _settings(given: dict[str, Any]) -> Any:
         return Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(f"The settings cannot be used: {explain(error)}.") from None
+    except SettingsError as error:
+        raise ConfigurationError(f'{error}; it is a JSON list, such as ["https://app.example.com"].') from None
 
 
 def _option(name: str, field: "FieldInfo") -> click.Option:

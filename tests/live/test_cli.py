@@ -209,6 +209,13 @@ def test_where_there_is_no_gateway_it_says_so() -> None:
     assert ran.stderr == f"hansard: No gateway answers at {url} (Connection refused).\n"
 
 
+def test_a_setting_that_cannot_be_read_is_one_line() -> None:
+    environment = {**os.environ, "HANSARD_ORIGINS": "https://app.example.com"}
+    ran = subprocess.run([*HANSARD, "serve"], capture_output=True, text=True, env=environment, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.match(r'hansard: .*"origins".* it is a JSON list, such as \["https://app.example.com"\]\.\n$', ran.stderr)
+
+
 def test_there_are_no_colours_but_on_a_terminal(log: Path) -> None:
     command = [*HANSARD, "show", "gyms", "--log", str(log)]
     assert b"\x1b" not in subprocess.run(command, capture_output=True, check=True).stdout
