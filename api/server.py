@@ -45,9 +45,9 @@ class Gateway:
 
     def app(self) -> web.Application:
         """The routes."""
-        app = web.Application(
-            middlewares=[problems, Origins(self.settings).middleware], client_max_size=self.settings.frame_bytes
-        )
+        origins = Origins(self.settings)
+        app = web.Application(middlewares=[problems, origins.middleware], client_max_size=self.settings.frame_bytes)
+        app.on_response_prepare.append(origins.tell)
         http = self._http
         app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
         app.router.add_get("/v1/sessions", http.sessions, allow_head=False)

@@ -244,6 +244,24 @@ async def test_pages_of_other_origins_may_not_connect(http: aiohttp.ClientSessio
         await wire.close()
 
 
+async def test_a_page_from_elsewhere_may_read_what_it_asked_for(http: aiohttp.ClientSession, start: Start) -> None:
+    """With answers, refusals and streams; asked beforehand or not. Other pages learn nothing."""
+    app = {"Origin": "https://app.example.com"}
+    gateway = await start(origins=("https://app.example.com",))
+    for path, accept in (("/v1/sessions", "*/*"), ("/v1/sessions/none", "*/*"), ("/v1/events", "text/event-stream")):
+        async with http.get(gateway.url + path, headers={**app, "Accept": accept}) as response:
+            assert response.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+            assert response.headers["Vary"] == "Origin"
+    url = f"{gateway.url}/v1/sessions/s/commands"
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    async with http.options(url, headers={**app, **asking}) as response:
+        assert (response.status, response.headers["Access-Control-Allow-Methods"]) == (204, "GET, POST")
+        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+    for headers in ({"Origin": "https://evil.example.com"}, {}):
+        async with http.options(url, headers={**headers, **asking}) as response:
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
 async def test_a_name_that_is_rebound_to_this_machine_opens_nothing(
     http: aiohttp.ClientSession, gateway: Gateway
 ) -> None:
