@@ -5,7 +5,6 @@ What passes can be written again and reads back as it was: the parser makes floa
 refuses halves of surrogate pairs and numbers that are not finite.
 """
 
-import re
 from array import array
 from itertools import accumulate
 from typing import Any
@@ -15,7 +14,6 @@ import orjson
 from ..domain.errors import Invalid, TooDeep
 from ..domain.json_value import deeper_than
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _NOT_BRACKETS = bytes(each for each in range(256) if each not in b"[]{}")
 _STEP = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
@@ -35,8 +33,10 @@ def read_json(raw: bytes, depth: int) -> Any:
 
 
 def is_deeper(raw: bytes, depth: int) -> bool:
-    """Whether brackets outside of strings are nested more than `depth` deep."""
-    steps = array("b", _STRING.sub(b"", raw).translate(_STEP, _NOT_BRACKETS))
+    """Whether brackets outside of strings are nested more than `depth` deep. Works on the whole at once, since it runs
+    on the loop: a pattern for strings took a quarter of a second for one of a megabyte."""
+    outside = raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    steps = array("b", b"".join(outside).translate(_STEP, _NOT_BRACKETS))
     return max(accumulate(steps), default=0) > depth
 
 
