@@ -7,6 +7,9 @@ from .frames import LOG_PLACE, SESSION_PLACE
 from .query import MAX_PAGE, MAX_WAIT
 from .schemas import NAME, Schema, ref, schemas
 
+JSON_OBJECT = {"application/json": {"schema": {"type": "object"}}}
+PLAIN_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+
 
 @cache
 def openapi() -> Schema:
@@ -43,6 +46,7 @@ def _paths() -> Schema:
         "/v1/sessions/{session}/commands": {"post": _command(session)},
         "/health": {"get": _probe("health", "Whether the process lives")},
         "/ready": {"get": _probe("ready", "Whether the gateway can serve")},
+        "/metrics": {"get": _probe("metrics", "Numbers for Prometheus", PLAIN_TEXT)},
         "/openapi.json": {"get": _probe("openapi", "This document")},
     }
 
@@ -74,8 +78,8 @@ def _command(session: Schema) -> Schema:
     }
 
 
-def _probe(name: str, summary: str) -> Schema:
-    answer = {"description": summary, "content": {"application/json": {"schema": {"type": "object"}}}}
+def _probe(name: str, summary: str, content: Schema | None = None) -> Schema:
+    answer = {"description": summary, "content": content or JSON_OBJECT}
     return {
         "operationId": name,
         "summary": summary,

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
@@ -19,9 +20,11 @@ from .auth import Authenticator
 from .events import EventPages
 from .house import Houses
 from .http import Http
+from .metrics import Metrics
 from .openapi import openapi
 from .origin import Origins
 from .query import session_of
+from .readiness import readiness
 from .respond import http_logger, json_response, problem_response, problems
 from .settings import Settings
 from .sockets import Sockets
@@ -41,6 +44,7 @@ class Gateway:
         self.streams = Streams(settings, houses, auth)
         self._pages = EventPages(houses, auth)
         self._http = Http(settings, houses, auth)
+        self._counts = Metrics(houses, self.sockets, self.streams)
         self._draining = False
 
     def app(self) -> web.Application:
@@ -58,6 +62,7 @@ class Gateway:
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
+        app.router.add_get("/metrics", self._metrics, allow_head=False)
         return app
 
     async def drain(self) -> None:
@@ -82,12 +87,10 @@ class Gateway:
         """Ready while every open log can be written and read, and the gateway is not draining."""
         if self._draining:
             return problem_response(NotReady("The gateway is shutting down."))
-        for house in self.houses.open.values():
-            if not house.log.working:
-                return problem_response(NotReady("The log's writer has stopped; restart the gateway."))
-            await house.log.engine.mark()
-        main = self.houses.open[""].log
-        return json_response({"status": "ready", "position": main.position, "waiting": main.waiting})
+        return json_response({"status": "ready", **await readiness(self.houses)})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._counts.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @asynccontextmanager

@@ -36,6 +36,8 @@ class Sockets:
         self._greeting: set[Duplex] = set()
         self._sockets: dict[Socket, asyncio.Event] = {}
         self._draining = False
+        self.slow = 0
+        """Connections that were ended because they did not take what came."""
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -111,6 +113,7 @@ class Sockets:
     def _inspect(self, socket: Socket, now: float, wall: float) -> None:
         settings, expires = self._settings, socket.principal.expires
         if socket.stuck_for(now) > settings.slow_after:
+            self.slow += not socket.closed
             socket.dismiss(SLOW_CONSUMER, f"No progress for {settings.slow_after:g} seconds.")
         elif socket.silent_for(now) > SILENT_HEARTBEATS * settings.heartbeat:
             socket.dismiss(SILENT, "Nothing came for two and a half heartbeats.")

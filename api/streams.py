@@ -64,6 +64,8 @@ class Streams:
         self._auth = auth
         self._streams: dict[Stream, float] = {}
         self._parting: WeakSet[Stream] = WeakSet()
+        self.slow = 0
+        """Streams that were ended because their clients did not take what came."""
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -112,6 +114,7 @@ class Streams:
             beat = now if due else beat
             for stream, expires in tuple(self._streams.items()):
                 if stream.stuck_for(now) > self._settings.slow_after:
+                    self.slow += 1
                     self._dismiss(stream, SLOW_CONSUMER, "No progress; resume from the id of this block.")
                 elif time.time() > expires:
                     self._dismiss(stream, TOKEN_EXPIRED, "Get a new token and resume.")

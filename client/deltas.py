@@ -1,8 +1,8 @@
 """Deltas of one message on their way to the gateway: pipelined, in order, and sent again when the gateway was busy.
 
-A delta does not wait for the one before it to be committed. When one is refused as `busy`, those behind it are refused
-too, as coming too early; once all have been answered they are sent again, from that one on, after the time that the
-gateway asked for. Any other refusal ends the pipeline.
+A delta does not wait for the one before it to be committed. When one is refused for a while (`busy`, or `log_failed`
+where the database is away), those behind it are refused too, as coming too early; once all have been answered they are
+sent again, from that one on, after the time that the gateway asked for. Any other refusal ends the pipeline.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..domain.errors import Busy, Conflict, HansardError
+from ..domain.errors import Conflict, HansardError
 from ..domain.parts import StreamedKind
 from .commands import Answer, Commands
 
@@ -73,8 +73,8 @@ class Deltas:
         if error is None:
             if self._kept:
                 self._kept.popleft()
-        elif isinstance(error, Busy):
-            self._retry_after = float(error.extra.get("retry_after", 1.0))
+        elif isinstance(error, HansardError) and "retry_after" in error.extra:
+            self._retry_after = float(error.extra["retry_after"])
         elif not (self._retry_after is not None and isinstance(error, Conflict)):
             self._fail(error if isinstance(error, HansardError) else HansardError(repr(error)))
         if self._retry_after is not None and not self._unanswered and self.error is None:

@@ -14,7 +14,7 @@ connection has a new name, so that batches of the old one, still on their way, c
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..domain.errors import Busy, HansardError
+from ..domain.errors import HansardError
 from .errors import HistoryGone, from_problem
 from .outbox import Outgoing, encode
 
@@ -100,10 +100,10 @@ class Subscription:
         self.sink.gap(HistoryGone(frame["from"], frame["to"]))
 
     def on_refused(self, frame: Wire) -> None:
-        """The gateway does not carry the subscription out; when it is busy, try again later."""
+        """The gateway does not carry the subscription out; try again later if it says when."""
         error = from_problem(frame["error"])
         self._owner.drop(self)
-        if isinstance(error, Busy) and "retry_after" in error.extra:
+        if "retry_after" in error.extra:
             self._owner.renew(self, error.extra["retry_after"])
         else:
             self.end(error)

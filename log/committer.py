@@ -12,6 +12,7 @@ answered with `LogFailed` and is not in the log; when the committer itself dies,
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 
 from ..domain.errors import Fenced, HansardError, LogError, LogFailed, LogUnreadable
@@ -25,6 +26,7 @@ from .planner import Known, Plan, needs
 from .queue import Queue
 from .records import Record
 from .requests import Execute, Request, Review, Write
+from .tally import Tally
 
 _logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Committer:
         self._closed: str | None = None
         self._position = Position(0)
         self._crowded = 0
+        self.tally = Tally()
 
     def start_at(self, position: Position) -> None:
         """Say where the log stands, before `run`."""
@@ -176,6 +179,7 @@ class Committer:
                     requests = await self._without_repeats(requests, plan)
                 except LogMoved:
                     self._crowded = CROWDED
+                    self.tally.overtaken += 1
                     await self._catch_up(at_least=1)
                     self._queue.put_back(requests)
                     break
@@ -183,6 +187,7 @@ class Committer:
                     self._settle(plan)
                     break
         except LogFailed as failure:
+            self.tally.lost(time.monotonic())
             for request in requests:
                 request.answer(failure)
         self._under_way = []
@@ -204,7 +209,9 @@ class Committer:
         """Write what was planned. Where nothing is to be written, but something refused, others may have written what
         it was refused for the lack of."""
         if plan.batch.records or plan.batch.tracking or plan.batch.live:
+            began = time.monotonic()
             await self._engine.write(plan.batch)
+            self.tally.committed(len(plan.batch.records), time.monotonic() - began)
         elif plan.refused and self._engine.shared and (await self._engine.mark()).position != self._position:
             raise LogMoved
 
@@ -316,7 +323,8 @@ class Committer:
             )
         self._queue.refuse_all(LogFailed(self._closed))
         for look in self._looks:
-            look.cancel()
+            if not look.done():
+                look.set_exception(LogFailed(self._closed))
 
 
 def _fault(what: str, error: Exception) -> LogError:

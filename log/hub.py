@@ -57,6 +57,11 @@ class Hub:
                 _logger.exception("a listener failed at positions %s to %s", records[0].position, self.position)
         self._wake()
 
+    @property
+    def ring(self) -> tuple[int, int]:
+        """How many records the ring holds, and the bytes of their data."""
+        return len(self._ring), self._bytes
+
     def end(self) -> None:
         """Nothing more will be published."""
         self._ended = True

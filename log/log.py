@@ -9,11 +9,12 @@ A log opened for reading has no committer: a tail brings in what the writing pro
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Self
 
-from ..domain.errors import Invalid, LogFailed, LogReadOnly
+from ..domain.errors import Invalid, LogError, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.session import State
@@ -24,6 +25,7 @@ from .hub import Hub
 from .queue import Queue
 from .records import Append, Appended, Producer, Record
 from .requests import Answer, Answered, Execute, Request, Review, Write
+from .tally import Tally
 
 PAGE = 1_000
 POLL = 1.0
@@ -53,6 +55,9 @@ class Log:
         self._queue = Queue(max_waiting, max_waiting_bytes)
         self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
         self._work: asyncio.Task[None] | None = None
+        self._current_at = time.monotonic()
+        self.trouble: str | None = None
+        """Why other processes cannot be followed at the moment, if they cannot."""
 
     @property
     def position(self) -> Position:
@@ -63,6 +68,17 @@ class Log:
     def waiting(self) -> int:
         """Requests that are not answered yet."""
         return self._queue.waiting
+
+    @property
+    def tally(self) -> Tally:
+        """What the log has counted of its work."""
+        return self._committer.tally
+
+    @property
+    def lag(self) -> float:
+        """Seconds since it was last certain that nothing of other processes is missing here; up to `POLL` when all is
+        well, and 0 where no other can write."""
+        return time.monotonic() - self._current_at if self.engine.shared or not self.engine.writable else 0.0
 
     async def broken(self) -> None:
         """Wait until the log's work ends by itself, which only a fault makes it do; raises that fault."""
@@ -79,6 +95,7 @@ class Log:
         self.epoch = mark.epoch
         self.hub.start_at(mark.position)
         self._committer.start_at(mark.position)
+        self._current_at = time.monotonic()
         self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._tail))
         self._work.add_done_callback(lambda _: self.hub.end())
         return self
@@ -188,12 +205,16 @@ class Log:
         """Run the committer, and beside it, where others write as well, what tells it of them."""
         if not self.engine.shared:
             return await self._committer.run()
-        watch = asyncio.create_task(self._repeat(self._watch))
+        tasks = [asyncio.create_task(self._committer.run()), asyncio.create_task(self._repeat(self._watch))]
         try:
-            await self._committer.run()
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            watch.cancel()
-            await asyncio.wait([watch])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in ended:
+            task.result()
+        return None
 
     async def _watch(self) -> None:
         if await self.engine.changed(self.position, POLL):
@@ -212,6 +233,10 @@ class Log:
         while True:
             try:
                 await work()
-            except LogFailed as failure:
+            except LogError as failure:
+                self.trouble = str(failure)
                 _logger.warning("other processes cannot be followed: %s", failure)
                 await asyncio.sleep(POLL)
+            else:
+                self.trouble = None
+                self._current_at = time.monotonic()

@@ -104,6 +104,26 @@ class PostgresServer:
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
+    @classmethod
+    @contextmanager
+    def standby_of(cls, primary: "PostgresServer") -> Iterator[Self]:
+        """A hot standby that follows another server, running, for the time of the block."""
+        directory = Path(tempfile.mkdtemp(prefix="hansard-pg-"))
+        try:
+            server = cls(directory)
+            server._take_over_directory()
+            source = ("-h", primary.directory, "-U", "postgres")
+            server.run("pg_basebackup", "-D", server.data, *source, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+            with (server.data / "postgresql.conf").open("a") as file:
+                file.write(f"unix_socket_directories = '{directory}'\n")
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop("immediate")
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
     @property
     def url(self) -> str:
         """The address of its database."""
@@ -111,8 +131,7 @@ class PostgresServer:
 
     def create(self) -> None:
         """Make its files."""
-        if self._user is not None:
-            os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
+        self._take_over_directory()
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
         self.run("initdb", "-D", self.data, *options)
         with (self.data / "postgresql.conf").open("a") as file:
@@ -131,6 +150,10 @@ class PostgresServer:
     def pid(self) -> int:
         """The number of the main process."""
         return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def _take_over_directory(self) -> None:
+        if self._user is not None:
+            os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
 
     def run(self, program: str, *arguments: str | Path) -> None:
         """Run one of PostgreSQL's programs as the server's user. Raises RuntimeError with what it said if it fails."""

@@ -59,6 +59,11 @@ class Feed:
         topic.followers += 1
         return cursor
 
+    @property
+    def subscriptions(self) -> int:
+        """How many cursors there are; one that follows several sessions has one in each."""
+        return sum(topic.followers for topic in self._topics.values())
+
     def end(self, cursor: Cursor) -> None:
         """Stop following."""
         if not cursor.ended:

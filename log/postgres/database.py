@@ -8,7 +8,6 @@ They are opened when they are first needed, and shared by the logs of all tenant
 closes one leaves, and the last to leave closes them.
 """
 
-import asyncio
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -16,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .address import Address
 from .arrays import ADAPTERS
-from .listener import Listener
+from .listener import Ear, Listener
 from .pool import Pool
 
 WRITERS = 4
@@ -36,14 +35,17 @@ class Database:
         self.address = address = Address.parse(url)
         self._conninfo = address.conninfo if address.pooler else _with_session(address.conninfo)
         self._users = 0
-        self._entering = asyncio.Lock()
         self.writers = Pool(self._connect, WRITERS, patience)
         self.readers = Pool(self._connect, READERS, patience)
         self.listener = Listener(self._connect)
 
-    async def enter(self) -> None:
+    def enter(self) -> None:
         """Use it; to be left as often."""
         self._users += 1
+
+    def listen(self, ear: Ear) -> None:
+        """Tell this one of commits, as far as that is possible here."""
+        self.listener.add(ear)
         if not self.address.pooler:
             self.listener.start()
 

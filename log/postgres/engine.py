@@ -56,11 +56,11 @@ class PostgresEngine:
     async def open(self) -> Mark:
         """Raises LogUnreadable if it cannot be reached, is no log or has another schema. An empty schema becomes a
         log; an older one is left as it is."""
-        await self.database.enter()
+        self.database.enter()
         self._open = True
         try:
             await self._check()
-            self.database.listener.add(self._ear)
+            self.database.listen(self._ear)
             return await self.mark()
         except BaseException:
             await self.close()
@@ -75,7 +75,7 @@ class PostgresEngine:
                 await self.database.leave()
 
     async def mark(self) -> Mark:
-        mark = await self._read(reading.read_mark)
+        mark = await self._read(reading.read_mark, self.writable)
         self._seen = max(self._seen, mark.position)
         return mark
 

@@ -36,6 +36,7 @@ class Listener:
         self._connect = connect
         self._ears: dict[str, set[Ear]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._deaf = False
         self.live = False
         """Whether notifications arrive; if not, only asking the database helps."""
 
@@ -71,7 +72,8 @@ class Listener:
                     pause = _FIRST_PAUSE
                     await self._listen(connection)
             except psycopg.Error as error:
-                level = logging.WARNING if self.live else logging.DEBUG  # once for each outage
+                level = logging.DEBUG if self._deaf else logging.WARNING  # once for each outage
+                self._deaf = True
                 _logger.log(level, "other writers are not heard; the log is asked until they are: %s", error)
             finally:
                 self.live = False
@@ -80,7 +82,9 @@ class Listener:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _listen(self, connection: "AsyncConnection[Any]") -> None:
-        _logger.info("other writers are heard")
+        if self._deaf:
+            self._deaf = False
+            _logger.info("other writers are heard again")
         self.live = True
         self._tell_all()
         async for notification in connection.notifies():

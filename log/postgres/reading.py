@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.errors import ReadOnlySqlTransaction
 
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
@@ -18,8 +19,12 @@ Pairs = Collection[tuple[str, str]]
 _END = "\U0010ffff"  # sorts after every name
 
 
-async def read_mark(connection: Connection, schema: str) -> Mark:
-    ((position, epoch),) = await _rows(connection, schema, sql.READ_MARK, ())
+async def read_mark(connection: Connection, schema: str, writable: bool) -> Mark:
+    """If the log is to be written, a server that takes no writes is the wrong one: after a failover another connection
+    may lead to the primary."""
+    ((position, epoch, read_only),) = await _rows(connection, schema, sql.READ_MARK, ())
+    if writable and read_only:
+        raise ReadOnlySqlTransaction("it takes no writes; is it a standby?")
     return Mark(position, epoch)
 
 

@@ -130,7 +130,9 @@ LISTEN = "LISTEN {channel}"
 
 # -- Reading -----------------------------------------------------------------------------------------------------------
 
-READ_MARK = "SELECT position, epoch FROM {log}.log WHERE id = 1"
+READ_MARK = """
+    SELECT position, epoch, current_setting('transaction_read_only')::boolean FROM {log}.log WHERE id = 1
+"""
 
 _COLUMNS = "position, session, version, subject, type, data, key, time"
 

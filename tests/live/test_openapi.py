@@ -31,6 +31,6 @@ async def test_schemathesis_finds_nothing(serve: Callable[..., Awaitable[Any]], 
     )
     said, _ = await program.communicate()
     assert program.returncode == 0, said.decode()
-    assert "7 selected / 7 total" in said.decode()
+    assert "8 selected / 8 total" in said.decode()
     assert await gateway.terminate() == 0
     assert "Traceback" not in gateway.stderr
