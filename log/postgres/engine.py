@@ -31,6 +31,7 @@ from .writing import Attempt
 T = TypeVar("T")
 P = ParamSpec("P")
 
+_OPEN_WITHIN = 30.0  # seconds; whoever makes the tables at the same time has the lock
 _SHORTEST_POLL, _LONGEST_POLL = 0.01, 0.2  # seconds
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
@@ -169,7 +170,8 @@ class PostgresEngine:
     async def _check(self) -> None:
         """Look at the database and the log's schema before anything else is done with them."""
         try:
-            async with self.database.writers.lend() as connection:
+            deadline = asyncio.get_running_loop().time() + _OPEN_WITHIN
+            async with self.database.writers.lend(deadline) as connection:
                 await check_condition(connection, self.writable)
                 if not await check_version(connection, self.schema):
                     if not self.writable:

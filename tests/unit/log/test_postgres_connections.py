@@ -146,7 +146,7 @@ async def test_a_lost_commit_is_not_taken_for_one_of_somebody_else(url: str) -> 
 async def test_who_waits_too_long_for_another_transaction_is_refused_and_tries_again(
     url: str, admin: Connection
 ) -> None:
-    async with Log(PostgresEngine(Database(url, patience=0.3))) as log:
+    async with Log(PostgresEngine(Database(url, patience=1.0))) as log:
         await opened(log)
         said = post("m-1")
         assert isinstance(log.engine, PostgresEngine)
@@ -188,7 +188,7 @@ async def test_a_short_outage_is_only_a_pause(server: PostgresServer) -> None:
 
 
 async def test_a_server_that_stands_still_holds_nobody_up_for_ever(server: PostgresServer) -> None:
-    async with Log(PostgresEngine(Database(server.url, patience=0.5))) as log:
+    async with Log(PostgresEngine(Database(server.url, patience=1.0))) as log:
         await opened(log)
         said = post("m-1")
         async with _standing_still(server):
