@@ -14,7 +14,7 @@ AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench chaos clean
+.PHONY: help demo test lint format docs bench chaos crashes clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,10 @@ bench: $(VENV)/.dev  ## Run the benchmarks
 chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
 	@echo "chaos: tests/live/test_chaos.py"
 	@HANSARD_ROUNDS=$(ROUNDS) HANSARD_PAUSE=10 $(BIN)/pytest -q -n 0 tests/live/test_chaos.py $(ARGS)
+
+crashes: $(VENV)/.dev  ## Kill 30 runners of views on each engine, and compare what is left with a fresh fold
+	@echo "crashes: tests/live/test_view_crashes.py"
+	@HANSARD_CRASHES=30 $(BIN)/pytest tests/live/test_view_crashes.py
 
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"

@@ -4,12 +4,12 @@ boards = fold(board, events)
 boards["trip-7"].claims
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from ..domain.errors import FoldFailed
 from ..domain.model import Event
-from .projection import Projection
+from .projection import Item, Projection
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -33,10 +33,12 @@ class Fold(Generic[K, T]):
         self._projection = projection
         self.folder = projection.folder()
 
-    def take(self, event: Event) -> None:
-        """Fold one more event. Raises FoldFailed, after which the fold is good for nothing."""
+    def take(self, event: Event, wanted: Callable[[Item], bool] = lambda _: True) -> None:
+        """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold is good for
+        nothing."""
         try:
-            self.folder.fold(self.folder.prepare(self._projection.items_of(event)))
+            items = [item for item in self._projection.items_of(event) if wanted(item)]
+            self.folder.fold(self.folder.prepare(items))
         except Exception as fault:
             raise failure(self._projection, event, fault) from fault
 

@@ -102,7 +102,7 @@ class Pages:
 
     async def _from_storage(self, position: Position) -> Page | None:
         page = await self._reading(position)
-        if page is not None and len(page.records) == BATCH:
+        if page is not None and page.last < self._log.position:
             self._reading(page.last)
         return page
 
@@ -122,9 +122,9 @@ class Pages:
         return Page(records) if records else None
 
     def _settle(self, position: Position, task: "asyncio.Task[Page | None]") -> None:
-        """Keep full pages only: what is short or failed is another the next time."""
+        """Keep only pages that others follow: what is at the end, or failed, is another the next time."""
         page = None if task.cancelled() or task.exception() else task.result()
-        if (page is None or len(page.records) < BATCH) and self._read.get(position) is task:
+        if (page is None or page.last >= self._log.position) and self._read.get(position) is task:
             del self._read[position]
 
     def _hear(self, records: list[Record]) -> None:

@@ -94,10 +94,11 @@ class Worker:
         """Fold what there is, or wait for it. False when the build has stopped."""
         self._news.clear()
         healing = await self._heal()
+        head = self._log.position
         stretch = await self._pages.after(self._checkpoint.position)
         if stretch is not None and not await self._take(stretch):
             return False
-        if stretch is not None and stretch.length == BATCH:
+        if self._checkpoint.position < head:
             return True
         await self._settled()
         if self._strict:

@@ -79,8 +79,10 @@ class Stage:
 
     async def events(self) -> list[Event]:
         """All that is in the log."""
-        records = await self.log.engine.read_log(0, 1_000_000)
-        return [decode(record.data, record.position, record.session, record.version) for record in records]
+        events = list[Event]()
+        while page := await self.log.engine.read_log(len(events), 10_000):
+            events += [decode(record.data, record.position, record.session, record.version) for record in page]
+        return events
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ from typing import Any
 from ...domain.errors import Invalid, NotFound
 from ..shape import STORED, Column, Row, Shape
 from . import sql
-from .builds import current_build
+from .builds import current_build, read_parked
 from .database import Database, names
-from .records import Build, Found, Snapshot
+from .records import Build, Found, Parked, Snapshot
 
 MOST = 1_000
 """Rows of one page, at most."""
@@ -24,7 +24,15 @@ def get_rows(database: Database, name: str, places: Collection[Row]) -> Found:
     """The rows of the current build in these places. Raises NotFound when the view has none."""
     with database.reading():
         build = _current(database, name)
-        return Found(build, database.fetch(build.table, build.shape, places))
+        return Found(build, database.fetch(build.table, build.shape, places), _parked(database, build))
+
+
+def read_whole(database: Database, name: str) -> Found:
+    """All rows of the current build. Raises NotFound when the view has none."""
+    with database.reading():
+        build = _current(database, name)
+        rows = database.rows(f"SELECT {names(build.shape.columns)} FROM @{build.table}")
+        return Found(build, rows, _parked(database, build))
 
 
 def find_rows(
@@ -65,6 +73,10 @@ def _current(database: Database, name: str) -> Build:
     if build is None:
         raise NotFound(f"There is no view {name!r} yet; it may be about to be built.")
     return build
+
+
+def _parked(database: Database, build: Build) -> dict[str, Parked]:
+    return {parked.key: parked for parked in read_parked(database, build.id)} if build.parked else {}
 
 
 def _query(

@@ -105,3 +105,5 @@ class Found(NamedTuple):
 
     build: Build
     rows: list[Row]
+    parked: Mapping[str, Parked] = {}
+    """What of the view was parked then, by key."""

@@ -108,6 +108,10 @@ class ViewStore:
         """Rows of a view by place. Raises NotFound while it has no build for readers."""
         return await self._read(reading.get_rows, name, places)
 
+    async def whole(self, name: str) -> Found:
+        """All of a view, for verifying it; everything is in memory then. Raises NotFound."""
+        return await self._read(reading.read_whole, name)
+
     async def find(
         self,
         name: str,

@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("appends", "fanout", "hot_session", "many_sessions", "idle", "stalled", "catchup", "reconnect", "latency")
+NAMES = (
+    "appends",
+    "fanout",
+    "hot_session",
+    "many_sessions",
+    "idle",
+    "stalled",
+    "catchup",
+    "reconnect",
+    "latency",
+    "projections",
+)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the load client of the benchmarks is written in C")

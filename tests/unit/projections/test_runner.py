@@ -124,6 +124,25 @@ async def test_a_long_log_is_folded_in_batches_before_readers_see_anything() -> 
             assert everything["s-3"].events == 700
 
 
+async def test_a_short_page_is_not_the_end_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage() as here:
+        await here.log.append(many(300, "s-1"))
+        read, promote, promoted = here.log.engine.read_log, here.store.promote, list[int]()
+
+        async def short(after: int, limit: int) -> Any:
+            return await read(after, min(limit, 7))  # as one of large events is
+
+        async def noted(build: int) -> None:
+            promoted.extend([each.checkpoint.position for each in await here.store.builds()])
+            await promote(build)
+
+        monkeypatch.setattr(here.log.engine, "read_log", short)
+        monkeypatch.setattr(here.store, "promote", noted)
+        async with here.running(tally()):
+            await here.caught_up("tally")
+        assert promoted == [300]
+
+
 async def test_a_runner_goes_on_where_the_last_one_ended() -> None:
     calls: list[str] = []
 

@@ -1,0 +1,176 @@
+"""One side of the benchmark of projections: `views.py bare|hansard|live LOG VIEWS EVENTS`.
+
+`bare` is what nothing can do without: read a page of the log, decode, fold, write the documents and the place in one
+transaction, in one thread, with no thought for failures. `hansard` is the runner, over the same log. `live` writes a
+thousand events a second while ten projections follow.
+"""
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tally import TURN, TYPE, Tally, count, projection, turn
+
+from hansard.api.collector import collect_rarely
+from hansard.domain.envelope import decode
+from hansard.log.log import Log
+from hansard.log.postgres.address import Address
+from hansard.log.records import Record
+from hansard.log.sqlite.file import open_reader
+from hansard.log.sqlite.reading import read_log
+from hansard.log.storage import Storage
+from hansard.projections.runner import Runner
+from hansard.projections.store import Build, Commit, ViewStore, postgres_views, sqlite_views
+
+PAGE = 1_000
+FOLLOWERS = 10
+PER_SECOND = 1_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("side", choices=("bare", "hansard", "live"))
+    parser.add_argument("log")
+    parser.add_argument("views")
+    parser.add_argument("events", type=int)
+    options = parser.parse_args()
+    collect_rarely()
+    if options.side == "bare":
+        began = time.perf_counter()
+        bare = bare_postgres if "://" in options.log else bare_sqlite
+        bare(options.log, options.views)
+        figures = {"events": options.events / (time.perf_counter() - began)}
+    else:
+        side = hansard if options.side == "hansard" else live
+        figures = asyncio.run(side(options.log, store(options.views), options.events))
+    print(json.dumps(figures))
+
+
+def store(where: str) -> ViewStore:
+    return postgres_views(where) if "://" in where else sqlite_views(where)
+
+
+def fold(documents: dict[str, Tally], records: Iterable[Record]) -> list[tuple[str, int, bytes]]:
+    """Fold a page; the documents that it changed."""
+    changed: dict[str, int] = {}
+    for record in records:
+        if record.type == TYPE:
+            event = decode(record.data, record.position, record.session, record.version)
+            document = documents.get(record.session)
+            if document is None:
+                document = documents[record.session] = Tally()
+            count(document, len(event.data.text), event.actor)  # type: ignore[attr-defined]
+            changed[record.session] = record.position
+    return [(key, at, documents[key].__pydantic_serializer__.to_json(documents[key])) for key, at in changed.items()]
+
+
+def bare_sqlite(log: str, views: str) -> None:
+    source = open_reader(Path(log))
+    target = sqlite3.connect(views, isolation_level=None)
+    target.execute("PRAGMA journal_mode = WAL")
+    target.execute("PRAGMA synchronous = NORMAL")
+    target.execute("CREATE TABLE document (key TEXT PRIMARY KEY, position INTEGER, data BLOB)")
+    target.execute("CREATE TABLE place (position INTEGER)")
+    target.execute("INSERT INTO place VALUES (0)")
+    documents: dict[str, Tally] = {}
+    position = 0
+    while records := read_log(source, position, PAGE):
+        rows, position = fold(documents, records), records[-1].position
+        target.execute("BEGIN IMMEDIATE")
+        target.executemany(
+            "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
+            "SET position = excluded.position, data = excluded.data",
+            rows,
+        )
+        target.execute("UPDATE place SET position = ?", (position,))
+        target.execute("COMMIT")
+
+
+def bare_postgres(log: str, views: str) -> None:
+    address = Address.parse(log)
+    source = psycopg.connect(address.conninfo, autocommit=True)
+    target = psycopg.connect(address.conninfo)
+    target.execute("DROP TABLE IF EXISTS document, place")
+    target.execute("CREATE TABLE document (key TEXT PRIMARY KEY, position BIGINT, data BYTEA)")
+    target.execute("CREATE TABLE place (position BIGINT)")
+    target.execute("INSERT INTO place VALUES (0)")
+    target.commit()
+    read = f'SELECT * FROM "{address.schema}".event WHERE position > %b ORDER BY position LIMIT {PAGE}'
+    documents: dict[str, Tally] = {}
+    position = 0
+    while rows := source.execute(read.encode(), (position,), binary=True).fetchall():
+        records = [Record(*row[:8]) for row in rows]
+        changed, position = fold(documents, records), records[-1].position
+        target.execute("SET LOCAL synchronous_commit = off")
+        target.execute(
+            "INSERT INTO document SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bytea[]) ON CONFLICT (key) "
+            "DO UPDATE SET position = excluded.position, data = excluded.data",
+            [list(column) for column in zip(*changed, strict=True)],
+        )
+        target.execute("UPDATE place SET position = %s", (position,))
+        target.commit()
+
+
+async def hansard(where: str, views: ViewStore, events: int) -> dict[str, float]:
+    async with Log(Storage(where).engine(read_only=True)) as log, views:
+        began = time.perf_counter()
+        running = asyncio.create_task(Runner(log, views, [projection()]).run())
+        while not await _caught_up(views, log.position):
+            await asyncio.sleep(0.01)
+        took = time.perf_counter() - began
+        running.cancel()
+        await asyncio.wait([running])
+    return {"events": events / took}
+
+
+async def _caught_up(views: ViewStore, position: int) -> bool:
+    build = await views.current("tally")
+    return build is not None and build.checkpoint.position >= position
+
+
+async def live(where: str, views: ViewStore, events: int) -> dict[str, float]:
+    """Milliseconds from an append's acknowledgement to the commit of each view that it is in."""
+    lags, appended = list[float](), dict[int, float]()
+    async with Log(Storage(where).engine()) as log, views:
+        _watch(views, appended, lags)
+        running = asyncio.create_task(Runner(log, views, [projection(f"tally_{n}") for n in range(FOLLOWERS)]).run())
+        while len(await views.builds()) < FOLLOWERS or not all(
+            each.state == "current" for each in await views.builds()
+        ):
+            await asyncio.sleep(0.05)
+        began = time.perf_counter()
+        for number in range(events // TURN):
+            places = await log.append(turn(number))
+            appended.update(dict.fromkeys(places.positions, time.perf_counter()))
+            await asyncio.sleep(max(0.0, began + (number + 1) * TURN / PER_SECOND - time.perf_counter()))
+        await asyncio.sleep(0.3)
+        running.cancel()
+        await asyncio.wait([running])
+    lags.sort()
+    return {"lag p50": lags[len(lags) // 2] * 1_000, "lag p99": lags[int(len(lags) * 0.99)] * 1_000}
+
+
+def _watch(views: ViewStore, appended: dict[int, float], lags: list[float]) -> None:
+    """Note when each event has reached each view."""
+    write = views.commit
+
+    async def noted(build: Build, commit: Commit) -> None:
+        await write(build, commit)
+        now = time.perf_counter()
+        positions = range(commit.after + 1, commit.to.position + 1)
+        lags.extend([now - appended[position] for position in positions if position in appended])
+
+    views.commit = noted  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Projections: rebuilding a view beside a bare loop and beside the library's runner, and how far views are behind.
+
+All fold the same deltas of a hundred sessions into a small document for each, into the same kind of database.
+"""
+
+import tempfile
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from harness import Bench, Side, baseline
+from table import Goal, Table
+from tally import fill
+
+from hansard.testing.postgres import PostgresServer, find_binaries, new_log
+
+EVENTS = 200_000
+OF_LIBRARY = 4_000  # events, for it would take minutes
+LIVE = 5_000
+GOALS = {"SQLite": 60_000, "PostgreSQL": 30_000}
+
+
+def run(bench: Bench) -> Table:
+    table = Table("Views", ("database", "how", "events/s", "÷ bare", "÷ library", "lag p50 ms", "lag p99 ms"))
+    with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
+        paths = (str(Path(folder, f"{number}.db")) for number in count())
+        _measure(bench, table, "SQLite", lambda: next(paths), "sqlite")
+    if find_binaries() is not None:
+        with PostgresServer.temporary(fsync="on", shared_buffers="256MB") as server:
+            _measure(bench, table, "PostgreSQL", lambda: new_log(server.url), "postgres")
+    return table
+
+
+def _measure(bench: Bench, table: Table, database: str, new: Callable[[], str], module: str) -> None:
+    events = 2_000 if bench.smoke else EVENTS
+    log = new()
+    fill(log, events)
+    found = bench.interleave(f"views {database}", _sides(bench, log, events, new, module))
+    bare, library = found["bare loop"]["events"], found["library's runner"]["events"]
+    rate, lag = found["runner"]["events"], found["ten views, live"]
+    for side in ("bare loop", "library's runner", "runner"):
+        each = found[side]["events"]
+        table.rows.append((database, side, each, each / bare, each / library, "–", "–"))
+    table.rows.append((database, "ten views, live", "–", "–", "–", lag["lag p50"], lag["lag p99"]))
+    table.goals += [
+        Goal(f"{database}: events/s", rate, GOALS[database]),
+        Goal(f"{database}: runner ÷ bare loop", rate / bare, 0.6),
+        Goal(f"{database}: runner ÷ library's", rate / library, 50),
+        Goal(f"{database}: lag p99 in ms, ten views", lag["lag p99"], 100, at_most=True),
+    ]
+
+
+def _sides(bench: Bench, log: str, events: int, new: Callable[[], str], module: str) -> dict[str, Side]:
+    few, live = (200, 200) if bench.smoke else (OF_LIBRARY, LIVE)
+    return {
+        "bare loop": lambda: baseline("views.py", "bare", log, new(), events),
+        "runner": lambda: baseline("views.py", "hansard", log, new(), events),
+        "library's runner": lambda: baseline("views_library.py", module, new(), few),
+        "ten views, live": lambda: baseline("views.py", "live", new(), new(), live),
+    }

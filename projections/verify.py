@@ -1,0 +1,143 @@
+"""Whether a view holds what its events come to: it is folded again, and compared.
+
+All of it, in the state that one transaction shows; or a sample of sessions, each with what the store had of it at that
+moment. What is parked is left out on both sides, as it is in the view.
+"""
+
+import random
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from ..domain.envelope import decode
+from ..domain.errors import Invalid
+from ..domain.ids import SessionId
+from ..log.log import Log
+from ..log.records import Record
+from .breath import slices
+from .folding import Fold
+from .projection import Item, Projection
+from .store import Build, Found, Parked, ViewStore
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+_PAGE = 1_000
+_SHOWN = 20
+
+Told = Callable[[int, int], None]
+"""How far it is: so many of so many events, or sessions."""
+
+
+class Difference(NamedTuple):
+    """A place where the view is not what it should be; None where there is nothing."""
+
+    place: Any
+    stored: Any
+    folded: Any
+
+
+class Verified(NamedTuple):
+    """What came of it."""
+
+    build: Build
+    values: int
+    """How many values were compared."""
+    wrong: int
+    """How many of them differ."""
+    differences: list[Difference]
+    """The first of these."""
+
+
+async def verify(
+    log: Log,
+    store: ViewStore,
+    projection: Projection[K, T],
+    *,
+    sample: int | None = None,
+    told: Told = lambda done, total: None,
+    chance: random.Random | None = None,
+) -> Verified:
+    """Fold again and compare: everything, or the documents of a `sample` of sessions.
+
+    Raises NotFound while there is no view, Invalid for a sample of what is not kept as a document for each session or
+    for a view that was built by another version, FoldFailed when an event cannot be folded.
+    """
+    found = await store.whole(projection.name) if sample is None else await store.get(projection.name, [])
+    if found.build.version != projection.version:
+        raise Invalid(
+            f"{found.build} is not of version {projection.version}, which would be folded; promote that first."
+        )
+    if sample is None:
+        return await _verify_whole(log, projection, found, told)
+    return await _verify_sample(log, store, projection, sample, told, chance or random.Random())
+
+
+async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, told: Told) -> Verified:
+    head = found.build.checkpoint.position
+    fresh, position = Fold(projection), 0
+    while position < head:
+        records = [each for each in await log.engine.read_log(position, _PAGE) if each.position <= head]
+        if not records:
+            break
+        await _fold(projection, fresh, records, found.parked)
+        position = records[-1].position
+        told(position, head)
+    return _compared(projection, found.build, [(found, fresh)])
+
+
+async def _verify_sample(
+    log: Log, store: ViewStore, projection: Projection[K, T], sample: int, told: Told, chance: random.Random
+) -> Verified:
+    if projection.key != "session" or projection.shape.key != ("key",):
+        raise Invalid(f"{projection.name} is not a document for each session; verify all of it.")
+    sessions = await _sessions(log)
+    chosen = chance.sample(sessions, min(sample, len(sessions)))
+    pairs, build = [], (await store.get(projection.name, [])).build
+    for number, session in enumerate(chosen, 1):
+        found = await store.get(projection.name, [(session,)])
+        head, fresh, version = found.build.checkpoint.position, Fold(projection), 0
+        while page := await log.engine.read_session(session, version, _PAGE):
+            await _fold(projection, fresh, [each for each in page if each.position <= head], found.parked)
+            version = page[-1].version
+        pairs.append((found, fresh))
+        told(number, len(chosen))
+    return _compared(projection, build, pairs)
+
+
+async def _fold(
+    projection: Projection[K, T], fresh: Fold[K, T], records: list[Record], parked: Mapping[str, Parked]
+) -> None:
+    async for few in slices(records):
+        for record in few:
+            if projection.handlers.of(record.type):
+                event = decode(record.data, record.position, record.session, record.version)
+                fresh.take(event, lambda item: not _is_parked(item, parked))
+
+
+def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
+    found = parked.get(item.key)
+    return found is not None and item.event.position >= found.position
+
+
+async def _sessions(log: Log) -> list[SessionId]:
+    sessions: list[SessionId] = []
+    while page := await log.engine.list_sessions(sessions[-1] if sessions else "", _PAGE):
+        sessions += [session for session, _ in page]
+    return sessions
+
+
+def _compared(projection: Projection[K, T], build: Build, pairs: Iterable[tuple[Found, Fold[K, T]]]) -> Verified:
+    compared, differences = 0, list[Difference]()
+    for found, fresh in pairs:
+        stored = projection.folder()
+        for row in found.rows:
+            stored.take(row)
+        folded = fresh.values()
+        places = dict.fromkeys([*stored.values, *folded])
+        compared += len(places)
+        differences += [
+            Difference(place, stored.values.get(place), folded.get(place))
+            for place in places
+            if stored.values.get(place) != folded.get(place)
+        ]
+    return Verified(build, compared, len(differences), differences[:_SHOWN])
