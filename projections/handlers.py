@@ -43,6 +43,13 @@ class Handlers:
         self._all.append(_handler(function, first))
         self._by_type.clear()
 
+    def add_effect(self, function: Callable[..., Any]) -> None:
+        """Take a coroutine function of the event and, if it wants it, the Meta. Raises TypeError for anything else."""
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(f"An effect is a coroutine function; {_name(function)} is none: async {_EFFECT}")
+        self._all.append(_handler_of_events(function, 0))
+        self._by_type.clear()
+
     def pass_over(self, *types: type[EventData]) -> None:
         """Take no events of these types, whatever handlers say. For handlers of `EventData`: deltas are many, and what
         is passed over is not even decoded."""
@@ -70,7 +77,7 @@ class Handlers:
         return [each.__qualname__ for each in self._passed]
 
 
-def handler_of_events(function: Callable[..., Any], skipped: int) -> Handler:
+def _handler_of_events(function: Callable[..., Any], skipped: int) -> Handler:
     """A handler whose parameters are, after `skipped` others, the event and perhaps the Meta. Raises TypeError."""
     parameters = [*inspect.signature(function).parameters.values()][skipped:]
     positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
@@ -85,13 +92,14 @@ def handler_of_events(function: Callable[..., Any], skipped: int) -> Handler:
 
 def _handler(function: Callable[..., Any], first: type) -> Handler:
     parameters = [*inspect.signature(function).parameters]
-    handler = handler_of_events(function, 1)
+    handler = _handler_of_events(function, 1)
     said = _hints(function).get(parameters[0])
     if said is not None and (get_origin(said) or said) is not first and not _is_subclass(first, said):
         raise TypeError(f"The first parameter of {_name(function)} is given a {first.__name__}; annotate it so.")
     return handler
 
 
+_EFFECT = "def _(event: MessagePosted, meta: Meta) -> None"
 _EXAMPLE = "def _(doc: Board, event: MessagePosted, meta: Meta) -> None"
 
 

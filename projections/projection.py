@@ -12,8 +12,8 @@ session may read its views. A projection that wants them says who is shown what 
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -25,6 +25,7 @@ from .shape import Row, Shape
 
 K = TypeVar("K")
 T = TypeVar("T")
+E = TypeVar("E", bound=EventData)
 
 Key = Literal["session", "actor", "task"] | Callable[[EventData, Meta], str | Iterable[str] | None]
 
@@ -74,8 +75,10 @@ class Projection(Generic[K, T]):
     shape: Shape
 
     def __init__(self, name: str, model: type[BaseModel], version: int, key: Key) -> None:
-        if not re.fullmatch(NAME_PATTERN, name):
-            raise ValueError(f"{name!r} is no name of a projection: a small letter, then up to 39 of a-z 0-9 _.")
+        if not re.fullmatch(NAME_PATTERN, name) or "__" in name:
+            raise ValueError(
+                f"{name!r} is no name of a projection: a small letter, then up to 39 of a-z 0-9, single _."
+            )
         if version < 1:
             raise ValueError(f"The versions of {name!r} count from 1, not {version}.")
         self.name = name
@@ -83,6 +86,7 @@ class Projection(Generic[K, T]):
         self.version = version
         self.key = key
         self.handlers = Handlers()
+        self.effects = Handlers()
         self.seen: Callable[[T, Viewer], T | None] | None = None
 
     def __repr__(self) -> str:
@@ -93,6 +97,16 @@ class Projection(Generic[K, T]):
         audience are folded; the function, which must not change the value, alone keeps what is not for everyone."""
         self.seen = seen
         return seen
+
+    @overload
+    def effect(self, handler: Callable[[E], Awaitable[None]]) -> Callable[[E], Awaitable[None]]: ...
+    @overload
+    def effect(self, handler: Callable[[E, Meta], Awaitable[None]]) -> Callable[[E, Meta], Awaitable[None]]: ...
+    def effect(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """Declare what is to be done to the world when an event comes (see `effects`): a coroutine function of the
+        event and, if it wants it, the Meta. Raises TypeError for anything else."""
+        self.effects.add_effect(handler)
+        return handler
 
     def folder(self) -> Folder[K, T]:
         """An empty hand."""

@@ -14,15 +14,20 @@ holds, passes on what operators have asked for, and drops what was retired long 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 from ..domain.errors import ConfigurationError, HansardError, LogFailed
 from ..domain.ids import new_id
 from ..log.log import Log
+from .effects import SHAPE as EFFECTS_SHAPE
+from .effects import SUFFIX as EFFECTS
+from .effects import Effects
 from .mark import LogReplaced
 from .pages import Pages
 from .projection import Projection
+from .shape import Shape
 from .store import Build, CheckpointMoved, ViewStore
 from .worker import Worker
 
@@ -32,6 +37,15 @@ KEPT = 600.0
 """Seconds for which a retired build is kept, for readers who are in the midst of it and for those who turn back."""
 
 _logger = logging.getLogger(__name__)
+
+
+class Job(NamedTuple):
+    """What a runner claims builds for: a view, or effects."""
+
+    name: str
+    version: int
+    shape: Shape
+    worker: Callable[[Build], Worker | Effects]
 
 
 class Runner:
@@ -57,7 +71,8 @@ class Runner:
         self._promote = promote
         self._look = look
         self._pages = Pages(log)
-        self._working: dict[int, Worker] = {}
+        self._jobs = {(job.name, job.version): job for job in self._all_jobs()}
+        self._working: dict[int, Worker | Effects] = {}
 
     async def run(self) -> None:
         """Work until cancelled; then what is being written is finished, and the claims are given back. Raises LogFailed
@@ -91,38 +106,37 @@ class Runner:
 
     async def _tend(self, tasks: asyncio.TaskGroup) -> None:
         builds = await self._store.builds()
-        for projection in self.projections.values():
-            if _wants_build(projection, builds):
-                builds.append(await self._begin(projection))
-        ours = {name for name, _ in self.projections}
+        for job in self._jobs.values():
+            if _wants_build(job, builds):
+                builds.append(await self._begin(job))
+        ours = {name for name, _ in self._jobs}
         for build in builds:
-            of = self.projections.get((build.name, build.version))
+            job_of = self._jobs.get((build.name, build.version))
             if build.id in self._working:
                 self._look_at(self._working[build.id], build)
-            elif of is not None and build.state != "retired" and not build.stopped:
-                await self._attend(tasks, of, build)
+            elif job_of is not None and build.state != "retired" and not build.stopped:
+                await self._attend(tasks, job_of, build)
             elif build.name in ours and _is_done_with(build, builds):
                 await self._store.drop(build.id)
 
-    def _look_at(self, worker: Worker, build: Build) -> None:
+    def _look_at(self, worker: Worker | Effects, build: Build) -> None:
         if build.state == "retired":
             worker.leave()
         elif build.parked:
             worker.nudge()
 
-    async def _attend(self, tasks: asyncio.TaskGroup, projection: Projection[Any, Any], build: Build) -> None:
-        if build.shape != projection.shape:
+    async def _attend(self, tasks: asyncio.TaskGroup, job: Job, build: Build) -> None:
+        if build.shape != job.shape:
             await self._store.stop(build.id, "its columns are others than those it was built with: raise its version")
         elif not build.held or build.runner == self.id:
             claimed = await self._store.claim(build.id, self.id)
             if claimed is not None:
-                tasks.create_task(self._work(projection, claimed))
+                tasks.create_task(self._work(job, claimed))
 
-    async def _work(self, projection: Projection[Any, Any], build: Build) -> None:
+    async def _work(self, job: Job, build: Build) -> None:
         """Let a worker work; what ends it is looked after again at the next look around."""
         try:
-            worker = Worker(projection, self._log, self._store, self._pages, build, self._caught_up)
-            self._working[build.id] = worker
+            worker = self._working[build.id] = job.worker(build)
             await worker.run()
         except CheckpointMoved as moved:
             _logger.warning("%s: another runner has taken over", moved)
@@ -131,7 +145,7 @@ class Runner:
             await self._store.stop(build.id, str(replaced))
             if build.state == "building":
                 await self._store.drop(build.id)
-            await self._begin(projection)
+            await self._begin(job)
         except HansardError as error:
             _logger.warning("%s: %s", build, error)
         except Exception:  # one view's fault must not be the others' end
@@ -139,8 +153,23 @@ class Runner:
         finally:
             self._working.pop(build.id, None)
 
-    async def _begin(self, projection: Projection[Any, Any]) -> Build:
-        return await self._store.begin(projection.name, projection.version, projection.shape, self._log.epoch)
+    async def _begin(self, job: Job) -> Build:
+        return await self._store.begin(job.name, job.version, job.shape, self._log.epoch)
+
+    def _all_jobs(self) -> Iterator[Job]:
+        """A view for each projection, and the effects of the newest version of each that has some."""
+        newest = {name: self.projections[name, version] for name, version in sorted(self.projections)}
+        for projection in self.projections.values():
+            yield Job(projection.name, projection.version, projection.shape, partial(self._view, projection))
+        for projection in newest.values():
+            if len(projection.effects):
+                yield Job(projection.name + EFFECTS, 1, EFFECTS_SHAPE, partial(self._effects, projection))
+
+    def _view(self, projection: Projection[Any, Any], build: Build) -> Worker:
+        return Worker(projection, self._log, self._store, self._pages, build, self._caught_up)
+
+    def _effects(self, projection: Projection[Any, Any], build: Build) -> Effects:
+        return Effects(projection, self._log, self._store, self._pages, build)
 
     async def _caught_up(self, build: Build) -> bool:
         current = await self._store.current(build.name)
@@ -153,12 +182,11 @@ class Runner:
         return True
 
 
-def _wants_build(projection: Projection[Any, Any], builds: list[Build]) -> bool:
+def _wants_build(job: Job, builds: list[Build]) -> bool:
     """Whether there is no build of this version, nor one that readers see of a later version."""
-    own = [build for build in builds if build.name == projection.name]
+    own = [build for build in builds if build.name == job.name]
     return not any(
-        build.version == projection.version or (build.state == "current" and build.version > projection.version)
-        for build in own
+        build.version == job.version or (build.state == "current" and build.version > job.version) for build in own
     )
 
 
