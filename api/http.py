@@ -12,6 +12,7 @@ from ..domain.envelope import decode, timestamp
 from ..domain.errors import Invalid, NotFound
 from ..domain.ids import SessionId
 from ..domain.session import State, fold
+from ..domain.sessions import ForkSession
 from ..log.log import Log
 from ..log.records import Record
 from .auth import Authenticator
@@ -73,6 +74,8 @@ class Http:
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
+        if isinstance(data, ForkSession):
+            principal.require("read", data.origin)
         house = await self._houses.of(principal.tenant)
         house.attendance.note(principal.participant)
         command = frame.command(principal.actor, datetime.now(UTC), data)

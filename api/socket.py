@@ -12,6 +12,7 @@ from aiohttp import WSMsgType
 from ..domain.errors import Busy, HansardError, Invalid, LogFailed
 from ..domain.ids import SessionId
 from ..domain.model import Command
+from ..domain.sessions import ForkSession
 from ..log.records import Appended
 from ..log.requests import Outcome
 from .allowance import Allowance
@@ -240,6 +241,8 @@ class Socket(TransportSink):
             self._allowance.spend(self._heard)
             frame, id, session, data = parse_command_frame(members)
             self.principal.require("write", session)
+            if isinstance(data, ForkSession):
+                self.principal.require("read", data.origin)
             answered = partial(self._answered, id, session)
             if frame is None:
                 command = Command(id, session, self._actor, CLOCK.now(self._heard), data)

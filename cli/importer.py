@@ -55,7 +55,7 @@ class _Session:
             if self._page:
                 self._page.popleft()
             else:
-                self._page.extend(await self._log.engine.read_session(self.state.id, version - 1, PAGE))
+                self._page.extend(await self._log.read_session(self.state.id, version - 1, PAGE))
         return self._page[0]
 
 
@@ -90,7 +90,7 @@ async def _begin(log: Log, entry: Entry) -> _Session:
         raise Invalid(f"{entry.origin}: begins at version {first}, but session {id!r} {stands}; the start is missing.")
     state = State(id)
     while state.version < first - 1:
-        page = await log.engine.read_session(id, state.version, min(PAGE, first - 1 - state.version))
+        page = await log.read_session(id, state.version, min(PAGE, first - 1 - state.version))
         state = fold_records(state, page)
     return _Session(log, state, head)
 

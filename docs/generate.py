@@ -32,7 +32,7 @@ CONCEPTS = {
     "custom": "Custom events",
 }
 Scene = tuple[Actor | str, str, dict[str, Any]]
-WAIT, REFUSED, UNDER = "wait: ", "refused: ", "under t-1: "
+WAIT, REFUSED, UNDER, FORK = "wait: ", "refused: ", "under t-1: ", "session.fork"
 STORY: list[Scene] = [
     (ADA, "session.open", {"title": "A weekend in Lisbon", "labels": {"team": "travel"}}),
     (ADA, "session.describe", {"title": "Three days in Lisbon", "metadata": {"budget": 900}}),
@@ -103,6 +103,7 @@ TEAM: list[Scene] = [
     ("planner", "task.create", {"task": "t-3", "title": "Find a car"}),
     ("planner", "task.cancel", {"task": "t-3", "reason": "There is a train."}),
     (ADA, "floor.move", {"speakers": ["planner"]}),
+    (ADA, FORK, {"origin": "trip-7", "at": 12, "title": "What if we went to Sintra?"}),
 ]
 STORY[-2:-2] = TEAM
 
@@ -118,14 +119,18 @@ class Told:
         self.events: dict[str, tuple[Event, dict[str, Any]]] = {}
         for actor, step, data in STORY:
             before = len(session.events)
-            do = _happens(session, actor, step, data)
-            events = session.events[before:]
+            if step == FORK:
+                told, before = session.fork(actor, "trip-8", data["at"], data["title"]), data["at"]
+                do = FORK
+            else:
+                told, do = session, _happens(session, actor, step, data)
+            events = told.events[before:]
             if do:
                 self.said.setdefault(do, data)
                 self.led_to.setdefault(do, events[0].type)
                 self.came_from.setdefault(events[0].type, do)
             for event in events:
-                self.events.setdefault(event.type, (event, _wire(event, session.stored[event.version - 1])))
+                self.events.setdefault(event.type, (event, _wire(event, told.stored[event.version - 1])))
 
 
 def _happens(session: Rehearsal, actor: Actor | str, step: str, data: dict[str, Any]) -> str:

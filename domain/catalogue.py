@@ -14,6 +14,7 @@ BUILT_IN: dict[str, type[EventData]] = {
     model.type: model
     for model in (
         sessions.SessionOpened,
+        sessions.SessionForked,
         sessions.SessionDescribed,
         sessions.SessionLabelled,
         sessions.SessionClosed,

@@ -14,6 +14,7 @@ COMMANDS: dict[str, type[CommandData]] = {
     model.do: model
     for model in (
         sessions.OpenSession,
+        sessions.ForkSession,
         sessions.DescribeSession,
         sessions.LabelSession,
         sessions.CloseSession,

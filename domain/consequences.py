@@ -15,6 +15,7 @@ from .ids import ParticipantId
 from .messages import MessageAborted, MessageCompleted
 from .model import Actor, EventData, Fact
 from .presence import PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
+from .sessions import SessionForked
 from .signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
 from .stalls import recovered
 from .targets import cancelled, left_open, rerouted, under_way
@@ -81,6 +82,20 @@ def _gone(state: "State", data: PresenceLost | PresenceLeft, _: ParticipantId) -
         released = TaskReleased(task=task.id, attempt=task.attempt, why="lost" if lost else "left", reason=reason)
         yield Fact(released)
     yield from left_open(state, data.participant, reason)
+
+
+def _forked(state: "State", data: SessionForked, _: ParticipantId) -> Iterator[Fact]:
+    """Nobody is present in a fork yet, and nothing is under way."""
+    reason = f"The session was forked from {data.origin}."
+    for participant in state.presence.values():
+        if participant.present:
+            yield Fact(PresenceLeft(participant=participant.id, reason=reason))
+    for id in state.tasks.claimed:
+        task = state.tasks.known[id]
+        yield Fact(TaskReleased(task=id, attempt=task.attempt, why="left", reason=reason))
+    yield from left_open(state, None, reason)
+    for signal in state.signals.open:
+        yield Fact(SignalExpired(signal=signal))
 
 
 def _claimed(state: "State", data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
@@ -171,6 +186,7 @@ def _stopped(
 
 
 _RULES: dict[type[EventData], Callable[["State", Any, ParticipantId], Iterator[Fact]]] = {
+    SessionForked: _forked,
     PresenceLost: _gone,
     PresenceLeft: _gone,
     PresenceStatus: _said,

@@ -91,6 +91,7 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
     family: (State._fields.index(concept), CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
 }
 """By the first word of an event's type: where in a State its concept stands, and how that is folded."""
+CREATING = ("session.open", "session.fork")
 LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
 """Concepts whose commands may change what happens of itself in a session."""
 LIVELY_TYPES = ("session.", "presence.", "task.", "signal.", "approval.")
@@ -102,7 +103,7 @@ def decide(state: State, command: Command) -> Decision:
     data = command.data
     if state.session.status != "open" and not data.revives:
         raise _not_open(state, command)
-    if state.session.status == "none" and data.do != "session.open":
+    if state.session.status == "none" and data.do not in CREATING:
         raise _not_open(state, command)
     if state.signals.fenced:
         refuse_fenced(state.signals, command)
@@ -211,3 +212,8 @@ def _deadlines(state: State) -> Iterator[Deadline]:
     yield from _stalls_deadlines(state.presence, state.tasks)
     yield from _signals.deadlines(state.signals)
     yield from _approvals.deadlines(state.approvals)
+
+
+def as_origin(state: State, fork: SessionId) -> State:
+    """The session as it is, as the one that is about to be forked from it knows it."""
+    return state._replace(id=fork, session=sessions.as_origin(state.session, state.id, state.version))

@@ -1,7 +1,7 @@
-"""Sessions: opened, described, labelled, closed and opened again.
+"""Sessions: opened, described, labelled, closed and opened again; or forked from another one.
 
-A session exists from its `session.opened` event. A closed session keeps its history and refuses every command but
-`session.reopen`.
+A session exists from its `session.opened` event, or from its `session.forked`: then the events before that are those of
+its origin. A closed session keeps its history and refuses every command but `session.reopen`.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import orjson
 from pydantic import Field, JsonValue, StringConstraints
 
-from .errors import Conflict, NoChange, TooLarge
+from .errors import Conflict, NoChange, NotFound, TooLarge
+from .ids import SessionId, Version
 from .json_patch import same
 from .merge_patch import merge
-from .model import Command, CommandData, Decision, Event, EventData, JsonObject, Reason, decided
+from .model import WHOLE, Command, CommandData, Count, Decision, Event, EventData, JsonObject, Reason, decided
 
 SUBJECT = "session"
 Title = Annotated[str, StringConstraints(max_length=500)]
@@ -32,6 +33,23 @@ class SessionOpened(_SessionEvent):
     """A session came to be."""
 
     type = "session.opened"
+    title: Title | None = None
+    """What people call it."""
+    labels: Labels | None = None
+    """For finding and filtering sessions."""
+    metadata: dict[str, JsonValue] | None = None
+    """The application's own."""
+
+
+class SessionForked(_SessionEvent):
+    """The session goes on from a version of another one, whose events up to there are its own first ones. What was
+    open there ends here in the same commit; nobody is present yet."""
+
+    type = "session.forked"
+    origin: SessionId
+    """The other session."""
+    at: Count
+    """The last version that both have."""
     title: Title | None = None
     """What people call it."""
     labels: Labels | None = None
@@ -93,6 +111,21 @@ class OpenSession(_SessionCommand):
     """The application's own."""
 
 
+class ForkSession(_SessionCommand):
+    """Create the session from another one, as that was at a version. Its history is shared, not copied; from there on
+    the two live apart. For those who may read the other one; whoever may read the fork may then read what it shares, as
+    far as its audience goes."""
+
+    do = "session.fork"
+    revives = True
+    origin: SessionId
+    """The other session."""
+    at: Annotated[int, Field(ge=1, le=2**53, strict=True), WHOLE] | None = None
+    """The last version that both have; absent: its newest."""
+    title: Title | None = None
+    """What people call the fork; absent: the same."""
+
+
 class DescribeSession(_SessionCommand):
     """Replace the title, or change the metadata by a merge patch."""
 
@@ -130,6 +163,13 @@ class ReopenSession(_SessionCommand):
     """For people."""
 
 
+class Origin(NamedTuple):
+    """What a fork comes from."""
+
+    session: SessionId
+    at: Version
+
+
 class Session(NamedTuple):
     """What is known of the session itself."""
 
@@ -137,6 +177,7 @@ class Session(NamedTuple):
     title: str | None = None
     labels: dict[str, str] = {}
     metadata: JsonObject = {}
+    origin: Origin | None = None
 
 
 EMPTY = Session()
@@ -150,6 +191,8 @@ def decide(session: Session, command: Command) -> Decision:
                 raise Conflict(f"Session {command.session!r} exists already; use it, or choose another id.")
             _refuse_large(data.metadata)
             return decided(SessionOpened(title=data.title, labels=data.labels, metadata=data.metadata))
+        case ForkSession() as data:
+            return _fork(session, command, data)
         case DescribeSession() as data:
             return _describe(session, data)
         case LabelSession() as data:
@@ -161,6 +204,22 @@ def decide(session: Session, command: Command) -> Decision:
                 raise NoChange("The session is open.")
             return decided(SessionReopened(reason=data.reason))
     raise NotImplementedError(command.data.do)
+
+
+def as_origin(session: Session, id: SessionId, at: Version) -> Session:
+    """The session as one that is about to be forked from knows it: not there yet, but where it will come from."""
+    return session._replace(status="none", origin=Origin(id, at))
+
+
+def _fork(session: Session, command: Command, data: ForkSession) -> Decision:
+    if session.status != "none":
+        raise Conflict(f"Session {command.session!r} exists already; choose another id for the fork.")
+    if session.origin is None:
+        raise NotFound(f"There is no session {data.origin!r} to fork.")
+    origin, at = session.origin
+    title = session.title if data.title is None else data.title
+    forked = SessionForked(origin=origin, at=at, title=title, labels=session.labels, metadata=session.metadata)
+    return decided(forked)
 
 
 def _describe(session: Session, data: DescribeSession) -> Decision:
@@ -191,6 +250,9 @@ def evolve(session: Session, event: Event) -> Session:
     match event.data:
         case SessionOpened() as data:
             return Session("open", data.title, data.labels or {}, data.metadata or {})
+        case SessionForked() as data:
+            origin = Origin(data.origin, Version(data.at))
+            return Session("open", data.title, data.labels or {}, data.metadata or {}, origin)
         case SessionDescribed() as data:
             title = session.title if data.title is None else data.title
             metadata: Any = session.metadata if data.metadata is None else merge(session.metadata, data.metadata)

@@ -93,16 +93,16 @@ def rerouted(state: "State", target: str, to: ParticipantId | None, input: JsonV
             )
 
 
-def left_open(state: "State", participant: ParticipantId, reason: str) -> Iterator[Fact]:
-    """The ends of what a participant has open: messages, tool calls, questions."""
+def left_open(state: "State", participant: ParticipantId | None, reason: str) -> Iterator[Fact]:
+    """The ends of what a participant, or with None anyone, has open: messages, tool calls, questions."""
     for message in state.messages.values():
-        if message.status == "open" and message.author == participant:
+        if message.status == "open" and participant in (None, message.author):
             yield aborted(message, reason)
     for call in state.tools.values():
-        if call.open and call.caller == participant:
+        if call.open and participant in (None, call.caller):
             yield abandoned(call, reason)
     for id in state.approvals.open:
-        if state.approvals.known[id].requester == participant:
+        if participant in (None, state.approvals.known[id].requester):
             yield Fact(ApprovalWithdrawn(approval=id, reason=reason))
 
 

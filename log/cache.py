@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..domain.envelope import decode
-from ..domain.errors import LogUnreadable
+from ..domain.errors import LogUnreadable, NotFound
 from ..domain.ids import Position, SessionId, Version
-from ..domain.session import State, evolve
+from ..domain.session import State, as_origin, evolve
 from .engine import Engine, is_last
+from .lineage import Lineage
 from .records import ANYTHING, Batch, ProducerMark, Record
 
 PAGE = 1_000
@@ -55,8 +56,8 @@ class _Watch:
 class Sessions:
     """Sessions folded to their last event, the least recently used forgotten first."""
 
-    def __init__(self, engine: Engine, capacity: int) -> None:
-        self._engine = engine
+    def __init__(self, lineage: Lineage, capacity: int) -> None:
+        self.lineage = lineage
         self._capacity = capacity
         self._states: OrderedDict[SessionId, State] = OrderedDict()
         self._watches: dict[SessionId, list[_Watch]] = {}
@@ -103,6 +104,21 @@ class Sessions:
         self._keep(state)
         return state
 
+    async def origin(self, fork: SessionId, session: SessionId, at: Version | None) -> State:
+        """A session as it was at a version, or is now, as the state that a fork begins with. Raises NotFound."""
+        state = self.get(session) or await self.load(session)
+        if at is not None and at < state.version:
+            state = State(session)
+            while state.version < at:
+                most = min(PAGE, at - state.version)
+                state = _fold(state, await self.lineage.read_session(session, state.version, most))
+                await asyncio.sleep(0)
+        if state.session.status == "none":
+            raise NotFound(f"There is no session {session!r} to fork.")
+        if at is not None and at > state.version:
+            raise NotFound(f"Session {session!r} ends at version {state.version}; there is no {at} to fork it at.")
+        return as_origin(state, fork)
+
     def follow(self, records: Iterable[Record]) -> None:
         """Bring the sessions at hand forward by records that no command of this process wrote."""
         for record in records:
@@ -116,7 +132,7 @@ class Sessions:
                     self._keep(_fold(state, (record,)))
 
     async def _read_on(self, state: State) -> State:
-        while page := await self._engine.read_session(state.id, state.version, PAGE):
+        while page := await self.lineage.read_session(state.id, state.version, PAGE):
             state = _fold(state, page)
             if is_last(page, PAGE):
                 break

@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 
 from ..domain.errors import Fenced, HansardError, LogError, LogFailed, LogUnreadable
-from ..domain.ids import Position, SessionId
+from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Repeat
 from ..domain.session import State
+from ..domain.sessions import ForkSession
 from . import repeats
 from .cache import PAGE, Places, Sessions
 from .engine import Engine, KeyTaken, LogMoved, TrackingTaken
@@ -139,6 +140,16 @@ class Committer:
                     self._queue.park(session, request)
                     self._start(self._load(session))
                     continue
+                if (
+                    state.version == 0
+                    and isinstance(request, Execute)
+                    and isinstance(request.command.data, ForkSession)
+                ):
+                    if request.origin is None:
+                        self._queue.park(session, request)
+                        self._start(self._find_origin(request, request.command.data))
+                        continue
+                    state = request.origin
                 states[session] = state
             requests.append(request)
             events += request.weight
@@ -165,6 +176,17 @@ class Committer:
             self._queue.put_back([request for request in waited if isinstance(request, Write)])
         else:
             self._queue.put_back(self._queue.unpark(session))
+        self._wake.set()
+
+    async def _find_origin(self, request: Execute, data: ForkSession) -> None:
+        session = request.command.session
+        try:
+            request.origin = await self._sessions.origin(
+                session, data.origin, None if data.at is None else Version(data.at)
+            )
+        except Exception as error:
+            request.answer(error if isinstance(error, HansardError) else _fault("Reading the session", error))
+        self._queue.put_back(self._queue.unpark(session))
         self._wake.set()
 
     async def _commit(self, requests: list[Request], states: dict[SessionId, State]) -> bool:
@@ -251,7 +273,7 @@ class Committer:
                 else:
                     request.answer(refusal)
             for request, repeat in found:
-                request.answer(await repeats.find_earlier(self._engine, request.sessions[0], repeat))
+                request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat))
         except Exception as error:
             failure = error if isinstance(error, HansardError) else _fault("Looking up a repeat", error)
             for request, _ in (*refused, *found):

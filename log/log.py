@@ -22,6 +22,7 @@ from .cache import Places, Sessions
 from .committer import Committer
 from .engine import Engine
 from .hub import Hub
+from .lineage import Lineage
 from .queue import Queue
 from .records import Append, Appended, Producer, Record
 from .requests import Answer, Answered, Execute, Request, Review, Write
@@ -50,7 +51,8 @@ class Log:
         self.engine = engine
         self.epoch = ""
         self.hub = Hub(ring_records, ring_bytes)
-        self._sessions = Sessions(engine, sessions_at_hand)
+        self._lineage = Lineage(engine)
+        self._sessions = Sessions(self._lineage, sessions_at_hand)
         self._places = Places(engine, sessions_at_hand)
         self._queue = Queue(max_waiting, max_waiting_bytes)
         self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
@@ -181,6 +183,14 @@ class Log:
             return False
         await self._committer.look()
         return True
+
+    async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
+        """A page of a session's events, as the engine would give it; what a fork shares with its origin included."""
+        return await self._lineage.read_session(session, after, limit)
+
+    async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+        """The versions and wire forms of what `read_session` finds, for readers who need no more: it is quicker."""
+        return await self._lineage.read_wires(session, after, limit)
 
     async def follow(self, after: Position) -> AsyncIterator[list[Record]]:
         """The log from `after` on, in pages, for ever: each event once, in position order. Raises LogFailed when the

@@ -9,6 +9,7 @@ from ..domain.errors import Conflict, HansardError
 from ..domain.ids import SessionId, Version
 from ..domain.model import Repeat
 from .engine import Engine, read_whole
+from .lineage import Lineage
 from .records import Append, Appended, Record
 from .requests import Execute, Request, Write
 
@@ -63,10 +64,10 @@ async def _caused(engine: Engine, first: Record) -> list[Record]:
     return together
 
 
-async def find_earlier(engine: Engine, session: SessionId, repeat: Repeat) -> Appended:
+async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat) -> Appended:
     """The place of what was written before: a delta, a task of the same key, an answer."""
     after = repeat.since
-    while page := await engine.read_session(session, after, PAGE):
+    while page := await lineage.read_session(session, after, PAGE):
         for record in page:
             if record.subject == repeat.subject and _index(record) == repeat.index:
                 return Appended((record.version,), (record.position,), repeated=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..domain.errors import HansardError
 from ..domain.ids import SessionId, Version
 from ..domain.model import Command
+from ..domain.session import State
 from .records import Append, Appended, Producer
 
 _logger = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ class Execute(Request):
     producer: Producer | None = None
     fresh: bool = field(default=False, init=False)
     """Whether the log was searched for a first result, in vain: only then a refusal may be put on record."""
+    origin: State | None = field(default=None, init=False)
+    """Of a fork: its origin, once that has been read."""
 
     @property
     def sessions(self) -> tuple[SessionId, ...]:

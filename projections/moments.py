@@ -84,7 +84,7 @@ class Moments(Generic[K, T]):
         low, high = 0, head
         while low < high:
             middle = (low + high + 1) // 2
-            (record,) = await self._log.engine.read_session(session, middle - 1, 1)
+            (record,) = await self._log.read_session(session, middle - 1, 1)
             if record.time <= time:
                 low = record.version
             else:
@@ -95,7 +95,7 @@ class Moments(Generic[K, T]):
         folding = await self._resume(session, version)
         new = list[Snapshot]()
         while folding.version < version:
-            page = await self._log.engine.read_session(session, folding.version, min(_PAGE, version - folding.version))
+            page = await self._log.read_session(session, folding.version, min(_PAGE, version - folding.version))
             if not page:
                 break
             async for few in slices(page):
@@ -108,7 +108,7 @@ class Moments(Generic[K, T]):
         """The fold as the newest good snapshot left it."""
         found = await self._store.snapshot(self._projection.name, self._fingerprint, session, version)
         if found is not None:
-            stands = await self._log.engine.read_session(session, found.version - 1, 1)
+            stands = await self._log.read_session(session, found.version - 1, 1)
             folding = _Folding(self._projection)
             if stands and folding.restore(found, stands[0]):
                 return folding

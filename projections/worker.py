@@ -203,6 +203,6 @@ class Worker:
         records: list[Record] = await self._log.engine.read_log(start - 1, BATCH)
         if self._projection.key == "session" and records:
             own = next((record for record in records if record.session == key), None)
-            records = records if own is None else await self._log.engine.read_session(key, own.version - 1, BATCH)
+            records = records if own is None else await self._log.read_session(key, own.version - 1, BATCH)
         records = [record for record in records if record.position <= self._checkpoint.position]
         return Page(records) if records else None

@@ -17,7 +17,7 @@ from ..domain.envelope import decode, encode, timestamp
 from ..domain.errors import Fenced, Refused
 from ..domain.ids import Position, SessionId, TaskId, Version
 from ..domain.model import TIMEKEEPER, Actor, Command, Event, Fact, Repeat
-from ..domain.session import State, deadlines, decide, evolve
+from ..domain.session import State, as_origin, deadlines, decide, evolve, fold
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -59,6 +59,19 @@ class Rehearsal:
             self.execute(Command(first.id, self.state.id, TIMEKEEPER, self._time, first.data))
         self._time = end
         return tuple(self.events[before:])
+
+    def fork(
+        self, actor: Actor | str, session: SessionId, at: int | None = None, title: str | None = None
+    ) -> "Rehearsal":
+        """Fork this session at a version, by default the newest; returns the other one."""
+        fork = Rehearsal(session, opened=False)
+        upto = len(self.events) if at is None else at
+        fork.events = [event._replace(session=session) for event in self.events[:upto]]
+        fork.stored = self.stored[:upto]
+        fork._time = self._time
+        fork.state = as_origin(fold(State(self.state.id), self.events[:upto]), session)
+        fork.do(actor, "session.fork", {"origin": self.state.id, "at": upto, **({"title": title} if title else {})})
+        return fork
 
     def refusal(self, actor: Actor | str, do: str, data: Any = None, /, **fields: Any) -> Refused:
         """The refusal that a command meets. Raises AssertionError when it is accepted."""

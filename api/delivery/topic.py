@@ -121,8 +121,8 @@ class SessionTopic(Topic):
         """The session's events."""
         assert self.session is not None
         if records:
-            return self.run(await self.log.engine.read_session(self.session, after, limit))
-        return Run(*await self.log.engine.read_wires(self.session, after, limit))
+            return self.run(await self.log.read_session(self.session, after, limit))
+        return Run(*await self.log.read_wires(self.session, after, limit))
 
 
 class LogTopic(Topic):

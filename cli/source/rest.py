@@ -53,7 +53,7 @@ class RestSource:
         end = await self.version(session)
         if after > end:
             raise BadCursor(f"Session {session!r} stands at version {end}; there is nothing after {after} yet.")
-        while records := await self._log.engine.read_session(session, after, PAGE):
+        while records := await self._log.read_session(session, after, PAGE):
             yield _wire(records)
             after = records[-1].version
         if follow:

@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from ...domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
 from ...domain.model import EventData, Kind
-from ...domain.presence import PresenceJoined, PresenceLeft
+from ...domain.presence import PresenceJoined, PresenceLeft, PresenceLost
 from ...domain.sessions import (
     Session,
     SessionClosed,
     SessionDescribed,
+    SessionForked,
     SessionLabelled,
     SessionOpened,
     SessionReopened,
@@ -58,7 +59,7 @@ def _(doc: Overview, event: EventData, meta: Meta) -> None:
 @sessions.on
 def _(
     doc: Overview,
-    event: SessionOpened | SessionDescribed | SessionLabelled | SessionClosed | SessionReopened,
+    event: SessionOpened | SessionForked | SessionDescribed | SessionLabelled | SessionClosed | SessionReopened,
     meta: Meta,
 ) -> None:
     now = evolve(Session(doc.status, doc.title, doc.labels), meta.event(event))
@@ -72,8 +73,9 @@ def _(doc: Overview, event: PresenceJoined) -> None:
 
 
 @sessions.on
-def _(doc: Overview, event: PresenceLeft) -> None:
-    doc.participants[event.participant].present = False
+def _(doc: Overview, event: PresenceLeft | PresenceLost) -> None:
+    if event.participant in doc.participants:  # a fork's were present in its origin
+        doc.participants[event.participant].present = False
 
 
 @sessions.on

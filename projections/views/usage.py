@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from ...domain.audience import Viewer, visible
 from ...domain.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
 from ...domain.presence import PresenceJoined
-from ...domain.tools import ToolCalled, ToolReturned
+from ...domain.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ..document import DocProjection
 from ..meta import Meta
 
@@ -94,7 +94,9 @@ def _(doc: Usage, event: MessagePosted, meta: Meta) -> None:
 
 @usage.on
 def _(doc: Usage, event: MessageCompleted | MessageAborted, meta: Meta) -> None:
-    message = doc.open.pop(event.subject())
+    message = doc.open.pop(event.subject(), None)
+    if message is None:
+        return  # it was begun in the origin of a fork
     reported = event.usage or {} if isinstance(event, MessageCompleted) else {}
     model = reported.get("model")
     named = model[:MAX_NAME] if isinstance(model, str) else doc.models.get(message.actor)
@@ -108,6 +110,11 @@ def _(doc: Usage, event: MessageCompleted | MessageAborted, meta: Meta) -> None:
 @usage.on
 def _(doc: Usage, event: ToolCalled, meta: Meta) -> None:
     doc.open[event.subject()] = Open(actor=meta.actor, began=meta.time, tool=event.tool)
+
+
+@usage.on
+def _(doc: Usage, event: ToolAbandoned) -> None:
+    doc.open.pop(event.subject(), None)
 
 
 @usage.on

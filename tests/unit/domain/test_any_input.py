@@ -36,6 +36,7 @@ any_json = st.recursive(
 )
 EXAMPLES: dict[str, dict[str, Any]] = {
     "session.open": {"title": "t", "labels": {"a": "b"}, "metadata": {"a": 1}},
+    "session.fork": {"origin": "s2", "at": 1, "title": "t"},
     "session.describe": {"title": "t", "metadata": {"a": None}},
     "session.label": {"set": {"a": "b"}, "remove": ["c"]},
     "session.close": {"reason": "r"},

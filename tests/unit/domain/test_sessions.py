@@ -3,6 +3,7 @@
 import pytest
 
 from hansard.domain.model import Actor
+from hansard.domain.sessions import Session
 from hansard.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
@@ -12,7 +13,7 @@ def test_a_session_begins_with_being_opened() -> None:
     session = Rehearsal("trip-7", opened=False)
     (opened,) = session.do(ADA, "session.open", title="Lisbon", labels={"team": "travel"}, metadata={"budget": 900})
     assert (opened.type, opened.version, opened.actor) == ("session.opened", 1, "ada")
-    assert session.state.session == ("open", "Lisbon", {"team": "travel"}, {"budget": 900})
+    assert session.state.session == Session("open", "Lisbon", {"team": "travel"}, {"budget": 900})
 
 
 @pytest.mark.parametrize("do", ["session.reopen", "session.close", "presence.join", "session.label"])

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from hansard.domain.audience import Viewer
 from hansard.domain.document import StateIncremented, StateMerged
 from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
@@ -18,7 +20,7 @@ from hansard.domain.presence import (
 )
 from hansard.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
 from hansard.domain.tools import ToolCalled, ToolReturned
-from hansard.projections import fold
+from hansard.projections import Projection, fold
 from hansard.projections.views import BUILT_IN, activity, agents, facets, sessions, state, timeline, transcript, usage
 from hansard.projections.views.activity import WIDTHS, Stretch
 from hansard.projections.views.agents import Agent, Evidence
@@ -29,6 +31,7 @@ from hansard.projections.views.timeline import closed
 from hansard.projections.views.transcript import Entry
 from hansard.projections.views.usage import Called, Spoken, Usage
 from hansard.testing import event, given
+from hansard.testing.rehearsal import Rehearsal
 
 ADA = Viewer("ada", "user")
 
@@ -259,3 +262,20 @@ def test_texts_that_no_column_keeps_do_not_stop_a_view() -> None:
     )
     for view in BUILT_IN:
         given(view, *events).redelivered(2).in_batches(1, 4).then_same().rebuild_equals_live()
+
+
+@pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)
+def test_a_fork_is_folded_from_where_it_begins(view: Projection[Any, Any]) -> None:
+    """In the log as a whole a fork has no more than its own events."""
+    session = Rehearsal("trip-7")
+    session.do("hotels", "presence.join")
+    session.do("hotels", "task.create", task="t-1", title="T")
+    session.do("hotels", "task.claim", task="t-1")
+    session.under("t-1", 1, "hotels", "message.start", message="m1")
+    session.do("hotels", "message.delta", message="m1", index=0, text="T")
+    session.under("t-1", 1, "hotels", "tool.call", call="c1", tool="search")
+    session.do("hotels", "state.merge", patch={"n": 1})
+    fork = session.fork("hotels", "trip-8")
+    fork.do("hotels", "presence.join")
+    fork.do("hotels", "presence.leave")
+    fold(view, fork.events[len(session.events) :])

@@ -1,0 +1,102 @@
+"""Lineage: sessions read whole, also those that were forked from others.
+
+A fork's history is shared, not copied: in the storage it begins with its `session.forked`, behind the last version that
+it has in common with its origin, which may be a fork itself. Reading it from the start means reading each of these
+sessions for its stretch. The events come out as the fork's own, in one dense order of versions; their positions stay
+those of the origin.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from ..domain.envelope import decode
+from ..domain.ids import SessionId, Version
+from ..domain.sessions import SessionForked
+from .engine import PAGE_BYTES, Engine, is_last
+from .records import Record
+
+FORKED = "session.forked"
+MAX_KNOWN = 10_000
+ENDLESS = 2**63
+
+
+class Stretch(NamedTuple):
+    """A part of a session's history: up to which version it stands in the storage under which session."""
+
+    session: SessionId
+    upto: int
+
+
+class Lineage:
+    """Reads sessions. Where nothing was forked it costs nothing over the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: OrderedDict[SessionId, tuple[Stretch, ...]] = OrderedDict()
+
+    async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
+        """What the engine's `read_session` would find if the session stood there whole."""
+        records = await self._engine.read_session(session, after, limit)
+        if records and records[0].version == after + 1:
+            return records
+        stretches = await self._stretches(session)
+        if len(stretches) == 1 or after >= stretches[-2].upto:
+            return records
+        return await self._read(session, stretches, max(after, 0), limit)
+
+    async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
+        """The versions and wire forms of what `read_session` finds."""
+        versions, wires = await self._engine.read_wires(session, after, limit)
+        if versions and versions[0] == after + 1:
+            return versions, wires
+        stretches = await self._stretches(session)
+        if len(stretches) == 1 or after >= stretches[-2].upto:
+            return versions, wires
+        records = await self._read(session, stretches, max(after, 0), limit)
+        return [record.version for record in records], [record.wire() for record in records]
+
+    async def _read(self, session: SessionId, stretches: tuple[Stretch, ...], after: int, limit: int) -> list[Record]:
+        """As many pages of as many stretches as make one page."""
+        found: list[Record] = []
+        size = 0
+        for stretch in stretches:
+            while after < stretch.upto and len(found) < limit and size < PAGE_BYTES:
+                most = min(limit - len(found), stretch.upto - after)
+                page = await self._engine.read_session(stretch.session, after, most)
+                own = [record._replace(session=session) for record in page if record.version <= stretch.upto]
+                found += own
+                size += sum([len(record.data) for record in own])
+                after = own[-1].version if own else stretch.upto
+                if is_last(page, most):
+                    after = stretch.upto
+        return found
+
+    async def _stretches(self, session: SessionId) -> tuple[Stretch, ...]:
+        """Where a session's history stands, from its start. That of a session that exists never changes."""
+        known = self._known.get(session)
+        if known is not None:
+            self._known.move_to_end(session)
+            return known
+        own = Stretch(session, ENDLESS)
+        first = await self._engine.read_session(session, 0, 1)
+        if not first:
+            return (own,)
+        stretches: tuple[Stretch, ...] = (own,)
+        origin = _origin(first[0])
+        if origin is not None:
+            before = await self._stretches(origin.session)
+            shared = [each for each in before if each.upto < origin.upto]
+            stretches = (*shared, Stretch(before[len(shared)].session, origin.upto), own)
+        self._known[session] = stretches
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return stretches
+
+
+def _origin(first: Record) -> Stretch | None:
+    """What the session goes on from that has this as the first event of its own."""
+    if first.type != FORKED or first.version == 1:
+        return None
+    data = decode(first.data, first.position, first.session, first.version).data
+    assert isinstance(data, SessionForked)
+    return Stretch(data.origin, Version(data.at))

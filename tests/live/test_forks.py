@@ -1,0 +1,138 @@
+"""A fork is a session like any other over every face, and shows nobody what they may not see."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import jwt
+import orjson
+import pytest
+
+from hansard.api.server import Gateway
+from hansard.testing.wire import Frame, Wire
+
+Start = Callable[..., Awaitable[Gateway]]
+SECRET = "a secret of at least thirty-two bytes"
+
+
+def token(sub: str, kind: str = "user", *scopes: str) -> str:
+    """A token; without scopes it may do everything but audit."""
+    claims = {"sub": sub, "kind": kind, "exp": time.time() + 60, **({"scopes": list(scopes)} if scopes else {})}
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+@pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    """A gateway that wants tokens."""
+    return await start(jwt_secret=SECRET)
+
+
+@pytest.fixture
+async def ada(http: aiohttp.ClientSession, gateway: Gateway) -> Wire:
+    """Ada, and a session: a message for all, one for the team, one that streams; then a fork of it, and one of that."""
+    wire = await Wire.open(http, gateway.url, token=token("ada"))
+    agent = await Wire.open(http, gateway.url, token=token("hotels", "agent"))
+    await do(wire, "a", "session.open", {"title": "Lisbon"})
+    await do(agent, "a", "message.post", {"message": "m1", "text": "«for all»"})
+    await do(agent, "a", "message.post", {"message": "m2", "text": "«for the team»", "audience": ["agents"]})
+    await do(agent, "a", "message.start", {"message": "m3"})
+    for index in range(3):
+        await do(agent, "a", "message.delta", {"message": "m3", "index": index, "text": f"{index} "})
+    await do(wire, "b", "session.fork", {"origin": "a"})
+    await do(agent, "b", "message.post", {"message": "m4", "text": "«in the fork»"})
+    await do(wire, "c", "session.fork", {"origin": "b", "at": 10})
+    await do(agent, "a", "message.complete", {"message": "m3"})
+    return wire
+
+
+async def do(wire: Wire, session: str, do: str, data: dict[str, Any]) -> Frame:
+    """Carry out a command, which must be accepted."""
+    answer = await wire.command(session, do, data)
+    assert answer["frame"] == "ack", answer
+    return answer
+
+
+TYPES = [
+    "session.opened",
+    "message.posted",
+    "message.posted",
+    "message.started",
+    "message.delta",
+    "message.delta",
+    "message.delta",
+    "session.forked",
+    "message.aborted",
+    "message.posted",
+    "session.forked",
+]
+
+
+async def test_a_fork_is_followed_from_its_first_version(
+    http: aiohttp.ClientSession, gateway: Gateway, ada: Wire
+) -> None:
+    agent = await Wire.open(http, gateway.url, token=token("flights", "agent"))
+    await agent.subscribe("c", session="c")
+    follower = await agent.catch_up("c")
+    assert [event["type"] for event in follower.events] == TYPES
+    assert [event["version"] for event in follower.events] == list(range(1, 12))
+    assert {event["session"] for event in follower.events} == {"c"}
+    assert [event["position"] for event in follower.events[:7]] == list(range(1, 8))
+    live = await do(ada, "c", "message.post", {"message": "m9", "text": "Live."})
+    await agent.reach("c", live["versions"][0])
+    await agent.subscribe("later", session="c", after=6)
+    assert [event["version"] for event in (await agent.catch_up("later")).events] == [7, 8, 9, 10, 11, 12]
+
+
+async def test_pages_streams_and_readings_of_a_fork(http: aiohttp.ClientSession, gateway: Gateway, ada: Wire) -> None:
+    bearer = {"Authorization": f"Bearer {token('flights', 'agent')}"}
+    url = f"{gateway.url}/v1/sessions/c"
+    paged: list[Frame] = []
+    page: Frame = {"to": 0, "caught_up": False}
+    while not page["caught_up"]:
+        async with http.get(f"{url}/events?limit=3&after={page['to']}", headers=bearer) as response:
+            page = await response.json()
+        paged += page["events"]
+    assert [event["type"] for event in paged] == TYPES
+    async with http.get(f"{url}/events?reading=folded", headers=bearer) as response:
+        folded = (await response.json())["events"]
+    assert [event["type"] for event in folded] == [each for each in TYPES if each != "message.delta"]
+    assert folded[5]["data"]["parts"] == [{"kind": "text", "text": "0 1 2 "}]
+    streamed: list[Frame] = []
+    async with http.get(f"{url}/events", headers={**bearer, "Accept": "text/event-stream"}) as response:
+        while len(streamed) < len(TYPES):
+            line = (await response.content.readline()).decode()
+            streamed += orjson.loads(line[5:]) if line.startswith("data: [") else []
+    assert streamed == paged
+    async with http.get(url, headers=bearer) as response:
+        shown = await response.json()
+    assert (shown["title"], shown["version"], shown["open_messages"]) == ("Lisbon", 11, [])
+    async with http.get(f"{gateway.url}/v1/sessions", headers=bearer) as response:
+        listed = {each["session"]: each["title"] for each in (await response.json())["sessions"]}
+    assert listed == {"a": "Lisbon", "b": "Lisbon", "c": "Lisbon"}
+
+
+async def test_what_is_for_some_stays_so_in_a_fork(http: aiohttp.ClientSession, gateway: Gateway, ada: Wire) -> None:
+    await ada.subscribe("c", session="c", dense=False)
+    follower = await ada.catch_up("c")
+    assert (follower.at, "«for the team»" in str(follower.events)) == (11, False)
+    for reading in ("raw", "folded"):
+        bearer = {"Authorization": f"Bearer {token('ada')}"}
+        async with http.get(f"{gateway.url}/v1/sessions/c/events?reading={reading}", headers=bearer) as response:
+            assert "«for the team»" not in await response.text()
+
+
+async def test_who_forks_may_read_the_origin_and_who_reads_the_fork_need_not(
+    http: aiohttp.ClientSession, gateway: Gateway, ada: Wire
+) -> None:
+    ben = token("ben", "user", "read:b", "write:*")
+    wire = await Wire.open(http, gateway.url, token=ben)
+    refused = await wire.command("d", "session.fork", {"origin": "a"})
+    assert refused["error"]["code"] == "forbidden"
+    body = {"id": "c", "do": "session.fork", "data": {"origin": "a"}}
+    bearer = {"Authorization": f"Bearer {ben}"}
+    async with http.post(f"{gateway.url}/v1/sessions/d/commands", json=body, headers=bearer) as response:
+        assert response.status == 403
+    await wire.subscribe("b", session="b", dense=False)
+    assert "«for all»" in str((await wire.catch_up("b")).events)
+    await do(wire, "d", "session.fork", {"origin": "b"})
