@@ -14,7 +14,7 @@ AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench chaos crashes clean
+.PHONY: help demo test lint format docs bench up chaos crashes clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,10 @@ docs: $(VENV)/.docs  ## Build the documentation into docs/_build/html; a warning
 bench: $(VENV)/.dev  ## Run the benchmarks
 	@echo "bench: benchmarks/run.py"
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+up:  ## Start PostgreSQL, two gateways and a proxy with Docker (needs HANSARD_JWT_SECRET)
+	@docker compose up --build --detach --wait
+	@echo "up: http://localhost:8600 (docker compose logs -f; docker compose down)"
 
 chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
 	@echo "chaos: tests/live/test_chaos.py"

@@ -28,10 +28,18 @@ class _Refused(Exception):
 
 class StubbornWriter:
     """One participant: sends in order, at most `window` that are not answered. Every `turn` acknowledgements it
-    connects anew by itself. `times` has the loop's time of each first acknowledgement."""
+    connects anew by itself. `hello` says who it is where a name does not do. `times` has the loop's time of
+    each first acknowledgement."""
 
     def __init__(
-        self, name: str, commands: Iterator[Frame], *, window: int = 32, patience: float = 20.0, turn: int = 10**9
+        self,
+        name: str,
+        commands: Iterator[Frame],
+        *,
+        window: int = 32,
+        patience: float = 20.0,
+        turn: int = 10**9,
+        hello: Frame | None = None,
     ) -> None:
         self.name = name
         self.acks: dict[str, Frame] = {}
@@ -45,6 +53,7 @@ class StubbornWriter:
         self._window = window
         self._patience = patience
         self._turn = turn
+        self._hello = {"participant": name, "kind": "agent"} if hello is None else hello
         self._exhausted = False
 
     async def run(self, http: aiohttp.ClientSession, where: Where) -> None:
@@ -52,7 +61,7 @@ class StubbornWriter:
         while not self.over:
             with contextlib.suppress(_Refused, *LOST):
                 async with asyncio.timeout(self._patience):
-                    wire = await Wire.open(http, where(), participant=self.name, kind="agent")
+                    wire = await Wire.open(http, where(), **self._hello)
                 try:
                     await self._speak(wire)
                 finally:
