@@ -9,6 +9,7 @@ from ..domain.ids import SessionId
 from .delivery.cursor import Cursor
 from .delivery.feed import Feed
 from .flow import Flow
+from .gate import Gate
 
 
 class Subscription:
@@ -43,8 +44,7 @@ class TransportSink:
         self.closed = False
         self.write: Callable[[bytes], None] = transport.write
         self.subscriptions: dict[str, Subscription] = {}
-        self.drained = asyncio.Event()
-        self.drained.set()
+        self.drained = Gate(is_set=True)
         self._transport = transport
         self._unsent = 0
         self._moved = time.monotonic()

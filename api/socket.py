@@ -23,6 +23,7 @@ from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
 from .frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
+from .gate import Gate
 from .house import House
 from .inbox import InboxResponse, Message
 from .principal import Principal
@@ -72,7 +73,7 @@ class Socket(TransportSink):
         self._heard = time.monotonic()
         self._leaving = False
         self._pending = 0
-        self._fewer = asyncio.Event()
+        self._fewer = Gate()
         self._unreadable = 0
         self._fault: Exception | None = None
         self._serving: asyncio.Timeout | None = None

@@ -13,6 +13,7 @@ from ..domain.errors import HansardError, Invalid
 from .auth import Authenticator
 from .closing import SERVER_ERROR, SHUTDOWN, SILENT, SLOW_CONSUMER, TOKEN_EXPIRED, closing_for
 from .frames import parse_hello, read_frames
+from .gate import Gate
 from .house import Houses
 from .principal import Principal
 from .settings import Settings
@@ -34,7 +35,7 @@ class Sockets:
         self._houses = houses
         self._auth = auth
         self._greeting: set[Duplex] = set()
-        self._sockets: dict[Socket, asyncio.Event] = {}
+        self._sockets: dict[Socket, Gate] = {}
         self._draining = False
         self.slow = 0
         """Connections that were ended because they did not take what came."""
@@ -49,25 +50,28 @@ class Sockets:
         transport = request.transport
         if transport is not None:
             with contextlib.suppress(ConnectionError):
-                await self._greet(ws, transport)
+                greeted = await self._greet(ws, transport)
+                if greeted is not None:
+                    await self._serve(*greeted)
         return ws
 
-    async def _greet(self, ws: Duplex, transport: asyncio.Transport) -> None:
+    async def _greet(self, ws: Duplex, transport: asyncio.Transport) -> tuple[Socket, list[Any], int] | None:
+        """The socket of whoever says hello, with the frames that came behind it and their size."""
         self._greeting.add(ws)
         try:
             raw = await self._first_message(ws)
             if raw is None:
-                return
+                return None
             frames = read_frames(raw, self._settings.depth, self._settings.batch)
             principal = self._principal(frames)
             house = await self._houses.of(principal.tenant)
             socket = Socket(ws, transport, house, principal, self._settings)
         except HansardError as error:
             await turn_away(ws, error)
-            return
+            return None
         finally:
             self._greeting.discard(ws)
-        await self._serve(socket, frames[1:], len(raw))
+        return socket, frames[1:], len(raw)
 
     async def _first_message(self, ws: Duplex) -> bytes | None:
         try:
@@ -84,7 +88,7 @@ class Sockets:
         return self._auth.principal(hello.token, claimed)
 
     async def _serve(self, socket: Socket, frames: list[Any], size: int) -> None:
-        done = self._sockets[socket] = asyncio.Event()
+        done = self._sockets[socket] = Gate()
         try:
             socket.welcome()
             await socket.serve(frames, size)
@@ -132,7 +136,7 @@ class Sockets:
                     retry_after = round(random.uniform(0.1, spread), 3)
                     closing.create_task(self._see_off(socket, done, retry_after))
 
-    async def _see_off(self, socket: Socket, done: asyncio.Event, retry_after: float) -> None:
+    async def _see_off(self, socket: Socket, done: Gate, retry_after: float) -> None:
         """Acks first, in at most half of the time that there is. Who was dismissed before has had time enough."""
         if socket.closed:
             socket.abort()
