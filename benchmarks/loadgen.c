@@ -38,7 +38,7 @@
 
 static struct options {
     int port, subscribers, returning, stalled, sessions, appenders, per_connection, batch, bytes;
-    double rate, warmup, seconds;
+    double rate, gather, warmup, seconds;
     bool until_caught_up;
     const char *prefix, *after, *returning_after, *stamps;
 } want = {.sessions = 1, .per_connection = 1, .batch = 1, .bytes = 200, .warmup = 1, .seconds = 3,
@@ -61,10 +61,13 @@ struct connection {
 
 struct appender { int connection, session, message, index; };
 
+struct gathered { int count, numbers[BATCH_MAX]; int64_t times[BATCH_MAX]; };
+
 struct histogram { uint64_t count, bucket[64 * 64]; int64_t most; };
 
 static struct connection *connections;
 static struct appender *appenders;
+static struct gathered *gathered;  /* of each appending connection */
 static int connected, caught_up, returned, ready_appenders, epoll, total, appending;
 static bool measuring, sending;
 static struct histogram delivery, store, ack;
@@ -256,26 +259,29 @@ static void answered(struct connection *c, const char *id, const char *end, bool
     send_commands(c, &number, &next, 1);
 }
 
-/* Open loop: send what is due, in turn over all appenders; returns when the next command is due. */
+static void send_gathered(int number) {
+    struct connection *c = &connections[total - appending + number];
+    struct gathered *g = &gathered[number];
+    if (g->count && c->step == READY) { send_commands(c, g->numbers, g->times, g->count); flush(c); }
+    g->count = 0;
+}
+
+/* Open loop: send what is due, in turn over all appenders; what a connection's appenders have together goes in one
+   message. Returns when to send again: when the next command is due, but not before the time for gathering is over. */
 static int64_t send_due(void) {
     static int64_t due;
     static int turn;
-    int64_t at = now(), step = (int64_t)(SECOND / want.rate);
+    int64_t at = now(), step = (int64_t)(SECOND / want.rate), next = at + (int64_t)(want.gather * SECOND);
     if (!due) due = at;
-    int numbers[BATCH_MAX], count = 0;
-    int64_t times[BATCH_MAX];
-    while (due <= at) {
-        struct connection *c = &connections[appenders[turn].connection];
-        numbers[count] = turn;
-        times[count++] = due;
-        due += step;
-        turn = (turn + 1) % want.appenders;
-        if (count == want.batch || due > at || appenders[turn].connection != c->number) {
-            if (c->step == READY) { send_commands(c, numbers, times, count); flush(c); }
-            count = 0;
-        }
+    for (; due <= at; due += step, turn = (turn + 1) % want.appenders) {
+        int number = appenders[turn].connection - (total - appending);
+        struct gathered *g = &gathered[number];
+        g->numbers[g->count] = turn;
+        g->times[g->count++] = due;
+        if (g->count == want.batch) send_gathered(number);
     }
-    return due;
+    for (int i = 0; i < appending; i++) send_gathered(i);
+    return due > next ? due : next;
 }
 
 /* -- Reading ------------------------------------------------------------------------------------------------------- */
@@ -489,6 +495,7 @@ static void make_population(void) {
     total = want.subscribers + want.stalled + want.returning + appending;
     connections = calloc((size_t)total, sizeof *connections);
     appenders = calloc((size_t)want.appenders + 1, sizeof *appenders);
+    gathered = calloc((size_t)appending + 1, sizeof *gathered);
     for (int i = 0; i < total; i++) {
         const int ends[] = {want.subscribers, want.subscribers + want.stalled, total - appending, total};
         connections[i].number = i;
@@ -511,7 +518,7 @@ static void options(int count, char **values) {
     static const struct option known[] = {
         {"port", 1, 0, 'p'}, {"subscribers", 1, 0, 's'}, {"returning", 1, 0, 'r'}, {"stalled", 1, 0, 'x'},
         {"sessions", 1, 0, 'n'}, {"appenders", 1, 0, 'a'}, {"per-connection", 1, 0, 'k'}, {"batch", 1, 0, 'b'},
-        {"bytes", 1, 0, 'y'}, {"rate", 1, 0, 'R'}, {"warmup", 1, 0, 'w'}, {"seconds", 1, 0, 't'},
+        {"bytes", 1, 0, 'y'}, {"rate", 1, 0, 'R'}, {"gather", 1, 0, 'g'}, {"warmup", 1, 0, 'w'}, {"seconds", 1, 0, 't'},
         {"prefix", 1, 0, 'P'}, {"after", 1, 0, 'A'}, {"returning-after", 1, 0, 'B'}, {"stamps", 1, 0, 'S'},
         {"until-caught-up", 0, 0, 'u'}, {0}};
     for (int c; (c = getopt_long(count, values, "", known, NULL)) != -1;)
@@ -526,6 +533,7 @@ static void options(int count, char **values) {
         case 'b': want.batch = atoi(optarg); break;
         case 'y': want.bytes = atoi(optarg); break;
         case 'R': want.rate = atof(optarg); break;
+        case 'g': want.gather = atof(optarg); break;
         case 'w': want.warmup = atof(optarg); break;
         case 't': want.seconds = atof(optarg); break;
         case 'P': want.prefix = optarg; break;
