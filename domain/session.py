@@ -100,10 +100,8 @@ LIVELY_TYPES = ("session.", "presence.", "task.", "signal.", "approval.")
 
 def decide(state: State, command: Command) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened."""
-    data = command.data
-    if state.session.status != "open" and not data.revives:
-        raise _not_open(state, command)
-    if state.session.status == "none" and data.do not in CREATING:
+    data, status = command.data, state.session.status
+    if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
     if state.signals.fenced:
         refuse_fenced(state.signals, command)

@@ -111,7 +111,7 @@ class Feed:
             topic = topics.get(record.session)
             if topic is None and whole is None:
                 continue
-            entry = (Entry(record),)
+            entry = Entry(record)
             for each in (topic, whole):
                 if each is not None:
                     each.push(entry)

@@ -7,7 +7,7 @@ full of bytes before it was full of events.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from ...domain.ids import Position, SessionId, Version
@@ -67,14 +67,14 @@ class Topic:
             self._bytes = 0
         self.flushed = self.last
 
-    def push(self, entries: Iterable[Entry]) -> None:
-        """Take over new entries, in order. Those up to `last` stand in the storage and are not needed here."""
-        for entry in entries:
-            if self.place(entry.record) <= self.last:
-                continue
-            self._ring.append(entry)
-            self._bytes += len(entry.record.data)
-            self.last = self.place(entry.record)
+    def push(self, entry: Entry) -> None:
+        """Take over the next entry. Those up to `last` stand in the storage and are not needed here."""
+        place = self.place(entry.record)
+        if place <= self.last:
+            return
+        self._ring.append(entry)
+        self._bytes += len(entry.record.data)
+        self.last = place
         while len(self._ring) > RING_ENTRIES or self._bytes > RING_BYTES:
             if self.place(self._ring[0].record) > self.flushed:
                 break
