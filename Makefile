@@ -55,8 +55,8 @@ up:  ## Start PostgreSQL, two gateways and a proxy with Docker (needs HANSARD_JW
 	@echo "up: http://localhost:8600 (docker compose logs -f; docker compose down)"
 
 chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
-	@echo "chaos: tests/live/test_chaos.py"
-	@HANSARD_ROUNDS=$(ROUNDS) HANSARD_PAUSE=10 $(BIN)/pytest -q -n 0 tests/live/test_chaos.py $(ARGS)
+	@echo "chaos: tests/live/test_chaos.py, and the demo with --chaos"
+	@HANSARD_ROUNDS=$(ROUNDS) HANSARD_PAUSE=10 $(BIN)/pytest -q -n 0 tests/live/test_chaos.py tests/live/test_demo.py -k chaos $(ARGS)
 
 crashes: $(VENV)/.dev  ## Kill 30 runners of views on each engine, and compare what is left with a fresh fold
 	@echo "crashes: tests/live/test_view_crashes.py"

@@ -8,11 +8,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..domain.presence import Participant
+from .brief import compact
 from .console import one_line, printable, stdout
 from .lines import Palette, clock
 from .picture import Picture
-from .transcript import Called, Item
-from .words import compact, outcome
+from .transcript import Asked, Called, Item
+from .words import answered, outcome
 
 
 def print_picture(picture: Picture) -> None:
@@ -85,6 +86,10 @@ def _print_item(console: Console, item: Item, palette: Palette) -> None:
         head = _item_head(item, palette).append(one_line(f"{item.tool}({_arguments(item)})", 200))
         console.print(head)
         console.print(_indented(console, Text(one_line(outcome(item) if item.status != "open" else "…", 400), "dim")))
+        return
+    if isinstance(item, Asked):
+        console.print(_item_head(item, palette).append(one_line(f"asks: {item.question}", 400)))
+        console.print(_indented(console, Text(one_line(answered(item), 400), "dim")))
         return
     head = _item_head(item, palette)
     notes = [

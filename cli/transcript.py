@@ -1,4 +1,5 @@
-"""What was said and done in a session, folded from its events: messages with their text, tool calls with their ends.
+"""What was said and done in a session, folded from its events: messages with their text, tool calls with their ends,
+questions with their answers.
 
 The domain's state forgets the text of finished messages; this keeps it. It is folded beside the state, from the same
 events, and works on what an audience may see as well as on all of it.
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from ..domain import messages, tools
+from ..domain import approvals, messages, tools
 from ..domain.model import Event
 from ..domain.parts import Part, ReasoningPart, TextPart, text_of
 
@@ -43,11 +44,26 @@ class Called:
     arguments: object
     version: int
     time: datetime
-    status: Literal["open", "returned", "failed"] = "open"
+    status: Literal["open", "returned", "failed", "abandoned"] = "open"
     result: object = None
 
 
-Item = Said | Called
+@dataclass(slots=True)
+class Asked:
+    """A question to people, answered or not; `answer` is the option that holds."""
+
+    id: str
+    author: str
+    question: str
+    options: tuple[str, ...]
+    version: int
+    time: datetime
+    status: Literal["open", "answered", "expired", "withdrawn"] = "open"
+    answer: str | None = None
+    by: str | None = None
+
+
+Item = Said | Called | Asked
 
 
 @dataclass
@@ -57,6 +73,7 @@ class Transcript:
     items: list[Item] = field(default_factory=list)
     _said: dict[str, Said] = field(default_factory=dict)
     _called: dict[str, Called] = field(default_factory=dict)
+    _asked: dict[str, Asked] = field(default_factory=dict)
 
     def see(self, event: Event) -> Item | None:
         """Fold one event; the item that it began or changed."""
@@ -73,11 +90,47 @@ class Transcript:
                 said = self._finish(self._said[data.message], data.parts, "aborted")
                 said.reason = data.reason
                 return said
+        return self._tool(event) or self._question(event)
+
+    def _tool(self, event: Event) -> Item | None:
+        match event.data:
             case tools.ToolCalled() as data:
                 return self._call(event, data)
             case tools.ToolReturned() as data:
-                return self._return(data)
+                called = self._called[data.call]
+                called.status, called.result = ("failed", data.error) if data.error else ("returned", data.result)
+                return called
+            case tools.ToolAbandoned() as data:
+                called = self._called[data.call]
+                called.status, called.result = "abandoned", "abandoned"
+                return called
         return None
+
+    def _question(self, event: Event) -> Item | None:
+        match event.data:
+            case approvals.ApprovalRequested() as data:
+                about = (data.approval, event.actor, data.question, data.options, event.version, event.time)
+                asked = self._asked[data.approval] = Asked(*about)
+                self.items.append(asked)
+                return asked
+            case approvals.ApprovalAnswered() as data:
+                return self._end(data.approval, "answered", data.option, event.actor)
+            case approvals.ApprovalExpired() as data:
+                return self._end(data.approval, "expired", data.option)
+            case approvals.ApprovalWithdrawn() as data:
+                return self._end(data.approval, "withdrawn")
+        return None
+
+    def _end(
+        self,
+        approval: str,
+        status: Literal["answered", "expired", "withdrawn"],
+        answer: str | None = None,
+        by: str | None = None,
+    ) -> Asked:
+        asked = self._asked[approval]
+        asked.status, asked.answer, asked.by = status, answer, by
+        return asked
 
     def said(self) -> list[Said]:
         """The messages alone."""
@@ -109,10 +162,4 @@ class Transcript:
         called = Called(data.call, event.actor, data.tool, data.arguments, event.version, event.time)
         self._called[data.call] = called
         self.items.append(called)
-        return called
-
-    def _return(self, data: tools.ToolReturned) -> Called:
-        called = self._called[data.call]
-        called.status = "failed" if data.error else "returned"
-        called.result = data.error or data.result
         return called

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from ..domain import document, messages, presence, sessions, tools
 from ..domain.custom import OpaqueData
 from ..domain.model import Event, EventData
 from ..domain.parts import Part, text_of
+from .brief import compact, joined, short
 from .console import one_line
-from .transcript import Called
+from .teamwork import TEAMWORK
+from .transcript import Asked, Called
 
 MOST = 300
 """Characters of a line's last column; `--json` has it all."""
@@ -24,19 +24,6 @@ def in_words(event: Event, most: int = MOST) -> str:
     return one_line(to + said, most)
 
 
-def compact(value: Any) -> str:
-    """JSON on one line, as people write it."""
-    return orjson.dumps(value).decode() if isinstance(value, str | int | float | bool | None) else _spaced(value)
-
-
-def _spaced(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {compact(each)}" for name, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(compact(each) for each in value) + "]"
-    return orjson.dumps(value).decode()
-
-
 def said_in(parts: "tuple[Part, ...]") -> str:
     """The words of a message; where it has none, its other parts."""
     text = text_of(parts)
@@ -44,14 +31,16 @@ def said_in(parts: "tuple[Part, ...]") -> str:
     return text or " ".join(rest)
 
 
-def short(id: str) -> str:
-    """An id as people tell it from others nearby: the end of a UUID, anything else whole."""
-    return id[-6:] if len(id) == 36 and id.count("-") == 4 else id
-
-
 def outcome(called: Called) -> str:
     """How a tool call ended."""
-    return f"✕ {called.result}" if called.status == "failed" else f"→ {compact(called.result)}"
+    return f"→ {compact(called.result)}" if called.status == "returned" else f"✕ {called.result}"
+
+
+def answered(asked: Asked) -> str:
+    """What became of a question."""
+    if asked.status == "open":
+        return f"? {' / '.join(asked.options)}"
+    return f"→ {asked.answer or 'no answer'} · {asked.by or asked.status}"
 
 
 def operation(patch: dict[str, Any]) -> str:
@@ -69,10 +58,6 @@ def operation(patch: dict[str, Any]) -> str:
 
 def _value(data: EventData) -> Any:
     return data.value if isinstance(data, OpaqueData) else data.model_dump(exclude_none=True)
-
-
-def _joined(*parts: str | None) -> str:
-    return " · ".join(part for part in parts if part)
 
 
 def _labels(data: sessions.SessionLabelled) -> str:
@@ -93,19 +78,20 @@ def _posted(data: messages.MessagePosted) -> str:
 
 
 _SAYINGS: dict[type[EventData], Callable[[Any], str]] = {
+    **TEAMWORK,
     sessions.SessionOpened: lambda data: data.title or "",
-    sessions.SessionDescribed: lambda data: _joined(data.title, compact(data.metadata) if data.metadata else None),
+    sessions.SessionDescribed: lambda data: joined(data.title, compact(data.metadata) if data.metadata else None),
     sessions.SessionLabelled: _labels,
     sessions.SessionClosed: lambda data: data.reason or "",
     sessions.SessionReopened: lambda data: data.reason or "",
-    presence.PresenceJoined: lambda data: _joined(data.kind, data.name),
-    presence.PresenceStatus: lambda data: _joined(data.status, data.activity),
+    presence.PresenceJoined: lambda data: joined(data.kind, data.name),
+    presence.PresenceStatus: lambda data: joined(data.status, data.activity),
     presence.PresenceLeft: lambda data: data.reason or "",
     messages.MessagePosted: _posted,
     messages.MessageStarted: lambda data: short(data.message),
     messages.MessageDelta: lambda data: f"{short(data.message)} #{data.index} {data.text}",
     messages.MessageCompleted: lambda data: said_in(data.parts),
-    messages.MessageAborted: lambda data: _joined(data.reason or "ended early", said_in(data.parts)),
+    messages.MessageAborted: lambda data: joined(data.reason or "ended early", said_in(data.parts)),
     tools.ToolCalled: _called,
     tools.ToolReturned: _returned,
     document.StatePatched: lambda data: "; ".join(operation(each) for each in data.patch),

@@ -22,7 +22,7 @@ from hansard.domain.envelope import parse
 from hansard.domain.model import Event
 
 PICTURE = Path(__file__).with_name("demo.svg")
-WIDTH, HEIGHT = 120, 34
+WIDTH, HEIGHT = 150, 38
 FONTS = "Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 HANSARD = (sys.executable, "-m", "hansard")
 
@@ -41,7 +41,7 @@ def busiest(happened: list[Event]) -> datetime:
     counts: list[tuple[int, datetime]] = []
     streaming = 0
     for event in happened:
-        streaming += (event.type == "message.started") - (event.type == "message.completed")
+        streaming += (event.type == "message.started") - (event.type in ("message.completed", "message.aborted"))
         counts.append((streaming, event.time))
     return max(counts)[1]
 

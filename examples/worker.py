@@ -15,6 +15,7 @@ from hansard.client import Client
 URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
 NAME = os.environ.get("HANSARD_NAME", "worker")
 SECONDS = float(os.environ.get("HANSARD_SECONDS", "1"))
+LEASE = float(os.environ.get("HANSARD_LEASE", "15"))
 
 
 async def model(prompt: Any) -> AsyncIterator[str]:
@@ -26,7 +27,7 @@ async def model(prompt: Any) -> AsyncIterator[str]:
 
 
 async def main() -> None:
-    async with Client(URL, participant=NAME) as client, client.agent(session="trip-7") as agent:
+    async with Client(URL, participant=NAME) as client, client.agent(session="trip-7", lease=LEASE) as agent:
         async for task in agent.tasks():
             print(f"{NAME} has {task.title}, attempt {task.attempt}", flush=True)
             async with task:

@@ -18,6 +18,7 @@ from ..speed import SPEED
     epilog=examples(
         "hansard demo",
         "hansard demo --speed 2x",
+        "hansard demo --chaos                 with more kills",
         "hansard demo --lines --speed max     as plain lines, at once",
     ),
 )
@@ -27,13 +28,16 @@ from ..speed import SPEED
 @click.option("--session", type=SESSION, metavar="ID", help="The session's id; by default a new one for each run.")
 @click.option("--speed", type=SPEED, default="1x", show_default=True, metavar="FACTOR", help="2x, 0.5x …, or max.")
 @click.option("--lines", is_flag=True, help="Print lines, also on a terminal.")
-def demo(log: str, session: str | None, speed: float, lines: bool) -> None:
+@click.option("--chaos", is_flag=True, help="Run every agent in a process of its own, and kill them at random.")
+def demo(log: str, session: str | None, speed: float, lines: bool, chaos: bool) -> None:
     """Watch a team of agents plan a journey, live.
 
-    A gateway starts on a free port of this machine, and four agents and a person talk through it: token streams
-    side by side, tools, a shared state that all of them change, and a person who changes her mind while they
-    work. There is no model behind it: what they say is scripted; the gateway, the clients and the log are real.
-    What you see comes from a subscription, as it would in a program of yours. It takes about half a minute.
+    A gateway starts on a free port of this machine, and a team of agents and a person talk through it. They take
+    tasks and work side by side; she changes her mind, twice, and only what depends on it begins anew; one of the
+    agents is killed (`kill -9`) in the middle of a sentence, and another takes over; a question is asked, and
+    answered on her phone. There is no model behind it: what they say is scripted; the gateway, the clients, the
+    processes and the log are real. What you see comes from a subscription, as it would in a program of yours. It
+    takes about half a minute.
     """
     from ..screen.stage import can_be_live
 
@@ -41,17 +45,17 @@ def demo(log: str, session: str | None, speed: float, lines: bool) -> None:
     session = session or f"trip-{secrets.token_hex(2)}"
     if not live:
         click.echo(f"hansard: session {session} in {log}", err=True)
-    changed = asyncio.run(_run(log, session, speed, live))
+    changed = asyncio.run(_run(log, session, speed, live, chaos))
     _print_what_next(log, session, changed - 1)
 
 
-async def _run(log: str, session: str, speed: float, live: bool) -> int:
+async def _run(log: str, session: str, speed: float, live: bool, chaos: bool) -> int:
     """Run it; the version in which Maya changed the hotel."""
     from ..screen.stage import stage
     from .run import run
 
     async with stage(session, live=live) as here:
-        await run(log, session, speed, here)
+        await run(log, session, speed, here, chaos)
         return here.scene.touched["/hotel"].version
 
 

@@ -1,33 +1,27 @@
-"""One run of the demo: a gateway, the team, and someone who watches."""
+"""One run of the demo: a gateway, a person, the team, and someone who watches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import random
+from contextlib import AsyncExitStack, suppress
 
 from ...api.server import running
 from ...api.settings import Settings
 from ...client.client import Client
-from ...domain.model import Kind
 from ..screen.stage import Stage
-from . import team
-from .member import Member, Pace, joined
+from . import people
+from .crew import LEASE, Crew, crew
+from .mishaps import kill_at_random, kill_the_visa_agent
+from .pace import Pace
+from .planner import PARTS, planner
 from .script import TITLE
+from .team import work
 
-Part = Callable[[Member, team.Cues], Awaitable[None]]
-
-CAST: tuple[tuple[str, Kind, Part], ...] = (
-    ("maya", "user", team.maya),
-    ("planner", "agent", team.planner),
-    ("flights", "agent", team.flights),
-    ("hotels", "agent", team.hotels),
-    ("visas", "agent", team.visas),
-)
 WATCHER = "watcher"
 LAST_EVENTS = 10.0
 """Seconds that the watcher gets to see the end."""
 
 
-async def run(log: str, session: str, speed: float, stage: Stage) -> None:
+async def run(log: str, session: str, speed: float, stage: Stage, chaos: bool = False) -> None:
     """Play the demo once into the log at `log`, shown on `stage`.
 
     The stage is fed by a client that subscribes like any other; it knows nothing of the script. Raises LogInUse when
@@ -36,12 +30,10 @@ async def run(log: str, session: str, speed: float, stage: Stage) -> None:
     settings = Settings(log=log, host="127.0.0.1", port=0, jwt_secret=None, jwt_public_key=None, drain=1.0)
     async with running(settings) as gateway:
         await _open(gateway.url, session)
-        cues, pace = team.Cues(), Pace(speed)
         watching = asyncio.create_task(_watch(gateway.url, session, stage))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for number, (id, kind, part) in enumerate(CAST):
-                    tasks.create_task(_play(gateway.url, session, id, kind, part, cues, pace, number * 0.25))
+            async with crew(gateway.url, session, speed) as hired:
+                await _play(gateway.url, session, Pace(speed), stage, hired, chaos)
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(watching), LAST_EVENTS)
         finally:
@@ -52,30 +44,55 @@ async def run(log: str, session: str, speed: float, stage: Stage) -> None:
 
 async def _open(url: str, session: str) -> None:
     """Open the session as Maya, who wants something. Raises Conflict when there is one of that id."""
-    async with Client(url, participant=CAST[0][0], kind=CAST[0][1]) as client:
+    async with Client(url, participant=people.MAYA, kind="user") as client:
         await client.do(session, "session.open", {"title": TITLE, "labels": {"demo": "trip"}})
 
 
-async def _play(
-    url: str, session: str, id: str, kind: Kind, part: Part, cues: team.Cues, pace: Pace, after: float
-) -> None:
-    await pace.take(after)
-    async with joined(url, session, id, kind, pace) as member:
-        await part(member, cues)
+async def _play(url: str, session: str, pace: Pace, stage: Stage, hired: Crew, chaos: bool) -> None:
+    """Let everyone work until Maya has what she wants."""
+    in_processes = list(PARTS) if chaos else ["visas"]
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as others:
+        for kind in in_processes:
+            await hired.hire(kind)
+        watched = await stack.enter_async_context(Client(url, participant=WATCHER, kind="service"))
+        beside = [others.create_task(hired.watch())]
+        beside.append(others.create_task(kill_the_visa_agent(watched.watch(session), hired, stage)))
+        if chaos:
+            beside.append(others.create_task(kill_at_random(hired, stage, pace, random.Random())))
+        beside += [others.create_task(_agent(url, session, kind, pace)) for kind in PARTS if kind not in in_processes]
+        beside.append(others.create_task(_planner(url, session, pace)))
+        beside.append(others.create_task(people.phone(url, session, pace)))
+        await people.laptop(url, session, pace)
+        for task in beside:
+            task.cancel()
+
+
+async def _agent(url: str, session: str, kind: str, pace: Pace) -> None:
+    async with (
+        Client(url, participant=kind) as client,
+        client.agent(kind.capitalize(), session=session, lease=LEASE) as agent,
+    ):
+        await work(agent, kind, pace)
+
+
+async def _planner(url: str, session: str, pace: Pace) -> None:
+    async with Client(url, participant="planner") as client, client.agent("Planner", session=session) as agent:
+        await planner(agent, pace)
+        await asyncio.Event().wait()
 
 
 async def _watch(url: str, session: str, stage: Stage) -> None:
-    """Show every event as the subscription brings it, until everyone who came has left."""
+    """Show every event as the subscription brings it, until the plan is ready and everyone has gone."""
     async with (
         Client(url, participant=WATCHER, kind="service") as client,
         client.watch(session).events(after=0) as events,
     ):
         async for event in events:
             stage.see([event])
-            if event.type == "presence.left" and _all_have_left(stage):
+            if event.type in ("presence.left", "presence.lost") and _all_is_over(stage):
                 return
 
 
-def _all_have_left(stage: Stage) -> bool:
-    presence = stage.scene.picture.state.presence
-    return len(presence) == len(CAST) and not any(each.present for each in presence.values())
+def _all_is_over(stage: Stage) -> bool:
+    state = stage.scene.picture.state
+    return "plan" in state.document.value and not any(each.present for each in state.presence.values())

@@ -1,66 +1,77 @@
-"""What everyone says in the demo. Nothing here is decided by a model; who reacts to what is in `team`."""
+"""What everyone says in the demo. Nothing here is decided by a model; who reacts to what stands with each of them."""
 
-TITLE = "Five days in Kyoto"
+TITLE = "Five days in Porto"
 
 WISH = (
-    "Hi! Arun and I want five days in Kyoto in November, from Munich, for 4,200 € together. "
+    "Hi! Arun and I want five days in Porto in May, from London, for 2,400 € together. "
     "Somewhere quiet, please. He has an Indian passport, mine is German."
 )
-CHANGE_OF_MIND = "Kamo sounds nice, but I have just seen Ryokan Hanare and love it. I put it in. Please take that one."
+ELSEWHERE = "Oh wait, my sister will be in Lisbon that week. Make it Lisbon!"
+CHANGE_OF_MIND = "I have just seen Casa da Graça and love it. I put it in. Please take that one."
 THANKS = "That is perfect. Thank you, all of you!"
 
 PLANNER_THINKS = (
-    "Three things are independent of each other: flights, a room, the visas. All of them need the dates. "
-    "The room decides how the days go, so I write the plan last."
+    "Three things do not wait for each other: flights, a room, the visa. The plan needs all of them, "
+    "so I put it on the board behind them."
 )
 PLANNER_ANSWERS = (
-    "Kyoto in November it is: the maples turn around the middle of the month, so I take the 12th to the 17th. "
-    "Flights, hotels and visas start at once, side by side. The plan is on the board; change it there as you like."
+    "Porto in May it is: the 12th to the 17th. Flights, hotel and visas are on the board; each of us takes one, "
+    "and you may change anything while we work."
 )
-PLANNER_BRIEFS = (
-    "Dates are fixed: 12 to 17 November, two people. Keep every price in the budget, and watch /hotel: "
-    "Maya is looking, too."
-)
+PLANNER_REROUTES = "Lisbon it is. Flights and hotel begin anew; the visa goes on as it is, Portugal is Portugal."
+PLANNER_BRIEFS = "Watch /hotel, all of you: Maya is looking, too."
 
-FLIGHTS_LOOKS = "Asking four airlines for Munich to Osaka, two seats together."
+FLIGHTS_BEGINS = {
+    "Porto": (
+        "Asking four airlines for London to Porto. The early one from Gatwick looks good: 07:10, two seats together, "
+        "and the metro takes half an hour to the river. Now for the way back, which is"
+    ),
+    "Lisbon": "London to Lisbon, then. ",
+}
 FLIGHTS_SAYS = (
-    "The best of 23 connections: Munich 11:55 to Osaka 09:40 the next morning, one stop of 70 minutes, "
-    "and back on the 17th at noon. 1,720 € for both, bags included. From Osaka the Haruka train takes "
-    "80 minutes to Kyoto, twice an hour; I add 44 € for it. Two seats on the left are held, the side with Mount Fuji."
+    "The best of 31 connections: Heathrow 08:20 to Lisbon 11:05, and back on the 17th at six. 412 € for both, bags "
+    "included. Two seats on the left, for the river."
 )
 
-HOTELS_LOOKS = "Looking for quiet rooms within ten minutes of the river."
+HOTELS_BEGINS = {
+    "Porto": (
+        "Quiet rooms in Porto within ten minutes of the Douro: there are nine, four of them with a garden. I look at "
+        "the one in the Rua das Flores first, where breakfast is"
+    ),
+    "Lisbon": "Lisbon: quiet means up the hills. ",
+}
 HOTELS_SAYS = (
-    "Three rooms are quiet and free. I would take the Kamo Riverside Inn: a corner room over the water, "
-    "breakfast until ten, 780 € for the five nights. I am having it held while you read this."
+    "Three rooms are free. I would take the Hotel Lis: a corner room over the roofs, breakfast until ten, 610 € for "
+    "the five nights. I have it held while you read this."
 )
-HOTELS_NOTICES = "Somebody changed the hotel while I was holding the room. I look again before I write anything."
-HOTELS_ADAPTS = (
-    "Maya, you have taken Ryokan Hanare: then I let the Kamo Riverside Inn go and book yours. "
-    "Six rooms, a garden, dinner in the room; 910 € for the five nights. It is yours, and it still fits the budget."
-)
+HOTELS_NOTICES = "Somebody changed the hotel while I had the room held. I look again before I write anything."
+HOTELS_ASKS = "Book {name} for {price} €? It cannot be cancelled."
+HOTELS_ADAPTS = "{name} is booked: six rooms, a garden, the tram at the door. {price} € for the five nights."
+HOTELS_STOPS = "Then I leave it open, and ask again when you have slept on it."
 
-VISAS_LOOKS = "Reading the entry rules for both passports."
-VISAS_SAYS = (
-    "Maya needs nothing for a stay this short. Arun needs an eVisa: the form takes twenty minutes, the answer about "
-    "five working days. I have filled in what I know. He needs a photo, and the addresses of the flight and the hotel."
+VISAS_BEGINS = (
+    "Maya needs nothing. Arun needs a short-stay visa for Portugal: the form, a photo, proof of the flight. I have "
+    "filled in what I know, and ask the consulate for an appointment, which takes"
 )
-VISAS_ADDS = "The eVisa form now carries the address of the hotel that Maya chose."
+VISAS_SAYS = (
+    "I go on where the last one was cut off: the form is filled in, and the consulate has an appointment on Thursday "
+    "at ten. Arun brings his passport and one photo."
+)
 
 PLANNER_ENDS = (
     "Here is your journey.\n"
-    "Day 1  Osaka at 09:40, the Haruka to Kyoto, tea in the garden of the ryokan.\n"
-    "Day 2  Fushimi Inari before breakfast, Nishiki market at noon.\n"
-    "Day 3  Arashiyama: the bamboo, the river, a boat.\n"
-    "Day 4  Nothing at all until four; then the maples at Eikando, by night.\n"
-    "Day 5  The philosopher's path, and the train back to the airport.\n"
-    "Flights and hotel are booked, one eVisa is on its way, and you stay well under 4,200 €."
+    "Day 1  Lisbon at 11:05, tram 28 up to Graça, tea in the garden.\n"
+    "Day 2  Alfama before breakfast, the tile museum at noon.\n"
+    "Day 3  Sintra by train; the forest, not the palaces.\n"
+    "Day 4  Nothing at all until four. Then your sister, and fado.\n"
+    "Day 5  The ferry to Cacilhas, and the flight at six.\n"
+    "All is booked, and you stay well under 2,400 €."
 )
 
-TRIP = {"to": "Kyoto", "from": "Munich", "dates": "12–17 November", "people": 2}
-FLIGHT = {"out": "MUC 11:55 – KIX 09:40", "back": "17 Nov, 12:05", "price": 1720, "status": "held"}
-KAMO = {"name": "Kamo Riverside Inn", "price": 780, "status": "proposed"}
-HANARE = {"name": "Ryokan Hanare", "price": 910, "status": "chosen by Maya"}
-BUDGET = 4200
-TRAIN = 44
-EVISA = 20
+PASSPORTS = ["DE", "IN"]
+BUDGET = 2400
+TRIP = {"to": "Porto", "from": "London", "dates": "12–17 May", "people": 2}
+FLIGHT = {"out": "LHR 08:20 – LIS 11:05", "back": "17 May, 18:00", "price": 412, "status": "booked"}
+LIS = {"name": "Hotel Lis", "price": 610, "status": "proposed"}
+GRACA = {"name": "Casa da Graça", "price": 680, "status": "chosen by Maya"}
+VISA_FEE = 90

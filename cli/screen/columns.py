@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 from rich.text import Text
 
+from ..brief import compact
 from ..console import one_line, printable
-from ..transcript import Called, Item, Said
-from ..words import compact, outcome
+from ..transcript import Asked, Called, Item, Said
+from ..words import answered, outcome
 
 CARET = "▌"
 TAIL = 6_000
@@ -20,8 +21,24 @@ def column(items: Iterable[Item], width: int, height: int) -> Text:
     for item in items:
         if lines:
             lines.append(Text(""))
-        lines += _called(item, width) if isinstance(item, Called) else _said(item, width)
+        lines += _item(item, width)
     return Text("\n").join(lines[-height:])
+
+
+def _item(item: Item, width: int) -> list[Text]:
+    match item:
+        case Called():
+            return _called(item, width)
+        case Asked():
+            return _asked(item, width)
+        case Said():
+            return _said(item, width)
+
+
+def _asked(asked: Asked, width: int) -> list[Text]:
+    waits = asked.status == "open"
+    lines = wrapped(Text(f"? {printable(asked.question)}", "bold magenta" if waits else "magenta"), width)
+    return [*lines, Text(one_line(f"  {answered(asked)}", width), "bold blink" if waits else "dim")]
 
 
 def _said(said: Said, width: int) -> list[Text]:
@@ -45,7 +62,7 @@ def _called(called: Called, width: int) -> list[Text]:
     if called.status == "open":
         lines.append(Text("  …", "dim cyan"))
     else:
-        style = "red" if called.status == "failed" else "dim"
+        style = "dim" if called.status == "returned" else "red"
         lines.append(Text(one_line(f"  {outcome(called)}", width), style))
     return lines
 

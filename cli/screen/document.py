@@ -7,9 +7,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ...domain.json_pointer import pointer
+from ..brief import compact
 from ..console import one_line
 from ..lines import Palette
-from ..words import compact
 from .scene import Scene, Touch
 
 FRESH = 2.5

@@ -2,6 +2,7 @@
 
     title, clock, events
     the team: who is present and what each is doing
+    the tasks: what is to be done, and who holds it
     what each says, side by side
     the shared state            what just happened
 
@@ -24,6 +25,13 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 NARROW = 30
 MOST_COLUMNS = 5
 BUSY = {"thinking": "yellow", "working": "green", "waiting-for-tool": "cyan"}
+_TASK_MARKS = {
+    "open": ("○", "dim"),
+    "claimed": ("●", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✕", "red"),
+    "cancelled": ("✕", "dim"),
+}
 WAITING = {"waiting-for-human": "magenta", "blocked": "red"}
 
 
@@ -40,9 +48,10 @@ class Frame:
         for name in self._scene.people:
             self._palette.of(name)
         team = len(people) + 2
-        left = max(height - 1 - team, 8)
+        board = self._board(width)
+        left = max(height - 1 - team - len(board), 8)
         bottom = min(max(left * 2 // 5, 6), 14) if left >= 14 else 0
-        parts: list[RenderableType] = [self._title(width, beat), self._team(people, beat)]
+        parts: list[RenderableType] = [self._title(width, beat), self._team(people, beat), *board]
         parts.append(self._streams(width, left - bottom))
         if bottom:
             parts.append(self._bottom(width, bottom, beat))
@@ -65,7 +74,9 @@ class Frame:
         for each in people:
             colour = self._palette.of(each.id)
             mark, style = _mark(each, beat)
-            status = each.status if each.present else "left"
+            status: str = each.status if each.present else "left"
+            if each.id in self._scene.lost:
+                mark, style, status = "✕", "red", "lost"
             table.add_row(
                 Text(mark, style),
                 Text(each.name or each.id, f"bold {colour}" if each.present else "dim"),
@@ -74,6 +85,24 @@ class Frame:
                 Text(one_line(each.activity or ""), "default" if each.present else "dim"),
             )
         return Panel(table, title="team", title_align="left", border_style="dim", padding=(0, 1))
+
+    def _board(self, width: int) -> list[Text]:
+        """The tasks on one line; none, while there are none."""
+        tasks = sorted(self._scene.picture.state.tasks.known.values(), key=lambda each: each.since)
+        if not tasks:
+            return []
+        line = Text(" tasks ", "dim")
+        for task in tasks:
+            mark, style = _TASK_MARKS[task.status]
+            line.append(f"  {mark} ", style).append(
+                one_line(task.title, 40), "dim" if task.owner is None else "default"
+            )
+            if task.owner is not None:
+                line.append(f" {task.owner}", self._palette.of(task.owner))
+            if task.attempt > 1:
+                line.append(f" #{task.attempt}", "dim")
+        line.truncate(width, overflow="ellipsis")
+        return [line]
 
     def _streams(self, width: int, height: int) -> RenderableType:
         speakers = self._columns(width)

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...domain import document, messages
+from ...domain import document, messages, presence
 from ...domain.ids import SessionId
 from ...domain.json_pointer import pointer
 from ...domain.model import Event
@@ -51,6 +51,7 @@ class Scene:
     speakers: dict[str, deque[Item]] = field(default_factory=dict)
     touched: dict[str, Touch] = field(default_factory=dict)
     people: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     events: int = 0
     note: str = ""
 
@@ -62,8 +63,12 @@ class Scene:
         before = self.picture.state.document
         item = self.picture.see(event)
         self.events += 1
-        if event.actor not in self.people:
-            self.people.append(event.actor)
+        match event.data:
+            case presence.PresenceJoined(participant=who):
+                self.lost.discard(who)
+                self.people += [who] if who not in self.people else []
+            case presence.PresenceLost(participant=who):
+                self.lost.add(who)
         if item is not None:
             items = self.speakers.setdefault(item.author, deque(maxlen=ITEMS))
             if not any(item is each for each in items):

@@ -38,11 +38,17 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 async def hire() -> AsyncIterator[Hire]:
-    """Starts workers, which take `seconds` for a task; what they print is complete when they have ended."""
+    """Starts workers, which take `seconds` for a task, and are lost after a second and a half of silence."""
     workers: list[asyncio.subprocess.Process] = []
 
     async def hire(url: str, name: str, seconds: float = 60) -> asyncio.subprocess.Process:
-        environment = {**os.environ, "HANSARD_URL": url, "HANSARD_NAME": name, "HANSARD_SECONDS": str(seconds)}
+        environment = {
+            **os.environ,
+            "HANSARD_URL": url,
+            "HANSARD_NAME": name,
+            "HANSARD_SECONDS": str(seconds),
+            "HANSARD_LEASE": "1.5",
+        }
         worker = await asyncio.create_subprocess_exec(
             sys.executable, str(WORKER), stdout=asyncio.subprocess.PIPE, env=environment
         )
@@ -88,6 +94,42 @@ async def test_ctrl_c_gives_the_task_back(gateway: Any, ann: Session, hire: Hire
     assert isinstance(aborted, MessageAborted)
     assert text_of(aborted.parts).startswith("What")
     await seen(ann, "presence.left")
+
+
+async def test_a_killed_agents_task_is_taken_over(gateway: Any, ann: Session, hire: Hire) -> None:
+    id = await ann.tasks.create("Hotels", "hotels")
+    first = await hire(gateway.url, "first")
+    await seen(ann, "message.delta")
+    second = await hire(gateway.url, "second", seconds=0.2)
+    await until(ann, lambda: "second" in ann.present)
+    first.kill()
+    await seen(ann, "presence.lost")
+    assert (await asyncio.wait_for(ann.tasks.result(id), 20))["message"]
+    aborted = (await seen(ann, "message.aborted")).data
+    assert isinstance(aborted, MessageAborted)
+    assert text_of(aborted.parts).startswith("What")
+    assert ann.tasks.known[id].owners == ("first", "second")
+    assert second.returncode is None
+
+
+async def test_a_zombie_is_refused_and_finds_out(gateway: Any, ann: Session, hire: Hire) -> None:
+    """Suspended past its lease, and then woken: it neither streams on nor completes, and works on as if nothing was."""
+    id = await ann.tasks.create("Hotels", "hotels")
+    zombie = await hire(gateway.url, "zombie", seconds=17)
+    await seen(ann, "message.delta")
+    zombie.send_signal(signal.SIGSTOP)
+    lost = await seen(ann, "presence.lost")
+    async with Client(gateway.url, participant="second") as client, client.agent(session="trip-7") as second:
+        async with await anext(second.tasks()) as task:
+            zombie.send_signal(signal.SIGCONT)
+            await until(ann, lambda: "zombie" in ann.present)
+            assert (task.id, task.attempt) == (id, 2)
+            await task.complete("theirs")
+        other = await ann.tasks.create("Trams", "trams", assignee="zombie")
+        await until(ann, lambda: ann.tasks.known[other].owner == "zombie")
+    assert await ann.tasks.result(id) == "theirs"
+    after = [event async for event in ann.events(lost.version, follow=False) if event.actor == "zombie"]
+    assert not [event.type for event in after if event.task == id]
 
 
 async def test_a_gateway_that_dies_in_the_middle_of_a_task_costs_nothing(serve: Serve) -> None:

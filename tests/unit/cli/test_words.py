@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hansard.cli.brief import compact, short
 from hansard.cli.console import one_line, printable
-from hansard.cli.words import compact, in_words, short
+from hansard.cli.words import _SAYINGS, in_words
+from hansard.domain.catalogue import BUILT_IN
 from hansard.domain.envelope import parse
 
 Jsonl = Callable[[str], bytes]
@@ -56,3 +59,24 @@ def test_one_line_is_one_line_and_no_longer_than_asked(text: str, most: int) -> 
     line = one_line(text, most)
     assert len(line) <= most
     assert not any(ord(sign) < 32 or 0x7F <= ord(sign) < 0xA0 for sign in line)
+
+
+def test_what_happens_in_a_team_has_words_of_its_own() -> None:
+    """No event of the team's is left to be shown as the JSON that it is."""
+    families = ("task", "signal", "approval", "floor", "presence")
+    team = {model for name, model in BUILT_IN.items() if name.partition(".")[0] in families}
+    assert team - set(_SAYINGS) == set()
+
+
+def test_a_signal_says_what_it_is_aimed_at() -> None:
+    wire = {"signal": "s1", "kind": "reroute", "target": "task:hotels", "to": "rooms", "body": {"city": "Lisbon"}}
+    assert said("signal.raised", wire) == 's1 reroute task hotels · to rooms · {city: "Lisbon"}'
+    assert said("task.released", {"task": "hotels", "attempt": 1, "why": "lost"}) == "hotels #1 · lost"
+    assert said("approval.answered", {"approval": "a1", "option": "book", "comment": "Yes!"}) == "a1 → book · Yes!"
+    assert said("floor.moved", {}) == "to all"
+
+
+def said(type: str, data: Any) -> str:
+    """An event of a type in words."""
+    envelope = {"position": 1, "session": "s", "version": 1, "id": "e", "time": "2026-01-31T12:00:00Z", "actor": "ann"}
+    return in_words(parse({**envelope, "type": type, "data": data}))
