@@ -1,4 +1,4 @@
-"""A house: one tenant's log with its feed. Tenants share nothing, not even positions."""
+"""A house: one tenant's log with its feed and its views. Tenants share nothing, not even positions."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,27 +10,34 @@ from .attendance import Attendance
 from .delivery.feed import Feed
 from .timekeeper import Timekeeper
 from .turn import Turn
+from .views.shelf import Shelf
 
 
 class House:
-    """An open log, those who follow it, and who is heard of. `turn` is for what they are told."""
+    """An open log, those who follow it, who is heard of, and the views that are made of it. `turn` is for what they are
+    told."""
 
-    def __init__(self, log: Log, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, log: Log, tasks: asyncio.TaskGroup, shelf: Shelf) -> None:
         self.log = log
         self.feed = Feed(log, tasks)
         self.turn = Turn()
         self.attendance = Attendance()
         self.timekeeper = Timekeeper(log, self.attendance)
+        self.shelf = shelf
 
 
 class Houses:
     """Opens each tenant's log when it is first needed, once, and closes all of them together.
 
-    `make` gives a tenant's log, not opened yet; the tenant without a name is opened at once.
+    `make` gives a tenant's log and `views` the shelf for it, neither opened yet; the tenant without a name is opened at
+    once.
     """
 
-    def __init__(self, make: Callable[[str], Log], tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, make: Callable[[str], Log], views: Callable[[Log, str], Shelf], tasks: asyncio.TaskGroup
+    ) -> None:
         self._make = make
+        self._views = views
         self._tasks = tasks
         self._stack = AsyncExitStack()
         self._opening: dict[str, asyncio.Lock] = {}
@@ -52,7 +59,8 @@ class Houses:
             if tenant not in self.open:
                 log = await self._stack.enter_async_context(self._make(tenant))
                 self._tasks.create_task(_watch(log))
-                house = House(log, self._tasks)
+                shelf = await self._stack.enter_async_context(self._views(log, tenant))
+                house = House(log, self._tasks, shelf)
                 keeping = self._tasks.create_task(house.timekeeper.run())
                 self._stack.push_async_callback(_end, keeping)
                 self.open[tenant] = house

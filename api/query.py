@@ -18,11 +18,13 @@ Q = TypeVar("Q", bound=BaseModel)
 _SESSION: TypeAdapter[SessionId] = TypeAdapter(SessionId)
 
 
-class _Query(BaseModel):
+class Query(BaseModel):
+    """Parameters; an unknown one is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class EventsQuery(_Query):
+class EventsQuery(Query):
     """What page of events, or from where a stream."""
 
     after: Annotated[str, Field(max_length=200)] = "0"
@@ -36,7 +38,7 @@ class EventsQuery(_Query):
         return Lens(self.reading, self.types, sessions)
 
 
-class SessionsQuery(_Query):
+class SessionsQuery(Query):
     """What page of sessions."""
 
     after: Annotated[str, Field(max_length=128)] = ""
@@ -46,41 +48,48 @@ class SessionsQuery(_Query):
 
 def events_query(request: web.Request) -> EventsQuery:
     """Read an events query; `types` is a list separated by commas. `Last-Event-ID` takes precedence over `after`."""
-    members = _members(request)
+    members = members_of(request)
     if "types" in members:
         members["types"] = tuple(str(members["types"]).split(","))
     last = request.headers.get("Last-Event-ID")
     if last:
         members["after"] = last
-    return _validated(EventsQuery, members)
+    return validated(EventsQuery, members)
 
 
 def sessions_query(request: web.Request) -> SessionsQuery:
     """Read a sessions query."""
-    return _validated(SessionsQuery, _members(request))
+    return validated(SessionsQuery, members_of(request))
 
 
 def no_query(request: web.Request) -> None:
     """Refuse parameters where there are none."""
-    _validated(_Query, _members(request))
+    validated(Query, members_of(request))
 
 
 def session_of(request: web.Request) -> SessionId:
     """The session that the path names."""
+    return session_named(request.match_info["session"])
+
+
+def session_named(id: str) -> SessionId:
+    """A session's id, checked. Raises Invalid."""
     try:
-        return _SESSION.validate_python(request.match_info["session"])
+        return _SESSION.validate_python(id)
     except ValidationError:
         raise Invalid("A session's id is 1 to 128 of A-Z a-z 0-9 . _ : @ + -") from None
 
 
-def _members(request: web.Request) -> dict[str, object]:
+def members_of(request: web.Request) -> dict[str, object]:
+    """The parameters as they came, but for those that say who asks. Raises Invalid for one that stands there twice."""
     twice = [name for name in request.query if len(request.query.getall(name)) > 1]
     if twice:
         raise Invalid(f"The parameter {twice[0]!r} stands there twice.")
     return {name: value for name, value in request.query.items() if name not in IDENTITY}
 
 
-def _validated(model: type[Q], members: dict[str, object]) -> Q:
+def validated(model: type[Q], members: dict[str, object]) -> Q:
+    """The parameters by their model. Raises Invalid."""
     try:
         return model.model_validate(members)
     except ValidationError as error:

@@ -91,7 +91,7 @@ def _custom(envelope: Schema) -> Schema:
 
 def _answers() -> Schema:
     labels = {"type": "object", "additionalProperties": {"type": "string"}}
-    summary = _object(
+    summary = object_of(
         {
             "session": NAME,
             "version": COUNT,
@@ -102,18 +102,18 @@ def _answers() -> Schema:
         },
         optional=("title", "opened"),
     )
-    gap = _object({"from": COUNT, "to": COUNT})
+    gap = object_of({"from": COUNT, "to": COUNT})
     events = {"type": "array", "items": ref("Event")}
     page = {"events": events, "caught_up": {"type": "boolean"}, "gap": gap}
     cursor = {"type": "string", "pattern": LOG_PLACE}
     counts = {"type": "array", "items": COUNT}
     ack = {"id": NAME, "session": NAME, "versions": counts, "positions": counts, "repeated": {"type": "boolean"}}
     return {
-        "Sessions": _object({"sessions": {"type": "array", "items": summary}, "next": NAME}, optional=("next",)),
+        "Sessions": object_of({"sessions": {"type": "array", "items": summary}, "next": NAME}, optional=("next",)),
         "Session": {"type": "object", "required": ["session", "version", "status", "participants", "state"]},
-        "SessionPage": _object({"session": NAME, **page, "to": COUNT, "head": COUNT}, optional=("gap",)),
-        "LogPage": _object({**page, "to": cursor, "head": cursor}, optional=("gap",)),
-        "Ack": _object(ack, optional=("repeated",)),
+        "SessionPage": object_of({"session": NAME, **page, "to": COUNT, "head": COUNT}, optional=("gap",)),
+        "LogPage": object_of({**page, "to": cursor, "head": cursor}, optional=("gap",)),
+        "Ack": object_of(ack, optional=("repeated",)),
         "Problem": _problem(),
     }
 
@@ -124,6 +124,7 @@ def _problem() -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _object(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:
+def object_of(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:
+    """An object of these properties and no others."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

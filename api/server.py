@@ -29,6 +29,9 @@ from .respond import http_logger, json_response, problem_response, problems
 from .settings import Settings
 from .sockets import Sockets
 from .streams import SSE, Streams
+from .views.http import ViewRoutes
+from .views.keeping import make_projections, make_views
+from .views.shelf import Shelf
 
 
 class Gateway:
@@ -45,6 +48,7 @@ class Gateway:
         self._pages = EventPages(houses, auth)
         self._http = Http(settings, houses, auth)
         self._counts = Metrics(houses, self.sockets, self.streams)
+        self._views = ViewRoutes(houses, auth)
         self._draining = False
 
     def app(self) -> web.Application:
@@ -59,6 +63,11 @@ class Gateway:
         app.router.add_get("/v1/sessions/{session}/events", self._events, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", http.command)
         app.router.add_get("/v1/events", self._events, allow_head=False)
+        app.router.add_get("/v1/search", self._views.search, allow_head=False)
+        app.router.add_get("/v1/views", self._views.views, allow_head=False)
+        app.router.add_get("/v1/views/{view}", self._views.listing, allow_head=False)
+        app.router.add_get("/v1/views/{view}/{key}", self._views.one, allow_head=False)
+        app.router.add_get("/v1/views/{view}/{key}/difference", self._views.difference, allow_head=False)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -69,6 +78,8 @@ class Gateway:
         """Tell everyone, close every connection."""
         self._draining = True
         self._pages.drain()
+        for house in self.houses.open.values():
+            house.shelf.progress.drain()
         self.streams.drain()
         await self.sockets.drain()
 
@@ -78,7 +89,7 @@ class Gateway:
         return await faces.serve(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return json_response(openapi())
+        return json_response(openapi(self.houses.open[""].shelf.projections.values()))
 
     async def _health(self, request: web.Request) -> web.Response:
         return json_response({"status": "alive"})
@@ -102,7 +113,13 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         storage = Storage(settings.log)
-        houses = await stack.enter_async_context(Houses(lambda tenant: Log(storage.engine(tenant)), tasks))
+        projections = make_projections(settings.views, settings.projections)
+
+        def shelf(log: Log, tenant: str) -> Shelf:
+            return Shelf(log, make_views(settings.views, storage, tenant), projections, tasks)
+
+        houses = Houses(lambda tenant: Log(storage.engine(tenant)), shelf, tasks)
+        await stack.enter_async_context(houses)
         gateway = Gateway(settings, houses, str(storage))
         runner = web.AppRunner(
             gateway.app(),

@@ -19,6 +19,12 @@ class Settings(BaseSettings):
         str,
         Field(description="Where the log is: a path or sqlite:/// URL, a postgresql:// URL, memory: for one in memory"),
     ] = "hansard.db"
+    views: Annotated[
+        str, Field(description="Where views are kept: a path; absent: beside the log; none: there are none")
+    ] = ""
+    projections: Annotated[
+        tuple[str, ...], Field(description="Projections of your own, as module:attribute (JSON list)")
+    ] = ()
     host: Annotated[str, Field(description="Address to listen on; other than loopback needs keys")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one")] = 8600
     jwt_secret: Annotated[str | None, Field(description="Secret for HS256 tokens, at least 32 bytes")] = None

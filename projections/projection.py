@@ -96,6 +96,7 @@ class Projection(Generic[K, T]):
         """Declare what a viewer sees of a value: it, another in its stead, or None. From then on events of every
         audience are folded; the function, which must not change the value, alone keeps what is not for everyone."""
         self.seen = seen
+        self.shape = self.shape._replace(restricted=True)
         return seen
 
     @overload

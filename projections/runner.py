@@ -127,7 +127,9 @@ class Runner:
 
     async def _attend(self, tasks: asyncio.TaskGroup, job: Job, build: Build) -> None:
         if build.shape != job.shape:
-            await self._store.stop(build.id, "its columns are others than those it was built with: raise its version")
+            await self._store.stop(
+                build.id, "its columns, or who sees it, are others than when it was built: raise its version"
+            )
         elif not build.held or build.runner == self.id:
             claimed = await self._store.claim(build.id, self.id)
             if claimed is not None:

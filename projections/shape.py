@@ -41,11 +41,13 @@ class Column(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A view's table. The first columns are the primary key; each index is the names of its columns."""
+    """A view's table. The first columns are the primary key; each index is the names of its columns. `restricted`:
+    there is in it what is not for everyone, so that only the code that filled it can tell who may see what."""
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
+    restricted: bool = False
 
     def column(self, name: str) -> Column | None:
         """The column of that name."""
@@ -60,7 +62,7 @@ def is_model(model: Any) -> bool:
 def column_of(name: str, field: FieldInfo) -> Column:
     """The column that holds a model's field."""
     kind, nullable = _kind(field.annotation)
-    return Column(name, kind, nullable)
+    return Column(name, kind, nullable or kind == "json")  # null is a JSON value like any other
 
 
 def _kind(annotation: Any) -> tuple[Kind, bool]:

@@ -57,7 +57,7 @@ def parse_options() -> argparse.Namespace:
 
 
 async def run(options: argparse.Namespace) -> None:
-    settings = Settings(log=options.log, port=0, commands_per_second=10_000_000)
+    settings = Settings(log=options.log, views="none", port=0, commands_per_second=10_000_000)
     async with running(settings) as gateway:
         log = gateway.houses.open[""].log
         commits = count_commits(log)

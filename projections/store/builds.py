@@ -147,5 +147,6 @@ def _table(name: str, id: int) -> str:
 
 
 def _shape(written: str) -> Shape:
-    columns, key, indexes = json.loads(written)
-    return Shape(tuple(Column(*column) for column in columns), tuple(key), tuple(tuple(index) for index in indexes))
+    columns, key, indexes, restricted = json.loads(written)
+    indexed = tuple(tuple(index) for index in indexes)
+    return Shape(tuple(Column(*column) for column in columns), tuple(key), indexed, restricted)

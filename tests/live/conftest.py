@@ -61,7 +61,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Gateway:
-            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 1.0, **settings}
+            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 1.0, "views": "none", **settings}
             return await stack.enter_async_context(running(Settings(**chosen)))
 
         yield start
@@ -139,7 +139,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 
 @asynccontextmanager
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
-    chosen = {"log": folder / "log.db", "port": 0, **options}
+    chosen = {"log": folder / "log.db", "port": 0, "views": "none", **options}
     arguments = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", str(value))]
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:

@@ -19,6 +19,9 @@ from hansard.domain.document import MAX_DOCUMENT_BYTES
 from hansard.domain.errors import HansardError
 from hansard.domain.messages import MAX_MESSAGE_BYTES
 from hansard.domain.sessions import MAX_METADATA_BYTES
+from hansard.projections import DocProjection
+from hansard.projections.views import BUILT_IN
+from hansard.projections.views.activity import WIDTHS
 from hansard.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
@@ -161,7 +164,7 @@ def test_every_close_code_is_documented() -> None:
 
 
 def test_every_limit_is_as_documented() -> None:
-    rows = {what: int(re.sub(r"[^0-9]", "", cells[0]) or 0) for what, cells in table("Limits").items()}
+    rows = {what: int(cells[0].split()[0].strip(",").replace(",", "")) for what, cells in table("Limits").items()}
     settings = Settings()
     assert rows == {
         "a WebSocket message or HTTP body": settings.frame_bytes // 2**20,
@@ -182,3 +185,17 @@ def test_every_route_is_documented(gateway: Gateway) -> None:
     documented = set(re.findall(r"`(?:GET|POST) (/[^`?]*)", PAGE))
     routes = {resource.canonical for resource in gateway.app().router.resources()}
     assert routes == documented
+
+
+def test_every_built_in_view_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    documented = {name.strip("`"): (keeps, set(re.findall(r"`(\w+)`", search))) for name, keeps, search, _ in rows}
+    assert documented == {
+        view.name: (
+            "documents" if isinstance(view, DocProjection) else "rows",
+            {*view.shape.key, *[name for index in view.shape.indexes for name in index]},
+        )
+        for view in BUILT_IN
+    }
+    assert all(f"{width} " in page or f"{width // 60} min" in page or f"{width // 3600} h" in page for width in WIDTHS)

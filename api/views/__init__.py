@@ -1,0 +1,1 @@
+"""Views, served: as they are, as they were, and as they change."""

@@ -1,0 +1,161 @@
+"""The HTTP routes for views."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from ...domain.errors import BadCursor, Invalid, NotFound
+from ...projections.document import DocProjection
+from ...projections.views import sessions
+from ..auth import Authenticator
+from ..house import Houses
+from ..principal import Principal
+from ..query import no_query
+from ..respond import json_response
+from .listing import Listed, Wanted, listed, natural
+from .past import changed, document_of, moment, rows_of
+from .queries import RowsQuery, ViewQuery, difference_query, key_of, rows_query, typed, view_query
+from .rendering import render_rows
+from .scope import SESSION, by_session, viewer_of, viewer_of_all
+from .search import search, search_query
+from .shelf import AnyProjection, Shelf
+
+
+class ViewRoutes:
+    """Handlers of the routes for views."""
+
+    def __init__(self, houses: Houses, auth: Authenticator) -> None:
+        self._houses = houses
+        self._auth = auth
+
+    async def views(self, request: web.Request) -> web.Response:
+        """`GET /v1/views`: which views there are, and how far each is."""
+        _, shelf = await self._enter(request)
+        no_query(request)
+        builds = await shelf.store.builds() if shelf.projections else []
+        current = {each.name: each for each in builds if each.state == "current"}
+        described = [
+            {
+                "view": each.name,
+                "version": each.version,
+                "keeps": "documents" if isinstance(each, DocProjection) else "rows",
+                "by_session": by_session(each),
+                "search": sorted({*each.shape.key, *[name for index in each.shape.indexes for name in index]}),
+                **({"position": current[each.name].checkpoint.position} if each.name in current else {}),
+            }
+            for each in shelf.projections.values()
+        ]
+        return json_response({"views": described})
+
+    async def listing(self, request: web.Request) -> web.Response:
+        """`GET /v1/views/{view}`: a page of it, of all sessions."""
+        principal, shelf = await self._enter(request)
+        projection, query = shelf.named(request.match_info["view"]), rows_query(request)
+        if query.at is not None:
+            raise Invalid("A moment is one of a session; name the session in the path.")
+        if not by_session(projection):
+            viewer_of_all(principal, projection)
+        await _arrive(shelf, projection, query)
+        found = await listed(shelf, projection, principal, _wanted(projection, query, {}))
+        return _page(projection, found, {})
+
+    async def one(self, request: web.Request) -> web.Response:
+        """`GET /v1/views/{view}/{key}`: a document, or a page of a session's rows; now or at a moment."""
+        principal, shelf = await self._enter(request)
+        projection = shelf.named(request.match_info["view"])
+        key = key_of(request, projection)
+        viewer = viewer_of(principal, projection, key)
+        if not isinstance(projection, DocProjection):
+            return await self._rows(request, shelf, projection, principal, key)
+        query = view_query(request)
+        await _arrive(shelf, projection, query)
+        if query.at is not None:
+            then = await moment(shelf, projection, key, query.at)
+            place = {"version": then.version, "position": then.position}
+            return _document(request, projection, key, place, document_of(projection, then, viewer))
+        found = await shelf.get(projection, key)
+        rendered = render_rows(projection, found.build, found.rows, viewer)
+        place = {"position": found.build.checkpoint.position}
+        return _document(request, projection, key, place, rendered[0] if rendered else None)
+
+    async def difference(self, request: web.Request) -> web.Response:
+        """`GET /v1/views/{view}/{key}/difference`: what changed between two moments."""
+        principal, shelf = await self._enter(request)
+        projection = shelf.named(request.match_info["view"])
+        key = key_of(request, projection)
+        viewer = viewer_of(principal, projection, key)
+        query = difference_query(request)
+        moments = (await moment(shelf, projection, key, query.from_), await moment(shelf, projection, key, query.to))
+        patch = changed(projection, moments, viewer)
+        places = {"from": moments[0].version, "to": moments[1].version}
+        return json_response({"view": projection.name, "key": key, **places, "patch": patch})
+
+    async def search(self, request: web.Request) -> web.Response:
+        """`GET /v1/search`: sessions by title, labels, participant, status and time."""
+        principal, shelf = await self._enter(request)
+        shelf.named(sessions.name)
+        found = await search(shelf, principal, search_query(request))
+        return _page(sessions, found, {})
+
+    async def _rows(
+        self, request: web.Request, shelf: Shelf, projection: AnyProjection, principal: Principal, key: str
+    ) -> web.Response:
+        if not by_session(projection):
+            raise Invalid(f"{projection.name} is not kept by session; search it without a key in the path.")
+        query = rows_query(request)
+        await _arrive(shelf, projection, query)
+        wanted, about = _wanted(projection, query, {SESSION: key}), {"key": key}
+        if query.at is None:
+            return _page(projection, await listed(shelf, projection, principal, wanted), about)
+        then = await moment(shelf, projection, key, query.at)
+        found = rows_of(projection, then, principal.viewer(key), wanted)
+        return _page(projection, found, {**about, "version": then.version})
+
+    async def _enter(self, request: web.Request) -> tuple[Principal, Shelf]:
+        principal = self._auth.of_request(request)
+        return principal, (await self._houses.of(principal.tenant)).shelf
+
+
+def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> Wanted:
+    order = natural(projection) if fixed and query.order is None else query.order or ""
+    return Wanted({**typed(projection.shape, query.where), **fixed}, order, query.after, query.limit)
+
+
+async def _arrive(shelf: Shelf, projection: AnyProjection, query: ViewQuery) -> None:
+    """Wait until the view has come as far as the reader asks. Raises BadCursor and NotReady."""
+    if query.min_position > shelf.log.position:
+        raise BadCursor(f"The log ends at {shelf.log.position}; there is no position {query.min_position} yet.")
+    build = await shelf.store.current(projection.name)
+    if build is None or build.checkpoint.position < query.min_position:
+        await shelf.progress.reach(projection.name, query.min_position, query.wait)
+
+
+def _document(
+    request: web.Request, projection: AnyProjection, key: str, place: dict[str, Any], value: bytes | None
+) -> web.Response:
+    if value is None:
+        raise NotFound(f"{projection.name} has nothing under {key!r}.")
+    etag = etag_of(value)
+    headers = {"ETag": f'W/"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if any(each.value in (etag, "*") for each in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    head = orjson.dumps({"view": projection.name, "key": key, **place})
+    return web.Response(body=b'%s,"value":%s}' % (head[:-1], value), content_type="application/json", headers=headers)
+
+
+def _page(projection: AnyProjection, found: Listed, about: dict[str, Any]) -> web.Response:
+    head = orjson.dumps({"view": projection.name, **about, "position": found.position})
+    if isinstance(projection, DocProjection):
+        shown = [b'{"key":%s,"value":%s}' % (orjson.dumps(row[0]), text) for row, text in found.rows]
+        body = b'"documents":[%s]' % b",".join(shown)
+    else:
+        body = b'"rows":[%s]' % b",".join([text for _, text in found.rows])
+    rest = b"" if found.next is None else b',"next":%s' % orjson.dumps(found.next)
+    return web.Response(body=b"%s,%s%s}" % (head[:-1], body, rest), content_type="application/json")
+
+
+def etag_of(value: bytes) -> str:
+    """What tells one value of a document from another."""
+    return hashlib.blake2b(value, digest_size=12).hexdigest()

@@ -1,0 +1,108 @@
+"""Pages of documents or rows: those that a principal may see, in an order, from a place on.
+
+What is hidden is passed over, and so a page may take several readings. It gives up on one that reads very much and
+finds nothing: such a search must be narrowed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ...domain.audience import Viewer
+from ...domain.envelope import timestamp
+from ...domain.errors import Invalid
+from ...domain.ids import Position
+from ...projections.document import DocProjection
+from ...projections.shape import Row, Shape
+from ...projections.store import Build
+from ..delivery.lens import matches
+from ..principal import Principal
+from . import cursor
+from .rendering import render_rows
+from .scope import SESSION, by_session
+from .shelf import AnyProjection, Shelf
+
+MAX_READ = 20_000
+_PAGE = 200
+
+
+class Wanted(NamedTuple):
+    """What is asked for: rows whose columns equal `where`, by `order`, after a place."""
+
+    where: Mapping[str, Any]
+    order: str
+    after: str | None
+    limit: int
+
+
+class Listed(NamedTuple):
+    """A page. Rows come with their stored form, of documents the first column is the key."""
+
+    rows: list[tuple[Row, bytes]]
+    next: str | None
+    position: Position
+
+
+async def listed(shelf: Shelf, projection: AnyProjection, principal: Principal, wanted: Wanted) -> Listed:
+    """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
+    await shelf.current(projection.name)
+    found: list[tuple[Row, bytes]] = []
+    after = None if wanted.after is None else cursor.read(wanted.after, wanted.order)
+    read, size = 0, max(_PAGE, wanted.limit)
+    while True:
+        page = await shelf.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
+        found += _visible(projection, page.build, page.rows, principal)
+        read += len(page.rows)
+        ended = len(page.rows) < size
+        if ended or len(found) > wanted.limit or read >= MAX_READ:
+            break
+        after = place_of(page.build.shape, page.rows[-1], wanted.order)
+    if not found and not ended:
+        raise Invalid("Almost nothing of this view may be shown to you; ask for one session of it.")
+    more = not ended or len(found) > wanted.limit
+    found = found[: wanted.limit]
+    last = cursor.written(wanted.order, place_of(page.build.shape, found[-1][0], wanted.order)) if more else None
+    return Listed(found, last, page.build.checkpoint.position)
+
+
+def place_of(shape: Shape, row: Row, order: str) -> list[Any]:
+    """Where a row stands in an order: the ordering column's value, and the key."""
+    fields = dict(zip([column.name for column in shape.columns], row, strict=True))
+    found = [fields[name] for name in ordering(shape, order)]
+    return [timestamp(each) if isinstance(each, datetime) else each for each in found]
+
+
+def ordering(shape: Shape, order: str) -> tuple[str, ...]:
+    """The columns by which rows are ordered."""
+    return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
+
+
+def natural(projection: AnyProjection) -> str:
+    """The order in which a session's rows are shown unless another is asked for: that of the first index which begins
+    with the session."""
+    if isinstance(projection, DocProjection):
+        return ""
+    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION and len(index) > 1), "")
+
+
+def _visible(
+    projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
+) -> list[tuple[Row, bytes]]:
+    viewers = [_viewer(projection, build.shape, row, principal) for row in rows]
+    rendered: dict[int, bytes] = {}
+    for viewer in dict.fromkeys(viewers):
+        if viewer is not None:
+            places = [number for number, each in enumerate(viewers) if each == viewer]
+            texts = render_rows(projection, build, [rows[number] for number in places], viewer)
+            rendered |= {number: text for number, text in zip(places, texts, strict=True) if text is not None}
+    return [(row, rendered[number]) for number, row in enumerate(rows) if number in rendered]
+
+
+def _viewer(projection: AnyProjection, shape: Shape, row: Row, principal: Principal) -> Viewer | None:
+    """Who looks at a row; None where the principal may not read its session."""
+    if not by_session(projection):
+        return principal.viewer(None)
+    name = "key" if isinstance(projection, DocProjection) else SESSION
+    place = next(number for number, column in enumerate(shape.columns) if column.name == name)
+    session = row[place]
+    return principal.viewer(session) if matches(session, principal.read) else None

@@ -1,0 +1,85 @@
+"""Views as they were, for a viewer: at a version or a time of a session, and what changed between two."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from ...domain.audience import Viewer
+from ...domain.errors import Invalid
+from ...domain.ids import SessionId
+from ...domain.json_diff import difference
+from ...domain.json_patch import Operation
+from ...projections.document import DocProjection
+from ...projections.moments import Moment
+from ...projections.shape import STORED, Row
+from . import cursor
+from .listing import Listed, Wanted, ordering, place_of
+from .rendering import render_values
+from .shelf import AnyProjection, Shelf
+
+AnyMoment = Moment[Any, Any]
+
+
+async def moment(shelf: Shelf, projection: AnyProjection, session: SessionId, at: int | datetime | None) -> AnyMoment:
+    """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
+    moments = shelf.moments(projection)
+    async with shelf.folding:
+        if isinstance(at, datetime):
+            return await moments.at(session, time=at)
+        return await moments.at(session, version=at)
+
+
+def document_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> bytes | None:
+    """The document at that moment, as the viewer gets it; None where there was none."""
+    return next(iter(render_values(projection, then.values, viewer).values()), None)
+
+
+def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: Wanted) -> Listed:
+    """A page of the rows at that moment. Raises Invalid and BadCursor."""
+    shape, order = projection.shape, wanted.order
+    by = ordering(shape, order)
+    _check(projection, [*wanted.where, *by])
+    folder = projection.folder()
+    folder.values = dict(then.values)
+    found = [(folder.row(place), text) for place, text in render_values(projection, then.values, viewer).items()]
+    places = [column.name for column in shape.columns]
+    for name, value in wanted.where.items():
+        column, number = shape.columns[places.index(name)], places.index(name)
+        stored = STORED[column.kind](value)
+        found = [each for each in found if each[0][number] == stored]
+    found = [each for each in found if each[0][places.index(by[0])] is not None]
+    found.sort(key=lambda each: place_of(shape, each[0], order), reverse=order.startswith("-"))
+    if wanted.after is not None:
+        found = _after(found, cursor.read(wanted.after, order), projection, order)
+    more = len(found) > wanted.limit
+    found = found[: wanted.limit]
+    last = cursor.written(order, place_of(shape, found[-1][0], order)) if more else None
+    return Listed(found, last, then.position)
+
+
+def changed(projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer) -> list[Operation]:
+    """What a viewer sees change in a document from one moment to another, as a JSON Patch (RFC 6902) of it."""
+    if not isinstance(projection, DocProjection):
+        raise Invalid(f"{projection.name} is kept as rows; ask for them at both moments.")
+    before, after = [document_of(projection, each, viewer) for each in moments]
+    return difference(orjson.loads(before or b"null"), orjson.loads(after or b"null"))
+
+
+def _after(found: list[tuple[Row, bytes]], place: list[Any], projection: AnyProjection, order: str) -> Any:
+    down = order.startswith("-")
+
+    def follows(row: Row) -> bool:
+        here = place_of(projection.shape, row, order)
+        return here < place if down else here > place
+
+    return [each for each in found if follows(each[0])]
+
+
+def _check(projection: AnyProjection, names: list[str]) -> None:
+    searchable = {*projection.shape.key, *[name for index in projection.shape.indexes for name in index]}
+    unknown = [name for name in names if name not in searchable]
+    if unknown:
+        raise Invalid(
+            f"{projection.name} cannot be searched by {unknown[0]!r}; it can by {', '.join(sorted(searchable))}."
+        )

@@ -1,0 +1,65 @@
+"""From what a view holds to what a viewer gets of it, as JSON.
+
+Rows are rendered by the columns of the build that they were read from, which may be of another version than the code.
+What is not for everyone only the code that filled the build can tell; while that is another, the view is not shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from ...domain.audience import Viewer
+from ...domain.envelope import timestamp
+from ...domain.errors import NotReady
+from ...projections.document import DocProjection
+from ...projections.shape import Column, Row, Shape
+from ...projections.store import Build
+from .shelf import AnyProjection
+
+_DATA = 2  # where a document's JSON stands in its row
+
+
+def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], viewer: Viewer) -> list[bytes | None]:
+    """What a viewer gets of each stored row; None for what is not shown to them. Raises NotReady."""
+    if build.shape.restricted:
+        if (build.shape, build.version) == (projection.shape, projection.version):
+            folder = projection.folder()
+            return [_render(projection, place, folder.values[place], viewer) for place in map(folder.take, rows)]
+        if not viewer.sees_all:
+            raise NotReady(f"The view {projection.name} is being built anew; try again in a moment.", retry_after=5.0)
+    if isinstance(projection, DocProjection):
+        return [bytes(row[_DATA]) for row in rows]
+    return [_by_columns(build.shape, row) for row in rows]
+
+
+def render_values(projection: AnyProjection, values: Mapping[Any, Any], viewer: Viewer) -> dict[Any, bytes]:
+    """What a viewer gets of values that were folded on demand, by place."""
+    rendered = {place: _render(projection, place, value, viewer) for place, value in values.items()}
+    return {place: each for place, each in rendered.items() if each is not None}
+
+
+def _render(projection: AnyProjection, place: Any, value: Any, viewer: Viewer) -> bytes | None:
+    seen = value if projection.seen is None else projection.seen(value, viewer)
+    if seen is None:
+        return None
+    if isinstance(projection, DocProjection):
+        return bytes(seen.__pydantic_serializer__.to_json(seen, by_alias=True))
+    folder = projection.folder()
+    folder.values[place] = seen
+    return _by_columns(projection.shape, folder.row(place))
+
+
+def _by_columns(shape: Shape, row: Row) -> bytes:
+    return orjson.dumps({column.name: _plain(column, value) for column, value in zip(shape.columns, row, strict=True)})
+
+
+def _plain(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    if column.kind == "boolean":
+        return bool(value)
+    if column.kind == "json":
+        return orjson.loads(value) if isinstance(value, str | bytes) else value
+    return timestamp(value) if isinstance(value, datetime) else value

@@ -1,0 +1,144 @@
+"""Finding sessions: by title, labels, who takes part, status and time, in pages.
+
+It reads two views. `facets` says which sessions have a label or a participant; if those are few, they are the ones that
+are looked at. Otherwise the sessions are gone through in the order that was asked for, as `sessions` has them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+
+from ...domain.envelope import timestamp
+from ...domain.errors import Invalid
+from ...domain.ids import Name
+from ...domain.moment import Time
+from ...domain.sessions import LabelName, LabelValue, Title
+from ...projections.shape import Row, Shape
+from ...projections.store import Build
+from ...projections.views import facets, sessions
+from ...projections.views.facets import of_label, of_participant
+from ..delivery.lens import matches
+from ..principal import Principal
+from ..query import MAX_PAGE, Query, members_of, validated
+from . import cursor
+from .cursor import Cursor
+from .listing import Listed, place_of
+from .shelf import Shelf
+
+LABEL = "label."
+FEW = 1_000
+"""So many sessions are few: they are looked at one by one."""
+MAX_READ = 20_000
+"""Sessions that one request goes through at most."""
+_PAGE = 500
+_BEYOND = "~"  # behind every id
+
+
+class SearchQuery(Query):
+    """What sessions are looked for. All that is said must hold."""
+
+    title: Title | None = None
+    labels: Annotated[dict[LabelName, LabelValue], Field(max_length=8)] = {}
+    with_: Annotated[Name | None, Field(alias="with")] = None
+    status: Literal["open", "closed"] | None = None
+    since: Time | None = None
+    until: Time | None = None
+    order: Literal["changed", "-changed", "opened", "-opened", "key", "-key"] = "-changed"
+    after: Cursor | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+
+    def fits(self, overview: Mapping[str, Any]) -> bool:
+        """Whether a session is one of those that are looked for."""
+        title, changed = overview["title"] or "", datetime.fromisoformat(overview["changed"])
+        return (
+            (self.title is None or self.title.casefold() in title.casefold())
+            and (self.status is None or overview["status"] == self.status)
+            and (self.with_ is None or self.with_ in overview["participants"])
+            and all(overview["labels"].get(name) == value for name, value in self.labels.items())
+            and (self.since is None or changed >= self.since)
+            and (self.until is None or changed <= self.until)
+        )
+
+
+def search_query(request: web.Request) -> SearchQuery:
+    """Read a search: `label.stage=planning` asks for sessions with that label."""
+    members = members_of(request)
+    labels = {name.removeprefix(LABEL): members.pop(name) for name in tuple(members) if name.startswith(LABEL)}
+    if "labels" in members:
+        raise Invalid("Say label.<name>=<value>, a parameter for each label.")
+    return validated(SearchQuery, {**members, "labels": labels})
+
+
+async def search(shelf: Shelf, principal: Principal, query: SearchQuery) -> Listed:
+    """A page of the sessions that are looked for, and that the principal may read. Raises NotReady, BadCursor, and
+    Invalid for a search that would have to go through too many."""
+    await shelf.current(facets.name)
+    await shelf.current(sessions.name)
+    place = None if query.after is None else cursor.read(query.after, query.order)
+    few = await _few(shelf, query)
+    if few is None:
+        return await _through(shelf, principal, query, place)
+    found = await shelf.store.get(sessions.name, [(session,) for session in few])
+    shape, down = found.build.shape, query.order.startswith("-")
+    places = [(place_of(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
+    places = [each for each in places if each[0][0] is not None]
+    if place is not None:
+        places = [each for each in places if (each[0] < place if down else each[0] > place)]
+    places.sort(key=lambda each: each[0], reverse=down)
+    rows = [row for _, row in places]
+    return _page(rows, found.build, query, more=len(rows) > query.limit)
+
+
+async def _few(shelf: Shelf, query: SearchQuery) -> list[str] | None:
+    """The sessions that have the labels and the participant, if they are few."""
+    wanted: list[dict[str, str]] = [{"facet": of_label(name), "value": value} for name, value in query.labels.items()]
+    if query.with_ is not None:
+        wanted.append({"facet": of_participant(query.with_)})
+    few: set[str] | None = None
+    for each in wanted:
+        found = await shelf.store.find(facets.name, each, limit=FEW)
+        if len(found.rows) < FEW:
+            having = {row[0] for row in found.rows}
+            few = having if few is None else few & having
+    return None if few is None else sorted(few)
+
+
+async def _through(shelf: Shelf, principal: Principal, query: SearchQuery, after: list[Any] | None) -> Listed:
+    """Go through all sessions in their order."""
+    found: list[Row] = []
+    read = 0
+    if after is None and query.until is not None and query.order == "-changed":
+        after = [timestamp(query.until), _BEYOND]
+    while True:
+        page = await shelf.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE)
+        found += [row for row in page.rows if _wanted(row, principal, query)]
+        read += len(page.rows)
+        ended = len(page.rows) < _PAGE or _is_past(page.build.shape, page.rows[-1], query)
+        if ended or len(found) > query.limit or read >= MAX_READ:
+            break
+        after = place_of(page.build.shape, page.rows[-1], query.order)
+    if not found and not ended:
+        raise Invalid(f"None of the first {read} sessions is one; narrow the search, or begin it elsewhere by `until`.")
+    return _page(found, page.build, query, more=not ended or len(found) > query.limit)
+
+
+def _page(rows: list[Row], build: Build, query: SearchQuery, more: bool) -> Listed:
+    rows = rows[: query.limit]
+    next = cursor.written(query.order, place_of(build.shape, rows[-1], query.order)) if more else None
+    return Listed([(row, bytes(row[2])) for row in rows], next, build.checkpoint.position)
+
+
+def _wanted(row: Row, principal: Principal, query: SearchQuery) -> bool:
+    return matches(row[0], principal.read) and query.fits(orjson.loads(row[2]))
+
+
+def _is_past(shape: Shape, row: Row, query: SearchQuery) -> bool:
+    """Whether nothing that comes after a row can have changed since."""
+    if query.since is None or query.order != "-changed":
+        return False
+    last = place_of(shape, row, query.order)[0]
+    return datetime.fromisoformat(last) < query.since

@@ -1,0 +1,74 @@
+"""A shelf: the views of one log. While it is open it keeps them current.
+
+The projections are the built-in ones, those that installed packages offer, and those that the settings name.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Self
+
+from ...domain.errors import NotFound, NotReady
+from ...log.log import Log
+from ...projections.moments import Moments
+from ...projections.projection import Projection
+from ...projections.runner import Runner
+from ...projections.store import Build, Found, ViewStore
+from .progress import Progress
+
+AnyProjection = Projection[Any, Any]
+MAX_FOLDS = 4
+"""Moments that are folded at the same time; further requests wait."""
+
+
+class Shelf:
+    """Views of a log in a store. Without projections there are none, and nothing runs."""
+
+    def __init__(
+        self, log: Log, store: ViewStore, projections: Sequence[AnyProjection], tasks: asyncio.TaskGroup
+    ) -> None:
+        """Raises ConfigurationError when two projections have the same name and version."""
+        self.log = log
+        self.store = store
+        self.progress = Progress(log, store, tasks)
+        self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
+        self.folding = asyncio.Semaphore(MAX_FOLDS)
+        self._runner = Runner(log, store, projections)
+        self._tasks = tasks
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if self.projections:
+            await self.store.__aenter__()
+            self._running = self._tasks.create_task(self._runner.run())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Finishes what is being written."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+            await self.store.__aexit__()
+
+    def named(self, name: str) -> AnyProjection:
+        """The projection of that name, in its newest version. Raises NotFound."""
+        projection = self.projections.get(name)
+        if projection is None:
+            known = ", ".join(self.projections) or "none: this gateway keeps no views"
+            raise NotFound(f"There is no view {name!r}; there are {known}.")
+        return projection
+
+    async def current(self, name: str) -> Build:
+        """The build that readers see. Raises NotReady while there is none."""
+        build = await self.store.current(name)
+        if build is None:
+            raise NotReady(f"The view {name} is being built; try again in a moment.", retry_after=1.0)
+        return build
+
+    async def get(self, projection: AnyProjection, key: str) -> Found:
+        """The document of a key. Raises NotReady."""
+        await self.current(projection.name)
+        return await self.store.get(projection.name, [(key,)])
+
+    def moments(self, projection: AnyProjection) -> Moments[Any, Any]:
+        """The moments of a view. Raises Invalid for one that has none."""
+        return Moments(self.log, self.store, projection)

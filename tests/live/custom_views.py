@@ -1,0 +1,48 @@
+"""Projections of an application, loaded by name in the tests of views."""
+
+from pydantic import BaseModel
+
+from hansard.domain.audience import Viewer, visible
+from hansard.domain.messages import MessagePosted
+from hansard.domain.parts import text_of
+from hansard.projections import DocProjection, Meta, Rows, TableProjection
+
+
+class Words(BaseModel):
+    """How many words somebody has said, in all sessions."""
+
+    words: int = 0
+
+
+class Mention(BaseModel):
+    """A word that begins with @, where it was said."""
+
+    session: str
+    name: str
+    times: int = 0
+    actor: str = ""
+    audience: tuple[str, ...] | None = None
+
+
+words = DocProjection("words", Words, key="actor", indexes=("words",))
+mentions = TableProjection("mentions", Mention, key_columns=("session", "name"), indexes=[("name",)])
+
+
+@words.on
+def _(doc: Words, event: MessagePosted) -> None:
+    doc.words += len(text_of(event.parts).split())
+
+
+@mentions.shown
+def _(row: Mention, viewer: Viewer) -> Mention | None:
+    return row if visible(row.audience, row.actor, viewer) else None
+
+
+@mentions.on
+def _(rows: Rows[Mention], event: MessagePosted, meta: Meta) -> None:
+    for word in text_of(event.parts).split():
+        if word.startswith("@"):
+            rows.upsert(Mention(session=meta.session, name=word[1:], times=1, actor=meta.actor, audience=meta.audience))
+
+
+all_of_them = [words, mentions]
