@@ -8,9 +8,11 @@ from typing import Any
 from ..projection import Projection
 from .activity import activity
 from .agents import agents
+from .attention import attention
 from .facets import facets
 from .sessions import sessions
 from .state import state
+from .tasks import tasks
 from .timeline import timeline
 from .transcript import transcript
 from .usage import usage
@@ -20,10 +22,24 @@ BUILT_IN: tuple[Projection[Any, Any], ...] = (
     facets,
     transcript,
     agents,
+    tasks,
+    attention,
     state,
     timeline,
     activity,
     usage,
 )
 
-__all__ = ["BUILT_IN", "activity", "agents", "facets", "sessions", "state", "timeline", "transcript", "usage"]
+__all__ = [
+    "BUILT_IN",
+    "activity",
+    "agents",
+    "attention",
+    "facets",
+    "sessions",
+    "state",
+    "tasks",
+    "timeline",
+    "transcript",
+    "usage",
+]

@@ -22,6 +22,7 @@ from ...domain.presence import (
     Status,
     evolve,
 )
+from ...domain.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from ..document import DocProjection
 from ..meta import Meta
 
@@ -61,6 +62,8 @@ class Agent(BaseModel):
     """What was said of it."""
     last: Evidence
     """The last thing that it did, streaming apart, that everyone may see."""
+    tasks: list[str] = []
+    """What it holds."""
 
 
 class Agents(BaseModel):
@@ -90,7 +93,21 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
     evidence = _evidence(meta)
     last = evidence if known is None or meta.actor == id else known.last
     reason = getattr(event, "reason", None)
-    doc.agents[id] = Agent(**_fields(now), evidence=evidence, reason=reason, last=last)
+    tasks = [] if known is None else known.tasks
+    doc.agents[id] = Agent(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
+
+
+@agents.on
+def _(doc: Agents, event: TaskClaimed, meta: Meta) -> None:
+    if meta.actor in doc.agents:
+        doc.agents[meta.actor].tasks.append(event.task)
+
+
+@agents.on
+def _(doc: Agents, event: TaskCompleted | TaskFailed | TaskReleased | TaskCancelled) -> None:
+    for agent in doc.agents.values():
+        if event.task in agent.tasks:
+            agent.tasks.remove(event.task)
 
 
 _ABOUT = "about"

@@ -10,16 +10,26 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from ...domain.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from ...domain.audience import Viewer, visible
 from ...domain.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
-from ...domain.presence import PresenceJoined, PresenceLeft, PresenceStatus
+from ...domain.presence import (
+    PresenceJoined,
+    PresenceLeft,
+    PresenceLost,
+    PresenceRecovered,
+    PresenceStalled,
+    PresenceStatus,
+)
+from ...domain.signals import SignalExpired, SignalHonoured, SignalRaised, SignalRefused
+from ...domain.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from ...domain.tools import ToolCalled, ToolReturned
 from ..meta import Meta
 from ..table import Rows, TableProjection
 from .text import storable
 
-Lane = Literal["presence", "message", "tool"]
-AWAY = frozenset({"left"})
+Lane = Literal["presence", "message", "tool", "task", "approval", "signal"]
+AWAY = frozenset({"left", "lost"})
 """Labels of presence that are no spans: they only end the one before."""
 
 
@@ -42,6 +52,7 @@ class Span(BaseModel):
     audience: tuple[str, ...] | None = None
 
 
+Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
 timeline = TableProjection("timeline", Span, key_columns=("session", "span"), indexes=[("session", "began")])
 
 
@@ -87,20 +98,20 @@ def _ended(meta: Meta, outcome: str) -> dict[str, Any]:
 
 
 @timeline.on
-def _(rows: Rows[Span], event: PresenceJoined | PresenceStatus | PresenceLeft, meta: Meta) -> None:
+def _(rows: Rows[Span], event: Transition, meta: Meta) -> None:
     label, detail = _said(event)
     span = _span(meta, f"presence:{meta.version}", "presence", label, detail=detail and storable(detail))
     rows.upsert(span.model_copy(update={"actor": event.participant}))
 
 
-def _said(event: PresenceJoined | PresenceStatus | PresenceLeft) -> tuple[str, str | None]:
+def _said(event: Transition) -> tuple[str, str | None]:
     match event:
         case PresenceJoined():
             return "idle", None
         case PresenceStatus():
             return event.status, event.activity
-        case PresenceLeft():
-            return "left", event.reason
+        case _:
+            return event.type.partition(".")[2], event.reason
 
 
 @timeline.on
@@ -124,3 +135,35 @@ def _(rows: Rows[Span], event: ToolCalled, meta: Meta) -> None:
 @timeline.on
 def _(rows: Rows[Span], event: ToolReturned, meta: Meta) -> None:
     rows.update(meta.session, event.subject(), **_ended(meta, "failed" if event.error else "returned"))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: TaskClaimed, meta: Meta) -> None:
+    rows.upsert(_span(meta, f"{event.subject()}:{event.attempt}", "task", event.task))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: TaskCompleted | TaskFailed | TaskReleased | TaskCancelled, meta: Meta) -> None:
+    if event.attempt is not None:
+        outcome = meta.type.partition(".")[2]
+        rows.update(meta.session, f"{event.subject()}:{event.attempt}", **_ended(meta, outcome))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: ApprovalRequested, meta: Meta) -> None:
+    rows.upsert(_span(meta, event.subject(), "approval", event.approval, detail=storable(event.question)))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: ApprovalAnswered | ApprovalExpired | ApprovalWithdrawn, meta: Meta) -> None:
+    rows.update(meta.session, event.subject(), **_ended(meta, meta.type.partition(".")[2]))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: SignalRaised, meta: Meta) -> None:
+    rows.upsert(_span(meta, event.subject(), "signal", event.kind, detail=event.target))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: SignalHonoured | SignalRefused | SignalExpired, meta: Meta) -> None:
+    rows.update(meta.session, event.subject(), **_ended(meta, meta.type.partition(".")[2]))

@@ -26,6 +26,7 @@ VIEWERS = [*(Viewer(*actor) for actor in ACTORS), Viewer("bob", "user"), Viewer(
 AUDITOR = Viewer("auditor", "service", sees_all=True)
 audiences = st.sampled_from([None, ["users"], ["agents"], ["ada"], ["hotels", "bob"], ["flights"]])
 numbers = st.integers(1, 3)
+targets = st.sampled_from(["session", "agent:hotels", "task:k1"])
 
 
 class Step(NamedTuple):
@@ -60,6 +61,21 @@ steps = st.one_of(
     step("presence.join", name="{word}", about={"model": "{word}"}),
     step("presence.status", status=st.sampled_from(["working", "waiting-for-tool"]), activity="{word}"),
     step("presence.leave", reason="{word}"),
+    step("task.create", task=named("k"), title="{word}", input={"{word}": 1}),
+    step("task.claim", task=named("k")),
+    step("task.progress", task=named("k"), attempt=numbers, note="{word}", share=0.5),
+    step("task.complete", task=named("k"), attempt=numbers, output="{word}"),
+    step("task.fail", task=named("k"), attempt=numbers, error="{word}", retryable=st.booleans()),
+    step("task.release", task=named("k"), attempt=numbers, reason="{word}"),
+    step("task.reroute", task=named("k"), to=st.sampled_from(["hotels", "flights"]), input="{word}"),
+    step("task.cancel", task=named("k"), reason="{word}"),
+    step("signal.raise", signal=named("s"), kind=st.sampled_from(["cancel", "steer"]), target=targets, body="{word}"),
+    step("signal.deliver", signal=named("s")),
+    step("signal.honour", signal=named("s"), reason="{word}"),
+    step("signal.refuse", signal=named("s"), reason="{word}"),
+    step("approval.request", approval=named("a"), question="{word}"),
+    step("approval.answer", approval=named("a"), option="yes", comment="{word}"),
+    step("approval.withdraw", approval=named("a"), reason="{word}"),
     step("session.describe", title="{word}"),
     step("session.label", set={"stage": "{word}"}),
     step("state.merge", patch={"note": "{word}"}),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hansard.domain.approvals import ApprovalAnswered, ApprovalRequested
 from hansard.domain.audience import Viewer
 from hansard.domain.document import StateIncremented, StateMerged
 from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
@@ -19,14 +20,30 @@ from hansard.domain.presence import (
     PresenceStatus,
 )
 from hansard.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
+from hansard.domain.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
+from hansard.domain.tasks import TaskClaimed, TaskCompleted, TaskCreated, TaskFenced, TaskProgressed, TaskReleased
 from hansard.domain.tools import ToolCalled, ToolReturned
 from hansard.projections import Projection, fold
-from hansard.projections.views import BUILT_IN, activity, agents, facets, sessions, state, timeline, transcript, usage
+from hansard.projections.views import (
+    BUILT_IN,
+    activity,
+    agents,
+    attention,
+    facets,
+    sessions,
+    state,
+    tasks,
+    timeline,
+    transcript,
+    usage,
+)
 from hansard.projections.views.activity import WIDTHS, Stretch
 from hansard.projections.views.agents import Agent, Evidence
+from hansard.projections.views.attention import Attention
 from hansard.projections.views.facets import Facet
 from hansard.projections.views.sessions import Member, Overview
 from hansard.projections.views.state import SharedState
+from hansard.projections.views.tasks import TaskRow
 from hansard.projections.views.timeline import closed
 from hansard.projections.views.transcript import Entry
 from hansard.projections.views.usage import Called, Spoken, Usage
@@ -279,3 +296,65 @@ def test_a_fork_is_folded_from_where_it_begins(view: Projection[Any, Any]) -> No
     fork.do("hotels", "presence.join")
     fork.do("hotels", "presence.leave")
     fold(view, fork.events[len(session.events) :])
+
+
+def test_a_task_on_the_board_and_off_it() -> None:
+    events = happened(
+        TaskCreated(task="k1", title="Find a room", input={"city": "Lisbon"}, needs=("k0",)),
+        TaskClaimed(task="k1", attempt=1),
+        TaskProgressed(task="k1", attempt=1, note="Asking", share=0.5),
+        TaskReleased(task="k1", attempt=1, why="lost", input={"city": "Porto"}, assignee="flights"),
+        TaskFenced(task="k1", attempt=1, do="task.complete"),
+        TaskClaimed(task="k1", attempt=2),
+        TaskCompleted(task="k1", attempt=2, output="Ritz"),
+    )
+    told = [next(iter(fold(tasks, events[:n]).values())) for n in range(1, 8)]
+    assert [each.status for each in told] == ["open", "claimed", "claimed", "open", "open", "claimed", "completed"]
+    assert [each.owner for each in told] == [None, "hotels", "hotels", None, None, "hotels", None]
+    assert (told[2].note, told[2].share, told[3].reason, told[3].assignee) == ("Asking", 0.5, "lost", "flights")
+    assert told[6] == TaskRow(
+        session="s-1",
+        task="k1",
+        title="Find a room",
+        status="completed",
+        worker="hotels",
+        attempt=2,
+        fenced=1,
+        assignee="flights",
+        creator="hotels",
+        needs=("k0",),
+        input={"city": "Porto"},
+        output="Ritz",
+        note="Asking",
+        since=1,
+        created=at(1),
+        changed=at(7),
+    )
+    spans = closed(fold(timeline, events).values())
+    assert [(each.label, each.since, each.until, each.outcome) for each in spans] == [
+        ("k1", 2, 4, "released"),
+        ("k1", 6, 7, "completed"),
+    ]
+
+
+def test_the_status_board_says_what_everyone_holds() -> None:
+    joined, claimed = PresenceJoined(participant="hotels", kind="agent"), TaskClaimed(task="k1", attempt=1)
+    working = PresenceStatus(participant="hotels", status="working")
+    given(agents, joined, claimed, working).then_at("s-1", fold(agents, happened(joined, claimed, working))["s-1"])
+    assert fold(agents, happened(joined, claimed, working))["s-1"].agents["hotels"].tasks == ["k1"]
+    done = TaskCompleted(task="k1", attempt=1)
+    assert fold(agents, happened(joined, claimed, done))["s-1"].agents["hotels"].tasks == []
+
+
+def test_what_waits_for_somebody() -> None:
+    raised = SignalRaised(signal="s1", kind="cancel", target="agent:hotels", addressees=("hotels", "flights"))
+    delivered, honoured = SignalDelivered(signal="s1"), SignalHonoured(signal="s1")
+    asked = ApprovalRequested(approval="a1", question="Book it?", options=("yes", "no"), of=("users",))
+    (doc,) = fold(attention, happened(raised, delivered, asked)).values()
+    assert doc.signals["s1"].waiting == {"hotels": True, "flights": False}
+    assert (doc.approvals["a1"].question, doc.approvals["a1"].since) == ("Book it?", 3)
+    by_flights = event(honoured, version=4, actor="flights")
+    assert fold(attention, [*happened(raised, delivered), by_flights])["s-1"].signals["s1"].waiting == {"hotels": True}
+    given(attention, raised, SignalExpired(signal="s1", waiting=("hotels",))).then(Attention(fenced={"hotels": "s1"}))
+    given(attention, raised, SignalExpired(signal="s1", waiting=("hotels",)), honoured).then(Attention())
+    given(attention, asked, ApprovalAnswered(approval="a1", option="yes")).then(Attention())

@@ -1,0 +1,103 @@
+"""The view `attention`: what waits for somebody. Signals that are not answered, approvals that are not given, and who
+is fenced."""
+
+from datetime import datetime
+
+from immutables import Map
+from pydantic import BaseModel, JsonValue
+
+from ...domain import approvals, signals
+from ...domain.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from ...domain.signals import (
+    Signal,
+    SignalAddressed,
+    SignalDelivered,
+    SignalExpired,
+    SignalHonoured,
+    SignalKind,
+    SignalRaised,
+    SignalRefused,
+    Signals,
+)
+from ..document import DocProjection
+from ..meta import Meta
+
+
+class OpenSignal(BaseModel):
+    """A signal that somebody has yet to answer; `waiting` says who, and whether they have got it."""
+
+    id: str
+    kind: SignalKind
+    target: str
+    raiser: str
+    body: JsonValue
+    to: str | None
+    due: datetime | None
+    addressees: tuple[str, ...]
+    waiting: dict[str, bool]
+    since: int
+
+
+class OpenApproval(BaseModel):
+    """A question that nobody has answered."""
+
+    id: str
+    requester: str
+    task: str | None
+    question: str
+    options: tuple[str, ...]
+    of: tuple[str, ...] | None
+    default: str | None
+    due: datetime | None
+    since: int
+
+
+class Attention(BaseModel):
+    """What waits, by id."""
+
+    signals: dict[str, OpenSignal] = {}
+    approvals: dict[str, OpenApproval] = {}
+    fenced: dict[str, str] = {}
+    """Agents that can do nothing more before they have honoured a signal, and which."""
+
+
+attention = DocProjection("attention", Attention)
+
+
+@attention.on
+def _(
+    doc: Attention,
+    event: SignalRaised | SignalDelivered | SignalAddressed | SignalHonoured | SignalRefused | SignalExpired,
+    meta: Meta,
+) -> None:
+    id, known = event.signal, doc.signals.pop(event.signal, None)
+    if known is None and not isinstance(event, SignalRaised):
+        _answered_late(doc, event.signal, meta)
+        return
+    before = Signals() if known is None else Signals(Map({id: _signal(known)}))
+    after = signals.evolve(before, meta.event(event))
+    doc.fenced |= dict(after.fenced)
+    now = after.known[id]
+    if now.status == "open":
+        doc.signals[id] = OpenSignal.model_validate({**now._asdict(), "waiting": dict(now.waiting)})
+
+
+@attention.on
+def _(
+    doc: Attention, event: ApprovalRequested | ApprovalAnswered | ApprovalExpired | ApprovalWithdrawn, meta: Meta
+) -> None:
+    doc.approvals.pop(event.approval, None)
+    if isinstance(event, ApprovalRequested):
+        (asked,) = approvals.evolve(approvals.EMPTY, meta.event(event)).known.values()
+        doc.approvals[asked.id] = OpenApproval.model_validate(asked._asdict())
+
+
+def _answered_late(doc: Attention, signal: str, meta: Meta) -> None:
+    """Whoever honours a signal after its grace is fenced no more."""
+    if meta.type != SignalExpired.type and doc.fenced.get(meta.actor) == signal:
+        del doc.fenced[meta.actor]
+
+
+def _signal(known: OpenSignal) -> Signal:
+    members = {name: getattr(known, name) for name in OpenSignal.model_fields}
+    return Signal(**{**members, "waiting": Map(known.waiting)})

@@ -1,0 +1,123 @@
+"""The view `tasks`: the board of a session, a row for each task."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, JsonValue
+
+from ...domain.tasks import (
+    TaskCancelled,
+    TaskClaimed,
+    TaskCompleted,
+    TaskCreated,
+    TaskFailed,
+    TaskFenced,
+    TaskProgressed,
+    TaskReleased,
+)
+from ..meta import Meta
+from ..table import Rows, TableProjection
+from .text import storable
+
+
+class TaskRow(BaseModel):
+    """A task as it stands. `owner` holds it now, `worker` was the last to."""
+
+    session: str
+    task: str
+    title: str
+    status: Literal["open", "claimed", "completed", "failed", "cancelled"] = "open"
+    owner: str | None = None
+    worker: str | None = None
+    attempt: int = 0
+    """How often it was claimed."""
+    fenced: int = 0
+    """The last claim whose holder went on after it was over, and was refused."""
+    assignee: str | None = None
+    """Who alone may claim it."""
+    creator: str
+    parent: str | None = None
+    needs: tuple[str, ...] = ()
+    input: JsonValue = None
+    output: JsonValue = None
+    note: str | None = None
+    """What its holder said of it last."""
+    share: float | None = None
+    """How much of it is done, from 0 to 1."""
+    reason: str | None = None
+    """Why it failed, was released or was cancelled."""
+    since: int
+    """The version that created it."""
+    created: datetime
+    changed: datetime
+
+
+tasks = TableProjection(
+    "tasks", TaskRow, key_columns=("session", "task"), indexes=[("session", "since"), ("session", "status"), ("owner",)]
+)
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskCreated, meta: Meta) -> None:
+    rows.upsert(
+        TaskRow(
+            session=meta.session,
+            task=event.task,
+            title=storable(event.title),
+            assignee=event.assignee,
+            creator=meta.actor,
+            parent=event.parent,
+            needs=event.needs,
+            input=event.input,
+            since=meta.version,
+            created=meta.time,
+            changed=meta.time,
+        )
+    )
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskClaimed, meta: Meta) -> None:
+    held = {"owner": meta.actor, "worker": meta.actor, "attempt": event.attempt, "share": None, "reason": None}
+    rows.update(meta.session, event.task, status="claimed", changed=meta.time, **held)
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskProgressed, meta: Meta) -> None:
+    told: dict[str, Any] = {} if event.share is None else {"share": event.share}
+    if event.note is not None:
+        told["note"] = storable(event.note)
+    rows.update(meta.session, event.task, changed=meta.time, **told)
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskCompleted, meta: Meta) -> None:
+    rows.update(meta.session, event.task, output=event.output, **_let_go(meta, "completed"))
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskFailed, meta: Meta) -> None:
+    status = "open" if event.retryable else "failed"
+    rows.update(meta.session, event.task, reason=storable(event.error), **_let_go(meta, status))
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskReleased, meta: Meta) -> None:
+    given = {} if event.input is None else {"input": event.input}
+    why = storable(event.reason or event.why)
+    rows.update(meta.session, event.task, assignee=event.assignee, reason=why, **given, **_let_go(meta, "open"))
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskCancelled, meta: Meta) -> None:
+    why = None if event.reason is None else storable(event.reason)
+    rows.update(meta.session, event.task, reason=why, **_let_go(meta, "cancelled"))
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskFenced, meta: Meta) -> None:
+    rows.update(meta.session, event.task, fenced=event.attempt)
+
+
+def _let_go(meta: Meta, status: str) -> dict[str, Any]:
+    return {"status": status, "owner": None, "changed": meta.time}
