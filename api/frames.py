@@ -12,6 +12,7 @@ from ..domain.errors import BadCursor, Invalid, TooLarge
 from ..domain.ids import NAME_PATTERN, Name, ParticipantId, SessionId, TaskId, Version
 from ..domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, Count
 from ..log.records import Producer
+from ..projections.projection import MAX_KEY
 from .delivery.lens import Reading
 from .json_input import read_json
 
@@ -25,6 +26,7 @@ After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_len
 Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
 MAX_NAME = 128
+MAX_WATCHED = 16
 SESSION_PLACE = r"^(end|[0-9]{1,18})$"
 LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
 
@@ -49,29 +51,40 @@ class Hello(_Frame):
     kind: str | None = None
 
 
+class Watched(BaseModel):
+    """A document to follow; `known` is the etag of the one that the client has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: Annotated[str, Field(min_length=1, max_length=64)]
+    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY, pattern=r"^[^\x00]*$")]
+    known: Annotated[str, Field(max_length=64)] = ""
+
+
 class Subscribe(_Frame):
-    """Asks for events from a place on, then live."""
+    """Asks for events from a place on, then live; or for documents of views, then how they change."""
 
     frame: Literal["subscribe"]
     sub: Sub | None = None
     session: SessionId | None = None
     sessions: Annotated[dict[SessionId, After], Field(min_length=1, max_length=MAX_SESSIONS)] | None = None
     all: Literal[True] | None = None
+    views: Annotated[tuple[Watched, ...], Field(min_length=1, max_length=MAX_WATCHED)] | None = None
     after: After = 0
     types: Types = ()
     reading: Reading = "raw"
     epoch: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> "Subscribe":
-        if sum(each is not None for each in (self.session, self.sessions, self.all)) != 1:
-            raise ValueError("exactly one of session, sessions and all is needed")
+    def _one_of_four(self) -> "Subscribe":
+        if sum(each is not None for each in (self.session, self.sessions, self.all, self.views)) != 1:
+            raise ValueError("exactly one of session, sessions, all and views is needed")
         return self
 
     @property
     def name(self) -> str:
         """The subscription's name."""
-        return self.sub or self.session or "*"
+        return self.sub or self.session or ("views" if self.views else "*")
 
     def places(self, epoch: str) -> dict[SessionId | None, int | str]:
         """Where to begin in each session (None: in the whole log) of a log of this epoch. Raises BadCursor."""

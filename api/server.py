@@ -48,7 +48,7 @@ class Gateway:
         self._pages = EventPages(houses, auth)
         self._http = Http(settings, houses, auth)
         self._counts = Metrics(houses, self.sockets, self.streams)
-        self._views = ViewRoutes(houses, auth)
+        self._views = ViewRoutes(houses, auth, self.streams)
         self._draining = False
 
     def app(self) -> web.Application:

@@ -2,24 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..domain.ids import SessionId
 from .delivery.cursor import Cursor
-from .delivery.feed import Feed
 from .flow import Flow
 from .gate import Gate
+from .house import House
+from .views.watcher import Watcher
 
 
 class Subscription:
-    """One subscription: a cursor for each session it follows (None: the whole log)."""
+    """One subscription: a cursor for each session it follows (None: the whole log), or watchers of documents."""
 
-    def __init__(self, cursors: dict[SessionId | None, Cursor]) -> None:
+    def __init__(self, cursors: dict[SessionId | None, Cursor], watchers: Sequence[Watcher] = ()) -> None:
         self.cursors = cursors
+        self.watchers = watchers
 
     def place(self) -> Any:
-        """Where to resume: a version, a log cursor, or a version for each of several sessions."""
+        """Where to resume: a version, a log cursor, a version for each of several sessions, or the documents known."""
+        if self.watchers:
+            return [watcher.place() for watcher in self.watchers]
         if len(self.cursors) == 1:
             ((session, cursor),) = self.cursors.items()
             place = cursor.topic.cursor(cursor.place)
@@ -38,8 +42,9 @@ class TransportSink:
     when the sink is closed: the cursors are left behind until it is true again.
     """
 
-    def __init__(self, transport: asyncio.Transport, feed: Feed) -> None:
-        self.feed = feed
+    def __init__(self, transport: asyncio.Transport, house: House) -> None:
+        self.feed = house.feed
+        self.watching = house.shelf.watching
         self.open = True
         self.closed = False
         self.write: Callable[[bytes], None] = transport.write
@@ -66,19 +71,25 @@ class TransportSink:
         """Where each subscription stands."""
         return {sub: each.place() for sub, each in self.subscriptions.items()}
 
-    def begin(self, sub: str, cursors: dict[SessionId | None, Cursor]) -> None:
-        """Deliver to these cursors, under this name; what was followed under it before is ended."""
+    def begin(self, sub: str, subscription: Subscription) -> None:
+        """Deliver to a subscription, under this name; what was followed under it before is ended."""
         self.end(sub)
-        self.subscriptions[sub] = Subscription(cursors)
-        for cursor in cursors.values():
+        self.subscriptions[sub] = subscription
+        for cursor in subscription.cursors.values():
             self.feed.resume(cursor)
+        for watcher in subscription.watchers:
+            self.watching.begin(watcher)
 
     def end(self, sub: str) -> bool:
         """End a subscription; False if there is none of that name."""
         subscription = self.subscriptions.pop(sub, None)
-        for cursor in subscription.cursors.values() if subscription else ():
+        if subscription is None:
+            return False
+        for cursor in subscription.cursors.values():
             self.feed.end(cursor)
-        return subscription is not None
+        for watcher in subscription.watchers:
+            self.watching.end(watcher)
+        return True
 
     def end_all(self) -> None:
         """End every subscription and write nothing more."""
@@ -107,6 +118,8 @@ class TransportSink:
             for subscription in self.subscriptions.values():
                 for cursor in subscription.cursors.values():
                     self.feed.resume(cursor)
+                for watcher in subscription.watchers:
+                    self.watching.resume(watcher)
 
     def lost(self) -> None:
         """The connection is gone."""

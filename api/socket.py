@@ -22,13 +22,15 @@ from .closing import SERVER_ERROR, SLOW_CONSUMER, Closing, closing_for
 from .delivery.cursor import Cursor, GroupKey
 from .delivery.encoding import SOCKET, text_frame
 from .delivery.lens import EVERY, Lens
-from .frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
+from .frames import Heartbeat, Subscribe, Unsubscribe, Watched, parse_command_frame, parse_control, read_frames
 from .gate import Gate
 from .house import House
 from .inbox import InboxResponse, Message
 from .principal import Principal
 from .settings import Settings
-from .sink import TransportSink
+from .sink import Subscription, TransportSink
+from .views.scope import viewer_of
+from .views.watcher import Watcher
 
 MAX_UNREADABLE = 100
 MAX_PENDING = 4_096
@@ -63,7 +65,7 @@ class Socket(TransportSink):
     def __init__(
         self, ws: Duplex, transport: asyncio.Transport, house: House, principal: Principal, settings: Settings
     ) -> None:
-        super().__init__(transport, house.feed)
+        super().__init__(transport, house)
         self.principal = principal
         self._ws = ws
         self._house = house
@@ -294,7 +296,13 @@ class Socket(TransportSink):
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:
             raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
-        self.begin(frame.name, await self._follow(frame))
+        watchers = [self._watcher(frame.name, each) for each in frame.views or ()]
+        self.begin(frame.name, Subscription({} if watchers else await self._follow(frame), watchers))
+
+    def _watcher(self, sub: str, wanted: Watched) -> Watcher:
+        projection = self._house.shelf.document(wanted.view)
+        viewer = viewer_of(self.principal, projection, wanted.key)
+        return Watcher(projection, wanted.key, viewer, self, sub, SOCKET, wanted.known)
 
     async def _follow(self, frame: Subscribe) -> dict[SessionId | None, Cursor]:
         principal, places = self.principal, frame.places(self._house.log.epoch)

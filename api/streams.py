@@ -12,37 +12,46 @@ from aiohttp import HttpVersion11, web
 
 from ..domain.errors import HansardError, Invalid, LogFailed
 from ..domain.ids import SessionId
+from ..projections.projection import AnyProjection
 from .auth import Authenticator
 from .closing import SERVER_ERROR, SHUTDOWN, SLOW_CONSUMER, TOKEN_EXPIRED, Closing
 from .delivery.cursor import GroupKey
 from .delivery.encoding import STREAM, http_chunk
-from .delivery.feed import Feed
 from .delivery.lens import EVERY
 from .frames import log_place, session_place
-from .house import Houses
+from .house import House, Houses
+from .principal import Principal
 from .query import events_query
 from .settings import Settings
-from .sink import TransportSink
+from .sink import Subscription, TransportSink
 from .socket import LINGER
+from .views.scope import viewer_of
+from .views.watcher import Watcher
 
 SSE = "text/event-stream"
 HEARTBEAT = http_chunk(b": heartbeat\n\n")
 NAME = "events"
+MAX_KNOWN = 64
 
 
 class Stream(TransportSink):
-    """One response that follows one topic."""
+    """One response that follows one topic, or one document."""
 
-    def __init__(self, transport: asyncio.Transport, feed: Feed) -> None:
-        super().__init__(transport, feed)
+    def __init__(self, transport: asyncio.Transport, house: House) -> None:
+        super().__init__(transport, house)
         self.gone = asyncio.Event()
 
     def bye(self, closing: Closing, reason: str, retry_after: float) -> None:
         """Say why the stream ends; then write nothing more. The block's id is where to resume."""
         frame = {"frame": "bye", "code": closing.name, "reason": reason, "retry_after": retry_after}
-        place = str(self.subscriptions[NAME].place()) if NAME in self.subscriptions else "0"
-        self.write(STREAM.notice(frame, place.encode()))
+        self.write(STREAM.notice(frame, self._place().encode()))
         self.end_all()
+
+    def _place(self) -> str:
+        subscription = self.subscriptions.get(NAME)
+        if subscription is None:
+            return "0"
+        return subscription.watchers[0].known if subscription.watchers else str(subscription.place())
 
     def fail(self, error: BaseException) -> None:
         """A page cannot be read: end the stream; the client resumes."""
@@ -78,22 +87,36 @@ class Streams:
         query = events_query(request)
         house = await self._houses.of(principal.tenant)
         after = log_place(query.after, house.log.epoch) if session is None else session_place(query.after)
-        transport = request.transport
-        if transport is None or request.version < HttpVersion11:
-            raise Invalid("Event streams need HTTP/1.1.")
-        stream = Stream(transport, house.feed)
+        stream = _stream(request, house)
         key = GroupKey(NAME, STREAM, query.lens(EVERY if session is not None else principal.read))
         cursor = await house.feed.follow(session, after, key, principal.viewer(session), stream)
+        try:
+            return await self._keep(request, stream, principal, Subscription({session: cursor}))
+        finally:
+            house.feed.end(cursor)
+
+    async def watch_document(
+        self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
+    ) -> web.StreamResponse:
+        """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
+        viewer = viewer_of(principal, projection, key)
+        stream = _stream(request, await self._houses.of(principal.tenant))
+        known = request.headers.get("Last-Event-ID", "")[:MAX_KNOWN]
+        watcher = Watcher(projection, key, viewer, stream, NAME, STREAM, known)
+        return await self._keep(request, stream, principal, Subscription({}, [watcher]))
+
+    async def _keep(
+        self, request: web.Request, stream: Stream, principal: Principal, subscription: Subscription
+    ) -> web.StreamResponse:
         try:
             response = await self._prepare(request)
             self._streams[stream] = principal.expires or float("inf")
             stream.attach()
-            stream.begin(NAME, {session: cursor})
+            stream.begin(NAME, subscription)
             await stream.gone.wait()
         finally:
             self._streams.pop(stream, None)
             stream.end_all()
-            house.feed.end(cursor)
         return response
 
     async def _prepare(self, request: web.Request) -> web.StreamResponse:
@@ -134,3 +157,9 @@ class Streams:
         stream.bye(closing, reason, 0.0)
         asyncio.get_running_loop().call_later(LINGER, stream.abort)
         self._parting.add(stream)
+
+
+def _stream(request: web.Request, house: House) -> Stream:
+    if request.transport is None or request.version < HttpVersion11:
+        raise Invalid("Event streams need HTTP/1.1.")
+    return Stream(request.transport, house)

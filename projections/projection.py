@@ -137,3 +137,7 @@ class Projection(Generic[K, T]):
             if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or "\0" in key:
                 raise ValueError(f"{key!r} is no key: a text of 1 to {MAX_KEY} characters, without NUL.")
         return keys
+
+
+AnyProjection = Projection[Any, Any]
+"""For those who do not care what a projection keeps."""

@@ -1,6 +1,5 @@
 """The HTTP routes for views."""
 
-import hashlib
 from typing import Any
 
 import orjson
@@ -8,27 +7,30 @@ from aiohttp import web
 
 from ...domain.errors import BadCursor, Invalid, NotFound
 from ...projections.document import DocProjection
+from ...projections.projection import AnyProjection
 from ...projections.views import sessions
 from ..auth import Authenticator
 from ..house import Houses
 from ..principal import Principal
 from ..query import no_query
 from ..respond import json_response
+from ..streams import SSE, Streams
 from .listing import Listed, Wanted, listed, natural
 from .past import changed, document_of, moment, rows_of
 from .queries import RowsQuery, ViewQuery, difference_query, key_of, rows_query, typed, view_query
-from .rendering import render_rows
+from .rendering import etag_of, render_rows
 from .scope import SESSION, by_session, viewer_of, viewer_of_all
 from .search import search, search_query
-from .shelf import AnyProjection, Shelf
+from .shelf import Shelf
 
 
 class ViewRoutes:
     """Handlers of the routes for views."""
 
-    def __init__(self, houses: Houses, auth: Authenticator) -> None:
+    def __init__(self, houses: Houses, auth: Authenticator, streams: Streams) -> None:
         self._houses = houses
         self._auth = auth
+        self._streams = streams
 
     async def views(self, request: web.Request) -> web.Response:
         """`GET /v1/views`: which views there are, and how far each is."""
@@ -61,12 +63,16 @@ class ViewRoutes:
         found = await listed(shelf, projection, principal, _wanted(projection, query, {}))
         return _page(projection, found, {})
 
-    async def one(self, request: web.Request) -> web.Response:
-        """`GET /v1/views/{view}/{key}`: a document, or a page of a session's rows; now or at a moment."""
+    async def one(self, request: web.Request) -> web.StreamResponse:
+        """`GET /v1/views/{view}/{key}`: a document, or a page of a session's rows; now or at a moment; or a stream of
+        a document's changes."""
         principal, shelf = await self._enter(request)
         projection = shelf.named(request.match_info["view"])
         key = key_of(request, projection)
         viewer = viewer_of(principal, projection, key)
+        if SSE in request.headers.get("Accept", ""):
+            no_query(request)
+            return await self._streams.watch_document(request, principal, shelf.document(projection.name), key)
         if not isinstance(projection, DocProjection):
             return await self._rows(request, shelf, projection, principal, key)
         query = view_query(request)
@@ -154,8 +160,3 @@ def _page(projection: AnyProjection, found: Listed, about: dict[str, Any]) -> we
         body = b'"rows":[%s]' % b",".join([text for _, text in found.rows])
     rest = b"" if found.next is None else b',"next":%s' % orjson.dumps(found.next)
     return web.Response(body=b"%s,%s%s}" % (head[:-1], body, rest), content_type="application/json")
-
-
-def etag_of(value: bytes) -> str:
-    """What tells one value of a document from another."""
-    return hashlib.blake2b(value, digest_size=12).hexdigest()

@@ -7,9 +7,9 @@ from pathlib import Path
 from ...domain.errors import ConfigurationError
 from ...log.storage import MEMORY, SQLITE, Storage
 from ...projections.loading import load, offered
+from ...projections.projection import AnyProjection
 from ...projections.store import ViewStore, memory_views, sqlite_views
 from ...projections.views import BUILT_IN
-from .shelf import AnyProjection
 
 NONE = "none"
 

@@ -13,6 +13,7 @@ from ...domain.envelope import timestamp
 from ...domain.errors import Invalid
 from ...domain.ids import Position
 from ...projections.document import DocProjection
+from ...projections.projection import AnyProjection
 from ...projections.shape import Row, Shape
 from ...projections.store import Build
 from ..delivery.lens import matches
@@ -20,7 +21,7 @@ from ..principal import Principal
 from . import cursor
 from .rendering import render_rows
 from .scope import SESSION, by_session
-from .shelf import AnyProjection, Shelf
+from .shelf import Shelf
 
 MAX_READ = 20_000
 _PAGE = 200

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ...projections.document import DocProjection
-from ...projections.projection import MAX_KEY
+from ...projections.projection import MAX_KEY, AnyProjection
 from ...projections.shape import Column
 from ..operations import operation, parameter
 from ..query import MAX_PAGE, MAX_WAIT
@@ -13,7 +13,6 @@ from .cursor import CURSOR_PATTERN, MAX_CURSOR
 from .queries import WHERE
 from .scope import by_session
 from .search import LABEL
-from .shelf import AnyProjection
 
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY}

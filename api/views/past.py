@@ -12,11 +12,12 @@ from ...domain.json_diff import difference
 from ...domain.json_patch import Operation
 from ...projections.document import DocProjection
 from ...projections.moments import Moment
+from ...projections.projection import AnyProjection
 from ...projections.shape import STORED, Row
 from . import cursor
 from .listing import Listed, Wanted, ordering, place_of
 from .rendering import render_values
-from .shelf import AnyProjection, Shelf
+from .shelf import Shelf
 
 AnyMoment = Moment[Any, Any]
 

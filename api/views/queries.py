@@ -9,12 +9,11 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from ...domain.errors import Invalid
 from ...domain.moment import Time
-from ...projections.projection import MAX_KEY
+from ...projections.projection import MAX_KEY, AnyProjection
 from ...projections.shape import Kind, Shape
 from ..query import MAX_PAGE, MAX_WAIT, Query, members_of, session_named, validated
 from .cursor import Cursor
 from .scope import by_session
-from .shelf import AnyProjection
 
 WHERE = "where."
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)

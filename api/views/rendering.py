@@ -4,6 +4,7 @@ Rows are rendered by the columns of the build that they were read from, which ma
 What is not for everyone only the code that filled the build can tell; while that is another, the view is not shown.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,9 +15,9 @@ from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
 from ...domain.errors import NotReady
 from ...projections.document import DocProjection
+from ...projections.projection import AnyProjection
 from ...projections.shape import Column, Row, Shape
 from ...projections.store import Build
-from .shelf import AnyProjection
 
 _DATA = 2  # where a document's JSON stands in its row
 
@@ -32,6 +33,11 @@ def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], vi
     if isinstance(projection, DocProjection):
         return [bytes(row[_DATA]) for row in rows]
     return [_by_columns(build.shape, row) for row in rows]
+
+
+def etag_of(value: bytes | None) -> str:
+    """What tells one value of a document from another, for everyone alike; empty where there is none."""
+    return "" if value is None else hashlib.blake2b(value, digest_size=12).hexdigest()
 
 
 def render_values(projection: AnyProjection, values: Mapping[Any, Any], viewer: Viewer) -> dict[Any, bytes]:

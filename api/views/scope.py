@@ -7,8 +7,8 @@ What in it is not for everyone its projection shows to whom it may concern (`Pro
 from ...domain.audience import Viewer
 from ...domain.errors import Forbidden
 from ...projections.document import DocProjection
+from ...projections.projection import AnyProjection
 from ..principal import EVERYTHING, Principal
-from .shelf import AnyProjection
 
 SESSION = "session"
 

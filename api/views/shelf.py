@@ -7,15 +7,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ...domain.errors import NotFound, NotReady
+from ...domain.errors import Invalid, NotFound, NotReady
 from ...log.log import Log
+from ...projections.document import DocProjection
 from ...projections.moments import Moments
-from ...projections.projection import Projection
+from ...projections.projection import AnyProjection
 from ...projections.runner import Runner
 from ...projections.store import Build, Found, ViewStore
 from .progress import Progress
+from .watching import Watching
 
-AnyProjection = Projection[Any, Any]
 MAX_FOLDS = 4
 """Moments that are folded at the same time; further requests wait."""
 
@@ -30,6 +31,7 @@ class Shelf:
         self.log = log
         self.store = store
         self.progress = Progress(log, store, tasks)
+        self.watching = Watching(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
         self.folding = asyncio.Semaphore(MAX_FOLDS)
         self._runner = Runner(log, store, projections)
@@ -55,6 +57,13 @@ class Shelf:
         if projection is None:
             known = ", ".join(self.projections) or "none: this gateway keeps no views"
             raise NotFound(f"There is no view {name!r}; there are {known}.")
+        return projection
+
+    def document(self, name: str) -> AnyProjection:
+        """The same, of documents. Raises NotFound, and Invalid for one of rows."""
+        projection = self.named(name)
+        if not isinstance(projection, DocProjection):
+            raise Invalid(f"{name} is kept as rows; follow the events that change them.")
         return projection
 
     async def current(self, name: str) -> Build:

@@ -138,7 +138,7 @@ async def test_a_page_has_the_documented_members(http: aiohttp.ClientSession, ga
 
 
 def test_every_example_is_looked_at() -> None:
-    known = {*CLIENT, "welcome", "events", "caught_up", "gap", "ack", "refused", "bye", None}
+    known = {*CLIENT, "welcome", "events", "caught_up", "view", "gap", "ack", "refused", "bye", None}
     assert {each.get("frame") for each in FRAMES} == known
 
 
@@ -172,6 +172,7 @@ def test_every_limit_is_as_documented() -> None:
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
         "sessions of a subscription": frames.MAX_SESSIONS,
+        "documents of a subscription": frames.MAX_WATCHED,
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
