@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("HANSARD_TEST_EXAMPLES", "10")
 
 
-OTHERS = "/v1/views/(facets|agents|tasks|attention|state|timeline|activity|usage|mentions)"
-"""Views that are described like those which are tried: documents, rows, and an application's own over all sessions."""
+OTHERS = "/v1/views/(?!sessions/|transcript/)"
+"""Views whose routes are described by the same code as those that are tried: a document's, and those of rows."""
 
 
 @pytest.mark.timeout(180)  # it works through every command
@@ -41,7 +41,7 @@ async def test_schemathesis_finds_nothing(
     )
     said, _ = await program.communicate()
     assert program.returncode == 0, said.decode()
-    assert "Selected: 16/38" in said.decode()
+    assert "Selected: 12/38" in said.decode()
     assert await gateway.terminate() == 0
     assert "Traceback" not in gateway.stderr
 
