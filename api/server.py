@@ -116,7 +116,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         projections = make_projections(settings.views, settings.projections)
 
         def shelf(log: Log, tenant: str) -> Shelf:
-            return Shelf(log, make_views(settings.views, storage, tenant), projections, tasks)
+            return Shelf(log, make_views(settings.views, settings.log, tenant), projections, tasks)
 
         houses = Houses(lambda tenant: Log(storage.engine(tenant)), shelf, tasks)
         await stack.enter_async_context(houses)

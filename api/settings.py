@@ -20,7 +20,8 @@ class Settings(BaseSettings):
         Field(description="Where the log is: a path or sqlite:/// URL, a postgresql:// URL, memory: for one in memory"),
     ] = "hansard.db"
     views: Annotated[
-        str, Field(description="Where views are kept: a path; absent: beside the log; none: there are none")
+        str,
+        Field(description="Where views are kept, as the log may be; absent: beside the log; none: there are no views"),
     ] = ""
     projections: Annotated[
         tuple[str, ...], Field(description="Projections of your own, as module:attribute (JSON list)")

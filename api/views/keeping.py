@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...domain.errors import ConfigurationError
-from ...log.storage import MEMORY, SQLITE, Storage
+from ...log.postgres.address import SCHEMES
+from ...log.storage import MEMORY, SQLITE
 from ...projections.loading import load, offered
 from ...projections.projection import AnyProjection
-from ...projections.store import ViewStore, memory_views, sqlite_views
+from ...projections.store import ViewStore, memory_views, postgres_views, sqlite_views
 from ...projections.views import BUILT_IN
 
 NONE = "none"
@@ -26,13 +27,20 @@ def make_projections(views: str, names: Sequence[str]) -> list[AnyProjection]:
     return projections
 
 
-def make_views(views: str, log: Storage, tenant: str) -> ViewStore:
-    """The store for a tenant's views, not opened yet: where `views` says, or else beside the log; beside a log that is
-    no file, in memory."""
-    if views in ("", NONE):
-        file = None if log.file is None else log.file.with_name(f"{log.file.stem}.views{log.file.suffix}")
-    else:
-        file = None if views == MEMORY else Path(views.removeprefix(SQLITE))
-    if file is None:
+def make_views(views: str, log: str, tenant: str) -> ViewStore:
+    """The store for a tenant's views, not opened yet: where `views` says, or else beside the log."""
+    where = _beside(log) if views in ("", NONE) else views
+    if where.startswith(MEMORY):
         return memory_views()
+    if where.startswith(SCHEMES):
+        return postgres_views(where, tenant=tenant)
+    file = Path(where.removeprefix(SQLITE))
     return sqlite_views(file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file)
+
+
+def _beside(log: str) -> str:
+    """A log in a database has its views there, too; one that is a file has them in another."""
+    if log.startswith((MEMORY, *SCHEMES)):
+        return log
+    file = Path(log.removeprefix(SQLITE))
+    return str(file.with_name(f"{file.stem}.views{file.suffix}"))

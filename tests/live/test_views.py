@@ -1,6 +1,7 @@
 """Views over HTTP: as they are, as they were, in pages, and for whom."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -296,6 +297,29 @@ async def test_views_are_kept_beside_the_log_and_outlive_the_gateway(
     async with running(settings) as second:
         found = await Reader(http, second.url).view("sessions/trip-7")
         assert found["position"] == ack.positions[0]
+
+
+@pytest.mark.postgres
+async def test_views_of_a_log_in_postgres_are_kept_beside_it(
+    start: Any, http: aiohttp.ClientSession, fresh_log: Callable[[], str]
+) -> None:
+    database = fresh_log()
+    first, second = [await start(log=database, views="") for _ in range(2)]
+    async with Client(first.url, participant="hotels") as client, client.session("trip-7", title="Lisbon") as session:
+        await session.post("Rooms?", message="m1")
+        ack = await session.post("Hm.", message="m2", to=["agents"])
+        await session.do("state.merge", {"patch": {"a": 1}})
+    for gateway in (first, second):
+        reader = Reader(http, gateway.url, position=ack.position)
+        assert (await reader.view("sessions/trip-7"))["value"]["title"] == "Lisbon"
+        rows = (await reader.view("transcript/trip-7", participant="flights", kind="agent"))["rows"]
+        assert [row["entry"] for row in rows] == ["message:m1", "message:m2"]
+        assert (await reader.view("transcript/trip-7", at=2))["rows"] == []
+        live = (await reader.view("timeline/trip-7", order="-began", limit=2))["rows"]
+        assert live[0]["label"] == "left"
+        await reader.view("facets")
+        _, found, _ = await reader.ask("search", title="lis", until="2100-01-01T00:00:00Z")
+        assert [each["key"] for each in found["documents"]] == ["trip-7"]
 
 
 async def test_a_gateway_without_views_says_so(start: Any, http: aiohttp.ClientSession) -> None:
