@@ -21,6 +21,7 @@ BENCHMARKS = (
     "catchup",
     "reconnect",
     "latency",
+    "presence",
     "projections",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05

@@ -22,6 +22,7 @@ NAMES = (
     "catchup",
     "reconnect",
     "latency",
+    "presence",
     "projections",
 )
 
