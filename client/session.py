@@ -181,6 +181,13 @@ class Session:
         """Set and remove labels."""
         await self.unless_known("session.label", {"set": dict(set or {}), "remove": list(remove)})
 
+    async def fork(self, *, at: int | None = None, title: str | None = None, id: str | None = None) -> "Session":
+        """A new session that shares this one's history up to a version (its newest, when absent) and lives apart from
+        there on; enter it to join it. `id` names it. What was under way at that version ends in the fork."""
+        id = id or new_id()
+        await self.commands.do(id, "session.fork", given(origin=self.id, at=at, title=title))
+        return Session(self._connection, id, Membership(self._connection, id, None, {}))
+
     async def close(self, reason: str | None = None) -> Ack:
         """End the session for everyone: nothing more is written to it until it is reopened."""
         return await self.do("session.close", given(reason=reason))

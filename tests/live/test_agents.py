@@ -521,3 +521,16 @@ async def test_a_claim_that_nobody_waits_for_is_given_back(hotels: Agent, ann: S
     with pytest.raises(asyncio.CancelledError):
         await claiming
     await until(ann, lambda: ann.tasks.known[id].attempt == 1 and ann.tasks.known[id].status == "open")
+
+
+async def test_a_fork_shares_the_past_and_lives_apart(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        held = ann.tasks.known[id].since + 1
+        async with await ann.fork(at=held, title="What if?") as other:
+            assert (other.info.title, other.tasks.known[id].status) == ("What if?", "open")
+            await other.tasks.cancel(id)
+            await until(other, lambda: other.tasks.known[id].status == "cancelled")
+        await task.complete("here")
+    assert await ann.tasks.result(id) == "here"
+    assert [event.version for event in await events(other)][:held] == list(range(1, held + 1))

@@ -14,6 +14,7 @@ DOCUMENTED = "http://127.0.0.1:8600"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = {
     "README.md": "hotels",
+    "docs/team.md": "The booking is completed.",
     "docs/quickstart.md": "The hotel is {'name': 'Casa Azul'} since version",
 }
 
