@@ -17,8 +17,10 @@ from .client import Client
 from .commands import Ack
 from .connection import State
 from .errors import ClientClosed, ClientError, HistoryGone, NotDone, Unanswered, Unreachable
+from .following import Following
 from .http import Page
 from .identity import Token
+from .kept import Document, Kept, Rows
 from .message import MessageStream
 from .session import Posted, Session
 from .state import SharedState
@@ -34,9 +36,12 @@ __all__ = [
     "Client",
     "ClientClosed",
     "ClientError",
+    "Document",
     "Entry",
     "EventStream",
+    "Following",
     "HistoryGone",
+    "Kept",
     "LogStream",
     "MessageStream",
     "NotDone",
@@ -44,6 +49,7 @@ __all__ = [
     "Page",
     "Posted",
     "Reading",
+    "Rows",
     "Session",
     "SharedState",
     "State",

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 
+from ..domain.envelope import timestamp
 from ..domain.model import Kind
 from .agent import Agent
 from .backoff import Backoff
@@ -16,6 +18,7 @@ from .errors import ClientClosed, Unreachable
 from .given import given
 from .http import Http, Page
 from .identity import Identity, Token, base_url
+from .kept import Kept, Rows
 from .membership import Membership
 from .session import Session
 from .stream import LogStream
@@ -156,6 +159,31 @@ class Client:
         """A session now, as the gateway sees it."""
         return await self._http.get(f"/v1/sessions/{session}", {})
 
+    def view(self, view: str, key: str | None = None) -> Kept:
+        """What a view keeps: under a key (of most views a session's id), or with none all that the client may read."""
+        return Kept(self._http, self._open.subscriptions, view, key)
+
+    async def search(  # noqa: PLR0913  (keywords, few of which are used at once)
+        self,
+        title: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        participant: str | None = None,
+        status: Literal["open", "closed"] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Rows:
+        """A page of the sessions that are so: objects with `key`, the session, and `value`, it at a glance. Those that
+        changed last come first, unless `order` says otherwise."""
+        times = {name: time and timestamp(time) for name, time in {"since": since, "until": until}.items()}
+        asked = {"title": title, "with": participant, "status": status, "order": order, "after": after, "limit": limit}
+        labelled = {f"label.{name}": value for name, value in (labels or {}).items()}
+        found = await self._http.get("/v1/search", {**asked, **times, **labelled})
+        return Rows(found["documents"], found["position"], found.get("next"))
+
     async def page(
         self,
         session: str,
@@ -217,4 +245,4 @@ class Client:
     def _http(self) -> Http:
         if self._http_session is None or self._http_session.closed:
             raise ClientClosed("The client is not connected; use it with `async with`.")
-        return Http(self._http_session, self._url, self._identity)
+        return self._open.http

@@ -20,6 +20,7 @@ from ..domain.errors import HansardError, Refused
 from .backoff import Backoff
 from .commands import Commands
 from .errors import ClientClosed, ClientError, from_close
+from .http import Http
 from .identity import Identity
 from .link import Link, Lost, Wire
 from .outbox import Outbox
@@ -45,6 +46,7 @@ class Connection:
         self.outbox = Outbox()
         self.commands = Commands(self.outbox)
         self.subscriptions = Subscriptions(self.outbox)
+        self.http = Http(http, url, identity)
         self.state: State = "connecting"
         self.welcome: Wire = {}
         self.trouble = "no attempt was made"
@@ -172,7 +174,7 @@ class Connection:
                 self.commands.on_ack(frame)
             case "refused" if "id" in frame:
                 self.commands.on_refused(frame)
-            case "events" | "caught_up" | "gap" | "refused" if "sub" in frame:
+            case "events" | "caught_up" | "gap" | "view" | "refused" if "sub" in frame:
                 self._backoff.reset()
                 self.subscriptions.on_frame(frame, cost)
 

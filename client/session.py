@@ -20,6 +20,7 @@ from .connection import Connection
 from .errors import ClientError
 from .floor import Floor
 from .given import given
+from .kept import Kept
 from .membership import Membership
 from .message import WINDOW, MessageStream
 from .signals import SignalBox
@@ -210,6 +211,10 @@ class Session:
         return EventStream.begin(
             self._connection.subscriptions, self.id, after, types=types, reading=reading, follow=follow, epoch=epoch
         )
+
+    def kept(self, view: str) -> Kept:
+        """What a view of the gateway keeps of the session: `transcript`, `agents`, or one of your own."""
+        return Kept(self._connection.http, self._connection.subscriptions, view, self.id)
 
     async def __aenter__(self) -> Self:
         await self._membership.enter()

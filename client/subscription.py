@@ -76,6 +76,18 @@ class Subscription:
         frame = {"frame": "subscribe", "sub": self.name, **self._target, "after": self.place, **self._filter, **epoch}
         return Outgoing(encode(frame))
 
+    def on_frame(self, frame: Wire, cost: int) -> None:
+        """A frame came for it."""
+        match frame["frame"]:
+            case "events":
+                self.on_events(frame, cost)
+            case "caught_up":
+                self.on_caught_up(frame)
+            case "gap":
+                self.on_gap(frame)
+            case "refused":
+                self.on_refused(frame)
+
     def on_events(self, frame: Wire, cost: int) -> None:
         """A batch came."""
         to: Place = frame["to"]

@@ -1,12 +1,29 @@
 """All subscriptions of a client, by the names under which the gateway knows them now."""
 
 import asyncio
+from typing import Protocol
 
 from ..domain.errors import HansardError
 from .outbox import Outbox, Outgoing, encode
-from .subscription import Subscription, Wire
+from .subscription import Wire
 
 REMEMBERED_NAMES = 10_000
+
+
+class Followed(Protocol):
+    """What is subscribed to: the events of a session or of the log, or a document."""
+
+    label: str
+    name: str
+
+    def frame(self) -> Outgoing:
+        """Subscribe, from what is known."""
+
+    def on_frame(self, frame: Wire, cost: int) -> None:
+        """A frame of about `cost` bytes came for it."""
+
+    def end(self, error: HansardError | None) -> None:
+        """Nothing more will come."""
 
 
 class Subscriptions:
@@ -18,14 +35,14 @@ class Subscriptions:
     def __init__(self, outbox: Outbox) -> None:
         self.epoch: str | None = None
         self._outbox = outbox
-        self._live: dict[str, Subscription] = {}
-        self._resting: set[Subscription] = set()
+        self._live: dict[str, Followed] = {}
+        self._resting: set[Followed] = set()
         self._released: dict[str, None] = {}
         self._numbers = 1
         self._error: HansardError | None = None
         self._closed = False
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: Followed) -> None:
         """Subscribe: at once, or as soon as there is a connection. Raises when the client is closed for an error."""
         if self._closed:
             subscription.end(self._error)
@@ -45,35 +62,26 @@ class Subscriptions:
     def on_frame(self, frame: Wire, cost: int) -> None:
         """A frame came that names a subscription; one that is not known any more is passed over."""
         subscription = self._live.get(frame["sub"])
-        if subscription is None:
-            return
-        match frame["frame"]:
-            case "events":
-                subscription.on_events(frame, cost)
-            case "caught_up":
-                subscription.on_caught_up(frame)
-            case "gap":
-                subscription.on_gap(frame)
-            case "refused":
-                subscription.on_refused(frame)
+        if subscription is not None:
+            subscription.on_frame(frame, cost)
 
-    def pause(self, subscription: Subscription) -> None:
+    def pause(self, subscription: Followed) -> None:
         """Rest until `resume`."""
         self.drop(subscription, tell=True)
         self._resting.add(subscription)
 
-    def resume(self, subscription: Subscription) -> None:
+    def resume(self, subscription: Followed) -> None:
         """Go on after the place reached, if it was resting."""
         if subscription in self._resting and not self._closed:
             self._resting.discard(subscription)
             self._start(subscription)
 
-    def renew(self, subscription: Subscription, delay: float) -> None:
+    def renew(self, subscription: Followed, delay: float) -> None:
         """Subscribe anew, from the place reached, in `delay` seconds."""
         self.pause(subscription)
         asyncio.get_running_loop().call_later(delay, self.resume, subscription)
 
-    def drop(self, subscription: Subscription, tell: bool = False) -> None:
+    def drop(self, subscription: Followed, tell: bool = False) -> None:
         """Forget a subscription, and tell the gateway to do so."""
         self._resting.discard(subscription)
         if self._live.get(subscription.name) is subscription:
@@ -90,7 +98,7 @@ class Subscriptions:
         self._live.clear()
         self._resting.clear()
 
-    def _start(self, subscription: Subscription) -> None:
+    def _start(self, subscription: Followed) -> None:
         subscription.name = self._unused(subscription.label)
         self._live[subscription.name] = subscription
         self._outbox.put(subscription.frame())

@@ -8,7 +8,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,8 @@ async def registry() -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("registry")
-async def test_the_guide_runs_from_top_to_bottom(gateway: Gateway) -> None:
+async def test_the_guide_runs_from_top_to_bottom(start: Callable[..., Awaitable[Gateway]]) -> None:
+    gateway = await start(views="")
     snippets = await first_program("docs/client.md", gateway)
     async with (
         Client(gateway.url, participant="hotels") as client,
