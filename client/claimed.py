@@ -77,6 +77,11 @@ class ClaimedTask:
         await self._checkpoint()
         await self._session.commands.do(self._session.id, "task.progress", self._held(note=note, share=share))
 
+    def alive(self) -> None:
+        """Show that the work goes on, by a heartbeat that names the task: nothing is written. For work that computes
+        for longer than the task's `stall_after` and has nothing to say."""
+        self._session.show_progress(self.id)
+
     async def complete(self, output: Any = None) -> None:
         """The work is done; `output` is any JSON value. What the block writes afterwards is not under the task."""
         await self._checkpoint()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from ..domain.errors import Busy, Conflict, Fenced, Forbidden, NotFound
 from ..domain.ids import TaskId
-from ..domain.tasks import Task
+from ..domain.tasks import Task, Tasks
 from .backoff import Backoff
 from .claimed import ClaimedTask
 from .commands import Answer, forgotten
+from .errors import ClientClosed
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -31,8 +32,8 @@ class Claims:
       then for longer each time, up to a minute.
     - No task is taken while the agent is paused.
 
-    It ends when the session is closed. An exception of `accepts` is raised. Cancelling loses nothing: a claim that was
-    on its way is given back.
+    It ends when the session is closed, or the agent leaves it. An exception of `accepts` is raised; it is asked when
+    tasks have changed. Cancelling loses nothing: a claim that was on its way is given back.
     """
 
     def __init__(self, agent: "Agent", accepts: Accepts | None, limit: int, lease: float | None) -> None:
@@ -45,22 +46,32 @@ class Claims:
         self._freed = asyncio.Event()
         self._passed: dict[TaskId, Task] = {}
         self._resting: set[TaskId] = set()
+        self._searched: Tasks | None = None
+        """What was looked through in vain."""
         self._patience: dict[TaskId, Backoff] = {}
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ClaimedTask:
-        while True:
-            while len(self._held) >= self._limit:
-                self._freed.clear()
-                await self._freed.wait()
-            await self._agent.checkpoint()
-            found = await self._session.view.until(self._next)
-            if found == "closed":
-                raise StopAsyncIteration
-            if isinstance(found, Task) and (task := await self._claim(found)) is not None:
-                return task
+        try:
+            while (task := await self._take()) is None:
+                pass
+        except ClientClosed:
+            raise StopAsyncIteration from None
+        return task
+
+    async def _take(self) -> ClaimedTask | None:
+        """Wait for room and for a task, and claim it; None when that came to nothing."""
+        while len(self._held) >= self._limit:
+            self._freed.clear()
+            await self._freed.wait()
+        await self._agent.checkpoint()
+        self._searched = None
+        found = await self._session.view.until(self._next)
+        if found == "closed":
+            raise StopAsyncIteration
+        return await self._claim(found) if isinstance(found, Task) else None
 
     def freed(self, task: ClaimedTask) -> None:
         """A task is not held any more."""
@@ -78,7 +89,9 @@ class Claims:
             return "closed"
         if self._agent.paused:
             return "paused"
-        known = state.tasks.known
+        if state.tasks is self._searched:
+            return None
+        self._searched, known = state.tasks, state.tasks.known
         for task in sorted((each for each in known.values() if each.status == "open"), key=lambda each: each.since):
             ready = all(known[need].status == "completed" for need in task.needs)
             mine = task.assignee in (None, self._agent.id)
@@ -101,6 +114,8 @@ class Claims:
             self._rest(task.id)
             return None
         except (Conflict, Forbidden, NotFound):
+            known = self._session.view.state.tasks.known
+            self._passed = {id: each for id, each in self._passed.items() if known.get(id) is each}
             self._passed[task.id] = task
             return None
         except BaseException:
@@ -135,6 +150,7 @@ class Claims:
 
     def _rested(self, id: TaskId) -> None:
         self._resting.discard(id)
+        self._searched = None
         self._session.view.ask()
 
 

@@ -23,7 +23,7 @@ from .errors import ClientClosed, ClientError, from_close
 from .http import Http
 from .identity import Identity
 from .link import Link, Lost, Wire
-from .outbox import Outbox
+from .outbox import Outbox, Outgoing, encode
 from .subscriptions import Subscriptions
 
 State = Literal["connecting", "connected", "reconnecting", "closed"]
@@ -76,6 +76,10 @@ class Connection:
     def beat_within(self, seconds: float) -> None:
         """Never be silent for longer, now and on later sockets: others take silence for a loss."""
         self.beat = min(self.beat, seconds)
+
+    def show_progress(self, session: str, task: str) -> None:
+        """Send a heartbeat that names a task; none, while there is no connection."""
+        self.outbox.put(Outgoing(encode({"frame": "heartbeat", "progress": {session: [task]}})))
 
     async def ready(self) -> None:
         """Wait for the first connection. Raises what made it impossible."""

@@ -58,6 +58,7 @@ class Hearing:
         self._stopping: dict[str, list[Work]] = {}
         self._delivered: set[str] = set()
         self._brought: set[str] = set()
+        self._lifted: set[str] = set()
         self._pauses: dict[str, Signal] = {}
         self._seen = State(session.id)
 
@@ -125,16 +126,27 @@ class Hearing:
     def _hear(self, signals: Signals) -> None:
         self._delivered.intersection_update(signals.open)
         self._brought.intersection_update(signals.open)
+        self._lifted.intersection_update(signals.open)
+        in_force = {pause.id for pause in self._pauses.values()}
         for signal in sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since):
             if self.me not in signal.waiting:
                 self._delivered.discard(signal.id)
                 self._brought.discard(signal.id)
                 continue
+            if signal.kind == "pause" and signal.id not in in_force:
+                self._lift(signal)
             if not signal.waiting[self.me] and signal.id not in self._delivered:
                 self._delivered.add(signal.id)
                 self._answer("signal.deliver", signal.id)
             if signal.id not in self._brought and self._bring(signal):
                 self._brought.add(signal.id)
+
+    def _lift(self, pause: Signal) -> None:
+        """A pause that was lifted before anything had to wait is answered all the same, so that it can be raised
+        again."""
+        if pause.id not in self._lifted:
+            self._lifted.add(pause.id)
+            self.honour(pause.id)
 
     def _bring(self, signal: Signal) -> bool:
         """Bring a signal to the work that it is aimed at; false while that has not begun here."""

@@ -112,6 +112,10 @@ class Session:
         with contextlib.suppress(NoChange):
             await self.do(do, data)
 
+    def show_progress(self, task: str) -> None:
+        """Let a heartbeat say that the work on a task that you hold goes on; nothing is written for it."""
+        self._connection.show_progress(self.id, task)
+
     async def status(self, status: Status, activity: str | None = None) -> None:
         """Say what you are doing. Saying what is known already does nothing."""
         await self.unless_known("presence.status", given(status=status, activity=activity))

@@ -534,3 +534,113 @@ async def test_a_fork_shares_the_past_and_lives_apart(hotels: Agent, ann: Sessio
         await task.complete("here")
     assert await ann.tasks.result(id) == "here"
     assert [event.version for event in await events(other)][:held] == list(range(1, held + 1))
+
+
+async def test_a_cancel_during_a_long_tool_call_frees_the_user_at_once(hotels: Agent, ann: Session) -> None:
+    """The tool cannot be interrupted; when the grace is over the work ends without it, and what it says is refused."""
+    id = await ann.tasks.create("Find a hotel")
+    ended = asyncio.Event()
+
+    async def tool() -> None:
+        while not ended.is_set():
+            try:
+                await ended.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def work() -> ClaimedTask:
+        async with await anext(hotels.tasks()) as task, hotels.say(message="m1") as message:
+            await message.write("Casa")
+            await tool()
+            await message.write(" Azul")
+            await hotels.state.merge({"hotel": "Casa Azul"})
+        return task
+
+    working = asyncio.create_task(work())
+    async with asyncio.timeout(20):
+        async with ann.events(types=["message.delta"]) as deltas:
+            await anext(deltas)
+        signal = await ann.signals.cancel(f"task:{id}", grace=0.3)
+        assert (await ann.signals.settled(signal)).status == "expired"
+        assert ann.tasks.known[id].status == "cancelled"
+        aborted = [event for event in await events(ann, "message.*") if isinstance(event.data, MessageAborted)]
+        ended.set()
+        task = await working
+    assert task.outcome is not None
+    assert task.outcome.kind == "cancelled"
+    assert [
+        event.type for event in await events(ann, "message.*", "state.*") if event.version > aborted[0].version
+    ] == []
+
+
+async def test_a_fence_is_lifted_by_honouring_late(hotels: Agent, ann: Session) -> None:
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        async with await anext(hotels.tasks()):
+            while not stopped.is_set():
+                try:
+                    await stopped.wait()
+                except asyncio.CancelledError:
+                    continue
+
+    await ann.tasks.create("Find a hotel")
+    working = asyncio.create_task(work())
+    await until(ann, lambda: ann.tasks.known and next(iter(ann.tasks.known.values())).owner)
+    signal = await ann.signals.cancel("agent:hotels", grace=0.2)
+    await ann.signals.settled(signal)
+    with pytest.raises(Fenced):
+        await hotels.session.post("I go on all the same.")
+    stopped.set()
+    await working
+    await hotels.session.post("Now I have stopped.")
+
+
+async def test_at_the_deadline_the_default_holds(hotels: Agent) -> None:
+    async with asyncio.timeout(20):
+        assert await hotels.ask("Book it?", deadline=0.2, default="no") == "no"
+        with pytest.raises(Unanswered, match="nobody answered"):
+            await hotels.ask("Really?", deadline=0.2)
+
+
+async def test_a_pause_that_was_lifted_before_it_held_can_be_raised_again(hotels: Agent, ann: Session) -> None:
+    id = await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task, asyncio.timeout(20):
+        first = await ann.signals.pause(f"task:{id}")
+        await ann.signals.resume(f"task:{id}")
+        assert (await ann.signals.settled(first)).status == "closed"
+        assert await ann.signals.pause(f"task:{id}") != first
+        await until(hotels.session, lambda: hotels.hearing.paused(task.targets))
+        completing = asyncio.create_task(task.complete())
+        await until(ann, lambda: ann.present["hotels"].activity == "Paused by ann.")
+        await ann.signals.resume(f"task:{id}")
+        await completing
+
+
+async def test_a_loop_ends_when_the_agent_leaves_or_the_session_is_closed(ann: Session, people: Any) -> None:
+    async def work(agent: Agent) -> str:
+        async for _ in agent.tasks():
+            pass
+        return "ended"
+
+    async with (await people("hotels")).agent(session="trip") as agent:
+        looping = asyncio.create_task(work(agent))
+        await agent.session.post("Here I am.")
+    assert await looping == "ended"
+    async with (await people("rooms")).agent(session="trip") as agent:
+        looping = asyncio.create_task(work(agent))
+        await ann.close()
+        assert await looping == "ended"
+
+
+async def test_work_that_has_nothing_to_say_is_not_stalled(hotels: Agent, ann: Session) -> None:
+    await ann.tasks.create("Think", stall_after=1.0)
+    async with await anext(hotels.tasks()) as task, asyncio.timeout(20):
+        for _ in range(8):
+            task.alive()
+            await asyncio.sleep(0.2)
+        assert not await events(ann, "presence.stalled")
+        await until(ann, lambda: ann.present["hotels"].stalled == task.id)
+        await task.progress("here I am")
+        await until(ann, lambda: ann.present["hotels"].stalled is None)
+        await task.complete()
