@@ -177,9 +177,8 @@ class Runner:
         current = await self._store.current(build.name)
         if current is not None and current.id == build.id:
             return True
-        if not self._promote or (current is not None and current.version > build.version):
+        if not self._promote or not await self._store.promote(build.id, even_if_behind=False):
             return False
-        await self._store.promote(build.id)
         _logger.info("%s is what readers see now", build)
         return True
 

@@ -36,12 +36,24 @@ def begin_build(database: Database, name: str, version: int, shape: Shape, epoch
         return _builds(database, sql.ONE_BUILD, (id,))[0]
 
 
-def promote_build(database: Database, id: int) -> None:
-    """Make a build the one that readers see, and retire the one they saw. Raises NotFound."""
+def promote_build(database: Database, id: int, even_if_behind: bool) -> bool:
+    """Make a build the one that readers see, and retire the one they saw. Unless `even_if_behind`, not while the latter
+    is of a later version, or further: then readers would see the past again. Whether it was done. Raises NotFound."""
     with database.arranging():
         build = _one(database, id)
+        for seen in _builds(database, sql.CURRENT_BUILD, (build.name,)):
+            database.run(sql.HOLD_BUILD, (seen.id,))
+            if not even_if_behind and _is_behind(build, _one(database, seen.id)):
+                return False
         database.run(sql.RETIRE_CURRENT, (database.clock(), build.name, id))
         database.run(sql.PROMOTE_BUILD, (id,))
+        return True
+
+
+def _is_behind(build: Build, seen: Build) -> bool:
+    same_log = build.checkpoint.epoch == seen.checkpoint.epoch and seen.stopped is None
+    short = same_log and build.checkpoint.position < seen.checkpoint.position
+    return short or build.version < seen.version
 
 
 def drop_build(database: Database, id: int) -> None:

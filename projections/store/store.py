@@ -67,9 +67,10 @@ class ViewStore:
         """A new build, or the unfinished one of this version."""
         return await self._write(builds.begin_build, name, version, shape, epoch)
 
-    async def promote(self, build: int) -> None:
-        """Show readers this build from now on; the one they saw is retired. Raises NotFound."""
-        await self._write(builds.promote_build, build)
+    async def promote(self, build: int, *, even_if_behind: bool = True) -> bool:
+        """Show readers this build from now on; the one they saw is retired. Without `even_if_behind` only if readers
+        will not see anything go back. Whether it was done. Raises NotFound."""
+        return await self._write(builds.promote_build, build, even_if_behind)
 
     async def drop(self, build: int) -> None:
         """Remove a build. Raises NotFound."""

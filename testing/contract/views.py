@@ -201,6 +201,21 @@ async def a_promoted_build_retires_the_one_before(factory: StoreFactory) -> None
         assert states == {old.id: "current", new.id: "retired"}
 
 
+async def readers_do_not_see_a_view_go_back(factory: StoreFactory) -> None:
+    async with factory() as store:
+        old, new = await claimed(store), await claimed(store, version=2)
+        await store.commit(old, step(old, 0, 5))
+        await store.promote(old.id)
+        await store.commit(new, step(new, 0, 4))
+        assert not await store.promote(new.id, even_if_behind=False)
+        assert (await store.find("kept")).build.id == old.id
+        await store.commit(new, step(new, 4, 5))
+        assert await store.promote(new.id, even_if_behind=False)
+        await store.commit(old, step(old, 5, 6))
+        assert not await store.promote(old.id, even_if_behind=False), "it is of an earlier version"
+        assert (await store.find("kept")).build.id == new.id
+
+
 async def a_dropped_build_is_gone(factory: StoreFactory) -> None:
     async with factory() as store:
         build = await claimed(store)
@@ -312,6 +327,7 @@ ALL: tuple[Sentence, ...] = (
     a_runner_may_claim_again_what_it_holds,
     an_unfinished_build_is_begun_once,
     a_promoted_build_retires_the_one_before,
+    readers_do_not_see_a_view_go_back,
     a_dropped_build_is_gone,
     parked_keys_are_kept_with_what_is_wished_for_them,
     rows_are_found_by_their_indexes_in_pages,

@@ -132,9 +132,9 @@ async def test_a_short_page_is_not_the_end_of_the_log(monkeypatch: pytest.Monkey
         async def short(after: int, limit: int) -> Any:
             return await read(after, min(limit, 7))  # as one of large events is
 
-        async def noted(build: int) -> None:
+        async def noted(build: int, **options: Any) -> bool:
             promoted.extend([each.checkpoint.position for each in await here.store.builds()])
-            await promote(build)
+            return await promote(build, **options)
 
         monkeypatch.setattr(here.log.engine, "read_log", short)
         monkeypatch.setattr(here.store, "promote", noted)
