@@ -8,10 +8,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..domain.presence import Participant
-from .brief import compact
+from ..domain.tasks import Task
+from .brief import compact, short
 from .console import one_line, printable, stdout
 from .lines import Palette, clock
 from .picture import Picture
+from .teamwork import TASK_MARKS, board
 from .transcript import Asked, Called, Item
 from .words import answered, outcome
 
@@ -26,6 +28,10 @@ def print_picture(picture: Picture) -> None:
         _heading(console, "Participants")
         for participant in _by_arrival(picture):
             console.print(_participant(participant, palette))
+    if tasks := board(picture.state):
+        _heading(console, "Tasks")
+        for task in tasks:
+            console.print(_task(task, palette))
     if picture.transcript.items:
         _heading(console, "Transcript")
         for item in picture.transcript.items:
@@ -79,6 +85,15 @@ def _participant(participant: Participant, palette: Palette) -> Text:
     line.append(f"{participant.id:<16}", palette.of(participant.id)).append(f"{participant.kind:<8}", "dim")
     line.append(participant.status if participant.present else "left")
     return line.append(f"  {one_line(participant.activity)}", "dim") if participant.activity else line
+
+
+def _task(task: Task, palette: Palette) -> Text:
+    mark, style = TASK_MARKS[task.status]
+    line = Text().append(f"  {mark} ", style).append(f"{short(task.id):<16}").append(f"{task.status:<10}", style)
+    line.append(one_line(task.title, 60))
+    if task.owners:
+        line.append(f"  {task.owners[-1]}", palette.of(task.owners[-1])).append(f" #{task.attempt}", "dim")
+    return line
 
 
 def _print_item(console: Console, item: Item, palette: Palette) -> None:

@@ -29,7 +29,7 @@ def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
     if as_json:
         import orjson
 
-        click.echo(orjson.dumps(_document(picture), option=orjson.OPT_UTC_Z, default=str).decode())
+        click.echo(orjson.dumps(_document(picture), option=orjson.OPT_UTC_Z, default=_plain).decode())
     else:
         from .pages import print_picture
 
@@ -56,8 +56,14 @@ async def _read(place: Place, session: str, at: int | None) -> "Picture":
     return picture
 
 
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
 def _document(picture: "Picture") -> dict[str, Any]:
     """The picture for programs."""
+    from .teamwork import board
+
     state = picture.state
     return {
         "session": state.id,
@@ -77,6 +83,8 @@ def _document(picture: "Picture") -> dict[str, Any]:
             }
             for said in picture.transcript.said()
         ],
+        "tasks": [each._asdict() for each in board(state)],
+        "approvals": [each._asdict() for each in state.approvals.known.values()],
         "state": state.document.value,
         "state_version": state.document.version,
     }

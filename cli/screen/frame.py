@@ -17,6 +17,7 @@ from rich.text import Text
 from ...domain.presence import Participant
 from ..console import one_line
 from ..lines import Palette
+from ..teamwork import TASK_MARKS, board
 from .columns import column
 from .document import state_lines
 from .scene import Scene, Tick
@@ -25,13 +26,6 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 NARROW = 30
 MOST_COLUMNS = 5
 BUSY = {"thinking": "yellow", "working": "green", "waiting-for-tool": "cyan"}
-_TASK_MARKS = {
-    "open": ("○", "dim"),
-    "claimed": ("●", "yellow"),
-    "completed": ("✓", "green"),
-    "failed": ("✕", "red"),
-    "cancelled": ("✕", "dim"),
-}
 WAITING = {"waiting-for-human": "magenta", "blocked": "red"}
 
 
@@ -88,12 +82,12 @@ class Frame:
 
     def _board(self, width: int) -> list[Text]:
         """The tasks on one line; none, while there are none."""
-        tasks = sorted(self._scene.picture.state.tasks.known.values(), key=lambda each: each.since)
+        tasks = board(self._scene.picture.state)
         if not tasks:
             return []
         line = Text(" tasks ", "dim")
         for task in tasks:
-            mark, style = _TASK_MARKS[task.status]
+            mark, style = TASK_MARKS[task.status]
             line.append(f"  {mark} ", style).append(
                 one_line(task.title, 40), "dim" if task.owner is None else "default"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -80,3 +81,51 @@ def test_wrapped_lines_fit_and_lose_no_word(text: str, width: int) -> None:
     lines = wrapped(Text(text), width)
     assert all(cell_len(line.plain) <= width for line in lines)
     assert "".join("".join(line.plain for line in lines).split()) == "".join(text.split())
+
+
+def test_the_board_the_lost_and_the_questions_are_in_sight() -> None:
+    made = Scene("trip-7")
+    for event in TEAM:
+        made.see(parse(event), 0.0)
+    frame = "\n".join(drawn(made, 120, 36))
+    assert "● Find a hotel rooms #2" in frame
+    assert "✓ Find a flight" in frame
+    assert "○ Write the plan" in frame
+    assert re.search(r"✕ +hotels +agent +lost", frame)
+    assert "? Book it?" in frame
+    assert "→ yes · ann" in frame
+
+
+def happened(*events: tuple[str, str, dict[str, object]]) -> list[dict[str, object]]:
+    """Events as they come over the wire: actor, type and data of each."""
+    return [
+        {
+            "position": number,
+            "session": "trip-7",
+            "version": number,
+            "id": f"e{number}",
+            "type": type,
+            "time": "2026-01-31T12:00:00Z",
+            "actor": actor,
+            "data": data,
+        }
+        for number, (actor, type, data) in enumerate(events, 1)
+    ]
+
+
+TEAM = happened(
+    ("ann", "session.opened", {"title": "Lisbon in May"}),
+    ("hotels", "presence.joined", {"participant": "hotels", "kind": "agent"}),
+    ("rooms", "presence.joined", {"participant": "rooms", "kind": "agent"}),
+    ("ann", "task.created", {"task": "t1", "title": "Find a flight"}),
+    ("ann", "task.created", {"task": "t2", "title": "Find a hotel"}),
+    ("ann", "task.created", {"task": "t3", "title": "Write the plan", "needs": ["t1", "t2"]}),
+    ("rooms", "task.claimed", {"task": "t1", "attempt": 1}),
+    ("rooms", "task.completed", {"task": "t1", "attempt": 1}),
+    ("hotels", "task.claimed", {"task": "t2", "attempt": 1}),
+    ("hansard", "presence.lost", {"participant": "hotels", "after": 15.0}),
+    ("hansard", "task.released", {"task": "t2", "attempt": 1, "why": "lost"}),
+    ("rooms", "task.claimed", {"task": "t2", "attempt": 2}),
+    ("rooms", "approval.requested", {"approval": "a1", "question": "Book it?", "options": ["yes", "no"]}),
+    ("ann", "approval.answered", {"approval": "a1", "option": "yes"}),
+)
