@@ -76,3 +76,7 @@ class Bar:
     def advance(self, count: int) -> None:
         """So much more is done."""
         self._bars.advance(self._task, count)
+
+    def reach(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        self._bars.update(self._task, completed=done, total=total)

@@ -23,6 +23,7 @@ from .demo.command import demo
 from .export import export
 from .importing import import_
 from .migrate import migrate
+from .projections.command import projections
 from .replay import replay
 from .serve import serve
 from .sessions import sessions
@@ -77,7 +78,7 @@ def hansard() -> None:
     """
 
 
-for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate):
+for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, projections):
     hansard.add_command(each)
 
 

@@ -5,6 +5,7 @@ python docs/generate_cli.py
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -35,24 +36,23 @@ and `NO_COLOR` is honoured.
 
 def page() -> str:
     """The whole page."""
-    sections = [HEAD, _section("hansard", hansard, None)]
-    for name, command in sorted(hansard.commands.items()):
-        sections.append(_section(f"hansard {name}", command, hansard))
-    return "\n".join(sections)
+    return "\n".join((HEAD, *_sections("hansard", hansard, None)))
 
 
-def _section(title: str, command: click.Command, parent: click.Command | None) -> str:
-    above = None if parent is None else click.Context(parent, info_name="hansard")
-    name = title.rpartition(" ")[2]
+def _sections(title: str, command: click.Command, above: click.Context | None) -> Iterator[str]:
+    """What a command says of itself, and then each of its commands."""
     with click.Context(
         command,
-        info_name=name,
+        info_name=title.rpartition(" ")[2],
         parent=above,
         terminal_width=WIDTH,
         max_content_width=WIDTH,
         help_option_names=["-h", "--help"],
     ) as context:
-        return f"## {title}\n\n```text\n{command.get_help(context)}\n```\n"
+        yield f"## {title}\n\n```text\n{command.get_help(context)}\n```\n"
+        if isinstance(command, click.Group):
+            for name, each in sorted(command.commands.items()):
+                yield from _sections(f"{title} {name}", each, context)
 
 
 if __name__ == "__main__":

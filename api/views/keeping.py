@@ -29,18 +29,25 @@ def make_projections(views: str, names: Sequence[str]) -> list[AnyProjection]:
 
 def make_views(views: str, log: str, tenant: str) -> ViewStore:
     """The store for a tenant's views, not opened yet: where `views` says, or else beside the log."""
-    where = _beside(log) if views in ("", NONE) else views
-    if where.startswith(MEMORY):
-        return memory_views()
+    where = _where(views, log)
     if where.startswith(SCHEMES):
         return postgres_views(where, tenant=tenant)
+    file = views_file(views, log, tenant)
+    return memory_views() if file is None else sqlite_views(file)
+
+
+def views_file(views: str, log: str, tenant: str) -> Path | None:
+    """The file in which a tenant's views are; None where they are in a database, or in memory."""
+    where = _where(views, log)
+    if where.startswith((MEMORY, *SCHEMES)):
+        return None
     file = Path(where.removeprefix(SQLITE))
-    return sqlite_views(file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file)
+    return file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file
 
 
-def _beside(log: str) -> str:
-    """A log in a database has its views there, too; one that is a file has them in another."""
-    if log.startswith((MEMORY, *SCHEMES)):
-        return log
+def _where(views: str, log: str) -> str:
+    """A log in a database has its views there, too; one that is a file has them in another beside it."""
+    if views not in ("", NONE) or log.startswith((MEMORY, *SCHEMES)):
+        return views if views not in ("", NONE) else log
     file = Path(log.removeprefix(SQLITE))
     return str(file.with_name(f"{file.stem}.views{file.suffix}"))

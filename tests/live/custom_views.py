@@ -24,13 +24,18 @@ class Mention(BaseModel):
     audience: tuple[str, ...] | None = None
 
 
+poison = True
+"""Whether `words` fails at what is poisonous."""
 words = DocProjection("words", Words, key="actor", indexes=("words",))
 mentions = TableProjection("mentions", Mention, key_columns=("session", "name"), indexes=[("name",)])
 
 
 @words.on
 def _(doc: Words, event: MessagePosted) -> None:
-    doc.words += len(text_of(event.parts).split())
+    said = text_of(event.parts).split()
+    if poison and "poison" in said:
+        raise ValueError("this cannot be swallowed")
+    doc.words += len(said)
 
 
 @mentions.shown

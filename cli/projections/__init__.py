@@ -1,0 +1,1 @@
+"""`hansard projections`: what operators do with views."""

@@ -1,0 +1,149 @@
+"""`hansard projections`: how views are, and what to do when one is not as it should be.
+
+It works on the store of the views, beside the gateways that keep them current: they do what is asked for here within a
+second.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..options import examples, json_option, log_option
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+Command = Callable[..., Any]
+
+
+@click.group(
+    short_help="Look after views.",
+    epilog=examples(
+        "hansard projections list",
+        "hansard projections rebuild transcript",
+        "hansard projections retry board trip-7",
+        "hansard projections verify state --sample 100",
+    ),
+)
+def projections() -> None:
+    """Look after views: how they are, rebuild, promote, verify, and heal what is parked.
+
+    Gateways keep views current; these commands tell them what to do, and work while gateways run.
+    """
+
+
+def _desk(command: Command) -> Command:
+    """The options that say where views and log are; the command gets what they lead to, open."""
+
+    @log_option
+    @click.option(
+        "--views", envvar="HANSARD_VIEWS", show_envvar=True, default="", metavar="PATH", help="Where the views are."
+    )
+    @click.option("--tenant", default="", metavar="NAME", help="Whose log.")
+    def with_desk(log: str, views: str, tenant: str, **given: Any) -> None:
+        from .desk import opened
+
+        async def run() -> None:
+            async with opened(log, views, tenant) as desk:
+                await command(desk, **given)
+
+        asyncio.run(run())
+
+    with_desk.__doc__ = command.__doc__
+    with_desk.__name__ = command.__name__.rstrip("_")
+    with_desk.__click_params__ = [  # type: ignore[attr-defined]
+        *getattr(with_desk, "__click_params__", []),
+        *getattr(command, "__click_params__", []),
+    ]
+    return with_desk
+
+
+View = click.argument("view", metavar="VIEW")
+
+
+@projections.command(name="list", short_help="List views, and how each is.")
+@_desk
+@json_option
+async def list_(desk: "Desk", as_json: bool) -> None:
+    """List the builds of all views: their version and state, how far behind the log they are, and what is wrong."""
+    from .showing import show_builds
+
+    show_builds(await desk.healths(), as_json)
+
+
+@projections.command(short_help="Say whether views are healthy.")
+@_desk
+@click.option("--wait", is_flag=True, help="Wait until every view has caught up, with progress bars.")
+async def status(desk: "Desk", wait: bool) -> None:
+    """Say what is wrong with views, key by key; the exit code is 1 when something is."""
+    from .showing import show_troubles
+
+    if wait:
+        await desk.caught_up()
+    healthy = show_troubles(await desk.healths(), await desk.parked())
+    if not healthy:
+        raise click.exceptions.Exit(1)
+
+
+@projections.command(short_help="Build a view anew, beside the one that readers see.")
+@_desk
+@View
+@click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
+async def rebuild(desk: "Desk", view: str, no_wait: bool) -> None:
+    """Build a view anew from the log. Readers stay on the present build until the new one has caught up."""
+    build = await desk.rebuild(view)
+    click.echo(f"{view} is being built anew (build {build.id}).")
+    if not no_wait:
+        await desk.built(build)
+        click.echo(f"Readers see build {build.id} of {view} now.")
+
+
+@projections.command(short_help="Show readers the newest build of a view.")
+@_desk
+@View
+@click.option("--anyway", is_flag=True, help="Also if it has not caught up.")
+async def promote(desk: "Desk", view: str, anyway: bool) -> None:
+    """Show readers the newest build of a view; the one they see now is kept for ten minutes."""
+    build = await desk.promote(view, anyway)
+    click.echo(f"Readers see build {build.id} of {view}, version {build.version}, now.")
+
+
+@projections.command(short_help="Fold again what had failed.")
+@_desk
+@View
+@click.argument("keys", nargs=-1, metavar="[KEY]…")
+async def retry(desk: "Desk", view: str, keys: tuple[str, ...]) -> None:
+    """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all."""
+    for key in await desk.wish(view, keys, "retry"):
+        click.echo(f"{view} goes on with {key!r} at the event that failed.")
+
+
+@projections.command(short_help="Leave out the event that fails.")
+@_desk
+@View
+@click.argument("key", metavar="KEY")
+async def skip(desk: "Desk", view: str, key: str) -> None:
+    """Leave out the event at which a key is parked, and go on behind it."""
+    await desk.wish(view, (key,), "skip")
+    click.echo(f"{view} goes on with {key!r} behind the event that failed.")
+
+
+@projections.command(short_help="Fold again, and compare.")
+@_desk
+@View
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only so many sessions, drawn at random.")
+@click.option(
+    "--projections",
+    "names",
+    multiple=True,
+    metavar="MODULE:ATTRIBUTE",
+    help="Where projections of your own are.",
+)
+async def verify(desk: "Desk", view: str, sample: int | None, names: tuple[str, ...]) -> None:
+    """Compare a view with a fresh fold of the log; the exit code is 1 when they differ."""
+    from .showing import show_verified
+
+    if not show_verified(await desk.verify(view, sample, names)):
+        raise click.exceptions.Exit(1)

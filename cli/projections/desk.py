@@ -1,0 +1,121 @@
+"""The desk: what the commands of `hansard projections` do, with a log and a store at hand."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import click
+
+from ...api.views.keeping import NONE, make_projections, make_views, views_file
+from ...domain.errors import Conflict, NotFound, NotReady
+from ...log.log import Log
+from ...log.storage import Storage
+from ...projections.health import Health, healths
+from ...projections.store import Build, Parked, ViewStore
+from ...projections.store.records import Wish
+from ...projections.verify import Verified, verify
+from ..console import Bar, progress
+
+POLL = 0.2
+PATIENCE = 10.0
+"""Seconds without any runner after which nobody is waited for."""
+
+
+class Desk:
+    """A log, opened for reading, and its views."""
+
+    def __init__(self, log: Log, store: ViewStore) -> None:
+        self._log = log
+        self._store = store
+
+    async def healths(self) -> list[Health]:
+        """How the builds are that are current, or are being made."""
+        return await healths(self._log, self._store)
+
+    async def parked(self) -> dict[int, list[Parked]]:
+        """What is parked, by build."""
+        builds = [each for each in await self._store.builds() if each.parked and each.state != "retired"]
+        return {each.id: await self._store.parked(each.id) for each in builds}
+
+    async def rebuild(self, view: str) -> Build:
+        """Begin a build beside the current one. Raises NotFound."""
+        current = await self._store.current(view)
+        if current is None:
+            raise NotFound(
+                f"There is no view {view!r} to build anew; `hansard projections list` shows those there are."
+            )
+        return await self._store.begin(view, current.version, current.shape, self._log.epoch)
+
+    async def built(self, build: Build) -> None:
+        """Wait until readers see a build. Raises NotReady when it stops, or nobody goes on with it."""
+        with progress(f"building {build.name}", (await self._log.engine.mark()).position) as bar:
+            await self._advanced(build, bar)
+
+    async def caught_up(self) -> None:
+        """Wait until all builds have folded the whole log."""
+        for each in await self.healths():
+            with progress(each.build.name, (await self._log.engine.mark()).position) as bar:
+                await self._advanced(each.build, bar)
+
+    async def promote(self, view: str, anyway: bool) -> Build:
+        """Promote the newest build that is not current. Raises NotFound, Conflict."""
+        making = [each for each in await self.healths() if each.build.name == view and each.build.state == "building"]
+        if not making:
+            raise NotFound(f"Nothing of {view!r} is being built; `hansard projections rebuild {view}` begins it.")
+        newest = max(making, key=lambda each: each.build.id)
+        if newest.behind and not anyway:
+            raise Conflict(
+                f"Build {newest.build.id} of {view} is {newest.behind} events behind; wait, or say --anyway."
+            )
+        await self._store.promote(newest.build.id)
+        return newest.build
+
+    async def wish(self, view: str, keys: Sequence[str], wish: Wish) -> list[str]:
+        """Ask for a retry or a skip, of the builds in which the keys are parked. Raises NotFound."""
+        found: list[str] = []
+        for build in [each for each in await self._store.builds() if each.name == view and each.state != "retired"]:
+            parked = [each.key for each in await self._store.parked(build.id)]
+            for key in [key for key in parked if not keys or key in keys]:
+                await self._store.wish(build.id, key, wish)
+                found.append(key)
+        missing = [key for key in keys if key not in found]
+        if missing or not found:
+            raise NotFound(f"In {view!r} nothing is parked{f' under {missing[0]!r}' if missing else ''}.")
+        return list(dict.fromkeys(found))
+
+    async def verify(self, view: str, sample: int | None, names: Sequence[str]) -> Verified:
+        """Fold again and compare. Raises NotFound for a view that no projection is known of."""
+        known = {each.name: each for each in make_projections("", names)}
+        if view not in known:
+            raise NotFound(f"There is no projection {view!r} here; name yours by --projections module:attribute.")
+        with progress(f"verifying {view}", None) as bar:
+            return await verify(self._log, self._store, known[view], sample=sample, told=bar.reach)
+
+    async def _advanced(self, build: Build, bar: Bar) -> None:
+        alone = 0.0
+        while True:
+            now = next((each for each in await self.healths() if each.build.id == build.id), None)
+            if now is None or now.build.stopped:
+                raise NotReady(
+                    f"Build {build.id} of {build.name} does not go on: {now.why if now else 'it was dropped'}."
+                )
+            bar.reach(now.build.checkpoint.position, now.build.checkpoint.position + now.behind)
+            if not now.behind and now.build.state == "current":
+                return
+            alone = 0.0 if now.build.held else alone + POLL
+            if alone > PATIENCE:
+                raise NotReady(f"Nobody goes on with {build.name}; start a gateway, which will.")
+            await asyncio.sleep(POLL)
+
+
+@asynccontextmanager
+async def opened(log: str, views: str, tenant: str) -> AsyncIterator[Desk]:
+    """The desk for a log. Raises what the log and the store raise, and NotFound where there are no views."""
+    if log.startswith(("http://", "https://")):
+        raise click.UsageError(f"This needs the log itself; --log is a gateway ({log}).")
+    file = views_file(views, log, tenant)
+    if views == NONE or (file is not None and not os.path.exists(file)):  # noqa: ASYNC240 - before anything runs
+        raise NotFound(f"There are no views{f' at {file}' if file else ''}; a gateway makes and keeps them.")
+    async with Log(Storage(log).engine(tenant, read_only=True)) as source, make_views(views, log, tenant) as store:
+        yield Desk(source, store)

@@ -1,0 +1,134 @@
+"""`hansard projections`, beside a gateway that keeps views."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from hansard.api.server import Gateway
+from hansard.client import Client
+
+HERE = Path(__file__).parent
+Start = Callable[..., Awaitable[Gateway]]
+Ran = tuple[int, str, str]
+Run = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+async def gateway(start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Gateway:
+    """A gateway that keeps views, some of them an application's own."""
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("HANSARD_LOG", str(tmp_path / "log.db"))
+    return await start(views="", projections=("custom_views:all_of_them",))
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs `hansard projections …`: its exit code, and what it said."""
+
+    async def run(*arguments: str) -> Ran:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hansard",
+            "projections",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return process.returncode or 0, out.decode(), err.decode()
+
+    return run
+
+
+async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp_path: Path) -> None:
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        ack = await session.do("state.merge", {"patch": {"a": 1}})
+        await session.kept("state").get(min_position=ack.positions[0], wait=10)
+    code, said, _ = await run("status", "--wait")
+    assert (code, said) == (0, "All 12 views are healthy.\n")
+    _, listed, _ = await run("list", "--json")
+    builds = {row["view"]: row for row in map(orjson.loads, listed.splitlines())}
+    assert (builds["state"]["state"], builds["state"]["behind"]) == ("current", 0)
+
+    code, said, _ = await run("rebuild", "state")
+    assert code == 0
+    assert said.endswith("of state now.\n")
+    _, listed, _ = await run("list")
+    (line,) = [line for line in listed.splitlines() if line.startswith("state\t")]
+    assert int(line.split("\t")[2]) > builds["state"]["build"]
+
+    code, said, _ = await run("verify", "state", "--sample", "5")
+    assert (code, said.startswith("1 values of state")) == (0, True)
+    code, said, _ = await run("verify", "mentions", "--projections", "custom_views:all_of_them")
+    assert code == 0
+    with sqlite3.connect(tmp_path / "log.views.db") as views:
+        views.execute(f"UPDATE view_state_{line.split(chr(9))[2]} SET data = ?", (b'{"value":{"a":2},"version":9}',))
+    views.close()
+    code, said, _ = await run("verify", "state")
+    assert code == 1
+    assert "1 of 1 values of state" in said
+
+
+async def test_what_is_parked_is_told_and_healed(
+    gateway: Gateway, run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: Any = sys.modules["custom_views"]
+    monkeypatch.setattr(words, "poison", True)
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        await session.post("two words")
+        await client.view("words").rows(min_position=1, wait=10)
+        await session.post("more poison here")
+        ack = await session.post("and more")
+        await session.kept("sessions").get(min_position=ack.position, wait=10)
+        await client.view("words").rows(min_position=ack.position, wait=10)
+        code, said, _ = await run("status")
+        assert code == 1
+        assert "hotels: message.posted of session s" in said
+        assert "ValueError: this cannot be swallowed" in said
+
+        monkeypatch.setattr(words, "poison", False)
+        code, said, _ = await run("retry", "words", "hotels")
+        assert (code, said) == (0, "words goes on with 'hotels' at the event that failed.\n")
+        await _until(run, lambda code, said: code == 0)
+        assert (await client.view("words", "hotels").get()).value == {"words": 7}
+
+        monkeypatch.setattr(words, "poison", True)
+        ack = await session.post("poison again")
+        await client.view("words").rows(min_position=ack.position, wait=10)
+        code, _, _ = await run("skip", "words", "hotels")
+        assert code == 0
+        await _until(run, lambda code, said: code == 0)
+        assert (await client.view("words", "hotels").get()).value == {"words": 7}
+    caplog.clear()  # the gateway has said that it parked
+
+
+REFUSED = [
+    (("rebuild", "nothing"), "There is no view 'nothing' to build anew"),
+    (("promote", "state"), "Nothing of 'state' is being built"),
+    (("skip", "state", "s"), "In 'state' nothing is parked under 's'."),
+    (("verify", "words"), "name yours by --projections"),
+    (("list", "--log", "nowhere.db"), "There are no views at nowhere.views.db"),
+    (("list", "--log", "http://127.0.0.1:1"), "This needs the log itself"),
+]
+
+
+async def test_what_cannot_be_done_is_said_in_one_line(gateway: Gateway, run: Run) -> None:
+    for arguments, said in REFUSED:
+        code, _, told = await run(*arguments)
+        assert code in (1, 2), arguments
+        assert said in told
+        assert "Traceback" not in told
+
+
+async def _until(run: Run, done: Callable[[int, str], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not done(*(await run("status"))[:2]):
+            pass
