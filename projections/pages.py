@@ -15,10 +15,12 @@ from ..log.records import Record
 from .page import Page
 
 BATCH = 1_000
-RING_RECORDS = 10_000
-RING_BYTES = 16 * 2**20
+RING_RECORDS = 4_000
+RING_BYTES = 8 * 2**20
 READ_AHEAD = 8
-"""Pages from the storage that are kept, for all who are behind."""
+"""Pages from the storage that are kept, for all who are behind, …"""
+KEPT = 5.0
+"""… and for how many seconds."""
 
 
 class Stretch(NamedTuple):
@@ -124,7 +126,13 @@ class Pages:
     def _settle(self, position: Position, task: "asyncio.Task[Page | None]") -> None:
         """Keep only pages that others follow: what is at the end, or failed, is another the next time."""
         page = None if task.cancelled() or task.exception() else task.result()
-        if (page is None or page.last >= self._log.position) and self._read.get(position) is task:
+        if page is None or page.last >= self._log.position:
+            self._drop(position, task)
+        else:
+            asyncio.get_running_loop().call_later(KEPT, self._drop, position, task)
+
+    def _drop(self, position: Position, task: "asyncio.Task[Page | None]") -> None:
+        if self._read.get(position) is task:
             del self._read[position]
 
     def _hear(self, records: list[Record]) -> None:
