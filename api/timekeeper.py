@@ -9,7 +9,7 @@ again whether it is time. Who is silent is judged by what was heard here, and by
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -41,44 +41,39 @@ ELSEWHERE = 2.5 * EVERY
 PAGE = 1_000
 
 
-class Timekeeper:
-    """Watches over the live sessions of a log. `run` does everything; what it is told in between is taken note of."""
+def _utc() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, log: Log, attendance: Attendance) -> None:
+
+class Timekeeper:
+    """Watches over the live sessions of a log. `run` does everything; what it is told in between is taken note of.
+    `wall` tells the time of day."""
+
+    def __init__(self, log: Log, attendance: Attendance, wall: Callable[[], datetime] = _utc) -> None:
         self._log = log
+        self._wall = wall
         self._attendance = attendance
         self._agenda = Agenda()
         self._rolls = Rolls(log.engine, attendance.now) if log.engine.shared else None
         self._called = float("-inf")
         self._changed: dict[SessionId, None] = {}
         self._wake = asyncio.Event()
+        self._end = log.hub.listen(self._published)
 
     async def run(self) -> None:
         """Keep the time until cancelled, or until the log has ended. A failing log is waited for."""
-        end = self._log.hub.listen(self._published)
         try:
-            await self._begin()
+            await self.begin()
             while self._log.working:
-                await self._look()
+                await self.look()
                 await self._rest()
         finally:
-            end()
+            self._end()
             if self._rolls is not None:
                 with contextlib.suppress(HansardError):
                     await self._rolls.leave()
 
-    def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
-        """A heartbeat of theirs says that they make progress with these tasks."""
-        for session, tasks in progress.items():
-            state = self._log.at_hand(session)
-            known = None if state is None else state.presence.get(participant)
-            for task in tasks:
-                self._attendance.note_progress(participant, session, task)
-                if known is not None and known.stalled == task:
-                    recover = RecoverParticipant(participant=participant, stalled=known.since)
-                    self._carry_out(session, timer_id("recover", participant, known.since), recover)
-
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
         """Read which sessions live, and look at each of them."""
         after = ""
         while live := await self._log.engine.read_live(after, PAGE):
@@ -87,7 +82,7 @@ class Timekeeper:
                 if not await self._read(session):
                     await self._log.review(session)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """One round. What fails is tried again in the next."""
         try:
             await self._call_roll()
@@ -99,6 +94,17 @@ class Timekeeper:
         except HansardError as error:
             _logger.info("keeping the time has to wait: %s", error)
             await asyncio.sleep(TICK)
+
+    def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
+        """A heartbeat of theirs says that they make progress with these tasks."""
+        for session, tasks in progress.items():
+            state = self._log.at_hand(session)
+            known = None if state is None else state.presence.get(participant)
+            for task in tasks:
+                self._attendance.note_progress(participant, session, task)
+                if known is not None and known.stalled == task:
+                    recover = RecoverParticipant(participant=participant, stalled=known.since)
+                    self._carry_out(session, timer_id("recover", participant, known.since), recover)
 
     async def _rest(self) -> None:
         """Wait until something is due, or has changed. Who comes round much later than that has heard nobody."""
@@ -150,7 +156,7 @@ class Timekeeper:
         """When a deadline is due, on the clock of attendance."""
         attendance, silence, after = self._attendance, deadline.silence, deadline.after
         now = attendance.now()
-        at = now + (deadline.when - datetime.now(UTC)).total_seconds()
+        at = now + (deadline.when - self._wall()).total_seconds()
         if silence is None:
             return at
         named = None if self._rolls is None else self._rolls.named(silence)
@@ -162,7 +168,7 @@ class Timekeeper:
         return max(at, said, attendance.since + min(after, RETURN))
 
     def _carry_out(self, session: SessionId, id: str, data: CommandData) -> None:
-        command = Command(id, session, TIMEKEEPER, datetime.now(UTC), data)
+        command = Command(id, session, TIMEKEEPER, self._wall(), data)
         try:
             answer = self._log.submit(command)
         except HansardError as error:

@@ -1,0 +1,365 @@
+"""Whatever a team and its gateways go through, the session is as a simple model says.
+
+Hypothesis lets participants come, go, fall silent, work, take over, interrupt and fork, gateways die and start, and
+time pass. The model knows no rules of the product but these: a task has one holder, a holder whose claim is over writes
+nothing more, what is over stays over, nobody is lost who was heard within their lease and everybody is who was not,
+what is due happens once, and no person hears an agent without the floor. More: HANSARD_TEST_EXAMPLES=500.
+"""
+
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from hansard.api.attendance import Attendance
+from hansard.api.timekeeper import Timekeeper
+from hansard.domain.audience import Viewer, visible
+from hansard.domain.commands import parse_command
+from hansard.domain.envelope import decode
+from hansard.domain.errors import Refused
+from hansard.domain.model import Actor, Command, Event
+from hansard.domain.session import State, fold
+from hansard.log.log import Log
+from hansard.log.memory import MemoryEngine
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LEASE, GRACE, SLACK = 4.0, 2.0, 5.0
+AGENTS = ("a", "b", "c")
+ADA = "ada"
+agents, tasks = st.sampled_from(AGENTS), st.sampled_from(["t1", "t2"])
+people = st.sampled_from([*AGENTS, ADA])
+
+
+class Connection:
+    """A participant's connection to one gateway."""
+
+    def __init__(self, gateway: "Gateway", now: float) -> None:
+        self.gateway = gateway
+        self.heard = now
+
+
+class Gateway:
+    """A log, and who watches over it, on a clock of ours."""
+
+    def __init__(self, engine: MemoryEngine, machine: "Team") -> None:
+        self.log = Log(engine)
+        self.attendance = Attendance(lambda: machine.now)
+        self.machine = machine
+        self.keeper: Timekeeper
+
+    async def start(self) -> None:
+        """Open the log and look at what lives."""
+        await self.log.__aenter__()
+        self.keeper = Timekeeper(self.log, self.attendance, self.machine.wall)
+        await self.keeper.begin()
+
+
+class Team(RuleBasedStateMachine):
+    """The world: participants, connections, gateways, time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.now = 1_000.0
+        self.engine = MemoryEngine()
+        self.gateways: list[Gateway] = []
+        self.connections: dict[str, Connection] = {}
+        self.heard: dict[str, list[float]] = {}
+        self.quiet_since = self.now
+        self.sessions = ["s"]
+        self.number = 0
+        self.said: dict[str, bool] = {}
+        self.run(self._start())
+        self.do(ADA, "s", "session.open")
+        for task in ("t1", "t2"):
+            self.do(ADA, "s", "task.create", task=task, title="T", stall_after=600)
+        for who in AGENTS:
+            self.do(who, "s", "presence.join", lease=LEASE)
+        self.do("a", "s", "task.claim", task="t1", lease=60)
+
+    # -- the world
+
+    def run(self, work: Any) -> Any:
+        """Let the loop work until this is done and all gateways know of it."""
+        return self.loop.run_until_complete(self._settled(work))
+
+    async def _settled(self, work: Any) -> Any:
+        result = await work
+        for _ in range(200):
+            stands = max([gateway.log.position for gateway in self.gateways], default=0)
+            if all(each.log.position == stands and not each.log.waiting for each in self.gateways):
+                break
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return result
+
+    def wall(self) -> datetime:
+        """The time of day."""
+        return START + timedelta(seconds=self.now)
+
+    async def _start(self) -> None:
+        gateway = Gateway(self.engine.beside(), self)
+        self.gateways.append(gateway)
+        await gateway.start()
+
+    def _connected(self, who: str, number: int) -> Connection:
+        gateway = self.gateways[number % len(self.gateways)]
+        connection = Connection(gateway, self.now)
+        gateway.attendance.attach(who, connection)
+        self._hear(who)
+        return connection
+
+    def _hear(self, who: str) -> None:
+        self.heard.setdefault(who, []).append(self.now)
+        if who in self.connections:
+            self.connections[who].heard = self.now
+
+    def do(self, who: str, session: str, do: str, *, under: tuple[str, int] | None = None, **data: Any) -> Any:
+        """Carry out a command over the participant's connection; the versions, or the refusal."""
+        self.number += 1
+        if who not in self.connections:
+            self.connections[who] = self._connected(who, self.number)
+        connection = self.connections[who]
+        self._hear(who)
+        actor = Actor(who, "user" if who == ADA else "agent")
+        command = Command(f"c-{self.number}", session, actor, self.wall(), parse_command(do, data), *(under or ()))
+
+        async def ask() -> Any:
+            try:
+                return (await connection.gateway.log.submit(command)).versions
+            except Refused as refusal:
+                return refusal
+
+        return self.run(ask())
+
+    def events(self, session: str) -> list[Event]:
+        """The session as it is in the log."""
+        records = self.loop.run_until_complete(self.gateways[0].log.read_session(session, 0, 10_000))
+        return [decode(each.data, each.position, each.session, each.version) for each in records]
+
+    def state(self, session: str) -> State:
+        """The session, folded anew."""
+        return fold(State(session), self.events(session))
+
+    # -- what happens
+
+    @precondition(lambda self: self.gateways)
+    @rule(who=people, number=st.integers(0, 1))
+    def connect(self, who: str, number: int) -> None:
+        self.disconnect(who)
+        self.connections[who] = self._connected(who, number)
+
+    @rule(who=people)
+    def disconnect(self, who: str) -> None:
+        connection = self.connections.pop(who, None)
+        if connection is not None and connection.gateway in self.gateways:
+            connection.gateway.attendance.detach(who, connection)
+
+    @rule(who=people)
+    def beat(self, who: str) -> None:
+        if who in self.connections:
+            self._hear(who)
+
+    @rule(seconds=st.sampled_from([0.5, 1, 3, 3, 6, 12]), alive=st.sets(people))
+    def pass_time(self, seconds: float, alive: set[str]) -> None:
+        """Those who are alive send heartbeats all the while."""
+        for _ in range(int(seconds / 0.5)):
+            self.now += 0.5
+            for who in alive & self.connections.keys():
+                self.beat(who)
+            for gateway in self.gateways:
+                self.run(gateway.keeper.look())
+
+    @precondition(lambda self: len(self.gateways) < 2)
+    @rule()
+    def start_gateway(self) -> None:
+        self.run(self._start())
+        self.quiet_since = self.now
+
+    @precondition(lambda self: len(self.gateways) == 2)
+    @rule(number=st.integers(0, 1))
+    def kill_gateway(self, number: int) -> None:
+        self._kill(self.gateways[number])
+
+    @rule()
+    def restart(self) -> None:
+        for gateway in tuple(self.gateways):
+            self._kill(gateway)
+        self.start_gateway()
+
+    def _kill(self, gateway: Gateway) -> None:
+        self.gateways.remove(gateway)
+        for who in [who for who, each in self.connections.items() if each.gateway is gateway]:
+            del self.connections[who]
+        self.loop.run_until_complete(gateway.log.__aexit__(None, None, None))
+        self.quiet_since = self.now
+
+    @rule(data=st.data(), who=people)
+    def join(self, data: Any, who: str) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        self.do(who, session, "presence.join", lease=LEASE)
+
+    @rule(data=st.data(), who=agents, task=tasks)
+    def claim(self, data: Any, who: str, task: str) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        before = self.state(session)
+        known = before.tasks.known.get(task)
+        free = known is not None and known.status == "open" and known.assignee in (None, who)
+        outcome = self.do(who, session, "task.claim", task=task, lease=60)
+        assert isinstance(outcome, Refused) != (free and who not in before.signals.fenced), outcome
+        if isinstance(outcome, Refused) and known is not None and known.owner and who not in before.signals.fenced:
+            assert outcome.extra["owner"] == known.owner
+
+    @rule(data=st.data(), who=agents, task=tasks, attempt=st.integers(1, 4))
+    def work_on(self, data: Any, who: str, task: str, attempt: int) -> None:
+        self._work(data, who, task, attempt)
+
+    @rule(data=st.data(), who=agents, task=tasks, attempt=st.integers(1, 4))
+    def work(self, data: Any, who: str, task: str, attempt: int) -> None:
+        self._work(data, who, task, attempt)
+
+    def _work(self, data: Any, who: str, task: str, attempt: int) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        before = self.state(session)
+        known = before.tasks.known.get(task)
+        if known is not None and data.draw(st.integers(0, 3)):  # mostly as it should be
+            who, attempt = known.owner or who, known.attempt or 1
+        holds = known is not None and known.owner == who and known.attempt == attempt
+        step = data.draw(
+            st.sampled_from(
+                ["message.start", "message.start", "message.post", "task.complete", "task.release", "merge"]
+            )
+        )
+        message = f"m{self.number}"
+        under = (task, attempt)
+        match step:
+            case "message.start":
+                outcome = self.do(who, session, step, under=under, message=message)
+            case "message.post":
+                outcome = self.do(who, session, step, under=under, message=message, text="«said»")
+            case "merge":
+                outcome = self.do(who, session, "state.merge", under=under, patch={"by": who})
+            case _:
+                outcome = self.do(who, session, step, task=task, attempt=attempt)
+        assert isinstance(outcome, Refused) != (holds and who not in before.signals.fenced), outcome
+
+    @rule(data=st.data(), who=agents)
+    def stream(self, data: Any, who: str) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        mine = [each for each in self.state(session).messages.values() if each.author == who and each.index < 5]
+        if mine:
+            message = data.draw(st.sampled_from(mine))
+            self.do(who, session, "message.delta", message=message.id, index=message.index, text="«said»")
+
+    @rule(data=st.data(), aim=st.sampled_from(["session", "agent:a", "agent:b", "task:t1", "task:t2"]))
+    def interrupt(self, data: Any, aim: str) -> None:
+        kind = data.draw(st.sampled_from(["cancel", "pause", "reroute"]))
+        session = data.draw(st.sampled_from(self.sessions))
+        self.do(ADA, session, "signal.raise", signal=f"s{self.number}", kind=kind, target=aim, grace=GRACE)
+
+    @rule(data=st.data(), who=agents)
+    def honour(self, data: Any, who: str) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        waiting = [id for id, each in self.state(session).signals.known.items() if who in each.waiting]
+        if waiting:
+            self.do(who, session, "signal.honour", signal=data.draw(st.sampled_from(waiting)))
+
+    @rule(speakers=st.sampled_from([None, [], ["a"]]))
+    def move_floor(self, speakers: list[str] | None) -> None:
+        self.do(ADA, "s", "floor.move", speakers=speakers)
+
+    @precondition(lambda self: len(self.sessions) < 3)
+    @rule(data=st.data())
+    def fork(self, data: Any) -> None:
+        origin = data.draw(st.sampled_from(self.sessions))
+        head = self.events(origin)[-1].version
+        name = f"f{len(self.sessions)}"
+        outcome = self.do(ADA, name, "session.fork", origin=origin, at=data.draw(st.integers(1, head)))
+        assert not isinstance(outcome, Refused)
+        self.sessions.append(name)
+
+    # -- what must be so
+
+    @invariant()
+    def who_is_heard_is_here_and_who_is_not_is_lost(self) -> None:
+        for session in self.sessions:
+            for each in self.state(session).presence.values():
+                since = max(self.heard[each.id][-1], self.quiet_since)
+                if each.present and self.now - since > LEASE + SLACK:
+                    raise AssertionError(f"{each.id} was heard at {since}, and is still here at {self.now}")
+
+    @invariant()
+    def what_happened_keeps_the_promises(self) -> None:
+        for session in self.sessions:
+            events = self.events(session)
+            assert [event.version for event in events] == list(range(1, len(events) + 1))
+            Checker(self).check(events)
+            for gateway in self.gateways:
+                known = gateway.log.at_hand(session)
+                assert known is None or known == self.state(session)
+
+    def teardown(self) -> None:
+        for gateway in tuple(self.gateways):
+            self._kill(gateway)
+        self.loop.close()
+
+
+class Checker:
+    """Goes through a session's events with a model of its own, and none of the product's rules."""
+
+    def __init__(self, team: Team) -> None:
+        self.team = team
+        self.owner: dict[str, str] = {}
+        self.ended: set[str] = set()
+        self.floor: list[str] | None = None
+        self.timed: list[str | None] = []
+
+    def check(self, events: list[Event]) -> None:
+        """Raises AssertionError at the first event that should not be there."""
+        for event in events:
+            data: Any = event.data
+            self._ownership(event, data)
+            if event.type == "presence.lost":
+                self._loss(event, data)
+            if event.type.startswith("message."):
+                assert data.message not in self.ended, "something was said after the end"
+                if event.type in ("message.completed", "message.aborted", "message.posted"):
+                    self.ended.add(data.message)
+                self._leak(event)
+            if event.type == "floor.moved":
+                self.floor = None if data.speakers is None else list(data.speakers)
+            if event.actor == "hansard" and (not self.timed or self.timed[-1] != event.cause):
+                assert event.cause not in self.timed, "a timer fired twice"
+                self.timed.append(event.cause)
+
+    def _loss(self, event: Event, data: Any) -> None:
+        at = (event.time - START).total_seconds()
+        before = [heard for heard in self.team.heard[data.participant] if heard < at]
+        assert at - before[-1] >= data.after, f"lost at {at}, though heard at {before[-1]}"
+
+    def _ownership(self, event: Event, data: Any) -> None:
+        if event.type == "task.claimed":
+            assert data.task not in self.owner, "a task has two owners"
+            self.owner[data.task] = event.actor
+        elif event.type in ("task.completed", "task.cancelled", "task.failed", "task.released"):
+            self.owner.pop(data.task, None)
+        elif event.task is not None and event.type not in ("message.aborted", "tool.abandoned", "approval.withdrawn"):
+            assert self.owner.get(event.task) == event.actor, "something was done under a claim that is over"
+
+    def _leak(self, event: Event) -> None:
+        if event.type in ("message.posted", "message.started") and event.actor in AGENTS:
+            muted = self.floor is not None and event.actor not in self.floor
+            assert not (muted and visible(event.audience, event.actor, Viewer(ADA, "user"))), "it was for the team"
+
+
+TestTeam = Team.TestCase
+TestTeam.settings = settings(
+    max_examples=int(os.environ.get("HANSARD_TEST_EXAMPLES", "25")),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
