@@ -6,7 +6,8 @@ same to the byte, without a hole, and says what the recording says.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -20,10 +21,14 @@ from hansard.domain.envelope import timestamp
 from hansard.domain.model import Event, Kind
 from hansard.testing.wire import Frame, Wire, transcript
 
+Start = Callable[..., Awaitable[Gateway]]
+
 ROOT = Path(__file__).parents[2]
 OWN = ROOT / "tests" / "data" / "recording.json"
 SHARED = ROOT.parent / "shared" / "data" / "who-and-when"
 RECORDINGS = [OWN, *sorted(SHARED.glob("*.json"))]
+OVER_TWO = None if "HANSARD_ALL_RECORDINGS" in os.environ else 2
+"""How many of them are played over two gateways as well."""
 SESSION = "recorded"
 PIECE = 16
 CUT_EVERY = 50
@@ -33,15 +38,29 @@ CUT_EVERY = 50
 async def test_a_recorded_team_plays_and_everyone_reads_the_same(
     path: Path, gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
+    await _perform_and_compare(path, [gateway.url], http)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("path", RECORDINGS[:OVER_TWO], ids=lambda path: f"{path.parent.name}-{path.stem}")
+async def test_a_recorded_team_plays_over_two_gateways(
+    path: Path, start: Start, fresh_log: Callable[[], str], http: aiohttp.ClientSession
+) -> None:
+    """The agents of the session are spread over both, and so are those who follow."""
+    log = fresh_log()
+    await _perform_and_compare(path, [(await start(log=log)).url for _ in range(2)], http)
+
+
+async def _perform_and_compare(path: Path, urls: list[str], http: aiohttp.ClientSession) -> None:
     recording = read_recording(path)
-    async with Client(gateway.url, participant="stage") as stage, stage.session(SESSION, join=False) as session:
+    async with Client(urls[0], participant="stage") as stage, stage.session(SESSION, join=False) as session:
         played = asyncio.Event()
         half = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            first = group.create_task(_follow_from_the_start(gateway.url, played))
-            second = group.create_task(_join_in_the_middle(gateway.url, http, half, played))
-            third = group.create_task(_follow_with_cuts(gateway.url, http, played))
-            await _play(gateway.url, recording, half)
+            first = group.create_task(_follow_from_the_start(urls[-1], played))
+            second = group.create_task(_join_in_the_middle(urls[0], http, half, played))
+            third = group.create_task(_follow_with_cuts(urls[-1], http, played))
+            await _play(urls, recording, half)
             await session.close("The recording ends here.")
             played.set()
     sequences = [first.result(), second.result(), third.result()]
@@ -50,7 +69,7 @@ async def test_a_recorded_team_plays_and_everyone_reads_the_same(
     _assert_says(recording, sequences[0])
 
 
-async def _play(url: str, recording: Recording, half: asyncio.Event) -> None:
+async def _play(urls: list[str], recording: Recording, half: asyncio.Event) -> None:
     done: list[int] = []
 
     def told(step: Step) -> None:
@@ -59,8 +78,8 @@ async def _play(url: str, recording: Recording, half: asyncio.Event) -> None:
             half.set()
 
     async with asyncio.TaskGroup() as group:
-        for actor, steps in speakers(recording.steps).items():
-            group.create_task(_perform(url, actor, steps, told))
+        for number, (actor, steps) in enumerate(speakers(recording.steps).items()):
+            group.create_task(_perform(urls[number % len(urls)], actor, steps, told))
 
 
 async def _perform(url: str, actor: str, steps: Sequence[Step], told: Callable[[Step], None]) -> None:
