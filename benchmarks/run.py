@@ -23,6 +23,7 @@ BENCHMARKS = (
     "latency",
     "presence",
     "projections",
+    "postgres",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05
 

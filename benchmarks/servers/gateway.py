@@ -34,6 +34,8 @@ STAMPS = 1 << 20  # as in loadgen.c
 def main() -> None:
     options = parse_options()
     collect_rarely()
+    if options.unpinned:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
     if options.window is not None:
         pump.WINDOW = options.window
     if options.uvloop:
@@ -47,7 +49,9 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", default="memory:")
-    parser.add_argument("--sessions", type=int, default=1, help="sessions to open, b0, b1, …")
+    parser.add_argument("--sessions", type=int, default=1, help="sessions to open")
+    parser.add_argument("--prefix", default="b", help="what they are called before the number")
+    parser.add_argument("--unpinned", action="store_true", help="run on any core")
     parser.add_argument("--history", type=int, default=0, help="events to put into each of them")
     parser.add_argument("--bytes", type=int, default=200, help="length of each event's text")
     parser.add_argument("--window", type=float, help="seconds that events wait for company when it is busy")
@@ -63,9 +67,9 @@ async def run(options: argparse.Namespace) -> None:
         commits = count_commits(log)
         if options.stamps:
             stamp_positions(log, options.stamps)
-        await open_sessions(log, options.sessions)
+        await open_sessions(log, options.sessions, options.prefix)
         for number in range(options.sessions if options.history else 0):
-            await write_history(log, f"b{number}", options.history, options.bytes)
+            await write_history(log, f"{options.prefix}{number}", options.history, options.bytes)
         print(json.dumps({"port": int(gateway.url.rpartition(":")[2])}), flush=True)
         async for words in lines():
             if words[0] == "stats":
@@ -106,12 +110,12 @@ def stamp_positions(log: Log, path: Path) -> None:
     log.hub._listeners.insert(0, stamping)
 
 
-async def open_sessions(log: Log, count: int) -> None:
+async def open_sessions(log: Log, count: int, prefix: str) -> None:
     actor = Actor("bench", "service")
     opened = parse_command("session.open", {})
     for start in range(0, count, 500):
         answers = [
-            log.submit(Command(f"open-{number}", f"b{number}", actor, datetime.now(UTC), opened))
+            log.submit(Command(f"open-{number}", f"{prefix}{number}", actor, datetime.now(UTC), opened))
             for number in range(start, min(start + 500, count))
         ]
         await asyncio.gather(*answers)

@@ -24,12 +24,18 @@ NAMES = (
     "latency",
     "presence",
     "projections",
+    "postgres",
 )
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the load client of the benchmarks is written in C")
-@pytest.mark.parametrize("name", NAMES)
-def test_the_benchmark_runs(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.postgres) if name == "postgres" else name for name in NAMES]
+)
+def test_the_benchmark_runs(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if name == "postgres":
+        request.getfixturevalue("postgres")  # skips where there is no server to start
     told = tmp_path / "result.json"
     ran = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--smoke", "--only", name, "--json", str(told)],

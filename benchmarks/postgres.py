@@ -1,0 +1,176 @@
+"""PostgreSQL as the log: durable appends through one gateway and two, latency within one and across, and what the size
+of the log costs. The server is one of our own, with fsync on, on the disk of `--folder`.
+
+Processes are not pinned here: a gateway, a load client and PostgreSQL's own share the cores.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from harness import Bench, Figures, Load, Server, Side, baseline
+from table import Goal, Table
+
+from hansard.log.postgres.address import Address
+from hansard.testing.postgres import PostgresServer, new_log
+
+APPENDERS = (1, 16, 256, 2_000)
+SESSIONS = 100
+STORED = 345
+RATE = 1_000
+SIZES = (100_000, 5_000_000)
+DURABLE = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB", "max_wal_size": "4GB"}
+
+# Events as deltas are, in sessions that nobody writes to: as many rows, as many entries in every index.
+FILL = """
+    WITH filled AS (
+        INSERT INTO {log}.event (position, session, version, subject, type, data, key, time)
+        SELECT
+            n, 'old' || n %% 1000, n / 1000 + 1, 'message:m', 'message.delta', decode(repeat('61', 345), 'hex'), NULL, n
+        FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+    )
+    UPDATE {log}.log SET position = %(last)s
+"""
+
+
+def run(bench: Bench) -> Table:
+    table = Table(
+        "PostgreSQL, synchronous commit",
+        ("what", "how", "per s", "p50 ms", "p99 ms", "÷ raw", "÷ library"),
+    )
+    with _server(bench) as server:
+        for appenders in bench.sizes(APPENDERS):
+            _appends(bench, table, server, appenders)
+        _latency(bench, table, server)
+        _sizes(bench, table, server)
+    return table
+
+
+@contextmanager
+def _server(bench: Bench) -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory(dir=bench.folder, prefix="pg-") as folder:
+        bench.folder.chmod(0o755)
+        server = PostgresServer(Path(folder), **DURABLE)
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+
+
+def _appends(bench: Bench, table: Table, server: PostgresServer, appenders: int) -> None:
+    sides: dict[str, Side] = {
+        "library, one at a time": lambda: _baseline(bench, server, "library", appenders),
+        "library, in batches": lambda: _baseline(bench, server, "batched", appenders),
+        "raw group commit": lambda: _baseline(bench, server, "raw", appenders),
+        "one gateway": lambda: _through(bench, new_log(server.url), appenders, 1),
+        "two gateways": lambda: _through(bench, new_log(server.url), appenders, 2),
+    }
+    found = bench.interleave(f"postgres appends {appenders}", sides)
+    raw, library = found["raw group commit"]["acks"], found["library, one at a time"]["acks"]
+    for side, f in found.items():
+        row = (f"{appenders} appenders", side, f["acks"], f["ack p50"], f["ack p99"], f["acks"] / raw)
+        table.rows.append((*row, f["acks"] / library))
+    if appenders == 256:
+        table.goals.append(Goal("256 appenders, one gateway ÷ library", found["one gateway"]["acks"] / library, 20))
+        table.goals.append(Goal("256 appenders, one gateway ÷ raw", found["one gateway"]["acks"] / raw, 0.35))
+
+
+def _baseline(bench: Bench, server: PostgresServer, mode: str, appenders: int) -> Figures:
+    more = ("--appenders", appenders, "--seconds", bench.seconds(2), "--size", STORED)
+    return baseline("postgres.py", mode, server.url, *more)
+
+
+def _through(bench: Bench, log: str, appenders: int, number: int, prefixes: tuple[str, ...] = ("b", "c")) -> Figures:
+    """Load on one gateway, or half of it on each of two; the slower quantiles of the two count."""
+    prefixes = prefixes[:number]
+    share = max(1, appenders // number)
+    options = {
+        "appenders": share,
+        "sessions": min(SESSIONS, share),
+        "per_connection": 16 if share > 16 else 1,
+        "warmup": bench.seconds(1),
+        "seconds": bench.seconds(2),
+    }
+    with _gateways(bench, log, prefixes) as gateways:
+        running = [
+            bench.start_load(gateway, prefix=prefix, **options)
+            for gateway, prefix in zip(gateways, prefixes, strict=True)
+        ]
+        for each in running:
+            each.when_ready()
+        loads = [each.result().check() for each in running]
+    quantiles = [load.quantiles("ack") for load in loads]
+    slowest = {name: max(each[name] for each in quantiles) for name in quantiles[0]}
+    return {"acks": sum(load.acks for load in loads), **slowest}
+
+
+@contextmanager
+def _gateways(bench: Bench, log: str, prefixes: tuple[str, ...]) -> Iterator[list[Server]]:
+    with bench.gateway(log=log, sessions=SESSIONS, prefix=prefixes[0], unpinned=True) as first:
+        if len(prefixes) == 1:
+            yield [first]
+            return
+        with bench.gateway(log=log, sessions=SESSIONS, prefix=prefixes[1], unpinned=True) as second:
+            yield [first, second]
+
+
+def _latency(bench: Bench, table: Table, server: PostgresServer) -> None:
+    sides: dict[str, Side] = {
+        "within one gateway": lambda: _delivery(bench, new_log(server.url), across=False),
+        "from one to another": lambda: _delivery(bench, new_log(server.url), across=True),
+        "from one to another, polling": lambda: _delivery(bench, f"{new_log(server.url)}&pooler=yes", across=True),
+    }
+    found = bench.interleave("postgres latency", sides)
+    for side, f in found.items():
+        row = (f"append→client, {RATE:,}/s", side, f["events"], f["delivery p50"], f["delivery p99"], "–", "–")
+        table.rows.append(row)
+    across = found["from one to another"]["delivery p50"]
+    table.goals.append(Goal("across two gateways at 1,000 events/s: p50 in ms", across, 5, at_most=True))
+
+
+def _delivery(bench: Bench, log: str, *, across: bool) -> Figures:
+    times = {"warmup": bench.seconds(1), "seconds": bench.seconds(4), "sessions": 10}
+    with _gateways(bench, log, ("b", "c")) as (first, second):
+        reading = bench.start_load(second if across else first, subscribers=10, **times)
+        reading.when_ready()
+        writing = bench.start_load(first, appenders=40, rate=bench.size(RATE), **times)
+        writing.when_ready()
+        writing.result().check()
+        load: Load = reading.result().check()
+    return {"events": load.deliveries / 1, **load.quantiles("delivery")}
+
+
+def _sizes(bench: Bench, table: Table, server: PostgresServer) -> None:
+    """Appends to a log that grows."""
+    log = new_log(server.url)
+    found: dict[int, Figures] = {}
+    filled = 0
+    for size in (bench.size(each) * (1 if number == 0 else 2) for number, each in enumerate(SIZES)):
+        with bench.gateway(log=log, sessions=0, prefix="b"):
+            pass  # makes the log
+        filled = _fill(log, filled, size)
+        rounds = [_through(bench, log, bench.size(256), 1, (f"at{size}-{n}-",)) for n in range(bench.rounds)]
+        found[size] = sorted(rounds, key=lambda each: each["acks"])[len(rounds) // 2]
+        f = found[size]
+        row = ("256 appenders", f"{size:,} events stored", f["acks"], f["ack p50"], f["ack p99"], "–", "–")
+        table.rows.append(row)
+    small, large = found.values()
+    table.goals.append(Goal("appends at 5 million events ÷ at 100,000", large["acks"] / small["acks"], 0.8))
+
+
+def _fill(log: str, first: int, last: int) -> int:
+    address = Address.parse(log)
+    statement = FILL.format(log=f'"{address.schema}"').encode()
+    with psycopg.connect(address.conninfo, autocommit=True) as connection:
+        (begin,) = connection.execute(f'SELECT position FROM "{address.schema}".log'.encode()).fetchone() or (0,)
+        for start in range(begin + 1, begin + 1 + last - first, 100_000):
+            end = min(start + 99_999, begin + last - first)
+            connection.execute(statement, {"first": start, "last": end})
+        connection.execute(f'VACUUM ANALYZE "{address.schema}".event'.encode())
+    subprocess.run(["sync"], check=True)
+    return last
