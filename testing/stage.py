@@ -51,8 +51,8 @@ class Stage:
                     return builds
                 await asyncio.sleep(0.005)
 
-    async def caught_up(self, name: str, version: int | None = None) -> Build:
-        """Wait until the view that readers see has folded the whole log."""
+    async def caught_up(self, name: str, version: int | None = None, within: float = 20.0) -> Build:
+        """Wait until the view that readers see has folded the whole log. Raises TimeoutError."""
 
         def current(builds: Sequence[Build]) -> list[Build]:
             head = self.log.position
@@ -64,7 +64,7 @@ class Stage:
                 and build.checkpoint.position >= head
             ]
 
-        return current(await self.until(current))[0]
+        return current(await self.until(current, within))[0]
 
     async def view(self, projection: Projection[Any, Any]) -> dict[Any, Any]:
         """What readers see, whole: values by key or place."""

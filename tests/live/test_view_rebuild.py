@@ -82,12 +82,12 @@ async def keep_reading(store: ViewStore, going: Callable[[], bool]) -> int:
     return reads
 
 
-@pytest.mark.timeout(60 + EVENTS / 5_000)
+@pytest.mark.timeout(60 + EVENTS / 1_500)
 async def test_a_view_is_built_anew_under_its_readers(here: Stage) -> None:
     await write(here.log, EVENTS)
     busy = [True]
     async with here.running(count):
-        old = await here.caught_up("count")
+        old = await here.caught_up("count", within=30 + EVENTS / 5_000)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_writing(here.log, lambda: bool(busy)))
             reading = tasks.create_task(keep_reading(here.store, lambda: bool(busy)))
