@@ -24,7 +24,7 @@ class Settings(BaseSettings):
         Field(description="Where views are kept, as the log may be; absent: beside the log; none: there are no views"),
     ] = ""
     projections: Annotated[
-        tuple[str, ...], Field(description="Projections of your own, as module:attribute (JSON list)")
+        tuple[str, ...], Field(description="A projection of your own, as module:attribute (JSON list)")
     ] = ()
     host: Annotated[str, Field(description="Address to listen on; other than loopback needs keys")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one")] = 8600

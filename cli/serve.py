@@ -115,11 +115,12 @@ def _settings(given: dict[str, Any]) -> Any:
 
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
-    """The option of one setting. Its default stays with the setting, so that the environment comes before it."""
+    """The option of one setting; of several values, each is given by an option of its own. Its default stays with the
+    setting, so that the environment comes before it."""
     several = get_origin(field.annotation) is tuple
     default = "" if field.default in (None, ()) else f"  [default: {field.default}]"
     return click.Option(
-        [f"--{name.replace('_', '-')}"],
+        [f"--{(name.rstrip('s') if several else name).replace('_', '-')}", name],
         type=_type(field.annotation),
         multiple=several,
         default=None,

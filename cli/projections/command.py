@@ -103,10 +103,12 @@ async def rebuild(desk: "Desk", view: str, no_wait: bool) -> None:
 @projections.command(short_help="Show readers the newest build of a view.")
 @_desk
 @View
+@click.option("--build", "id", type=int, metavar="ID", help="This build, be it one that readers saw before.")
 @click.option("--anyway", is_flag=True, help="Also if it has not caught up.")
-async def promote(desk: "Desk", view: str, anyway: bool) -> None:
-    """Show readers the newest build of a view; the one they see now is kept for ten minutes."""
-    build = await desk.promote(view, anyway)
+async def promote(desk: "Desk", view: str, id: int | None, anyway: bool) -> None:
+    """Show readers the newest build of a view that is being made, or another; the one they see now is kept for ten
+    minutes, in which it can be promoted again."""
+    build = await desk.promote(view, id, anyway)
     click.echo(f"Readers see build {build.id} of {view}, version {build.version}, now.")
 
 
@@ -135,7 +137,7 @@ async def skip(desk: "Desk", view: str, key: str) -> None:
 @View
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only so many sessions, drawn at random.")
 @click.option(
-    "--projections",
+    "--projection",
     "names",
     multiple=True,
     metavar="MODULE:ATTRIBUTE",

@@ -58,18 +58,18 @@ class Desk:
             with progress(each.build.name, (await self._log.engine.mark()).position) as bar:
                 await self._advanced(each.build, bar)
 
-    async def promote(self, view: str, anyway: bool) -> Build:
-        """Promote the newest build that is not current. Raises NotFound, Conflict."""
-        making = [each for each in await self.healths() if each.build.name == view and each.build.state == "building"]
-        if not making:
-            raise NotFound(f"Nothing of {view!r} is being built; `hansard projections rebuild {view}` begins it.")
-        newest = max(making, key=lambda each: each.build.id)
-        if newest.behind and not anyway:
-            raise Conflict(
-                f"Build {newest.build.id} of {view} is {newest.behind} events behind; wait, or say --anyway."
-            )
-        await self._store.promote(newest.build.id)
-        return newest.build
+    async def promote(self, view: str, id: int | None, anyway: bool) -> Build:
+        """Promote the newest build that is being made, or the one named. Raises NotFound, Conflict."""
+        head = (await self._log.engine.mark()).position
+        builds = [each for each in await self._store.builds() if each.name == view and each.state != "current"]
+        chosen = [each for each in builds if (each.state == "building" if id is None else each.id == id)]
+        if not chosen:
+            raise NotFound(f"{view} has no such build; `hansard projections rebuild {view}` begins one.")
+        newest = max(chosen, key=lambda each: each.id)
+        if newest.checkpoint.position < head and newest.state == "building" and not anyway:
+            raise Conflict(f"Build {newest.id} of {view} has not caught up; wait, or say --anyway.")
+        await self._store.promote(newest.id)
+        return newest
 
     async def wish(self, view: str, keys: Sequence[str], wish: Wish) -> list[str]:
         """Ask for a retry or a skip, of the builds in which the keys are parked. Raises NotFound."""
@@ -88,7 +88,7 @@ class Desk:
         """Fold again and compare. Raises NotFound for a view that no projection is known of."""
         known = {each.name: each for each in make_projections("", names)}
         if view not in known:
-            raise NotFound(f"There is no projection {view!r} here; name yours by --projections module:attribute.")
+            raise NotFound(f"There is no projection {view!r} here; name yours by --projection module:attribute.")
         with progress(f"verifying {view}", None) as bar:
             return await verify(self._log, self._store, known[view], sample=sample, told=bar.reach)
 

@@ -15,6 +15,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = {
     "README.md": "hotels",
     "docs/team.md": "The booking is completed.",
+    "docs/projections.md": "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
     "docs/quickstart.md": "The hotel is {'name': 'Casa Azul'} since version",
 }
 

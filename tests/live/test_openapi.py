@@ -27,7 +27,7 @@ async def test_schemathesis_finds_nothing(
     serve: Callable[..., Awaitable[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
-    gateway = await serve(views="", projections="custom_views:all_of_them")
+    gateway = await serve(views="", projection="custom_views:all_of_them")
     await _views_are_built(gateway.url)
     arguments = ["run", f"{gateway.url}/openapi.json", "--max-examples", EXAMPLES, "--no-color"]
     arguments += ["--exclude-path-regex", OTHERS]

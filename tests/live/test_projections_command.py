@@ -65,9 +65,15 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
     (line,) = [line for line in listed.splitlines() if line.startswith("state\t")]
     assert int(line.split("\t")[2]) > builds["state"]["build"]
 
+    old = str(builds["state"]["build"])
+    code, said, _ = await run("promote", "state", "--build", old)
+    assert (code, said) == (0, f"Readers see build {old} of state, version 1, now.\n")
+    code, _, _ = await run("promote", "state", "--build", line.split("\t")[2])
+    assert code == 0
+
     code, said, _ = await run("verify", "state", "--sample", "5")
     assert (code, said.startswith("1 values of state")) == (0, True)
-    code, said, _ = await run("verify", "mentions", "--projections", "custom_views:all_of_them")
+    code, said, _ = await run("verify", "mentions", "--projection", "custom_views:all_of_them")
     assert code == 0
     with sqlite3.connect(tmp_path / "log.views.db") as views:
         views.execute(f"UPDATE view_state_{line.split(chr(9))[2]} SET data = ?", (b'{"value":{"a":2},"version":9}',))
@@ -112,9 +118,9 @@ async def test_what_is_parked_is_told_and_healed(
 
 REFUSED = [
     (("rebuild", "nothing"), "There is no view 'nothing' to build anew"),
-    (("promote", "state"), "Nothing of 'state' is being built"),
+    (("promote", "state"), "state has no such build"),
     (("skip", "state", "s"), "In 'state' nothing is parked under 's'."),
-    (("verify", "words"), "name yours by --projections"),
+    (("verify", "words"), "name yours by --projection"),
     (("list", "--log", "nowhere.db"), "There are no views at nowhere.views.db"),
     (("list", "--log", "http://127.0.0.1:1"), "This needs the log itself"),
 ]
