@@ -29,6 +29,7 @@ from .serve import serve
 from .sessions import sessions
 from .show import show
 from .tail import tail
+from .view import view
 
 INTERRUPTED = 130
 NOBODY_READS = 141
@@ -78,7 +79,7 @@ def hansard() -> None:
     """
 
 
-for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, projections):
+for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, view, projections):
     hansard.add_command(each)
 
 

@@ -1,0 +1,67 @@
+"""`hansard view`: what a view holds of a session in a file."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from hansard.cli.main import hansard
+from hansard.domain.json_patch import apply_patch
+
+ROOT = Path(__file__).parents[3]
+RECORDING = ROOT / "tests" / "data" / "recording.json"
+START = "2026-01-31T09:30:00Z"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> str:
+    """A log that holds a recording as the session `trip-7`."""
+    path = str(tmp_path / "log.db")
+    arguments = ["import", str(RECORDING), "--session", "trip-7", "--start", START, "--log", path]
+    assert CliRunner().invoke(hansard, arguments).exit_code == 0
+    return path
+
+
+def view(log: str, *arguments: str) -> object:
+    """What the command prints, read."""
+    result = CliRunner().invoke(hansard, ["view", "trip-7", *arguments, "--log", log])
+    assert result.exit_code == 0, result.output
+    return orjson.loads(result.output)
+
+
+def test_a_view_is_shown_as_it_is_and_as_it_was(log: str) -> None:
+    now = view(log, "agents")
+    assert isinstance(now, dict)
+    assert not any(agent["present"] for agent in now["agents"].values())
+    then = view(log, "agents", "--at", "3", "--json")
+    assert isinstance(then, dict)
+    assert len(then["agents"]) == 2
+    assert view(log, "agents", "--at", "2026-01-31T09:30:00.002Z") == then
+    assert view(log, "agents", "--at", "2026-01-31") is None
+    rows = view(log, "transcript")
+    assert isinstance(rows, list)
+    assert rows[0]["entry"].startswith("message:step-")
+
+
+def test_what_has_changed_is_shown_as_a_patch(log: str) -> None:
+    patch = view(log, "agents", "--since", "3", "--at", "9")
+    assert isinstance(patch, list)
+    assert apply_patch(view(log, "agents", "--at", "3"), patch).value == view(log, "agents", "--at", "9")
+    assert view(log, "agents", "--since", "2100-01-01T00:00:00Z") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["agents", "--at", "9999"], "9999 is not reached yet"),
+        (["agents", "--since", "9999"], "9999 is not reached yet"),
+        (["agents", "--at", "soon"], "is neither a version nor a time"),
+        (["nothing"], "There is no projection 'nothing' here; there are sessions,"),
+        (["x", "--projection", "nowhere:x"], "nowhere cannot be imported"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(log: str, arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(hansard, ["view", "trip-7", *arguments, "--log", log])
+    assert result.exit_code != 0
+    assert said in (result.output + str(result.exception))
