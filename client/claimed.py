@@ -63,7 +63,7 @@ class ClaimedTask:
         self._session = agent.session
         self._scope = Scope()
         self._signal: Signal | None = None
-        self._ending = False
+        self._ending: Answer | None = None
         self._under = Under(self._session.commands, self._session.id, self.id, attempt, self._checkpoint)
         self._around = contextlib.ExitStack()
 
@@ -122,7 +122,7 @@ class ClaimedTask:
         """Tasks have changed: end the block if this one is not held any more."""
         now = tasks.known.get(self.id)
         held = now is not None and now.status == "claimed" and now.attempt == self.attempt
-        if not (held or self._ending or self.outcome is not None):
+        if not held and self._ending is None and self.outcome is None:
             self.outcome = _lost(now, self.attempt)
             self._scope.cancel()
             self._finish()
@@ -134,19 +134,23 @@ class ClaimedTask:
         return given(task=self.id, attempt=self.attempt, **members)
 
     async def _end(self, do: str, outcome: Outcome, **members: Any) -> None:
-        """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away."""
-        self._ending = True
-        try:
-            await self._session.commands.do(self._session.id, do, self._held(**members))
-        except Fenced as fenced:
-            self.outcome = self.outcome or Outcome("lost", fenced.detail)
-            raise
-        else:
+        """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away. Once sent, the
+        answer counts, also when nobody waits for it any more."""
+        answer = self._session.commands.submit(self._session.id, do, self._held(**members))
+        self._ending = answer
+        forgotten(answer).add_done_callback(lambda done: self._answered(done, outcome))
+        await asyncio.wait([answer])
+        answer.result()
+
+    def _answered(self, answer: Answer, outcome: Outcome) -> None:
+        self._ending = None
+        error = answer.exception()
+        if error is None:
             self.outcome, self._under.over = outcome, True
             self._finish()
-        finally:
-            self._ending = False
-            self.check(self._session.view.state.tasks)
+        elif isinstance(error, Fenced):
+            self.outcome = self.outcome or Outcome("lost", error.detail)
+        self.check(self._session.view.state.tasks)
 
     def _finish(self) -> None:
         """The task is not held any more."""
@@ -156,6 +160,8 @@ class ClaimedTask:
     async def _leave(self, error: BaseException | None) -> None:
         """Honour the signals that have waited for the end of the block; give the task back if it is still held. What
         is sent is waited for, but not for ever, since there may be an error already."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending], timeout=END_TIMEOUT)
         answers = self._agent.hearing.dismiss(self)
         if self.outcome is None and self._signal is not None:
             signal = self._signal

@@ -74,9 +74,13 @@ class Hearing:
 
     def attend(self, work: Work) -> None:
         """Work begins: hear for it, and hear what was said before it began."""
+        state = self._session.view.state
+        for signal in self._open(state.signals):
+            if signal.kind == "steer" and signal.id in self._brought and signal.target in self.targets:
+                self._steer(signal, [work])
         self._works.append(work)
-        work.check(self._session.view.state.tasks)
-        self._hear(self._session.view.state.signals)
+        work.check(state.tasks)
+        self._hear(state.signals)
 
     def dismiss(self, work: Work) -> list[Answer]:
         """Work has ended: honour what has waited for that. Idempotent."""
@@ -128,7 +132,7 @@ class Hearing:
         self._brought.intersection_update(signals.open)
         self._lifted.intersection_update(signals.open)
         in_force = {pause.id for pause in self._pauses.values()}
-        for signal in sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since):
+        for signal in self._open(signals):
             if self.me not in signal.waiting:
                 self._delivered.discard(signal.id)
                 self._brought.discard(signal.id)
@@ -140,6 +144,10 @@ class Hearing:
                 self._answer("signal.deliver", signal.id)
             if signal.id not in self._brought and self._bring(signal):
                 self._brought.add(signal.id)
+
+    def _open(self, signals: Signals) -> list[Signal]:
+        """The signals that somebody has yet to answer, the oldest first."""
+        return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
 
     def _lift(self, pause: Signal) -> None:
         """A pause that was lifted before anything had to wait is answered all the same, so that it can be raised
@@ -157,6 +165,8 @@ class Hearing:
             self._stop(signal, list(works))
         elif signal.kind == "steer":
             self._steer(signal, works)
+            if signal.target in self.targets:
+                self.steer.hear(signal)
         elif signal.kind == "resume" or not works:
             self.honour(signal.id)
         return True
@@ -176,8 +186,6 @@ class Hearing:
             work.stop(signal)
 
     def _steer(self, signal: Signal, works: Iterable[Work]) -> None:
-        if signal.target in self.targets:
-            self.steer.hear(signal)
         for work in works:
             if work.steer is not None:
                 work.steer.hear(signal)
