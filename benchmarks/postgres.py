@@ -150,7 +150,7 @@ def _sizes(bench: Bench, table: Table, server: PostgresServer) -> None:
     log = new_log(server.url)
     found: dict[int, Figures] = {}
     filled = 0
-    for size in (bench.size(each) * (1 if number == 0 else 2) for number, each in enumerate(SIZES)):
+    for size in (bench.size(SIZES[0]), SIZES[1] if not bench.smoke else 2 * bench.size(SIZES[1])):
         with bench.gateway(log=log, sessions=0, prefix="b"):
             pass  # makes the log
         filled = _fill(log, filled, size)
@@ -160,7 +160,7 @@ def _sizes(bench: Bench, table: Table, server: PostgresServer) -> None:
         row = ("256 appenders", f"{size:,} events stored", f["acks"], f["ack p50"], f["ack p99"], "–", "–")
         table.rows.append(row)
     small, large = found.values()
-    table.goals.append(Goal("appends at 5 million events ÷ at 100,000", large["acks"] / small["acks"], 0.8))
+    table.goals.append(Goal("appends to the larger log ÷ to the smaller", large["acks"] / small["acks"], 0.8))
 
 
 def _fill(log: str, first: int, last: int) -> int:

@@ -24,6 +24,8 @@ from hansard.log.postgres.arrays import ADAPTERS, Blobs, Ints, Texts
 Append = tuple[str, int, bytes]
 Commit = Callable[[list[Append]], Coroutine[Any, Any, None]]
 
+MOST = 500  # events of a batch: with 2,000 the recorder was seen to stand still for ever
+
 CREATE = """
     DROP TABLE IF EXISTS raw;
     CREATE TABLE raw (
@@ -76,7 +78,8 @@ async def batched(url: str) -> Commit:
     made, thread, loop = recorder(url), ThreadPoolExecutor(1), asyncio.get_running_loop()
 
     async def commit(batch: list[Append]) -> None:
-        await loop.run_in_executor(thread, made.insert_events, _events(batch))
+        for start in range(0, len(batch), MOST):
+            await loop.run_in_executor(thread, made.insert_events, _events(batch[start : start + MOST]))
 
     return commit
 
