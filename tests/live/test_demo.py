@@ -139,12 +139,15 @@ def test_the_screen_runs_on_a_terminal_and_gives_it_back(tmp_path: Path) -> None
         [*HANSARD, "demo"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment
     ) as process:
         os.close(theirs)
-        said = _read_until(terminal, b"Five days in Porto", 30)
-        assert b"\x1b[?1049h" in said, "the second page"
-        process.send_signal(signal.SIGINT)
-        said = _read_until(terminal, None, 10)
-        assert process.wait(10) == 130
-    os.close(terminal)
+        try:
+            said = _read_until(terminal, b"Five days in Porto", 30)
+            assert b"\x1b[?1049h" in said, "the second page"
+            process.send_signal(signal.SIGINT)
+            said = _read_until(terminal, None, 10)
+            assert process.wait(10) == 130
+        finally:
+            process.kill()  # or one that still writes to the terminal would be waited for without an end
+            os.close(terminal)
     assert b"\x1b[?1049l" in said, "the first page again"
     assert b"\x1b[?25h" in said, "the cursor"
     assert b"Traceback" not in said
