@@ -7,6 +7,7 @@ from aiohttp import web
 
 from ...domain.errors import BadCursor, Invalid, NotFound
 from ...projections.document import DocProjection
+from ...projections.health import Health, healths
 from ...projections.projection import AnyProjection
 from ...projections.views import sessions
 from ..auth import Authenticator
@@ -36,19 +37,9 @@ class ViewRoutes:
         """`GET /v1/views`: which views there are, and how far each is."""
         _, shelf = await self._enter(request)
         no_query(request)
-        builds = await shelf.store.builds() if shelf.projections else []
-        current = {each.name: each for each in builds if each.state == "current"}
-        described = [
-            {
-                "view": each.name,
-                "version": each.version,
-                "keeps": "documents" if isinstance(each, DocProjection) else "rows",
-                "by_session": by_session(each),
-                "search": sorted({*each.shape.key, *[name for index in each.shape.indexes for name in index]}),
-                **({"position": current[each.name].checkpoint.position} if each.name in current else {}),
-            }
-            for each in shelf.projections.values()
-        ]
+        found = await healths(shelf.log, shelf.store) if shelf.projections else []
+        current = {each.build.name: each for each in found if each.build.state == "current"}
+        described = [{**_described(each), **_told(current.get(each.name))} for each in shelf.projections.values()]
         return json_response({"views": described})
 
     async def listing(self, request: web.Request) -> web.Response:
@@ -122,6 +113,29 @@ class ViewRoutes:
     async def _enter(self, request: web.Request) -> tuple[Principal, Shelf]:
         principal = self._auth.of_request(request)
         return principal, (await self._houses.of(principal.tenant)).shelf
+
+
+def _described(projection: AnyProjection) -> dict[str, Any]:
+    shape = projection.shape
+    return {
+        "view": projection.name,
+        "version": projection.version,
+        "keeps": "documents" if isinstance(projection, DocProjection) else "rows",
+        "by_session": by_session(projection),
+        "search": sorted({*shape.key, *[name for index in shape.indexes for name in index]}),
+    }
+
+
+def _told(health: Health | None) -> dict[str, Any]:
+    """How the build is that readers see. What is wrong with it may say what not everyone may know, and is left out."""
+    if health is None:
+        return {}
+    return {
+        "position": health.build.checkpoint.position,
+        "behind": health.behind,
+        "parked": health.build.parked,
+        "health": health.verdict,
+    }
 
 
 def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> Wanted:

@@ -53,8 +53,11 @@ def view_schemas(projections: Iterable[AnyProjection]) -> Schema:
         "by_session": {"type": "boolean"},
         "search": {"type": "array", "items": {"type": "string"}},
         "position": COUNT,
+        "behind": COUNT,
+        "parked": COUNT,
+        "health": {"enum": ["healthy", "degraded", "unhealthy"]},
     }
-    view = object_of(described, optional=("position",))
+    view = object_of(described, optional=("position", "behind", "parked", "health"))
     made: Schema = {"Views": object_of({"views": {"type": "array", "items": view}})}
     for each in projections:
         made |= _schemas(each)

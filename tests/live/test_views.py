@@ -138,6 +138,7 @@ async def test_views_of_an_application_are_served_like_any_other(reader: Reader,
     _, listed, _ = await reader.ask("views")
     described = {each["view"]: (each["keeps"], each["by_session"]) for each in listed["views"]}
     assert described["words"] == ("documents", False)
+    assert {each["health"] for each in listed["views"] if "health" in each} <= {"healthy"}
     assert described["mentions"] == ("rows", True)
     assert (await reader.view("words/hotels"))["value"] == {"words": 6}
     assert (await reader.view("words", where__words=6))["documents"] == [{"key": "hotels", "value": {"words": 6}}]
