@@ -5,6 +5,7 @@ python -m hansard.cli.demo.crew URL SESSION NAME KIND SPEED
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -38,7 +39,10 @@ class Crew:
         number = self._names[kind] = self._names.get(kind, 0) + 1
         name = kind if number == 1 else f"{kind}-{number}"
         program = (sys.executable, "-m", __spec__.name, *self._about, name, kind, str(self._speed))
-        self._processes[name] = await asyncio.create_subprocess_exec(*program, stderr=asyncio.subprocess.PIPE)
+        # In a process group of its own: Ctrl-C on the terminal is for the demo, which then sends its agents away.
+        self._processes[name] = await asyncio.create_subprocess_exec(
+            *program, stderr=asyncio.subprocess.PIPE, start_new_session=True
+        )
         return name
 
     def pid(self, name: str) -> int:
@@ -86,7 +90,8 @@ async def crew(url: str, session: str, speed: float) -> AsyncIterator[Crew]:
 
 
 async def main(url: str, session: str, name: str, kind: str, speed: str) -> None:
-    """Be an agent until told to go."""
+    """Be an agent until told to go, or until whoever started it is gone."""
+    parent = os.getppid()
     async with (
         Client(url, participant=name) as client,
         client.agent(name.capitalize(), session=session, lease=LEASE) as agent,
@@ -94,6 +99,9 @@ async def main(url: str, session: str, name: str, kind: str, speed: str) -> None
         working = asyncio.create_task(work(agent, kind, Pace(float(speed))))
         for each in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(each, working.cancel)
+        while not working.done() and os.getppid() == parent:
+            await asyncio.wait([working], timeout=0.5)
+        working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
 
