@@ -150,7 +150,12 @@ class PostgresEngine:
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + timeout, _SHORTEST_POLL
         heard = self._ear.heard
-        while not heard.is_set() and self._seen <= after:
+        while self._seen <= after and not (heard.is_set() and not self._ear.unsure):
+            if heard.is_set():
+                heard.clear()
+                self._ear.unsure = False
+                if await self._is_past(after):
+                    break
             listens = self.database.listener.live
             if not listens and await self._is_past(after):
                 break

@@ -21,12 +21,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts to connect
 
 
 class Ear:
-    """One log's side of the listener: `heard` is set when another than `name` has written to the log in `schema`."""
+    """One log's side of the listener: `heard` is set when another than `name` has written to the log in `schema`, or,
+    with `unsure`, when nobody knows whether one has."""
 
     def __init__(self, schema: str, name: str) -> None:
         self.schema = schema
         self.name = name
         self.heard = asyncio.Event()
+        self.unsure = False
 
 
 class Listener:
@@ -96,4 +98,5 @@ class Listener:
     def _tell_all(self) -> None:
         for ears in self._ears.values():
             for ear in ears:
+                ear.unsure = True
                 ear.heard.set()
