@@ -42,6 +42,7 @@ Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160
 Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
 GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}
 """Seconds of grace where a signal names none; of the other kinds, none ever runs out."""
+_OPPOSITES = {"pause": "resume", "resume": "pause"}
 STOPS = frozenset(GRACES)
 """Kinds after which the target's work ends, honoured or not."""
 
@@ -245,11 +246,20 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
 
 def _refuse_twin(signals: Signals, data: RaiseSignal) -> None:
     """Two devices of one user stop the same thing; the second hears that it has been done. Unless it is in a greater
-    hurry."""
+    hurry, or the opposite was raised meanwhile."""
     for signal in map(signals.known.__getitem__, signals.open):
         same = (signal.kind, signal.target, signal.to, signal.body) == (data.kind, data.target, data.to, data.body)
-        if same and data.grace is None:
+        if same and data.grace is None and not _overtaken(signals, signal):
             raise NoChange(f"Signal {signal.id!r} says the same, and is open.", signal=signal.id)
+
+
+def _overtaken(signals: Signals, signal: Signal) -> bool:
+    """Whether a pause has been lifted, or what was resumed has been paused again."""
+    opposite = _OPPOSITES.get(signal.kind)
+    return opposite is not None and any(
+        other.kind == opposite and other.target in (signal.target, SESSION) and other.since > signal.since
+        for other in signals.known.values()
+    )
 
 
 def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:

@@ -171,6 +171,16 @@ def test_a_second_stop_hears_of_the_first(work: Rehearsal) -> None:
     assert work.refusal(ADA, "signal.raise", signal="s1", kind="pause", target="session").code == "conflict"
 
 
+def test_what_was_resumed_can_be_paused_again_before_anyone_has_answered(work: Rehearsal) -> None:
+    work.do(ADA, "signal.raise", signal="s1", kind="pause", target="task:t-1")
+    work.do(ADA, "signal.raise", signal="s2", kind="resume", target="task:t-1")
+    assert types(work.do(ADA, "signal.raise", signal="s3", kind="pause", target="task:t-1")) == ["signal.raised"]
+    refusal = work.refusal(ADA, "signal.raise", signal="s4", kind="pause", target="task:t-1")
+    assert (refusal.code, refusal.extra) == ("no_change", {"signal": "s3"})
+    assert types(work.do(ADA, "signal.raise", signal="s5", kind="resume", target="session")) == ["signal.raised"]
+    assert types(work.do(ADA, "signal.raise", signal="s6", kind="pause", target="task:t-1")) == ["signal.raised"]
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
