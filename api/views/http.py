@@ -144,9 +144,12 @@ def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) 
 
 
 async def _arrive(shelf: Shelf, projection: AnyProjection, query: ViewQuery) -> None:
-    """Wait until the view has come as far as the reader asks. Raises BadCursor and NotReady."""
+    """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
+    and NotReady."""
     if query.min_position > shelf.log.position:
         raise BadCursor(f"The log ends at {shelf.log.position}; there is no position {query.min_position} yet.")
+    if query.at is not None:
+        return
     build = await shelf.store.current(projection.name)
     if build is None or build.checkpoint.position < query.min_position:
         await shelf.progress.reach(projection.name, query.min_position, query.wait)
