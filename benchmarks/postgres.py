@@ -1,9 +1,10 @@
-"""PostgreSQL as the log: durable appends through one gateway and two, latency within one and across, and what the size
-of the log costs. The server is one of our own, with fsync on, on the disk of `--folder`.
+"""PostgreSQL as the log: durable appends through one gateway and two, latency within one and across, catching up, and
+what the size of the log costs. The server is one of our own, with fsync on, on the disk of `--folder`.
 
 Processes are not pinned here: a gateway, a load client and PostgreSQL's own share the cores.
 """
 
+import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ APPENDERS = (1, 16, 256, 2_000)
 SESSIONS = 100
 STORED = 345
 RATE = 1_000
+HISTORY = 100_000
 SIZES = (100_000, 5_000_000)
 DURABLE = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB", "max_wal_size": "4GB"}
 
@@ -45,6 +47,7 @@ def run(bench: Bench) -> Table:
         for appenders in bench.sizes(APPENDERS):
             _appends(bench, table, server, appenders)
         _latency(bench, table, server)
+        _catching_up(bench, table, server)
         _sizes(bench, table, server)
     return table
 
@@ -145,8 +148,31 @@ def _delivery(bench: Bench, log: str, *, across: bool) -> Figures:
     return {"events": load.deliveries / 1, **load.quantiles("delivery")}
 
 
+def _catching_up(bench: Bench, table: Table, server: PostgresServer) -> None:
+    """One client reads a whole session."""
+    log, history = new_log(server.url), 3_000 if bench.smoke else HISTORY
+    with bench.gateway(log=log, sessions=1, history=history, unpinned=True):
+        pass
+    address = Address.parse(log)
+    sides: dict[str, Side] = {
+        "psycopg reads the rows": lambda: baseline("postgres_reading.py", address.conninfo, address.schema, "b0"),
+        "gateway, to one client": lambda: _caught_up(bench, log, "b"),
+    }
+    found = bench.interleave("postgres catching up", sides)
+    raw = found["psycopg reads the rows"]["events"]
+    for side, f in found.items():
+        row = (f"catching up with {history:,} events", side, f["events"], "–", "–", f["events"] / raw, "–")
+        table.rows.append(row)
+
+
+def _caught_up(bench: Bench, log: str, prefix: str) -> Figures:
+    with bench.gateway(log=log, sessions=0, unpinned=True) as server:
+        load = bench.load(server, subscribers=1, prefix=prefix, after=0, until_caught_up=True).check()
+        return {"events": load.deliveries}
+
+
 def _sizes(bench: Bench, table: Table, server: PostgresServer) -> None:
-    """Appends to a log that grows."""
+    """Appends to a log that grows, and reading what was last written to it."""
     log = new_log(server.url)
     found: dict[int, Figures] = {}
     filled = 0
@@ -159,8 +185,19 @@ def _sizes(bench: Bench, table: Table, server: PostgresServer) -> None:
         f = found[size]
         row = ("256 appenders", f"{size:,} events stored", f["acks"], f["ack p50"], f["ack p99"], "–", "–")
         table.rows.append(row)
+        found[size] = {**f, "events": _tail(bench, log, f"tail{size}-")}
+        table.rows.append(("catching up", f"{size:,} events stored", found[size]["events"], "–", "–", "–", "–"))
     small, large = found.values()
     table.goals.append(Goal("appends to the larger log ÷ to the smaller", large["acks"] / small["acks"], 0.8))
+    table.goals.append(Goal("catching up in the larger log ÷ the smaller", large["events"] / small["events"], 0.8))
+
+
+def _tail(bench: Bench, log: str, prefix: str) -> float:
+    """Events per second of a session that was written last; the median of the rounds."""
+    history = 3_000 if bench.smoke else HISTORY
+    with bench.gateway(log=log, sessions=1, prefix=prefix, history=history, unpinned=True):
+        pass
+    return statistics.median(_caught_up(bench, log, prefix)["events"] for _ in range(bench.rounds))
 
 
 def _fill(log: str, first: int, last: int) -> int:
