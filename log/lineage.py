@@ -55,6 +55,15 @@ class Lineage:
         records = await self._read(session, stretches, max(after, 0), limit)
         return [record.version for record in records], [record.wire() for record in records]
 
+    async def read_shared(self, first: Record, after: int, limit: int) -> list[Record]:
+        """A page of what the session that begins with this event shares with its origin; nothing of any other event."""
+        if first.type != FORKED:
+            return []
+        *shared, _ = await self._stretches(first.session)
+        if not shared or shared[-1].upto != first.version - 1:
+            return []
+        return await self._read(first.session, tuple(shared), after, limit)
+
     async def _read(self, session: SessionId, stretches: tuple[Stretch, ...], after: int, limit: int) -> list[Record]:
         """As many pages of as many stretches as make one page."""
         found: list[Record] = []

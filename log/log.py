@@ -188,6 +188,11 @@ class Log:
         """A page of a session's events, as the engine would give it; what a fork shares with its origin included."""
         return await self._lineage.read_session(session, after, limit)
 
+    async def read_shared(self, first: Record, after: int, limit: int) -> list[Record]:
+        """A page of what a fork shares with its origin, as the fork's own; `first` is the event with which it begins.
+        Nothing for any other event."""
+        return await self._lineage.read_shared(first, after, limit)
+
     async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
         """The versions and wire forms of what `read_session` finds, for readers who need no more: it is quicker."""
         return await self._lineage.read_wires(session, after, limit)

@@ -132,6 +132,6 @@ class Effects:
 
     async def _commit(self, to: Checkpoint, park: tuple[Parked, ...] = (), unpark: tuple[str, ...] = ()) -> None:
         build = self._build
-        commit = Commit(build.id, build.token, self._checkpoint.position, to, {}, park, unpark)
+        commit = Commit(build.id, build.token, self._checkpoint, to, {}, park, unpark)
         await self._store.commit(build, commit)
         self._checkpoint = to

@@ -4,11 +4,13 @@ boards = fold(board, events)
 boards["trip-7"].claims
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from ..domain.errors import FoldFailed
+from ..domain.ids import SessionId
 from ..domain.model import Event
+from ..domain.sessions import SessionForked
 from .projection import Item, Projection
 
 K = TypeVar("K")
@@ -21,9 +23,26 @@ def fold(projection: Projection[K, T], events: Iterable[Event]) -> dict[K, T]:
     Raises FoldFailed at the first event that a handler fails at.
     """
     folded = Fold(projection)
-    for event in events:
+    for event in as_given(projection, events):
         folded.take(event)
     return folded.values()
+
+
+def as_given(projection: Projection[Any, Any], events: Iterable[Event]) -> Iterator[Event]:
+    """The events of a log as a projection is given them: for one by session each fork begins with what it shares with
+    its origin, as far as that is among them."""
+    if projection.key != "session":
+        yield from events
+        return
+    known: dict[SessionId, list[Event]] = {}
+    for event in events:
+        own = known.setdefault(event.session, [])
+        if isinstance(event.data, SessionForked) and not own:
+            origin = known.get(event.data.origin, ())
+            own += [each._replace(session=event.session) for each in origin if each.version <= event.data.at]
+            yield from own
+        own.append(event)
+        yield event
 
 
 class Fold(Generic[K, T]):

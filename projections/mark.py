@@ -6,6 +6,7 @@ So a checkpoint also has the log's epoch and a mark of the event at its place.
 
 import zlib
 
+from ..domain.ids import Position
 from ..log.log import Log
 from ..log.records import Record
 from .store import Checkpoint
@@ -20,17 +21,23 @@ def checkpoint_at(epoch: str, record: Record) -> Checkpoint:
     return Checkpoint(epoch, record.position, mark_of(record))
 
 
+def checkpoint_before(epoch: str, first: Record, shared: int) -> Checkpoint:
+    """The checkpoint of a view that has so many of the events that a fork shares, and next has its first own one."""
+    return Checkpoint(epoch, Position(first.position - 1), mark_of(first), shared)
+
+
 async def check_log(log: Log, checkpoint: Checkpoint) -> None:
     """Raise LogReplaced unless the checkpoint is a place in this log."""
     if checkpoint.epoch != log.epoch:
         raise LogReplaced(f"the log has another epoch ({log.epoch}) than the one that was folded ({checkpoint.epoch})")
-    if not checkpoint.position:
+    position = checkpoint.position + (checkpoint.shared > 0)
+    if not position:
         return
-    found = await log.engine.read_log(checkpoint.position - 1, 1)
+    found = await log.engine.read_log(position - 1, 1)
     if not found:
-        raise LogReplaced(f"the log ends before position {checkpoint.position}, up to which it was folded")
-    if found[0].position == checkpoint.position and mark_of(found[0]) != checkpoint.mark:
-        raise LogReplaced(f"the event at position {checkpoint.position} is another than the one that was folded")
+        raise LogReplaced(f"the log ends before position {position}, up to which it was folded")
+    if found[0].position == position and mark_of(found[0]) != checkpoint.mark:
+        raise LogReplaced(f"the event at position {position} is another than the one that was folded")
 
 
 def mark_of(record: Record) -> str:

@@ -24,6 +24,7 @@ from .fingerprint import fingerprint
 from .folding import Fold
 from .mark import mark_of
 from .projection import Projection
+from .seek import last_version
 from .shape import Row, Shape
 from .store import ViewStore
 from .store.records import Snapshot
@@ -76,20 +77,9 @@ class Moments(Generic[K, T]):
         if version is not None and not 0 <= version <= head:
             raise BadCursor(f"Session {session!r} is at version {head}; there is no version {version} yet.")
         if time is not None:
-            version = await self._version_at(session, head, microseconds(time))
+            until = microseconds(time)
+            version = max(0, await last_version(self._log, session, lambda record: record.time <= until))
         return await self._fold(session, head if version is None else version)
-
-    async def _version_at(self, session: SessionId, head: int, time: int) -> int:
-        """The last version whose event is not later than `time` (in microseconds)."""
-        low, high = 0, head
-        while low < high:
-            middle = (low + high + 1) // 2
-            (record,) = await self._log.read_session(session, middle - 1, 1)
-            if record.time <= time:
-                low = record.version
-            else:
-                high = middle - 1
-        return low
 
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
         folding = await self._resume(session, version)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..domain.envelope import decode
 from ..domain.ids import Position
 from ..domain.model import Event
+from ..log.lineage import FORKED
 from ..log.records import Record
 from .meta import Meta, meta_of
 
@@ -12,10 +13,12 @@ from .meta import Meta, meta_of
 class Page:
     """Records that follow on each other."""
 
-    __slots__ = ("_decoded", "records")
+    __slots__ = ("_decoded", "forks", "records")
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
+        self.forks = [record for record in records if record.type == FORKED]
+        """The events with which forks begin, if they were not imported as what others wrote."""
         self._decoded: list[tuple[Event, Meta] | None] = [None] * len(records)
 
     @property

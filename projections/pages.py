@@ -3,16 +3,24 @@
 What is committed while the runner lives is kept in a bounded ring of pages, and who is caught up is served from there.
 Who is behind reads pages from the storage; several who are at the same place share them, and the next page is read
 while one is being folded.
+
+Projections by session are given a fork whole, as its readers see it: before its first event comes what it shares with
+its origin, in pages of its own (`whole_after`).
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from ..domain.ids import Position
 from ..log.log import Log
 from ..log.records import Record
+from .mark import checkpoint_at, checkpoint_before
 from .page import Page
+from .store import Checkpoint
 
 BATCH = 1_000
 RING_RECORDS = 4_000
@@ -24,9 +32,11 @@ KEPT = 5.0
 
 
 class Stretch(NamedTuple):
-    """Some events that follow on each other: parts of pages, each from one index to another."""
+    """Some events that follow on each other: parts of pages, each from one index to another. `fork`: they are what the
+    session that begins with this event shares with its origin, or a part of that."""
 
     parts: list[tuple[Page, int, int]]
+    fork: Record | None = None
 
     @property
     def last(self) -> Record:
@@ -41,8 +51,24 @@ class Stretch(NamedTuple):
 
     def until(self, position: Position) -> "Stretch":
         """The part before a position."""
-        parts = [(page, start, min(end, position - page.first)) for page, start, end in self.parts]
-        return Stretch([(page, start, end) for page, start, end in parts if start < end])
+        parts = [
+            (page, start, bisect_left(page.records, position, start, end, key=_position))
+            for page, start, end in self.parts
+        ]
+        return Stretch([(page, start, end) for page, start, end in parts if start < end], self.fork)
+
+    def checkpoint(self, epoch: str) -> Checkpoint:
+        """The place behind it."""
+        if self.fork is not None:
+            return checkpoint_before(epoch, self.fork, self.last.version)
+        return checkpoint_at(epoch, self.last)
+
+    def forks(self) -> Iterator[Record]:
+        """The events with which forks may begin."""
+        for page, start, end in self.parts:
+            if page.forks:
+                first, last = page.records[start].position, page.records[end - 1].position
+                yield from [fork for fork in page.forks if first <= fork.position <= last]
 
 
 class Pages:
@@ -53,7 +79,7 @@ class Pages:
         self._ring: deque[Page] = deque()
         self._records = 0
         self._bytes = 0
-        self._read: OrderedDict[Position, asyncio.Task[Page | None]] = OrderedDict()
+        self._read: OrderedDict[Hashable, asyncio.Task[Page | None]] = OrderedDict()
         self._waiting: set[asyncio.Event] = set()
 
     def __enter__(self) -> "Pages":
@@ -82,6 +108,19 @@ class Pages:
         page = await self._from_storage(position)
         return None if page is None else Stretch([(page, 0, len(page.records))])
 
+    async def whole_after(self, place: Checkpoint) -> Stretch | None:
+        """The same for projections by session: a stretch of the log, or of what the fork shares that begins next."""
+        stretch = await self.after(place.position)
+        if stretch is None:
+            return None
+        for fork in stretch.forks():
+            if fork.position > place.position + 1:
+                return stretch.until(fork.position)
+            page = await self._shared(fork, place.shared)
+            if page is not None:
+                return Stretch([(page, 0, len(page.records))], fork)
+        return stretch
+
     def _from_ring(self, position: Position) -> Stretch:
         parts: list[tuple[Page, int, int]] = []
         room = BATCH
@@ -103,37 +142,39 @@ class Pages:
         return list(found)
 
     async def _from_storage(self, position: Position) -> Page | None:
-        page = await self._reading(position)
+        page = await self._after(position)
         if page is not None and page.last < self._log.position:
-            self._reading(page.last)
+            self._after(page.last)
         return page
 
-    def _reading(self, position: Position) -> "asyncio.Future[Page | None]":
-        """The page after a position. Whoever waits for it may be cancelled without the others noticing."""
-        task = self._read.get(position)
+    def _after(self, position: Position) -> "asyncio.Future[Page | None]":
+        return self._reading(position, partial(self._log.engine.read_log, position, BATCH))
+
+    def _shared(self, fork: Record, after: int) -> "asyncio.Future[Page | None]":
+        return self._reading((fork.position, after), partial(self._log.read_shared, fork, after, BATCH))
+
+    def _reading(self, place: Hashable, read: Callable[[], Awaitable[list[Record]]]) -> "asyncio.Future[Page | None]":
+        """The page at a place. Whoever waits for it may be cancelled without the others noticing."""
+        task = self._read.get(place)
         if task is None:
-            task = self._read[position] = asyncio.create_task(self._load(position))
-            task.add_done_callback(lambda done: self._settle(position, done))
+            task = self._read[place] = asyncio.create_task(_load(read))
+            task.add_done_callback(lambda done: self._settle(place, done))
             while len(self._read) > READ_AHEAD:
                 self._read.popitem(last=False)
-        self._read.move_to_end(position)
+        self._read.move_to_end(place)
         return asyncio.shield(task)
 
-    async def _load(self, position: Position) -> Page | None:
-        records = await self._log.engine.read_log(position, BATCH)
-        return Page(records) if records else None
-
-    def _settle(self, position: Position, task: "asyncio.Task[Page | None]") -> None:
+    def _settle(self, place: Hashable, task: "asyncio.Task[Page | None]") -> None:
         """Keep only pages that others follow: what is at the end, or failed, is another the next time."""
         page = None if task.cancelled() or task.exception() else task.result()
         if page is None or page.last >= self._log.position:
-            self._drop(position, task)
+            self._drop(place, task)
         else:
-            asyncio.get_running_loop().call_later(KEPT, self._drop, position, task)
+            asyncio.get_running_loop().call_later(KEPT, self._drop, place, task)
 
-    def _drop(self, position: Position, task: "asyncio.Task[Page | None]") -> None:
-        if self._read.get(position) is task:
-            del self._read[position]
+    def _drop(self, place: Hashable, task: "asyncio.Task[Page | None]") -> None:
+        if self._read.get(place) is task:
+            del self._read[place]
 
     def _hear(self, records: list[Record]) -> None:
         self._ring.append(Page(records))
@@ -145,3 +186,12 @@ class Pages:
             self._bytes -= sum([len(record.data) for record in gone.records])
         for news in self._waiting:
             news.set()
+
+
+async def _load(read: Callable[[], Awaitable[list[Record]]]) -> Page | None:
+    records = await read()
+    return Page(records) if records else None
+
+
+def _position(record: Record) -> Position:
+    return record.position

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..domain.envelope import decode
 from ..domain.errors import Invalid
-from ..domain.ids import SessionId
+from ..domain.ids import Position, SessionId
+from ..log.lineage import ENDLESS
 from ..log.log import Log
 from ..log.records import Record
 from .breath import slices
 from .folding import Fold
 from .projection import Item, Projection
-from .store import Build, Found, Parked, ViewStore
+from .store import Build, Checkpoint, Found, Parked, ViewStore
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -73,15 +74,20 @@ async def verify(
 
 
 async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, told: Told) -> Verified:
-    head = found.build.checkpoint.position
-    fresh, position = Fold(projection), 0
-    while position < head:
-        records = [each for each in await log.engine.read_log(position, _PAGE) if each.position <= head]
+    goal, fresh, position = found.build.checkpoint, Fold(projection), 0
+    while position < goal.position:
+        page = await log.engine.read_log(position, _PAGE)
+        records = [each for each in page if each.position <= goal.position]
         if not records:
             break
+        for first in records:
+            await _fold_shared(log, projection, fresh, first, found.parked)
         await _fold(projection, fresh, records, found.parked)
         position = records[-1].position
-        told(position, head)
+        told(position, goal.position)
+    if goal.shared:
+        (first,) = await log.engine.read_log(goal.position, 1)
+        await _fold_shared(log, projection, fresh, first, found.parked, upto=goal.shared)
     return _compared(projection, found.build, [(found, fresh)])
 
 
@@ -95,13 +101,39 @@ async def _verify_sample(
     pairs, build = [], (await store.get(projection.name, [])).build
     for number, session in enumerate(chosen, 1):
         found = await store.get(projection.name, [(session,)])
-        head, fresh, version = found.build.checkpoint.position, Fold(projection), 0
-        while page := await log.engine.read_session(session, version, _PAGE):
-            await _fold(projection, fresh, [each for each in page if each.position <= head], found.parked)
+        goal, fresh, version = found.build.checkpoint, Fold(projection), 0
+        first = (await log.engine.read_session(session, -1, 1))[0].position
+        while page := await log.read_session(session, version, _PAGE):
+            await _fold(projection, fresh, [each for each in page if _is_behind(goal, each, first)], found.parked)
             version = page[-1].version
         pairs.append((found, fresh))
         told(number, len(chosen))
     return _compared(projection, build, pairs)
+
+
+def _is_behind(goal: Checkpoint, record: Record, first: Position) -> bool:
+    """Whether a view has this event of a session whose own ones begin at `first`."""
+    if first == goal.position + 1:
+        return record.version <= goal.shared
+    return first <= goal.position and record.position <= goal.position
+
+
+async def _fold_shared(
+    log: Log,
+    projection: Projection[K, T],
+    fresh: Fold[K, T],
+    first: Record,
+    parked: Mapping[str, Parked],
+    upto: int = ENDLESS,
+) -> None:
+    """What the fork that begins with this event shares, up to a version, for a projection that is given it."""
+    version = 0
+    while projection.key == "session" and version < upto:
+        page = await log.read_shared(first, version, _PAGE)
+        if not page:
+            return
+        await _fold(projection, fresh, [each for each in page if each.version <= upto], parked)
+        version = page[-1].version
 
 
 async def _fold(

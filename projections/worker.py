@@ -18,12 +18,12 @@ from typing import Any
 
 from ..domain.ids import Position
 from ..log.log import Log
-from ..log.records import Record
 from .batch import NO_KEY, Batch, Stuck, before
-from .mark import check_log, checkpoint_at
+from .mark import check_log
 from .page import Page
 from .pages import BATCH, Pages, Stretch
 from .projection import Item, Projection
+from .seek import last_version
 from .store import Build, Checkpoint, Commit, Parked, ViewStore
 
 WINDOW = 0.025
@@ -95,7 +95,7 @@ class Worker:
         self._news.clear()
         healing = await self._heal()
         head = self._log.position
-        stretch = await self._pages.after(self._checkpoint.position)
+        stretch = await self._next()
         if stretch is not None and not await self._take(stretch):
             return False
         if self._checkpoint.position < head:
@@ -108,6 +108,11 @@ class Worker:
         await asyncio.sleep(self._committed + WINDOW - asyncio.get_running_loop().time())
         return True
 
+    async def _next(self) -> Stretch | None:
+        if self._projection.key == "session":
+            return await self._pages.whole_after(self._checkpoint)
+        return await self._pages.after(self._checkpoint.position)
+
     async def _take(self, stretch: Stretch) -> bool:
         items = await self._batch.items(stretch, self._passes if self._parked else None)
         try:
@@ -115,7 +120,7 @@ class Worker:
         except Stuck as stuck:
             await self._stop(stretch, items, stuck.parked)
             return False
-        to = checkpoint_at(self._checkpoint.epoch, stretch.last)
+        to = stretch.checkpoint(self._checkpoint.epoch)
         passed = tuple(key for key, each in self._parked.items() if self._halts(each) and each.position <= to.position)
         await self._commit(to, folded.rows, folded.park, passed, length=stretch.length)
         return True
@@ -134,8 +139,7 @@ class Worker:
         await self._settled()
         now = asyncio.get_running_loop().time()
         rate = self._measured(length, now - self._committed)
-        after = self._checkpoint.position
-        commit = Commit(self.build.id, self.build.token, after, to, rows, park, unpark, stopped, rate)
+        commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, stopped, rate)
         self._writing = asyncio.create_task(self._store.commit(self.build, commit))
         self._checkpoint, self._rate, self._committed = to, rate, now
         for key in unpark:
@@ -160,7 +164,7 @@ class Worker:
         """Store what came before the event that failed, and say where and why the build stands."""
         done = stretch.until(stuck.position)
         folded = await self._batch.careful(before(items, stuck.position))
-        to = checkpoint_at(self._checkpoint.epoch, done.last) if done.parts else self._checkpoint
+        to = done.checkpoint(self._checkpoint.epoch) if done.parts else self._checkpoint
         why = f"event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
         await self._commit(to, folded.rows, (stuck,), stopped=why)
         _logger.error("%s stopped at %s", self.build, why)
@@ -181,6 +185,8 @@ class Worker:
         if self._nudged:
             self._nudged = False
             self._parked = {parked.key: parked for parked in await self._store.parked(self.build.id)}
+        if self._checkpoint.shared:
+            return False  # a fork is on its way in, and has all that it shares before its checkpoint
         wanted = [parked for parked in self._parked.values() if parked.wish and not self._halts(parked)]
         for parked in wanted:
             await self._retry(parked)
@@ -200,9 +206,10 @@ class Worker:
 
     async def _page_for(self, key: str, start: Position) -> Page | None:
         """Events from `start` to the checkpoint, among which are the next ones for a key; None when there are none."""
-        records: list[Record] = await self._log.engine.read_log(start - 1, BATCH)
-        if self._projection.key == "session" and records:
-            own = next((record for record in records if record.session == key), None)
-            records = records if own is None else await self._log.read_session(key, own.version - 1, BATCH)
+        if self._projection.key == "session":
+            version = await last_version(self._log, key, lambda record: record.position < start)
+            records = await self._log.read_session(key, version, BATCH)
+        else:
+            records = await self._log.engine.read_log(start - 1, BATCH)
         records = [record for record in records if record.position <= self._checkpoint.position]
         return Page(records) if records else None

@@ -18,7 +18,7 @@ from ..domain.envelope import parse
 from ..domain.errors import FoldFailed
 from ..domain.ids import Position, Version
 from ..domain.model import Event, EventData
-from ..projections.folding import failure, fold
+from ..projections.folding import as_given, failure, fold
 from ..projections.projection import Folder, Projection
 from .saying import START
 
@@ -41,7 +41,8 @@ def recorded(path: str | os.PathLike[str]) -> list[Event]:
 
 
 def given(projection: Projection[K, T], *events: Event | EventData) -> "Given[K, T]":
-    """What is said of a projection. Bare payloads become the events of one session, in order, a second apart."""
+    """What is said of a projection. Bare payloads become the events of one session, in order, a second apart. A fork
+    begins with what it shares with its origin, if the events have that."""
     return Given(projection, list(_placed(events)))
 
 
@@ -50,7 +51,7 @@ class Given(Generic[K, T]):
 
     def __init__(self, projection: Projection[K, T], events: list[Event]) -> None:
         self.projection = projection
-        self.events = events
+        self.events = list(as_given(projection, events))
         self._times = 1
         self._sizes: tuple[int, ...] = BATCHES
 
@@ -109,7 +110,7 @@ class Given(Generic[K, T]):
         kept = _Kept(self.projection)
         for first in range(0, len(self.events), size):
             for _ in range(self._times):
-                kept.take(self.events[first : first + size])
+                kept.take(first, self.events[first : first + size])
         return kept.values()
 
 
@@ -118,16 +119,15 @@ class _Kept(Generic[K, T]):
 
     def __init__(self, projection: Projection[K, T]) -> None:
         self._projection = projection
-        self._position = 0
+        self._taken = 0
         self._rows: dict[K, Any] = {}
 
-    def take(self, events: list[Event]) -> None:
-        """Fold a batch; what was folded before is passed over."""
+    def take(self, first: int, events: list[Event]) -> None:
+        """Fold a batch, before which so many events come; what was folded before is passed over."""
         folder = self._loaded()
-        for each in events:
-            if each.position > self._position:
-                self._fold(folder, each)
-                self._position = each.position
+        for each in events[max(0, self._taken - first) :]:
+            self._fold(folder, each)
+        self._taken = max(self._taken, first + len(events))
         for place in folder.changed:
             if folder.values.get(place) is None:
                 self._rows.pop(place, None)

@@ -166,7 +166,7 @@ def _watch(views: ViewStore, appended: dict[int, float], lags: list[float]) -> N
     async def noted(build: Build, commit: Commit) -> None:
         await write(build, commit)
         now = time.perf_counter()
-        positions = range(commit.after + 1, commit.to.position + 1)
+        positions = range(commit.after.position + 1, commit.to.position + 1)
         lags.extend([now - appended[position] for position in positions if position in appended])
 
     views.commit = noted  # type: ignore[method-assign]

@@ -51,8 +51,9 @@ def promote_build(database: Database, id: int, even_if_behind: bool) -> bool:
 
 
 def _is_behind(build: Build, seen: Build) -> bool:
-    same_log = build.checkpoint.epoch == seen.checkpoint.epoch and seen.stopped is None
-    short = same_log and build.checkpoint.position < seen.checkpoint.position
+    own, other = build.checkpoint, seen.checkpoint
+    same_log = own.epoch == other.epoch and seen.stopped is None
+    short = same_log and (own.position, own.shared) < (other.position, other.shared)
     return short or build.version < seen.version
 
 
@@ -131,8 +132,8 @@ def _builds(database: Database, statement: str, values: Sequence[Any]) -> list[B
 
 
 def _build(row: Row, now: float, lapse: float) -> Build:
-    id, name, version, state, shape, epoch, position, mark, rate, stopped, runner, token, begun, moved = row[:14]
-    ended, heard, parked = row[14:]
+    id, name, version, state, shape, epoch, position, mark, shared, rate, stopped, runner, token = row[:13]
+    begun, moved, ended, heard, parked = row[13:]
     return Build(
         id,
         name,
@@ -140,7 +141,7 @@ def _build(row: Row, now: float, lapse: float) -> Build:
         state,
         _table(name, id),
         _shape(shape),
-        Checkpoint(epoch, position, mark),
+        Checkpoint(epoch, position, mark, shared),
         rate,
         stopped,
         runner,

@@ -10,10 +10,10 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
     step comes first, so that of two who try at once one waits and then finds it done."""
     with database.writing():
         now = database.clock()
-        to = commit.to
-        place = (build.id, commit.token, commit.after, to.epoch)
-        if not database.run(sql.ADVANCE, (to.position, to.mark, commit.rate, now, commit.stopped, *place)):
-            raise CheckpointMoved(f"{build.name}, build {build.id}, is not at {commit.after} any more")
+        to, after = commit.to, commit.after
+        place = (build.id, commit.token, after.position, after.shared, to.epoch)
+        if not database.run(sql.ADVANCE, (to.position, to.mark, to.shared, commit.rate, now, commit.stopped, *place)):
+            raise CheckpointMoved(f"{build.name}, build {build.id}, is not at {after.position} any more")
         written = [row for row in commit.rows.values() if row is not None]
         deleted = [place for place, row in commit.rows.items() if row is None]
         if written:

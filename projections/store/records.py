@@ -22,11 +22,16 @@ class CheckpointMoved(Exception):
 
 
 class Checkpoint(NamedTuple):
-    """A place in a log. `mark` tells the event that stands there from any other that might after a restore."""
+    """A place in a log: behind the event at `position`. When `shared` is not 0, it lies further on, before the next
+    event, with which a fork begins: behind the first so many of those that this shares with its origin.
+
+    `mark` tells the event there (of the fork, its first one) from any other that might be there after a restore.
+    """
 
     epoch: str
     position: Position = Position(0)
     mark: str = ""
+    shared: int = 0
 
 
 class Build(NamedTuple):
@@ -83,7 +88,7 @@ class Commit(NamedTuple):
 
     build: int
     token: int
-    after: Position
+    after: Checkpoint
     to: Checkpoint
     rows: Mapping[Any, Row | None]
     """By place (the columns of the primary key); None deletes."""

@@ -10,6 +10,7 @@ SCHEMA = """
         epoch TEXT NOT NULL,
         position BIGINT NOT NULL,
         mark TEXT NOT NULL,
+        shared BIGINT NOT NULL,
         rate DOUBLE PRECISION NOT NULL,
         stopped TEXT,
         runner TEXT,
@@ -47,8 +48,8 @@ SCHEMA = """
 
 READ_BUILDS = """
     SELECT
-        b.id, b.name, b.version, b.state, b.shape, b.epoch, b.position, b.mark, b.rate, b.stopped, b.runner, b.token,
-        b.begun, b.moved, b.ended, r.beat, (SELECT count(*) FROM @parked p WHERE p.build = b.id)
+        b.id, b.name, b.version, b.state, b.shape, b.epoch, b.position, b.mark, b.shared, b.rate, b.stopped, b.runner,
+        b.token, b.begun, b.moved, b.ended, r.beat, (SELECT count(*) FROM @parked p WHERE p.build = b.id)
     FROM @build b LEFT JOIN @runner r ON r.id = b.runner
 """
 ALL_BUILDS = READ_BUILDS + " ORDER BY b.name, b.id"
@@ -58,8 +59,8 @@ UNFINISHED_BUILD = READ_BUILDS + " WHERE b.name = ? AND b.version = ? AND b.stat
 
 NEXT_BUILD = "SELECT coalesce(max(id), 0) + 1 FROM @build"
 ADD_BUILD = """
-    INSERT INTO @build (id, name, version, state, shape, epoch, position, mark, rate, token, begun, moved)
-    VALUES (?, ?, ?, 'building', ?, ?, 0, '', 0, 0, ?, ?)
+    INSERT INTO @build (id, name, version, state, shape, epoch, position, mark, shared, rate, token, begun, moved)
+    VALUES (?, ?, ?, 'building', ?, ?, 0, '', 0, 0, 0, ?, ?)
 """
 RETIRE_CURRENT = "UPDATE @build SET state = 'retired', ended = ? WHERE name = ? AND state = 'current' AND id <> ?"
 PROMOTE_BUILD = "UPDATE @build SET state = 'current', ended = NULL WHERE id = ?"
@@ -92,8 +93,8 @@ RELEASE_BUILD = "UPDATE @build SET runner = NULL WHERE id = ? AND runner = ? AND
 # -- Commits -----------------------------------------------------------------------------------------------------------
 
 ADVANCE = """
-    UPDATE @build SET position = ?, mark = ?, rate = ?, moved = ?, stopped = ?
-    WHERE id = ? AND token = ? AND position = ? AND epoch = ?
+    UPDATE @build SET position = ?, mark = ?, shared = ?, rate = ?, moved = ?, stopped = ?
+    WHERE id = ? AND token = ? AND position = ? AND shared = ? AND epoch = ?
 """
 PARK = """
     INSERT INTO @parked (build, key, position, session, type, error, since, wish) VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -87,8 +87,6 @@ def _(doc: Agents, event: EventData, meta: Meta) -> None:
 def _(doc: Agents, event: Transition, meta: Meta) -> None:
     id, known = event.participant, doc.agents.get(event.participant)
     before = Map[str, Participant]() if known is None else Map({id: _participant(known)})
-    if known is None and not isinstance(event, PresenceJoined):
-        return  # it was present in the origin of a fork
     now = evolve(before, meta.event(event))[id]
     evidence = _evidence(meta)
     last = evidence if known is None or meta.actor == id else known.last

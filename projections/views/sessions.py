@@ -74,8 +74,7 @@ def _(doc: Overview, event: PresenceJoined) -> None:
 
 @sessions.on
 def _(doc: Overview, event: PresenceLeft | PresenceLost) -> None:
-    if event.participant in doc.participants:  # a fork's were present in its origin
-        doc.participants[event.participant].present = False
+    doc.participants[event.participant].present = False
 
 
 @sessions.on

@@ -94,9 +94,7 @@ def _(doc: Usage, event: MessagePosted, meta: Meta) -> None:
 
 @usage.on
 def _(doc: Usage, event: MessageCompleted | MessageAborted, meta: Meta) -> None:
-    message = doc.open.pop(event.subject(), None)
-    if message is None:
-        return  # it was begun in the origin of a fork
+    message = doc.open.pop(event.subject())
     reported = event.usage or {} if isinstance(event, MessageCompleted) else {}
     model = reported.get("model")
     named = model[:MAX_NAME] if isinstance(model, str) else doc.models.get(message.actor)
@@ -114,7 +112,7 @@ def _(doc: Usage, event: ToolCalled, meta: Meta) -> None:
 
 @usage.on
 def _(doc: Usage, event: ToolAbandoned) -> None:
-    doc.open.pop(event.subject(), None)
+    del doc.open[event.subject()]
 
 
 @usage.on

@@ -70,7 +70,7 @@ def step(build: Build, after: int, to: int, *rows: Row, delete: tuple[Row, ...] 
     written: dict[Row, Row | None] = {each[:2]: each for each in rows}
     written |= dict.fromkeys(delete)
     checkpoint = Checkpoint(EPOCH, Position(to), f"mark-{to}")
-    return Commit(build.id, build.token, Position(after), checkpoint, written, **more)
+    return Commit(build.id, build.token, Checkpoint(EPOCH, Position(after)), checkpoint, written, **more)
 
 
 async def raised(kind: type[Exception], attempt: Awaitable[object]) -> bool:
@@ -118,6 +118,14 @@ async def a_commit_applies_to_one_place_only(factory: StoreFactory) -> None:
     async with factory() as store:
         build = await claimed(store)
         await store.commit(build, step(build, 0, 10, row("a", 1)))
+        within = step(build, 10, 10)
+        within = within._replace(to=within.to._replace(shared=7))
+        await store.commit(build, within)
+        for wrong in (within, step(build, 10, 11)):
+            assert await raised(CheckpointMoved, store.commit(build, wrong))
+        (now,) = await store.builds()
+        assert now.checkpoint == within.to
+        await store.commit(build, step(build, 10, 10)._replace(after=within.to))
         wrong_epoch = step(build, 10, 11, row("b", 1))
         wrong_epoch = wrong_epoch._replace(to=Checkpoint("epoch-2", Position(11)))
         for wrong in (step(build, 0, 12, row("b", 1)), step(build, 9, 12, row("b", 1)), wrong_epoch):

@@ -24,8 +24,8 @@ def token(sub: str, kind: str = "user", *scopes: str) -> str:
 
 @pytest.fixture
 async def gateway(start: Start) -> Gateway:
-    """A gateway that wants tokens."""
-    return await start(jwt_secret=SECRET)
+    """A gateway that wants tokens, and keeps views."""
+    return await start(jwt_secret=SECRET, views="")
 
 
 @pytest.fixture
@@ -120,6 +120,25 @@ async def test_what_is_for_some_stays_so_in_a_fork(http: aiohttp.ClientSession, 
         bearer = {"Authorization": f"Bearer {token('ada')}"}
         async with http.get(f"{gateway.url}/v1/sessions/c/events?reading={reading}", headers=bearer) as response:
             assert "«for the team»" not in await response.text()
+
+
+async def test_views_of_a_fork_hold_what_it_shares(http: aiohttp.ClientSession, gateway: Gateway, ada: Wire) -> None:
+    """As they are, and the same as they were; to each what they may see."""
+    last = (await do(ada, "c", "message.post", {"message": "m9", "text": "Live."}))["versions"][0]
+    newest = f"min_position={gateway.houses.open[''].log.position}&wait=10"
+    for sub, team in (("ada", False), ("flights", True)):
+        bearer = {"Authorization": f"Bearer {token(sub, 'agent' if team else 'user')}"}
+        found = []
+        for moment in (newest, f"at={last}"):
+            url = f"{gateway.url}/v1/views/transcript/c?order=since&{moment}"
+            async with http.get(url, headers=bearer) as response:
+                body = await response.json()
+                assert response.status == 200, body
+                found.append(body["rows"])
+        assert found[0] == found[1]
+        assert [row["entry"] for row in found[0]] == [f"message:m{n}" for n in (1, 2, 3, 4, 9) if team or n != 2]
+        async with http.get(f"{gateway.url}/v1/views/sessions/c?{newest}", headers=bearer) as response:
+            assert (await response.json())["value"]["messages"] == 4  # what is for some is not counted
 
 
 async def test_who_forks_may_read_the_origin_and_who_reads_the_fork_need_not(

@@ -24,6 +24,7 @@ from hansard.projections.store import Build, ViewStore, postgres_views, sqlite_v
 SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("HANSARD_CRASHES", "2"))
 LAPSE = 0.5
+SESSIONS = 30
 Process = asyncio.subprocess.Process
 Wanted = Callable[[Sequence[Build]], object]
 
@@ -46,6 +47,7 @@ class Scene:
         self._places = places
         self._started: list[Process] = []
         self._numbers = {f"s-{number}": 0 for number in range(9)}
+        self._versions = dict.fromkeys(self._numbers, 0)
 
     async def start(self) -> Process:
         """A runner in a process of its own, at work."""
@@ -67,7 +69,9 @@ class Scene:
 
     async def _write(self, going: list[bool]) -> None:
         while going:
-            await asyncio.gather(*[self._append(session, random.randint(1, 20)) for session in self._numbers])
+            await asyncio.gather(*[self._append(session, random.randint(1, 20)) for session in [*self._numbers]])
+            if len(self._numbers) < SESSIONS:
+                await self._fork(random.choice([*self._numbers]))
             await asyncio.sleep(0.03)
 
     async def compared(self) -> list[str]:
@@ -99,7 +103,16 @@ class Scene:
     async def _append(self, session: str, number: int) -> None:
         first = self._numbers[session]
         self._numbers[session] += number
-        await self.log.append(Append(session, tuple(draft(session, n) for n in range(first, first + number))))
+        drafts = tuple(draft(session, n) for n in range(first, first + number))
+        self._versions[session] = (await self.log.append(Append(session, drafts))).versions[-1]
+
+    async def _fork(self, origin: str) -> None:
+        """Another session, which goes on from where this one is."""
+        at = self._versions[origin]
+        fork = f"f-{len(self._numbers)}"
+        first = Append(fork, (forked(origin, at),), first_version=at + 1)
+        (self._versions[fork],) = (await self.log.append(first)).versions
+        self._numbers[fork] = self._numbers[origin]
 
     async def _spawn(self, what: str) -> Process:
         arguments = [sys.executable, str(SCRIPT), what, *self._places, str(LAPSE)]
@@ -114,6 +127,14 @@ def draft(session: str, number: int) -> Draft:
         f'"data":{{"message":"m{number}","parts":[{{"kind":"text","text":"Rooms."}}]}}}}'
     )
     return Draft("message.posted", f"message:m{number}", data.encode(), 0)
+
+
+def forked(origin: str, at: int) -> Draft:
+    data = (
+        f'{{"id":"{origin}-{at}","type":"session.forked","time":"2026-01-01T00:00:00.000000Z","actor":"ada",'
+        f'"data":{{"origin":"{origin}","at":{at}}}}}'
+    )
+    return Draft("session.forked", "session", data.encode(), 0)
 
 
 def position(builds: Sequence[Build]) -> int:

@@ -15,7 +15,7 @@ from hansard.domain.messages import MessagePosted
 from hansard.domain.model import Event, EventData
 from hansard.log.log import Log
 from hansard.log.storage import Storage
-from hansard.projections import DocProjection, Fold, Meta, Projection, Rows, TableProjection
+from hansard.projections import DocProjection, Meta, Projection, Rows, TableProjection, fold
 from hansard.projections.runner import Runner
 from hansard.projections.store import ViewStore, postgres_views, sqlite_views
 
@@ -84,16 +84,14 @@ async def check(log: Log, store: ViewStore) -> None:
             if build is not None and build.checkpoint.position >= head:
                 break
             await asyncio.sleep(0.02)
-        fresh = Fold(projection)
-        for event in events:
-            fresh.take(event)
+        fresh = fold(projection, events)
         kept = projection.folder()
-        places = [projection.place(place) for place in fresh.values()]
+        places = [projection.place(place) for place in fresh]
         for row in (await store.get(projection.name, places)).rows:
             kept.take(row)
         whole = await store.find(projection.name, limit=1_000)
-        same = kept.values == fresh.values() and len(whole.rows) == len(kept.values)
-        print(projection.name, "same" if same else f"DIFFERS: {kept.values} not {fresh.values()}", head, flush=True)
+        same = kept.values == fresh and len(whole.rows) == len(kept.values)
+        print(projection.name, "same" if same else f"DIFFERS: {kept.values} not {fresh}", head, flush=True)
 
 
 async def main(what: str, where: str, kept: str, lapse: float) -> None:

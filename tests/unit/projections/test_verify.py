@@ -61,7 +61,7 @@ async def spoil(here: Stage, *rows: Any, delete: tuple[Any, ...] = ()) -> None:
     """Write into a view behind its runner's back."""
     (build,) = await here.store.builds()
     written = {row[:1]: row for row in rows} | dict.fromkeys(delete)
-    commit = Commit(build.id, build.token, build.checkpoint.position, build.checkpoint, written)
+    commit = Commit(build.id, build.token, build.checkpoint, build.checkpoint, written)
     await here.store.commit(build, commit)
 
 

@@ -282,7 +282,7 @@ def test_texts_that_no_column_keeps_do_not_stop_a_view() -> None:
 
 
 @pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)
-def test_a_fork_is_folded_from_where_it_begins(view: Projection[Any, Any]) -> None:
+def test_a_fork_is_folded_whole(view: Projection[Any, Any]) -> None:
     """In the log as a whole a fork has no more than its own events."""
     session = Rehearsal("trip-7")
     session.do("hotels", "presence.join")
@@ -292,10 +292,15 @@ def test_a_fork_is_folded_from_where_it_begins(view: Projection[Any, Any]) -> No
     session.do("hotels", "message.delta", message="m1", index=0, text="T")
     session.under("t-1", 1, "hotels", "tool.call", call="c1", tool="search")
     session.do("hotels", "state.merge", patch={"n": 1})
+    session.do("hotels", "message.post", message="m2", text="For one.", audience=["ada"])
     fork = session.fork("hotels", "trip-8")
     fork.do("hotels", "presence.join")
-    fork.do("hotels", "presence.leave")
-    fold(view, fork.events[len(session.events) :])
+    again = fork.fork("hotels", "trip-9", at=3)
+    again.do("hotels", "presence.join")
+    own = [*fork.events[len(session.events) :], *again.events[3:]]
+    whole = [fold(view, each.events) for each in (session, fork, again)]
+    assert fold(view, [*session.events, *own]) == whole[0] | whole[1] | whole[2]
+    given(view, *session.events, *own).redelivered(2).in_batches(1, 2, 100).then_same().rebuild_equals_live()
 
 
 def test_a_task_on_the_board_and_off_it() -> None:
