@@ -45,7 +45,7 @@ def _fold(state: State, records: Collection[Record]) -> State:
         ) from fault
 
 
-@dataclass
+@dataclass(eq=False)
 class _Watch:
     """What happens to a session while it is being read: how far it went, and whether its past was changed."""
 

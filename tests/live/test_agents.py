@@ -164,12 +164,15 @@ async def test_two_agents_share_the_board(hotels: Agent, ann: Session, people: A
             async with task:
                 done.append((task.id, agent.id))
                 await task.complete()
-            if len(done) == 40:
-                await ann.close()
+
+    async def close_when_done(ids: list[str]) -> None:
+        for id in ids:
+            await ann.tasks.result(id)
+        await ann.close()
 
     async with rooms.agent(session="trip") as other, asyncio.timeout(30):
         ids = [await ann.tasks.create(f"Task {number}") for number in range(40)]
-        await asyncio.gather(work(hotels), work(other))
+        await asyncio.gather(work(hotels), work(other), close_when_done(ids))
     assert sorted(id for id, _ in done) == sorted(ids)
     assert all(task.attempt == 1 for task in ann.tasks.known.values())
 
