@@ -21,7 +21,7 @@ from ..domain.stalls import RecoverParticipant
 from ..log.log import Log
 from ..log.records import Appended, Record
 from .agenda import Agenda
-from .attendance import Attendance
+from .attendance import NEVER, Attendance
 from .roll import EVERY, Rolls
 
 _logger = logging.getLogger(__name__)
@@ -85,10 +85,10 @@ class Timekeeper:
     async def look(self) -> None:
         """One round. What fails is tried again in the next."""
         try:
-            await self._call_roll()
             for session in [*self._changed][:AT_ONCE]:
                 del self._changed[session]
                 await self._read(session)
+            await self._call_roll()
             for session in self._agenda.due(self._attendance.now(), AT_ONCE):
                 await self._attend_to(session)
         except HansardError as error:
@@ -121,7 +121,9 @@ class Timekeeper:
         if self._rolls is None or self._attendance.now() - self._called < EVERY:
             return
         self._called = self._attendance.now()
-        await self._rolls.call([each for each in self._agenda.waited_for() if self._attendance.attached(each)])
+        attendance, now = self._attendance, self._called
+        waited_for = [each for each in self._agenda.waited_for() if attendance.attached(each)]
+        await self._rolls.call({each: now - attendance.heard(each) for each in waited_for})
 
     async def _read(self, session: SessionId) -> bool:
         """Take over a session's deadlines from its state; returns whether there are any."""
@@ -163,7 +165,8 @@ class Timekeeper:
         if named is not None and not attendance.attached(silence):
             at = max(at, named + ELSEWHERE)
         if deadline.under is None:
-            return max(at, max(attendance.heard(silence), named or 0.0) + after)
+            elsewhere = NEVER if self._rolls is None else self._rolls.heard(silence)
+            return max(at, max(attendance.heard(silence), elsewhere) + after)
         said = attendance.progress(silence, session, deadline.under) + after
         return max(at, said, attendance.since + min(after, RETURN))
 

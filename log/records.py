@@ -114,8 +114,9 @@ class Batch(NamedTuple):
 
 
 class Roll(NamedTuple):
-    """Who is attached to a log through one gateway; `beat` counts up as long as that lives."""
+    """Who is attached to a log through one gateway, and for how many milliseconds each has been silent; `beat` counts
+    up as long as the gateway lives."""
 
     gateway: str
     beat: int
-    attached: tuple[ParticipantId, ...]
+    attached: dict[ParticipantId, int]

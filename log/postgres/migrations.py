@@ -95,12 +95,14 @@ MIGRATIONS = (
             INSERT INTO {log}.live SELECT DISTINCT session FROM {log}.head
             WHERE subject >= 'presence:' AND subject < 'presence;'
             """,
-            # The gateways that are at work, and who is attached through each. Lost in a crash, and no loss.
+            # The gateways that are at work, and who is attached through each, silent for how many milliseconds. Lost in
+            # a crash, and no loss.
             """
             CREATE UNLOGGED TABLE {log}.gateway (
                 id text COLLATE "C" PRIMARY KEY,
                 beat bigint NOT NULL,
-                attached text[] NOT NULL
+                attached text[] NOT NULL,
+                silent bigint[] NOT NULL
             ) WITH (fillfactor = 50)
             """,
         ),

@@ -10,7 +10,7 @@ from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
 from ..records import ProducerMark, Record, Roll, wire_template
 from . import sql
-from .arrays import Texts
+from .arrays import Ints, Texts
 from .sql import within
 
 Connection = AsyncConnection[Any]
@@ -81,9 +81,10 @@ async def read_live(connection: Connection, schema: str, after: str, limit: int)
 
 
 async def call_roll(connection: Connection, schema: str, own: Roll, gone: Collection[str]) -> list[Roll]:
-    values = {"gateway": own.gateway, "beat": own.beat, "attached": Texts(own.attached), "gone": Texts(gone)}
+    attached, silent = Texts(own.attached), Ints(own.attached.values())
+    values = {"gateway": own.gateway, "beat": own.beat, "attached": attached, "silent": silent, "gone": Texts(gone)}
     rows = await _rows(connection, schema, sql.CALL_ROLL, values)
-    return [Roll(gateway, beat, tuple(attached)) for gateway, beat, attached in rows]
+    return [Roll(gateway, beat, dict(zip(attached, silent, strict=True))) for gateway, beat, attached, silent in rows]
 
 
 async def read_tracking(connection: Connection, schema: str, name: str) -> Position:

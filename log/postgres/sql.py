@@ -105,13 +105,13 @@ WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
 # A row of one's own, renewed all the time.
 CALL_ROLL = """
     WITH own AS (
-        INSERT INTO {log}.gateway AS known (id, beat, attached)
-        VALUES (%(gateway)b, %(beat)b, %(attached)b::text[])
-        ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, attached = excluded.attached
+        INSERT INTO {log}.gateway AS known (id, beat, attached, silent)
+        VALUES (%(gateway)b, %(beat)b, %(attached)b::text[], %(silent)b::bigint[])
+        ON CONFLICT (id) DO UPDATE SET beat = excluded.beat, attached = excluded.attached, silent = excluded.silent
     ), gone AS (
         DELETE FROM {log}.gateway WHERE id = ANY (%(gone)b::text[])
     )
-    SELECT id, beat, attached FROM {log}.gateway WHERE id <> %(gateway)b AND id <> ALL (%(gone)b::text[])
+    SELECT id, beat, attached, silent FROM {log}.gateway WHERE id <> %(gateway)b AND id <> ALL (%(gone)b::text[])
 """
 
 # Nobody else writes from here to the end of the transaction. It does not outlast a process that stands still.
