@@ -1,42 +1,33 @@
 """Group commit: whatever waits is planned together and written by one commit.
 
-    submit → queue → (load what is missing) → plan → write → settle → publish → answer
+    submit → queue → intake → plan → write → settle → publish → answer
 
 One commit is under way at a time; what arrives meanwhile makes up the next batch, so batches grow with the load and a
-lone request never waits for company. A request whose session is not at hand waits beside the queue while it is read,
-with all later requests of that session behind it: requests of one session are decided in the order of submission.
+lone request never waits for company. Plain commands of that next batch are decided during the commit, on top of what
+is being written, so that neither the storage nor the processor waits for the other; when the commit fails, they are
+decided anew.
 
 Guarantees: an answer is given after the commit; a refused request never fails its batch; what cannot be written is
 answered with `LogFailed` and is not in the log; when the committer itself dies, everything that waits is failed.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
-from ..domain.errors import Fenced, HansardError, LogError, LogFailed, LogUnreadable
-from ..domain.ids import Position, SessionId, Version
+from ..domain.errors import Fenced, HansardError, LogFailed, LogUnreadable
+from ..domain.ids import Position
 from ..domain.model import Repeat
-from ..domain.session import State
-from ..domain.sessions import ForkSession
 from . import repeats
 from .cache import PAGE, Places, Sessions
 from .engine import Engine, KeyTaken, LogMoved, TrackingTaken
+from .intake import Intake, Room, fault
 from .planner import Known, Plan, needs
 from .queue import Queue
 from .records import Record
-from .requests import Execute, Request, Review, Write
+from .requests import Execute, Request
 from .tally import Tally
 
-_logger = logging.getLogger(__name__)
-
-MAX_BATCH = 512
-"""Requests planned at once: bounds how long planning holds the loop (about 10 ms)."""
-MAX_EVENTS = 4_000
-"""Events planned at once, where single requests bring many; the last request may go beyond."""
-MAX_BYTES = 16 * 2**20
-"""Bytes written at once, likewise."""
 CROWDED = 3
 """Batches for which it takes its turn after another process came first, if none does again."""
 
@@ -52,10 +43,11 @@ class Committer:
         self._places = places
         self._publish = publish
         self._queue = queue
+        self._wake = asyncio.Event()
+        self._intake = Intake(queue, sessions, places, self._wake.set)
         self._under_way: list[Request] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._looks: list[asyncio.Future[None]] = []
-        self._wake = asyncio.Event()
         self._closed: str | None = None
         self._position = Position(0)
         self._crowded = 0
@@ -92,7 +84,7 @@ class Committer:
     async def run(self) -> None:
         """Write until closed. Fails everything that waits if it ends in any other way."""
         try:
-            while self._closed is None or self._queue or self._looks or self._tasks:
+            while self._closed is None or self._queue or self._looks or self._tasks or self._intake.tasks:
                 self._wake.clear()
                 if self._looks:
                     await self._look()
@@ -100,8 +92,8 @@ class Committer:
                     continue
                 if self._closed is None or self._queue:
                     await self._wake.wait()
-                elif self._tasks:
-                    await asyncio.wait(self._tasks)
+                elif tasks := self._tasks | self._intake.tasks:
+                    await asyncio.wait(tasks)
         finally:
             self._end()
 
@@ -109,137 +101,101 @@ class Committer:
         """Commit what may go on; returns whether there was anything. Where other processes have just come first it is
         done in a turn of this one, or a quicker one would come first again and again."""
         if not self._crowded or not self._queue:
-            return await self._commit(*self._take())
+            return await self._commit()
         try:
             async with self._engine.turn():
                 before = self._position
                 await self._catch_up()
                 self._crowded = self._crowded - 1 if self._position == before else CROWDED
-                return await self._commit(*self._take())
+                return await self._commit()
         except LogFailed:
             self._crowded = 0  # it is tried without, and answered if that fails as well
             return True
 
-    def _take(self) -> tuple[list[Request], dict[SessionId, State]]:
-        """The next requests, with the states that they need; those whose session is not at hand are parked. What is
-        in doubt goes alone."""
+    async def _commit(self) -> bool:
+        """Write what waits, and what comes meanwhile, and answer it, or put it back; returns whether there was
+        anything."""
         requests: list[Request] = []
-        states: dict[SessionId, State] = {}
-        events = size = 0
-        while len(requests) < MAX_BATCH and events < MAX_EVENTS and size < MAX_BYTES:
-            request = self._queue.pop()
-            if request is None:
-                break
-            if request.doubts and requests:
-                self._queue.put_back([request])
-                break
-            if isinstance(request, Execute | Review):
-                (session,) = request.sessions
-                state = states.get(session) or self._at_hand(session)
-                if state is None:
-                    self._queue.park(session, request)
-                    self._start(self._load(session))
-                    continue
-                if (
-                    state.version == 0
-                    and isinstance(request, Execute)
-                    and isinstance(request.command.data, ForkSession)
-                ):
-                    if request.origin is None:
-                        self._queue.park(session, request)
-                        self._start(self._find_origin(request, request.command.data))
-                        continue
-                    state = request.origin
-                states[session] = state
-            requests.append(request)
-            events += request.weight
-            size += request.size
-            if request.doubts:
-                break
-        return requests, states
-
-    def _at_hand(self, session: SessionId) -> State | None:
-        state = self._sessions.get(session)
-        version = self._places.version(session)
-        return None if state is not None and version is not None and version > state.version else state
-
-    async def _load(self, session: SessionId) -> None:
-        self._places.forget(session)
         try:
-            await self._sessions.load(session)
-        except Exception as error:
-            waited = self._queue.unpark(session)
-            refusal = error if isinstance(error, HansardError) else _fault("Reading the session", error)
-            for request in waited:
-                if isinstance(request, Execute | Review):
-                    request.answer(refusal)
-            self._queue.put_back([request for request in waited if isinstance(request, Write)])
-        else:
-            self._queue.put_back(self._queue.unpark(session))
-        self._wake.set()
-
-    async def _find_origin(self, request: Execute, data: ForkSession) -> None:
-        session = request.command.session
-        try:
-            request.origin = await self._sessions.origin(
-                session, data.origin, None if data.at is None else Version(data.at)
-            )
-        except Exception as error:
-            request.answer(error if isinstance(error, HansardError) else _fault("Reading the session", error))
-        self._queue.put_back(self._queue.unpark(session))
-        self._wake.set()
-
-    async def _commit(self, requests: list[Request], states: dict[SessionId, State]) -> bool:
-        """Write these and answer them, or put them back; returns whether there were any."""
-        self._under_way = taken = requests
-        try:
-            while requests:
-                plan = await self._plan(requests, states)
-                try:
-                    await self._write(plan)
-                except (KeyTaken, TrackingTaken):
-                    requests = await self._without_repeats(requests, plan)
-                except LogMoved:
-                    self._crowded = CROWDED
-                    self.tally.overtaken += 1
-                    await self._catch_up(at_least=1)
-                    self._queue.put_back(requests)
-                    break
-                else:
-                    self._settle(plan)
-                    break
+            taken = list(self._intake.take(Room()))
+            self._under_way = requests = [request for request, _ in taken]
+            plan = Plan(self._position, Known(*await self._places.find(*needs(requests))))
+            for request, state in taken:
+                plan.add(request, state)
+            if requests:
+                plan, failure = await self._write_on(plan)
+                requests = plan.requests
+                if failure is not None:
+                    await self._recover(plan, failure)
         except LogFailed as failure:
             self.tally.lost(time.monotonic())
             for request in requests:
                 request.answer(failure)
         self._under_way = []
-        return bool(taken)
+        return bool(requests)
 
-    async def _plan(self, requests: list[Request], states: dict[SessionId, State]) -> Plan:
-        heads, producers = [], []
-        for request in requests:
-            if isinstance(request, Write) or (isinstance(request, Execute) and (request.expect or request.producer)):
-                more_heads, more_producers = needs(request)
-                heads += more_heads
-                producers += more_producers
-        plan = Plan(self._position, Known(states, *await self._places.find(heads, producers)))
-        for request in requests:
-            plan.add(request)
-        return plan
+    async def _write_on(self, plan: Plan) -> tuple[Plan, Exception | None]:
+        """Write a plan, then the one that was made on top of it meanwhile, until there is none, or one fails; returns
+        the last, and what it failed at."""
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(self._write(plan))
+            while True:
+                ahead = await self._plan_ahead(plan, writing)
+                if (failure := writing.result()) is not None:
+                    self._queue.put_back(ahead.requests)
+                    return plan, failure
+                if not ahead.requests:
+                    self._settle(plan)
+                    return plan, None
+                self._under_way = plan.requests + ahead.requests
+                writing = group.create_task(self._write(ahead))
+                await asyncio.sleep(0)  # the storage gets to work before the answers go out
+                self._settle(plan)
+                plan = ahead
 
-    async def _write(self, plan: Plan) -> None:
-        """Write what was planned. Where nothing is to be written, but something refused, others may have written what
-        it was refused for the lack of."""
-        if plan.batch.records or plan.batch.tracking or plan.batch.live:
-            began = time.monotonic()
-            await self._engine.write(plan.batch)
-            self.tally.committed(len(plan.batch.records), time.monotonic() - began)
-        elif plan.refused and self._engine.shared and (await self._engine.mark()).position != self._position:
-            raise LogMoved
+    async def _plan_ahead(self, plan: Plan, writing: "asyncio.Task[Exception | None]") -> Plan:
+        """Until a plan is written, make another on top of it of what comes meanwhile. Not where others write as well
+        and have come first, or may have: then this would most often be in vain."""
+        ahead, room = Plan(plan.end), Room()
+        writing.add_done_callback(lambda _: self._wake.set())
+        while not writing.done():
+            self._wake.clear()
+            if not self._crowded and not self._looks:
+                for request, state in self._intake.take_ahead(room, plan):
+                    ahead.add(request, state)
+            await self._wake.wait()
+        return ahead
+
+    async def _write(self, plan: Plan) -> Exception | None:
+        """Write what was planned; returns what that failed at. Where nothing is to be written, but something refused,
+        others may have written what it was refused for the lack of."""
+        batch = plan.batch
+        try:
+            if batch.records or batch.tracking or batch.live:
+                began = time.monotonic()
+                await self._engine.write(batch)
+                self.tally.committed(len(batch.records), time.monotonic() - began)
+            elif plan.refused and self._engine.shared and (await self._engine.mark()).position != batch.after:
+                return LogMoved()
+        except Exception as failure:
+            return failure
+        return None
+
+    async def _recover(self, plan: Plan, failure: Exception) -> None:
+        """After a write that failed: put back what is to be tried again, answer the rest."""
+        if isinstance(failure, KeyTaken | TrackingTaken):
+            self._queue.put_back(await self._without_repeats(plan))
+        elif isinstance(failure, LogMoved):
+            self._crowded = CROWDED
+            self.tally.overtaken += 1
+            await self._catch_up(at_least=1)
+            self._queue.put_back(plan.requests)
+        else:
+            raise failure
 
     def _settle(self, plan: Plan) -> None:
         plan.settle(self._sessions, self._places)
-        self._position = Position(self._position + len(plan.batch.records))
+        self._position = plan.end
         if plan.batch.records:
             self._publish(plan.batch.records)
         self._queue.put_back(plan.later)
@@ -275,11 +231,11 @@ class Committer:
             for request, repeat in found:
                 request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat))
         except Exception as error:
-            failure = error if isinstance(error, HansardError) else _fault("Looking up a repeat", error)
+            failure = error if isinstance(error, HansardError) else fault("Looking up a repeat", error)
             for request, _ in (*refused, *found):
                 request.answer(failure)
 
-    async def _without_repeats(self, requests: list[Request], plan: Plan) -> list[Request]:
+    async def _without_repeats(self, plan: Plan) -> list[Request]:
         """After the storage found something taken: answer those whose it is; returns the rest, to be planned anew.
 
         If it is nobody's, what is at hand may be wrong. It is dropped, and each tries once more, alone.
@@ -291,12 +247,10 @@ class Committer:
                 request.answer(first[id(request)])
             elif conflict := await repeats.find_conflict(self._engine, request):
                 request.answer(conflict)
-        if any(request.done for request in written):
-            return [request for request in requests if not request.done]
-        for request in written:
-            self._doubt(request)
-        self._queue.put_back(requests)
-        return []
+        if not any(request.done for request in written):
+            for request in written:
+                self._doubt(request)
+        return plan.requests
 
     def _doubt(self, request: Request) -> None:
         request.doubts += 1
@@ -337,7 +291,7 @@ class Committer:
 
     def _end(self) -> None:
         self._closed = self._closed or "The log's writer has stopped; nothing was written. Restart it."
-        for task in self._tasks:
+        for task in self._tasks | self._intake.tasks:
             task.cancel()
         for request in self._under_way:
             request.answer(
@@ -347,8 +301,3 @@ class Committer:
         for look in self._looks:
             if not look.done():
                 look.set_exception(LogFailed(self._closed))
-
-
-def _fault(what: str, error: Exception) -> LogError:
-    _logger.error("%s failed", what, exc_info=error)
-    return LogFailed(f"{what} failed inside the server: {error!r}.")

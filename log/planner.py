@@ -3,10 +3,13 @@
 Each request is decided against the session as the requests before it in the same batch leave it. A request that is
 refused is set aside and takes nothing from the others. Planning reads and changes no cache: when the commit fails, the
 plan is dropped and nothing has happened; when it succeeds, `Plan.settle` hands its results over.
+
+A plan can be made on top of another that is being written, of commands that need nothing but their session (`bears`).
+When the lower one fails, both are dropped.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,23 +26,27 @@ _logger = logging.getLogger(__name__)
 
 
 class Known(NamedTuple):
-    """What a batch is planned on: for each of its requests the states, heads and producers that it needs."""
+    """The heads and producers that a batch's requests need."""
 
-    states: Mapping[SessionId, State]
     heads: Heads
     producers: Producers
+
+
+NOTHING = Known({}, {})
 
 
 class Plan:
     """One batch in the making, and what becomes of each request in it.
 
+    `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
     `later` are requests that cannot be judged before this batch is in the log, and those behind them in their
     sessions: requests of one session keep their order.
     """
 
-    def __init__(self, after: Position, known: Known) -> None:
+    def __init__(self, after: Position, known: Known = NOTHING) -> None:
         self.batch = Batch(after, [], {}, {}, {}, {})
+        self.requests: list[Request] = []
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, HansardError]] = []
         self.fenced: list[tuple[Request, HansardError]] = []
@@ -53,20 +60,39 @@ class Plan:
         self._behind: set[SessionId] = set()
         self._clock: tuple[datetime | None, str, int] = (None, "", 0)
 
-    def add(self, request: Request) -> None:
-        """Decide one request. Never raises for what is wrong with it."""
+    @property
+    def end(self) -> Position:
+        """Where the log stands when this is written."""
+        return Position(self.batch.after + len(self.batch.records))
+
+    def state(self, session: SessionId) -> State | None:
+        """A session as this plan leaves it, if it changes it."""
+        return self._states.get(session)
+
+    def bears(self, request: Request) -> bool:
+        """Whether a request can be decided on top of this plan before it is written."""
+        if not isinstance(request, Execute) or request.expect or request.producer is not None or request.doubts:
+            return False
+        return not self._must_wait(request, request.keys)
+
+    def add(self, request: Request, state: State | None) -> None:
+        """Decide one request; `state` is its session before this plan, unless it is a `Write`. Never raises for what is
+        wrong with the request."""
+        self.requests.append(request)
         keys = request.keys
         if self._must_wait(request, keys):
             self.later.append(request)
             self._behind.update(request.sessions)
             return
         try:
-            if isinstance(request, Execute):
-                self._execute(request)
-            elif isinstance(request, Write):
+            if isinstance(request, Write):
                 self._write(request)
-            elif isinstance(request, Review):
-                self._review(request)
+            elif state is not None:
+                state = self._states.get(state.id) or state
+                if isinstance(request, Execute):
+                    self._execute(request, state)
+                elif isinstance(request, Review):
+                    self._review(request, state)
         except Refused as refusal:
             self.refused.append((request, refusal))
         except Exception as fault:  # a fault in one rule must not take the others' commands with it
@@ -102,17 +128,16 @@ class Plan:
         head = self.batch.heads.get((append.session, ANYTHING))
         return append.first_version is not None and head is not None and append.first_version <= head
 
-    def _execute(self, request: Execute) -> None:
+    def _execute(self, request: Execute, before: State) -> None:
         command = request.command
         session = command.session
-        state = self._states.get(session) or self._known.states[session]
         producer = request.producer
         if producer is not None and self._is_repeat(session, producer):
             self.accepted.append((request, Appended((), (), repeated=True)))
             return
         if request.expect:
             self._check(session, request.expect)
-        decision = decide(state, command)
+        decision = decide(before, command)
         if decision.repeat is not None:
             self.repeats.append((request, decision.repeat))
             if producer is not None:
@@ -124,7 +149,7 @@ class Plan:
             raise refusal
         key = None if taken is None or refusal is not None else taken[1]
         records: list[Record] = []
-        at, version = self.batch.after + len(self.batch.records), state.version
+        state, at, version = before, self.end, before.version
         for number, fact in enumerate(decision.facts, 1):
             id = new_id()
             record = self._record(id, command, fact, key, Position(at + number), Version(version + number))
@@ -136,7 +161,7 @@ class Plan:
             state = evolve_by(state, command, decision)
         for record, fact in zip(records, decision.facts, strict=True):  # only now: nothing can go wrong any more
             self._take(record, fact.data.also())
-        self._note_life(command, self._states.get(session) or self._known.states[session], state)
+        self._note_life(command, before, state)
         self._states[session] = state
         if refusal is not None:
             self.fenced.append((request, refusal))
@@ -169,8 +194,7 @@ class Plan:
             heads[session, subject] = version
         heads[session, ANYTHING] = version
 
-    def _review(self, request: Review) -> None:
-        state = self._states.get(request.session) or self._known.states[request.session]
+    def _review(self, request: Review, state: State) -> None:
         self.batch.live[request.session] = is_live(state)
         self.accepted.append((request, Appended((), ())))
 
@@ -209,7 +233,7 @@ class Plan:
     def _place(self, session: SessionId, version: Version, draft: Draft, head: int) -> None:
         """Give a draft its place. One that comes late, into a hole before `head`, leaves the heads as they are."""
         batch = self.batch
-        position = Position(batch.after + len(batch.records) + 1)
+        position = Position(self.end + 1)
         record = Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
         if version > head:
             self._take(record, draft.also)
@@ -226,8 +250,7 @@ class Plan:
         self.accepted.append((request, result))
 
     def _advance(self, session: SessionId, producer: Producer) -> None:
-        position = Position(self.batch.after + len(self.batch.records))
-        self.batch.producers[session, producer.id] = ProducerMark(producer.epoch, producer.seq, position)
+        self.batch.producers[session, producer.id] = ProducerMark(producer.epoch, producer.seq, self.end)
 
     def _head(self, session: SessionId, subject: str) -> Version:
         head = self.batch.heads.get((session, subject))
@@ -300,17 +323,19 @@ def _refuse_twins(request: Write) -> None:
             raise Conflict("Two of these events have the same version; give each its own.")
 
 
-def needs(request: Request) -> tuple[list[tuple[SessionId, str]], list[tuple[SessionId, str]]]:
-    """The heads and producers that this request is planned on."""
-    if isinstance(request, Execute):
-        session, producer = request.command.session, request.producer
-        heads = [(session, subject) for subject in request.expect]
-        return heads, [] if producer is None else [(session, producer.id)]
+def needs(requests: Iterable[Request]) -> tuple[list[tuple[SessionId, str]], list[tuple[SessionId, str]]]:
+    """The heads and producers that these requests are planned on."""
     heads, producers = [], []
-    for append in request.appends if isinstance(request, Write) else ():
-        heads += [(append.session, subject) for subject in append.expect]
-        if append.drafts:
-            heads.append((append.session, ANYTHING))
-        if append.producer is not None:
-            producers.append((append.session, append.producer.id))
+    for request in requests:
+        if isinstance(request, Execute):
+            session = request.command.session
+            heads += [(session, subject) for subject in request.expect]
+            if request.producer is not None:
+                producers.append((session, request.producer.id))
+        for append in request.appends if isinstance(request, Write) else ():
+            heads += [(append.session, subject) for subject in append.expect]
+            if append.drafts:
+                heads.append((append.session, ANYTHING))
+            if append.producer is not None:
+                producers.append((append.session, append.producer.id))
     return heads, producers

@@ -1,5 +1,6 @@
 """A log answers as a naive one does, whatever is asked of it, in whatever bursts, through restarts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from hansard.log.engine import Engine
 from hansard.log.log import Log
 from hansard.log.memory import MemoryEngine
-from hansard.log.records import Producer
+from hansard.log.records import Batch, Producer
 from hansard.log.sqlite import SqliteEngine
 from hansard.testing import command
 from hansard.testing.contract.faults import plain
 from hansard.testing.contract.log.factory import heads
-from hansard.testing.contract.log.model import Do, Note, Restart, Step, play
+from hansard.testing.contract.log.model import Breath, Do, Note, Restart, Step, play
 
 sessions = st.sampled_from(["s-1", "s-2", "s-3"])
 subjects = st.sampled_from(["task:t-1", "task:t-2", "message:m-1"])
@@ -63,9 +64,18 @@ def notes(draw: st.DrawFn) -> Note:
     return Note(draw(sessions), draw(subjects), number, expected, producer, first, key)
 
 
-steps: st.SearchStrategy[Step] = st.one_of(commands(), commands(), notes())
+steps: st.SearchStrategy[Step] = st.one_of(commands(), commands(), notes(), st.builds(Breath, st.integers(1, 6)))
 restarts: st.SearchStrategy[list[Step]] = st.builds(Restart, st.integers(1, 3)).map(lambda step: [step])
 bursts = st.lists(st.one_of(st.lists(steps, min_size=1, max_size=12), restarts), max_size=8)
+
+
+class Unhurried(MemoryEngine):
+    """Takes as long to write as other work needs to get under way."""
+
+    async def write(self, batch: Batch) -> None:
+        for _ in range(4):
+            await asyncio.sleep(0)
+        await super().write(batch)
 
 
 class Memory:
@@ -73,7 +83,7 @@ class Memory:
 
     @asynccontextmanager
     async def __call__(self, wrap: Callable[[Engine], Engine] = plain, **options: Any) -> AsyncIterator[Log]:
-        async with Log(wrap(MemoryEngine()), **options) as log:
+        async with Log(wrap(Unhurried()), **options) as log:
             yield log
 
     def again(self, log: Log, **options: Any) -> Log:

@@ -2,8 +2,9 @@
 
     await play(factory, [[Do(post("m-1")), Do(post("m-1"))], [Restart()], [Note("s-1", "task:t")]])
 
-A *burst* is a list of steps that are asked for at once, without waiting for answers. Both logs must answer alike, and
-hold the same in the end. Positions of different sessions in one burst may interleave either way.
+A *burst* is a list of steps that are asked for without waiting for answers, at once but for a `Breath` between them.
+Both logs must answer alike, and hold the same in the end. Positions of different sessions in one burst may interleave
+either way.
 """
 
 import asyncio
@@ -53,7 +54,13 @@ class Restart(NamedTuple):
     sessions_at_hand: int = 2
 
 
-Step = Do | Note | Restart
+class Breath(NamedTuple):
+    """The loop turns this often before the next step: what was asked for gets as far as it can."""
+
+    turns: int = 1
+
+
+Step = Do | Note | Breath | Restart
 Outcome = tuple[int, ...] | str
 
 
@@ -183,15 +190,18 @@ async def play(factory: LogFactory, bursts: Sequence[Sequence[Step]], sessions_a
             await _compare(log, naive)
 
 
-async def _ask(log: Log, naive: NaiveLog, steps: Sequence[Do | Note]) -> None:
-    answers = [
-        log.submit(step.command, expect=step.expect, producer=step.producer)
-        if isinstance(step, Do)
-        else log.append(step.append())
-        for step in steps
-    ]
-    expected = [naive.ask(step) for step in steps]
-    for step, answer, outcome in zip(steps, answers, expected, strict=True):
+async def _ask(log: Log, naive: NaiveLog, steps: Sequence[Do | Note | Breath]) -> None:
+    asked: list[tuple[Do | Note, asyncio.Future[Appended]]] = []
+    for step in steps:
+        if isinstance(step, Do):
+            asked.append((step, log.submit(step.command, expect=step.expect, producer=step.producer)))
+        elif isinstance(step, Note):
+            asked.append((step, log.append(step.append())))
+        else:
+            for _ in range(step.turns):
+                await asyncio.sleep(0)
+    expected = [naive.ask(step) for step, _ in asked]
+    for (step, answer), outcome in zip(asked, expected, strict=True):
         answered = await _outcome(answer)
         # If it was refused, and then the same came again and was accepted, either answer is true.
         possible = (outcome, naive.first_places(step)) if isinstance(outcome, str) else (outcome,)

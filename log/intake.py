@@ -1,0 +1,144 @@
+"""The intake: takes from the queue what can be planned, each request with the session that it is decided on.
+
+A request whose session is not at hand waits beside the queue while it is read, with all later requests of that session
+behind it: requests of one session are decided in the order of submission.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+
+from ..domain.errors import HansardError, LogError, LogFailed
+from ..domain.ids import SessionId, Version
+from ..domain.session import State
+from ..domain.sessions import ForkSession
+from .cache import Places, Sessions
+from .planner import Plan
+from .queue import Queue
+from .requests import Execute, Request, Review, Write
+
+_logger = logging.getLogger(__name__)
+
+MAX_REQUESTS = 512
+"""Requests planned at once: bounds how long planning holds the loop (about 10 ms)."""
+MAX_EVENTS = 4_000
+"""Events planned at once, where single requests bring many; the last request may go beyond."""
+MAX_BYTES = 16 * 2**20
+"""Bytes written at once, likewise."""
+
+Taken = tuple[Request, State | None]
+"""A request and, unless it is a `Write`, its session before the plan that it is for."""
+
+
+@dataclass(slots=True)
+class Room:
+    """What still fits into a batch."""
+
+    requests: int = MAX_REQUESTS
+    events: int = MAX_EVENTS
+    bytes: int = MAX_BYTES
+
+    def __bool__(self) -> bool:
+        return self.requests > 0 and self.events > 0 and self.bytes > 0
+
+    def less(self, request: Request) -> None:
+        """Give some of it to a request."""
+        self.requests -= 1
+        self.events -= request.weight
+        self.bytes -= request.size
+
+
+class Intake:
+    """Takes requests from `queue`; calls `ready` when some that were set aside are in it again."""
+
+    def __init__(self, queue: Queue, sessions: Sessions, places: Places, ready: Callable[[], None]) -> None:
+        self._queue = queue
+        self._sessions = sessions
+        self._places = places
+        self._ready = ready
+        self.tasks: set[asyncio.Task[None]] = set()
+        """What is being read."""
+
+    def take(self, room: Room) -> Iterator[Taken]:
+        """The next requests; what is in doubt goes alone."""
+        whole = room.requests
+        while room and (request := self._queue.pop()):
+            if request.doubts and room.requests < whole:
+                return self._queue.put_back([request])
+            taken = self._with_state(request, None)
+            if taken is not None:
+                room.less(request)
+                yield taken
+            if request.doubts:
+                return None
+
+    def take_ahead(self, room: Room, before: Plan) -> Iterator[Taken]:
+        """The next requests that can be decided on top of a plan which is not written yet, up to the first that
+        cannot."""
+        while room and (request := self._queue.pop()):
+            if not before.bears(request):
+                return self._queue.put_back([request])
+            taken = self._with_state(request, before)
+            if taken is not None:
+                room.less(request)
+                yield taken
+
+    def _with_state(self, request: Request, before: Plan | None) -> Taken | None:
+        """The request with its state; None when it is parked until that has been read."""
+        if not isinstance(request, Execute | Review):
+            return request, None
+        (session,) = request.sessions
+        state = (before and before.state(session)) or self._at_hand(session)
+        if state is None:
+            self._park(session, request, self._load(session))
+            return None
+        if state.version == 0 and isinstance(request, Execute) and isinstance(request.command.data, ForkSession):
+            if request.origin is None:
+                self._park(session, request, self._find_origin(request, request.command.data))
+                return None
+            state = request.origin
+        return request, state
+
+    def _at_hand(self, session: SessionId) -> State | None:
+        state = self._sessions.get(session)
+        version = self._places.version(session)
+        return None if state is not None and version is not None and version > state.version else state
+
+    def _park(self, session: SessionId, request: Request, reading: Coroutine[None, None, None]) -> None:
+        self._queue.park(session, request)
+        task = asyncio.create_task(reading)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _load(self, session: SessionId) -> None:
+        self._places.forget(session)
+        try:
+            await self._sessions.load(session)
+        except Exception as error:
+            waited = self._queue.unpark(session)
+            refusal = error if isinstance(error, HansardError) else fault("Reading the session", error)
+            for request in waited:
+                if isinstance(request, Execute | Review):
+                    request.answer(refusal)
+            self._queue.put_back([request for request in waited if isinstance(request, Write)])
+        else:
+            self._queue.put_back(self._queue.unpark(session))
+        self._ready()
+
+    async def _find_origin(self, request: Execute, data: ForkSession) -> None:
+        session = request.command.session
+        try:
+            request.origin = await self._sessions.origin(
+                session, data.origin, None if data.at is None else Version(data.at)
+            )
+        except Exception as error:
+            request.answer(error if isinstance(error, HansardError) else fault("Reading the session", error))
+        self._queue.put_back(self._queue.unpark(session))
+        self._ready()
+
+
+def fault(what: str, error: Exception) -> LogError:
+    """What is told of a failure that nobody foresaw; all of it is in this process's own log."""
+    _logger.error("%s failed", what, exc_info=error)
+    return LogFailed(f"{what} failed inside the server: {error!r}.")
