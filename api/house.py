@@ -1,10 +1,12 @@
 """A house: one tenant's log with its feed and its views. Tenants share nothing, not even positions."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Self
 
+from ..domain.errors import LogReadOnly
+from ..domain.ids import ParticipantId, SessionId, TaskId
 from ..log.log import Log
 from .attendance import Attendance
 from .delivery.feed import Feed
@@ -15,15 +17,23 @@ from .views.shelf import Shelf
 
 class House:
     """An open log, those who follow it, who is heard of, and the views that are made of it. `turn` is for what they are
-    told."""
+    told. Over a log that was opened for reading nobody keeps the time: those do who write it."""
 
     def __init__(self, log: Log, tasks: asyncio.TaskGroup, shelf: Shelf) -> None:
         self.log = log
         self.feed = Feed(log, tasks)
         self.turn = Turn()
         self.attendance = Attendance()
-        self.timekeeper = Timekeeper(log, self.attendance)
+        self.timekeeper = Timekeeper(log, self.attendance) if log.engine.writable else None
         self.shelf = shelf
+
+    def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
+        """A heartbeat of theirs says that they make progress with these tasks. Raises LogReadOnly where nobody can take
+        note of that."""
+        if self.timekeeper is not None:
+            self.timekeeper.progressed(participant, progress)
+        elif progress:
+            raise LogReadOnly("This gateway only reads; tell of progress where you hold your tasks.")
 
 
 class Houses:
@@ -61,8 +71,8 @@ class Houses:
                 self._tasks.create_task(_watch(log))
                 shelf = await self._stack.enter_async_context(self._views(log, tenant))
                 house = House(log, self._tasks, shelf)
-                keeping = self._tasks.create_task(house.timekeeper.run())
-                self._stack.push_async_callback(_end, keeping)
+                if house.timekeeper is not None:
+                    self._stack.push_async_callback(_end, self._tasks.create_task(house.timekeeper.run()))
                 self.open[tenant] = house
         return self.open[tenant]
 

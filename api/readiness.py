@@ -25,12 +25,13 @@ async def readiness(houses: Houses) -> dict[str, Any]:
     for house in tuple(houses.open.values()):
         await _check(house.log)
     main = houses.open[""].log
-    return {"position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
+    reads = {} if main.engine.writable else {"read_only": True}
+    return {**reads, "position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
 
 
 async def _check(log: Log) -> None:
     if not log.working:
-        raise NotReady("The log's writer has stopped; restart the gateway.")
+        raise NotReady("The log's work has ended; restart the gateway.")
     failed_at = log.tally.failed_at
     if failed_at is not None and time.monotonic() - failed_at < AFTER_FAILURE:
         raise NotReady("The last commit failed; the gateway's log says why.")

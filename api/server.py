@@ -30,7 +30,7 @@ from .settings import Settings
 from .sockets import Sockets
 from .streams import SSE, Streams
 from .views.http import ViewRoutes
-from .views.keeping import make_projections, make_views
+from .views.keeping import NONE, make_projections, make_views
 from .views.shelf import Shelf
 
 
@@ -113,12 +113,17 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         storage = Storage(settings.log)
-        projections = make_projections(settings.views, settings.projections)
+        # What stands beside the log is its writer's, and in a copy it is to be left as it is.
+        views = settings.views or (NONE if settings.read_only else "")
+        projections = make_projections(views, settings.projections)
+
+        def open_log(tenant: str) -> Log:
+            return Log(storage.engine(tenant, read_only=settings.read_only))
 
         def shelf(log: Log, tenant: str) -> Shelf:
-            return Shelf(log, make_views(settings.views, settings.log, tenant), projections, tasks)
+            return Shelf(log, make_views(views, settings.log, tenant), projections, tasks)
 
-        houses = Houses(lambda tenant: Log(storage.engine(tenant)), shelf, tasks)
+        houses = Houses(open_log, shelf, tasks)
         await stack.enter_async_context(houses)
         gateway = Gateway(settings, houses, str(storage))
         runner = web.AppRunner(

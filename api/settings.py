@@ -19,9 +19,15 @@ class Settings(BaseSettings):
         str,
         Field(description="Where the log is: a path or sqlite:/// URL, a postgresql:// URL, memory: for one in memory"),
     ] = "hansard.db"
+    read_only: Annotated[
+        bool, Field(description="Open the log for reading only: follow what another process writes, take no commands")
+    ] = False
     views: Annotated[
         str,
-        Field(description="Where views are kept, as the log may be; absent: beside the log; none: there are no views"),
+        Field(
+            description="Where views are kept, as the log may be; absent: beside the log, or with --read-only nowhere; "
+            "none: there are no views"
+        ),
     ] = ""
     projections: Annotated[
         tuple[str, ...], Field(description="A projection of your own, as module:attribute (JSON list)")

@@ -87,6 +87,7 @@ class Socket(TransportSink):
     def welcome(self) -> None:
         """Answer the hello, before anything else is written."""
         settings, principal = self._settings, self.principal
+        reads = {} if self._house.log.engine.writable else {"read_only": True}
         self._answers.add(
             {
                 "frame": "welcome",
@@ -94,6 +95,7 @@ class Socket(TransportSink):
                 "epoch": self._house.log.epoch,
                 "participant": principal.participant,
                 "kind": principal.kind,
+                **reads,
                 "heartbeat": settings.heartbeat,
                 "limits": {
                     "frame_bytes": settings.frame_bytes,
@@ -290,7 +292,7 @@ class Socket(TransportSink):
     def _beat(self, frame: Heartbeat) -> None:
         for session in frame.progress or ():
             self.principal.require("write", session)
-        self._house.timekeeper.progressed(self.principal.participant, frame.progress or {})
+        self._house.progressed(self.principal.participant, frame.progress or {})
         self._answers.add({"frame": "heartbeat"})
 
     async def _subscribe(self, frame: Subscribe) -> None:

@@ -37,6 +37,7 @@ class Serve(click.Command):
     epilog=examples(
         "hansard serve                                          open, on this machine only",
         "hansard serve --log team.db --port 9000",
+        "hansard serve --log team.db --port 9001 --read-only    beside it, for more who follow",
         "HANSARD_JWT_SECRET=$(openssl rand -hex 32) hansard serve --host 0.0.0.0",
     ),
 )
@@ -61,7 +62,8 @@ def serve(**given: Any) -> None:
 
 def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
-    click.echo(f"hansard: serving {gateway.place} at {gateway.url} (Ctrl-C ends it)", err=True)
+    reading = " for reading only" if settings.read_only else ""
+    click.echo(f"hansard: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
     if settings.open:
         click.echo("hansard: open, without tokens: whoever connects from this machine says who they are", err=True)
 
@@ -117,12 +119,13 @@ def _settings(given: dict[str, Any]) -> Any:
 def _option(name: str, field: "FieldInfo") -> click.Option:
     """The option of one setting; of several values, each is given by an option of its own. Its default stays with the
     setting, so that the environment comes before it."""
-    several = get_origin(field.annotation) is tuple
-    default = "" if field.default in (None, ()) else f"  [default: {field.default}]"
+    several, flag = get_origin(field.annotation) is tuple, field.annotation is bool
+    default = "" if flag or field.default in (None, (), "") else f"  [default: {field.default}]"
     return click.Option(
         [f"--{(name.rstrip('s') if several else name).replace('_', '-')}", name],
         type=_type(field.annotation),
         multiple=several,
+        is_flag=flag,
         default=None,
         metavar=None,
         help=f"{field.description}.  [HANSARD_{name.upper()}]{default}",
@@ -134,4 +137,4 @@ def _type(annotation: Any) -> Any:
     choices = [each for each in get_args(annotation) if isinstance(each, str)]
     if choices:
         return click.Choice(choices)
-    return annotation if annotation in (int, float) else str
+    return annotation if annotation in (int, float, bool) else str

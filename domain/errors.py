@@ -20,6 +20,7 @@
     ├── LogError           the log itself cannot be used
     │   ├── LogInUse
     │   ├── LogReadOnly
+    │   ├── LogReplaced
     │   ├── LogUnreadable
     │   └── LogFailed
     ├── FoldFailed         a projection's handler failed at an event
@@ -208,6 +209,13 @@ class LogReadOnly(LogError):
 
     code = "log_read_only"
     title = "The log was opened for reading"
+
+
+class LogReplaced(LogError):
+    """The log is not the one that was opened: it was restored to an earlier state, or made anew."""
+
+    code = "log_replaced"
+    title = "The log was replaced"
 
 
 class LogUnreadable(LogError):

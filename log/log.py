@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from types import MappingProxyType
 from typing import Self
 
-from ..domain.errors import Invalid, LogError, LogReadOnly
+from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.session import State
@@ -26,6 +26,7 @@ from .lineage import Lineage
 from .queue import Queue
 from .records import Append, Appended, Producer, Record
 from .requests import Answer, Answered, Execute, Request, Review, Write
+from .tail import Tail
 from .tally import Tally
 
 PAGE = 1_000
@@ -56,6 +57,7 @@ class Log:
         self._places = Places(engine, sessions_at_hand)
         self._queue = Queue(max_waiting, max_waiting_bytes)
         self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
+        self._tail = Tail(engine, self._take_over)
         self._work: asyncio.Task[None] | None = None
         self._current_at = time.monotonic()
         self.trouble: str | None = None
@@ -97,8 +99,9 @@ class Log:
         self.epoch = mark.epoch
         self.hub.start_at(mark.position)
         self._committer.start_at(mark.position)
+        self._tail.start_at(mark)
         self._current_at = time.monotonic()
-        self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._tail))
+        self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._follow))
         self._work.add_done_callback(lambda _: self.hub.end())
         return self
 
@@ -179,9 +182,12 @@ class Log:
 
     async def look(self) -> bool:
         """Bring in what other processes have committed so far; False where no other can have. Raises LogFailed."""
-        if not (self.engine.writable and self.engine.shared) or self._committer.closed:
+        if not self.engine.writable:
+            await self._tail.look()
+        elif self.engine.shared and not self._committer.closed:
+            await self._committer.look()
+        else:
             return False
-        await self._committer.look()
         return True
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
@@ -235,19 +241,21 @@ class Log:
         if await self.engine.changed(self.position, POLL):
             await self._committer.look()
 
-    async def _tail(self) -> None:
-        """Bring in what other processes commit. The wake-up is only a hint: it reads after every wait."""
-        while records := await self.engine.read_log(self.position, PAGE):
-            self._sessions.follow(records)
-            self._places.follow(records)
-            self.hub.publish(records)
-        await self.engine.changed(self.position, POLL)
+    async def _follow(self) -> None:
+        await self._tail.wait(POLL)
+        await self._tail.look()
+
+    def _take_over(self, records: list[Record]) -> None:
+        self._sessions.follow(records)
+        self.hub.publish(records)
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it for ever. A storage that fails for a while makes the events come later, no more."""
         while True:
             try:
                 await work()
+            except LogReplaced:
+                raise
             except LogError as failure:
                 self.trouble = str(failure)
                 _logger.warning("other processes cannot be followed: %s", failure)

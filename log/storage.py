@@ -42,10 +42,13 @@ class Storage:
         return Path(self._where.removeprefix(SQLITE))
 
     def engine(self, tenant: str = "", *, read_only: bool = False) -> Engine:
-        """The engine of a tenant's log. One in memory is new, and gone with it."""
+        """The engine of a tenant's log. One in memory is new, and gone with it. Raises ConfigurationError when that is
+        to be read only."""
         if self._database is not None:
             return PostgresEngine(self._database, tenant=tenant, read_only=read_only)
         path = self.file
+        if path is None and read_only:
+            raise ConfigurationError("A log in memory is its process's own, and a new one has nothing to be read.")
         if path is None:
             return MemoryEngine()
         return SqliteEngine(

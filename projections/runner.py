@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 class Runner:
     """Runs projections over one log. `promote`: show a new build to readers as soon as it has caught up; otherwise that
-    waits for a command."""
+    waits for a command. `effects`: carry them out; otherwise only views are kept."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Runner:
         projections: Sequence[Projection[Any, Any]],
         *,
         promote: bool = True,
+        effects: bool = True,
         look: float = LOOK,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
@@ -71,7 +72,7 @@ class Runner:
         self._promote = promote
         self._look = look
         self._pages = Pages(log)
-        self._jobs = {(job.name, job.version): job for job in self._all_jobs()}
+        self._jobs = {(job.name, job.version): job for job in self._all_jobs(effects)}
         self._working: dict[int, Worker | Effects] = {}
 
     async def run(self) -> None:
@@ -158,13 +159,13 @@ class Runner:
     async def _begin(self, job: Job) -> Build:
         return await self._store.begin(job.name, job.version, job.shape, self._log.epoch)
 
-    def _all_jobs(self) -> Iterator[Job]:
+    def _all_jobs(self, effects: bool) -> Iterator[Job]:
         """A view for each projection, and the effects of the newest version of each that has some."""
         newest = {name: self.projections[name, version] for name, version in sorted(self.projections)}
         for projection in self.projections.values():
             yield Job(projection.name, projection.version, projection.shape, partial(self._view, projection))
         for projection in newest.values():
-            if len(projection.effects):
+            if effects and len(projection.effects):
                 yield Job(projection.name + EFFECTS, 1, EFFECTS_SHAPE, partial(self._effects, projection))
 
     def _view(self, projection: Projection[Any, Any], build: Build) -> Worker:

@@ -147,6 +147,8 @@ async def _arrive(shelf: Shelf, projection: AnyProjection, query: ViewQuery) -> 
     """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
     and NotReady."""
     if query.min_position > shelf.log.position:
+        await shelf.log.look()  # another process may have told of it before this one has heard
+    if query.min_position > shelf.log.position:
         raise BadCursor(f"The log ends at {shelf.log.position}; there is no position {query.min_position} yet.")
     if query.at is not None:
         return

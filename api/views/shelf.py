@@ -22,7 +22,8 @@ MAX_FOLDS = 4
 
 
 class Shelf:
-    """Views of a log in a store. Without projections there are none, and nothing runs."""
+    """Views of a log in a store. Without projections there are none, and nothing runs. Over a log that was opened for
+    reading no effects are carried out: that is up to those who write it."""
 
     def __init__(
         self, log: Log, store: ViewStore, projections: Sequence[AnyProjection], tasks: asyncio.TaskGroup
@@ -34,7 +35,7 @@ class Shelf:
         self.watching = Watching(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
         self.folding = asyncio.Semaphore(MAX_FOLDS)
-        self._runner = Runner(log, store, projections)
+        self._runner = Runner(log, store, projections, effects=log.engine.writable)
         self._tasks = tasks
         self._running: asyncio.Task[None] | None = None
 
@@ -55,9 +56,14 @@ class Shelf:
         """The projection of that name, in its newest version. Raises NotFound."""
         projection = self.projections.get(name)
         if projection is None:
-            known = ", ".join(self.projections) or "none: this gateway keeps no views"
+            known = ", ".join(self.projections) or f"none: {self._why_none()}"
             raise NotFound(f"There is no view {name!r}; there are {known}.")
         return projection
+
+    def _why_none(self) -> str:
+        if self.log.engine.writable:
+            return "this gateway keeps no views"
+        return "this gateway only reads, and keeps views where HANSARD_VIEWS names a place for them"
 
     def document(self, name: str) -> AnyProjection:
         """The same, of documents. Raises NotFound, and Invalid for one of rows."""

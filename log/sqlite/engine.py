@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
-from ...domain.errors import LogReadOnly
+from ...domain.errors import LogReadOnly, LogReplaced
 from ...domain.ids import Position, SessionId, Version
 from ..engine import Mark
 from ..lane import Lane
@@ -19,7 +19,7 @@ from ..records import Batch, ProducerMark, Record, Roll
 from . import reading
 from .connection import Connection
 from .failures import explain
-from .file import open_reader, open_writer
+from .file import identity, open_reader, open_writer
 from .lock import WriterLock
 from .writing import write_batch
 
@@ -40,6 +40,7 @@ class SqliteEngine:
         self.path = Path(path).resolve()  # one file, one lock, whatever it is called
         self.writable = not read_only
         self._lock = WriterLock(self.path)
+        self._file: tuple[int, int] | None = None
         self._writer = Lane("hansard-writer", 1, self._open_writer, explain)
         self._readers = Lane("hansard-reader", 2, self._open_reader, explain)
 
@@ -60,7 +61,9 @@ class SqliteEngine:
         await asyncio.to_thread(self._close)
 
     async def mark(self) -> Mark:
-        return await self._readers.run(reading.read_mark)
+        """Raises LogReplaced when another file has taken the place of the one that was opened: what is read of that
+        one does not change any more."""
+        return await self._readers.run(self._read_mark)
 
     async def write(self, batch: Batch) -> None:
         """Writes in the order of asking. A cancelled write that has begun is carried through in its
@@ -131,7 +134,24 @@ class SqliteEngine:
         return open_writer(self.path, self._lock.acquire)
 
     def _open_reader(self) -> Connection:
-        return open_reader(self.path)
+        connection = open_reader(self.path)
+        try:
+            self._identify()
+        except LogReplaced:
+            connection.close()
+            raise
+        return connection
+
+    def _read_mark(self, connection: Connection) -> Mark:
+        self._identify()
+        return reading.read_mark(connection)
+
+    def _identify(self) -> None:
+        """Make sure that the path leads to the file that was opened first."""
+        file = identity(self.path)
+        self._file = self._file or file
+        if file != self._file:
+            raise LogReplaced(f"{self.path} is another file than the one that was opened; restored? Open it anew.")
 
     def _close(self) -> None:
         # The writer's connection goes last: whoever closes last folds the write-ahead file into the log.

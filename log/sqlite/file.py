@@ -51,6 +51,15 @@ def open_reader(path: Path) -> Connection:
     return connection
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tells the file at this path from any other that may stand there later; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _connect(path: Path, mode: str) -> Connection:
     """Transactions are begun and ended by our own statements only (isolation_level None). A lane hands a
     connection from thread to thread, one at a time, so the module's own check is off."""

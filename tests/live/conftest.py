@@ -140,7 +140,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 @asynccontextmanager
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
     chosen = {"log": folder / "log.db", "port": 0, "views": "none", **options}
-    arguments = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", str(value))]
+    arguments = [word for name, value in chosen.items() for word in _option(name, value)]
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
@@ -152,6 +152,11 @@ async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Proce
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def _option(name: str, value: Any) -> list[str]:
+    option = f"--{name.replace('_', '-')}"
+    return [option] if value is True else [option, str(value)]
 
 
 async def _url(process: asyncio.subprocess.Process, said: Path) -> str:

@@ -229,5 +229,16 @@ async def test_a_standby_is_read_and_not_written(
         command = [sys.executable, "-m", "hansard", "sessions", "--log", standby.url]
         listed = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
         assert "Lisbon" in listed.stdout
+        reading = await serve(log=standby.url, read_only=True)
+        other = await Wire.open(http, reading.url, participant="ada", kind="user")
+        await other.subscribe(session="s")
+        for number in range(3):
+            await wire.command("s", "message.post", {"message": f"m{number}", "text": "Hello"})
+            await other.reach("s", 2 + number)
+        assert (await other.command("s", "session.close", {}))["error"]["code"] == "log_read_only"
+        ready = await (await http.get(f"{reading.url}/ready")).json()
+        assert (ready["read_only"], ready["position"]) == (True, 4)
+        other.cut()
+        assert await reading.terminate() == 0
     wire.cut()
     assert await gateway.terminate() == 0

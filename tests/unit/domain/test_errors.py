@@ -27,6 +27,7 @@ STATUS = {
     "busy": 429,
     "log_error": 503,
     "log_in_use": 503,
+    "log_replaced": 503,
     "log_read_only": 503,
     "log_unreadable": 503,
     "log_failed": 503,

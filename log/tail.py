@@ -1,0 +1,79 @@
+"""The tail of a log that was opened for reading: brings in what other processes commit.
+
+What wakes it is only a hint: after every wait it reads to the end. Once a second it makes sure that the log is still
+the one that was opened. A log that was restored from a copy has other events in places that were told of already; then
+it is better to end than to mix the two.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from ..domain.errors import LogReplaced
+from ..domain.ids import Position
+from .engine import Engine, Mark, is_last
+from .records import Record
+
+PAGE = 1_000
+CHECK = 1.0
+"""Seconds after which it makes sure again that this is the log that was opened."""
+
+
+class Tail:
+    """Hands every record to `publish`, once, in position order."""
+
+    def __init__(self, engine: Engine, publish: Callable[[list[Record]], None]) -> None:
+        self._engine = engine
+        self._publish = publish
+        self._position = Position(0)
+        self._epoch = ""
+        self._last: Record | None = None
+        self._checked = time.monotonic()
+        self._reading = asyncio.Lock()
+        self._begun = 0
+
+    def start_at(self, mark: Mark) -> None:
+        """Say where the log stands, before anything is read."""
+        self._position, self._epoch = mark
+
+    async def wait(self, timeout: float) -> None:
+        """Wait until there may be something new, or for `timeout` seconds."""
+        await self._engine.changed(self._position, timeout)
+
+    async def look(self) -> None:
+        """Bring in all that is committed by now. Those who ask together share one look. Raises LogReplaced, and what
+        the engine raises."""
+        asked = self._begun
+        async with self._reading:
+            if self._begun > asked:
+                return
+            self._begun += 1
+            await self._read_on()
+            if time.monotonic() - self._checked >= CHECK:
+                await self._check()
+                self._checked = time.monotonic()
+
+    async def _read_on(self) -> None:
+        while True:
+            records = await self._engine.read_log(self._position, PAGE)
+            if records:
+                self._last = records[-1]
+                self._position = self._last.position
+                self._publish(records)
+            if is_last(records, PAGE):
+                return
+
+    async def _check(self) -> None:
+        """Nothing else has this epoch, ends here or later, and has the same event in the same place."""
+        mark, at = await self._engine.mark(), self._position
+        if mark.epoch != self._epoch or mark.position < at:
+            raise LogReplaced(f"The log no longer stands at position {at} as it did; was it restored? Open it anew.")
+        if self._last is None and at:
+            self._last = await self._at(at)
+        elif self._last is not None and (found := await self._at(at)) and found != self._last:
+            raise LogReplaced(f"Another event stands at position {at} now; was the log restored? Open it anew.")
+
+    async def _at(self, position: Position) -> Record | None:
+        """The event in this place, unless it was removed."""
+        found = await self._engine.read_log(position - 1, 1)
+        return found[0] if found and found[0].position == position else None
