@@ -23,7 +23,7 @@ from ...domain.presence import (
 )
 from ...domain.signals import SignalExpired, SignalHonoured, SignalRaised, SignalRefused
 from ...domain.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
-from ...domain.tools import ToolCalled, ToolReturned
+from ...domain.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ..meta import Meta
 from ..table import Rows, TableProjection
 from .text import storable
@@ -53,7 +53,7 @@ class Span(BaseModel):
 
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
-timeline = TableProjection("timeline", Span, key_columns=("session", "span"), indexes=[("session", "began")])
+timeline = TableProjection("timeline", Span, key_columns=("session", "span"), version=2, indexes=[("session", "began")])
 
 
 @timeline.shown
@@ -135,6 +135,11 @@ def _(rows: Rows[Span], event: ToolCalled, meta: Meta) -> None:
 @timeline.on
 def _(rows: Rows[Span], event: ToolReturned, meta: Meta) -> None:
     rows.update(meta.session, event.subject(), **_ended(meta, "failed" if event.error else "returned"))
+
+
+@timeline.on
+def _(rows: Rows[Span], event: ToolAbandoned, meta: Meta) -> None:
+    rows.update(meta.session, event.subject(), **_ended(meta, "abandoned"))
 
 
 @timeline.on

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue
 from ...domain.audience import Viewer, visible
 from ...domain.messages import MessageAborted, MessageCompleted, MessageKind, MessagePosted, MessageStarted
 from ...domain.parts import Part
-from ...domain.tools import ToolCalled, ToolReturned
+from ...domain.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ..meta import Meta
 from ..table import Rows, TableProjection
 from .text import storable
@@ -31,7 +31,7 @@ class Entry(BaseModel):
     actor: str
     audience: tuple[str, ...] | None = None
     kind: MessageKind | Literal["tool"]
-    status: Literal["open", "completed", "aborted", "returned", "failed"] = "open"
+    status: Literal["open", "completed", "aborted", "returned", "failed", "abandoned"] = "open"
     task: str | None = None
     reply_to: str | None = None
     parts: tuple[Part, ...] = ()
@@ -44,7 +44,9 @@ class Entry(BaseModel):
     """Of a call: the message on whose behalf it happens."""
 
 
-transcript = TableProjection("transcript", Entry, key_columns=("session", "entry"), indexes=[("session", "since")])
+transcript = TableProjection(
+    "transcript", Entry, key_columns=("session", "entry"), version=2, indexes=[("session", "since")]
+)
 
 
 @transcript.shown
@@ -100,3 +102,9 @@ def _(rows: Rows[Entry], event: ToolReturned, meta: Meta) -> None:
         rows.update(meta.session, event.subject(), status="returned", result=event.result, **_ended(meta))
     else:
         rows.update(meta.session, event.subject(), status="failed", error=storable(event.error), **_ended(meta))
+
+
+@transcript.on
+def _(rows: Rows[Entry], event: ToolAbandoned, meta: Meta) -> None:
+    why = None if event.reason is None else storable(event.reason)
+    rows.update(meta.session, event.subject(), status="abandoned", reason=why, **_ended(meta))

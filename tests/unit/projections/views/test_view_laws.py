@@ -16,7 +16,9 @@ from hansard.domain.audience import Viewer, visible
 from hansard.domain.errors import Refused
 from hansard.domain.model import Actor, Event
 from hansard.projections import Projection, fold
-from hansard.projections.views import BUILT_IN, transcript
+from hansard.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
+from hansard.projections.views.agents import Agents
+from hansard.projections.views.attention import Attention
 from hansard.testing import given as sentence
 from hansard.testing.rehearsal import Rehearsal
 
@@ -47,17 +49,13 @@ def named(name: str) -> st.SearchStrategy[str]:
 
 
 USAGE = {"model": "{word}", "{word}": 3}
-steps = st.one_of(
-    step("message.post", message=named("p"), text="{word}", audience=audiences),
+lasting = (
     step("message.start", message=named("m"), audience=audiences),
-    step("message.start", message=named("m"), audience=audiences),
-    step("message.delta", message=named("m"), index=st.integers(0, 2), text="{word}"),
     step("message.complete", message=named("m"), parts=[{"kind": "data", "data": "{word}"}], usage=USAGE),
     step("message.abort", message=named("m"), reason="{word}"),
     step("tool.call", call=named("t"), tool="{word}", arguments=["{word}"], audience=audiences),
     step("tool.return", call=named("t"), result={"{word}": 1}),
     step("tool.return", call=named("t"), error="{word}"),
-    step("custom.record", type="x.note", data={"note": "{word}"}, audience=audiences),
     step("presence.join", name="{word}", about={"model": "{word}"}),
     step("presence.status", status=st.sampled_from(["working", "waiting-for-tool"]), activity="{word}"),
     step("presence.leave", reason="{word}"),
@@ -76,16 +74,28 @@ steps = st.one_of(
     step("approval.request", approval=named("a"), question="{word}"),
     step("approval.answer", approval=named("a"), option="yes", comment="{word}"),
     step("approval.withdraw", approval=named("a"), reason="{word}"),
+)
+steps = st.one_of(
+    *lasting,
+    step("message.post", message=named("p"), text="{word}", audience=audiences),
+    step("message.delta", message=named("m"), index=st.integers(0, 2), text="{word}"),
+    step("custom.record", type="x.note", data={"note": "{word}"}, audience=audiences),
     step("session.describe", title="{word}"),
     step("session.label", set={"stage": "{word}"}),
     step("state.merge", patch={"note": "{word}"}),
     step("state.increment", path="/count"),
 )
 scripts = st.lists(steps, min_size=5, max_size=30)
+lives = st.lists(st.one_of(lasting), min_size=10, max_size=30)
+"""Scripts of what begins, and may end."""
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def play(script: list[Step]) -> list[Event]:
+    return rehearsed(script).events
+
+
+def rehearsed(script: list[Step]) -> Rehearsal:
     session = Rehearsal("s-1")
     for number, (actor, do, data) in enumerate(script):
         filled = orjson.loads(orjson.dumps(data).replace(b"{word}", f"w{number}w".encode()))
@@ -95,7 +105,7 @@ def play(script: list[Step]) -> list[Event]:
             session.do(actor, do, filled)
         except Refused:
             continue
-    return session.events
+    return session
 
 
 def words(value: bytes) -> set[str]:
@@ -134,6 +144,31 @@ def test_the_transcript_holds_everything_that_a_viewer_was_told_whole(script: li
         told = [each for each in events if each.type in ends and visible(each.audience, each.actor, viewer)]
         parts = [each.data.model_dump_json(include={"parts", "result", "error"}).encode() for each in told]
         assert words(b" ".join(parts)) <= words(b" ".join(served(transcript, events, viewer)))
+
+
+@few
+@given(lives, st.booleans())
+def test_what_is_over_by_the_rules_is_open_in_no_view(script: list[Step], lost: bool) -> None:
+    session = rehearsed(script)
+    if lost:
+        session.wait(60)
+    state, events = session.state, session.events
+    calls = {f"tool:{id}" for id, call in state.tools.items() if call.open}
+    said = {f"message:{id}" for id, message in state.messages.items() if message.status == "open"}
+    held = {id: task.owner for id, task in state.tasks.known.items() if task.owner}
+    asked = {f"approval:{id}" for id in state.approvals.open}
+    assert {each.entry for each in fold(transcript, events).values() if each.status == "open"} == calls | said
+    spans = [each for each in fold(timeline, events).values() if each.ended is None]
+    assert {each.span for each in spans if each.lane in ("message", "tool", "approval")} == calls | said | asked
+    assert {each.label for each in spans if each.lane == "task"} == set(held)
+    assert {each for doc in fold(usage, events).values() for each in doc.open} == calls | said
+    assert {row.task: row.owner for row in fold(tasks, events).values() if row.owner} == held
+    board = fold(agents, events).get("s-1", Agents()).agents
+    assert {(task, id) for id, agent in board.items() for task in agent.tasks} <= held.items()
+    waits = fold(attention, events).get("s-1", Attention())
+    assert set(waits.signals) == set(state.signals.open)
+    assert {f"approval:{id}" for id in waits.approvals} == asked
+    assert waits.fenced == dict(state.signals.fenced)
 
 
 @pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)

@@ -22,7 +22,7 @@ from hansard.domain.presence import (
 from hansard.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
 from hansard.domain.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
 from hansard.domain.tasks import TaskClaimed, TaskCompleted, TaskCreated, TaskFenced, TaskProgressed, TaskReleased
-from hansard.domain.tools import ToolCalled, ToolReturned
+from hansard.domain.tools import ToolAbandoned, ToolCalled, ToolReturned
 from hansard.projections import Projection, fold
 from hansard.projections.views import (
     BUILT_IN,
@@ -142,6 +142,9 @@ def test_a_transcript_holds_messages_and_calls_whole() -> None:
     )
     assert (rows["s-1", "tool:t1"].result, rows["s-1", "tool:t1"].serves) == (["Tivoli"], "m2")
     assert (rows["s-1", "tool:t2"].error, rows["s-1", "message:m3"].reason) == ("Full.", "Stopped.")
+    lost = fold(transcript, happened(*events[:3], ToolAbandoned(call="t1", reason="hotels was lost.")))
+    call = lost["s-1", "tool:t1"]
+    assert (call.status, call.until, call.ended, call.reason) == ("abandoned", 4, at(4), "hotels was lost.")
     open_message = fold(transcript, happened(*events[:4]))["s-1", "message:m2"]
     assert (open_message.status, open_message.parts, open_message.until) == ("open", (), None)
 
@@ -207,6 +210,8 @@ def test_spans_tell_what_lasted_how_long() -> None:
         MessageCompleted(message="m1", parts=said("None."), deltas=0),
         PresenceLeft(participant="hotels"),
         ToolCalled(call="t2", tool="search"),
+        ToolCalled(call="t3", tool="book"),
+        ToolAbandoned(call="t3"),
     )
     spans = closed(fold(timeline, events).values())
     assert [(each.lane, each.label, each.since, each.until, each.outcome) for each in spans] == [
@@ -215,6 +220,7 @@ def test_spans_tell_what_lasted_how_long() -> None:
         ("tool", "search", 3, 5, "failed"),
         ("message", "progress", 4, 6, "completed"),
         ("tool", "search", 8, None, None),
+        ("tool", "book", 9, 10, "abandoned"),
     ]
     assert (spans[1].detail, spans[1].began, spans[1].ended) == ("Rooms", at(2), at(7))
 
@@ -269,6 +275,8 @@ def test_texts_that_no_column_keeps_do_not_stop_a_view() -> None:
         MessageAborted(message="m1", parts=said("a\0b"), deltas=0, reason="a\0b"),
         ToolCalled(call="t1", tool="search", arguments={"\0": "\0"}),
         ToolReturned(call="t1", error="a\0b"),
+        ToolCalled(call="t2", tool="search"),
+        ToolAbandoned(call="t2", reason="a\0b"),
         MessageStarted(message="m2"),
         MessageCompleted(message="m2", parts=(), deltas=0, usage={"tokens\0": 1, "large": 1e308, "model": "\0"}),
         MessageStarted(message="m3"),
