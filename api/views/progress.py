@@ -16,7 +16,8 @@ from ...projections.store import Build, ViewStore
 
 POLL = 0.015
 REST = 0.5
-"""Seconds after which it looks again though the log has not moved: another build may have been promoted."""
+"""Seconds after which it looks again though the log has not moved (another build may have been promoted), or though it
+could not."""
 
 Builds = dict[str, Build]
 """The builds that readers see, by name."""
@@ -77,11 +78,12 @@ class Progress:
 
     async def _look(self) -> None:
         while True:
-            builds: Builds = {}
             try:
                 builds = {each.name: each for each in await self._store.builds() if each.state == "current"}
             except HansardError as error:
                 _logger.warning("the views cannot be looked at: %s", error)
+                await asyncio.sleep(REST)
+                continue
             for listener in tuple(self._listeners):
                 listener(builds)
             await self._pause(builds)

@@ -2,10 +2,11 @@
 
 When a view has moved on, the documents are read that somebody watches and that may have changed. Each is rendered once
 for all who see the same of it, and compared with what they were told last. A watcher whose transport is full is left
-behind, and is told the document whole when it takes more.
+behind, and is told the document whole when it takes more. What cannot be read is due, and is read again after a pause.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,8 @@ from .watcher import Told, Watcher
 
 AT_ONCE = 100
 """Documents that are read at the same time."""
+AGAIN = 0.5
+"""Seconds after which documents are read again that could not be read."""
 
 _logger = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ class Watching:
         if not self._watched[name]:
             del self._watched[name]
             self._seen.pop(name, None)
+            self._due.pop(name, None)
         if not any(key in keys for keys in self._watched.values()):
             del self._moved[key]
         if not self._watched and self._reading is not None:
@@ -80,7 +84,9 @@ class Watching:
         leave = self._progress.listen(self._look)
         try:
             while True:
-                await self._news.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN if self._due else None):
+                        await self._news.wait()
                 self._news.clear()
                 for name, build in self._builds.items():
                     if name in self._watched:

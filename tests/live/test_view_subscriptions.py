@@ -10,7 +10,9 @@ import orjson
 import pytest
 
 from hansard.api.server import Gateway
+from hansard.domain.errors import ViewsFailed
 from hansard.domain.json_patch import apply_patch
+from hansard.projections.store import Found
 from hansard.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
@@ -170,6 +172,30 @@ async def test_a_follower_who_does_not_read_is_told_the_document_whole(
     ack = await writer.command("s", "state.merge", {"patch": {"last": True}})
     await follow(slow, follower, lambda value: value is not None and value["version"] == ack["versions"][0])
     assert follower.value["value"]["large0"] == "39" * 100_000
+
+
+async def test_a_change_that_could_not_be_read_is_told_when_it_can(
+    gateway: Gateway, wire: Wire, connect: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No event comes after it, which would have it read again."""
+    watcher, follower = await connect("ada", "user"), Follower()
+    await watcher.send({"frame": "subscribe", "views": [{"view": "state", "key": "s"}]})
+    await follow(watcher, follower, lambda value: True)
+    store = gateway.houses.open[""].shelf.store
+    get, failed = store.get, asyncio.Event()
+
+    async def fails_once(*asked: Any) -> Found:
+        if failed.is_set():
+            return await get(*asked)
+        failed.set()
+        raise ViewsFailed("The database of the views is away.")
+
+    monkeypatch.setattr(store, "get", fails_once)
+    await wire.command("s", "state.merge", {"patch": {"a": 1}})
+    await follow(watcher, follower, lambda value: value is not None and value["value"] == {"a": 1})
+    assert failed.is_set()
+    assert ["state cannot be read" in each.message for each in caplog.records] == [True]
+    caplog.clear()
 
 
 async def test_a_document_over_server_sent_events(gateway: Gateway, wire: Wire, http: aiohttp.ClientSession) -> None:
