@@ -33,36 +33,34 @@ CommandId = Name
 EventId = Name
 
 _lock = threading.Lock()
-_last = 0
-_head = ""
-_tails: list[str] = []
-_AT_ONCE = 512
+_millisecond = 0
+_count = 0
+_head = _tail = ""
 
 
 def new_id() -> str:
     """Mint a UUID version 7 (RFC 9562) in its canonical text form.
 
     Ids minted by one process sort in the order of minting: the 12 bits after the milliseconds count up within one
-    millisecond. The domain never calls this; ids reach it inside commands.
+    millisecond. Those of several processes are told apart by the 62 bits behind them, drawn anew for each millisecond:
+    drawing them for each id took longer than all the rest. The domain never calls this; ids reach it inside commands.
     """
-    global _last, _head  # noqa: PLW0603
+    global _count  # noqa: PLW0603
+    now = time.time_ns() // 1_000_000
     with _lock:
-        stamp = time.time_ns() // 1_000_000 << 12
-        if stamp <= _last:
-            stamp = _last + 1
-        if stamp >> 12 != _last >> 12:
-            _head = f"{stamp >> 28:08x}-{stamp >> 12 & 0xFFFF:04x}-7"
-        _last = stamp
-        if not _tails:  # asking the system for each id would take longer than all the rest
-            _tails.extend(_random_tails())
-        return f"{_head}{stamp & 0xFFF:03x}-{_tails.pop()}"
+        _count += 1
+        if now > _millisecond or _count > 0xFFF:
+            _begin(max(now, _millisecond + 1))
+        return f"{_head}{_count:03x}-{_tail}"
 
 
-def _random_tails() -> list[str]:
-    """What comes after the time: the variant, and 62 random bits."""
-    digits = os.urandom(8 * _AT_ONCE).hex()
-    starts = range(0, 16 * _AT_ONCE, 16)
-    return [f"{'89ab'[int(digits[at], 16) & 3]}{digits[at + 1 : at + 4]}-{digits[at + 4 : at + 16]}" for at in starts]
+def _begin(millisecond: int) -> None:
+    """Mint within this one from now on: what stands before the count, and behind it (the variant and random bits)."""
+    global _millisecond, _count, _head, _tail  # noqa: PLW0603
+    bits = int.from_bytes(os.urandom(8)) & (1 << 62) - 1 | 1 << 63
+    _millisecond, _count = millisecond, 0
+    _head = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7"
+    _tail = f"{bits >> 48:04x}-{bits & (1 << 48) - 1:012x}"
 
 
-os.register_at_fork(after_in_child=_tails.clear)
+os.register_at_fork(after_in_child=lambda: _begin(_millisecond + 1))

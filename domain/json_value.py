@@ -5,7 +5,6 @@ half of a surrogate pair (not UTF-8), nothing nested so deeply that a reader wou
 left to the models, which refuse NaN and infinity.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ import orjson
 from .errors import Invalid, TooDeep
 
 MAX_DEPTH = 100
+_CONTAINERS = (dict, list)  # a union takes longer
 
 
 def refuse_unwritable(value: Any) -> None:
@@ -29,16 +29,13 @@ def refuse_unwritable(value: Any) -> None:
 
 def deeper_than(value: Any, levels: int) -> bool:
     """Whether arrays and objects are nested more than `levels` deep in `value`."""
-    level = _containers((value,))
+    level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(levels):
         if not level:
             return False
-        level = [inner for each in level for inner in _containers(each.values() if isinstance(each, dict) else each)]
+        inside = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [inner for values in inside for inner in values if isinstance(inner, _CONTAINERS)]
     return bool(level)
-
-
-def _containers(values: Iterable[Any]) -> list[Any]:
-    return [value for value in values if isinstance(value, (dict, list))]  # a union takes longer
 
 
 def _refuse_deep(value: Any) -> None:
