@@ -30,7 +30,7 @@ from .settings import Settings
 from .sockets import Sockets
 from .streams import SSE, Streams
 from .views.http import ViewRoutes
-from .views.keeping import NONE, make_projections, make_views
+from .views.keeping import NONE, ViewStorage, make_projections
 from .views.shelf import Shelf
 
 
@@ -115,13 +115,13 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         storage = Storage(settings.log)
         # What stands beside the log is its writer's, and in a copy it is to be left as it is.
         views = settings.views or (NONE if settings.read_only else "")
-        projections = make_projections(views, settings.projections)
+        projections, kept = make_projections(views, settings.projections), ViewStorage(views, settings.log)
 
         def open_log(tenant: str) -> Log:
             return Log(storage.engine(tenant, read_only=settings.read_only))
 
         def shelf(log: Log, tenant: str) -> Shelf:
-            return Shelf(log, make_views(views, settings.log, tenant), projections, tasks)
+            return Shelf(log, kept.store(tenant), projections, tasks)
 
         houses = Houses(open_log, shelf, tasks)
         await stack.enter_async_context(houses)

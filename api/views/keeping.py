@@ -9,7 +9,7 @@ from ...log.postgres.address import SCHEMES
 from ...log.storage import MEMORY, SQLITE
 from ...projections.loading import load, offered
 from ...projections.projection import AnyProjection
-from ...projections.store import ViewStore, memory_views, postgres_views, sqlite_views
+from ...projections.store import PostgresViews, ViewStore, memory_views, sqlite_views
 from ...projections.views import BUILT_IN
 
 NONE = "none"
@@ -27,22 +27,27 @@ def make_projections(views: str, names: Sequence[str]) -> list[AnyProjection]:
     return projections
 
 
-def make_views(views: str, log: str, tenant: str) -> ViewStore:
-    """The store for a tenant's views, not opened yet: where `views` says, or else beside the log."""
-    where = _where(views, log)
-    if where.startswith(SCHEMES):
-        return postgres_views(where, tenant=tenant)
-    file = views_file(views, log, tenant)
-    return memory_views() if file is None else sqlite_views(file)
+class ViewStorage:
+    """Makes the stores of views, not opened yet: where `views` says, or else beside the log. Those in a database share
+    its connections."""
 
+    def __init__(self, views: str, log: str) -> None:
+        self._where = _where(views, log)
+        self._database = PostgresViews(self._where) if self._where.startswith(SCHEMES) else None
 
-def views_file(views: str, log: str, tenant: str) -> Path | None:
-    """The file in which a tenant's views are; None where they are in a database, or in memory."""
-    where = _where(views, log)
-    if where.startswith((MEMORY, *SCHEMES)):
-        return None
-    file = Path(where.removeprefix(SQLITE))
-    return file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file
+    def store(self, tenant: str = "") -> ViewStore:
+        """The store for a tenant's views. One in memory is new, and gone with it."""
+        if self._database is not None:
+            return self._database.store(tenant)
+        file = self.file(tenant)
+        return memory_views() if file is None else sqlite_views(file)
+
+    def file(self, tenant: str = "") -> Path | None:
+        """The file in which a tenant's views are; None where they are in a database, or in memory."""
+        if self._where.startswith((MEMORY, *SCHEMES)):
+            return None
+        file = Path(self._where.removeprefix(SQLITE))
+        return file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file
 
 
 def _where(views: str, log: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from ...api.views.keeping import NONE, make_projections, make_views, views_file
+from ...api.views.keeping import NONE, ViewStorage, make_projections
 from ...domain.errors import Conflict, NotFound, NotReady
 from ...log.log import Log
 from ...log.storage import Storage
@@ -114,8 +114,9 @@ async def opened(log: str, views: str, tenant: str) -> AsyncIterator[Desk]:
     """The desk for a log. Raises what the log and the store raise, and NotFound where there are no views."""
     if log.startswith(("http://", "https://")):
         raise click.UsageError(f"This needs the log itself; --log is a gateway ({log}).")
-    file = views_file(views, log, tenant)
+    storage = ViewStorage(views, log)
+    file = storage.file(tenant)
     if views == NONE or (file is not None and not os.path.exists(file)):  # noqa: ASYNC240 - before anything runs
         raise NotFound(f"There are no views{f' at {file}' if file else ''}; a gateway makes and keeps them.")
-    async with Log(Storage(log).engine(tenant, read_only=True)) as source, make_views(views, log, tenant) as store:
+    async with Log(Storage(log).engine(tenant, read_only=True)) as source, storage.store(tenant) as store:
         yield Desk(source, store)

@@ -17,6 +17,9 @@ class Database(Protocol):
     lapse: float
     """Seconds without a beat after which a runner is taken for dead."""
 
+    def prepare(self) -> None:
+        """Make our tables, where there are none. Raises ViewsFailed where they cannot be."""
+
     def clock(self) -> float:
         """Seconds, by one clock for everyone who uses this database, that is never set."""
 
@@ -46,9 +49,6 @@ class Database(Protocol):
 
     def fetch(self, table: str, shape: Shape, places: Collection[Row]) -> list[Row]:
         """The rows in these places."""
-
-    def close(self) -> None:
-        """Give the connection up."""
 
 
 def statements(template: str) -> Iterator[str]:

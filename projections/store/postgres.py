@@ -1,4 +1,5 @@
-"""Views in PostgreSQL: tables named `view_…` in the schema of the log, by a few connections of their own.
+"""Views in PostgreSQL: tables named `view_…` in the schema of the log, by a few connections of their own, which all
+tenants share.
 
 Views can be made anew from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
 after a crash of the server the database is as it was a moment earlier, checkpoints and all.
@@ -17,8 +18,11 @@ from ...log.postgres.address import Address
 from ..shape import Kind, Row, Shape
 from . import sql
 from .database import names, statements
+from .lanes import Lanes
 from .records import LAPSE
-from .store import Lanes, ViewStore
+from .store import ViewStore
+
+Connection = psycopg.Connection[Any]
 
 _TYPES: dict[Kind, str] = {
     "text": 'TEXT COLLATE "C"',
@@ -31,24 +35,18 @@ _TYPES: dict[Kind, str] = {
 }
 _ARRAYS = {kind: type.removesuffix(' COLLATE "C"') + "[]" for kind, type in _TYPES.items()}
 WRITERS, READERS = 3, 2
+"""Connections, at most, whatever the number of views and of tenants."""
 _LOCK = 0x48616E76  # whoever makes, promotes or drops builds holds this advisory lock
 
 
 class PostgresDatabase:
-    """A connection. Behind a pooler in transaction mode nothing outlasts a transaction."""
+    """One schema, by a connection. Behind a pooler in transaction mode nothing outlasts a transaction."""
 
-    def __init__(self, address: Address, lapse: float) -> None:
+    def __init__(self, connection: Connection, schema: str, lapse: float) -> None:
         self.lapse = lapse
-        self._connection = psycopg.connect(address.conninfo, autocommit=True)
-        if address.pooler:
-            self._connection.prepare_threshold = None
-        self._prefix = f'"{address.schema.replace(chr(34), chr(34) * 2)}".view_'
-        self._schema = address.schema
-
-    @property
-    def lost(self) -> bool:
-        """Whether the connection is gone."""
-        return self._connection.closed or self._connection.broken
+        self._connection = connection
+        self._prefix = f'"{schema.replace(chr(34), chr(34) * 2)}".view_'
+        self._schema = schema
 
     def prepare(self) -> None:
         """Make our tables, where there are none."""
@@ -106,28 +104,38 @@ class PostgresDatabase:
         wanted = f"{_given(shape)} AS wanted ({names(shape.key)})"
         return self.rows(f"SELECT {columns} FROM {wanted} JOIN @{table} t USING ({names(shape.key)})", _columns(places))
 
-    def close(self) -> None:
-        self._connection.close()
-
     def _local(self, statement: str) -> bytes:
         return _translated(statement, self._prefix)
 
 
-def postgres_views(url: str, *, tenant: str = "", lapse: float = LAPSE) -> ViewStore:
-    """The views of the log at this address, beside its tables, not opened yet. `lapse`: seconds without a beat after
-    which a runner is taken for dead."""
-    address = Address.parse(url)
-    address = address.of_tenant(tenant) if tenant else address
-    return ViewStore(
-        Lanes(
-            lambda: PostgresDatabase(address, lapse),
-            PostgresDatabase.prepare,
-            _explain,
-            writers=WRITERS,
-            readers=READERS,
-            lost=lambda database: database.lost,
-        )
-    )
+class PostgresViews:
+    """The views in a database: a store for each tenant's log, beside its tables, all by the same connections. `lapse`:
+    seconds without a beat after which a runner is taken for dead."""
+
+    def __init__(self, url: str, *, lapse: float = LAPSE) -> None:
+        self._address = Address.parse(url)
+        self._lapse = lapse
+        self._lanes = Lanes(self._connect, _explain, writers=WRITERS, readers=READERS, lost=_is_lost)
+
+    def store(self, tenant: str = "") -> ViewStore:
+        """The views of a tenant, not opened yet."""
+        schema = (self._address.of_tenant(tenant) if tenant else self._address).schema
+        return ViewStore(self._lanes, lambda connection: PostgresDatabase(connection, schema, self._lapse))
+
+    def _connect(self) -> Connection:
+        connection = psycopg.connect(self._address.conninfo, autocommit=True)
+        if self._address.pooler:
+            connection.prepare_threshold = None
+        return connection
+
+
+def postgres_views(url: str, *, lapse: float = LAPSE) -> ViewStore:
+    """The views of the log at this address, by connections of their own, not opened yet."""
+    return PostgresViews(url, lapse=lapse).store()
+
+
+def _is_lost(connection: Connection) -> bool:
+    return connection.closed or connection.broken
 
 
 @lru_cache(4_096)

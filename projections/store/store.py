@@ -8,52 +8,38 @@ checkpoint and what is parked, is written in one transaction.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple, Self, TypeVar, TypeVarTuple
+from typing import Any, Self, TypeVar, TypeVarTuple
 
-from ...log.lane import Lane
 from ..shape import Row, Shape
 from . import builds, commits, reading
 from .database import Database
+from .lanes import Lanes
 from .records import Build, Commit, Found, Parked, Snapshot, Wish
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Db = TypeVar("Db", bound=Database)
-
-
-class Lanes(NamedTuple):
-    """How to come by connections: how many write and how many read. Without readers the writers do both."""
-
-    connect: Callable[[], Any]
-    prepare: Callable[[Any], None]
-    explain: Callable[[Exception], Exception]
-    writers: int
-    readers: int
-    lost: Callable[[Any], bool] = lambda _: False
 
 
 class ViewStore:
-    """Views in a database. Raises ViewsFailed when it fails; nothing of what failed was written."""
+    """Views in a database. `database` makes of a connection of the lanes what work is done with. Raises ViewsFailed
+    when that fails; nothing of what failed was written."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, database: Callable[[Any], Database] = lambda connection: connection) -> None:
         self._lanes = lanes
-        self._writers: Lane[Any] = Lane("hansard-views", lanes.writers, lanes.connect, lanes.explain, lanes.lost)
-        self._readers = self._writers
-        if lanes.readers:
-            self._readers = Lane("hansard-views-reader", lanes.readers, lanes.connect, lanes.explain, lanes.lost)
+        self._database = database
 
     async def __aenter__(self) -> Self:
+        self._lanes.enter()
         try:
-            await self._writers.run(self._lanes.prepare)
+            await self._lanes.writers.run(self._prepared)
         except BaseException:
-            await self.__aexit__()
+            self._lanes.leave()
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Waits for what is being written."""
-        self._readers.close()
-        self._writers.close()
+        """Waits for what is being written, unless others use the same connections."""
+        self._lanes.leave()
 
     async def builds(self) -> list[Build]:
         """All builds of all views."""
@@ -142,7 +128,13 @@ class ViewStore:
         await self._write(reading.put_snapshots, name, fingerprint, session, snapshots)
 
     async def _read(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
-        return await self._readers.run(work, *args)
+        return await self._lanes.readers.run(self._done, work, *args)
 
     async def _write(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
-        return await self._writers.run(work, *args)
+        return await self._lanes.writers.run(self._done, work, *args)
+
+    def _done(self, connection: Any, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        return work(self._database(connection), *args)
+
+    def _prepared(self, connection: Any) -> None:
+        self._database(connection).prepare()

@@ -18,6 +18,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hansard.api.server import Gateway
+from hansard.log.postgres.address import Address
+from hansard.projections.store.postgres import READERS, WRITERS
+from hansard.testing import command
 from hansard.testing.postgres import PostgresServer
 from hansard.testing.wire import Wire
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
+Start = Callable[..., Awaitable[Gateway]]
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 OURS = "hansard_"
 
@@ -176,6 +180,31 @@ def _give(path: Path, server: PostgresServer) -> None:
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [pid, *map(int, children.split())]
+
+
+# -- Connections -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+async def test_connections_do_not_grow_with_tenants(start: Start, fresh_log: Callable[[], str]) -> None:
+    """Each tenant has a log and views of its own; all of them are being built at once here."""
+    log = fresh_log()
+    name = log.rpartition("=")[2]
+    gateway = await start(log=f"{log}&application_name={name}", views="")
+    for tenant in ("", "acme", "globex", "initech"):
+        house = await gateway.houses.of(tenant)
+        await house.log.submit(command("session.open", "s-1"))
+    async with await psycopg.AsyncConnection.connect(Address.parse(log).conninfo, autocommit=True) as admin:
+        async with asyncio.timeout(30):
+            for house in gateway.houses.open.values():
+                for view in house.shelf.projections:
+                    await house.shelf.progress.reach(view, 1, 30)
+        cursor = await admin.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [name])
+        found = await cursor.fetchone()
+    stated = re.search(r"A gateway opens at most (\d+)", OPERATIONS.read_text())
+    assert found
+    assert stated
+    assert found[0] <= int(stated[1]) == 4 + 3 + 1 + WRITERS + READERS
 
 
 # -- Clear ends --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,44 @@
+"""The connections to one database of views, as this process uses it: a few, whatever the number of its stores.
+
+Those of all tenants share them: whoever opens a store enters, whoever closes one leaves, and the last to leave closes
+them, for good.
+
+    writers    for commits and all that changes something
+    readers    for the rest
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ...log.lane import Lane
+
+
+class Lanes:
+    """How to come by connections, and how many of them write and read; without readers the writers do both. `lost`
+    tells which connections are not to be used again."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        explain: Callable[[Exception], Exception],
+        *,
+        writers: int,
+        readers: int,
+        lost: Callable[[Any], bool] = lambda _: False,
+    ) -> None:
+        self.writers: Lane[Any] = Lane("hansard-views", writers, connect, explain, lost)
+        self.readers = self.writers
+        if readers:
+            self.readers = Lane("hansard-views-reader", readers, connect, explain, lost)
+        self._users = 0
+
+    def enter(self) -> None:
+        """Use them; to be left as often."""
+        self._users += 1
+
+    def leave(self) -> None:
+        """Use them no more. The last one waits for what is being written, and closes them."""
+        self._users -= 1
+        if not self._users:
+            self.readers.close()
+            self.writers.close()
