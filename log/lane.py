@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar, TypeVarTuple
 
 from ..domain.errors import LogFailed
@@ -39,7 +40,8 @@ _INSTANT = 0.00005  # seconds that it does so: enough for a thread to wake up
 
 class Lane(Generic[C]):
     """`size` threads; `connect` is called in one of them whenever a connection is missing. `explain` makes of what the
-    database fails at what is raised instead, and `lost` tells which connections are not to be used again."""
+    database fails at what is raised instead, and `lost` tells which connections are not to be used again. With `again`,
+    work whose connection turns out to be lost is done once more, on a new one: it must be repeatable."""
 
     def __init__(
         self,
@@ -48,11 +50,14 @@ class Lane(Generic[C]):
         connect: Callable[[], C],
         explain: Callable[[Exception], Exception],
         lost: Callable[[C], bool] = lambda _: False,
+        *,
+        again: bool = False,
     ) -> None:
         self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
         self._connect = connect
         self._explain = explain
         self._lost = lost
+        self._again = again
         self._idle: list[C] = []
         self._awaited = 0
         self._makes_way = False
@@ -76,8 +81,7 @@ class Lane(Generic[C]):
         """Wait for the work that has been asked for, then close the connections. Blocks; safe to call
         twice."""
         self._threads.shutdown(wait=True)
-        while self._idle:
-            self._idle.pop().close()
+        self._drop_idle()
 
     def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TURN, self._make_way, loop)
@@ -93,17 +97,29 @@ class Lane(Generic[C]):
             connection = self._take()
             try:
                 return work(connection)
+            except Exception:
+                if not (self._again and self._lost(connection)):
+                    raise
             finally:
                 self._put(connection)
+            return self._once_more(work)
         except Exception as error:
             explained = self._explain(error)
             if explained is error:
                 raise
             raise explained from error
 
+    def _once_more(self, work: Callable[[C], T]) -> T:
+        connection = self._connect()
+        try:
+            return work(connection)
+        finally:
+            self._put(connection)
+
     def _put(self, connection: C) -> None:
         if self._lost(connection):
             connection.close()
+            self._drop_idle()  # what broke one connection has probably broken all
         else:
             self._idle.append(connection)
 
@@ -112,3 +128,8 @@ class Lane(Generic[C]):
             return self._idle.pop()
         except IndexError:
             return self._connect()
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()

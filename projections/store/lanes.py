@@ -3,8 +3,8 @@
 Those of all tenants share them: whoever opens a store enters, whoever closes one leaves, and the last to leave closes
 them, for good.
 
-    writers    for commits and all that changes something
-    readers    for the rest
+    writers    for commits and all that changes something; what fails is not repeated, for it may have been carried out
+    readers    for the rest; a read whose connection turns out to be lost is done again on a new one
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Lanes:
         self.writers: Lane[Any] = Lane("hansard-views", writers, connect, explain, lost)
         self.readers = self.writers
         if readers:
-            self.readers = Lane("hansard-views-reader", readers, connect, explain, lost)
+            self.readers = Lane("hansard-views-reader", readers, connect, explain, lost, again=True)
         self._users = 0
 
     def enter(self) -> None:

@@ -1,4 +1,4 @@
-"""How views use PostgreSQL: few connections, however many projections and tenants."""
+"""How views use PostgreSQL: few connections, however many projections and tenants, and reads that survive them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -17,6 +17,7 @@ from hansard.projections.store import Build, PostgresViews, ViewStore
 from hansard.projections.store.postgres import READERS, WRITERS
 from hansard.testing import command
 from hansard.testing.contract.views import claimed, row, step
+from hansard.testing.postgres import PostgresServer
 from hansard.testing.stage import stage
 
 pytestmark = pytest.mark.postgres
@@ -42,6 +43,10 @@ class Admin:
         """How many connections there are."""
         found = self._connection.execute(f"SELECT count(*) {OURS}", [self._name]).fetchone()
         return found[0] if found else 0
+
+    def terminate(self) -> None:
+        """End them, and wait until they are gone."""
+        self._connection.execute(f"SELECT pg_terminate_backend(pid, 10000) {OURS}", [self._name])
 
 
 @pytest.fixture
@@ -79,6 +84,24 @@ async def seen(store: ViewStore) -> bool:
     """Whether the row is there, asked over all connections that read."""
     found = await asyncio.gather(*[store.get("kept", [("a", 1)]) for _ in range(2 * READERS)])
     return all(each.rows == [row("a", 1)] for each in found)
+
+
+async def test_reads_survive_a_restart_of_the_server(postgres: str) -> None:
+    with PostgresServer.temporary() as server:
+        store = PostgresViews(server.url).store()
+        async with shown(store):
+            assert await seen(store)
+            server.stop("fast")
+            server.start()
+            assert await seen(store)
+
+
+async def test_reads_survive_their_connections(url: str, admin: Admin) -> None:
+    store = PostgresViews(url).store()
+    async with shown(store):
+        for _ in range(3):
+            assert await seen(store)
+            admin.terminate()
 
 
 async def test_all_tenants_share_the_same_connections(url: str, admin: Admin) -> None:
