@@ -212,7 +212,8 @@ class LogReadOnly(LogError):
 
 
 class LogReplaced(LogError):
-    """The log is not the one that was opened: it was restored to an earlier state, or made anew."""
+    """The log is not the one that was opened: it has lost events that were known, was restored to an earlier state, or
+    made anew. Whoever finds this ends; started again, it serves the log as it is."""
 
     code = "log_replaced"
     title = "The log was replaced"

@@ -15,12 +15,12 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
-from ..domain.errors import Fenced, HansardError, LogFailed, LogUnreadable
+from ..domain.errors import Fenced, HansardError, LogFailed, LogReplaced
 from ..domain.ids import Position
 from ..domain.model import Repeat
 from . import repeats
 from .cache import PAGE, Places, Sessions
-from .engine import Engine, KeyTaken, LogMoved, TrackingTaken
+from .engine import Engine, KeyTaken, LogMoved, TrackingTaken, is_last
 from .intake import Intake, Room, fault
 from .planner import Known, Plan, needs
 from .queue import Queue
@@ -281,8 +281,10 @@ class Committer:
             self._places.follow(records)
             self._position = records[-1].position
             self._publish(records)
+            if is_last(records, PAGE):
+                break
         if self._position - before < at_least:
-            raise LogUnreadable(f"The log no longer stands at position {before}; was it restored? Open it anew.")
+            raise LogReplaced(f"The log no longer stands at position {before}; was it restored? Open it anew.")
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -250,7 +250,7 @@ class Log:
         self.hub.publish(records)
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it for ever. A storage that fails for a while makes the events come later, no more."""
+        """Do it for ever. A storage that fails for a while makes the events come later, no more. Raises LogReplaced."""
         while True:
             try:
                 await work()

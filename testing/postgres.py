@@ -146,6 +146,21 @@ class PostgresServer:
         if (self.data / "postmaster.pid").exists():
             self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
 
+    def copy_data(self) -> Path:
+        """Stop in good order, copy its files, and start again: what a standby has that then hears nothing more."""
+        self.stop()
+        copy = self.directory / f"copy-{secrets.token_hex(4)}"
+        subprocess.run(["cp", "-a", self.data, copy], check=True)
+        self.start()
+        return copy
+
+    def fall_back(self, copy: Path) -> None:
+        """Crash, and go on at the same address with a copy made before: what was written since is lost."""
+        self.stop("immediate")
+        shutil.rmtree(self.data)
+        subprocess.run(["cp", "-a", copy, self.data], check=True)
+        self.start()
+
     @property
     def pid(self) -> int:
         """The number of the main process."""

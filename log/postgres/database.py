@@ -23,8 +23,9 @@ READERS = 3
 PATIENCE = 10.0
 """Seconds for which a read or a commit waits for a database that is away or does not answer."""
 
-# For connections that are ours for good. An abandoned statement must not wait for its lock for ever.
-_SESSION = "-c lock_timeout=8s"
+# For connections that are ours for good. An abandoned statement must not wait for its lock for ever. Plans are kept
+# while tables grow, so none is made that is good for small ones only; where there is no other, it is not compiled.
+_SESSION = "-c lock_timeout=8s -c enable_seqscan=off -c jit=off"
 
 
 class Database:

@@ -7,8 +7,9 @@ missed nothing. Commits are synced to the disk before `write` returns, as far as
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from operator import attrgetter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
@@ -24,15 +25,18 @@ from .database import Database
 from .failures import Lost, explain, is_lost
 from .listener import Ear
 from .migrations import check_condition, check_version, migrate
+from .past import UNKNOWN, Past, check
 from .pool import Pool
 from .sql import within
 from .writing import Attempt
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Found = TypeVar("Found", bound=Iterable[object])
 
 _OPEN_WITHIN = 30.0  # seconds; whoever makes the tables at the same time has the lock
 _SHORTEST_POLL, _LONGEST_POLL = 0.01, 0.2  # seconds
+_position = attrgetter("position")
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -49,7 +53,7 @@ class PostgresEngine:
         self.schema = address.schema
         self.writable = not read_only
         self._ear = Ear(self.schema, secrets.token_hex(4))
-        self._seen = Position(0)
+        self._past = UNKNOWN
         self._turn: AsyncConnection[Any] | None = None
         self._writing = asyncio.Lock()
         self._open = False
@@ -76,20 +80,22 @@ class PostgresEngine:
                 await self.database.leave()
 
     async def mark(self) -> Mark:
-        mark = await self._read(reading.read_mark, self.writable)
-        self._seen = max(self._seen, mark.position)
-        return mark
+        """Raises LogReplaced if this is not the log that was opened, or it has lost what was in it."""
+        end = await self._read(check, self._past, self.writable)
+        self._past = max(end, self._past, key=_position)
+        return Mark(end.position, end.epoch)
 
     async def write(self, batch: Batch) -> None:
-        """Writes in the order of asking. When the connection is lost it finds out whether the batch is in the log, and
-        tries again if not; when that takes too long it raises LogFailed, and the batch may be there or not."""
+        """Writes in the order of asking, to the log that was opened only. When the connection is lost it finds out
+        whether the batch is in the log, and tries again if not; when that takes too long it raises LogFailed, and the
+        batch may be there or not."""
         if not self.writable:
             raise LogReadOnly("This log was opened for reading; write in a process that opened it to write.")
-        attempt = Attempt(self.schema, batch, self._ear.name)
         async with self._writing:
+            attempt = Attempt(self.schema, self._past, batch, self._ear.name)
             if not await self._write_in_turn(attempt):
                 await self._run(self.database.writers, attempt)
-        self._seen = Position(batch.after + len(batch.records))
+            self._have_seen(batch.records)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -110,13 +116,15 @@ class PostgresEngine:
             raise lost.failure() from lost.__cause__
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
-        return await self._read(reading.read_session, session, after, limit)
+        return await self._page(reading.read_session, session, after, limit)
 
     async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
-        return await self._read(reading.read_wires, session, after, limit)
+        return await self._page(reading.read_wires, session, after, limit)
 
     async def read_log(self, after: int, limit: int) -> list[Record]:
-        return await self._read(reading.read_log, after, limit)
+        records = await self._page(reading.read_log, after, limit)
+        self._have_seen(records)
+        return records
 
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
         return await self._read(reading.read_keys, keys)
@@ -150,7 +158,7 @@ class PostgresEngine:
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + timeout, _SHORTEST_POLL
         heard = self._ear.heard
-        while self._seen <= after and not (heard.is_set() and not self._ear.unsure):
+        while self._past.position <= after and not (heard.is_set() and not self._ear.unsure):
             if heard.is_set():
                 heard.clear()
                 self._ear.unsure = False
@@ -197,6 +205,22 @@ class PostgresEngine:
                 raise explain(error) from error
             return False
         return True
+
+    async def _page(
+        self,
+        work: Callable[Concatenate[AsyncConnection[Any], str, Past, P], Awaitable[Found]],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> Found:
+        """A page of the log that was opened. Where there is nothing, it may be because this is another one."""
+        page = await self._read(work, self._past, *args, **more)
+        if not any(page):
+            await self.mark()
+        return page
+
+    def _have_seen(self, records: Sequence[Record]) -> None:
+        if records:
+            self._past = self._past.followed_by(records[-1])
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection[Any], str, P], Awaitable[T]], *args: P.args, **more: P.kwargs

@@ -75,6 +75,8 @@ class Pool:
         except psycopg.Error as error:
             if connection is None or is_lost(connection, error):
                 self._drop_idle()
+                if connection is not None:
+                    _discard(connection)  # it may be open, and lead to the wrong server
                 raise Lost(str(error)) from error
             raise explain(error) from error
         finally:

@@ -4,13 +4,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.errors import ReadOnlySqlTransaction
 
 from ...domain.ids import Position, SessionId, Version
-from ..engine import Mark
 from ..records import ProducerMark, Record, Roll, wire_template
 from . import sql
 from .arrays import Ints, Texts
+from .past import Past
 from .sql import within
 
 Connection = AsyncConnection[Any]
@@ -19,27 +18,22 @@ Pairs = Collection[tuple[str, str]]
 _END = "\U0010ffff"  # sorts after every name
 
 
-async def read_mark(connection: Connection, schema: str, writable: bool) -> Mark:
-    """If the log is to be written, a server that takes no writes is the wrong one: after a failover another connection
-    may lead to the primary."""
-    ((position, epoch, read_only),) = await _rows(connection, schema, sql.READ_MARK, ())
-    if writable and read_only:
-        raise ReadOnlySqlTransaction("it takes no writes; is it a standby?")
-    return Mark(position, epoch)
+async def read_log(connection: Connection, schema: str, past: Past, after: int, limit: int) -> list[Record]:
+    return await _records(connection, schema, sql.READ_LOG, {**past.values, "after": after, "limit": limit})
 
 
-async def read_log(connection: Connection, schema: str, after: int, limit: int) -> list[Record]:
-    return await _records(connection, schema, sql.READ_LOG, (after, limit))
-
-
-async def read_session(connection: Connection, schema: str, session: SessionId, after: int, limit: int) -> list[Record]:
-    return await _records(connection, schema, sql.READ_SESSION, (session, after, limit))
+async def read_session(
+    connection: Connection, schema: str, past: Past, session: SessionId, after: int, limit: int
+) -> list[Record]:
+    values = {**past.values, "session": session, "after": after, "limit": limit}
+    return await _records(connection, schema, sql.READ_SESSION, values)
 
 
 async def read_wires(
-    connection: Connection, schema: str, session: SessionId, after: int, limit: int
+    connection: Connection, schema: str, past: Past, session: SessionId, after: int, limit: int
 ) -> tuple[list[int], list[bytes]]:
-    rows = await _rows(connection, schema, sql.READ_WIRES, (session, after, limit))
+    values = {**past.values, "session": session, "after": after, "limit": limit}
+    rows = await _rows(connection, schema, sql.READ_WIRES, values)
     template = wire_template(session)
     return [row[0] for row in rows], [template % (position, version, data[1:]) for version, position, data in rows]
 

@@ -49,14 +49,41 @@ LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('hansard migrat
 
 RENEW_EPOCH = "UPDATE {log}.log SET epoch = %s WHERE id = 1"
 
+# -- The past ----------------------------------------------------------------------------------------------------------
+
+HEAD_BYTES = 64
+"""How much of an event's data tells it from others: its id is in there."""
+
+# Whether the log has the last event that is known here, at its place.
+_HAS_PAST = f"""(
+    %(past_position)b = 0 OR EXISTS (
+        SELECT FROM {{log}}.event
+        WHERE position = %(past_position)b AND session = %(past_session)b AND version = %(past_version)b
+            AND time = %(past_time)b AND substring(data FOR {HEAD_BYTES}) = %(past_head)b
+    )
+)"""
+
+# That, and where the log ends.
+READ_END = f"""
+    SELECT
+        {_HAS_PAST}, current_setting('transaction_read_only')::boolean,
+        epoch, position, coalesce(session, ''), coalesce(version, 0), coalesce(time, 0),
+        coalesce(substring(data FOR {HEAD_BYTES}), '')
+    FROM {{log}}.log LEFT JOIN {{log}}.event USING (position) WHERE id = 1
+"""
+
+REPLACE_EPOCH = "UPDATE {log}.log SET epoch = %(new)s WHERE id = 1 AND epoch = %(old)s"
+
 # -- Writing -----------------------------------------------------------------------------------------------------------
 
 # One batch. The row of the log comes first: who advances it has it locked until the commit, so positions are given out,
-# become visible and are heard of in one order. If it does not stand at `after`, nothing is done, and no row comes back.
+# become visible and are heard of in one order. If it does not stand at `after`, or has another past, nothing is done,
+# and no row comes back.
 # A tracking that would not advance becomes null, which the column refuses, and the whole statement with it.
 WRITE_BATCH = """
     WITH moved AS (
-        UPDATE {log}.log SET position = %(position)s WHERE id = 1 AND position = %(after)s RETURNING id
+        UPDATE {log}.log SET position = %(position)s
+        WHERE id = 1 AND position = %(after)s AND epoch = %(past_epoch)s AND {has_past} RETURNING id
     ), events AS (
         INSERT INTO {log}.event (position, session, version, subject, type, data, key, time)
         SELECT %(after)s + place, session, version, subject, type, data, key, time
@@ -72,7 +99,7 @@ WRITE_BATCH = """
         ON CONFLICT (session, subject) DO UPDATE SET version = excluded.version
     )
     SELECT pg_notify('{channel}', %(told)s) FROM moved
-"""
+""".replace("{has_past}", _HAS_PAST)
 
 # The same, with what few batches have.
 WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
@@ -130,32 +157,29 @@ LISTEN = "LISTEN {channel}"
 
 # -- Reading -----------------------------------------------------------------------------------------------------------
 
-READ_MARK = """
-    SELECT position, epoch, current_setting('transaction_read_only')::boolean FROM {log}.log WHERE id = 1
-"""
-
 _COLUMNS = "position, session, version, subject, type, data, key, time"
 
 
 def _page(columns: str, where: str, place: str) -> str:
-    """A page in the order of `place`. Sizes are known without reading what they are the sizes of."""
+    """A page in the order of `place`, of a log that has its past; nothing of another one. Sizes are known without
+    reading what they are the sizes of."""
     return f"""
         SELECT {columns}
         FROM (
             SELECT
                 {columns},
                 sum(octet_length(data)) OVER (ORDER BY {place} ROWS UNBOUNDED PRECEDING) - octet_length(data) AS before
-            FROM {{log}}.event WHERE {where} ORDER BY {place} LIMIT %b
+            FROM {{log}}.event WHERE {where} ORDER BY {place} LIMIT %(limit)b
         ) AS page
-        WHERE before < {PAGE_BYTES} ORDER BY {place}
+        WHERE before < {PAGE_BYTES} AND {_HAS_PAST} ORDER BY {place}
     """
 
 
-READ_LOG = _page(_COLUMNS, "position > %b", "position")
+READ_LOG = _page(_COLUMNS, "position > %(after)b", "position")
 
-READ_SESSION = _page(_COLUMNS, "session = %b AND version > %b", "version")
+READ_SESSION = _page(_COLUMNS, "session = %(session)b AND version > %(after)b", "version")
 
-READ_WIRES = _page("version, position, data", "session = %b AND version > %b", "version")
+READ_WIRES = _page("version, position, data", "session = %(session)b AND version > %(after)b", "version")
 
 READ_KEYS = f"""
     SELECT {_COLUMNS}

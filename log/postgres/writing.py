@@ -8,6 +8,7 @@ from ..engine import LogMoved
 from ..records import Batch
 from . import sql
 from .arrays import Blobs, Ints, Texts
+from .past import Past
 from .reading import read_log
 from .sql import within
 
@@ -18,20 +19,21 @@ class Attempt:
     """Writes one batch, however often that is tried: the batch applies to one position of the log, so that one attempt
     succeeds at most, also beside one that was given up and goes on in the server."""
 
-    def __init__(self, schema: str, batch: Batch, writer: str) -> None:
+    def __init__(self, schema: str, past: Past, batch: Batch, writer: str) -> None:
         self._schema = schema
+        self._past = past
         self._batch = batch
         self._told = f"{schema} {writer}"
         self._began = False
 
     async def __call__(self, connection: Connection, *, last: str | None = None) -> None:
-        """Write; `last` is a statement to end with. Raises LogMoved if the log stands elsewhere, unless it was an
-        earlier attempt that moved it."""
+        """Write; `last` is a statement to end with. Raises LogMoved if the log stands elsewhere or has another past,
+        unless it was an earlier attempt that moved it."""
         batch = self._batch
         again, self._began = self._began, True
         marks = batch.producers or batch.tracking or batch.live
         statement = within(self._schema, sql.WRITE_BATCH_WITH_MARKS if marks else sql.WRITE_BATCH)
-        cursor = await connection.execute(statement, _values(batch, self._told))
+        cursor = await connection.execute(statement, self._past.values | _values(batch, self._told))
         written = cursor.rowcount == 1
         if last is not None:
             await connection.execute(last)
@@ -41,7 +43,7 @@ class Attempt:
     async def _is_written(self, connection: Connection) -> bool:
         """Whether the log has this batch where it would be: every event has an id of its own."""
         first = self._batch.records[:1]
-        return bool(first) and await read_log(connection, self._schema, self._batch.after, 1) == first
+        return bool(first) and await read_log(connection, self._schema, self._past, self._batch.after, 1) == first
 
 
 def _values(batch: Batch, told: str) -> dict[str, Any]:

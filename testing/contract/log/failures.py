@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ....domain.errors import Busy, Conflict, LogError, LogFailed, LogUnreadable
+from ....domain.errors import Busy, Conflict, LogError, LogFailed, LogReplaced, LogUnreadable
 from ....log.engine import KeyTaken, LogMoved
 from ....log.log import Log
 from ....log.records import Record
@@ -100,7 +100,7 @@ async def a_log_that_went_back_is_not_written_any_more(factory: LogFactory) -> N
             faults(log).failures.append(LogMoved())
             assert isinstance(await refusal(log.submit(post("m-1"))), LogFailed)
             assert not log.working
-    except LogUnreadable:
+    except LogReplaced:
         return
     raise AssertionError("closing did not tell of the fault")
 
