@@ -86,7 +86,7 @@ class PostgresServer:
         self.log = directory / "log"
         self._binaries = binaries
         self._settings = _SETTINGS | {"unix_socket_directories": f"'{directory}'"} | settings
-        self._user = _user() if os.geteuid() == 0 else None
+        self._user = server_user()
 
     @classmethod
     @contextmanager
@@ -194,7 +194,10 @@ def _release(path: Path) -> tuple[int, str]:
     return int(digits or 0), str(path)
 
 
-def _user() -> pwd.struct_passwd:
+def server_user() -> pwd.struct_passwd | None:
+    """Whom servers are run as that refuse to run as root; None where we are not root."""
+    if os.geteuid() != 0:
+        return None
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)

@@ -5,7 +5,7 @@ untested while the run stayed green, so with ``CI=true`` such a skip is reported
 whole module hides the marks of its tests; it fails as well.
 
 `postgres` is the address of a PostgreSQL server, one for all workers of a run, and `fresh_log` makes addresses of logs
-in it that do not exist yet.
+in it that do not exist yet; those of `pooled_log` lead there through a PgBouncer.
 """
 
 from __future__ import annotations
@@ -64,6 +64,24 @@ def fresh_log(postgres: str) -> Callable[[], str]:
     from hansard.testing.postgres import new_log
 
     return lambda: new_log(postgres)
+
+
+@pytest.fixture(scope="session")
+def _pooler(postgres: str) -> Iterator[str]:
+    from hansard.testing.pgbouncer import find_pgbouncer, pgbouncer
+
+    if find_pgbouncer() is None:
+        pytest.skip("no PgBouncer: install it (Debian: pgbouncer)")
+    with pgbouncer(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def pooled_log(_pooler: str) -> Callable[[], str]:
+    """Makes the address of a log that does not exist yet, behind PgBouncer in transaction mode."""
+    from hansard.testing.postgres import new_log
+
+    return lambda: new_log(_pooler)
 
 
 def _in_ci() -> bool:

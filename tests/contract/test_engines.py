@@ -11,7 +11,10 @@ from hansard.log.engine import Engine
 from hansard.log.memory import MemoryEngine
 from hansard.log.postgres import Database, PostgresEngine
 from hansard.log.sqlite import SqliteEngine
-from hansard.testing.contract.engine import ALL, DURABLE, Sentence
+from hansard.testing.contract.engine import ALL, DURABLE, Sentence, a_page_ends_with_the_event_that_fills_it
+
+LARGE = (a_page_ends_with_the_event_that_fills_it,)
+"""What takes time and asks nothing of a pooler."""
 
 
 class Memory:
@@ -106,3 +109,9 @@ async def test_sqlite(sentence: Sentence, tmp_path: Path) -> None:
 @pytest.mark.parametrize("sentence", ALL + DURABLE, ids=_name)
 async def test_postgres(sentence: Sentence, fresh_log: Callable[[], str]) -> None:
     await sentence(Postgres(fresh_log))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("sentence", [each for each in ALL if each not in LARGE], ids=_name)
+async def test_postgres_behind_a_pooler(sentence: Sentence, pooled_log: Callable[[], str]) -> None:
+    await sentence(Postgres(pooled_log))

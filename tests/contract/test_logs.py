@@ -118,5 +118,6 @@ async def test_postgres(sentence: Sentence, fresh_log: Callable[[], str]) -> Non
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("sentence", following.ALL + SHARED, ids=_name)
-async def test_postgres_by_polling_alone(sentence: Sentence, fresh_log: Callable[[], str]) -> None:
-    await sentence(Postgres(lambda: f"{fresh_log()}&pooler=yes"))
+async def test_postgres_behind_a_pooler(sentence: Sentence, pooled_log: Callable[[], str]) -> None:
+    """In transaction mode: others' events are found by asking alone."""
+    await sentence(Postgres(pooled_log))
