@@ -1,5 +1,8 @@
 """A running gateway, in this process or in one of its own, and connections to it.
 
+In a process of its own it keeps views, as the product does. In this process it does so where a test asks for them
+(`views=""`): hundreds of gateways start here, and making ten views would be most of what they do.
+
 A test fails when anything was logged as an error while it ran: no fault of the gateway goes by unseen.
 """
 
@@ -21,10 +24,17 @@ import pytest
 
 from hansard.api.server import Gateway, running
 from hansard.api.settings import Settings
+from hansard.api.views.keeping import NONE, ViewStorage
+from hansard.log.log import Log
+from hansard.log.storage import Storage
+from hansard.projections.verify import verify
+from hansard.projections.views import BUILT_IN
+from hansard.testing.stage import Stage
 from hansard.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
+Verify = Callable[[str], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +71,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Gateway:
-            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 1.0, "views": "none", **settings}
+            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 1.0, "views": NONE, **settings}
             return await stack.enter_async_context(running(Settings(**chosen)))
 
         yield start
@@ -139,7 +149,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 
 @asynccontextmanager
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
-    chosen = {"log": folder / "log.db", "port": 0, "views": "none", **options}
+    chosen = {"log": folder / "log.db", "port": 0, **options}
     arguments = [word for name, value in chosen.items() for word in _option(name, value)]
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
@@ -170,3 +180,16 @@ async def _url(process: asyncio.subprocess.Process, said: Path) -> str:
 def _announced(said: Path) -> str:
     found = re.search(r"http://[\d.]+:\d+", said.read_text())
     return found[0] if found else ""
+
+
+@pytest.fixture
+def verify_views() -> Verify:
+    """Sees that every built-in view of a log is what a fresh fold of it comes to. A gateway must be keeping them."""
+
+    async def check(log: str) -> None:
+        async with Log(Storage(log).engine(read_only=True)) as source, ViewStorage("", log).store() as store:
+            for projection in BUILT_IN:
+                await Stage(source, store).caught_up(projection.name, within=60)
+                assert (await verify(source, store, projection)).differences == []
+
+    return check

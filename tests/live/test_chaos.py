@@ -1,5 +1,6 @@
 """Gateways are killed and stopped, PostgreSQL's backends are ended, the server crashes: under load from clients that
-connect again. Nothing that was acknowledged is lost, nothing is there twice, everyone who follows sees all of it once.
+connect again. Nothing that was acknowledged is lost, nothing is there twice, everyone who follows sees all of it once,
+and the views that the gateways keep meanwhile are what a fresh fold comes to.
 
     make chaos        15 rounds; prints how long each fault kept clients from being acknowledged
 """
@@ -27,7 +28,7 @@ from hansard.testing.postgres import PostgresServer
 from hansard.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from tests.live.conftest import Process, Verify
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -117,7 +118,11 @@ def server(postgres: str) -> Iterator[PostgresServer]:
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled(
-    http: aiohttp.ClientSession, serve: Serve, server: PostgresServer, capsys: pytest.CaptureFixture[str]
+    http: aiohttp.ClientSession,
+    serve: Serve,
+    server: PostgresServer,
+    verify_views: Verify,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     town = Town(server, serve)
     await town.open()
@@ -145,6 +150,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled(
         records = await _stored(server)
         audit(records, writers)
         await _reached(followers, len(records))
+    await verify_views(server.url)
     for session, follower in followers:
         assert follower.gaps == []
         assert follower.events == [

@@ -1,4 +1,5 @@
-"""The gateway is killed while messages are streamed: whatever it acknowledged is there afterwards, once.
+"""The gateway is killed while messages are streamed: whatever it acknowledged is there afterwards, once, and its views
+show that and nothing else.
 
 The full run, 15 kills during 10,000 appends:
 
@@ -25,7 +26,7 @@ from hansard.log.sqlite import SqliteEngine
 from hansard.testing.wire import LOST, Follower, Frame, Stream, StubbornWriter, Wire, follow_stubbornly
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from tests.live.conftest import Process, Verify
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -68,7 +69,7 @@ async def stream(http: aiohttp.ClientSession, url: str, follower: Follower, over
 
 @pytest.mark.timeout(60 + 10 * KILLS)
 async def test_what_was_acknowledged_survives_being_killed(
-    http: aiohttp.ClientSession, serve: Serve, tmp_path: Path
+    http: aiohttp.ClientSession, serve: Serve, verify_views: Verify, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -102,6 +103,7 @@ async def test_what_was_acknowledged_survives_being_killed(
         total = 2 + sum(len(writer.acks) for writer in writers)
         await until(lambda: min(followers[None].at, len(streamed.events) + len(followers["s1"].events)) >= total)
         over.set()
+        await verify_views(str(tmp_path / "log.db"))
         assert await gateway.terminate() == 0
         for task in following:
             task.cancel()

@@ -34,6 +34,12 @@ PIECE = 16
 CUT_EVERY = 50
 
 
+@pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    """A gateway that keeps views meanwhile, as most do."""
+    return await start(views="")
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 async def test_a_recorded_team_plays_and_everyone_reads_the_same(
     path: Path, gateway: Gateway, http: aiohttp.ClientSession
@@ -48,7 +54,7 @@ async def test_a_recorded_team_plays_over_two_gateways(
 ) -> None:
     """The agents of the session are spread over both, and so are those who follow."""
     log = fresh_log()
-    await _perform_and_compare(path, [(await start(log=log)).url for _ in range(2)], http)
+    await _perform_and_compare(path, [(await start(log=log, views="")).url for _ in range(2)], http)
 
 
 async def _perform_and_compare(path: Path, urls: list[str], http: aiohttp.ClientSession) -> None:

@@ -44,6 +44,12 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"hansard.{name}", value)
 
 
+@pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    """A gateway that keeps views meanwhile, as most do."""
+    return await start(views="")
+
+
 class Run:
     """One run of a seed: what is shared by writers, readers and whoever disturbs them."""
 
