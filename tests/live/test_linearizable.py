@@ -1,11 +1,15 @@
-"""Conditional writes through two gateways are linearizable, session by session: what was answered to whom, and when, is
-what one register would have answered to one client after another.
+"""Conditional writes through two gateways are linearizable, place by place: what was answered to whom, and when, is
+what one register, or one task, would have answered to one client after another.
 
-The model is a compare-and-set register that holds the version of its last change, 0 at first. `set(expected)` succeeds
-if it holds the expected one, and then it holds a higher one, which is the answer; else the answer is what it holds. A
-claim is the same with 0 expected: of those who race for it one wins. The search is Wing and Gong's, with Lowe's memory
-of configurations (as in Knossos and Porcupine): find an order that keeps to the real times and in which the model gives
-every answer. A call without an answer may have happened at any later time, if the log has it, or else not at all.
+Two models. A *register* holds the version of its last change, 0 at first. `set(expected)` succeeds if it holds the
+expected one, and then it holds a higher one, which is the answer; else the answer is what it holds. Registers are a
+place of the state and a custom event's name, guarded by `expect` of the frame; a path guarded by `if_unchanged`; the
+whole state guarded by `if_version`. A *task* is free or held, by an attempt. `claim` succeeds if it is free, and makes
+the next attempt; else the answer is who holds it, by which attempt. `release` of the attempt that holds it frees it.
+
+The search is Wing and Gong's, with Lowe's memory of configurations (as in Knossos and Porcupine): find an order that
+keeps to the real times and in which the model gives every answer. A call without an answer may have happened at any
+later time, if the log has it, or else not at all.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
+import orjson
 import pytest
 
 from hansard.log.postgres import Database, PostgresEngine
@@ -26,26 +31,54 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
-CLIENTS, EACH, SESSIONS = 6, 25, 3
+CLIENTS, EACH, SESSIONS = 8, 10, 2
 NEVER = float("inf")
-REGISTERS = ("state:/register", "custom:claim")
+NAMES = ("expected", "recorded", "path", "whole", "task")
+LEASE = 3_600
+"""Seconds: nothing takes a task back while this runs."""
+
+Holds = tuple[int, str]
+"""What a place holds: a register a version; a task its last attempt, and who holds it, if anyone does."""
 
 
 class Call(NamedTuple):
-    """A conditional write: when it began and was answered, the version that it expected, whether it was done, and the
-    version that it made or found."""
+    """A conditional write: when it began and was answered, the version that it expected, or the attempt that it gave
+    up, whether it was done, and the version, or the attempt and its holder, that it made or found."""
 
     began: float
     ended: float
     expected: int
     done: bool
     version: int
+    holder: str = ""
 
 
-def linearizable(calls: list[Call]) -> bool:
+Model = Callable[[Holds, Call], Holds | None]
+"""What a place holds after a call; None if it would not have answered so."""
+
+
+def register(holds: Holds, call: Call) -> Holds | None:
+    """Compare and set."""
+    version, _ = holds
+    if call.done:
+        return (call.version, "") if call.expected == version < call.version else None
+    return holds if call.expected != version == call.version else None
+
+
+def task(holds: Holds, call: Call) -> Holds | None:
+    """Claim, and give up."""
+    attempt, holder = holds
+    if not call.done:
+        return holds if holder and holds == (call.version, call.holder) else None
+    if call.holder:
+        return (call.version, call.holder) if not holder and call.version == attempt + 1 else None
+    return (attempt, "") if holder and call.expected == attempt else None
+
+
+def linearizable(calls: list[Call], model: Model = register) -> bool:
     """Whether one order of the calls explains all answers. Depth first, each configuration once."""
-    seen: set[tuple[frozenset[int], int]] = set()
-    stack = [(frozenset(range(len(calls))), 0)]
+    seen: set[tuple[frozenset[int], Holds]] = set()
+    stack: list[tuple[frozenset[int], Holds]] = [(frozenset(range(len(calls))), (0, ""))]
     while stack:
         left, holds = stack.pop()
         if not left:
@@ -55,17 +88,9 @@ def linearizable(calls: list[Call]) -> bool:
         seen.add((left, holds))
         first_end = min(calls[each].ended for each in left)
         for each in left:
-            call = calls[each]
-            if call.began <= first_end and _answers(call, holds):
-                stack.append((left - {each}, call.version if call.done else holds))
+            if calls[each].began <= first_end and (after := model(holds, calls[each])) is not None:
+                stack.append((left - {each}, after))
     return False
-
-
-def _answers(call: Call, holds: int) -> bool:
-    """Whether a register that holds this version would answer so."""
-    if call.done:
-        return call.expected == holds < call.version
-    return call.expected != holds == call.version
 
 
 def test_the_checker_accepts_what_one_register_could_have_said() -> None:
@@ -88,6 +113,25 @@ def test_the_checker_refuses_what_no_register_would_say(calls: list[Call]) -> No
     assert not linearizable(calls)
 
 
+def test_the_checker_accepts_what_one_task_could_have_said() -> None:
+    claims = [Call(0, 1, 0, True, 1, "ada"), Call(0, 2, 0, False, 1, "ada"), Call(3, 4, 1, True, 1)]
+    assert linearizable([*claims, Call(3, 5, 0, True, 2, "bob"), Call(6, 7, 0, False, 2, "bob")], task)
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [Call(0, 1, 0, True, 1, "ada"), Call(0, 1, 0, True, 2, "bob")],  # two hold it at once
+        [Call(0, 1, 0, True, 1, "ada"), Call(2, 3, 1, True, 1), Call(4, 5, 0, True, 1, "bob")],  # an attempt made twice
+        [Call(0, 1, 0, True, 1, "ada"), Call(2, 3, 0, False, 1, "bob")],  # held by another than is said
+        [Call(0, 1, 0, True, 1, "ada"), Call(2, 3, 1, True, 1), Call(4, 5, 0, False, 1, "ada")],  # held by nobody
+        [Call(0, 1, 0, True, 1, "ada"), Call(2, 3, 2, True, 2)],  # given up by who does not hold it
+    ],
+)
+def test_the_checker_refuses_what_no_task_would_say(calls: list[Call]) -> None:
+    assert not linearizable(calls, task)
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("kill", [False, True], ids=["calm", "killed"])
 async def test_conditional_writes_through_two_gateways_are_linearizable(
@@ -96,83 +140,135 @@ async def test_conditional_writes_through_two_gateways_are_linearizable(
     log = fresh_log()
     gateways = [await serve(log=log) for _ in range(2)]
     urls = [gateway.url for gateway in gateways]
-    setup = await Wire.open(http, urls[1], participant="setup")
-    for session in range(SESSIONS):
-        await setup.command(f"s{session}", "session.open", {})
-    setup.cut()
-    registers = [(f"s{session}", subject) for session in range(SESSIONS) for subject in REGISTERS]
-    clients = [Client(http, urls, number, registers) for number in range(CLIENTS)]
+    places = [(session(name, number), name) for number in range(SESSIONS) for name in NAMES]
+    random.shuffle(places)
+    await _set_up(await Wire.open(http, urls[1], participant="setup"), places)
+    clients = [Client(http, urls, f"c{number}", places) for number in range(CLIENTS)]
     async with asyncio.TaskGroup() as tasks:
-        for client in clients:
-            tasks.create_task(client.run())
+        for number, client in enumerate(clients):
+            tasks.create_task(client.run(number))
         if kill:
             await asyncio.sleep(0.3)
             await gateways[0].kill()
     written = await _written(log)
-    for register in registers:
-        calls = [call for client in clients for call in client.history(register, written)]
-        assert linearizable(calls), (register, sorted(calls))
-    outcomes = [call.done for client in clients for each in registers for call in client.history(each, written)]
-    assert {*outcomes} == {False, True}
+    for place in places:
+        calls = [call for client in clients for call in client.history(place, written)]
+        assert linearizable(calls, task if place[1] == "task" else register), (place, sorted(calls))
+        assert {call.done for call in calls} == {False, True}, place
 
 
-Register = tuple[str, str]
+Place = tuple[str, str]
+"""A session, and the name of what is in it."""
+
+
+def session(name: str, number: int) -> str:
+    """The session of a place: the whole state has one to itself, since every change of a state is a change of that."""
+    return f"whole-{number}" if name == "whole" else f"s{number}"
+
+
+async def _set_up(wire: Wire, places: list[Place]) -> None:
+    for session, name in places:
+        await wire.command(session, "session.open", {})
+        if name == "task":
+            await wire.command(session, "task.create", {"task": "t", "title": "Hotels"})
+    wire.cut()
 
 
 class Client:
-    """Compares and sets, here and there, with what it last knew of each register."""
+    """Compares and sets, claims and releases, here and there, with what it last knew of each place."""
 
-    def __init__(self, http: aiohttp.ClientSession, urls: list[str], number: int, registers: list[Register]) -> None:
+    def __init__(self, http: aiohttp.ClientSession, urls: list[str], name: str, places: list[Place]) -> None:
         self._http = http
         self._urls = urls
-        self._number = number
-        self._known = dict.fromkeys(registers, 0)
+        self._name = name
+        self._known = dict.fromkeys(places, 0)
         self._wires: dict[str, Wire] = {}
-        self.calls: list[tuple[Register, str, Call]] = []
+        self.calls: list[tuple[Place, str, Call]] = []
 
-    async def run(self) -> None:
-        """All of its calls, one after the other."""
-        for number in range(EACH):
-            register, url = random.choice(list(self._known)), self._urls[(self._number + number) % 2]
-            id = f"c{self._number}-{number}"
-            call = await self._set(url, register, id)
-            self.calls.append((register, id, call))
-            if call.ended != NEVER:
-                self._known[register] = call.version
+    async def run(self, first: int) -> None:
+        """Its calls, one after the other, at each gateway in turn: place by place, where the others are, too."""
+        for number, place in enumerate(each for each in self._known for _ in range(EACH)):
+            url = self._urls[(first + number) % 2]
+            id = f"{self._name}-{number}"
+            call = await self._call(url, place, id)
+            self.calls.append((place, id, call))
+            self._learn(place, call)
         for wire in self._wires.values():
             wire.cut()
 
-    def history(self, register: Register, written: dict[str, int]) -> list[Call]:
-        """Its calls of a register. Those without an answer are as the log has them, or did not happen."""
-        answered = [call for of, _, call in self.calls if of == register and call.ended != NEVER]
-        unheard = [(id, call) for of, id, call in self.calls if of == register and call.ended == NEVER]
-        return answered + [call._replace(done=True, version=written[id]) for id, call in unheard if id in written]
+    def history(self, place: Place, written: dict[str, Written]) -> list[Call]:
+        """Its calls of a place. Those without an answer are as the log has them, or did not happen."""
+        return [
+            written[id].told(call) if id in written else call
+            for of, id, call in self.calls
+            if of == place and (id in written or call.ended != NEVER)
+        ]
 
-    async def _set(self, url: str, register: Register, id: str) -> Call:
-        (session, subject), loop = register, asyncio.get_running_loop()
-        expected, began = self._known[register], loop.time()
-        do, data = "state.merge", dict[str, Any](patch={"register": id})
-        if subject.startswith("custom:"):
-            do, data = "custom.record", {"type": "x.claimed", "about": "claim", "data": {"by": self._number}}
+    def _learn(self, place: Place, call: Call) -> None:
+        if place[1] == "task":  # an acknowledgement tells no attempt: who claims again is told
+            self._known[place] = call.version if not call.done and call.holder == self._name else 0
+        elif call.ended != NEVER:
+            self._known[place] = call.version
+
+    async def _call(self, url: str, place: Place, id: str) -> Call:
+        loop, expected = asyncio.get_running_loop(), self._known[place]
+        do, data, expect = self._words(place, id)
+        began, holder = loop.time(), self._name if do == "task.claim" else ""
         try:
             if url not in self._wires:
-                self._wires[url] = await Wire.open(self._http, url, participant=f"c{self._number}", kind="agent")
-            wire = self._wires[url]
-            answer = await wire.command(session, do, data, id=id, expect={subject: expected})
+                self._wires[url] = await Wire.open(self._http, url, participant=self._name, kind="agent")
+            answer = await self._wires[url].command(place[0], do, data, id=id, **expect)
         except LOST:
             self._wires.pop(url, None)
-            return Call(began, NEVER, expected, False, 0)
+            return Call(began, NEVER, expected, False, 0, holder)
         if answer["frame"] == "ack":
-            return Call(began, loop.time(), expected, True, answer["versions"][0])
-        assert answer["error"]["code"] == "conflict", answer
-        return Call(began, loop.time(), expected, False, answer["error"]["version"])
+            return Call(began, loop.time(), expected, True, answer["versions"][0], holder)
+        error = answer["error"]
+        assert error["code"] == "conflict", answer
+        found = (error["attempt"], error["owner"]) if "owner" in error else (error["version"], "")
+        return Call(began, loop.time(), expected, False, *found)
+
+    def _words(self, place: Place, id: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        """The command, its data, and what else stands in its frame."""
+        expected = self._known[place]
+        match place[1]:
+            case "expected":
+                return "state.merge", {"patch": {"register": id}}, {"expect": {"state:/register": expected}}
+            case "recorded":
+                data = {"type": "x.claimed", "about": "claim", "data": {"by": self._name}}
+                return "custom.record", data, {"expect": {"custom:claim": expected}}
+            case "path":
+                patch = [{"op": "add", "path": "/path", "value": {"to": id}}]
+                return "state.patch", {"patch": patch, "if_unchanged": {"/path/to": expected}}, {}
+            case "whole":
+                return "state.merge", {"patch": {id: True}, "if_version": expected}, {}
+        if expected:
+            return "task.release", {"task": "t", "attempt": expected}, {}
+        return "task.claim", {"task": "t", "lease": LEASE}, {}
 
 
-async def _written(log: str) -> dict[str, int]:
-    """The versions of what is in the log, by the ids of the commands."""
+class Written(NamedTuple):
+    """What a command became: its version, and the attempt at a task that it is about."""
+
+    version: int
+    attempt: int | None
+
+    def told(self, call: Call) -> Call:
+        """The call, with what its answer did not tell: no acknowledgement tells an attempt."""
+        version = self.version if call.ended == NEVER else call.version
+        return call._replace(done=True, version=self.attempt or version)
+
+
+async def _written(log: str) -> dict[str, Written]:
+    """What is in the log, by the ids of the commands."""
     engine = PostgresEngine(Database(log), read_only=True)
     await engine.open()
     try:
-        return {record.key: record.version for record in await engine.read_log(0, 10_000) if record.key is not None}
+        records = await engine.read_log(0, 10_000)
     finally:
         await engine.close()
+    return {
+        record.key: Written(record.version, orjson.loads(record.data)["data"].get("attempt"))
+        for record in records
+        if record.key is not None
+    }
