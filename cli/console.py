@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 _PICTURES: dict[int, int | str] = {
     **{code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)},
@@ -60,10 +70,19 @@ def progress(what: str, total: int | None) -> Iterator["Bar"]:
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
+        _Speed(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         yield Bar(bars, what, total)
+
+
+class _Speed(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing while it cannot be told."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
 
 
 class Bar:

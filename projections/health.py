@@ -28,25 +28,30 @@ class Health(NamedTuple):
 
     @property
     def remaining(self) -> float | None:
-        """Seconds until it has caught up at its present rate; None when that cannot be told."""
-        return self.behind / self.build.rate if self.build.rate > 0 else None
+        """Seconds until it has caught up at its present rate; None when that cannot be told, or nobody advances it."""
+        if not self.behind:
+            return None if self.build.state == "retired" else 0.0
+        return self.behind / self.build.rate if self.build.rate > 0 and self.build.held else None
 
 
-async def healths(log: Log, store: ViewStore) -> list[Health]:
-    """How the builds are that are current or are being made. The log is asked where it ends, not its tail."""
+async def healths(log: Log, store: ViewStore, *, retired: bool = False) -> list[Health]:
+    """How the builds are that are current or are being made, and with `retired` those that readers saw before. The log
+    is asked where it ends, not its tail."""
     builds = await store.builds()
     head = (await log.engine.mark()).position
-    return [health(build, head) for build in builds if build.state != "retired"]
+    return [health(build, head) for build in builds if retired or build.state != "retired"]
 
 
 def health(build: Build, head: Position) -> Health:
     """How a build is, where the log ends at `head`."""
     behind = max(0, head - build.checkpoint.position)
+    if build.state == "retired":
+        return Health(build, behind, "healthy", f"readers saw it until {build.ended or 0:.0f} s ago")
     why = _trouble(build, behind)
     if why:
         return Health(build, behind, "unhealthy", why)
     if build.parked:
-        return Health(build, behind, "degraded", f"{build.parked} parked; see `hansard projections list`")
+        return Health(build, behind, "degraded", f"{build.parked} parked; see `hansard projections status`")
     return Health(build, behind, "healthy")
 
 

@@ -34,12 +34,11 @@ class ViewRoutes:
         self._streams = streams
 
     async def views(self, request: web.Request) -> web.Response:
-        """`GET /v1/views`: which views there are, and how far each is."""
+        """`GET /v1/views`: which views there are, and how far each of their builds is."""
         _, shelf = await self._enter(request)
         no_query(request)
-        found = await healths(shelf.log, shelf.store) if shelf.projections else []
-        current = {each.build.name: each for each in found if each.build.state == "current"}
-        described = [{**_described(each), **_told(current.get(each.name))} for each in shelf.projections.values()]
+        found = await healths(shelf.log, shelf.store, retired=True) if shelf.projections else []
+        described = [{**_described(each), **_told(each, found)} for each in shelf.projections.values()]
         return json_response({"views": described})
 
     async def listing(self, request: web.Request) -> web.Response:
@@ -126,10 +125,21 @@ def _described(projection: AnyProjection) -> dict[str, Any]:
     }
 
 
-def _told(health: Health | None) -> dict[str, Any]:
-    """How the build is that readers see. What is wrong with it may say what not everyone may know, and is left out."""
-    if health is None:
-        return {}
+def _told(projection: AnyProjection, found: list[Health]) -> dict[str, Any]:
+    """How the build is that readers see, and each of the view's builds. What is wrong with one may say what not
+    everyone may know, and is left out."""
+    own = [each for each in found if each.build.name == projection.name]
+    current = next((_state(each) for each in own if each.build.state == "current"), {})
+    builds = [{"build": each.build.id, "version": each.build.version, **_progress(each)} for each in own]
+    return {**current, "builds": builds}
+
+
+def _progress(health: Health) -> dict[str, Any]:
+    remaining = {} if health.remaining is None else {"remaining": round(health.remaining, 1)}
+    return {"state": health.build.state, "rate": round(health.build.rate), **remaining, **_state(health)}
+
+
+def _state(health: Health) -> dict[str, Any]:
     return {
         "position": health.build.checkpoint.position,
         "behind": health.behind,

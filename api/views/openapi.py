@@ -46,18 +46,25 @@ def view_paths(projections: Sequence[AnyProjection]) -> Schema:
 
 def view_schemas(projections: Iterable[AnyProjection]) -> Schema:
     """The schemas of what the views keep, each under the view's name and a dot."""
+    state = {
+        "position": COUNT,
+        "behind": COUNT,
+        "parked": COUNT,
+        "health": {"enum": ["healthy", "degraded", "unhealthy"]},
+    }
+    states = {"enum": ["building", "current", "retired"]}
+    progress = {"state": states, "rate": COUNT, "remaining": {"type": "number", "minimum": 0}}
+    build = object_of({"build": COUNT, "version": COUNT, **progress, **state}, optional=("remaining",))
     described = {
         "view": {"type": "string"},
         "version": COUNT,
         "keeps": {"enum": ["documents", "rows"]},
         "by_session": {"type": "boolean"},
         "search": {"type": "array", "items": {"type": "string"}},
-        "position": COUNT,
-        "behind": COUNT,
-        "parked": COUNT,
-        "health": {"enum": ["healthy", "degraded", "unhealthy"]},
+        **state,
+        "builds": {"type": "array", "items": build},
     }
-    view = object_of(described, optional=("position", "behind", "parked", "health"))
+    view = object_of(described, optional=tuple(state))
     made: Schema = {"Views": object_of({"views": {"type": "array", "items": view}})}
     for each in projections:
         made |= _schemas(each)

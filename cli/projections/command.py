@@ -67,10 +67,12 @@ View = click.argument("view", metavar="VIEW")
 @_desk
 @json_option
 async def list_(desk: "Desk", as_json: bool) -> None:
-    """List the builds of all views: their version and state, how far behind the log they are, and what is wrong."""
+    """List the builds of all views: their version and state, how many events they are behind the log, how many they
+    fold a second and how many seconds remain at that rate, and what is wrong. Retired builds are those that readers saw
+    before; they can be promoted again."""
     from .showing import show_builds
 
-    show_builds(await desk.healths(), as_json)
+    show_builds(await desk.healths(retired=True), as_json)
 
 
 @projections.command(short_help="Say whether views are healthy.")

@@ -29,9 +29,9 @@ class Desk:
         self._log = log
         self._store = store
 
-    async def healths(self) -> list[Health]:
-        """How the builds are that are current, or are being made."""
-        return await healths(self._log, self._store)
+    async def healths(self, *, retired: bool = False) -> list[Health]:
+        """How the builds are that are current, or are being made, and with `retired` those that readers saw before."""
+        return await healths(self._log, self._store, retired=retired)
 
     async def parked(self) -> dict[int, list[Parked]]:
         """What is parked, by build."""

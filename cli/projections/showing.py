@@ -23,12 +23,12 @@ def show_builds(healths: Sequence[Health], as_json: bool) -> None:
             click.echo(orjson.dumps(row).decode())
     elif not console.is_terminal:
         for row in rows:
-            click.echo("\t".join(one_line(str(value)) for value in row.values()))
+            click.echo("\t".join(_shown(value) for value in row.values()))
     else:
         table = Table(*rows[0] if rows else (), box=None, header_style="dim", pad_edge=False)
         for row in rows:
-            told = {name: one_line(str(value), 60) for name, value in row.items()}
-            table.add_row(*told.values(), style=COLOURS[str(row["health"])] if row["health"] != "healthy" else "")
+            told = [_shown(value, 60) for value in row.values()]
+            table.add_row(*told, style=COLOURS[str(row["health"])] if row["health"] != "healthy" else "")
         console.print(table, soft_wrap=False)
 
 
@@ -57,6 +57,10 @@ def show_verified(verified: Verified) -> bool:
     return not verified.wrong
 
 
+def _shown(value: object, most: int = 0) -> str:
+    return "" if value is None else one_line(str(value), most)
+
+
 def _row(health: Health) -> dict[str, object]:
     build = health.build
     return {
@@ -66,6 +70,7 @@ def _row(health: Health) -> dict[str, object]:
         "state": build.state,
         "behind": health.behind,
         "rate": round(build.rate),
+        "remaining": None if health.remaining is None else round(health.remaining, 1),
         "parked": build.parked,
         "health": health.verdict,
         "why": health.why,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 
@@ -62,10 +63,18 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
     assert code == 0
     assert said.endswith("of state now.\n")
     _, listed, _ = await run("list")
-    (line,) = [line for line in listed.splitlines() if line.startswith("state\t")]
+    (line,) = [line for line in listed.splitlines() if line.startswith("state\t") and "\tcurrent\t" in line]
     assert int(line.split("\t")[2]) > builds["state"]["build"]
 
     old = str(builds["state"]["build"])
+    _, listed, _ = await run("list", "--json")
+    states = {row["build"]: row["state"] for row in map(orjson.loads, listed.splitlines()) if row["view"] == "state"}
+    assert states == {int(old): "retired", int(line.split("\t")[2]): "current"}
+    async with aiohttp.ClientSession() as http, http.get(f"{gateway.url}/v1/views") as response:
+        (state,) = [each for each in (await response.json())["views"] if each["view"] == "state"]
+    assert {each["build"]: each["state"] for each in state["builds"]} == states
+    (now,) = [each for each in state["builds"] if each["state"] == "current"]
+    assert (now["behind"], now["remaining"], state["health"]) == (0, 0.0, "healthy")
     code, said, _ = await run("promote", "state", "--build", old)
     assert (code, said) == (0, f"Readers see build {old} of state, version 1, now.\n")
     code, _, _ = await run("promote", "state", "--build", line.split("\t")[2])

@@ -8,11 +8,12 @@ import pytest
 from pydantic import BaseModel
 
 from hansard.domain.errors import ConfigurationError, NotFound
+from hansard.domain.ids import Position
 from hansard.domain.messages import MessagePosted
 from hansard.domain.model import EventData
 from hansard.log.records import Append, Draft
 from hansard.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
-from hansard.projections.health import healths
+from hansard.projections.health import health, healths
 from hansard.projections.projection import Projection
 from hansard.projections.runner import Runner
 from hansard.projections.store import Build
@@ -108,6 +109,24 @@ async def test_views_follow_the_log() -> None:
         await say(here, "m5", "end", "m6")
         await assert_folded(here, tally(), lines())
         assert {verdict.verdict for verdict in await healths(here.log, here.store)} == {"healthy"}
+
+
+async def test_a_build_tells_what_remains_and_readers_former_one_is_not_forgotten() -> None:
+    async with stage() as here:
+        await say(here, "m1")
+        async with here.running(tally()):
+            old = await here.caught_up("tally")
+        async with here.running(tally(2)):
+            build = await here.caught_up("tally", 2)
+        (told,) = await healths(here.log, here.store)
+        assert (told.build.id, told.behind) == (build.id, 0)
+        behind = health(build._replace(rate=50.0), Position(build.checkpoint.position + 100))
+        assert (told.remaining, behind.behind, behind.remaining) == (0.0, 100, 2.0)
+        assert health(build._replace(rate=50.0, held=False), Position(100)).remaining is None
+        seen = await healths(here.log, here.store, retired=True)
+        assert [(each.build.id, each.build.state) for each in seen] == [(old.id, "retired"), (build.id, "current")]
+        assert (seen[0].verdict, seen[0].remaining) == ("healthy", None)
+        assert "readers saw it until" in seen[0].why
 
 
 async def test_a_long_log_is_folded_in_batches_before_readers_see_anything() -> None:
