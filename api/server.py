@@ -121,7 +121,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             return Log(storage.engine(tenant, read_only=settings.read_only))
 
         def shelf(log: Log, tenant: str) -> Shelf:
-            return Shelf(log, kept.store(tenant), projections, tasks)
+            return Shelf(log, kept.store(tenant), projections, tasks, promote=settings.promote == "auto")
 
         houses = Houses(open_log, shelf, tasks)
         await stack.enter_async_context(houses)

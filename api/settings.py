@@ -32,6 +32,13 @@ class Settings(BaseSettings):
     projections: Annotated[
         tuple[str, ...], Field(description="A projection of your own, as module:attribute (JSON list)")
     ] = ()
+    promote: Annotated[
+        Literal["auto", "manual"],
+        Field(
+            description="When readers see a view that was built anew: as soon as it has caught up, or on `hansard "
+            "projections promote`"
+        ),
+    ] = "auto"
     host: Annotated[str, Field(description="Address to listen on; other than loopback needs keys")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one")] = 8600
     jwt_secret: Annotated[str | None, Field(description="Secret for HS256 tokens, at least 32 bytes")] = None

@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
 class Runner:
     """Runs projections over one log. `promote`: show a new build to readers as soon as it has caught up; otherwise that
-    waits for a command. `effects`: carry them out; otherwise only views are kept."""
+    waits for a command, where they see another. `effects`: carry them out; otherwise only views are kept."""
 
     def __init__(
         self,
@@ -178,7 +178,9 @@ class Runner:
         current = await self._store.current(build.name)
         if current is not None and current.id == build.id:
             return True
-        if not self._promote or not await self._store.promote(build.id, even_if_behind=False):
+        if current is not None and not self._promote:
+            return False
+        if not await self._store.promote(build.id, even_if_behind=False):
             return False
         _logger.info("%s is what readers see now", build)
         return True

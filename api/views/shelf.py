@@ -23,10 +23,17 @@ MAX_FOLDS = 4
 
 class Shelf:
     """Views of a log in a store. Without projections there are none, and nothing runs. Over a log that was opened for
-    reading no effects are carried out: that is up to those who write it."""
+    reading no effects are carried out: that is up to those who write it. Without `promote` a view that was built anew
+    waits for a command before readers see it."""
 
     def __init__(
-        self, log: Log, store: ViewStore, projections: Sequence[AnyProjection], tasks: asyncio.TaskGroup
+        self,
+        log: Log,
+        store: ViewStore,
+        projections: Sequence[AnyProjection],
+        tasks: asyncio.TaskGroup,
+        *,
+        promote: bool = True,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
         self.log = log
@@ -35,7 +42,7 @@ class Shelf:
         self.watching = Watching(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
         self.folding = asyncio.Semaphore(MAX_FOLDS)
-        self._runner = Runner(log, store, projections, effects=log.engine.writable)
+        self._runner = Runner(log, store, projections, promote=promote, effects=log.engine.writable)
         self._tasks = tasks
         self._running: asyncio.Task[None] | None = None
 

@@ -94,12 +94,15 @@ async def status(desk: "Desk", wait: bool) -> None:
 @View
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
 async def rebuild(desk: "Desk", view: str, no_wait: bool) -> None:
-    """Build a view anew from the log. Readers stay on the present build until the new one has caught up."""
+    """Build a view anew from the log. Readers stay on the present build until the new one has caught up, or, where
+    gateways run with --promote manual, until it is promoted."""
     build = await desk.rebuild(view)
     click.echo(f"{view} is being built anew (build {build.id}).")
     if not no_wait:
-        await desk.built(build)
-        click.echo(f"Readers see build {build.id} of {view} now.")
+        if await desk.built(build):
+            click.echo(f"Readers see build {build.id} of {view} now.")
+        else:
+            click.echo(f"Build {build.id} has caught up; `hansard projections promote {view}` shows it to readers.")
 
 
 @projections.command(short_help="Show readers the newest build of a view.")

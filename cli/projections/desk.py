@@ -18,8 +18,11 @@ from ...projections.verify import Verified, verify
 from ..console import Bar, progress
 
 POLL = 0.2
+_TRIES = 10
 PATIENCE = 10.0
 """Seconds without any runner after which nobody is waited for."""
+PROMOTION = 3.0
+"""Seconds within which what has caught up is promoted, if it is so without being asked for."""
 
 
 class Desk:
@@ -47,10 +50,11 @@ class Desk:
             )
         return await self._store.begin(view, current.version, current.shape, self._log.epoch)
 
-    async def built(self, build: Build) -> None:
-        """Wait until readers see a build. Raises NotReady when it stops, or nobody goes on with it."""
+    async def built(self, build: Build) -> bool:
+        """Wait until readers see a build; False when it has caught up and must be promoted by command. Raises NotReady
+        when it stops, or nobody goes on with it."""
         with progress(f"building {build.name}", (await self._log.engine.mark()).position) as bar:
-            await self._advanced(build, bar)
+            return await self._advanced(build, bar)
 
     async def caught_up(self) -> None:
         """Wait until all builds have folded the whole log."""
@@ -60,16 +64,27 @@ class Desk:
 
     async def promote(self, view: str, id: int | None, anyway: bool) -> Build:
         """Promote the newest build that is being made, or the one named. Raises NotFound, Conflict."""
-        head = (await self._log.engine.mark()).position
         builds = [each for each in await self._store.builds() if each.name == view and each.state != "current"]
         chosen = [each for each in builds if (each.state == "building" if id is None else each.id == id)]
         if not chosen:
             raise NotFound(f"{view} has no such build; `hansard projections rebuild {view}` begins one.")
         newest = max(chosen, key=lambda each: each.id)
-        if newest.checkpoint.position < head and newest.state == "building" and not anyway:
+        if newest.state == "retired" or anyway:
+            await self._store.promote(newest.id)
+        elif not await self._promoted_in_step(newest):
             raise Conflict(f"Build {newest.id} of {view} has not caught up; wait, or say --anyway.")
-        await self._store.promote(newest.id)
         return newest
+
+    async def _promoted_in_step(self, build: Build) -> bool:
+        """Promote a build that is as far as the log was when this began, in a moment in which it is as far as what
+        readers see; whether there was one soon. (While agents write, two builds are seldom at the same place.)"""
+        head = (await self._log.engine.mark()).position
+        for _ in range(_TRIES):
+            now = next((each for each in await self._store.builds() if each.id == build.id), build)
+            if now.checkpoint.position >= head and await self._store.promote(build.id, even_if_behind=False):
+                return True
+            await asyncio.sleep(POLL)
+        return False
 
     async def wish(self, view: str, keys: Sequence[str], wish: Wish) -> list[str]:
         """Ask for a retry or a skip, of the builds in which the keys are parked. Raises NotFound."""
@@ -92,21 +107,33 @@ class Desk:
         with progress(f"verifying {view}", None) as bar:
             return await verify(self._log, self._store, known[view], sample=sample, told=bar.reach)
 
-    async def _advanced(self, build: Build, bar: Bar) -> None:
-        alone = 0.0
-        while True:
-            now = next((each for each in await self.healths() if each.build.id == build.id), None)
+    async def _advanced(self, build: Build, bar: Bar) -> bool:
+        """Wait until readers see a build that has caught up; False when it waits for a command."""
+        alone = waiting = 0.0
+        while waiting < PROMOTION:
+            found = await self.healths()
+            current = {each.build.name: each.build for each in found if each.build.state == "current"}
+            now = next((each for each in found if each.build.id == build.id), None)
             if now is None or now.build.stopped:
                 raise NotReady(
                     f"Build {build.id} of {build.name} does not go on: {now.why if now else 'it was dropped'}."
                 )
             bar.reach(now.build.checkpoint.position, now.build.checkpoint.position + now.behind)
             if not now.behind and now.build.state == "current":
-                return
+                return True
+            waiting += POLL if _waits(now, current.get(build.name)) else 0.0
             alone = 0.0 if now.build.held else alone + POLL
             if alone > PATIENCE:
                 raise NotReady(f"Nobody goes on with {build.name}; start a gateway, which will.")
             await asyncio.sleep(POLL)
+        return False
+
+
+def _waits(health: Health, seen: Build | None) -> bool:
+    """Whether a build is as far as the one that readers see, and yet they do not see it."""
+    if seen is None or health.build.state != "building":
+        return False
+    return not health.behind or (not seen.stopped and health.build.checkpoint.position >= seen.checkpoint.position)
 
 
 @asynccontextmanager

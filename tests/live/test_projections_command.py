@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import orjson
@@ -90,6 +91,31 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
     code, said, _ = await run("verify", "state")
     assert code == 1
     assert "1 of 1 values of state" in said
+
+
+async def test_where_promotion_is_manual_readers_wait_for_the_command(
+    start: Start, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HANSARD_LOG", str(tmp_path / "log.db"))
+    gateway = await start(views="", promote="manual")
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        ack = await session.do("state.merge", {"patch": {"a": 1}})
+        await session.kept("state").get(min_position=ack.positions[0], wait=10)  # a first build waits for nobody
+        store = gateway.houses.open[""].shelf.store
+        old = await store.current("state")
+        assert old is not None
+        code, said, _ = await run("rebuild", "state")
+        assert code == 0
+        assert said.endswith("has caught up; `hansard projections promote state` shows it to readers.\n")
+        assert await store.current("state") == old._replace(still=ANY, age=ANY, beat=ANY)
+        code, said, _ = await run("promote", "state")
+        assert code == 0
+        new = await store.current("state")
+        assert new is not None
+        assert new.id > old.id
+        ack = await session.do("state.merge", {"patch": {"b": 2}})
+        kept = await session.kept("state").get(min_position=ack.positions[0], wait=10)
+        assert kept.value["value"] == {"a": 1, "b": 2}
 
 
 async def test_what_is_parked_is_told_and_healed(

@@ -206,6 +206,12 @@ async def test_a_new_version_is_built_beside_the_old_one() -> None:
         assert (await here.view(tally(version=2)))["s-1"].said == ["M1", "M2", "M3", "M4"]
 
 
+async def test_a_first_build_waits_for_no_command() -> None:
+    async with stage() as here, here.running(tally(), promote=False):
+        await say(here, "m1")
+        await assert_folded(here, tally())
+
+
 async def test_an_older_version_does_not_take_the_view_back() -> None:
     async with stage() as here:
         await say(here, "m1")
