@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from harness import Bench, Side, baseline
-from table import Goal, Table
+from table import NO_POSTGRES, Goal, Table
 from tally import fill
 
 from hansard.testing.postgres import PostgresServer, find_binaries, new_log
@@ -25,7 +25,9 @@ def run(bench: Bench) -> Table:
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
         paths = (str(Path(folder, f"{number}.db")) for number in count())
         _measure(bench, table, "SQLite", lambda: next(paths), "sqlite")
-    if find_binaries() is not None:
+    if find_binaries() is None:
+        table.notes.append(NO_POSTGRES)
+    else:
         with PostgresServer.temporary(fsync="on", shared_buffers="256MB") as server:
             _measure(bench, table, "PostgreSQL", lambda: new_log(server.url), "postgres")
     return table

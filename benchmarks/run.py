@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import Bench, NoCompiler, built_loadgen
@@ -38,13 +39,20 @@ def main() -> None:
     try:
         with built_loadgen() as loadgen, tempfile.TemporaryDirectory(dir=options.folder) as folder:
             bench = Bench(rounds, scale, loadgen, Path(folder), uvloop=not options.no_uvloop)
-            print(f"{describe()}; median of {rounds} rounds\n", flush=True)
-            for name in options.only or BENCHMARKS:
-                print(importlib.import_module(name).run(bench), flush=True)
+            run(bench, options.only or BENCHMARKS, options.json)
     except NoCompiler as error:
         sys.exit(str(error))
-    if options.json:
-        options.json.write_text(json.dumps({"machine": describe(), "results": bench.results}, indent=1))
+
+
+def run(bench: Bench, names: Sequence[str], told: Path | None) -> None:
+    """Print each table as it is there. What has been measured is also written down when one of them fails."""
+    print(f"{describe()}; median of {bench.rounds} rounds\n", flush=True)
+    try:
+        for name in names:
+            print(importlib.import_module(name).run(bench), flush=True)
+    finally:
+        if told:
+            told.write_text(json.dumps({"machine": describe(), "results": bench.results}, indent=1))
 
 
 def parse_options() -> argparse.Namespace:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+NO_POSTGRES = "skipped: PostgreSQL, whose programs are not here; install the server (Debian: postgresql)"
+
 
 @dataclass
 class Goal:
@@ -32,6 +34,8 @@ class Table:
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is to be said besides: above all what was left out."""
 
     def __str__(self) -> str:
         cells = [self.columns, *[tuple(show(cell) for cell in row) for row in self.rows]]
@@ -39,7 +43,8 @@ class Table:
         lines = [_line(row, widths) for row in cells]
         ruler = "  ".join("-" * width for width in widths)
         goals = [str(goal) for goal in self.goals]
-        return "\n".join([self.title, "=" * len(self.title), lines[0], ruler, *lines[1:], *goals, ""])
+        table = [lines[0], ruler, *lines[1:]] if self.rows else []
+        return "\n".join([self.title, "=" * len(self.title), *table, *goals, *self.notes, ""])
 
 
 def show(value: object) -> str:
