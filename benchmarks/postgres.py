@@ -1,22 +1,23 @@
-"""PostgreSQL as the log: durable appends through one gateway and two, latency within one and across, catching up, and
-what the size of the log costs. The server is one of our own, with fsync on, on the disk of `--folder`.
+"""PostgreSQL as the log: durable appends through one gateway and two, latency within one and across, catching up; and
+what the size of the log costs: appending, following and catching up in a small log and in a large one by turns. The
+server is one of our own, with fsync on, on the disk of `--folder`.
 
 Processes are not pinned here: a gateway, a load client and PostgreSQL's own share the cores.
 """
 
-import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import psycopg
 from harness import Bench, Figures, Load, Server, Side, baseline
-from table import Goal, Table
+from table import NO_POSTGRES, Goal, Table
 
 from hansard.log.postgres.address import Address
-from hansard.testing.postgres import PostgresServer, new_log
+from hansard.testing.postgres import PostgresServer, find_binaries, new_log
 
 APPENDERS = (1, 16, 256, 2_000)
 SESSIONS = 100
@@ -24,6 +25,7 @@ STORED = 345
 RATE = 1_000
 HISTORY = 100_000
 SIZES = (100_000, 5_000_000)
+LAST = "last"  # what the session is called with which the sizes are caught up
 DURABLE = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "128MB", "max_wal_size": "4GB"}
 
 # Events as deltas are, in sessions that nobody writes to: as many rows, as many entries in every index.
@@ -43,6 +45,9 @@ def run(bench: Bench) -> Table:
         "PostgreSQL, synchronous commit",
         ("what", "how", "per s", "p50 ms", "p99 ms", "÷ raw", "÷ library"),
     )
+    if find_binaries() is None:
+        table.notes.append(NO_POSTGRES)
+        return table
     with _server(bench) as server:
         for appenders in bench.sizes(APPENDERS):
             _appends(bench, table, server, appenders)
@@ -137,20 +142,26 @@ def _latency(bench: Bench, table: Table, server: PostgresServer) -> None:
 
 
 def _delivery(bench: Bench, log: str, *, across: bool) -> Figures:
-    times = {"warmup": bench.seconds(1), "seconds": bench.seconds(4), "sessions": 10}
     with _gateways(bench, log, ("b", "c")) as (first, second):
-        reading = bench.start_load(second if across else first, subscribers=10, **times)
-        reading.when_ready()
-        writing = bench.start_load(first, appenders=40, rate=bench.size(RATE), **times)
-        writing.when_ready()
-        writing.result().check()
-        load: Load = reading.result().check()
-    return {"events": load.deliveries / 1, **load.quantiles("delivery")}
+        (load,) = _followed(bench, first, second if across else first, "b", {"subscribers": 10})
+    return {"events": load.deliveries, **load.quantiles("delivery")}
+
+
+def _followed(bench: Bench, written: Server, read: Server, prefix: str, *readers: dict[str, object]) -> list[Load]:
+    """What readers see of RATE events a second, over ten sessions."""
+    options = {"warmup": bench.seconds(1), "seconds": bench.seconds(4), "sessions": 10, "prefix": prefix}
+    reading = [bench.start_load(read, **options, **each) for each in readers]
+    for each in reading:
+        each.when_ready()
+    writing = bench.start_load(written, **options, appenders=40, rate=bench.size(RATE))
+    writing.when_ready()
+    writing.result().check()
+    return [each.result().check() for each in reading]
 
 
 def _catching_up(bench: Bench, table: Table, server: PostgresServer) -> None:
     """One client reads a whole session."""
-    log, history = new_log(server.url), 3_000 if bench.smoke else HISTORY
+    log, history = new_log(server.url), _history(bench)
     with bench.gateway(log=log, sessions=1, history=history, unpinned=True):
         pass
     address = Address.parse(log)
@@ -172,42 +183,60 @@ def _caught_up(bench: Bench, log: str, prefix: str) -> Figures:
 
 
 def _sizes(bench: Bench, table: Table, server: PostgresServer) -> None:
-    """Appends to a log that grows, and reading what was last written to it."""
-    log = new_log(server.url)
-    found: dict[int, Figures] = {}
-    filled = 0
-    for size in (bench.size(SIZES[0]), SIZES[1] if not bench.smoke else 2 * bench.size(SIZES[1])):
-        with bench.gateway(log=log, sessions=0, prefix="b"):
-            pass  # makes the log
-        filled = _fill(log, filled, size)
-        rounds = [_through(bench, log, bench.size(256), 1, (f"at{size}-{n}-",)) for n in range(bench.rounds)]
-        found[size] = sorted(rounds, key=lambda each: each["acks"])[len(rounds) // 2]
-        f = found[size]
-        row = ("256 appenders", f"{size:,} events stored", f["acks"], f["ack p50"], f["ack p99"], "–", "–")
-        table.rows.append(row)
-        found[size] = {**f, "events": _tail(bench, log, f"tail{size}-")}
-        table.rows.append(("catching up", f"{size:,} events stored", found[size]["events"], "–", "–", "–", "–"))
+    """The same in a small log and in a large one."""
+    sizes = (bench.size(SIZES[0]), 2 * bench.size(SIZES[1]) if bench.smoke else SIZES[1])
+    logs = {f"{size:,} events stored": _filled(bench, new_log(server.url), size) for size in sizes}
+    rounds = count()
+    sides: dict[str, Side] = {
+        side: lambda log=log: _of_size(bench, log, f"r{next(rounds)}-")  # type: ignore[misc]
+        for side, log in logs.items()
+    }
+    found = bench.interleave("postgres sizes", sides)
+    for what, rate, times in (
+        ("256 appenders", "acks", "ack"),
+        (f"append→client, {RATE:,}/s", "of sessions", "delivery"),
+        ("… following the whole log", "of all", "whole"),
+    ):
+        for side, f in found.items():
+            table.rows.append((what, side, f[rate], f[f"{times} p50"], f[f"{times} p99"], "–", "–"))
+    table.rows += [("catching up", side, f["events"], "–", "–", "–", "–") for side, f in found.items()]
     small, large = found.values()
-    table.goals.append(Goal("appends to the larger log ÷ to the smaller", large["acks"] / small["acks"], 0.8))
-    table.goals.append(Goal("catching up in the larger log ÷ the smaller", large["events"] / small["events"], 0.8))
+    for what, name in {"appends": "acks", "catching up": "events"}.items():
+        table.goals.append(Goal(f"{what} in the larger log ÷ in the smaller", large[name] / small[name], 0.8))
+    for what, name in {"append→client": "delivery p50", "… following the whole log": "whole p50"}.items():
+        ratio = large[name] / small[name]
+        table.goals.append(Goal(f"{what}, p50, in the larger log ÷ in the smaller", ratio, 1.2, at_most=True))
 
 
-def _tail(bench: Bench, log: str, prefix: str) -> float:
-    """Events per second of a session that was written last; the median of the rounds."""
-    history = 3_000 if bench.smoke else HISTORY
-    with bench.gateway(log=log, sessions=1, prefix=prefix, history=history, unpinned=True):
+def _of_size(bench: Bench, log: str, prefix: str) -> Figures:
+    """Appending, following sessions and the whole log while it grows, and catching up with what was written last."""
+    appended = _through(bench, log, bench.size(256), 1, (f"{prefix}a",))
+    with bench.gateway(log=log, sessions=10, prefix=prefix, unpinned=True) as server:
+        some, whole = _followed(bench, server, server, prefix, {"subscribers": 10}, {"subscribers": 1, "all": True})
+    p50, p99 = whole.quantiles("delivery").values()
+    followed = {"of sessions": some.deliveries, "of all": whole.deliveries, "whole p50": p50, "whole p99": p99}
+    return {**appended, **some.quantiles("delivery"), **followed, **_caught_up(bench, log, LAST)}
+
+
+def _filled(bench: Bench, log: str, size: int) -> str:
+    """The log, with so many events, and after them a session to catch up with."""
+    with bench.gateway(log=log, sessions=0):
+        pass  # makes the log
+    _fill(log, size)
+    with bench.gateway(log=log, sessions=1, prefix=LAST, history=_history(bench), unpinned=True):
         pass
-    return statistics.median(_caught_up(bench, log, prefix)["events"] for _ in range(bench.rounds))
+    return log
 
 
-def _fill(log: str, first: int, last: int) -> int:
+def _history(bench: Bench) -> int:
+    return 3_000 if bench.smoke else HISTORY
+
+
+def _fill(log: str, events: int) -> None:
     address = Address.parse(log)
     statement = FILL.format(log=f'"{address.schema}"').encode()
     with psycopg.connect(address.conninfo, autocommit=True) as connection:
-        (begin,) = connection.execute(f'SELECT position FROM "{address.schema}".log'.encode()).fetchone() or (0,)
-        for start in range(begin + 1, begin + 1 + last - first, 100_000):
-            end = min(start + 99_999, begin + last - first)
-            connection.execute(statement, {"first": start, "last": end})
+        for first in range(1, events + 1, 100_000):
+            connection.execute(statement, {"first": first, "last": min(first + 99_999, events)})
         connection.execute(f'VACUUM ANALYZE "{address.schema}".event'.encode())
     subprocess.run(["sync"], check=True)
-    return last
