@@ -2,8 +2,11 @@
 
 Every appender waits for its acknowledgement, which comes after the commit, before it sends its next delta. `sockets`
 is the hard case: each appender has a connection of its own. `shared` is a program that runs 16 agents over each
-connection, `64 a frame` one that sends 64 commands in each message.
+connection, `64 a frame` one that sends 64 commands in each message. `with views` is `shared`, at a gateway that keeps
+the ten built-in views meanwhile.
 """
+
+from pathlib import Path
 
 from harness import Bench, Figures, Side, baseline
 from table import Goal, Table
@@ -42,6 +45,7 @@ def _sides(bench: Bench, appenders: int) -> dict[str, Side]:
     if appenders > 16 or bench.smoke:
         sides["shared"] = lambda: _through_socket(bench, appenders, 16, 1)
         sides["64 a frame"] = lambda: _through_socket(bench, appenders, 64, 64)
+        sides["with views"] = lambda: _through_socket(bench, appenders, 16, 1, views=True)
     return sides
 
 
@@ -50,8 +54,8 @@ def _baseline(bench: Bench, script: str, appenders: int, core: int | None) -> Fi
         return baseline(script, path, appenders, bench.seconds(2), STORED, core=core)
 
 
-def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: int) -> Figures:
-    with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS) as server:
+def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: int, *, views: bool = False) -> Figures:
+    with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS, **_kept(path, views)) as server:
         load = bench.load(
             server,
             appenders=appenders,
@@ -63,3 +67,8 @@ def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: in
         ).check()
         cpu = load.server_share / max(1.0, load.acks) * 1e6
         return {"acks": load.acks, **load.quantiles("ack"), "cpu": cpu, "client": load["cpu"]}
+
+
+def _kept(log: Path, views: bool) -> dict[str, object]:
+    """Where views are kept: beside the log, as is the default, or nowhere."""
+    return {"views": log.with_name("log.views.db")} if views else {}

@@ -18,11 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jwt
+
 HERE = Path(__file__).resolve().parent
 STAMPS_BYTES = 8 << 20
 POLITE = "HANSARD_BENCH_POLITE"  # set: leave the priorities of processes alone
+SECRET = "known to everyone who reads this"
 Figures = Mapping[str, float]
 Side = Callable[[], Figures]
+
+
+def token(participant: str) -> str:
+    """What an agent shows to the gateway."""
+    return jwt.encode({"sub": participant, "kind": "agent", "exp": time.time() + 86_400}, SECRET, "HS256")
 
 
 class NoCompiler(Exception):
@@ -82,8 +90,8 @@ class Bench:
 
     @contextlib.contextmanager
     def gateway(self, **options: object) -> Iterator["Server"]:
-        """A gateway; its options are those of servers/gateway.py."""
-        with running("gateway.py", *_as_options({"uvloop": self.uvloop, **options})) as server:
+        """A gateway; its options are those of servers/gateway.py. It wants tokens."""
+        with running("gateway.py", *_as_options({"uvloop": self.uvloop, "secret": SECRET, **options})) as server:
             yield server
 
     def load(self, server: "Server", **options: object) -> "Load":
@@ -98,7 +106,7 @@ class Bench:
 
     def start_load(self, server: "Server", **options: object) -> "Running":
         """The same, without waiting."""
-        command = [str(self.loadgen), "--port", str(server.port), *_as_options(options)]
+        command = [str(self.loadgen), "--port", str(server.port), *_as_options({"token": token("bench"), **options})]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: pin(1))  # noqa: PLW1509
         return Running(process)
 

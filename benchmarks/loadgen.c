@@ -3,10 +3,11 @@
  *   loadgen --port 8600 --subscribers 1000 --sessions 100 --appenders 100 --rate 1000 --seconds 5
  *
  * Subscribers follow session <prefix><i mod sessions> and take every event's latency from the send time that stands at
- * the beginning of its text; they check that versions come without a hole. Appenders start a message and stream deltas
- * into it: in a closed loop (each sends its next command when the last one is acknowledged), or with --rate in an open
- * one, where latency counts from the moment at which a command was due. It says {"ready":true} when everyone is there,
- * and at the end one JSON object with what it saw.
+ * the beginning of its text; they check that versions come without a hole. With --all they follow the whole log and check
+ * positions. Appenders start a message (with --audience for those only) and stream deltas into it: in a closed loop (each
+ * sends its next command when the last one is acknowledged), or with --rate in an open one, where latency counts from the
+ * moment at which a command was due. It says {"ready":true} when everyone is there, and at the end one JSON object with
+ * what it saw.
  *
  * Each connection reads through one shared buffer; only the rest of an unfinished frame is kept per connection.
  */
@@ -39,8 +40,8 @@
 static struct options {
     int port, subscribers, returning, stalled, sessions, appenders, per_connection, batch, bytes;
     double rate, gather, warmup, seconds;
-    bool until_caught_up;
-    const char *prefix, *after, *returning_after, *stamps;
+    bool until_caught_up, all;
+    const char *prefix, *after, *returning_after, *stamps, *token, *audience;
 } want = {.sessions = 1, .per_connection = 1, .batch = 1, .bytes = 200, .warmup = 1, .seconds = 3,
           .prefix = "b", .after = "\"end\"", .returning_after = "0"};
 
@@ -189,8 +190,10 @@ static int command(char *into, size_t room, int number, int64_t at) {
     if (index < 0)
         return snprintf(into, room,
                         "{\"frame\":\"command\",\"id\":\"a%d-%" PRId64 "-s%d\",\"session\":\"%s%d\","
-                        "\"do\":\"message.start\",\"data\":{\"message\":\"m%d.%d\"}}",
-                        number, at, a->message, want.prefix, a->session, number, a->message);
+                        "\"do\":\"message.start\",\"data\":{\"message\":\"m%d.%d\"%s%s%s}}",
+                        number, at, a->message, want.prefix, a->session, number, a->message,
+                        want.audience ? ",\"audience\":[\"" : "", want.audience ? want.audience : "",
+                        want.audience ? "\"]" : "");
     return snprintf(into, room,
                     "{\"frame\":\"command\",\"id\":\"a%d-%" PRId64 "-%d\",\"session\":\"%s%d\",\"do\":\"message.delta\","
                     "\"data\":{\"message\":\"m%d.%d\",\"index\":%d,\"text\":\"%019" PRId64 " %s\"}}",
@@ -314,6 +317,7 @@ static void take_events(struct connection *c, const char *at, const char *end) {
         if (!at) break;
         at += 10;
         int64_t version = number_at(&at);
+        if (want.all) version = position;
         if (c->version >= 0 && version != c->version + 1) holes++;
         c->version = version;
         count++;
@@ -385,13 +389,19 @@ static const char *place(const struct connection *c) {
 }
 
 static void greet(struct connection *c) {
-    char text[512];
-    snprintf(text, sizeof text, "{\"frame\":\"hello\",\"protocol\":1,\"participant\":\"c%d\",\"kind\":\"agent\"}",
-             c->number);
+    char text[1024];
+    if (want.token)
+        snprintf(text, sizeof text, "{\"frame\":\"hello\",\"protocol\":1,\"token\":\"%s\"}", want.token);
+    else
+        snprintf(text, sizeof text, "{\"frame\":\"hello\",\"protocol\":1,\"participant\":\"c%d\",\"kind\":\"agent\"}",
+                 c->number);
     put_text(c, text);
     if (c->role == APPENDER) return;
-    snprintf(text, sizeof text, "{\"frame\":\"subscribe\",\"sub\":\"s\",\"session\":\"%s%d\",\"after\":%s}",
-             want.prefix, c->number % want.sessions, place(c));
+    if (want.all)
+        snprintf(text, sizeof text, "{\"frame\":\"subscribe\",\"sub\":\"s\",\"all\":true,\"after\":%s}", place(c));
+    else
+        snprintf(text, sizeof text, "{\"frame\":\"subscribe\",\"sub\":\"s\",\"session\":\"%s%d\",\"after\":%s}",
+                 want.prefix, c->number % want.sessions, place(c));
     put_text(c, text);
 }
 
@@ -520,7 +530,7 @@ static void options(int count, char **values) {
         {"sessions", 1, 0, 'n'}, {"appenders", 1, 0, 'a'}, {"per-connection", 1, 0, 'k'}, {"batch", 1, 0, 'b'},
         {"bytes", 1, 0, 'y'}, {"rate", 1, 0, 'R'}, {"gather", 1, 0, 'g'}, {"warmup", 1, 0, 'w'}, {"seconds", 1, 0, 't'},
         {"prefix", 1, 0, 'P'}, {"after", 1, 0, 'A'}, {"returning-after", 1, 0, 'B'}, {"stamps", 1, 0, 'S'},
-        {"until-caught-up", 0, 0, 'u'}, {0}};
+        {"until-caught-up", 0, 0, 'u'}, {"all", 0, 0, 'l'}, {"token", 1, 0, 'T'}, {"audience", 1, 0, 'd'}, {0}};
     for (int c; (c = getopt_long(count, values, "", known, NULL)) != -1;)
         switch (c) {
         case 'p': want.port = atoi(optarg); break;
@@ -541,6 +551,9 @@ static void options(int count, char **values) {
         case 'B': want.returning_after = optarg; break;
         case 'S': want.stamps = optarg; break;
         case 'u': want.until_caught_up = true; break;
+        case 'l': want.all = true; break;
+        case 'T': want.token = optarg; break;
+        case 'd': want.audience = optarg; break;
         default: exit(2);
         }
     if (want.bytes < 21 || want.bytes > 3000 || want.batch > BATCH_MAX || want.per_connection > BATCH_MAX) {

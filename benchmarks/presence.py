@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-from harness import Bench, Figures, Server
+from harness import Bench, Figures, Server, token
 from table import Goal, Table
 
 from hansard.testing.wire import Wire
@@ -47,7 +47,7 @@ async def _present(server: Server, sessions: int) -> AsyncIterator[list[Wire]]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         wires = []
         for number in range(sessions * AGENTS):
-            wire = await Wire.open(http, f"http://127.0.0.1:{server.port}", participant=f"a{number}", kind="agent")
+            wire = await Wire.open(http, f"http://127.0.0.1:{server.port}", token=token(f"a{number}"))
             await wire.command(f"b{number % sessions}", "presence.join", {})
             wires.append(wire)
         yield wires

@@ -20,6 +20,7 @@ from hansard.api.collector import collect_rarely
 from hansard.api.delivery import pump
 from hansard.api.server import Gateway, running
 from hansard.api.settings import Settings
+from hansard.api.views.keeping import NONE
 from hansard.domain.commands import parse_command
 from hansard.domain.envelope import encode, microseconds, timestamp
 from hansard.domain.ids import Position, Version, new_id
@@ -56,12 +57,16 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--bytes", type=int, default=200, help="length of each event's text")
     parser.add_argument("--window", type=float, help="seconds that events wait for company when it is busy")
     parser.add_argument("--stamps", type=Path, help="file to note in when each position was published")
+    parser.add_argument("--secret", help="what tokens are signed with (HS256)")
+    parser.add_argument("--views", default=NONE, help="where to keep views")
     parser.add_argument("--uvloop", action="store_true")
     return parser.parse_args()
 
 
 async def run(options: argparse.Namespace) -> None:
-    settings = Settings(log=options.log, views="none", port=0, commands_per_second=10_000_000)
+    settings = Settings(
+        log=options.log, views=options.views, port=0, jwt_secret=options.secret, commands_per_second=10_000_000
+    )
     async with running(settings) as gateway:
         log = gateway.houses.open[""].log
         commits = count_commits(log)
