@@ -59,7 +59,8 @@ def import_(files: tuple[Path, ...], form: str, session: str | None, start: date
 
     JSONL is what `hansard export` writes: events keep their ids, times, actors and bytes, and get new positions.
     A recording is a run of a team in the format of the data set Who&When; recordings have no timestamps, so each
-    event comes a millisecond after the one before.
+    event comes a millisecond after the one before. What one agent assigns to another is a message for the team that
+    names its assignee, and no task: a recording does not say when the work was begun, or done.
 
     Everything is checked before anything is written: one bad line, and nothing is imported. Importing the same
     again changes nothing. A log that a gateway has open is refused; stop the gateway first. - reads stdin.

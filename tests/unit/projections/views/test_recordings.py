@@ -9,9 +9,9 @@ from hansard.cli.recorded import recorded_entries
 from hansard.cli.recording import Recording, read_recording, slug
 from hansard.domain.audience import Viewer
 from hansard.domain.model import Event
-from hansard.domain.parts import text_of
+from hansard.domain.parts import DataPart, text_of
 from hansard.projections import fold
-from hansard.projections.views import activity, agents, sessions, timeline, transcript
+from hansard.projections.views import activity, agents, attention, sessions, tasks, timeline, transcript
 from hansard.projections.views.activity import WIDTHS
 from hansard.projections.views.timeline import closed
 from hansard.projections.views.transcript import Entry
@@ -61,6 +61,18 @@ def test_the_other_views_agree_with_it(played: Played) -> None:
     overview = fold(sessions, events)["recorded"]
     assert (overview.status, overview.version) == ("closed", len(events))
     assert overview.messages == len([step for step in recording.steps if step.audience is None])
+
+
+def test_what_is_assigned_stays_a_message_and_is_no_task(played: Played) -> None:
+    """Of an assignment the recording says who shall do it, not when it was begun or done."""
+    recording, events = played
+    assert fold(tasks, events) == {}
+    assert fold(attention, events) == {}
+    assert all(not agent.tasks for agent in fold(agents, events)["recorded"].agents.values())
+    assert {span.lane for span in fold(timeline, events).values()} == {"message", "presence"}
+    told = [part.data for each in entries(events) for part in each.parts if isinstance(part, DataPart)]
+    assert told == [step.about for step in recording.steps]
+    assert all((step.assignee is not None) == ("->" in step.role) for step in recording.steps)
 
 
 def test_the_labelled_failure_is_a_moment_that_can_be_shown(played: Played) -> None:
