@@ -5,10 +5,13 @@ from typing import Any
 
 from .. import __version__
 from ..projections.projection import Projection
+from .events import NDJSON
 from .frames import LOG_PLACE, SESSION_PLACE
 from .operations import TYPES, command, operation, parameter, probe
 from .query import MAX_PAGE, MAX_WAIT
 from .schemas import NAME, Schema, ref, schemas
+from .session_schema import session_schema
+from .streams import SSE
 from .views.openapi import view_paths, view_schemas
 
 PLAIN_TEXT = {"text/plain": {"schema": {"type": "string"}}}
@@ -26,11 +29,14 @@ def openapi(projections: Iterable[Projection[Any, Any]]) -> Schema:
             "The WebSocket at /v1/ws is described in the protocol reference.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"bearer": []}, {}],
+        "security": [{"bearer": []}, {"token": []}, {}],
         "paths": {**_paths(), **view_paths(views)},
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": {**schemas(), **view_schemas(views)},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
+            },
+            "schemas": {**schemas(), "Session": session_schema(), **view_schemas(views)},
         },
     }
 
@@ -41,11 +47,9 @@ def _paths() -> Schema:
         "/v1/sessions": {"get": operation("list_sessions", "Sessions, by id", _listing(), ref("Sessions"))},
         "/v1/sessions/{session}": {"get": operation("show_session", "The session now", [session], ref("Session"))},
         "/v1/sessions/{session}/events": {
-            "get": operation(
-                "session_events", "A page of a session's events", [session, *_paging(SESSION_PLACE)], ref("SessionPage")
-            )
+            "get": _events("session_events", "A page of a session's events", [session], SESSION_PLACE, "SessionPage")
         },
-        "/v1/events": {"get": operation("log_events", "A page of the whole log", _paging(LOG_PLACE), ref("LogPage"))},
+        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], LOG_PLACE, "LogPage")},
         "/v1/sessions/{session}/commands": {"post": command(session)},
         "/health": {"get": probe("health", "Whether the process lives")},
         "/ready": {"get": probe("ready", "Whether the gateway can serve")},
@@ -62,11 +66,15 @@ def _listing() -> list[Schema]:
     ]
 
 
-def _paging(place: str) -> list[Schema]:
-    return [
+def _events(name: str, summary: str, parameters: list[Schema], place: str, page: str) -> Schema:
+    last = {"type": "string", "pattern": f"^$|{place}"}
+    asked = [
+        *parameters,
         parameter("after", {"type": "string", "pattern": place, "default": "0"}),
+        {**parameter("Last-Event-ID", last, where="header"), "description": "Goes before `after`"},
         parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100}),
         {**parameter("types", TYPES), "style": "form", "explode": False},
         parameter("reading", {"enum": ["raw", "folded"], "default": "raw"}),
         parameter("wait", {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0}),
     ]
+    return operation(name, summary, asked, ref(page), also=(NDJSON, SSE))

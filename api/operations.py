@@ -1,5 +1,7 @@
 """Operations, as OpenAPI describes them."""
 
+from collections.abc import Sequence
+
 from .schemas import NAME, Schema, ref
 
 JSON_OBJECT: Schema = {"application/json": {"schema": {"type": "object"}}}
@@ -11,12 +13,9 @@ TYPES: Schema = {
 }
 
 
-def operation(name: str, summary: str, parameters: list[Schema], answer: Schema) -> Schema:
-    """What is asked for with GET."""
-    content = {"application/json": {"schema": answer}}
-    if name.endswith("_events"):
-        content["application/x-ndjson"] = {"schema": {"type": "string"}}
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+def operation(name: str, summary: str, parameters: list[Schema], answer: Schema, also: Sequence[str] = ()) -> Schema:
+    """What is asked for with GET; `also` are the media types that can be had in the place of JSON."""
+    content = {"application/json": {"schema": answer}, **{type: {"schema": {"type": "string"}} for type in also}}
     problems = ["400", "401", "403", "404", "503"]
     return {
         "operationId": name,
@@ -59,7 +58,7 @@ def _identity() -> list[Schema]:
 
 
 def parameter(name: str, schema: Schema, where: str = "query") -> Schema:
-    """A parameter of a query or a path."""
+    """A parameter of a query, a path or the headers."""
     return {"name": name, "in": where, "schema": schema, **({"required": True} if where == "path" else {})}
 
 

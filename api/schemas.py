@@ -14,6 +14,9 @@ from .frames import LOG_PLACE, CommandFrame
 Schema = dict[str, Any]
 NAME: Schema = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 128}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+TEXT: Schema = {"type": "string"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+LABELS: Schema = {"type": "object", "additionalProperties": TEXT}
 _REF = "#/components/schemas/{model}"
 _EITHER = {"PostMessage": [{"required": ["text"]}, {"required": ["parts"]}]}
 """What a command's model says in code."""
@@ -90,27 +93,24 @@ def _custom(envelope: Schema) -> Schema:
 
 
 def _answers() -> Schema:
-    labels = {"type": "object", "additionalProperties": {"type": "string"}}
     summary = object_of(
         {
             "session": NAME,
             "version": COUNT,
             "status": {"enum": ["none", "open", "closed"]},
-            "title": {"type": "string"},
-            "labels": labels,
-            "opened": {"type": "string", "format": "date-time"},
+            "title": TEXT,
+            "labels": LABELS,
+            "opened": TIME,
         },
         optional=("title", "opened"),
     )
     gap = object_of({"from": COUNT, "to": COUNT})
-    events = {"type": "array", "items": ref("Event")}
-    page = {"events": events, "caught_up": {"type": "boolean"}, "gap": gap}
+    page = {"events": array_of(ref("Event")), "caught_up": {"type": "boolean"}, "gap": gap}
     cursor = {"type": "string", "pattern": LOG_PLACE}
-    counts = {"type": "array", "items": COUNT}
+    counts = array_of(COUNT)
     ack = {"id": NAME, "session": NAME, "versions": counts, "positions": counts, "repeated": {"type": "boolean"}}
     return {
-        "Sessions": object_of({"sessions": {"type": "array", "items": summary}, "next": NAME}, optional=("next",)),
-        "Session": {"type": "object", "required": ["session", "version", "status", "participants", "state"]},
+        "Sessions": object_of({"sessions": array_of(summary), "next": NAME}, optional=("next",)),
         "SessionPage": object_of({"session": NAME, **page, "to": COUNT, "head": COUNT}, optional=("gap",)),
         "LogPage": object_of({**page, "to": cursor, "head": cursor}, optional=("gap",)),
         "Ack": object_of(ack, optional=("repeated",)),
@@ -119,9 +119,18 @@ def _answers() -> Schema:
 
 
 def _problem() -> Schema:
-    text = {"type": "string"}
-    properties = {"type": text, "title": text, "status": {"type": "integer"}, "code": text, "detail": text}
+    properties = {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT}
     return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def array_of(items: Schema) -> Schema:
+    """Any number of these."""
+    return {"type": "array", "items": items}
+
+
+def or_null(schema: Schema) -> Schema:
+    """This, or null."""
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def object_of(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:

@@ -8,28 +8,33 @@ from ...projections.projection import MAX_KEY, AnyProjection
 from ...projections.shape import Column
 from ..operations import operation, parameter
 from ..query import MAX_PAGE, MAX_WAIT
-from ..schemas import COUNT, NAME, Schema, object_of, ref
+from ..schemas import COUNT, NAME, TEXT, TIME, Schema, array_of, object_of, ref
+from ..streams import SSE
 from .cursor import CURSOR_PATTERN, MAX_CURSOR
 from .queries import WHERE
 from .scope import by_session
 from .search import LABEL
 
-_TIME: Schema = {"type": "string", "format": "date-time"}
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY}
 _CURSOR: Schema = {"type": "string", "pattern": CURSOR_PATTERN, "maxLength": MAX_CURSOR}
 _LIMIT = parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100})
 _PLACE: Schema = {"type": "integer", "minimum": 0, "maximum": 2**53}
-_MOMENT: Schema = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, _TIME]}
+_MOMENT: Schema = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, TIME]}
 _KINDS: dict[str, Schema] = {
     "text": {"type": "string", "pattern": r"^[^\u0000]*$", "maxLength": MAX_KEY},
     "integer": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
     "real": {"type": "number"},
     "boolean": {"type": "boolean"},
-    "time": _TIME,
+    "time": TIME,
 }
 _ARRIVING = [
     parameter("min_position", _PLACE),
     parameter("wait", {"type": "number", "minimum": 0, "maximum": MAX_WAIT, "default": 0}),
+]
+
+_KNOWN = [
+    {**parameter("If-None-Match", TEXT, where="header"), "description": "The ETag of the document that is known"},
+    {**parameter("Last-Event-ID", TEXT, where="header"), "description": "Its `id` in a stream, without parameters"},
 ]
 
 
@@ -56,16 +61,16 @@ def view_schemas(projections: Iterable[AnyProjection]) -> Schema:
     progress = {"state": states, "rate": COUNT, "remaining": {"type": "number", "minimum": 0}}
     build = object_of({"build": COUNT, "version": COUNT, **progress, **state}, optional=("remaining",))
     described = {
-        "view": {"type": "string"},
+        "view": TEXT,
         "version": COUNT,
         "keeps": {"enum": ["documents", "rows"]},
         "by_session": {"type": "boolean"},
-        "search": {"type": "array", "items": {"type": "string"}},
+        "search": array_of(TEXT),
         **state,
-        "builds": {"type": "array", "items": build},
+        "builds": array_of(build),
     }
     view = object_of(described, optional=tuple(state))
-    made: Schema = {"Views": object_of({"views": {"type": "array", "items": view}})}
+    made: Schema = {"Views": object_of({"views": array_of(view)})}
     for each in projections:
         made |= _schemas(each)
     return made
@@ -81,10 +86,12 @@ def _paths(projection: AnyProjection) -> Schema:
         return paths
     key = parameter("key", NAME if by_session(projection) else _KEY, where="path")
     moment = [parameter("at", _MOMENT)] if by_session(projection) else []
-    asked = [key, *moment, *(_ARRIVING if documents else _listing(projection))]
-    one = operation(f"{name}_get", summary, asked, ref(f"{name}.Document") if documents else page)
     if documents:
+        asked = [key, *moment, *_ARRIVING, *_KNOWN]
+        one = operation(f"{name}_get", summary, asked, ref(f"{name}.Document"), also=(SSE,))
         one["responses"]["304"] = {"description": "The document is the one whose ETag was sent"}
+    else:
+        one = operation(f"{name}_get", summary, [key, *moment, *_listing(projection)], page)
     paths[f"{where}/{{key}}"] = {"get": one}
     if documents and by_session(projection):
         asked = [key, {**parameter("from", _MOMENT), "required": True}, parameter("to", _MOMENT)]
@@ -113,8 +120,8 @@ def _searching() -> list[Schema]:
         parameter(f"{LABEL}stage", {"type": "string", "maxLength": 256}),
         parameter("with", NAME),
         parameter("status", {"enum": ["open", "closed"]}),
-        parameter("since", _TIME),
-        parameter("until", _TIME),
+        parameter("since", TIME),
+        parameter("until", TIME),
         parameter("order", {"enum": ["changed", "-changed", "opened", "-opened", "key", "-key"]}),
         parameter("after", _CURSOR),
         _LIMIT,
@@ -133,18 +140,18 @@ def _schemas(projection: AnyProjection) -> Schema:
     value = projection.model.model_json_schema(mode="serialization", ref_template=prefix + "{model}")
     made = {f"{name}.{_safe(model)}": schema for model, schema in value.pop("$defs", {}).items()}
     made[f"{name}.Value"] = value
-    place = {"view": {"const": name}, "key": {"type": "string"}, "version": COUNT, "position": COUNT}
+    place = {"view": {"const": name}, "key": TEXT, "version": COUNT, "position": COUNT}
     held = ref(f"{name}.Value")
     if isinstance(projection, DocProjection):
         made[f"{name}.Document"] = object_of({**place, "value": held}, optional=("version",))
-        patch = {"type": "array", "items": {"type": "object", "required": ["op", "path"]}}
+        patch = array_of({"type": "object", "required": ["op", "path"]})
         made[f"{name}.Difference"] = object_of(
             {"view": {"const": name}, "key": NAME, "from": COUNT, "to": COUNT, "patch": patch}
         )
-        rows = {"documents": {"type": "array", "items": object_of({"key": {"type": "string"}, "value": held})}}
+        rows = {"documents": array_of(object_of({"key": TEXT, "value": held}))}
     else:
-        rows = {"rows": {"type": "array", "items": held}}
-    page = {**place, **rows, "next": {"type": "string"}}
+        rows = {"rows": array_of(held)}
+    page = {**place, **rows, "next": TEXT}
     made[f"{name}.Page"] = object_of(page, optional=("key", "version", "next"))
     return made
 

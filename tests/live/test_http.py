@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from jsonschema_rs import validator_for
 
 from hansard.api.server import Gateway
 from hansard.testing.wire import Follower, Pages, Stream, Wire
@@ -87,6 +88,28 @@ async def test_a_session_is_shown_as_it_is_now(http: aiohttp.ClientSession, wire
     (message,) = shown["open_messages"]
     assert message["parts"] == [{"kind": "text", "text": "so far"}]
     assert (await call(http, "GET", f"{gateway.url}/v1/sessions/none"))[0] == 404
+
+
+async def test_a_full_session_is_as_it_is_described(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway) -> None:
+    for do, data in (
+        ("session.label", {"set": {"kind": "trip"}}),
+        ("presence.join", {"name": "Hotels", "about": {"model": "m"}}),
+        ("task.create", {"task": "t", "title": "Book", "input": {"city": "Porto"}}),
+        ("task.claim", {"task": "t"}),
+        ("message.start", {"message": "m", "kind": "progress"}),
+        ("message.delta", {"message": "m", "index": 0, "text": "hm", "part": "reasoning"}),
+        ("signal.raise", {"signal": "g", "kind": "cancel", "target": "agent:hotels", "grace": 60}),
+        ("approval.request", {"approval": "a", "question": "Book?", "options": ["yes", "no"], "within": 60}),
+        ("floor.move", {"speakers": ["hotels"]}),
+    ):
+        answer = await wire.command("s", do, data)
+        assert answer["frame"] == "ack", answer["error"]["detail"]
+    _, document = await call(http, "GET", f"{gateway.url}/openapi.json")
+    _, shown = await call(http, "GET", f"{gateway.url}/v1/sessions/s")
+    described = validator_for({"$ref": "#/components/schemas/Session", "components": document["components"]})
+    assert [str(error) for error in described.iter_errors(shown)] == []
+    for name in ("participants", "tasks", "open_messages", "open_signals", "open_approvals", "speakers", "labels"):
+        assert shown[name], name
 
 
 # -- pages
