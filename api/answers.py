@@ -21,22 +21,22 @@ class Answers:
     def __init__(self, sink: TransportSink, turn: Turn) -> None:
         self._sink = sink
         self._turn = turn
-        self._waiting: list[bytes] = []
+        self._waiting: list[str] = []
 
     def add(self, frame: dict[str, Any]) -> None:
         """Answer with this frame."""
-        self._add(orjson.dumps(frame))
+        self._add(orjson.dumps(frame).decode())
 
     def ack(self, id: str, session: str, result: Appended) -> None:
         """Say where a command's events stand. The plain case is written by hand: it is what a gateway does most."""
         versions, positions, repeated = result
         if len(versions) == 1 and not repeated:
             (version,), (position,) = versions, positions
-            ack = f'{{"frame":"ack","id":"{id}","session":"{session}","versions":[{version}],"positions":[{position}]}}'
-            self._add(ack.encode())
-            return
+            return self._add(
+                f'{{"frame":"ack","id":"{id}","session":"{session}","versions":[{version}],"positions":[{position}]}}'
+            )
         frame = {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions}
-        self.add({**frame, "repeated": True} if repeated else frame)
+        return self.add({**frame, "repeated": True} if repeated else frame)
 
     def refuse(self, error: HansardError, **about: Any) -> None:
         """Say that a frame was not carried out; `about` names it, as far as that could be read."""
@@ -48,11 +48,11 @@ class Answers:
         """Write what waits."""
         waiting, self._waiting = self._waiting, []
         if len(waiting) == 1:
-            self._sink.write(text_frame(waiting[0]))
+            self._sink.write(text_frame(waiting[0].encode()))
         elif waiting:
-            self._sink.write(text_frame(b"[%s]" % b",".join(waiting)))
+            self._sink.write(text_frame(f"[{','.join(waiting)}]".encode()))
 
-    def _add(self, frame: bytes) -> None:
+    def _add(self, frame: str) -> None:
         if not self._waiting:
             self._turn.at_end(self.flush)
         self._waiting.append(frame)

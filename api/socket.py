@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from functools import partial
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from ..domain.ids import SessionId
 from ..domain.model import Command
 from ..domain.sessions import ForkSession
 from ..log.records import Appended
-from ..log.requests import Outcome
+from ..log.requests import Execute, Outcome
 from .allowance import Allowance
 from .answers import Answers
 from .clock import CLOCK
@@ -38,6 +38,7 @@ MAX_PENDING = 4_096
 LINGER = 60.0
 """Seconds in which a slow client may still find out where to resume. It costs what its transport holds, and no more."""
 PROTOCOL = 1
+_WAITED_FOR = (0, MAX_PENDING // 2)
 _CONTENT = (WSMsgType.TEXT, WSMsgType.BINARY)
 _ENDED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
@@ -72,6 +73,7 @@ class Socket(TransportSink):
         self._settings = settings
         self._actor = principal.actor
         self._answers = Answers(self, house.turn)
+        self._execute = house.log.execute
         self._heard = time.monotonic()
         self._leaving = False
         self._pending = 0
@@ -133,7 +135,7 @@ class Socket(TransportSink):
             if self._leaving or self.closed:
                 return
             if _is_command(frame):
-                self._command(frame, share)
+                self._command(frame, CLOCK.now(self._heard), share)
             else:
                 await self._control(frame)
 
@@ -203,10 +205,10 @@ class Socket(TransportSink):
         except HansardError:
             return False
         self._heard = time.monotonic()
-        share = len(message.data) // max(1, len(frames))
+        now, share = CLOCK.now(self._heard), len(message.data) // max(1, len(frames))
         try:
             for frame in frames:
-                self._command(frame, share)
+                self._command(frame, now, share)
         except Exception as fault:  # the task that serves this connection knows what to do about it
             self._fault = fault
         return self._fault is None
@@ -240,36 +242,35 @@ class Socket(TransportSink):
         if self._unreadable > MAX_UNREADABLE:
             raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
 
-    def _command(self, members: dict[str, Any], size: int) -> None:
+    def _command(self, members: dict[str, Any], now: datetime, size: int) -> None:
         id, session = members.get("id"), members.get("session")
         try:
             self._allowance.spend(self._heard)
             frame, id, session, data = parse_command_frame(members)
             self.principal.require("write", session)
-            if isinstance(data, ForkSession):
+            if type(data) is ForkSession:
                 self.principal.require("read", data.origin)
-            answered = partial(self._answered, id, session)
             if frame is None:
-                command = Command(id, session, self._actor, CLOCK.now(self._heard), data)
-                self._house.log.execute(command, answered, size=size)
+                self._execute(Command(id, session, self._actor, now, data), self._answered, size)
             else:
-                command = frame.command(self._actor, CLOCK.now(self._heard), data)
+                command = frame.command(self._actor, now, data)
                 producer = frame.parsed_producer(self.principal.participant)
-                self._house.log.execute(command, answered, expect=frame.parsed_expect(), producer=producer, size=size)
+                self._execute(command, self._answered, size, frame.parsed_expect(), producer)
         except HansardError as error:
             self._answers.refuse(error, id=id, session=session)
         else:
             self._unreadable = 0
             self._pending += 1
 
-    def _answered(self, id: str, session: str, outcome: Outcome) -> None:
+    def _answered(self, request: Execute, outcome: Outcome) -> None:
         self._pending -= 1
-        if self._pending in (0, MAX_PENDING // 2):
+        if self._pending in _WAITED_FOR:
             self._fewer.set()
+        command = request.command
         if isinstance(outcome, Appended):
-            self._answers.ack(id, session, outcome)
+            self._answers.ack(command.id, command.session, outcome)
         else:
-            self._answers.refuse(outcome, id=id, session=session)
+            self._answers.refuse(outcome, id=command.id, session=command.session)
 
     async def _control(self, members: Any) -> None:
         sub = members.get("sub") if isinstance(members, dict) else None

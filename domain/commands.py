@@ -1,5 +1,6 @@
 """Every command by name, and how one is read."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,6 +54,19 @@ COMMANDS: dict[str, type[CommandData]] = {
 }
 
 
+def _read_custom(data: Any) -> CommandData:
+    parsed = custom.RecordCustom.model_validate(data)
+    payload(parsed.type, parsed.data)
+    return parsed
+
+
+_READERS: dict[str, Callable[[Any], CommandData]] = {
+    **{do: model.__pydantic_validator__.validate_python for do, model in COMMANDS.items()},
+    custom.RecordCustom.do: _read_custom,
+}
+"""By name: what makes a command of its payload, or raises."""
+
+
 def parse_command(do: object, data: Any) -> CommandData:
     """Validate the payload of the command called `do`, whatever it is. Raises UnknownCommand, TooDeep and Invalid."""
     if isinstance(do, str) and do in COMMANDS:
@@ -62,13 +76,10 @@ def parse_command(do: object, data: Any) -> CommandData:
 
 def parse_json_command(do: object, data: Any) -> CommandData:
     """The same for a payload that was read from JSON which is not too deep."""
-    model = COMMANDS.get(do) if isinstance(do, str) else None
-    if model is None:
+    read = _READERS.get(do) if isinstance(do, str) else None
+    if read is None:
         raise UnknownCommand(f"There is no such command; there are {', '.join(COMMANDS)}.")
     try:
-        parsed: CommandData = model.__pydantic_validator__.validate_python(data)
+        return read(data)
     except ValidationError as error:
-        raise Invalid(f"{model.do}: {explain(error)}.") from None
-    if isinstance(parsed, custom.RecordCustom):
-        payload(parsed.type, parsed.data)
-    return parsed
+        raise Invalid(f"{do}: {explain(error)}.") from None

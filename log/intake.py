@@ -16,7 +16,7 @@ from ..domain.sessions import ForkSession
 from .cache import Places, Sessions
 from .planner import Plan
 from .queue import Queue
-from .requests import Execute, Request, Review, Write
+from .requests import Execute, Request, Write
 
 _logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Intake:
 
     def _with_state(self, request: Request, before: Plan | None) -> Taken | None:
         """The request with its state; None when it is parked until that has been read."""
-        if not isinstance(request, Execute | Review):
+        if isinstance(request, Write):
             return request, None
         (session,) = request.sessions
         state = (before and before.state(session)) or self._at_hand(session)
@@ -119,7 +119,7 @@ class Intake:
             waited = self._queue.unpark(session)
             refusal = error if isinstance(error, HansardError) else fault("Reading the session", error)
             for request in waited:
-                if isinstance(request, Execute | Review):
+                if not isinstance(request, Write):
                     request.answer(refusal)
             self._queue.put_back([request for request in waited if isinstance(request, Write)])
         else:

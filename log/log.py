@@ -136,19 +136,18 @@ class Log:
         with the `Refused` tree (nothing was written) or `LogFailed`. A repeated command gets its first result.
         """
         answer = Answer()
-        return answer.of(self.execute(command, answer.answered, expect=expect, producer=producer, size=size))
+        return answer.of(self.execute(command, answer.answered, size, expect, producer))
 
     def execute(
         self,
         command: Command,
         answered: Answered,
-        *,
+        size: int,
         expect: Mapping[str, Version] | None = None,
         producer: Producer | None = None,
-        size: int = 0,
     ) -> Request:
-        """The same as `submit` for those with too many commands to wait for each: `answered` is called with what would
-        be the future's result or exception."""
+        """The same as `submit` for those with too many commands to wait for each: `answered` is called with the request
+        and what would be the future's result or exception."""
         return self._submit(Execute(answered, size, command, expect or NOTHING, producer))
 
     def append(self, append: Append) -> "asyncio.Future[Appended]":

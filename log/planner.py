@@ -117,9 +117,9 @@ class Plan:
             return True
         if keys and not self._keys.isdisjoint(keys):
             return True
-        if isinstance(request, Execute | Review):
-            return request.sessions[0] in self._raw
-        return isinstance(request, Write) and any(self._overlaps(append) for append in request.appends)
+        if isinstance(request, Write):
+            return any(self._overlaps(append) for append in request.appends)
+        return bool(self._raw) and request.sessions[0] in self._raw
 
     def _overlaps(self, append: Append) -> bool:
         """Whether this batch may have taken the append's explicit versions, or its tracking's position."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..domain.errors import HansardError
 from ..domain.ids import SessionId, Version
@@ -15,8 +16,8 @@ _logger = logging.getLogger(__name__)
 
 Key = tuple[SessionId, str]
 Outcome = Appended | HansardError
-Answered = Callable[[Outcome], None]
-"""Is told once what a request came to, on the loop, between other work: it must be quick."""
+Answered = Callable[[Any, Outcome], None]
+"""Is told once what a request came to, and which, on the loop, between other work: it must be quick."""
 
 
 def _nobody(_: object) -> None:
@@ -27,36 +28,24 @@ def _nobody(_: object) -> None:
 class Request:
     """One unit that is accepted or refused as a whole, and answered once, after its commit.
 
-    `done`: it was answered, or withdrawn by whoever asked. `leave` is the queue's, and told of either. `doubts` counts
-    how often the storage refused a batch with it for no reason that could be found.
+    `sessions` are those that it writes to, `keys` everything of it that must be unique, `weight` is how many events it
+    may come to, roughly. `done`: it was answered, or withdrawn by whoever asked. `leave` is the queue's, and told of
+    either. `doubts` counts how often the storage refused a batch with it for no reason that could be found.
     """
 
     answered: Answered
     size: int
+    sessions: tuple[SessionId, ...] = field(default=(), init=False)
+    keys: tuple[Key, ...] = field(default=(), init=False)
+    weight: int = field(default=1, init=False)
     done: bool = field(default=False, init=False)
     leave: "Callable[[Request], None]" = field(default=_nobody, init=False)
     doubts: int = field(default=0, init=False)
 
     @property
-    def sessions(self) -> tuple[SessionId, ...]:
-        """The sessions it writes to."""
-        raise NotImplementedError
-
-    @property
-    def weight(self) -> int:
-        """How many events it may come to, roughly."""
-        return 1
-
-    @property
     def key(self) -> Key | None:
         """What tells that it is a repeat, if anything does."""
-        raise NotImplementedError
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """Everything of it that must be unique."""
-        key = self.key
-        return () if key is None else (key,)
+        return self.keys[0] if self.keys else None
 
     def answer(self, outcome: Outcome) -> None:
         """Answer with places or a refusal, unless whoever asked has gone."""
@@ -64,7 +53,7 @@ class Request:
             self.done = True
             self.leave(self)
             try:
-                self.answered(outcome)
+                self.answered(self, outcome)
             except Exception:  # the others must be answered, whatever becomes of this one
                 _logger.exception("answering a request failed")
 
@@ -87,21 +76,11 @@ class Execute(Request):
     origin: State | None = field(default=None, init=False)
     """Of a fork: its origin, once that has been read."""
 
-    @property
-    def sessions(self) -> tuple[SessionId, ...]:
-        """The command's session."""
-        return (self.command.session,)
-
-    @property
-    def key(self) -> Key | None:
-        """The command's id, unless its payload or producer tells repeats."""
-        return self.keys[0] if self.keys else None
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """The same."""
+    def __post_init__(self) -> None:
         command = self.command
-        return ((command.session, command.id),) if command.data.keyed and self.producer is None else ()
+        self.sessions = (command.session,)
+        if command.data.keyed and self.producer is None:  # otherwise the payload or the producer tells repeats
+            self.keys = ((command.session, command.id),)
 
 
 @dataclass(slots=True, eq=False)
@@ -110,15 +89,8 @@ class Review(Request):
 
     session: SessionId
 
-    @property
-    def sessions(self) -> tuple[SessionId, ...]:
-        """The session."""
-        return (self.session,)
-
-    @property
-    def key(self) -> Key | None:
-        """It may be asked any number of times."""
-        return None
+    def __post_init__(self) -> None:
+        self.sessions = (self.session,)
 
 
 @dataclass(slots=True, eq=False)
@@ -127,28 +99,19 @@ class Write(Request):
 
     appends: tuple[Append, ...]
 
-    @property
-    def sessions(self) -> tuple[SessionId, ...]:
-        """The appends' sessions; what only advances a tracking belongs to none."""
-        return tuple([append.session for append in self.appends if append.drafts or append.expect])
-
-    @property
-    def weight(self) -> int:
-        """The number of drafts."""
-        return sum([len(append.drafts) for append in self.appends])
+    def __post_init__(self) -> None:
+        appends = self.appends
+        self.sessions = tuple([append.session for append in appends if append.drafts or append.expect])
+        self.keys = tuple(
+            [(append.session, draft.key) for append in appends for draft in append.drafts if draft.key is not None]
+        )
+        self.weight = sum([len(append.drafts) for append in appends])
 
     @property
     def key(self) -> Key | None:
         """The first draft's key."""
         first = next((append for append in self.appends if append.drafts), None)
         return None if first is None or first.drafts[0].key is None else (first.session, first.drafts[0].key)
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """The keys of all drafts."""
-        return tuple(
-            [(append.session, draft.key) for append in self.appends for draft in append.drafts if draft.key is not None]
-        )
 
 
 class Answer(asyncio.Future[Appended]):
@@ -163,7 +126,7 @@ class Answer(asyncio.Future[Appended]):
         self._withdraw = request.withdraw
         return self
 
-    def answered(self, outcome: Outcome) -> None:
+    def answered(self, _: Request, outcome: Outcome) -> None:
         """Be done."""
         self._withdraw = None
         if isinstance(outcome, Appended):
