@@ -1,6 +1,6 @@
-"""What all tests share: in CI, a test that needs a server or a browser may not be skipped.
+"""What all tests share: in CI, a test that needs a server, or something from a package index, may not be skipped.
 
-A skip is fine on a laptop without PostgreSQL or a browser. In CI it would mean that a whole engine went
+A skip is fine on a laptop without PostgreSQL or a network. In CI it would mean that a whole engine went
 untested while the run stayed green, so with ``CI=true`` such a skip is reported as a failure. A skip of a
 whole module hides the marks of its tests; it fails as well.
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-MUST_RUN_IN_CI = ("postgres", "web")
+MUST_RUN_IN_CI = ("postgres", "fetched")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -196,6 +196,7 @@ def official() -> Path:
     return kept
 
 
+@pytest.mark.fetched
 @pytest.mark.parametrize("name", FILES)
 def test_the_shared_suite_of_rfc_6902_passes(official: Path, name: str) -> None:
     cases = [case for case in json.loads((official / name).read_text()) if "doc" in case and not case.get("disabled")]
