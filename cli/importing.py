@@ -1,4 +1,4 @@
-"""`hansard import`: bring exported sessions, or recordings of other systems, into a log at rest."""
+"""`hansard import`: bring exported sessions, or recordings of other systems, into a log."""
 
 import asyncio
 import shutil
@@ -55,7 +55,7 @@ _TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 )
 @log_option
 def import_(files: tuple[Path, ...], form: str, session: str | None, start: datetime | None, log: str) -> None:
-    """Import events into a log at rest.
+    """Import events into a log.
 
     JSONL is what `hansard export` writes: events keep their ids, times, actors and bytes, and get new positions.
     A recording is a run of a team in the format of the data set Who&When; recordings have no timestamps, so each
@@ -63,7 +63,10 @@ def import_(files: tuple[Path, ...], form: str, session: str | None, start: date
     names its assignee, and no task: a recording does not say when the work was begun, or done.
 
     Everything is checked before anything is written: one bad line, and nothing is imported. Importing the same
-    again changes nothing. A log that a gateway has open is refused; stop the gateway first. - reads stdin.
+    again changes nothing. - reads stdin.
+
+    A file that a gateway has open is refused; stop the gateway first. A log in PostgreSQL is not: see that nobody
+    writes to these sessions meanwhile, or the import stops at the first event whose place is taken.
     """
     with ExitStack() as stack:
         paths = [(str(file), _seekable(file, stack)) for file in files]

@@ -53,15 +53,20 @@ class Place(NamedTuple):
         return f"--log {self.log}"
 
 
-log_option = click.option(
-    "--log",
-    envvar="HANSARD_LOG",
-    default=DEFAULT_LOG,
-    show_default=True,
-    show_envvar=True,
-    metavar="PATH|URL",
-    help="The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway.",
-)
+def _log_option(help: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--log",
+        envvar="HANSARD_LOG",
+        default=DEFAULT_LOG,
+        show_default=True,
+        show_envvar=True,
+        metavar="PATH|URL",
+        help=help,
+    )
+
+
+log_option = _log_option("The log itself: a file, sqlite:///FILE, or a postgresql:// URL.")
+_log_or_gateway = _log_option("The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway.")
 _token = click.option(
     "--token",
     envvar="HANSARD_TOKEN",
@@ -85,7 +90,7 @@ _kind = click.option(
 def reading(command: Command) -> Command:
     """Options of a command that reads a log wherever it is; the command gets them as one `place`."""
 
-    @log_option
+    @_log_or_gateway
     @_token
     @_participant
     @_kind
