@@ -81,7 +81,7 @@ def payload(type: str, data: dict[str, Any]) -> EventData:
     """Validate `data` as the payload of an event of `type`; unknown types are kept as they are."""
     model = model_of(type)
     try:
-        return OpaqueData(value=data) if model is None else model.model_validate(data)
+        return OpaqueData(value=data) if model is None else model.__pydantic_validator__.validate_python(data)
     except ValidationError as error:
         raise Invalid(f"This is no {type}: {explain(error)}.") from None
 

@@ -69,13 +69,14 @@ def encode(id: EventId, fact: Fact, stamp: str, actor: ParticipantId, cause: Com
 
 def decode(stored: bytes, position: Position, session: SessionId, version: Version) -> Event:
     """Read the stored form back."""
-    return _event({**orjson.loads(stored), "position": position, "session": session, "version": version})
+    return _event(orjson.loads(stored), position, session, version)
 
 
 def parse(wire: bytes | dict[str, Any]) -> Event:
     """Read the wire form that a trusted log or gateway sent. Raises Invalid on a payload that its type's model
     refuses."""
-    return _event(orjson.loads(wire) if isinstance(wire, bytes) else wire)
+    members = orjson.loads(wire) if isinstance(wire, bytes) else wire
+    return _event(members, members["position"], members["session"], members["version"])
 
 
 def validate(wire: object) -> Event:
@@ -90,17 +91,17 @@ def validate(wire: object) -> Event:
     return Event(**members, data=catalogue.payload(envelope.type, envelope.data))
 
 
-def _event(members: dict[str, Any]) -> Event:
-    audience = members.get("audience")
+def _event(members: dict[str, Any], position: Position, session: SessionId, version: Version) -> Event:
+    type, audience = members["type"], members.get("audience")
     return Event(
-        members["position"],
-        members["session"],
-        members["version"],
+        position,
+        session,
+        version,
         members["id"],
-        members["type"],
+        type,
         datetime.fromisoformat(members["time"]),
         members["actor"],
-        catalogue.payload(members["type"], members["data"]),
+        catalogue.payload(type, members["data"]),
         members.get("task"),
         members.get("cause"),
         None if audience is None else tuple(audience),

@@ -1,9 +1,10 @@
 """How a stretch of the log is folded into a build.
 
-At first as quickly as possible: everything that is needed is loaded at once, handlers change values in place, and what
-has changed is written out at the end. When anything fails on the way nothing of this is kept, and the same events are
-folded carefully: one at a time, each from the stored form of what it changes, three times before it is given up. Then
-its key is parked, just as it was before that event, and the others go on. (Or the fold ends there, if it is strict.)
+At first as quickly as possible: a part at a time, for which everything that is needed is loaded at once; handlers
+change values in place, and what has changed is written out at the end. When anything fails on the way nothing of this
+is kept, and the same events are folded carefully: one at a time, each from the stored form of what it changes, three
+times before it is given up. Then its key is parked, just as it was before that event, and the others go on. (Or the
+fold ends there, if it is strict.)
 """
 
 import asyncio
@@ -12,11 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ..domain.custom import OpaqueData
-from ..domain.model import Event
 from .breath import slices
 from .hand import Hand
 from .handlers import Handler
-from .meta import meta_of
+from .meta import Meta
 from .page import Page
 from .pages import Stretch
 from .projection import Item, Projection
@@ -24,6 +24,8 @@ from .shape import Row
 from .store import Build, Parked, ViewStore
 
 TRIES = 3
+PART = 250
+"""Events that are decoded and then folded at once: as many as lie in the processor's cache."""
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 NO_KEY = ""
@@ -66,35 +68,53 @@ class Batch:
         self._settled = settled
         self._hand = Hand(projection)
 
-    async def items(self, stretch: Stretch, passed: Passed | None = None) -> list[Item]:
+    async def fold(self, stretch: Stretch, passed: Passed | None, *, strict: bool) -> Folded:
+        """Fold the events of a stretch in their order, for each key that is not `passed`. Raises Stuck if a strict fold
+        fails, and ViewsFailed."""
+        for part in stretch.cut(PART):
+            if not await self._quickly(await self._items(part, passed)):
+                return await self.careful(stretch, passed, strict=strict)
+        try:
+            return Folded(self._hand.put())
+        except Exception:
+            return await self.careful(stretch, passed, strict=strict)
+
+    async def careful(self, stretch: Stretch, passed: Passed | None, *, strict: bool) -> Folded:
+        """The same, one at a time, parking keys that fail."""
+        self._hand = Hand(self._projection)
+        rows: Rows = {}
+        parked: dict[str, Parked] = {}
+        for item in await self._items(stretch, passed):
+            fault = None if item.key in parked else await self._tried(item, rows)
+            if fault is not None:
+                parked[item.key] = _parked(item, fault)
+                if strict or item.key == NO_KEY:
+                    raise Stuck(parked[item.key])
+        return Folded(rows, tuple(parked.values()))
+
+    async def _items(self, stretch: Stretch, passed: Passed | None) -> list[Item]:
         """What a stretch means for this projection: its events, for each key that is not `passed`."""
         items = list[Item]()
         for page, start, end in stretch.parts:
             async for few in slices(range(start, end)):
                 self._add_items(page, few, items)
-        return items if passed is None else [item for item in items if not passed(item.key, item.event.position)]
+        return items if passed is None else [item for item in items if not passed(item.key, item.meta.position)]
 
-    async def fold(self, items: list[Item], strict: bool) -> Folded:
-        """Fold items in their order. Raises Stuck if a strict fold fails, and ViewsFailed."""
+    async def _quickly(self, items: list[Item]) -> bool:
+        """Fold items into what is in hand; False if anything failed, after which the hand is good for nothing."""
         try:
             work = await self._prepared(items)
+            wanted = self._hand.missing(work)
         except Exception:
-            return await self._carefully(items, strict)
-        wanted = self._hand.missing(work)
+            return False
         rows = await self._fetch(wanted) if wanted else []
         try:
             self._hand.take(wanted, rows)
             async for few in slices(work):
                 self._hand.folder.fold(few)
-            return Folded(self._hand.put())
         except Exception:
-            self._hand = Hand(self._projection)
-            return await self._carefully(items, strict)
-
-    async def careful(self, items: list[Item]) -> Folded:
-        """Fold items one at a time, parking keys that fail."""
-        self._hand = Hand(self._projection)
-        return await self._carefully(items, strict=False)
+            return False
+        return True
 
     async def _prepared(self, items: list[Item]) -> list[Any]:
         work = list[Any]()
@@ -105,19 +125,6 @@ class Batch:
     async def _fetch(self, places: Collection[Row]) -> list[Row]:
         await self._settled()
         return await self._store.fetch(self._build, places)
-
-    async def _carefully(self, items: list[Item], strict: bool) -> Folded:
-        rows: Rows = {}
-        parked: dict[str, Parked] = {}
-        for item in items:
-            if item.key in parked:
-                continue
-            fault = await self._tried(item, rows)
-            if fault is not None:
-                parked[item.key] = _parked(item, fault)
-                if strict or item.key == NO_KEY:
-                    raise Stuck(parked[item.key])
-        return Folded(rows, tuple(parked.values()))
 
     async def _tried(self, item: Item, rows: Rows) -> Exception | None:
         """Fold one item into `rows`; what it failed with the last time, if it did each time."""
@@ -167,17 +174,10 @@ class Batch:
         def fail(*_: Any) -> None:
             raise fault
 
-        record = page.records[index]
-        bare = Event(
-            record.position, record.session, record.version, "", record.type, _NO_TIME, "", OpaqueData(value={})
-        )
-        key = record.session if self._projection.key == "session" else NO_KEY
-        return Item(key, bare, meta_of(bare, key), (Handler(fail, (), False),))
-
-
-def before(items: list[Item], position: int) -> list[Item]:
-    """The items of events before a position."""
-    return [item for item in items if item.event.position < position]
+        position, session, version, _, type, *_ = page.records[index]
+        key = session if self._projection.key == "session" else NO_KEY
+        meta = Meta(position, session, version, "", type, _NO_TIME, "", None, None, None, key)
+        return Item(key, OpaqueData(value={}), meta, (Handler(fail, (), False),))
 
 
 def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
@@ -188,5 +188,5 @@ def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
 
 
 def _parked(item: Item, fault: Exception) -> Parked:
-    event = item.event
-    return Parked(item.key, event.position, event.session, event.type, f"{type(fault).__name__}: {fault}")
+    meta = item.meta
+    return Parked(item.key, meta.position, meta.session, meta.type, f"{type(fault).__name__}: {fault}")

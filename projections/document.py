@@ -95,13 +95,13 @@ class Documents(Folder[str, D]):
             for call, _, wants_meta in handlers:
                 if document is None:
                     values[key] = document = model()
-                returned = call(document, event.data, meta) if wants_meta else call(document, event.data)
+                returned = call(document, event, meta) if wants_meta else call(document, event)
                 if returned is DELETE:
                     document = values[key] = None
                 elif returned is not None:
                     raise _returned(returned)
             changed.add(key)
-            positions[key] = event.position
+            positions[key] = meta.position
 
     def row(self, place: str) -> Row:
         document = self.values[place]

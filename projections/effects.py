@@ -84,7 +84,7 @@ class Effects:
         if self._nudged:
             self._nudged = False
             await self._retry()
-        stretch = await self._pages.after(self._checkpoint.position)
+        stretch = await self._pages.after(self._checkpoint.position, self._news)
         if stretch is None:
             await self._news.wait()
             return

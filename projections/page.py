@@ -1,25 +1,27 @@
 """A page of the log: records, and the events they are, each decoded once for all projections that ask."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from ..domain.envelope import decode
 from ..domain.ids import Position
-from ..domain.model import Event
+from ..domain.model import EventData
 from ..log.lineage import FORKED
 from ..log.records import Record
 from .meta import Meta, meta_of
 
 
 class Page:
-    """Records that follow on each other."""
+    """Records that follow on each other. While there are several `readers` what one has decoded is kept for the others;
+    otherwise nothing is, so that memory is used again at once."""
 
-    __slots__ = ("_decoded", "forks", "records")
+    __slots__ = ("_decoded", "_readers", "forks", "records")
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], readers: Sized = ()) -> None:
         self.records = records
         self.forks = [record for record in records if record.type == FORKED]
         """The events with which forks begin, if they were not imported as what others wrote."""
-        self._decoded: list[tuple[Event, Meta] | None] = [None] * len(records)
+        self._readers = readers
+        self._decoded: list[tuple[EventData, Meta] | None] = [None] * len(records)
 
     @property
     def first(self) -> Position:
@@ -31,12 +33,14 @@ class Page:
         """The position of its last record."""
         return self.records[-1].position
 
-    def event(self, index: int) -> tuple[Event, Meta]:
-        """The event at this index, and its envelope for the key of its session. Raises Invalid when its type's model
+    def event(self, index: int) -> tuple[EventData, Meta]:
+        """The event at this index, its envelope for the key of its session. Raises Invalid when its type's model
         refuses the payload."""
         found = self._decoded[index]
         if found is None:
-            record = self.records[index]
-            event = decode(record.data, record.position, record.session, record.version)
-            found = self._decoded[index] = event, meta_of(event, event.session)
+            position, session, version, _, _, data, _, _ = self.records[index]
+            event = decode(data, position, session, version)
+            found = event.data, meta_of(event, session)
+            if len(self._readers) > 1:
+                self._decoded[index] = found
         return found

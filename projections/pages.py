@@ -2,7 +2,7 @@
 
 What is committed while the runner lives is kept in a bounded ring of pages, and who is caught up is served from there.
 Who is behind reads pages from the storage; several who are at the same place share them, and the next page is read
-while one is being folded.
+while one is being folded. They are let go as soon as nobody is known to need them.
 
 Projections by session are given a fork whole, as its readers see it: before its first event comes what it shares with
 its origin, in pages of its own (`whole_after`).
@@ -25,10 +25,11 @@ from .store import Checkpoint
 BATCH = 1_000
 RING_RECORDS = 4_000
 RING_BYTES = 8 * 2**20
-READ_AHEAD = 8
-"""Pages from the storage that are kept, for all who are behind, …"""
-KEPT = 5.0
-"""… and for how many seconds."""
+KEPT = 3
+"""Pages from the storage that are kept for each who is behind: its own, the next, and one of what a fork shares. More
+would cost more time than they save: memory that is used again at once lies in the processor's cache."""
+MOST_KEPT = 8
+"""… and for all of them together."""
 
 
 class Stretch(NamedTuple):
@@ -48,6 +49,23 @@ class Stretch(NamedTuple):
     def length(self) -> int:
         """How many events."""
         return sum([end - start for _, start, end in self.parts])
+
+    def cut(self, most: int) -> Iterator["Stretch"]:
+        """Its parts of at most so many events, in their order."""
+        parts: list[tuple[Page, int, int]] = []
+        room = most
+        for page, start, end in self.parts:
+            at = start
+            while at < end:
+                upto = min(end, at + room)
+                parts.append((page, at, upto))
+                room -= upto - at
+                at = upto
+                if not room:
+                    yield Stretch(parts, self.fork)
+                    parts, room = [], most
+        if parts:
+            yield Stretch(parts, self.fork)
 
     def until(self, position: Position) -> "Stretch":
         """The part before a position."""
@@ -81,6 +99,7 @@ class Pages:
         self._bytes = 0
         self._read: OrderedDict[Hashable, asyncio.Task[Page | None]] = OrderedDict()
         self._waiting: set[asyncio.Event] = set()
+        self._behind: set[asyncio.Event] = set()
 
     def __enter__(self) -> "Pages":
         self._stop = self._log.hub.listen(self._hear)
@@ -98,24 +117,29 @@ class Pages:
     def forget(self, news: asyncio.Event) -> None:
         """Leave this alone from now on."""
         self._waiting.discard(news)
+        self._caught_up(news)
 
-    async def after(self, position: Position) -> Stretch | None:
-        """Up to `BATCH` events after `position`; None when there are none yet."""
+    async def after(self, position: Position, reader: asyncio.Event) -> Stretch | None:
+        """Up to `BATCH` events after `position`; None when there are none yet. `reader` is what is announced to."""
         if position >= self._log.position:
+            self._caught_up(reader)
             return None
         if self._ring and position >= self._ring[0].first - 1:
+            self._caught_up(reader)
             return self._from_ring(position)
+        self._behind.add(reader)
         page = await self._from_storage(position)
         return None if page is None else Stretch([(page, 0, len(page.records))])
 
-    async def whole_after(self, place: Checkpoint) -> Stretch | None:
+    async def whole_after(self, place: Checkpoint, reader: asyncio.Event) -> Stretch | None:
         """The same for projections by session: a stretch of the log, or of what the fork shares that begins next."""
-        stretch = await self.after(place.position)
+        stretch = await self.after(place.position, reader)
         if stretch is None:
             return None
         for fork in stretch.forks():
             if fork.position > place.position + 1:
                 return stretch.until(fork.position)
+            self._behind.add(reader)
             page = await self._shared(fork, place.shared)
             if page is not None:
                 return Stretch([(page, 0, len(page.records))], fork)
@@ -157,27 +181,32 @@ class Pages:
         """The page at a place. Whoever waits for it may be cancelled without the others noticing."""
         task = self._read.get(place)
         if task is None:
-            task = self._read[place] = asyncio.create_task(_load(read))
+            task = self._read[place] = asyncio.create_task(self._load(read))
             task.add_done_callback(lambda done: self._settle(place, done))
-            while len(self._read) > READ_AHEAD:
-                self._read.popitem(last=False)
+            self._put_away()
         self._read.move_to_end(place)
         return asyncio.shield(task)
+
+    async def _load(self, read: Callable[[], Awaitable[list[Record]]]) -> Page | None:
+        records = await read()
+        return Page(records, self._behind) if records else None
 
     def _settle(self, place: Hashable, task: "asyncio.Task[Page | None]") -> None:
         """Keep only pages that others follow: what is at the end, or failed, is another the next time."""
         page = None if task.cancelled() or task.exception() else task.result()
-        if page is None or page.last >= self._log.position:
-            self._drop(place, task)
-        else:
-            asyncio.get_running_loop().call_later(KEPT, self._drop, place, task)
-
-    def _drop(self, place: Hashable, task: "asyncio.Task[Page | None]") -> None:
-        if self._read.get(place) is task:
+        if (page is None or page.last >= self._log.position) and self._read.get(place) is task:
             del self._read[place]
 
+    def _caught_up(self, reader: asyncio.Event) -> None:
+        self._behind.discard(reader)
+        self._put_away()
+
+    def _put_away(self) -> None:
+        while len(self._read) > min(KEPT * len(self._behind), MOST_KEPT):
+            self._read.popitem(last=False)
+
     def _hear(self, records: list[Record]) -> None:
-        self._ring.append(Page(records))
+        self._ring.append(Page(records, self._waiting))
         self._records += len(records)
         self._bytes += sum([len(record.data) for record in records])
         while len(self._ring) > 1 and (self._records > RING_RECORDS or self._bytes > RING_BYTES):
@@ -186,11 +215,6 @@ class Pages:
             self._bytes -= sum([len(record.data) for record in gone.records])
         for news in self._waiting:
             news.set()
-
-
-async def _load(read: Callable[[], Awaitable[list[Record]]]) -> Page | None:
-    records = await read()
-    return Page(records) if records else None
 
 
 def _position(record: Record) -> Position:

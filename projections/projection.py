@@ -34,10 +34,10 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 
 
 class Item(NamedTuple):
-    """An event to fold into one part of a view."""
+    """An event to fold into one part of a view, as handlers are given it."""
 
     key: str
-    event: Event
+    event: EventData
     meta: Meta
     handlers: tuple[Handler, ...]
 
@@ -117,21 +117,21 @@ class Projection(Generic[K, T]):
         """A place as the columns of the primary key."""
         raise NotImplementedError
 
-    def items(self, event: Event, meta: Meta, handlers: tuple[Handler, ...]) -> list[Item]:
+    def items(self, event: EventData, meta: Meta, handlers: tuple[Handler, ...]) -> list[Item]:
         """One item for each key that the event concerns; `meta` is the event's for its session's key."""
         if meta.audience is not None and self.seen is None:
             return []
         if self.key == "session":
-            return [Item(event.session, event, meta, handlers)]
+            return [Item(meta.key, event, meta, handlers)]
         return [Item(key, event, meta._replace(key=key), handlers) for key in self._keys(event, meta)]
 
     def items_of(self, event: Event) -> list[Item]:
         """The same for an event that comes alone."""
         handlers = self.handlers.of(event.type)
-        return self.items(event, meta_of(event, event.session), handlers) if handlers else []
+        return self.items(event.data, meta_of(event, event.session), handlers) if handlers else []
 
-    def _keys(self, event: Event, meta: Meta) -> Iterable[str]:
-        found = self.key(event.data, meta) if callable(self.key) else getattr(meta, self.key)
+    def _keys(self, event: EventData, meta: Meta) -> Iterable[str]:
+        found = self.key(event, meta) if callable(self.key) else getattr(meta, self.key)
         keys: Iterable[Any] = () if found is None else (found,) if isinstance(found, str) else dict.fromkeys(found)
         for key in keys:
             if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or "\0" in key:

@@ -139,7 +139,7 @@ class Table(Folder[Place, R]):
         rows = Rows(self._projection)
         for _, event, meta, handlers in items:
             for call, _, wants_meta in handlers:
-                returned = call(rows, event.data, meta) if wants_meta else call(rows, event.data)
+                returned = call(rows, event, meta) if wants_meta else call(rows, event)
                 if returned is not None:
                     raise TypeError(f"a handler returned {returned!r}; it says what happens by the rows it is given")
         return rows.changes

@@ -148,7 +148,7 @@ async def _fold(
 
 def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
     found = parked.get(item.key)
-    return found is not None and item.event.position >= found.position
+    return found is not None and item.meta.position >= found.position
 
 
 async def _sessions(log: Log) -> list[SessionId]:

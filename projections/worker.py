@@ -18,11 +18,11 @@ from typing import Any
 
 from ..domain.ids import Position
 from ..log.log import Log
-from .batch import NO_KEY, Batch, Stuck, before
+from .batch import NO_KEY, Batch, Stuck
 from .mark import check_log
 from .page import Page
 from .pages import BATCH, Pages, Stretch
-from .projection import Item, Projection
+from .projection import Projection
 from .seek import last_version
 from .store import Build, Checkpoint, Commit, Parked, ViewStore
 
@@ -110,15 +110,14 @@ class Worker:
 
     async def _next(self) -> Stretch | None:
         if self._projection.key == "session":
-            return await self._pages.whole_after(self._checkpoint)
-        return await self._pages.after(self._checkpoint.position)
+            return await self._pages.whole_after(self._checkpoint, self._news)
+        return await self._pages.after(self._checkpoint.position, self._news)
 
     async def _take(self, stretch: Stretch) -> bool:
-        items = await self._batch.items(stretch, self._passes if self._parked else None)
         try:
-            folded = await self._batch.fold(items, self._strict)
+            folded = await self._batch.fold(stretch, self._passes if self._parked else None, strict=self._strict)
         except Stuck as stuck:
-            await self._stop(stretch, items, stuck.parked)
+            await self._stop(stretch, stuck.parked)
             return False
         to = stretch.checkpoint(self._checkpoint.epoch)
         passed = tuple(key for key, each in self._parked.items() if self._halts(each) and each.position <= to.position)
@@ -160,10 +159,10 @@ class Worker:
             return self._rate
         return self._rate + _SMOOTHING * (length / seconds - self._rate) if self._rate else length / seconds
 
-    async def _stop(self, stretch: Stretch, items: list[Item], stuck: Parked) -> None:
+    async def _stop(self, stretch: Stretch, stuck: Parked) -> None:
         """Store what came before the event that failed, and say where and why the build stands."""
         done = stretch.until(stuck.position)
-        folded = await self._batch.careful(before(items, stuck.position))
+        folded = await self._batch.careful(done, self._passes, strict=False)
         to = done.checkpoint(self._checkpoint.epoch) if done.parts else self._checkpoint
         why = f"event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
         await self._commit(to, folded.rows, (stuck,), stopped=why)
@@ -199,8 +198,8 @@ class Worker:
             await self._commit(self._checkpoint, {}, unpark=(parked.key,))
             _logger.info("%s goes on with %r", self.build, parked.key)
             return
-        items = await self._batch.items(Stretch([(page, 0, len(page.records))]), lambda key, _: key != parked.key)
-        folded = await self._batch.fold(items, strict=False)
+        all_of_it = Stretch([(page, 0, len(page.records))])
+        folded = await self._batch.fold(all_of_it, lambda key, _: key != parked.key, strict=False)
         further = parked._replace(position=Position(page.last + 1), wish="retry")
         await self._commit(self._checkpoint, folded.rows, folded.park or (further,))
 

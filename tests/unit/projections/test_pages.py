@@ -1,0 +1,75 @@
+"""Pages: read once for all who are at the same place, and let go when nobody needs them."""
+
+import asyncio
+import gc
+
+from hansard.domain.ids import Position
+from hansard.log.log import Log
+from hansard.log.records import Append, Draft
+from hansard.projections.page import Page
+from hansard.projections.pages import KEPT, Pages, Stretch
+from hansard.testing.stage import stage
+
+MANY = 5_500
+STORED = b'{"id":"e","type":"session.closed","time":"2026-01-01T00:00:00.000000Z","actor":"ada","data":{}}'
+
+
+async def filled(log: Log) -> Log:
+    await log.append(Append("s-1", tuple(Draft("session.closed", "session", STORED, 0) for _ in range(MANY))))
+    return log
+
+
+async def read(pages: Pages, reader: asyncio.Event) -> list[Stretch]:
+    found = list[Stretch]()
+    while (stretch := await pages.after(found[-1].last.position if found else Position(0), reader)) is not None:
+        found.append(stretch)
+    return found
+
+
+def alive() -> int:
+    gc.collect()
+    return sum(type(each) is Page for each in gc.get_objects())
+
+
+async def test_who_is_behind_holds_few_pages_and_who_caught_up_none() -> None:
+    async with stage() as here:
+        reader, at = asyncio.Event(), Position(0)
+        with Pages(await filled(here.log)) as pages:
+            before = alive()
+            while (stretch := await pages.after(at, reader)) is not None:
+                at = stretch.last.position
+                assert alive() <= before + KEPT + 1, "its own may have been put away"
+            assert at == MANY
+            await asyncio.sleep(0)
+            assert alive() == before
+
+
+async def test_several_who_are_at_the_same_place_share_what_is_read_and_decoded() -> None:
+    async with stage() as here:
+        with Pages(await filled(here.log)) as pages:
+            one, other = await asyncio.gather(*[pages.after(Position(0), asyncio.Event()) for _ in range(2)])
+    assert one is not None
+    assert one == other
+    ((page, start, end),) = one.parts
+    assert all(page.event(index) is page.event(index) for index in range(start, end))
+
+
+async def test_nothing_decoded_is_kept_for_one_alone() -> None:
+    async with stage() as here:
+        with Pages(await filled(here.log)) as pages:
+            first, *_ = await read(pages, asyncio.Event())
+    ((page, *_),) = first.parts
+    assert page.event(0) == page.event(0)
+    assert page.event(0) is not page.event(0)
+
+
+async def test_a_stretch_is_cut_into_parts_that_follow_on_each_other() -> None:
+    async with stage() as here:
+        records = await (await filled(here.log)).engine.read_log(0, 100)
+    whole = Stretch([(Page(records[:40]), 5, 40), (Page(records[40:]), 0, 60)])
+    for most in (1, 7, 40, 95, 1_000):
+        parts = list(whole.cut(most))
+        assert all(part.length == most for part in parts[:-1])
+        assert 0 < parts[-1].length <= most
+        found = [record for part in parts for page, start, end in part.parts for record in page.records[start:end]]
+        assert found == records[5:]
