@@ -24,6 +24,7 @@ BENCHMARKS = (
     "latency",
     "presence",
     "projections",
+    "moments",
     "postgres",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05

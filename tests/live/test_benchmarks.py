@@ -27,6 +27,7 @@ NAMES = (
     "latency",
     "presence",
     "projections",
+    "moments",
     "postgres",
 )
 TRIED_ALWAYS = ("appends", "many_sessions", "presence")

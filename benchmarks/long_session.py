@@ -1,0 +1,71 @@
+"""What the benchmark of moments looks at: one session of four agents, ten events a second, as a team makes them."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from hansard.domain.document import StateMerged
+from hansard.domain.envelope import encode, microseconds, timestamp
+from hansard.domain.messages import MessageCompleted, MessageDelta, MessageStarted
+from hansard.domain.model import EventData, Fact
+from hansard.domain.parts import TextPart
+from hansard.domain.presence import PresenceJoined, PresenceStatus
+from hansard.domain.sessions import SessionOpened
+from hansard.domain.tools import ToolCalled, ToolReturned
+from hansard.log.log import Log
+from hansard.log.records import Append, Draft
+from hansard.log.storage import Storage
+
+SESSION = "long"
+AGENTS = ("planner", "hotels", "flights", "museums")
+KEYS = 200
+"""Members of the shared state."""
+PER_SECOND = 10
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+_TEXT = "Three hotels near the river have rooms on Friday, two of them with breakfast. "
+_BATCH = 1_000
+
+
+def fill(where: Path, events: int) -> None:
+    """Write a log of that session, with so many events."""
+
+    async def write() -> None:
+        drafts = _drafts(events)
+        async with Log(Storage(str(where)).engine(), max_waiting_bytes=2**30) as log:
+            while batch := tuple(islice(drafts, _BATCH)):
+                await log.append(Append(SESSION, batch))
+
+    asyncio.run(write())
+
+
+def _drafts(events: int) -> Iterator[Draft]:
+    for number, (actor, data) in enumerate(islice(_happens(), events)):
+        time = _START + timedelta(seconds=number / PER_SECOND)
+        stored = encode(f"01910000-0000-7000-8000-{number:012d}", Fact(data), timestamp(time), actor)
+        yield Draft(data.type, data.subject(), stored, microseconds(time))
+
+
+def _happens() -> Iterator[tuple[str, EventData]]:
+    yield "ada", SessionOpened(title="A long session")
+    for agent in AGENTS:
+        yield agent, PresenceJoined(participant=agent, kind="agent")
+    number = 0
+    while True:
+        number += 1
+        for event in _turn(number, AGENTS[number % len(AGENTS)]):
+            yield AGENTS[number % len(AGENTS)], event
+
+
+def _turn(number: int, agent: str) -> Iterator[EventData]:
+    """Ten events: an agent says that it works, calls a tool, notes what it found, and says so."""
+    message, call, key = f"m{number}", f"t{number}", f"key{number % KEYS}"
+    yield PresenceStatus(participant=agent, status="working", activity=f"Turn {number}")
+    yield ToolCalled(call=call, tool="search", arguments={"city": "Lisbon", "page": number})
+    yield ToolReturned(call=call, result=["Tivoli", "Avenida", "Bairro Alto"])
+    yield StateMerged(patch={key: {"by": agent, "turn": number, "note": _TEXT}}, keys=(f"/{key}",))
+    yield MessageStarted(message=message)
+    for index in range(4):
+        yield MessageDelta(message=message, index=index, text=_TEXT)
+    yield MessageCompleted(message=message, parts=(TextPart(text=_TEXT * 4),), deltas=4)
