@@ -1,6 +1,7 @@
 """Views through crashes and stalls of their runners, while the log is being written.
 
-`HANSARD_CRASHES` is how many runners are killed on each engine; `make crashes` kills 30.
+`HANSARD_CRASHES` is how many runners are killed on each engine; `make crashes` kills 30. When it is set, a runner is
+frozen with the lapse that the product has, and what is printed is how long it took until that was told of.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,10 +22,12 @@ from hansard.log.records import Append, Draft
 from hansard.log.storage import Storage
 from hansard.projections.health import healths, worst
 from hansard.projections.store import Build, ViewStore, postgres_views, sqlite_views
+from hansard.projections.store.records import LAPSE as PRODUCTS
 
 SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("HANSARD_CRASHES", "2"))
 LAPSE = 0.5
+LONG = "HANSARD_CRASHES" in os.environ
 SESSIONS = 30
 Process = asyncio.subprocess.Process
 Wanted = Callable[[Sequence[Build]], object]
@@ -41,10 +45,11 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
 class Scene:
     """A log that is written by this process, and runners in others."""
 
-    def __init__(self, log: Log, store: ViewStore, places: tuple[str, str]) -> None:
+    def __init__(self, log: Log, store: ViewStore, places: tuple[str, str], lapse: float) -> None:
         self.log = log
         self.store = store
         self._places = places
+        self._lapse = lapse
         self._started: list[Process] = []
         self._numbers = {f"s-{number}": 0 for number in range(9)}
         self._versions = dict.fromkeys(self._numbers, 0)
@@ -115,7 +120,7 @@ class Scene:
         self._numbers[fork] = self._numbers[origin]
 
     async def _spawn(self, what: str) -> Process:
-        arguments = [sys.executable, str(SCRIPT), what, *self._places, str(LAPSE)]
+        arguments = [sys.executable, str(SCRIPT), what, *self._places, str(self._lapse)]
         process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
         self._started.append(process)
         return process
@@ -142,11 +147,17 @@ def position(builds: Sequence[Build]) -> int:
 
 
 @pytest.fixture
-async def scene(places: tuple[str, str]) -> AsyncIterator[Scene]:
+def lapse() -> float:
+    """Seconds without a beat after which a runner is taken for dead."""
+    return LAPSE
+
+
+@pytest.fixture
+async def scene(places: tuple[str, str], lapse: float) -> AsyncIterator[Scene]:
     where, kept = places
-    store = postgres_views(kept, lapse=LAPSE) if "://" in kept else sqlite_views(kept, lapse=LAPSE)
+    store = postgres_views(kept, lapse=lapse) if "://" in kept else sqlite_views(kept, lapse=lapse)
     async with Log(Storage(where).engine()) as log, store:
-        scene = Scene(log, store, places)
+        scene = Scene(log, store, places, lapse)
         yield scene
         await scene.end()
 
@@ -169,15 +180,20 @@ async def test_views_equal_a_fresh_fold_however_often_their_runner_is_killed(sce
     assert int(compared[0].split()[2]) > 500
 
 
-async def test_a_frozen_runner_is_told_of_even_when_nothing_is_appended(scene: Scene) -> None:
+@pytest.mark.parametrize("lapse", [PRODUCTS if LONG else LAPSE])
+async def test_a_frozen_runner_is_told_of_even_when_nothing_is_appended(
+    scene: Scene, lapse: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = await scene.start()
     async with scene.writing():
         await scene.moved()
     await scene.until(lambda builds: caught_up(builds, scene.log.position))
     assert worst(each.verdict for each in await healths(scene.log, scene.store)) == "healthy"
     process.send_signal(signal.SIGSTOP)
+    frozen = time.monotonic()
     await scene.until(lambda builds: not any(build.held for build in builds), within=10)
     told = await healths(scene.log, scene.store)
+    noticed = time.monotonic() - frozen
     assert worst(each.verdict for each in told) == "unhealthy"
     assert {each.behind for each in told} == {0}
     assert all("last heard of" in each.why for each in told)
@@ -188,6 +204,9 @@ async def test_a_frozen_runner_is_told_of_even_when_nothing_is_appended(scene: S
     async with scene.writing():
         await scene.moved()
     assert {line.split()[1] for line in await scene.compared()} == {"same"}
+    if LONG:
+        with capsys.disabled():
+            print(f"\na frozen runner was told of {noticed:.1f} s later (lapse {lapse:.0f} s)")
 
 
 def caught_up(builds: Sequence[Build], head: int) -> bool:

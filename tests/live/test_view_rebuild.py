@@ -1,11 +1,13 @@
 """A view is built anew while agents write and readers read.
 
-`HANSARD_REBUILD` is how many events there are to begin with: `HANSARD_REBUILD=1000000 pytest …` is the long form.
+`HANSARD_REBUILD` is how many events there are to begin with: `HANSARD_REBUILD=1000000 pytest …` is the long form, which
+prints how long the build took, and how soon it was what readers see once it had caught up.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from hansard.log.log import Log
 from hansard.log.records import Append, Draft
 from hansard.log.storage import Storage
 from hansard.projections import DocProjection, Meta
-from hansard.projections.store import ViewStore, postgres_views, sqlite_views
+from hansard.projections.store import Build, ViewStore, postgres_views, sqlite_views
 from hansard.testing.stage import Stage
 
 EVENTS = int(os.environ.get("HANSARD_REBUILD", "6000"))
+LONG = "HANSARD_REBUILD" in os.environ
 SESSIONS = [f"s-{number}" for number in range(20)]
 
 
@@ -69,7 +72,7 @@ async def keep_reading(store: ViewStore, going: Callable[[], bool]) -> int:
     while going():
         found = await store.get("count", [(session,) for session in SESSIONS])
         assert len(found.rows) == len(SESSIONS)
-        assert found.build.checkpoint.position >= place
+        assert found.build.checkpoint.position >= place, "another build is promoted when it has caught up, not before"
         place = found.build.checkpoint.position
         for session, position, data, *_ in found.rows:
             events = Count.model_validate_json(data).events
@@ -82,8 +85,31 @@ async def keep_reading(store: ViewStore, going: Callable[[], bool]) -> int:
     return reads
 
 
+class Promotion:
+    """When a build had caught up with what readers see, and when they saw it. (That nothing goes back for them then,
+    they look at themselves.)"""
+
+    def __init__(self, build: Build) -> None:
+        self._id = build.id
+        self._began = time.monotonic()
+        self.moments: list[float] = []
+
+    def __call__(self, builds: Sequence[Build]) -> bool:
+        """Whether readers see it."""
+        new = next(build for build in builds if build.id == self._id)
+        seen = next(build for build in builds if build.state == "current")
+        for reached in (new.checkpoint.position >= seen.checkpoint.position, new is seen)[len(self.moments) :]:
+            if reached:
+                self.moments.append(time.monotonic() - self._began)
+        return new is seen
+
+    def __str__(self) -> str:
+        caught_up, promoted = self.moments
+        return f"{EVENTS:,} events: caught up after {caught_up:.2f} s, promoted {promoted - caught_up:.2f} s later"
+
+
 @pytest.mark.timeout(60 + EVENTS / 1_500)
-async def test_a_view_is_built_anew_under_its_readers(here: Stage) -> None:
+async def test_a_view_is_built_anew_under_its_readers(here: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     await write(here.log, EVENTS)
     busy = [True]
     async with here.running(count):
@@ -92,12 +118,13 @@ async def test_a_view_is_built_anew_under_its_readers(here: Stage) -> None:
             tasks.create_task(keep_writing(here.log, lambda: bool(busy)))
             reading = tasks.create_task(keep_reading(here.store, lambda: bool(busy)))
             new = await here.store.begin("count", 1, old.shape, here.log.epoch)
-            await here.until(
-                lambda builds: any(build.id == new.id and build.state == "current" for build in builds),
-                within=30 + EVENTS / 5_000,
-            )
+            promotion = Promotion(new)
+            await here.until(promotion, within=30 + EVENTS / 5_000)
             await asyncio.sleep(0.2)
             busy.clear()
         assert reading.result() > 5
         assert (await here.caught_up("count")).id == new.id
         assert sum(each.events for each in (await here.view(count)).values()) == here.log.position
+    if LONG:
+        with capsys.disabled():
+            print(f"\n{promotion}")
