@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jwt
+from stamps import STAMPS_BYTES
 
 HERE = Path(__file__).resolve().parent
-STAMPS_BYTES = 8 << 20
 POLITE = "HANSARD_BENCH_POLITE"  # set: leave the priorities of processes alone
 SECRET = "known to everyone who reads this"
 Figures = Mapping[str, float]
@@ -89,15 +89,23 @@ class Bench:
             yield Path(file.name)
 
     @contextlib.contextmanager
+    def appender(self, **options: object) -> Iterator["Server"]:
+        """A process that writes a log by itself; its options are those of servers/appender.py."""
+        with running("appender.py", *_as_options(options), core=1) as server:
+            yield server
+
+    @contextlib.contextmanager
     def gateway(self, **options: object) -> Iterator["Server"]:
         """A gateway; its options are those of servers/gateway.py. It wants tokens."""
         with running("gateway.py", *_as_options({"uvloop": self.uvloop, "secret": SECRET, **options})) as server:
             yield server
 
-    def load(self, server: "Server", **options: object) -> "Load":
-        """Put load on a server and wait for the end; options are those of loadgen.c."""
+    def load(self, server: "Server", begin: Callable[[], None] = lambda: None, **options: object) -> "Load":
+        """Put load on a server and wait for the end; options are those of loadgen.c. `begin` is called when everyone is
+        connected."""
         running = self.start_load(server, **options)
         running.when_ready()
+        begin()
         used, began = server.cpu, time.monotonic()
         load = running.result()
         load.server_cpu = server.cpu - used
@@ -166,11 +174,16 @@ class Load(dict[str, Any]):
 
 
 class Server:
-    """A server's process, on core 0."""
+    """A server's process. `told` is what it says when it is ready."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
-        self.port = int(self.answer()["port"])
+        self.told = self.answer()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.told["port"])
 
     def answer(self) -> dict[str, Any]:
         """The next line it says."""
@@ -205,14 +218,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(script: str, *options: str) -> Iterator[Server]:
+def running(script: str, *options: str, core: int = 0) -> Iterator[Server]:
     """A server of servers/, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, str(HERE / "servers" / script), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: pin(0),  # noqa: PLW1509
+        preexec_fn=lambda: pin(core),  # noqa: PLW1509
     )
     try:
         yield Server(process)

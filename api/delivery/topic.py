@@ -87,8 +87,12 @@ class Topic:
 
     def newer(self, after: int, upto: int) -> Run:
         """The ring's entries with after < place ≤ upto; `after` must not lie before `ring_start`."""
-        start = after - self.ring_start
-        entries = list(islice(self._ring, start, start + upto - after))
+        count, behind = upto - after, self.last - upto
+        if behind < len(self._ring) // 2:
+            entries = list(islice(reversed(self._ring), behind, behind + count))[::-1]
+        else:
+            start = after - self.ring_start
+            entries = list(islice(self._ring, start, start + count))
         records = [entry.record for entry in entries]
         return Run([self.place(record) for record in records], [entry.wire for entry in entries], records)
 

@@ -8,13 +8,16 @@ written to everyone, until the first subscriber leaves. It ends when stdin does.
 import argparse
 import asyncio
 import json
-import mmap
 import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from stamps import STAMPS, map_stamps
 
 from hansard.api.collector import collect_rarely
 from hansard.api.delivery import pump
@@ -28,8 +31,6 @@ from hansard.domain.messages import MessageDelta, MessageStarted
 from hansard.domain.model import Actor, Command, Fact
 from hansard.log.log import Log
 from hansard.log.records import Append, Draft, Record
-
-STAMPS = 1 << 20  # as in loadgen.c
 
 
 def main() -> None:
@@ -50,6 +51,7 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", default="memory:")
+    parser.add_argument("--read-only", action="store_true", help="follow what another process writes")
     parser.add_argument("--sessions", type=int, default=1, help="sessions to open")
     parser.add_argument("--prefix", default="b", help="what they are called before the number")
     parser.add_argument("--unpinned", action="store_true", help="run on any core")
@@ -65,14 +67,20 @@ def parse_options() -> argparse.Namespace:
 
 async def run(options: argparse.Namespace) -> None:
     settings = Settings(
-        log=options.log, views=options.views, port=0, jwt_secret=options.secret, commands_per_second=10_000_000
+        log=options.log,
+        read_only=options.read_only,
+        views=options.views,
+        port=0,
+        jwt_secret=options.secret,
+        commands_per_second=10_000_000,
     )
     async with running(settings) as gateway:
         log = gateway.houses.open[""].log
         commits = count_commits(log)
         if options.stamps:
             stamp_positions(log, options.stamps)
-        await open_sessions(log, options.sessions, options.prefix)
+        if not options.read_only:
+            await open_sessions(log, options.sessions, options.prefix)
         for number in range(options.sessions if options.history else 0):
             await write_history(log, f"{options.prefix}{number}", options.history, options.bytes)
         print(json.dumps({"port": int(gateway.url.rpartition(":")[2])}), flush=True)
@@ -104,8 +112,7 @@ def count_commits(log: Log) -> list[int]:
 
 def stamp_positions(log: Log, path: Path) -> None:
     """Note the time at which each position was published, before anyone else hears of it."""
-    with path.open("r+b") as file:
-        stamps = memoryview(mmap.mmap(file.fileno(), STAMPS * 8)).cast("q")
+    stamps = map_stamps(path)
 
     def stamping(records: list[Record]) -> None:
         now = time.monotonic_ns()

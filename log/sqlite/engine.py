@@ -41,6 +41,7 @@ class SqliteEngine:
         self.writable = not read_only
         self._lock = WriterLock(self.path)
         self._file: tuple[int, int] | None = None
+        self._asked: Position | None = None
         self._writer = Lane("hansard-writer", 1, self._open_writer, explain)
         self._readers = Lane("hansard-reader", 2, self._open_reader, explain)
 
@@ -113,10 +114,15 @@ class SqliteEngine:
         return []
 
     async def changed(self, after: Position, timeout: float) -> bool:
-        """A reader polls, every 5 ms at first and every 50 ms after a while. While a writer holds the lock
-        nobody else can write, so it looks once and then lets the time pass."""
+        """A reader polls, every 5 ms at first and every 50 ms after a while. Who asks from a new place than the last
+        time is told after 5 ms to look again: while the log moves on, that saves every second trip to it. While a
+        writer holds the lock nobody else can write, so it looks once and then lets the time pass."""
         if self.writable:
             return await self._is_past(after) or await asyncio.sleep(timeout, False)
+        moving, self._asked = self._asked not in (None, after), after
+        if moving:
+            await asyncio.sleep(_SHORTEST_POLL)
+            return True
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + timeout, _SHORTEST_POLL
         while not await self._is_past(after):
