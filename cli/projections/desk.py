@@ -18,7 +18,7 @@ from ...projections.verify import Verified, verify
 from ..console import Bar, progress
 
 POLL = 0.2
-_TRIES = 10
+_TRIES, _PAUSE = 40, 0.05
 PATIENCE = 10.0
 """Seconds without any runner after which nobody is waited for."""
 PROMOTION = 3.0
@@ -83,7 +83,7 @@ class Desk:
             now = next((each for each in await self._store.builds() if each.id == build.id), build)
             if now.checkpoint.position >= head and await self._store.promote(build.id, even_if_behind=False):
                 return True
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(_PAUSE)
         return False
 
     async def wish(self, view: str, keys: Sequence[str], wish: Wish) -> list[str]:

@@ -162,7 +162,9 @@ def test_what_is_over_by_the_rules_is_open_in_no_view(script: list[Step], lost: 
     assert {each.span for each in spans if each.lane in ("message", "tool", "approval")} == calls | said | asked
     assert {each.label for each in spans if each.lane == "task"} == set(held)
     assert {each for doc in fold(usage, events).values() for each in doc.open} == calls | said
-    assert {row.task: row.owner for row in fold(tasks, events).values() if row.owner} == held
+    known = {id: (task.status, task.owner, task.attempt, task.assignee) for id, task in state.tasks.known.items()}
+    rows = fold(tasks, events).values()
+    assert {row.task: (row.status, row.owner, row.attempt, row.assignee) for row in rows} == known
     board = fold(agents, events).get("s-1", Agents()).agents
     assert {(task, id) for id, agent in board.items() for task in agent.tasks} <= held.items()
     waits = fold(attention, events).get("s-1", Attention())
