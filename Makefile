@@ -14,7 +14,7 @@ AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench up chaos crashes clean
+.PHONY: help demo test long lint format docs bench up chaos crashes clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,17 @@ demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, to look 
 test: $(VENV)/.dev  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
 	@echo "test: pytest with $(WORKERS) workers"
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+# What the tests do more of when they are given the time, and where.
+LONG := HANSARD_KILLS=15 HANSARD_APPENDS=10000 HANSARD_EVENTS=100000 HANSARD_RUNS=3 HANSARD_EACH=600 HANSARD_CLAIMS=10000 \
+	HANSARD_REBUILD=1000000 HANSARD_ALL_RECORDINGS=yes HANSARD_TEST_OPERATIONS=all HANSARD_TEST_EXAMPLES=100 \
+	HANSARD_BENCHMARKS=all
+LONG_TESTS := $(addprefix tests/live/test_,crash.py slow.py gateways.py team.py view_rebuild.py recordings.py \
+	recorded_moments.py openapi.py benchmarks.py) tests/unit/api/test_team_machine.py
+
+long: $(VENV)/.dev  ## Run the long forms of tests: more kills, events, runs, claims, examples; takes an hour
+	@echo "long: $(LONG_TESTS)"
+	@$(LONG) $(BIN)/pytest -n $(WORKERS) --timeout 900 $(LONG_TESTS) $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style, format, types and the floors of the house
 	@echo "lint: ruff check"

@@ -27,7 +27,7 @@ OTHERS = f"/v1/views/(?!({'|'.join(TRIED)})(/|$))"
 ALL = os.environ.get("HANSARD_TEST_OPERATIONS") == "all"
 
 
-@pytest.mark.timeout(180 + 6 * int(EXAMPLES))  # it works through every command
+@pytest.mark.timeout(180 + (20 if ALL else 6) * int(EXAMPLES))  # it works through every command
 async def test_schemathesis_finds_nothing(
     serve: Callable[..., Awaitable[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
