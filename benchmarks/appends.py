@@ -9,8 +9,6 @@ Neither the gateway nor the baselines are pinned to a core here: each has a thre
 decides. The load client takes little of its core.
 """
 
-from pathlib import Path
-
 from harness import Bench, Figures, Side, baseline
 from table import Goal, Table
 
@@ -48,7 +46,7 @@ def _sides(bench: Bench, appenders: int) -> dict[str, Side]:
     if appenders > 16 or bench.smoke:
         sides["shared"] = lambda: _through_socket(bench, appenders, 16, 1)
         sides["64 a frame"] = lambda: _through_socket(bench, appenders, 64, 64)
-        sides["with views"] = lambda: _through_socket(bench, appenders, 16, 1, views=True)
+        sides["with views"] = lambda: _through_socket(bench, appenders, 16, 1, views="")
     return sides
 
 
@@ -57,10 +55,10 @@ def _baseline(bench: Bench, script: str, appenders: int) -> Figures:
         return baseline(script, path, appenders, bench.seconds(2), STORED)
 
 
-def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: int, *, views: bool = False) -> Figures:
+def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: int, views: str = "none") -> Figures:
     with (
         bench.database() as path,
-        bench.gateway(log=path, sessions=SESSIONS, unpinned=True, **_kept(path, views)) as server,
+        bench.gateway(log=path, sessions=SESSIONS, unpinned=True, views=views) as server,
     ):
         load = bench.load(
             server,
@@ -73,8 +71,3 @@ def _through_socket(bench: Bench, appenders: int, per_connection: int, batch: in
         ).check()
         cpu = load.server_share / max(1.0, load.acks) * 1e6
         return {"acks": load.acks, **load.quantiles("ack"), "cpu": cpu, "client": load["cpu"]}
-
-
-def _kept(log: Path, views: bool) -> dict[str, object]:
-    """Where views are kept: beside the log, as is the default, or nowhere."""
-    return {"views": log.with_name("log.views.db")} if views else {}

@@ -7,8 +7,8 @@ Up to 2,000 events a second each agent has a connection of its own and sends eve
 agents run ten to a connection, as on hosts of agents, and the connection sends every 10 ms what they said meanwhile in
 one message. A delta counts from the moment at which it was due, so that this wait is in the figures.
 
-Then the same subscribers at a gateway that only reads, beside a process that writes the log. That one shares a core
-with the load client.
+Then at a gateway that keeps the ten built-in views meanwhile; and at one that only reads, beside a process that writes
+the log and shares a core with the load client.
 """
 
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from table import Goal, Table
 
 SESSIONS, SUBSCRIBERS, AGENTS = 100, 1_000, 100
 RATES = (1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000, 40_000)
+RATES_WITH_VIEWS = (1_000, 5_000, 10_000)
 RATES_BESIDE = (1_000, 10_000, 20_000, 30_000, 40_000)
 HOSTED = {"per_connection": 10, "batch": 256, "gather": 0.01}
 LATE = 50.0  # ms
@@ -33,6 +34,7 @@ def run(bench: Bench) -> Table:
     table.goals.append(Goal("at 1,000: commit→client p99 in ms", found[0]["store p99"], 3, at_most=True))
     table.goals.append(Goal("at 1,000: append→client p99 in ms", found[0]["delivery p99"], 8, at_most=True))
     table.goals.append(Goal("most deliveries/s with append→client p99 ≤ 50 ms", _most(found, "delivery"), 300_000))
+    _go_through(bench, table, "the gateway, with views", partial(_through, views=""), RATES_WITH_VIEWS, "delivery")
     found = _go_through(bench, table, "another process", _beside, RATES_BESIDE, "store")
     what = "written by another process: most deliveries/s with commit→client p99 ≤ 50 ms"
     table.goals.append(Goal(what, _most(found, "store"), 300_000))
@@ -68,12 +70,12 @@ def _most(all_found: list[Figures], counts: str) -> float:
     return max([found["deliveries"] for found in all_found if _in_time(found, counts)], default=0.0)
 
 
-def _through(bench: Bench, rate: int) -> Figures:
-    """Agents append through the gateway."""
+def _through(bench: Bench, rate: int, views: str = "none") -> Figures:
+    """Agents append through the gateway, which keeps no views or, with "", the ten built-in ones beside the log."""
     with (
         bench.database() as path,
         bench.stamps() as stamps,
-        bench.gateway(log=path, sessions=SESSIONS, stamps=stamps) as server,
+        bench.gateway(log=path, sessions=SESSIONS, stamps=stamps, views=views) as server,
     ):
         load = _load(bench) | {"appenders": AGENTS, "rate": rate} | (HOSTED if rate > RATES[1] else {})
         return _figures(bench, rate, bench.load(server, stamps=stamps, **load))
