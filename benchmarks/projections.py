@@ -24,39 +24,42 @@ def run(bench: Bench) -> Table:
     table = Table("Views", ("database", "how", "events/s", "÷ bare", "÷ library", "lag p50 ms", "lag p99 ms"))
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
         paths = (str(Path(folder, f"{number}.db")) for number in count())
-        _measure(bench, table, "SQLite", lambda: next(paths), "sqlite")
+        _measure(bench, table, "SQLite", lambda: next(paths))
     if find_binaries() is None:
         table.notes.append(NO_POSTGRES)
     else:
         with PostgresServer.temporary(fsync="on", shared_buffers="256MB") as server:
-            _measure(bench, table, "PostgreSQL", lambda: new_log(server.url), "postgres")
+            _measure(bench, table, "PostgreSQL", lambda: new_log(server.url))
     return table
 
 
-def _measure(bench: Bench, table: Table, database: str, new: Callable[[], str], module: str) -> None:
+def _measure(bench: Bench, table: Table, database: str, new: Callable[[], str]) -> None:
     events = 2_000 if bench.smoke else EVENTS
     log = new()
     fill(log, events)
-    found = bench.interleave(f"views {database}", _sides(bench, log, events, new, module))
-    bare, library = found["bare loop"]["events"], found["library's runner"]["events"]
-    rate, lag = found["runner"]["events"], found["ten views, live"]
-    for side in ("bare loop", "library's runner", "runner"):
-        each = found[side]["events"]
+    found = bench.interleave(f"views {database}", _sides(bench, log, events, new))
+    bare, lag = found["bare loop"]["events"], found["ten views, live"]
+    rate = {side: found[side]["events"] for side in found if side != "ten views, live"}
+    for side, each in rate.items():
+        library = rate["library's runner, synced" if side.endswith("synced") else "library's runner"]
         table.rows.append((database, side, each, each / bare, each / library, "–", "–"))
     table.rows.append((database, "ten views, live", "–", "–", "–", lag["lag p50"], lag["lag p99"]))
     table.goals += [
-        Goal(f"{database}: events/s", rate, GOALS[database]),
-        Goal(f"{database}: runner ÷ bare loop", rate / bare, 0.6),
-        Goal(f"{database}: runner ÷ library's", rate / library, 50),
+        Goal(f"{database}: events/s", rate["runner"], GOALS[database]),
+        Goal(f"{database}: runner ÷ bare loop", rate["runner"] / bare, 0.6),
+        Goal(f"{database}: runner ÷ library's", rate["runner"] / rate["library's runner"], 50),
+        Goal(f"{database}: the same, synced", rate["runner, synced"] / rate["library's runner, synced"], 50),
         Goal(f"{database}: lag p99 in ms, ten views", lag["lag p99"], 100, at_most=True),
     ]
 
 
-def _sides(bench: Bench, log: str, events: int, new: Callable[[], str], module: str) -> dict[str, Side]:
+def _sides(bench: Bench, log: str, events: int, new: Callable[[], str]) -> dict[str, Side]:
     few, live = (200, 200) if bench.smoke else (OF_LIBRARY, LIVE)
     return {
         "bare loop": lambda: baseline("views.py", "bare", log, new(), events),
         "runner": lambda: baseline("views.py", "hansard", log, new(), events),
-        "library's runner": lambda: baseline("views_library.py", module, new(), few),
+        "runner, synced": lambda: baseline("views.py", "synced", log, new(), events),
+        "library's runner": lambda: baseline("views_library.py", new(), few, "relaxed"),
+        "library's runner, synced": lambda: baseline("views_library.py", new(), few, "synced"),
         "ten views, live": lambda: baseline("views.py", "live", new(), new(), live),
     }

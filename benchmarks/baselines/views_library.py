@@ -1,14 +1,19 @@
-"""The eventsourcing library's ProjectionRunner: one transaction for each event, as its API has it.
+"""The eventsourcing library's ProjectionRunner: `views_library.py LOG EVENTS synced|relaxed`.
 
-    views_library.py sqlite PATH EVENTS        views_library.py postgres CONNINFO EVENTS
+One transaction for each event, as its API has it. Events and documents lie in the same kind of database as on the other
+side, written and read by the library's own recorders: in SQLite in a file each, in PostgreSQL beside each other. The
+events are there before time is taken. The library's recorder for SQLite cannot be subscribed to; here it can, by the
+library's own subscription, which reads from a recorder what there is.
 
-The events come from its own memory recorder, which is the quickest that it has; the documents are kept by its own
-tracking recorder of the database, through one more table.
+`synced` is how the library ships: each commit reaches the disk. `relaxed`: none waits for it, as those of our views.
 """
 
 import json
+import os
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +23,16 @@ from uuid import uuid4
 import psycopg
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate
-from eventsourcing.persistence import Tracking
+from eventsourcing.persistence import ListenNotifySubscription, Subscription, Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
-from eventsourcing.sqlite import SQLiteTrackingRecorder
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteTrackingRecorder,
+)
+from eventsourcing.utils import get_topic
 from psycopg.sql import SQL
 
 from hansard.log.postgres.address import Address
@@ -30,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tally import SESSIONS, TURN, Tally, count
 
+INSERTED = 500  # events at once: more have been seen to make the library's recorder stand still for ever
 SELECT = "SELECT data FROM tally_document WHERE key = {0}"
 UPSERT = "INSERT INTO tally_document VALUES ({0}, {0}) ON CONFLICT (key) DO UPDATE SET data = excluded.data"
 CREATE = "CREATE TABLE IF NOT EXISTS tally_document (key TEXT PRIMARY KEY, data TEXT)"
@@ -46,9 +58,17 @@ class Said(Aggregate):
 
 
 class Sessions(Application[Any]):
-    """Holds the events in memory."""
+    """Holds the events."""
 
     name = "sessions"
+
+
+class SqliteEvents(SQLiteApplicationRecorder):
+    """The library's recorder, which can be subscribed to."""
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[Any]:
+        """From what there is already; nothing tells of more."""
+        return ListenNotifySubscription(self, gt, topics)
 
 
 class TallyProjection(Projection[Any]):
@@ -100,55 +120,73 @@ class PostgresView(PostgresTrackingRecorder):
             self._insert_tracking(cursor, tracking)
 
 
-VIEWS: dict[str, type[Any]] = {"sqlite": SqliteView, "postgres": PostgresView}
-
-
-def environment(database: str, where: str) -> dict[str, str]:
-    """The library's settings: events in memory, the view in the database."""
-    if database == "sqlite":
-        return {"TALLY_PERSISTENCE_MODULE": "eventsourcing.sqlite", "TALLY_SQLITE_DBNAME": where}
+def environment(where: str) -> dict[str, str]:
+    """The library's settings."""
+    if "://" not in where:
+        return {
+            "PERSISTENCE_MODULE": "eventsourcing.sqlite",
+            "SESSIONS_SQLITE_DBNAME": where,
+            "SESSIONS_APPLICATION_RECORDER_TOPIC": get_topic(SqliteEvents),
+            "TALLY_SQLITE_DBNAME": f"{where}-views",
+        }
     split = urlsplit(where)
     return {
-        "TALLY_PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "TALLY_POSTGRES_DBNAME": split.path.lstrip("/"),
-        "TALLY_POSTGRES_HOST": parse_qs(split.query)["host"][0],
-        "TALLY_POSTGRES_PORT": "5432",
-        "TALLY_POSTGRES_USER": split.username or "",
-        "TALLY_POSTGRES_PASSWORD": "",
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": split.path.lstrip("/"),
+        "POSTGRES_HOST": parse_qs(split.query)["host"][0],
+        "POSTGRES_PORT": "5432",
+        "POSTGRES_USER": split.username or "",
+        "POSTGRES_PASSWORD": "",
     }
 
 
-def main(database: str, where: str, events: int) -> None:
-    if database == "postgres":  # whose tables of the round before know of other events
+def relax() -> None:
+    """Let no commit wait for the disk."""
+    os.environ["PGOPTIONS"] = "-c synchronous_commit=off"
+    connect = SQLiteConnectionPool._create_connection
+
+    def relaxed(pool: SQLiteConnectionPool) -> SQLiteConnection:
+        connection = connect(pool)
+        connection.cursor().execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    SQLiteConnectionPool._create_connection = relaxed  # type: ignore[assignment,method-assign]
+
+
+def fill(env: dict[str, str], events: int) -> None:
+    """Record what is to be folded."""
+    with closing(Sessions(env)) as app:
+        for first in range(0, events, INSERTED):
+            numbers = range(first, min(first + INSERTED, events))
+            app.recorder.insert_events([app.mapper.to_stored_event(said(number)) for number in numbers])
+
+
+def said(number: int) -> Said.Delta:
+    """The same that `tally.stored` says."""
+    session, time = f"s-{number // TURN % SESSIONS}", Said.Delta.create_timestamp()
+    return Said.Delta(uuid4(), 1, time, session, "hotels", "Three hotels have rooms. ")
+
+
+def main(where: str, events: int, commits: str) -> None:
+    if commits == "relaxed":
+        relax()
+    if "://" in where:  # whose tables of the round before know of other events
         with psycopg.connect(Address.parse(where).conninfo) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
-    runner = ProjectionRunner(
+    env = environment(where)
+    fill(env, events)
+    began = time.perf_counter()
+    with ProjectionRunner(
         application_class=Sessions,
         projection_class=TallyProjection,
-        view_class=VIEWS[database],
-        env=environment(database, where),
-    )
-    with runner:
-        mapper = runner.app.mapper
-        deltas = [
-            Said.Delta(
-                uuid4(),
-                1,
-                Said.Delta.create_timestamp(),
-                f"s-{n // TURN % SESSIONS}",
-                "hotels",
-                "Three hotels have rooms. ",
-            )
-            for n in range(events)
-        ]
-        stored = [mapper.to_stored_event(delta) for delta in deltas]
-        began = time.perf_counter()
-        runner.app.recorder.insert_events(stored)
+        view_class=PostgresView if "://" in where else SqliteView,
+        env=env,
+    ) as runner:
         runner.wait(events, timeout=300)
         took = time.perf_counter() - began
     print(json.dumps({"events": events / took}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
