@@ -1,8 +1,9 @@
 """The one reading of the log that all projections of a runner share.
 
 What is committed while the runner lives is kept in a bounded ring of pages, and who is caught up is served from there.
-Who is behind reads pages from the storage; several who are at the same place share them, and the next page is read
-while one is being folded. They are let go as soon as nobody is known to need them.
+Who is behind reads pages from the storage, each while what came of the one before is being written. (While that is
+being folded threads hardly get a turn, so that reading ahead was measured to gain nothing.) Several who are at the same
+place share pages, which are let go as soon as nobody is known to need them.
 
 Projections by session are given a fork whole, as its readers see it: before its first event comes what it shares with
 its origin, in pages of its own (`whole_after`).
@@ -25,9 +26,9 @@ from .store import Checkpoint
 BATCH = 1_000
 RING_RECORDS = 4_000
 RING_BYTES = 8 * 2**20
-KEPT = 3
-"""Pages from the storage that are kept for each who is behind: its own, the next, and one of what a fork shares. More
-would cost more time than they save: memory that is used again at once lies in the processor's cache."""
+KEPT = 2
+"""Pages from the storage that are kept for each who is behind: of the log, and of what a fork shares. More would cost
+more time than they save: memory that is used again at once lies in the processor's cache."""
 MOST_KEPT = 8
 """… and for all of them together."""
 
@@ -128,7 +129,7 @@ class Pages:
             self._caught_up(reader)
             return self._from_ring(position)
         self._behind.add(reader)
-        page = await self._from_storage(position)
+        page = await self._reading(position, partial(self._log.engine.read_log, position, BATCH))
         return None if page is None else Stretch([(page, 0, len(page.records))])
 
     async def whole_after(self, place: Checkpoint, reader: asyncio.Event) -> Stretch | None:
@@ -140,7 +141,8 @@ class Pages:
             if fork.position > place.position + 1:
                 return stretch.until(fork.position)
             self._behind.add(reader)
-            page = await self._shared(fork, place.shared)
+            after = place.shared
+            page = await self._reading((fork.position, after), partial(self._log.read_shared, fork, after, BATCH))
             if page is not None:
                 return Stretch([(page, 0, len(page.records))], fork)
         return stretch
@@ -165,18 +167,6 @@ class Pages:
             found.appendleft(page)
         return list(found)
 
-    async def _from_storage(self, position: Position) -> Page | None:
-        page = await self._after(position)
-        if page is not None and page.last < self._log.position:
-            self._after(page.last)
-        return page
-
-    def _after(self, position: Position) -> "asyncio.Future[Page | None]":
-        return self._reading(position, partial(self._log.engine.read_log, position, BATCH))
-
-    def _shared(self, fork: Record, after: int) -> "asyncio.Future[Page | None]":
-        return self._reading((fork.position, after), partial(self._log.read_shared, fork, after, BATCH))
-
     def _reading(self, place: Hashable, read: Callable[[], Awaitable[list[Record]]]) -> "asyncio.Future[Page | None]":
         """The page at a place. Whoever waits for it may be cancelled without the others noticing."""
         task = self._read.get(place)
@@ -196,14 +186,16 @@ class Pages:
         page = None if task.cancelled() or task.exception() else task.result()
         if (page is None or page.last >= self._log.position) and self._read.get(place) is task:
             del self._read[place]
+        self._put_away()
 
     def _caught_up(self, reader: asyncio.Event) -> None:
         self._behind.discard(reader)
         self._put_away()
 
     def _put_away(self) -> None:
-        while len(self._read) > min(KEPT * len(self._behind), MOST_KEPT):
-            self._read.popitem(last=False)
+        done = [place for place, task in self._read.items() if task.done()]
+        for place in done[: max(0, len(self._read) - min(KEPT * len(self._behind), MOST_KEPT))]:
+            del self._read[place]
 
     def _hear(self, records: list[Record]) -> None:
         self._ring.append(Page(records, self._waiting))

@@ -4,7 +4,7 @@ The checkpoint is the place of the last event whose effects are stored, and move
 an event is folded once, whatever happens: a commit that failed, or whose outcome is not known, is followed by a new
 beginning from what is stored.
 
-While one batch is being written the next is folded already; it is written only when the one before is.
+While one batch is being written the next is read and folded already; it is written only when the one before is.
 
 A build that is not current yet is folded strictly: it stops at the first event that fails, until somebody retries or
 skips that. In a current one the event's key is parked and the others go on; when somebody asks for a retry, what came
