@@ -9,6 +9,7 @@ collect deltas to know what was said; a message that is aborted keeps the partia
 
 from typing import Annotated, ClassVar, Literal, NamedTuple, cast
 
+import orjson
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
@@ -64,6 +65,10 @@ class _Piece(_MessageEvent):
     """The next piece."""
     part: StreamedKind | None = None
     """What the piece is of; absent: `text`."""
+
+    def json_bytes(self) -> bytes:
+        # Scalars need no serializer, which takes three times as long.
+        return orjson.dumps({name: value for name, value in self.__dict__.items() if value is not None})
 
 
 class MessageDelta(_Piece):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 StreamedKind = Literal["text", "reasoning"]
-CHUNK = 4_096
+CHUNK = 1_024
 """Characters from which on a chunk of streamed text grows no more."""
 Short = Annotated[str, StringConstraints(max_length=2_000)]
 

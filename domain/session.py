@@ -30,7 +30,7 @@ from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .floor import Floor, has_floor, narrowed
 from .ids import SessionId, Version
 from .messages import MessagePosted, Messages, MessageStarted
-from .model import Command, Deadline, Decision, Event, Fact
+from .model import Command, CommandData, Deadline, Decision, Event, Fact
 from .presence import Presence
 from .sessions import Session
 from .signals import RaiseSignal, Signals, refuse_fenced
@@ -109,15 +109,15 @@ def decide(state: State, command: Command) -> Decision:
         stale = _under(state, command)
         if stale is not None:
             return stale
-    decision = _by_concept(state, command)
+    decision = _by_concept(state, command, data)
     facts = decision.facts
     if not facts or (data.plain and facts[0].task is None and command.task is None) or decision.refusal is not None:
         return decision
     return _completed(state, command, decision)
 
 
-def _by_concept(state: State, command: Command) -> Decision:
-    concept, data = command.data.concept, command.data
+def _by_concept(state: State, command: Command, data: CommandData) -> Decision:
+    concept = data.concept
     if concept == "stalls":
         return _decide_stall(state.presence, state.tasks, command)
     if concept == "signals" and isinstance(data, RaiseSignal):

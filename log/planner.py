@@ -11,12 +11,13 @@ When the lower one fails, both are dropped.
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..domain.envelope import encode, microseconds, timestamp
 from ..domain.errors import Conflict, HansardError, Refused, StaleProducer
 from ..domain.ids import EventId, Position, SessionId, Version, new_id
-from ..domain.model import Command, Event, Fact, Repeat
+from ..domain.model import Command, Decision, Event, Fact, Repeat
 from ..domain.session import LIVELY, LIVELY_TYPES, State, decide, evolve, evolve_by, is_live
 from .cache import Heads, Places, Producers, Sessions
 from .records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerMark, Record
@@ -58,7 +59,6 @@ class Plan:
         self._raw: set[SessionId] = set()
         self._torn: set[SessionId] = set()
         self._behind: set[SessionId] = set()
-        self._clock: tuple[datetime | None, str, int] = (None, "", 0)
 
     @property
     def end(self) -> Position:
@@ -129,61 +129,59 @@ class Plan:
         return append.first_version is not None and head is not None and append.first_version <= head
 
     def _execute(self, request: Execute, before: State) -> None:
-        command = request.command
-        session = command.session
-        producer = request.producer
-        if producer is not None and self._is_repeat(session, producer):
+        command, producer = request.command, request.producer
+        if producer is not None and self._is_repeat(before.id, producer):
             self.accepted.append((request, Appended((), (), repeated=True)))
             return
         if request.expect:
-            self._check(session, request.expect)
+            self._check(before.id, request.expect)
         decision = decide(before, command)
         if decision.repeat is not None:
             self.repeats.append((request, decision.repeat))
             if producer is not None:
-                self._advance(session, producer)
+                self._advance(before.id, producer)
             return
         refusal = decision.refusal
-        taken = request.key
-        if refusal is not None and taken is not None and not request.fresh:
+        if refusal is not None and request.keys and not request.fresh:
             raise refusal
-        key = None if taken is None or refusal is not None else taken[1]
-        records: list[Record] = []
-        state, at, version = before, self.end, before.version
-        for number, fact in enumerate(decision.facts, 1):
-            id = new_id()
-            record = self._record(id, command, fact, key, Position(at + number), Version(version + number))
-            records.append(record)
-            key = None
-            if decision.after is None:
-                state = evolve(state, _event(id, command, fact, record))
-        if decision.after is not None:
-            state = evolve_by(state, command, decision)
-        for record, fact in zip(records, decision.facts, strict=True):  # only now: nothing can go wrong any more
-            self._take(record, fact.data.also())
-        self._note_life(command, before, state)
-        self._states[session] = state
+        first = len(self.batch.records)
+        self._carry_out(command, decision, before, request.key if refusal is None else None)
         if refusal is not None:
             self.fenced.append((request, refusal))
             return
-        self._accept(request, records)
+        self._accept(request, self.batch.records[first:])
         if producer is not None:
-            self._advance(session, producer)
+            self._advance(before.id, producer)
+
+    def _carry_out(self, command: Command, decision: Decision, before: State, key: Key | None) -> None:
+        """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
+        facts, state, actor = decision.facts, before, command.actor.id
+        cause = command.id if command.data.keyed else None
+        stamp, micros = _moment(command.time)
+        records: list[Record] = []
+        position, version = self.end, before.version
+        for fact in facts:
+            data, id = fact.data, new_id()
+            position, version = Position(position + 1), Version(version + 1)
+            stored = encode(id, fact, stamp, actor, cause)
+            subject, type = fact.subject or data.subject(), fact.type or data.type
+            unique = None if key is None or records else key[1]
+            record = Record(position, before.id, version, subject, type, stored, unique, micros)
+            records.append(record)
+            if decision.after is None:
+                state = evolve(state, _event(id, command, cause, fact, record))
+        if decision.after is None:
+            self._note_life(command, before, state)
+        else:
+            state = evolve_by(before, command, decision)
+        for record, fact in zip(records, facts, strict=True):
+            self._take(record, fact.data.also())
+        self._states[before.id] = state
 
     def _note_life(self, command: Command, before: State, after: State) -> None:
         """Record when things begin, or cease, to happen of themselves in a session."""
         if command.data.concept in LIVELY and is_live(before) != is_live(after):
             self.batch.live[command.session] = is_live(after)
-
-    def _record(
-        self, id: EventId, command: Command, fact: Fact, key: str | None, position: Position, version: Version
-    ) -> Record:
-        """Encode one decided fact."""
-        stamp, micros = self._time(command.time)
-        data = fact.data
-        stored = encode(id, fact, stamp, command.actor.id, command.id if command.data.keyed else None)
-        subject, type = fact.subject or data.subject(), fact.type or data.type
-        return Record(position, command.session, version, subject, type, stored, key, micros)
 
     def _take(self, record: Record, also: tuple[str, ...]) -> None:
         """Put a record at the batch's end and advance the heads."""
@@ -282,17 +280,15 @@ class Plan:
             )
         return producer.seq <= mark.seq
 
-    def _time(self, time: datetime) -> tuple[str, int]:
-        known, stamp, micros = self._clock
-        if known is not time:
-            stamp, micros = timestamp(time), microseconds(time)
-            self._clock = (time, stamp, micros)
-        return stamp, micros
+
+@lru_cache(16)
+def _moment(time: datetime) -> tuple[str, int]:
+    """A time as it is written, and as it is counted; what came in together shares one."""
+    return timestamp(time), microseconds(time)
 
 
-def _event(id: EventId, command: Command, fact: Fact, record: Record) -> Event:
+def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record: Record) -> Event:
     """The same as `record`, in memory."""
-    cause = command.id if command.data.keyed else None
     return Event(
         record.position,
         record.session,
