@@ -71,7 +71,11 @@ async def test_every_follower_sees_each_event_once_in_one_order(
                 writing.create_task(writer.run(http, partial(str, urls[number % 2])))
             await _until(lambda: sum(len(writer.acks) for writer in writers) > total // 4)
             await _hold_a_rogue_transaction(log)
-        await _until(lambda: all(follower.at >= total for _, session, follower in followers if session is None))
+        await _until(
+            lambda: all(len(follower.events) == total for _, session, follower in followers if session is None)
+        )
+        of_sessions = 2 * (total - 1)  # nobody follows the rogue's
+        await _until(lambda: sum(len(follower.events) for _, session, follower in followers if session) == of_sessions)
         for task in following:
             task.cancel()
         setup.cut()

@@ -153,7 +153,7 @@ def unframed(raw: bytes, frames: list[Frame]) -> tuple[int, int]:
 async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds_nobody_up(
     http: aiohttp.ClientSession, serve: Serve, dial: Dial
 ) -> None:
-    gateway = await serve(slow_after=2)
+    gateway = await serve(slow_after=2, heartbeat=60)  # who only reads is silent
     writer = await Wire.open(http, gateway.url, participant="writer")
     await writer.command("hot", "session.open", {})
     reader = await Wire.open(http, gateway.url, participant="reader")
