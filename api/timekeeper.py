@@ -187,7 +187,7 @@ class Timekeeper:
             _logger.info("%s in session %s failed: %s", do, session, error)
 
     def _published(self, records: list[Record]) -> None:
-        for record in records:
-            if record.type.startswith(LIVELY_TYPES):
-                self._changed[record.session] = None
-                self._wake.set()
+        lively = [type for type in {record.type for record in records} if type.startswith(LIVELY_TYPES)]
+        if lively:
+            self._changed.update({record.session: None for record in records if record.type in lively})
+            self._wake.set()

@@ -325,7 +325,8 @@ def needs(requests: Iterable[Request]) -> tuple[list[tuple[SessionId, str]], lis
     for request in requests:
         if isinstance(request, Execute):
             session = request.command.session
-            heads += [(session, subject) for subject in request.expect]
+            if request.expect:
+                heads += [(session, subject) for subject in request.expect]
             if request.producer is not None:
                 producers.append((session, request.producer.id))
         for append in request.appends if isinstance(request, Write) else ():

@@ -1,14 +1,14 @@
 """One batch, one statement: how the log's file is written. All of this runs in the writer's thread."""
 
 import sqlite3
-from collections.abc import Iterable
 from contextlib import suppress
 from itertools import accumulate
+from typing import Any
 
 import orjson
 
 from ..engine import KeyTaken, LogMoved, TrackingTaken
-from ..records import Batch, Record
+from ..records import Batch
 from . import sql
 from .connection import Connection
 from .reading import read_log, read_mark, read_tracking
@@ -36,29 +36,29 @@ def write_batch(connection: Connection, batch: Batch) -> None:
 
 
 def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str, str]:
-    """The batch as a row of the view that writes it."""
-    records = batch.records
-    starts = accumulate([len(record.data) for record in records], initial=1)
+    """The batch as a row of the view that writes it. Of each record it holds where its data stand within all of them,
+    counted from 1 as SQLite does."""
+    last, rows, joined = batch.after, [], b""
+    if batch.records:
+        positions, sessions, versions, subjects, types, data, keys, times = zip(*batch.records, strict=True)
+        sizes = [len(each) for each in data]
+        starts = accumulate(sizes[:-1], initial=1)
+        rows = list(zip(positions, sessions, versions, subjects, types, starts, sizes, keys, times, strict=True))
+        last, joined = positions[-1], b"".join(data)
     return (
         batch.after,
-        records[-1].position if records else batch.after,
-        _json(_place(record, start) for record, start in zip(records, starts, strict=False)),
-        b"".join([record.data for record in records]),
-        _json((*head, version) for head, version in batch.heads.items()),
-        _json((*producer, *mark) for producer, mark in batch.producers.items()),
-        _json(batch.tracking.items()),
-        _json(batch.live.items()),
+        last,
+        _json(rows),
+        joined,
+        _json([(session, subject, version) for (session, subject), version in batch.heads.items()]),
+        _json([(*producer, *mark) for producer, mark in batch.producers.items()]),
+        _json(list(batch.tracking.items())),
+        _json(list(batch.live.items())),
     )
 
 
-def _place(record: Record, start: int) -> tuple[object, ...]:
-    """The record with the place of its data, counted from 1 as SQLite does, for the data."""
-    position, session, version, subject, type_, data, key, time = record
-    return position, session, version, subject, type_, start, len(data), key, time
-
-
-def _json(rows: Iterable[tuple[object, ...]]) -> str:
-    return orjson.dumps(list(rows)).decode()
+def _json(rows: list[Any]) -> str:
+    return orjson.dumps(rows).decode()
 
 
 def _refusal(error: sqlite3.IntegrityError, batch: Batch) -> Exception | None:
