@@ -43,6 +43,8 @@ _SETTINGS = {
     "log_line_prefix": "'%m [%p] '",
 }
 
+_INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+
 Mode = Literal["smart", "fast", "immediate"]
 
 
@@ -90,12 +92,12 @@ class PostgresServer:
 
     @classmethod
     @contextmanager
-    def temporary(cls, **settings: str) -> Iterator[Self]:
-        """A new server, running, for the time of the block."""
+    def temporary(cls, files: Path | None = None, **settings: str) -> Iterator[Self]:
+        """A new server, running, for the time of the block; quicker with `new_files`."""
         directory = Path(tempfile.mkdtemp(prefix="hansard-pg-"))
         try:
             server = cls(directory, **settings)
-            server.create()
+            server.create(files)
             server.start()
             try:
                 yield server
@@ -129,11 +131,13 @@ class PostgresServer:
         """The address of its database."""
         return f"postgresql://postgres@/postgres?host={quote(str(self.directory), safe='')}"
 
-    def create(self) -> None:
-        """Make its files."""
+    def create(self, files: Path | None = None) -> None:
+        """Make its files, or copy them."""
         self._take_over_directory()
-        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
-        self.run("initdb", "-D", self.data, *options)
+        if files is None:
+            self.run("initdb", "-D", self.data, *_INITDB)
+        else:
+            _copy(files, self.data)
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
 
@@ -150,7 +154,7 @@ class PostgresServer:
         """Stop in good order, copy its files, and start again: what a standby has that then hears nothing more."""
         self.stop()
         copy = self.directory / f"copy-{secrets.token_hex(4)}"
-        subprocess.run(["cp", "-a", self.data, copy], check=True)
+        _copy(self.data, copy)
         self.start()
         return copy
 
@@ -158,7 +162,7 @@ class PostgresServer:
         """Crash, and go on at the same address with a copy made before: what was written since is lost."""
         self.stop("immediate")
         shutil.rmtree(self.data)
-        subprocess.run(["cp", "-a", copy, self.data], check=True)
+        _copy(copy, self.data)
         self.start()
 
     @property
@@ -189,6 +193,11 @@ class PostgresServer:
                 raise RuntimeError(f"{program} failed with {done.returncode}:\n{said.read()}{log}")
 
 
+def _copy(files: Path, to: Path) -> None:
+    """With their owner and modes."""
+    subprocess.run(["cp", "-a", files, to], check=True)
+
+
 def _release(path: Path) -> tuple[int, str]:
     digits = "".join(filter(str.isdigit, str(path)))
     return int(digits or 0), str(path)
@@ -206,6 +215,20 @@ def server_user() -> pwd.struct_passwd | None:
     raise RuntimeError("There is no user `postgres` or `nobody` that the server could run as.")
 
 
+def new_files(folder: Path) -> Path:
+    """The files of a new server, made once for all processes that name the same folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = folder / "files"
+    with (folder / "making").open("a") as making, tempfile.TemporaryDirectory(prefix="hansard-pg-") as directory:
+        fcntl.flock(making, fcntl.LOCK_EX)
+        if not files.exists():
+            server = PostgresServer(Path(directory))
+            server._take_over_directory()
+            server.run("initdb", "-D", server.data, *_INITDB)
+            _copy(server.data, files)
+    return files
+
+
 @contextmanager
 def shared_server(folder: Path) -> Iterator[str]:
     """The address of a server that all processes share which name the same folder, such as the workers of one test run.
@@ -219,7 +242,7 @@ def shared_server(folder: Path) -> Iterator[str]:
         known = folder / "directory"
         if not known.exists():
             server = PostgresServer(Path(tempfile.mkdtemp(prefix="hansard-pg-")))
-            server.create()
+            server.create(new_files(folder))
             server.start()
             _start_reaper(folder, server.directory)
             known.write_text(str(server.directory))

@@ -5,15 +5,20 @@ untested while the run stayed green, so with ``CI=true`` such a skip is reported
 whole module hides the marks of its tests; it fails as well.
 
 `postgres` is the address of a PostgreSQL server, one for all workers of a run, and `fresh_log` makes addresses of logs
-in it that do not exist yet; those of `pooled_log` lead there through a PgBouncer.
+in it that do not exist yet; those of `pooled_log` lead there through a PgBouncer. `server` is one for a test alone.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from hansard.testing.postgres import PostgresServer
 
 MUST_RUN_IN_CI = ("postgres", "fetched")
 
@@ -42,7 +47,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def _postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the workers of a run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "postgres"
+
+
+@pytest.fixture(scope="session")
+def postgres(_postgres_folder: Path) -> Iterator[str]:
     """The server that HANSARD_TEST_POSTGRES names, or else one from local binaries."""
     from hansard.testing.postgres import drop_logs, find_binaries, shared_server
 
@@ -53,9 +65,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     if find_binaries() is None:
         pytest.skip("no PostgreSQL: name one by HANSARD_TEST_POSTGRES, or install the server (Debian: postgresql)")
-    folder = tmp_path_factory.getbasetemp()
-    with shared_server((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "postgres") as url:
+    with shared_server(_postgres_folder) as url:
         yield url
+
+
+@pytest.fixture
+def server(_postgres_folder: Path) -> Iterator[PostgresServer]:
+    """A server of one's own, which may be stopped, crash, and lose what it has."""
+    from hansard.testing.postgres import PostgresServer, find_binaries, new_files
+
+    if find_binaries() is None:
+        pytest.skip("no PostgreSQL that can be stopped: install the server (Debian: postgresql)")
+    with PostgresServer.temporary(new_files(_postgres_folder)) as server:
+        yield server
 
 
 @pytest.fixture

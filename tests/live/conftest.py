@@ -71,7 +71,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Gateway:
-            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 1.0, "views": NONE, **settings}
+            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 0.1, "views": NONE, **settings}
             return await stack.enter_async_context(running(Settings(**chosen)))
 
         yield start

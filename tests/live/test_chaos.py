@@ -110,13 +110,6 @@ class Town:
             yield self.crash_the_server_and_kill_a_gateway
 
 
-@pytest.fixture
-def server(postgres: str) -> Iterator[PostgresServer]:
-    """A server that may crash. (`postgres` skips where none can be started.)"""
-    with PostgresServer.temporary() as server:
-        yield server
-
-
 async def test_nothing_acknowledged_is_lost_or_doubled(
     http: aiohttp.ClientSession,
     serve: Serve,

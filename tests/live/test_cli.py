@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -20,14 +23,21 @@ HANSARD = (sys.executable, "-m", "hansard")
 HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "content": "Casa Azul. " * 200}] * 200
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """A log with one long session, `gyms`."""
-    recording = tmp_path / "run.json"
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log with one long session, `gyms`, that nobody has open."""
+    folder = tmp_path_factory.mktemp("imported")
+    recording = folder / "run.json"
     recording.write_bytes(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
-    log = tmp_path / "log.db"
+    log = folder / "log.db"
     subprocess.run([*HANSARD, "import", str(recording), "--session", "gyms", "--log", str(log)], check=True)
     return log
+
+
+@pytest.fixture
+def log(imported: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(imported, tmp_path))
 
 
 @contextmanager
@@ -100,21 +110,26 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(log: Path, command: str)
         assert process.stderr.read() == ""
 
 
-def test_the_same_is_read_from_a_file_and_through_its_gateway(log: Path) -> None:
-    def said(*arguments: str) -> str:
-        command = [*HANSARD, *arguments, "--as", "auditor", "--kind", "service"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+READS = [
+    ("export", "gyms"),
+    ("export", "--all"),
+    ("sessions",),
+    ("show", "gyms", "--at", "20"),
+    ("tail", "gyms", "-n", "3", "--no-follow"),
+    ("tail", "-n", "3", "--no-follow"),
+]
 
-    with gateway(log) as (url, _):
-        for command in (
-            ("export", "gyms"),
-            ("export", "--all"),
-            ("sessions",),
-            ("show", "gyms", "--at", "20"),
-            ("tail", "gyms", "-n", "3", "--no-follow"),
-            ("tail", "-n", "3", "--no-follow"),
-        ):
-            assert said(*command, "--log", str(log)) == said(*command, "--log", url), command
+
+def test_the_same_is_read_from_a_file_and_through_its_gateway(log: Path) -> None:
+    with gateway(log) as (url, _), ThreadPoolExecutor(4) as threads:
+
+        def said(place: object, arguments: tuple[str, ...]) -> str:
+            command = [*HANSARD, *arguments, "--as", "auditor", "--kind", "service", "--log", str(place)]
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+        beside, through = (threads.map(partial(said, place), READS) for place in (log, url))
+        for read, one, other in zip(READS, beside, through, strict=True):
+            assert one == other, read
 
 
 def test_a_tail_follows_a_gateway_and_its_file_alike(log: Path) -> None:

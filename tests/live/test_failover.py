@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
     Serve = Callable[..., Awaitable[Process]]
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def server(postgres: str) -> Iterator[PostgresServer]:
-    """A server that may lose what was written. (`postgres` skips where none can be started.)"""
-    with PostgresServer.temporary() as server:
-        yield server
 
 
 async def test_a_gateway_does_not_go_on_where_its_events_were_lost(

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +32,6 @@ if TYPE_CHECKING:
 Start = Callable[..., Awaitable[Gateway]]
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 OURS = "hansard_"
-
-
-@pytest.fixture
-def server(postgres: str) -> Iterator[PostgresServer]:
-    """A server that may be stopped. (`postgres` skips where none can be started.)"""
-    with PostgresServer.temporary() as server:
-        yield server
 
 
 # -- Metrics -----------------------------------------------------------------------------------------------------------

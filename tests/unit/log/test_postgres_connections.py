@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,14 +41,6 @@ async def admin(url: str) -> AsyncIterator[Connection]:
     conninfo = Database(url).address.conninfo
     async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True, application_name="admin") as admin:
         yield admin
-
-
-@pytest.fixture
-def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A server that may be stopped."""
-    request.getfixturevalue("postgres")  # skips where there are no binaries
-    with PostgresServer.temporary() as server:
-        yield server
 
 
 @asynccontextmanager

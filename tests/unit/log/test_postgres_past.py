@@ -1,7 +1,7 @@
 """A log that has lost events, or has others in their places, is not used as if it were the one that was known."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
@@ -25,14 +25,6 @@ BEFORE, LOST = 3, 2
 """Events that are there before and after, and events that are lost."""
 
 Use = Callable[[PostgresEngine, Scribe], Awaitable[object]]
-
-
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
-    """A server that may lose what was written."""
-    request.getfixturevalue("postgres")  # skips where there are no binaries
-    with PostgresServer.temporary() as server:
-        yield server
 
 
 async def _write(engine: PostgresEngine, scribe: Scribe) -> object:

@@ -86,14 +86,13 @@ async def seen(store: ViewStore) -> bool:
     return all(each.rows == [row("a", 1)] for each in found)
 
 
-async def test_reads_survive_a_restart_of_the_server(postgres: str) -> None:
-    with PostgresServer.temporary() as server:
-        store = PostgresViews(server.url).store()
-        async with shown(store):
-            assert await seen(store)
-            server.stop("fast")
-            server.start()
-            assert await seen(store)
+async def test_reads_survive_a_restart_of_the_server(server: PostgresServer) -> None:
+    store = PostgresViews(server.url).store()
+    async with shown(store):
+        assert await seen(store)
+        server.stop("fast")
+        server.start()
+        assert await seen(store)
 
 
 async def test_reads_survive_their_connections(url: str, admin: Admin) -> None:
