@@ -1,7 +1,8 @@
 # Every target creates what it needs. `make help` lists them.
 
 PYTHON  ?= python3
-WORKERS ?= 2
+# On two cores: the tests wait about as long as they compute.
+WORKERS ?= 3
 ROUNDS  ?= 15
 ARGS    ?=
 

@@ -20,7 +20,7 @@ import orjson
 import pytest
 
 HANSARD = (sys.executable, "-m", "hansard")
-HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "content": "Casa Azul. " * 200}] * 200
+HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "content": "Casa Azul. " * 200}] * 100
 
 
 @pytest.fixture(scope="session")
