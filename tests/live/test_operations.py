@@ -242,7 +242,7 @@ def test_a_gateway_that_cannot_use_its_log_does_not_start(server: PostgresServer
 async def test_a_standby_is_read_and_not_written(
     http: aiohttp.ClientSession, serve: Serve, server: PostgresServer
 ) -> None:
-    gateway = await serve(log=server.url)
+    gateway = await serve(log=server.url, heartbeat=60)  # the client is silent while the standby is made
     wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent")
     await wire.command("s", "session.open", {"title": "Lisbon"})
     with PostgresServer.standby_of(server) as standby:
