@@ -24,6 +24,8 @@ _logger = logging.getLogger(__name__)
 HELLO_WITHIN = 10.0
 WATCH_EVERY = 0.5
 SILENT_HEARTBEATS = 2.5
+AT_ONCE = 256
+"""Connections that are looked at before others get their turn."""
 
 
 class Sockets:
@@ -110,9 +112,11 @@ class Sockets:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             now, wall = time.monotonic(), time.time()
-            for socket in tuple(self._sockets):
+            for number, socket in enumerate(tuple(self._sockets), 1):
                 if not socket.closed:
                     self._inspect(socket, now, wall)
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     def _inspect(self, socket: Socket, now: float, wall: float) -> None:
         settings, expires = self._settings, socket.principal.expires
