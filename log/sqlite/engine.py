@@ -23,7 +23,7 @@ from .file import identity, open_reader, open_writer
 from .lock import WriterLock
 from .writing import write_batch
 
-_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.05  # seconds
+_SHORTEST_POLL, _LONGEST_POLL = 0.002, 0.05  # seconds
 
 
 class SqliteEngine:
@@ -114,8 +114,8 @@ class SqliteEngine:
         return []
 
     async def changed(self, after: Position, timeout: float) -> bool:
-        """A reader polls, every 5 ms at first and every 50 ms after a while. Who asks from a new place than the last
-        time is told after 5 ms to look again: while the log moves on, that saves every second trip to it. While a
+        """A reader polls, every 2 ms at first and every 50 ms after a while. Who asks from another place than the last
+        time is told after 2 ms to look again: while the log moves on, that saves every second trip to it. While a
         writer holds the lock nobody else can write, so it looks once and then lets the time pass."""
         if self.writable:
             return await self._is_past(after) or await asyncio.sleep(timeout, False)
