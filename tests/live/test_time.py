@@ -191,12 +191,12 @@ async def test_heartbeats_write_nothing(
 
 
 async def test_time_goes_on_over_a_restart(http: aiohttp.ClientSession, serve: Serve) -> None:
-    first = await serve()
+    first = await serve(views="none")
     gone, back = await Team.begin(http, first.url, 4, "gone"), await Team.begin(http, first.url, 4, "back")
     await gone.do(gone.ada, "approval.request", {"approval": "a1", "question": "Book it?", "within": 1})
     await gone.do(gone.ada, "signal.raise", {"signal": "s1", "kind": "pause", "target": "agent:late", "grace": 600})
     await first.kill()
-    second = await serve()
+    second = await serve(views="none")
     await gone.watch(second.url)
     await back.watch(second.url)
     hotels = await agent(http, second.url, "hotels-back")
@@ -208,7 +208,7 @@ async def test_time_goes_on_over_a_restart(http: aiohttp.ClientSession, serve: S
 
 
 async def test_a_gateway_that_stood_still_does_not_blame_the_others(http: aiohttp.ClientSession, serve: Serve) -> None:
-    gateway = await serve()
+    gateway = await serve(views="none")
     team = await Team.begin(http, gateway.url, 3)
     async with living(team.hotels):
         gateway.process.send_signal(signal.SIGSTOP)
@@ -226,7 +226,7 @@ async def test_gateways_rely_on_each_other_while_they_live(
 ) -> None:
     """Hotels, and the one who stays, are heard by one gateway; the other one sees to them when that is killed."""
     where = fresh_log()
-    survivor, dying = await start(log=where), await serve(log=where)
+    survivor, dying = await start(log=where), await serve(log=where, views="none")
     team, stays = await Team.begin(http, dying.url, 3, "lost"), await Team.begin(http, dying.url, 3, "stays")
     for each in (team, stays):
         await each.watch(survivor.url)
