@@ -29,6 +29,7 @@ Dial = Callable[[str], socket.socket]
 
 EVENTS = int(os.environ.get("HANSARD_EVENTS", "20000"))
 CONTROL = 10_000
+SLOW_AFTER = 2.0  # seconds
 BATCH = 200
 BOUND = 160 * 2**20
 """What the process may grow by while any number of events flow: pages, frames and rings have limits of 32 MiB
@@ -153,7 +154,7 @@ def unframed(raw: bytes, frames: list[Frame]) -> tuple[int, int]:
 async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds_nobody_up(
     http: aiohttp.ClientSession, serve: Serve, dial: Dial
 ) -> None:
-    gateway = await serve(slow_after=2, heartbeat=60)  # who only reads is silent
+    gateway = await serve(slow_after=SLOW_AFTER, heartbeat=60)  # who only reads is silent
     writer = await Wire.open(http, gateway.url, participant="writer")
     await writer.command("hot", "session.open", {})
     reader = await Wire.open(http, gateway.url, participant="reader")
@@ -168,7 +169,7 @@ async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds
         f"p99 of the others {beside.worst() * 1000:.0f} ms, {alone.worst() * 1000:.0f} ms without them"
     )
     assert grown < BOUND
-    assert beside.worst() < 2 * alone.worst() + 0.25
+    assert beside.worst() < SLOW_AFTER  # nobody waits until the slow ones are cut off
     await asyncio.sleep(3)
     for number, sock in enumerate(slow):
         said = await frames_of(sock)
