@@ -4,8 +4,8 @@
 
 One commit is under way at a time; what arrives meanwhile makes up the next batch, so batches grow with the load and a
 lone request never waits for company. Plain commands of that next batch are decided during the commit, on top of what
-is being written, so that neither the storage nor the processor waits for the other; when the commit fails, they are
-decided anew.
+is being written, and the storage is given it to go on with at once, so that neither waits for the other. When the
+commit fails, they are decided anew.
 
 Guarantees: an answer is given after the commit; a refused request never fails its batch; what cannot be written is
 answered with `LogFailed` and is not in the log; when the committer itself dies, everything that waits is failed.
@@ -13,6 +13,7 @@ answered with `LogFailed` and is not in the log; when the committer itself dies,
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 
 from ..domain.errors import Fenced, HansardError, LogFailed, LogReplaced
@@ -28,8 +29,27 @@ from .records import Record
 from .requests import Execute, Request
 from .tally import Tally
 
+DEPTH = 2
+"""Batches that the storage is given at a time: it goes on with the second without hearing from the loop."""
+ENOUGH = 64
+"""Events with which a batch is given to the storage while that has another one; fewer wait for more."""
 CROWDED = 3
 """Batches for which it takes its turn after another process came first, if none does again."""
+
+
+Written = tuple[Plan, "asyncio.Task[Exception | None]"]
+
+
+class _Ahead:
+    """A plan in the making, on top of one that is given to the storage."""
+
+    def __init__(self, below: Plan) -> None:
+        self.plan = Plan(below.end)
+        self.room = Room()
+
+    @property
+    def is_enough(self) -> bool:
+        return len(self.plan.batch.records) >= ENOUGH
 
 
 class Committer:
@@ -51,6 +71,7 @@ class Committer:
         self._closed: str | None = None
         self._position = Position(0)
         self._crowded = 0
+        self._unsure = False  # whether something may be in the log though it seemed to fail
         self.tally = Tally()
 
     def start_at(self, position: Position) -> None:
@@ -86,7 +107,7 @@ class Committer:
         try:
             while self._closed is None or self._queue or self._looks or self._tasks or self._intake.tasks:
                 self._wake.clear()
-                if self._looks:
+                if self._looks or self._unsure:
                     await self._look()
                 if await self._commit_next():
                     continue
@@ -118,7 +139,7 @@ class Committer:
         requests: list[Request] = []
         try:
             taken = list(self._intake.take(Room()))
-            self._under_way = requests = [request for request, _ in taken]
+            requests = [request for request, _ in taken]
             plan = Plan(self._position, Known(*await self._places.find(*needs(requests))))
             for request, state in taken:
                 plan.add(request, state)
@@ -129,42 +150,63 @@ class Committer:
                     await self._recover(plan, failure)
         except LogFailed as failure:
             self.tally.lost(time.monotonic())
+            self._unsure = True
             for request in requests:
                 request.answer(failure)
         self._under_way = []
         return bool(requests)
 
     async def _write_on(self, plan: Plan) -> tuple[Plan, Exception | None]:
-        """Write a plan, then the one that was made on top of it meanwhile, until there is none, or one fails; returns
-        the last, and what it failed at."""
-        async with asyncio.TaskGroup() as group:
-            writing = group.create_task(self._write(plan))
-            while True:
-                ahead = await self._plan_ahead(plan, writing)
-                if (failure := writing.result()) is not None:
-                    self._queue.put_back(ahead.requests)
-                    return plan, failure
-                if not ahead.requests:
-                    self._settle(plan)
-                    return plan, None
-                self._under_way = plan.requests + ahead.requests
-                writing = group.create_task(self._write(ahead))
-                await asyncio.sleep(0)  # the storage gets to work before the answers go out
-                self._settle(plan)
-                plan = ahead
+        """Write a plan, then those that are made on top of it meanwhile, until there is none, or one fails; returns
+        the last, and what it failed at.
 
-    async def _plan_ahead(self, plan: Plan, writing: "asyncio.Task[Exception | None]") -> Plan:
-        """Until a plan is written, make another on top of it of what comes meanwhile. Not where others write as well
-        and have come first, or may have: then this would most often be in vain."""
-        ahead, room = Plan(plan.end), Room()
+        When a plan fails, the one behind it applies to a place which the log has not come to. Should it have been
+        written all the same, because the failure came after the commit, its commands are found again as repeats.
+        """
+        async with asyncio.TaskGroup() as group:
+            line, ahead = deque([self._begin(group, plan)]), _Ahead(plan)
+            while line:
+                plan, writing = line[0]
+                if not writing.done():
+                    self._wake.clear()
+                    self._fill(ahead, [plan for plan, _ in line])
+                    if ahead.is_enough and len(line) < DEPTH:
+                        line.append(self._begin(group, ahead.plan))
+                        ahead = _Ahead(ahead.plan)
+                    else:
+                        await self._wake.wait()
+                    continue
+                line.popleft()
+                if (failure := writing.result()) is not None:
+                    await self._drop([*line, (ahead.plan, None)])
+                    return plan, failure
+                if not line and ahead.plan.requests:
+                    line.append(self._begin(group, ahead.plan))
+                    ahead = _Ahead(ahead.plan)
+                    await asyncio.sleep(0)  # the storage gets to work before the answers go out
+                self._settle(plan)
+                self._under_way = [request for plan, _ in line for request in plan.requests]
+        return plan, None
+
+    def _begin(self, group: asyncio.TaskGroup, plan: Plan) -> Written:
+        self._under_way += plan.requests
+        writing = group.create_task(self._write(plan))
         writing.add_done_callback(lambda _: self._wake.set())
-        while not writing.done():
-            self._wake.clear()
-            if not self._crowded and not self._looks:
-                for request, state in self._intake.take_ahead(room, plan):
-                    ahead.add(request, state)
-            await self._wake.wait()
-        return ahead
+        return plan, writing
+
+    def _fill(self, ahead: "_Ahead", below: Sequence[Plan]) -> None:
+        """Plan what has come meanwhile, on top of what is being written. Not where others write as well and have come
+        first, or may have: then this would most often be in vain."""
+        if not self._crowded and not self._looks:
+            for request, state in self._intake.take_ahead(ahead.room, below):
+                ahead.plan.add(request, state)
+
+    async def _drop(self, plans: "Sequence[tuple[Plan, asyncio.Task[Exception | None] | None]]") -> None:
+        """Put back what was planned on top of a plan that failed, when no more of it is being written."""
+        for plan, writing in reversed(plans):
+            if writing is not None:
+                await asyncio.wait([writing])
+            self._queue.put_back(plan.requests)
 
     async def _write(self, plan: Plan) -> Exception | None:
         """Write what was planned; returns what that failed at. Where nothing is to be written, but something refused,
@@ -262,6 +304,7 @@ class Committer:
 
     async def _look(self) -> None:
         looks, self._looks = self._looks, []
+        self._unsure = False
         try:
             await self._catch_up()
         except LogFailed as failure:

@@ -6,7 +6,7 @@ behind it: requests of one session are decided in the order of submission.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..domain.errors import HansardError, LogError, LogFailed
@@ -66,30 +66,31 @@ class Intake:
         while room and (request := self._queue.pop()):
             if request.doubts and room.requests < whole:
                 return self._queue.put_back([request])
-            taken = self._with_state(request, None)
+            taken = self._with_state(request, ())
             if taken is not None:
                 room.less(request)
                 yield taken
             if request.doubts:
                 return None
 
-    def take_ahead(self, room: Room, before: Plan) -> Iterator[Taken]:
-        """The next requests that can be decided on top of a plan which is not written yet, up to the first that
-        cannot."""
+    def take_ahead(self, room: Room, below: Sequence[Plan]) -> Iterator[Taken]:
+        """The next requests that can be decided on top of plans which are not written yet, one on top of the other, up
+        to the first that cannot."""
         while room and (request := self._queue.pop()):
-            if not before.bears(request):
-                return self._queue.put_back([request])
-            taken = self._with_state(request, before)
+            for plan in below:
+                if not plan.bears(request):
+                    return self._queue.put_back([request])
+            taken = self._with_state(request, below)
             if taken is not None:
                 room.less(request)
                 yield taken
 
-    def _with_state(self, request: Request, before: Plan | None) -> Taken | None:
+    def _with_state(self, request: Request, below: Sequence[Plan]) -> Taken | None:
         """The request with its state; None when it is parked until that has been read."""
         if isinstance(request, Write):
             return request, None
         (session,) = request.sessions
-        state = (before and before.state(session)) or self._at_hand(session)
+        state = _planned(session, below) or self._at_hand(session)
         if state is None:
             self._park(session, request, self._load(session))
             return None
@@ -136,6 +137,15 @@ class Intake:
             request.answer(error if isinstance(error, HansardError) else fault("Reading the session", error))
         self._queue.put_back(self._queue.unpark(session))
         self._ready()
+
+
+def _planned(session: SessionId, below: Sequence[Plan]) -> State | None:
+    """A session as the highest of these plans leaves it, if one changes it."""
+    for plan in reversed(below):
+        state = plan.state(session)
+        if state is not None:
+            return state
+    return None
 
 
 def fault(what: str, error: Exception) -> LogError:

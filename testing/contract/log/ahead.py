@@ -42,6 +42,41 @@ async def what_was_decided_on_a_commit_that_failed_is_decided_anew(factory: LogF
         await check(log)
 
 
+async def what_the_storage_has_behind_a_commit_that_fails_is_decided_anew(factory: LogFactory) -> None:
+    """Enough came for another batch, which waits at the storage already."""
+    async with factory(faulty) as log:
+        await opened(log)
+        faults(log).failures.append(LogFailed(LOST))
+        async with faults(log).writes_held() as gate:
+            started = log.submit(command("message.start", message="m"))
+            await gate.reached()
+            deltas = [log.submit(delta(index)) for index in range(100)]
+            await asyncio.sleep(0.01)
+            posts = [log.submit(post(f"m-{number}")) for number in range(100)]
+            await asyncio.sleep(0.01)
+            assert [len(batch.records) for batch in faults(log).batches] == [1, 1, 100]
+        assert isinstance(await refusal(started), LogFailed)
+        assert {type(await refusal(answer)) for answer in deltas} == {NotFound}
+        assert [await answer for answer in posts] == [places(2 + number, 2 + number) for number in range(100)]
+        await check(log)
+
+
+async def what_was_written_behind_a_commit_that_seemed_to_fail_is_found_again(factory: LogFactory) -> None:
+    async with factory(faulty) as log:
+        await opened(log)
+        faults(log).afterwards.append(LogFailed(LOST))
+        async with faults(log).writes_held() as gate:
+            started = log.submit(command("message.start", message="m"))
+            await gate.reached()
+            deltas = [log.submit(delta(index)) for index in range(100)]
+            await asyncio.sleep(0.01)
+        assert isinstance(await refusal(started), LogFailed)
+        assert [await answer for answer in deltas] == [
+            places(3 + index, 3 + index)._replace(repeated=True) for index in range(100)
+        ]
+        assert log.position == len(await check(log)) == 102
+
+
 async def a_repeat_of_what_is_being_written_waits_for_its_place(factory: LogFactory) -> None:
     async with factory(faulty) as log:
         await opened(log)
@@ -98,6 +133,8 @@ async def a_log_is_closed_when_what_was_decided_ahead_is_written(factory: LogFac
 ALL: tuple[Sentence, ...] = (
     what_comes_during_a_commit_is_decided_on_top_of_it,
     what_was_decided_on_a_commit_that_failed_is_decided_anew,
+    what_the_storage_has_behind_a_commit_that_fails_is_decided_anew,
+    what_was_written_behind_a_commit_that_seemed_to_fail_is_found_again,
     a_repeat_of_what_is_being_written_waits_for_its_place,
     what_cannot_be_decided_ahead_keeps_its_order,
     a_log_is_closed_when_what_was_decided_ahead_is_written,
