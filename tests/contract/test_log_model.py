@@ -6,10 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hansard.log import committer
 from hansard.log.engine import Engine
 from hansard.log.log import Log
 from hansard.log.memory import MemoryEngine
@@ -116,9 +118,10 @@ class Sqlite:
 
 
 @settings(deadline=None, max_examples=150)
-@given(bursts, st.integers(1, 3))
-async def test_memory(bursts: list[list[Step]], sessions_at_hand: int) -> None:
-    await play(Memory(), bursts, sessions_at_hand=sessions_at_hand)
+@given(bursts, st.integers(1, 3), st.sampled_from([1, 3, committer.ENOUGH]))
+async def test_memory(bursts: list[list[Step]], sessions_at_hand: int, enough: int) -> None:
+    with patch.object(committer, "ENOUGH", enough):  # the fewer, the more often two batches are on their way
+        await play(Memory(), bursts, sessions_at_hand=sessions_at_hand)
 
 
 @settings(deadline=None, max_examples=15)
