@@ -5,8 +5,6 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 StreamedKind = Literal["text", "reasoning"]
-CHUNK = 1_024
-"""Characters from which on a chunk of streamed text grows no more."""
 Short = Annotated[str, StringConstraints(max_length=2_000)]
 
 
@@ -66,18 +64,22 @@ class Streamed(NamedTuple):
 
 
 def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed:
-    """Append a piece.
+    """Append one chunk.
 
-    It is joined to the last chunk, until that is long enough. So a message of many tokens is a chain of few chunks:
-    neither memory nor the depth of the chain grows with the tokens, and appending copies no more than one chunk.
+    It takes in the chunks before it that are no longer than itself. So a message of n tokens is a chain of about
+    log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the tokens.
     """
-    size = len(text.encode())
     if streamed is None:
-        return Streamed(None, kind, text, size)
-    before, last, said, length = streamed
-    if last != kind or len(said) >= CHUNK:
-        return Streamed(streamed, kind, text, length + size)
-    return Streamed(before, kind, said + text, length + size)
+        return Streamed(None, kind, text, len(text.encode()))
+    length = streamed.length + len(text.encode())
+    if streamed.kind != kind or len(streamed.text) > len(text):
+        return Streamed(streamed, kind, text, length)
+    chunks, size = [text], len(text)
+    while streamed is not None and streamed.kind == kind and len(streamed.text) <= size:
+        chunks.append(streamed.text)
+        size += len(streamed.text)
+        streamed = streamed.before
+    return Streamed(streamed, kind, "".join(reversed(chunks)), length)
 
 
 def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:

@@ -166,7 +166,7 @@ def test_a_message_of_very_many_tokens_stays_small_and_quick() -> None:
     chunks, here = 0, streamed
     while here is not None:
         chunks, here = chunks + 1, here.before
-    assert chunks < 600
+    assert chunks < 20
     (part,) = assemble(streamed)
     assert part.text == "token " * 100_000
     assert time.perf_counter() - began < 5
