@@ -24,6 +24,9 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 Place = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
 
+Contents = tuple[EventId, str, datetime, ParticipantId, EventData, str | None, CommandId | None, tuple[str, ...] | None]
+"""`id, type, time, actor, data, task, cause, audience`, as an `Event` has them."""
+
 
 class Envelope(BaseModel):
     """An event's envelope on the wire, validated: what importers read, and what the schemas are made from."""
@@ -69,14 +72,30 @@ def encode(id: EventId, fact: Fact, stamp: str, actor: ParticipantId, cause: Com
 
 def decode(stored: bytes, position: Position, session: SessionId, version: Version) -> Event:
     """Read the stored form back."""
-    return _event(orjson.loads(stored), position, session, version)
+    return Event(position, session, version, *contents(orjson.loads(stored)))
+
+
+def contents(members: dict[str, Any]) -> Contents:
+    """What an event is besides its place, of the members of either form. Raises Invalid on a payload that its type's
+    model refuses."""
+    type, audience = members["type"], members.get("audience")
+    return (
+        members["id"],
+        type,
+        datetime.fromisoformat(members["time"]),
+        members["actor"],
+        catalogue.payload(type, members["data"]),
+        members.get("task"),
+        members.get("cause"),
+        None if audience is None else tuple(audience),
+    )
 
 
 def parse(wire: bytes | dict[str, Any]) -> Event:
     """Read the wire form that a trusted log or gateway sent. Raises Invalid on a payload that its type's model
     refuses."""
     members = orjson.loads(wire) if isinstance(wire, bytes) else wire
-    return _event(members, members["position"], members["session"], members["version"])
+    return Event(members["position"], members["session"], members["version"], *contents(members))
 
 
 def validate(wire: object) -> Event:
@@ -89,23 +108,6 @@ def validate(wire: object) -> Event:
         raise Invalid(f"This is no event: {catalogue.explain(error)}.") from None
     members = {name: getattr(envelope, name) for name in Envelope.model_fields if name != "data"}
     return Event(**members, data=catalogue.payload(envelope.type, envelope.data))
-
-
-def _event(members: dict[str, Any], position: Position, session: SessionId, version: Version) -> Event:
-    type, audience = members["type"], members.get("audience")
-    return Event(
-        position,
-        session,
-        version,
-        members["id"],
-        type,
-        datetime.fromisoformat(members["time"]),
-        members["actor"],
-        catalogue.payload(type, members["data"]),
-        members.get("task"),
-        members.get("cause"),
-        None if audience is None else tuple(audience),
-    )
 
 
 def audience_and_actor(stored: bytes) -> tuple[tuple[str, ...] | None, ParticipantId]:

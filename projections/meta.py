@@ -3,8 +3,12 @@
 from datetime import datetime
 from typing import NamedTuple
 
+import orjson
+
+from ..domain.envelope import contents
 from ..domain.ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
 from ..domain.model import Event, EventData
+from ..log.records import Record
 
 
 class Meta(NamedTuple):
@@ -32,3 +36,11 @@ def meta_of(event: Event, key: str) -> Meta:
     """The envelope of `event`, folded for `key`."""
     position, session, version, id, type, time, actor, _, task, cause, audience = event
     return Meta(position, session, version, id, type, time, actor, task, cause, audience, key)
+
+
+def read(record: Record) -> tuple[EventData, Meta]:
+    """The payload of a stored event and its envelope, for the key of its session. Raises Invalid when its type's model
+    refuses the payload."""
+    position, session, version, _, _, stored, _, _ = record
+    id, type, time, actor, data, task, cause, audience = contents(orjson.loads(stored))
+    return data, Meta(position, session, version, id, type, time, actor, task, cause, audience, session)

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence, Sized
 
-from ..domain.envelope import decode
 from ..domain.ids import Position
 from ..domain.model import EventData
 from ..log.lineage import FORKED
 from ..log.records import Record
-from .meta import Meta, meta_of
+from .meta import Meta, read
 
 
 class Page:
@@ -38,9 +37,7 @@ class Page:
         refuses the payload."""
         found = self._decoded[index]
         if found is None:
-            position, session, version, _, _, data, _, _ = self.records[index]
-            event = decode(data, position, session, version)
-            found = event.data, meta_of(event, session)
+            found = read(self.records[index])
             if len(self._readers) > 1:
                 self._decoded[index] = found
         return found

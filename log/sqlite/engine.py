@@ -78,13 +78,13 @@ class SqliteEngine:
         return nullcontext()
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
-        return await self._readers.run(reading.read_session, session, after, limit)
+        return (await self._readers.run(reading.read_session, session, after, limit)).records()
 
     async def read_wires(self, session: SessionId, after: int, limit: int) -> tuple[list[int], list[bytes]]:
         return await self._readers.run(reading.read_wires, session, after, limit)
 
     async def read_log(self, after: int, limit: int) -> list[Record]:
-        return await self._readers.run(reading.read_log, after, limit)
+        return (await self._readers.run(reading.read_log, after, limit)).records()
 
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
         return await self._readers.run(reading.read_keys, keys)

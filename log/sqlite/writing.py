@@ -77,4 +77,4 @@ def _is_written(connection: Connection, batch: Batch) -> bool:
         return all(read_tracking(connection, name) == at for name, at in batch.tracking.items())
     last = batch.records[-1]
     at_its_end = read_mark(connection).position == last.position
-    return at_its_end and read_log(connection, last.position - 1, 1) == [last]
+    return at_its_end and read_log(connection, last.position - 1, 1).records() == [last]
