@@ -26,7 +26,7 @@ demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, to look 
 
 test: $(VENV)/.dev  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
 	@echo "test: pytest with $(WORKERS) workers"
-	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # What the tests do more of when they are given the time, and where.
 LONG := HANSARD_KILLS=15 HANSARD_APPENDS=10000 HANSARD_EVENTS=100000 HANSARD_RUNS=3 HANSARD_EACH=600 HANSARD_CLAIMS=10000 \

@@ -23,6 +23,7 @@ from stamps import STAMPS_BYTES
 
 HERE = Path(__file__).resolve().parent
 POLITE = "HANSARD_BENCH_POLITE"  # set: leave the priorities of processes alone
+FIRST, SECOND = -20, -10
 SECRET = "known to everyone who reads this"
 Figures = Mapping[str, float]
 Side = Callable[[], Figures]
@@ -90,8 +91,9 @@ class Bench:
 
     @contextlib.contextmanager
     def appender(self, **options: object) -> Iterator["Server"]:
-        """A process that writes a log by itself; its options are those of servers/appender.py."""
-        with running("appender.py", *_as_options(options), core=1) as server:
+        """A process that writes a log by itself; its options are those of servers/appender.py. It gives way to the load
+        client, with which it shares a core: that one is to see what comes when it comes."""
+        with running("appender.py", *_as_options(options), core=1, priority=SECOND) as server:
             yield server
 
     @contextlib.contextmanager
@@ -218,14 +220,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(script: str, *options: str, core: int = 0) -> Iterator[Server]:
+def running(script: str, *options: str, core: int = 0, priority: int = FIRST) -> Iterator[Server]:
     """A server of servers/, until the block ends."""
     process = subprocess.Popen(
         [sys.executable, str(HERE / "servers" / script), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: pin(core),  # noqa: PLW1509
+        preexec_fn=lambda: pin(core, priority),  # noqa: PLW1509
     )
     try:
         yield Server(process)
@@ -246,16 +248,16 @@ def baseline(script: str, *options: object, core: int | None = None) -> Figures:
     return figures
 
 
-def pin(core: int | None) -> None:
+def pin(core: int | None, priority: int = FIRST) -> None:
     """In a new process: keep to one core where there are several, and go before others where that is allowed."""
     available = sorted(os.sched_getaffinity(0))
     if core is not None and len(available) > 1:
         os.sched_setaffinity(0, {available[core]})
     if POLITE not in os.environ:
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, -20)
+            os.setpriority(os.PRIO_PROCESS, 0, priority)
             os.setsid()  # Linux weighs sessions against each other before it looks at the processes within
-            Path("/proc/self/autogroup").write_text("-20")
+            Path("/proc/self/autogroup").write_text(str(priority))
 
 
 @contextlib.contextmanager

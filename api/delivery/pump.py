@@ -1,7 +1,8 @@
 """The pump: runs delivery in slices of a few milliseconds, so that commands, acks and heartbeats get their turns.
 
-It also widens the window when the process is busy: while the loop has time to spare, events go out at once; when it
-does not, they wait 10 ms for company, which costs far fewer writes.
+It also holds the window open for events that come in quick succession. What has just been delivered took some time,
+and what comes next waits for as long again, counted from then, 10 ms at most. So a single event goes out at once, and
+the more there is to write, and the busier the loop is with other things, the more events share a frame.
 """
 
 import asyncio
@@ -16,8 +17,7 @@ Failed = Callable[[BaseException], None]
 
 SLICE = 0.004
 WINDOW = 0.010
-BUSY, IDLE = 0.9, 0.6
-SAMPLE = 0.1
+"""Seconds that events wait for company, at most."""
 
 
 class Pump:
@@ -27,21 +27,29 @@ class Pump:
         self._jobs: deque[tuple[Iterator[None], Failed]] = deque()
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
-        self._gauge = Gauge()
+        self._began = self._ended = time.perf_counter()
 
     def start(self, job: Iterator[None], failed: Failed) -> None:
         """Run a job to its end; call `failed` if it raises."""
         self._jobs.append((job, failed))
         if not self._scheduled:
             self._scheduled = True
+            self._began = time.perf_counter()
             self._loop.call_soon(self._run)
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call once, in this turn of the loop or when the window closes."""
-        if self._gauge.busy():
-            self._loop.call_later(WINDOW, callback)
+        wait = self._window() - time.perf_counter()
+        if wait > 0:
+            self._loop.call_later(wait, callback)
         else:
             self._loop.call_soon(callback)
+
+    def _window(self) -> float:
+        """When it closes. While there is something to deliver it is not known yet how long that will take."""
+        if self._scheduled:
+            return time.perf_counter() + WINDOW
+        return self._ended + min(WINDOW, self._ended - self._began)
 
     def _run(self) -> None:
         until = time.perf_counter() + SLICE
@@ -55,6 +63,8 @@ class Pump:
         self._scheduled = bool(jobs)
         if jobs:
             self._loop.call_soon(self._run)
+        else:
+            self._ended = time.perf_counter()
 
     def _step(self, job: Iterator[None], failed: Failed, until: float) -> bool:
         """Run a job until the slice is used up; whether it is done."""
@@ -66,23 +76,3 @@ class Pump:
             _logger.exception("delivering to a subscriber failed")
             failed(error)
         return True
-
-
-class Gauge:
-    """Whether this process is short of processor time, from its own use of it, sampled ten times a second. Two
-    thresholds keep it from flickering, since a wider window lowers the very use that is measured."""
-
-    def __init__(self) -> None:
-        self._busy = False
-        self._at = time.monotonic()
-        self._used = time.process_time()
-
-    def busy(self) -> bool:
-        """The answer as of the last sample."""
-        now = time.monotonic()
-        if now - self._at >= SAMPLE:
-            used = time.process_time()
-            share = (used - self._used) / (now - self._at)
-            self._busy = share > (IDLE if self._busy else BUSY)
-            self._at, self._used = now, used
-        return self._busy
