@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..domain.model import Event
+if TYPE_CHECKING:
+    from ..domain.model import Event
 
 STREAMED = ("message.started", "message.delta")
 
@@ -23,7 +24,7 @@ class Choice(NamedTuple):
         """Whether nothing is left out."""
         return not self.types and not self.folded
 
-    def wants(self, event: Event) -> bool:
+    def wants(self, event: "Event") -> bool:
         """Whether to show this event."""
         if self.folded and event.type in STREAMED:
             return False

@@ -1,17 +1,22 @@
 """Where logs are kept, by one address: a path, `sqlite:///path`, `postgresql://…`, or `memory:`.
 
 Each tenant has a log of its own beside the main one: a file `hansard@acme.db`, a schema `hansard@acme`.
+
+What PostgreSQL needs is imported where an address asks for it: a log in a file needs no driver.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..domain.errors import ConfigurationError
 from .engine import Engine
 from .memory import MemoryEngine
-from .postgres import Database, PostgresEngine
-from .postgres.address import SCHEMES, Address, in_schema
 from .sqlite import SqliteEngine
 
+if TYPE_CHECKING:
+    from .postgres import Database
+
+SCHEMES = ("postgresql://", "postgres://")
 SQLITE = "sqlite:///"
 MEMORY = "memory:"
 
@@ -24,7 +29,7 @@ class Storage:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._database = Database(where) if where.startswith(SCHEMES) else None
+        self._database = _database(where)
         if self._database is None and "://" in where and not where.startswith(SQLITE):
             raise ConfigurationError(
                 f"There is no engine for {where!r}; give a path, sqlite:///path, postgresql://… or memory:."
@@ -45,6 +50,8 @@ class Storage:
         """The engine of a tenant's log. One in memory is new, and gone with it. Raises ConfigurationError when that is
         to be read only."""
         if self._database is not None:
+            from .postgres import PostgresEngine
+
             return PostgresEngine(self._database, tenant=tenant, read_only=read_only)
         path = self.file
         if path is None and read_only:
@@ -56,8 +63,18 @@ class Storage:
         )
 
 
+def _database(where: str) -> "Database | None":
+    if not where.startswith(SCHEMES):
+        return None
+    from .postgres import Database
+
+    return Database(where)
+
+
 def snapshots_of(where: str) -> str:
     """The address of the log beside this one for snapshots: a file, or a schema, `….snapshots`."""
     if where.startswith(SCHEMES):
+        from .postgres.address import Address, in_schema
+
         return in_schema(where, f"{Address.parse(where).schema}.snapshots")
     return MEMORY if where == MEMORY else f"{where}.snapshots"

@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...domain.errors import ConfigurationError
-from ...log.postgres.address import SCHEMES
-from ...log.storage import MEMORY, SQLITE
+from ...log.storage import MEMORY, SCHEMES, SQLITE
 from ...projections.loading import load, offered
 from ...projections.projection import AnyProjection
-from ...projections.store import PostgresViews, ViewStore, memory_views, sqlite_views
+from ...projections.store import ViewStore, memory_views, sqlite_views
 from ...projections.views import BUILT_IN
+
+if TYPE_CHECKING:
+    from ...projections.store.postgres import PostgresViews
 
 NONE = "none"
 
@@ -33,7 +36,7 @@ class ViewStorage:
 
     def __init__(self, views: str, log: str) -> None:
         self._where = _where(views, log)
-        self._database = PostgresViews(self._where) if self._where.startswith(SCHEMES) else None
+        self._database = _database(self._where)
 
     def store(self, tenant: str = "") -> ViewStore:
         """The store for a tenant's views. One in memory is new, and gone with it."""
@@ -48,6 +51,14 @@ class ViewStorage:
             return None
         file = Path(self._where.removeprefix(SQLITE))
         return file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file
+
+
+def _database(where: str) -> "PostgresViews | None":
+    if not where.startswith(SCHEMES):
+        return None
+    from ...projections.store.postgres import PostgresViews
+
+    return PostgresViews(where)
 
 
 def _where(views: str, log: str) -> str:

@@ -31,8 +31,8 @@ from hansard.log.sqlite.file import open_reader
 from hansard.log.sqlite.reading import read_log
 from hansard.log.storage import Storage
 from hansard.projections.runner import Runner
-from hansard.projections.store import Build, Commit, ViewStore, postgres_views, sqlite_views
-from hansard.projections.store.postgres import PostgresDatabase
+from hansard.projections.store import Build, Commit, ViewStore, sqlite_views
+from hansard.projections.store.postgres import PostgresDatabase, postgres_views
 from hansard.projections.store.sqlite import SqliteDatabase
 
 PAGE = 1_000

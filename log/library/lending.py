@@ -13,8 +13,7 @@ from pathlib import Path
 from eventsourcing.persistence import InterfaceError
 
 from ..log import Log
-from ..postgres.address import SCHEMES
-from ..storage import MEMORY, SQLITE, Storage
+from ..storage import MEMORY, SCHEMES, SQLITE, Storage
 from .bridge import Bridge, LogThread, T, Trackings, Work
 from .translation import CLOSED
 

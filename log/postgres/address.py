@@ -9,7 +9,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ...domain.errors import ConfigurationError
 
-SCHEMES = ("postgresql://", "postgres://")
 _LONGEST_NAME = 63  # bytes, PostgreSQL's NAMEDATALEN less one
 _YES_OR_NO = {"yes": True, "no": False}
 

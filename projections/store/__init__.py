@@ -1,6 +1,6 @@
-"""Where views are stored: a file beside the log, or tables in the log's database."""
+"""Where views are stored: a file beside the log, or tables in the log's database (`postgres`, which whoever needs it
+imports: it takes a driver)."""
 
-from .postgres import PostgresViews, postgres_views
 from .records import Build, Checkpoint, CheckpointMoved, Commit, Found, Parked
 from .sqlite import memory_views, sqlite_views
 from .store import ViewStore
@@ -12,9 +12,7 @@ __all__ = [
     "Commit",
     "Found",
     "Parked",
-    "PostgresViews",
     "ViewStore",
     "memory_views",
-    "postgres_views",
     "sqlite_views",
 ]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hansard.projections.store import ViewStore, memory_views, postgres_views, sqlite_views
+from hansard.projections.store import ViewStore, memory_views, sqlite_views
+from hansard.projections.store.postgres import postgres_views
 from hansard.testing.contract.views import ALL, LAPSE, SHARED, Sentence
 
 

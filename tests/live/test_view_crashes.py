@@ -21,7 +21,8 @@ from hansard.log.log import Log
 from hansard.log.records import Append, Draft
 from hansard.log.storage import Storage
 from hansard.projections.health import healths, worst
-from hansard.projections.store import Build, ViewStore, postgres_views, sqlite_views
+from hansard.projections.store import Build, ViewStore, sqlite_views
+from hansard.projections.store.postgres import postgres_views
 from hansard.projections.store.records import LAPSE as PRODUCTS
 
 SCRIPT = Path(__file__).parent / "view_process.py"

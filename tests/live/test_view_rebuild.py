@@ -19,7 +19,8 @@ from hansard.log.log import Log
 from hansard.log.records import Append, Draft
 from hansard.log.storage import Storage
 from hansard.projections import DocProjection, Meta
-from hansard.projections.store import Build, ViewStore, postgres_views, sqlite_views
+from hansard.projections.store import Build, ViewStore, sqlite_views
+from hansard.projections.store.postgres import postgres_views
 from hansard.testing.stage import Stage
 
 EVENTS = int(os.environ.get("HANSARD_REBUILD", "6000"))

@@ -17,7 +17,8 @@ from hansard.log.log import Log
 from hansard.log.storage import Storage
 from hansard.projections import DocProjection, Meta, Projection, Rows, TableProjection, fold
 from hansard.projections.runner import Runner
-from hansard.projections.store import ViewStore, postgres_views, sqlite_views
+from hansard.projections.store import ViewStore, sqlite_views
+from hansard.projections.store.postgres import postgres_views
 
 
 class Tally(BaseModel):

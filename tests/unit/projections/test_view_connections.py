@@ -13,8 +13,8 @@ from hansard.domain.errors import LogFailed
 from hansard.domain.model import EventData
 from hansard.log.postgres import Database
 from hansard.projections import DocProjection
-from hansard.projections.store import Build, PostgresViews, ViewStore
-from hansard.projections.store.postgres import READERS, WRITERS
+from hansard.projections.store import Build, ViewStore
+from hansard.projections.store.postgres import READERS, WRITERS, PostgresViews
 from hansard.testing import command
 from hansard.testing.contract.views import claimed, row, step
 from hansard.testing.postgres import PostgresServer

@@ -1,0 +1,44 @@
+"""A command imports what it needs, and no more: starting it is most of what a short one costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PYDANTIC, RICH = {"pydantic", "pydantic_core"}, {"rich"}
+DATABASE, HTTP = {"psycopg", "eventsourcing"}, {"aiohttp", "pydantic_settings", "jwt"}
+
+
+def imported(arguments: list[str]) -> set[str]:
+    """The packages that a process imports for this."""
+    ran = subprocess.run([sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True)
+    names = [line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_help_needs_only_what_reads_the_command_line() -> None:
+    packages = imported(["-m", "hansard", "--help"])
+    assert "click" in packages
+    assert not packages & (PYDANTIC | RICH | DATABASE | HTTP)
+
+
+@pytest.mark.parametrize("command", [["sessions"], ["tail", "--no-follow"], ["show", "trip-7"], ["export", "trip-7"]])
+def test_a_log_in_a_file_needs_neither_a_database_nor_http(log: Path, command: list[str]) -> None:
+    packages = imported(["-m", "hansard", *command, "--log", str(log)])
+    assert "pydantic" in packages
+    assert not packages & (DATABASE | HTTP)
+
+
+def test_a_gateway_over_files_needs_no_driver_of_a_database() -> None:
+    packages = imported(["-c", "import hansard.api.server"])
+    assert packages >= {"aiohttp", "pydantic"}
+    assert not packages & DATABASE
+
+
+def test_the_client_needs_neither_a_log_nor_a_terminal() -> None:
+    packages = imported(["-c", "import hansard.client"])
+    assert "aiohttp" in packages
+    assert not packages & (DATABASE | RICH | {"click", "structlog", "pydantic_settings"})
