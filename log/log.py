@@ -43,7 +43,7 @@ class Log:
         self,
         engine: Engine,
         *,
-        sessions_at_hand: int = 1_000,
+        sessions_at_hand: int = 10_000,
         max_waiting: int = 20_000,
         max_waiting_bytes: int = 64 * 2**20,
         ring_records: int = 20_000,
