@@ -14,12 +14,10 @@ import asyncio
 import logging
 from typing import Any
 
-from ..domain.envelope import decode
-from ..domain.model import Event
 from ..log.log import Log
 from ..log.records import Record
 from .mark import check_log, checkpoint_at
-from .meta import meta_of
+from .meta import read
 from .pages import Pages
 from .projection import Projection
 from .shape import Column, Shape
@@ -61,7 +59,7 @@ class Effects:
         self._news.set()
 
     async def run(self) -> None:
-        """Work until cancelled or left. Raises CheckpointMoved, LogReplaced, ViewsFailed, LogFailed."""
+        """Work until cancelled or left. Raises CheckpointMoved, OtherLog, ViewsFailed, LogFailed."""
         if self._build.state == "building":
             await self._begin_at_the_end()
         await check_log(self._log, self._checkpoint)
@@ -112,11 +110,11 @@ class Effects:
         return (Parked(str(record.position), record.position, record.session, record.type, said),)
 
     async def _try(self, record: Record) -> None:
-        event: Event = decode(record.data, record.position, record.session, record.version)
-        if event.audience is not None and self._projection.seen is None:
+        event, meta = read(record)
+        if meta.audience is not None and self._projection.seen is None:
             return
         for call, _, wants_meta in self._projection.effects.of(record.type):
-            await (call(event.data, meta_of(event, event.session)) if wants_meta else call(event.data))
+            await (call(event, meta) if wants_meta else call(event))
 
     async def _retry(self) -> None:
         for parked in await self._store.parked(self._build.id):

@@ -12,7 +12,7 @@ from ..log.records import Record
 from .store import Checkpoint
 
 
-class LogReplaced(Exception):
+class OtherLog(Exception):
     """The log is not the one that was folded, or was restored to an earlier state."""
 
 
@@ -27,17 +27,17 @@ def checkpoint_before(epoch: str, first: Record, shared: int) -> Checkpoint:
 
 
 async def check_log(log: Log, checkpoint: Checkpoint) -> None:
-    """Raise LogReplaced unless the checkpoint is a place in this log."""
+    """Raise OtherLog unless the checkpoint is a place in this log."""
     if checkpoint.epoch != log.epoch:
-        raise LogReplaced(f"the log has another epoch ({log.epoch}) than the one that was folded ({checkpoint.epoch})")
+        raise OtherLog(f"the log has another epoch ({log.epoch}) than the one that was folded ({checkpoint.epoch})")
     position = checkpoint.position + (checkpoint.shared > 0)
     if not position:
         return
     found = await log.engine.read_log(position - 1, 1)
     if not found:
-        raise LogReplaced(f"the log ends before position {position}, up to which it was folded")
+        raise OtherLog(f"the log ends before position {position}, up to which it was folded")
     if found[0].position == position and mark_of(found[0]) != checkpoint.mark:
-        raise LogReplaced(f"the event at position {position} is another than the one that was folded")
+        raise OtherLog(f"the event at position {position} is another than the one that was folded")
 
 
 def mark_of(record: Record) -> str:

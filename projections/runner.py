@@ -24,7 +24,7 @@ from ..log.log import Log
 from .effects import SHAPE as EFFECTS_SHAPE
 from .effects import SUFFIX as EFFECTS
 from .effects import Effects
-from .mark import LogReplaced
+from .mark import OtherLog
 from .pages import Pages
 from .projection import Projection
 from .shape import Shape
@@ -143,7 +143,7 @@ class Runner:
             await worker.run()
         except CheckpointMoved as moved:
             _logger.warning("%s: another runner has taken over", moved)
-        except LogReplaced as replaced:
+        except OtherLog as replaced:
             _logger.error("%s is built anew: %s", build, replaced)
             await self._store.stop(build.id, str(replaced))
             if build.state == "building":

@@ -76,7 +76,7 @@ class Worker:
     async def run(self) -> None:
         """Advance until cancelled. Returns when the build stops or is left.
 
-        Raises CheckpointMoved when another has moved it, LogReplaced, ViewsFailed, LogFailed.
+        Raises CheckpointMoved when another has moved it, OtherLog, ViewsFailed, LogFailed.
         """
         await check_log(self._log, self._checkpoint)
         self._committed = asyncio.get_running_loop().time()

@@ -14,7 +14,7 @@ from hansard.domain.errors import ViewsFailed
 from hansard.domain.messages import MessagePosted
 from hansard.domain.model import Event, EventData
 from hansard.projections import DocProjection, Meta, Rows, TableProjection, fold, pages
-from hansard.projections.mark import LogReplaced, check_log
+from hansard.projections.mark import OtherLog, check_log
 from hansard.projections.projection import Projection
 from hansard.projections.store import Build, Commit
 from hansard.projections.verify import verify
@@ -229,7 +229,7 @@ async def test_a_view_with_half_of_what_a_fork_shares_is_verified_as_that(monkey
                 assert (verified.values, verified.wrong) == (2, 0)
             (build, _) = await here.store.builds()
             await check_log(here.log, build.checkpoint)
-            with pytest.raises(LogReplaced):
+            with pytest.raises(OtherLog):
                 await check_log(here.log, build.checkpoint._replace(mark="another fork"))
             monkeypatch.setattr(here.store, "commit", write)
             await assert_whole(here, [tally(), lines()])
