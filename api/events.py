@@ -14,10 +14,9 @@ from .delivery.finished import finished_now, learn
 from .delivery.lens import EVERY, Finished, read
 from .delivery.run import Run
 from .delivery.topic import LogTopic, SessionTopic, Topic
-from .frames import log_place, session_place
 from .house import Houses
 from .principal import Principal
-from .query import EventsQuery, events_query
+from .query import EventsQuery, events_place, events_query
 
 NDJSON = "application/x-ndjson"
 
@@ -48,7 +47,7 @@ class EventPages:
         query = events_query(request)
         log = (await self._houses.of(principal.tenant)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
-        after = log_place(query.after, log.epoch) if session is None else session_place(query.after)
+        after = events_place(request, query, session, log.epoch)
         return _response(request, topic, await self._page(topic, after, query, principal))
 
     def drain(self) -> None:

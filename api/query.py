@@ -9,7 +9,7 @@ from ..domain.catalogue import explain
 from ..domain.errors import Invalid
 from ..domain.ids import Name, SessionId
 from .delivery.lens import Lens, Reading
-from .frames import Types
+from .frames import Types, log_place, session_place
 
 MAX_PAGE = 1_000
 MAX_WAIT = 30.0
@@ -47,14 +47,19 @@ class SessionsQuery(Query):
 
 
 def events_query(request: web.Request) -> EventsQuery:
-    """Read an events query; `types` is a list separated by commas. `Last-Event-ID` takes precedence over `after`."""
+    """Read an events query; `types` is a list separated by commas."""
     members = members_of(request)
     if "types" in members:
         members["types"] = tuple(str(members["types"]).split(","))
-    last = request.headers.get("Last-Event-ID")
-    if last:
-        members["after"] = last
     return validated(EventsQuery, members)
+
+
+def events_place(request: web.Request, query: EventsQuery, session: SessionId | None, epoch: str) -> int | str:
+    """Where the request asks to begin, in a session or with None in the log of this epoch. `Last-Event-ID` goes before
+    `after`, which must be a place all the same. Raises BadCursor and Invalid."""
+    last = request.headers.get("Last-Event-ID")
+    given = (query, validated(EventsQuery, {"after": last})) if last else (query,)
+    return [log_place(each.after, epoch) if session is None else session_place(each.after) for each in given][-1]
 
 
 def sessions_query(request: web.Request) -> SessionsQuery:

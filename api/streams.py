@@ -18,10 +18,9 @@ from .closing import SERVER_ERROR, SHUTDOWN, SLOW_CONSUMER, TOKEN_EXPIRED, Closi
 from .delivery.cursor import GroupKey
 from .delivery.encoding import STREAM, http_chunk
 from .delivery.lens import EVERY
-from .frames import log_place, session_place
 from .house import House, Houses
 from .principal import Principal
-from .query import events_query
+from .query import events_place, events_query
 from .settings import Settings
 from .sink import Subscription, TransportSink
 from .socket import LINGER
@@ -86,7 +85,7 @@ class Streams:
             principal.require("read", session)
         query = events_query(request)
         house = await self._houses.of(principal.tenant)
-        after = log_place(query.after, house.log.epoch) if session is None else session_place(query.after)
+        after = events_place(request, query, session, house.log.epoch)
         stream = _stream(request, house)
         key = GroupKey(NAME, STREAM, query.lens(EVERY if session is not None else principal.read))
         cursor = await house.feed.follow(session, after, key, principal.viewer(session), stream)

@@ -21,10 +21,10 @@ GROUP = "hansard.projections"
 def load(names: Iterable[str]) -> list[Projection[Any, Any]]:
     """The projections of these names (`module:attribute`), in their order. Modules are also looked for in the working
     directory, as `python -m` does. Raises ConfigurationError."""
-    here = str(Path.cwd())
-    if here not in sys.path:
+    named, here = list(names), str(Path.cwd())
+    if named and here not in sys.path:
         sys.path.insert(0, here)
-    return [projection for name in names for projection in _load(name)]
+    return [projection for name in named for projection in _load(name)]
 
 
 def offered() -> list[Projection[Any, Any]]:

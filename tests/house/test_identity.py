@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+AT_START = (*sys.path,)  # before any test ran: those of projections look for modules where they are
 IMPORT_EVERYTHING = """
 import importlib, json, pkgutil, sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_every_module_is_loaded_once_and_under_hansard(root: Path, package_files
 
 
 def test_the_root_is_not_on_the_import_path(root: Path) -> None:
-    on_path = [entry for entry in sys.path if Path(entry).resolve() == root]
+    on_path = [entry for entry in AT_START if Path(entry).resolve() == root]
     assert not on_path, (
         "The root of the repository is on sys.path, so `domain` would be a second `hansard.domain`. "
         "Run `pytest` or `make test`, not `python -m pytest`, and leave the root out of PYTHONPATH."

@@ -252,6 +252,16 @@ async def test_last_event_id_takes_precedence(http: aiohttp.ClientSession, wire:
         assert stream.follower.places == [4, 5, 6]
 
 
+@pytest.mark.parametrize("path", ["/v1/sessions/s/events", "/v1/events"])
+async def test_what_it_takes_precedence_over_is_checked_all_the_same(
+    http: aiohttp.ClientSession, wire: Wire, gateway: Gateway, path: str
+) -> None:
+    for accept in ("application/json", "text/event-stream"):
+        headers = {"Accept": accept, "Last-Event-ID": "end"}
+        status, problem = await call(http, "GET", f"{gateway.url}{path}?after=", headers=headers)
+        assert (status, problem["code"]) == (404, "bad_cursor")
+
+
 async def test_a_quiet_stream_has_heartbeats(http: aiohttp.ClientSession, start: Start) -> None:
     gateway = await start(heartbeat=0.2)
     async with Stream.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
