@@ -31,14 +31,22 @@ def run(bench: Bench) -> Table:
     title = f"{SESSIONS} sessions, {bench.size(SUBSCRIBERS):,} subscribers"
     table = Table(title, ("written by", "events/s", *columns))
     found = _go_through(bench, table, "the gateway itself", _through, RATES, "delivery")
-    table.goals.append(Goal("at 1,000: commit→client p99 in ms", found[0]["store p99"], 3, at_most=True))
-    table.goals.append(Goal("at 1,000: append→client p99 in ms", found[0]["delivery p99"], 8, at_most=True))
+    table.goals += _soon_enough("at 1,000", found[0])
     table.goals.append(Goal("most deliveries/s with append→client p99 ≤ 50 ms", _most(found, "delivery"), 300_000))
-    _go_through(bench, table, "the gateway, with views", partial(_through, views=""), RATES_WITH_VIEWS, "delivery")
+    with_views = partial(_through, views="")
+    found = _go_through(bench, table, "the gateway, with views", with_views, RATES_WITH_VIEWS, "delivery")
+    table.goals += _soon_enough("at 1,000, with views", found[0])
     found = _go_through(bench, table, "another process", _beside, RATES_BESIDE, "store")
     what = "written by another process: most deliveries/s with commit→client p99 ≤ 50 ms"
     table.goals.append(Goal(what, _most(found, "store"), 300_000))
     return table
+
+
+def _soon_enough(when: str, found: Figures) -> list[Goal]:
+    return [
+        Goal(f"{when}: commit→client p99 in ms", found["store p99"], 3, at_most=True),
+        Goal(f"{when}: append→client p99 in ms", found["delivery p99"], 8, at_most=True),
+    ]
 
 
 def _go_through(
