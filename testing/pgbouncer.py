@@ -2,8 +2,8 @@
 
     with pgbouncer(server.url) as url: ...
 
-It runs from the machine's own binary, with its files and its socket in a directory that is removed at the end. As root
-it runs as another user, for PgBouncer refuses to run as root.
+It runs from the machine's own binary, with its files and its socket in a directory that is removed at the end, and does
+not outlive the process that started it. As root it runs as another user, for PgBouncer refuses to run as root.
 """
 
 import os
@@ -18,10 +18,12 @@ from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
 
+from .afterwards import afterwards
 from .postgres import server_user
 
 _PORT = 6432  # of a socket in a directory of its own
 _SERVER = ("host", "port", "user", "password")
+_REMOVE = 'kill "$1"; rm -rf "$2"'
 _SETTINGS = """
 [databases]
 * = {server}
@@ -58,13 +60,10 @@ def pgbouncer(url: str) -> Iterator[str]:
             process = subprocess.Popen(
                 [program, settings], stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=user and user.pw_uid
             )
-        try:
+        with process, afterwards("sh", "-c", _REMOVE, "sh", str(process.pid), directory):
             _wait(directory, process)
             place = f"host={quote(name, safe='')}&port={_PORT}&pooler=yes"
             yield f"postgresql://{given.get('user', '')}@/{given.get('dbname', '')}?{place}"
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _quoted(value: object) -> str:

@@ -4,7 +4,8 @@
         async with Log(PostgresEngine(Database(new_log(server.url)))) as log: ...
 
 The server runs from the machine's own binaries, in a directory that is removed at the end, and is reached by a socket
-in there only. Its data is not synced to the disk: it outlives a crash of the server, not of the machine.
+in there only. It does not outlive the process that made it, however that ends. Its data is not synced to the disk: it
+outlives a crash of the server, not of the machine.
 """
 
 import fcntl
@@ -26,6 +27,7 @@ from psycopg.sql import SQL, Identifier
 
 from ..log.postgres.address import Address, in_schema
 from ..log.postgres.sql import LIST_LOGS
+from .afterwards import afterwards
 
 _BINARIES = (
     "/usr/lib/postgresql/*/bin",
@@ -43,6 +45,11 @@ _SETTINGS = {
     "log_line_prefix": "'%m [%p] '",
 }
 
+# The main process takes its file away when it is the last.
+_REMOVE = """
+read pid <"$1/data/postmaster.pid" && kill -QUIT "$pid" && while test -e "$1/data/postmaster.pid"; do sleep 0.02; done
+rm -rf "$1"
+"""
 _INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
 
 Mode = Literal["smart", "fast", "immediate"]
@@ -94,37 +101,24 @@ class PostgresServer:
     @contextmanager
     def temporary(cls, files: Path | None = None, **settings: str) -> Iterator[Self]:
         """A new server, running, for the time of the block; quicker with `new_files`."""
-        directory = Path(tempfile.mkdtemp(prefix="hansard-pg-"))
-        try:
-            server = cls(directory, **settings)
+        server = cls(Path(tempfile.mkdtemp(prefix="hansard-pg-")), **settings)
+        with server._removed_afterwards():
             server.create(files)
             server.start()
-            try:
-                yield server
-            finally:
-                server.stop("immediate")
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            yield server
 
     @classmethod
     @contextmanager
     def standby_of(cls, primary: "PostgresServer") -> Iterator[Self]:
         """A hot standby that follows another server, running, for the time of the block."""
-        directory = Path(tempfile.mkdtemp(prefix="hansard-pg-"))
-        try:
-            server = cls(directory)
-            server._take_over_directory()
+        server = cls(directory := Path(tempfile.mkdtemp(prefix="hansard-pg-")))
+        with server._removed_afterwards():
             source = ("-h", primary.directory, "-U", "postgres")
             server.run("pg_basebackup", "-D", server.data, *source, "-R", "-X", "stream", "-c", "fast", "--no-sync")
             with (server.data / "postgresql.conf").open("a") as file:
                 file.write(f"unix_socket_directories = '{directory}'\n")
             server.start()
-            try:
-                yield server
-            finally:
-                server.stop("immediate")
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            yield server
 
     @property
     def url(self) -> str:
@@ -169,6 +163,13 @@ class PostgresServer:
     def pid(self) -> int:
         """The number of the main process."""
         return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    @contextmanager
+    def _removed_afterwards(self) -> Iterator[None]:
+        """At the end of the block, or of this process, stop it as a crash does, and remove what it has."""
+        self._take_over_directory()
+        with afterwards("sh", "-c", _REMOVE, "sh", self.directory):
+            yield
 
     def _take_over_directory(self) -> None:
         if self._user is not None:

@@ -11,6 +11,7 @@ in it that do not exist yet; those of `pooled_log` lead there through a PgBounce
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from hansard.testing.postgres import PostgresServer
 
 MUST_RUN_IN_CI = ("postgres", "fetched")
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, also where a shell has made its background deaf to it: so would be what the tests start, and
+    interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
