@@ -1,9 +1,11 @@
 """`hansard projections`, beside a gateway that keeps views."""
 
 import asyncio
+import io
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -13,6 +15,7 @@ import orjson
 import pytest
 
 from hansard.api.server import Gateway
+from hansard.cli.main import run as run_hansard
 from hansard.client import Client
 
 HERE = Path(__file__).parent
@@ -32,20 +35,13 @@ async def gateway(start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.fixture
 def run() -> Run:
-    """Runs `hansard projections …`: its exit code, and what it said."""
+    """Runs `hansard projections …` beside the gateway, on a loop of its own: its exit code, and what it said."""
 
     async def run(*arguments: str) -> Ran:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "hansard",
-            "projections",
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = await asyncio.to_thread(run_hansard, ["projections", *arguments])
+        return code, out.getvalue(), err.getvalue()
 
     return run
 
@@ -162,6 +158,7 @@ REFUSED = [
 
 
 async def test_what_cannot_be_done_is_said_in_one_line(gateway: Gateway, run: Run) -> None:
+    await run("status", "--wait")
     for arguments, said in REFUSED:
         code, _, told = await run(*arguments)
         assert code in (1, 2), arguments
