@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ async def path(tmp_path: Path) -> Path:
 async def test_its_work_ends(path: Path, change: str) -> None:
     log = await Log(SqliteEngine(path, read_only=True)).__aenter__()
     await log.look()
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute(change)
     async with asyncio.timeout(10):
         with pytest.raises(LogFailed):
