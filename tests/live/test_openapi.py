@@ -27,6 +27,7 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 ALL = os.environ.get("HANSARD_TEST_OPERATIONS") == "all"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180 + (20 if ALL else 6) * int(EXAMPLES))  # it works through every command
 async def test_schemathesis_finds_nothing(
     serve: Callable[..., Awaitable[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -94,6 +94,7 @@ async def _becomes(http: aiohttp.ClientSession, url: str, status: int) -> dict[s
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 async def test_readiness_follows_the_database(
     http: aiohttp.ClientSession, serve: Serve, server: PostgresServer
@@ -120,6 +121,7 @@ async def test_readiness_follows_the_database(
     assert await gateway.terminate() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 async def test_a_full_disk_refuses_commits_and_says_so(
     http: aiohttp.ClientSession, serve: Serve, server: PostgresServer

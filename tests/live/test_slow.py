@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Dial = Callable[[str], socket.socket]
 
+pytestmark = pytest.mark.slow
+
 EVENTS = int(os.environ.get("HANSARD_EVENTS", "20000"))
 CONTROL = 10_000
 BATCH = 200

@@ -220,6 +220,7 @@ async def test_a_gateway_that_stood_still_does_not_blame_the_others(http: aiohtt
 # -- two gateways over one log
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 async def test_gateways_rely_on_each_other_while_they_live(
     http: aiohttp.ClientSession, start: Start, serve: Serve, fresh_log: Callable[[], str]

@@ -163,6 +163,7 @@ async def scene(places: tuple[str, str], lapse: float) -> AsyncIterator[Scene]:
         await scene.end()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + 10 * ROUNDS)
 async def test_views_equal_a_fresh_fold_however_often_their_runner_is_killed(scene: Scene) -> None:
     chance = random.Random(ROUNDS)
