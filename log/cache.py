@@ -6,7 +6,6 @@ it needs from them before it is planned, and so does not mind what they forget m
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ..domain.errors import LogUnreadable, NotFound
 from ..domain.ids import Position, SessionId, Version
 from ..domain.session import State, as_origin, evolve
 from .engine import Engine, is_last
+from .lately import Lately
 from .lineage import Lineage
 from .records import ANYTHING, Batch, ProducerMark, Record
 
@@ -23,6 +23,11 @@ PAGE = 1_000
 NO_MARK = ProducerMark(0, -1, Position(0))
 MAX_NAMES = 500
 """Subjects, and producers, that are remembered of one session."""
+MOST_NAMES = 500_000
+"""… and of all, beyond the first thousand sessions."""
+MOST_EVENTS = 1_000_000
+"""Events that sessions beyond the first thousand may consist of: a state is at most about as large as its events are
+many, since each message leaves something in it, but for its document."""
 
 Heads = dict[tuple[SessionId, str], Version]
 Producers = dict[tuple[SessionId, str], ProducerMark]
@@ -58,16 +63,12 @@ class Sessions:
 
     def __init__(self, lineage: Lineage, capacity: int) -> None:
         self.lineage = lineage
-        self._capacity = capacity
-        self._states: OrderedDict[SessionId, State] = OrderedDict()
+        self._states = Lately[State](capacity, MOST_EVENTS)
         self._watches: dict[SessionId, list[_Watch]] = {}
 
     def get(self, session: SessionId) -> State | None:
         """The session's state, if it is at hand."""
-        state = self._states.get(session)
-        if state is not None:
-            self._states.move_to_end(session)
-        return state
+        return self._states.get(session)
 
     def put(self, state: State) -> None:
         """Take over a state that is in the log now."""
@@ -78,7 +79,7 @@ class Sessions:
         """Drop what is known of a session, because its past may have changed."""
         for watch in self._watches.get(session, ()):
             watch.torn = True
-        self._states.pop(session, None)
+        self._states.pop(session)
 
     async def load(self, session: SessionId) -> State:
         """Read and fold a session to its end, going on from what is at hand.
@@ -126,7 +127,7 @@ class Sessions:
             state = self._states.get(record.session)
             if state is None or record.version <= state.version:
                 continue
-            del self._states[record.session]
+            self._states.pop(record.session)
             if record.version == state.version + 1:
                 with suppress(LogUnreadable):
                     self._keep(_fold(state, (record,)))
@@ -144,10 +145,7 @@ class Sessions:
             watch.version = max(watch.version, version)
 
     def _keep(self, state: State) -> None:
-        self._states[state.id] = state
-        self._states.move_to_end(state.id)
-        if len(self._states) > self._capacity:
-            self._states.popitem(last=False)
+        self._states.put(state.id, state, state.version)
 
 
 @dataclass(slots=True)
@@ -161,8 +159,7 @@ class Places:
 
     def __init__(self, engine: Engine, capacity: int) -> None:
         self._engine = engine
-        self._capacity = capacity
-        self._places: OrderedDict[SessionId, _Place] = OrderedDict()
+        self._places = Lately[_Place](capacity, MOST_NAMES)
 
     def version(self, session: SessionId) -> Version | None:
         """The session's version, if it is at hand."""
@@ -203,7 +200,7 @@ class Places:
 
     def forget(self, session: SessionId) -> None:
         """Drop what is known of a session."""
-        self._places.pop(session, None)
+        self._places.pop(session)
 
     def follow(self, records: Iterable[Record]) -> None:
         """Take over what was written elsewhere: forget the sessions that changed."""
@@ -211,23 +208,19 @@ class Places:
             self.forget(record.session)
 
     def _of(self, session: SessionId) -> _Place:
-        place = self._places.get(session)
-        if place is None:
-            place = self._places[session] = _Place()
-            if len(self._places) > self._capacity:
-                self._places.popitem(last=False)
-        else:
-            self._places.move_to_end(session)
+        """The session's place, which weighs what it held when it was last used."""
+        place = self._places.get(session) or _Place()
+        self._places.put(session, place, len(place.heads) + len(place.producers))
         return place
 
     def _keep_heads(self, heads: Heads) -> Heads:
-        last, known = None, dict[str, Version]()
+        last, place = None, _Place()
         for (session, subject), version in heads.items():
             if session is not last:  # most often two or more in a row are of one session
-                last, known = session, self._of(session).heads
-            if len(known) >= MAX_NAMES and subject not in known:
-                known.clear()
-            known[subject] = version
+                last, place = session, self._of(session)
+            if len(place.heads) >= MAX_NAMES and subject not in place.heads:
+                place.heads.clear()
+            place.heads[subject] = version
         return heads
 
     def _keep_producers(self, producers: Producers) -> Producers:
