@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..domain.envelope import decode
 from ..domain.errors import LogUnreadable, NotFound
@@ -208,9 +209,10 @@ class Places:
             self.forget(record.session)
 
     def _of(self, session: SessionId) -> _Place:
-        """The session's place, which weighs what it held when it was last used."""
-        place = self._places.get(session) or _Place()
-        self._places.put(session, place, len(place.heads) + len(place.producers))
+        place = self._places.get(session)
+        if place is None:
+            place = _Place()
+            self._places.put(session, place, 0)
         return place
 
     def _keep_heads(self, heads: Heads) -> Heads:
@@ -218,15 +220,21 @@ class Places:
         for (session, subject), version in heads.items():
             if session is not last:  # most often two or more in a row are of one session
                 last, place = session, self._of(session)
-            if len(place.heads) >= MAX_NAMES and subject not in place.heads:
-                place.heads.clear()
+            if subject not in place.heads:
+                self._grow(session, place, place.heads)
             place.heads[subject] = version
         return heads
 
     def _keep_producers(self, producers: Producers) -> Producers:
         for (session, producer), mark in producers.items():
-            known = self._of(session).producers
-            if len(known) >= MAX_NAMES and producer not in known:
-                known.clear()
-            known[producer] = mark
+            place = self._of(session)
+            if producer not in place.producers:
+                self._grow(session, place, place.producers)
+            place.producers[producer] = mark
         return producers
+
+    def _grow(self, session: SessionId, place: _Place, names: dict[str, Any]) -> None:
+        """Make room for one name more."""
+        if len(names) >= MAX_NAMES:
+            names.clear()
+        self._places.put(session, place, len(place.heads) + len(place.producers) + 1)
