@@ -5,8 +5,8 @@ each column says its type, so that a statement is prepared once, and is packed i
 Format: https://www.postgresql.org/docs/current/protocol-overview.html (binary), as `array_send` writes it.
 """
 
-from collections.abc import Sequence
-from struct import pack
+from functools import lru_cache
+from struct import Struct, pack
 
 from psycopg import adapters
 from psycopg.abc import Buffer
@@ -14,6 +14,7 @@ from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 
 _NULL = b"\xff\xff\xff\xff"  # the length -1
+_size = Struct(">i").pack
 
 
 class Ints(list[int]):
@@ -43,7 +44,7 @@ class _TextsDumper(Dumper):
     oid = 1009
 
     def dump(self, obj: Texts) -> Buffer:
-        return _packed(25, [None if each is None else each.encode() for each in obj])
+        return _head(25, len(obj)) + b"".join(map(_text, obj))
 
 
 class _BlobsDumper(Dumper):
@@ -51,7 +52,10 @@ class _BlobsDumper(Dumper):
     oid = 1001
 
     def dump(self, obj: Blobs) -> Buffer:
-        return _packed(17, obj)
+        parts: list[bytes] = [b""] * (2 * len(obj))
+        parts[::2] = map(_size, map(len, obj))
+        parts[1::2] = obj
+        return _head(17, len(obj)) + b"".join(parts)
 
 
 def _head(element: int, count: int) -> bytes:
@@ -59,15 +63,13 @@ def _head(element: int, count: int) -> bytes:
     return pack(">iiiii", 1, 1, element, count, 1) if count else pack(">iii", 0, 0, element)
 
 
-def _packed(element: int, values: Sequence[bytes | None]) -> bytes:
-    parts = [_head(element, len(values))]
-    for value in values:
-        if value is None:
-            parts.append(_NULL)
-        else:
-            parts.append(len(value).to_bytes(4, "big"))
-            parts.append(value)
-    return b"".join(parts)
+@lru_cache(8_192)
+def _text(value: str | None) -> bytes:
+    """An element. The same sessions, subjects and types come again and again."""
+    if value is None:
+        return _NULL
+    encoded = value.encode()
+    return _size(len(encoded)) + encoded
 
 
 ADAPTERS = AdaptersMap(adapters)

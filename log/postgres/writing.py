@@ -48,17 +48,18 @@ class Attempt:
 
 def _values(batch: Batch, told: str) -> dict[str, Any]:
     records, heads = batch.records, batch.heads
+    _, sessions, versions, subjects, types, data, keys, times = zip(*records, strict=True) if records else [()] * 8
     values = {
         "after": batch.after,
         "position": records[-1].position if records else batch.after,
         "told": told,
-        "sessions": Texts([record.session for record in records]),
-        "versions": Ints([record.version for record in records]),
-        "subjects": Texts([record.subject for record in records]),
-        "types": Texts([record.type for record in records]),
-        "data": Blobs([record.data for record in records]),
-        "keys": Texts([record.key for record in records]),
-        "times": Ints([record.time for record in records]),
+        "sessions": Texts(sessions),
+        "versions": Ints(versions),
+        "subjects": Texts(subjects),
+        "types": Texts(types),
+        "data": Blobs(data),
+        "keys": Texts(keys),
+        "times": Ints(times),
         "head_sessions": Texts([session for session, _ in heads]),
         "head_subjects": Texts([subject for _, subject in heads]),
         "head_versions": Ints(heads.values()),
