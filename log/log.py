@@ -46,7 +46,7 @@ class Log:
         sessions_at_hand: int = 10_000,
         max_waiting: int = 20_000,
         max_waiting_bytes: int = 64 * 2**20,
-        ring_records: int = 20_000,
+        ring_records: int = 4_000,
         ring_bytes: int = 32 * 2**20,
     ) -> None:
         self.engine = engine
