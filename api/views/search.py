@@ -21,6 +21,7 @@ from ...projections.shape import Row, Shape
 from ...projections.store import Build
 from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
+from ...projections.views.text import storable
 from ..delivery.lens import matches
 from ..principal import Principal
 from ..query import MAX_PAGE, Query, members_of, validated
@@ -95,7 +96,8 @@ async def search(shelf: Shelf, principal: Principal, query: SearchQuery) -> List
 
 async def _few(shelf: Shelf, query: SearchQuery) -> list[str] | None:
     """The sessions that have the labels and the participant, if they are few."""
-    wanted: list[dict[str, str]] = [{"facet": of_label(name), "value": value} for name, value in query.labels.items()]
+    labels = query.labels.items()
+    wanted = [{"facet": of_label(name), "value": storable(value)} for name, value in labels]
     if query.with_ is not None:
         wanted.append({"facet": of_participant(query.with_)})
     few: set[str] | None = None

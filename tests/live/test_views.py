@@ -197,6 +197,18 @@ async def test_sessions_are_found_by_what_is_known_of_them(gateway: Gateway, rea
     assert await found(until=changed) == ["s-4", "s-3", "s-2", "s-0"]
 
 
+async def test_a_session_is_found_by_a_label_that_no_column_keeps_as_it_is(gateway: Gateway, reader: Reader) -> None:
+    async with Client(gateway.url, participant="desk", kind="user") as desk:
+        for name, stage in (("s-0", "a\0b"), ("s-1", "ab")):
+            ack = await desk.do(name, "session.open", {"labels": {"stage": stage}})
+            reader.position = ack.positions[0]
+    await reader.view("facets")
+    await reader.view("sessions")
+    for stage, keys in (("a\0b", ["s-0"]), ("ab", ["s-1"]), ("\0", [])):
+        status, body, _ = await reader.ask("search", label__stage=stage)
+        assert (status, [each["key"] for each in body["documents"]]) == (200, keys)
+
+
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("views/nothing", {}, 404, "There is no view 'nothing'; there are sessions, "),
     ("views/state/nowhere", {}, 404, "state has nothing under 'nowhere'"),
