@@ -59,7 +59,8 @@ def events_place(request: web.Request, query: EventsQuery, session: SessionId | 
     `after`, which must be a place all the same. Raises BadCursor and Invalid."""
     last = request.headers.get("Last-Event-ID")
     given = (query, validated(EventsQuery, {"after": last})) if last else (query,)
-    return [log_place(each.after, epoch) if session is None else session_place(each.after) for each in given][-1]
+    places = [log_place(each.after, epoch) if session is None else session_place(each.after) for each in given]
+    return places[-1]
 
 
 def sessions_query(request: web.Request) -> SessionsQuery:

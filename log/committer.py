@@ -36,7 +36,6 @@ ENOUGH = 64
 CROWDED = 3
 """Batches for which it takes its turn after another process came first, if none does again."""
 
-
 Written = tuple[Plan, "asyncio.Task[Exception | None]"]
 
 
@@ -194,7 +193,7 @@ class Committer:
         writing.add_done_callback(lambda _: self._wake.set())
         return plan, writing
 
-    def _fill(self, ahead: "_Ahead", below: Sequence[Plan]) -> None:
+    def _fill(self, ahead: _Ahead, below: Sequence[Plan]) -> None:
         """Plan what has come meanwhile, on top of what is being written. Not where others write as well and have come
         first, or may have: then this would most often be in vain."""
         if not self._crowded and not self._looks:

@@ -108,8 +108,7 @@ def read_tracking(connection: Connection, name: str) -> Position:
 
 
 def _records(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Record]:
-    (row,) = connection.execute(statement, values).fetchall()
-    return Packed(*row).records()
+    return Packed(*_row(connection, statement, values)).records()
 
 
 def _page(connection: Connection, statement: str, sizes: str, place: tuple[Any, ...], limit: int) -> tuple[Any, ...]:

@@ -1,8 +1,12 @@
 """Deciding ahead: what comes during a commit is decided on top of it, and anew when the commit fails."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from ....domain.errors import Conflict, LogFailed, NotFound
+from ....log.log import Log
+from ....log.records import Appended
 from ...saying import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, draft, drafts, heads, opened, outcome, places, post, refusal
@@ -10,12 +14,19 @@ from .factory import LogFactory, Sentence, check, delta, draft, drafts, heads, o
 LOST = "The connection was lost."
 
 
+@asynccontextmanager
+async def message_being_started(log: Log) -> AsyncIterator["asyncio.Future[Appended]"]:
+    """While the storage is writing the start of message `m`, for the time of the block: what was answered to it."""
+    async with faults(log).writes_held() as gate:
+        started = log.submit(command("message.start", message="m"))
+        await gate.reached()
+        yield started
+
+
 async def what_comes_during_a_commit_is_decided_on_top_of_it(factory: LogFactory) -> None:
     async with factory(faulty) as log:
         await opened(log)
-        async with faults(log).writes_held() as gate:
-            started = log.submit(command("message.start", message="m"))
-            await gate.reached()
+        async with message_being_started(log) as started:
             deltas = [log.submit(delta(index)) for index in range(3)]
             await asyncio.sleep(0.01)
             deltas.append(log.submit(delta(3)))
@@ -31,9 +42,7 @@ async def what_was_decided_on_a_commit_that_failed_is_decided_anew(factory: LogF
     async with factory(faulty) as log:
         await opened(log)
         faults(log).failures.append(LogFailed(LOST))
-        async with faults(log).writes_held() as gate:
-            started = log.submit(command("message.start", message="m"))
-            await gate.reached()
+        async with message_being_started(log) as started:
             later = [log.submit(delta(0)), log.submit(command("message.start", message="m")), log.submit(delta(0))]
             await asyncio.sleep(0.01)
         assert isinstance(await refusal(started), LogFailed)
@@ -47,9 +56,7 @@ async def what_the_storage_has_behind_a_commit_that_fails_is_decided_anew(factor
     async with factory(faulty) as log:
         await opened(log)
         faults(log).failures.append(LogFailed(LOST))
-        async with faults(log).writes_held() as gate:
-            started = log.submit(command("message.start", message="m"))
-            await gate.reached()
+        async with message_being_started(log) as started:
             deltas = [log.submit(delta(index)) for index in range(100)]
             await asyncio.sleep(0.01)
             posts = [log.submit(post(f"m-{number}")) for number in range(100)]
@@ -65,9 +72,7 @@ async def what_was_written_behind_a_commit_that_seemed_to_fail_is_found_again(fa
     async with factory(faulty) as log:
         await opened(log)
         faults(log).afterwards.append(LogFailed(LOST))
-        async with faults(log).writes_held() as gate:
-            started = log.submit(command("message.start", message="m"))
-            await gate.reached()
+        async with message_being_started(log) as started:
             deltas = [log.submit(delta(index)) for index in range(100)]
             await asyncio.sleep(0.01)
         assert isinstance(await refusal(started), LogFailed)
