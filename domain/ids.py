@@ -8,7 +8,9 @@ messages) share one alphabet, so that they can stand in URLs, subjects and JSON 
 import os
 import threading
 import time
-from typing import Annotated, NewType
+from collections.abc import Iterator
+from itertools import count
+from typing import Annotated, NamedTuple, NewType
 
 from pydantic import StringConstraints
 
@@ -33,9 +35,15 @@ CommandId = Name
 EventId = Name
 
 _lock = threading.Lock()
-_millisecond = 0
-_count = 0
-_head = _tail = ""
+
+
+class _Mint(NamedTuple):
+    """Makes the ids of one millisecond: what stands before the count, and behind it (the variant and random bits)."""
+
+    millisecond: int
+    numbers: Iterator[int]
+    head: str
+    tail: str
 
 
 def new_id() -> str:
@@ -45,22 +53,33 @@ def new_id() -> str:
     millisecond. Those of several processes are told apart by the 62 bits behind them, drawn anew for each millisecond:
     drawing them for each id took longer than all the rest. The domain never calls this; ids reach it inside commands.
     """
-    global _count  # noqa: PLW0603
     now = time.time_ns() // 1_000_000
+    while True:
+        millisecond, numbers, head, tail = mint = _mint
+        number = next(numbers)
+        if now <= millisecond and number <= 0xFFF:
+            return f"{head}{number:03x}-{tail}"
+        _renew(mint, now)
+
+
+def _renew(spent: _Mint, now: int) -> None:
+    """Mint within this millisecond from now on, or within the next that has not been, unless another thread has seen to
+    it."""
+    global _mint  # noqa: PLW0603
     with _lock:
-        _count += 1
-        if now > _millisecond or _count > 0xFFF:
-            _begin(max(now, _millisecond + 1))
-        return f"{_head}{_count:03x}-{_tail}"
+        if _mint is spent:
+            _mint = _of(max(now, spent.millisecond + 1))
 
 
-def _begin(millisecond: int) -> None:
-    """Mint within this one from now on: what stands before the count, and behind it (the variant and random bits)."""
-    global _millisecond, _count, _head, _tail  # noqa: PLW0603
+def _of(millisecond: int) -> _Mint:
     bits = int.from_bytes(os.urandom(8)) & (1 << 62) - 1 | 1 << 63
-    _millisecond, _count = millisecond, 0
-    _head = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7"
-    _tail = f"{bits >> 48:04x}-{bits & (1 << 48) - 1:012x}"
+    head = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7"
+    return _Mint(millisecond, count(), head, f"{bits >> 48:04x}-{bits & (1 << 48) - 1:012x}")
 
 
-os.register_at_fork(after_in_child=lambda: _begin(_millisecond + 1))
+def _part_from_parent() -> None:
+    _renew(_mint, 0)
+
+
+_mint = _of(0)
+os.register_at_fork(after_in_child=_part_from_parent)

@@ -69,17 +69,13 @@ def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed
     It takes in the chunks before it that are no longer than itself. So a message of n tokens is a chain of about
     log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the tokens.
     """
-    if streamed is None:
-        return Streamed(None, kind, text, len(text.encode()))
-    length = streamed.length + len(text.encode())
-    if streamed.kind != kind or len(streamed.text) > len(text):
-        return Streamed(streamed, kind, text, length)
-    chunks, size = [text], len(text)
-    while streamed is not None and streamed.kind == kind and len(streamed.text) <= size:
-        chunks.append(streamed.text)
-        size += len(streamed.text)
+    length = len(text) if text.isascii() else len(text.encode())
+    if streamed is not None:
+        length += streamed.length
+    while streamed is not None and streamed.kind == kind and len(streamed.text) <= len(text):
+        text = streamed.text + text
         streamed = streamed.before
-    return Streamed(streamed, kind, "".join(reversed(chunks)), length)
+    return Streamed(streamed, kind, text, length)
 
 
 def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:
