@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -16,8 +17,11 @@ from ..projections.projection import MAX_KEY
 from .delivery.lens import Reading
 from .json_input import read_json
 
-_is_name = re.compile(NAME_PATTERN.strip("^$")).fullmatch
-_is_id = re.compile(f"(?!{TIMER}){NAME_PATTERN.strip('^$')}").fullmatch
+_NAME = NAME_PATTERN.strip("^*$") + "{0,127}"
+_is_name = re.compile(_NAME).fullmatch
+_is_id = re.compile(f"(?!{TIMER}){_NAME}").fullmatch
+PLAIN = ("frame", "id", "session", "do", "data")
+_plain_members = itemgetter(*PLAIN[1:])
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
@@ -25,7 +29,6 @@ Tasks = Annotated[tuple[TaskId, ...], Field(max_length=100)]
 After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
-MAX_NAME = 128
 MAX_WATCHED = 16
 SESSION_PLACE = r"^(end|[0-9]{1,18})$"
 LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
@@ -193,19 +196,17 @@ def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, s
 
     The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
     """
-    id, session = members.get("id"), members.get("session")
-    do, data = members.get("do"), members.get("data")
-    if (
-        len(members) == 5
-        and isinstance(do, str)
-        and isinstance(data, dict)
-        and isinstance(id, str)
-        and isinstance(session, str)
-        and len(id) <= MAX_NAME >= len(session)
-        and _is_id(id)
-        and _is_name(session)
-    ):
+    try:
+        id, session, do, data = _plain_members(members)
+        plain = len(members) == len(PLAIN) and _is_id(id) and _is_name(session)
+    except (KeyError, TypeError):  # the model says what is wrong
+        return _parse_by_model(members)
+    if plain and isinstance(do, str) and isinstance(data, dict):
         return None, id, session, parse_json_command(do, data)
+    return _parse_by_model(members)
+
+
+def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, CommandData]:
     try:
         frame = CommandFrame.model_validate(members)
     except ValidationError as error:

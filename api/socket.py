@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from aiohttp import WSMsgType
 from ..domain.errors import Busy, HansardError, Invalid, LogFailed
 from ..domain.ids import SessionId
 from ..domain.model import Command
+from ..domain.quick import quick
 from ..domain.sessions import ForkSession
 from ..log.records import Appended
 from ..log.requests import Execute, Outcome
@@ -74,6 +76,7 @@ class Socket(TransportSink):
         self._actor = principal.actor
         self._answers = Answers(self, house.turn)
         self._execute = house.log.execute
+        self._read = partial(read_frames, depth=settings.depth, batch=settings.batch)
         self._heard = time.monotonic()
         self._leaving = False
         self._pending = 0
@@ -199,13 +202,14 @@ class Socket(TransportSink):
         if message.type not in _CONTENT or self._leaving or self.closed or not self._has_room:
             return False
         try:
-            frames = read_frames(message.data, self._settings.depth, self._settings.batch)
+            content = message.data
+            frames = self._read(content)
             if not all(map(_is_command, frames)):
                 return False
         except HansardError:
             return False
         self._heard = time.monotonic()
-        now, share = CLOCK.now(self._heard), len(message.data) // max(1, len(frames))
+        now, share = CLOCK.now(self._heard), len(content) // (len(frames) or 1)
         try:
             for frame in frames:
                 self._command(frame, now, share)
@@ -230,7 +234,7 @@ class Socket(TransportSink):
     async def _message(self, raw: bytes | str) -> None:
         content = raw if isinstance(raw, bytes) else raw.encode()
         try:
-            frames = read_frames(content, self._settings.depth, self._settings.batch)
+            frames = self._read(content)
         except HansardError as error:
             self._misunderstood(error)
         else:
@@ -243,7 +247,6 @@ class Socket(TransportSink):
             raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
 
     def _command(self, members: dict[str, Any], now: datetime, size: int) -> None:
-        id, session = members.get("id"), members.get("session")
         try:
             self._allowance.spend(self._heard)
             frame, id, session, data = parse_command_frame(members)
@@ -251,13 +254,14 @@ class Socket(TransportSink):
             if type(data) is ForkSession:
                 self.principal.require("read", data.origin)
             if frame is None:
-                self._execute(Command(id, session, self._actor, now, data), self._answered, size)
+                command = quick(Command, (id, session, self._actor, now, data, None, None))
+                self._execute(command, self._answered, size)
             else:
                 command = frame.command(self._actor, now, data)
                 producer = frame.parsed_producer(self.principal.participant)
                 self._execute(command, self._answered, size, frame.parsed_expect(), producer)
         except HansardError as error:
-            self._answers.refuse(error, id=id, session=session)
+            self._answers.refuse(error, id=members.get("id"), session=members.get("session"))
         else:
             self._unreadable = 0
             self._pending += 1
@@ -266,11 +270,11 @@ class Socket(TransportSink):
         self._pending -= 1
         if self._pending in _WAITED_FOR:
             self._fewer.set()
-        command = request.command
+        id, session = request.command[:2]
         if isinstance(outcome, Appended):
-            self._answers.ack(command.id, command.session, outcome)
+            self._answers.ack(id, session, outcome)
         else:
-            self._answers.refuse(outcome, id=command.id, session=command.session)
+            self._answers.refuse(outcome, id=id, session=session)
 
     async def _control(self, members: Any) -> None:
         sub = members.get("sub") if isinstance(members, dict) else None

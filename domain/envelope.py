@@ -60,14 +60,14 @@ def microseconds(time: datetime) -> int:
 
 def encode(id: EventId, fact: Fact, stamp: str, actor: ParticipantId, cause: CommandId | None = None) -> bytes:
     """The stored form of a decided event; `stamp` is its `timestamp`."""
-    task = f',"task":"{fact.task}"' if fact.task else ""
-    cause_member = f',"cause":"{cause}"' if cause else ""
-    audience = f',"audience":{orjson.dumps(fact.audience).decode()}' if fact.audience else ""
-    head = (
-        f'{{"id":"{id}","type":"{fact.type or fact.data.type}","time":"{stamp}","actor":"{actor}"'
-        f'{task}{cause_member}{audience},"data":'
-    )
-    return head.encode() + fact.data.json_bytes() + b"}"
+    data, audience, type, _, task = fact
+    more = f',"task":"{task}"' if task else ""
+    if cause:
+        more += f',"cause":"{cause}"'
+    if audience:
+        more += f',"audience":{orjson.dumps(audience).decode()}'
+    head = f'{{"id":"{id}","type":"{type or data.type}","time":"{stamp}","actor":"{actor}"{more},"data":'
+    return b"%b%b}" % (head.encode(), data.json_bytes())
 
 
 def decode(stored: bytes, position: Position, session: SessionId, version: Version) -> Event:

@@ -18,6 +18,7 @@ from .errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
 from .ids import MessageId, ParticipantId, TaskId, Version
 from .model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
 from .parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
+from .quick import quick
 
 MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
@@ -152,7 +153,7 @@ class StreamDelta(_Piece, _MessageCommand):
     def json_bytes(self) -> bytes:
         # Scalars need no serializer, which takes three times as long.
         members = self.__dict__.copy()
-        if self.part is None:
+        if members["part"] is None:
             del members["part"]
         return orjson.dumps(members)
 
@@ -239,19 +240,21 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
 
 def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision:
     message, index = _own(messages, command, data.message), data.index
-    if index < message.index:
-        return Decision((), repeat=Repeat(f"message:{message.id}", message.since, index))
-    _refuse_closed(message)
-    if index > message.index:
+    id, author, kind, audience, since, status, expected, before, task, fenced = message
+    if index < expected:
+        return Decision((), repeat=Repeat(f"message:{id}", since, index))
+    if fenced or status != "open":
+        _refuse_closed(message)
+    if index > expected:
         raise Conflict(
-            f"Delta {index} of message {message.id!r} came before delta {message.index}; send that first.",
-            expected=message.index,
+            f"Delta {index} of message {id!r} came before delta {expected}; send that first.", expected=expected
         )
-    streamed = extend(message.streamed, data.part or "text", data.text)
+    streamed = extend(before, data.part or "text", data.text)
     if streamed.length > MAX_MESSAGE_BYTES:
         raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
-    fact = Fact(data, message.audience, None, None, message.task)
-    return Decision((fact,), (), None, None, _with(messages, message, index + 1, streamed))
+    after = (id, author, kind, audience, since, status, index + 1, streamed, task, fenced)
+    fact = quick(Fact, (data, audience, None, None, task))
+    return quick(Decision, ((fact,), (), None, None, messages.set(id, quick(Message, after))))
 
 
 def _complete(message: Message, data: CompleteMessage) -> Decision:
@@ -328,6 +331,6 @@ def _grow(messages: Messages, piece: _Piece) -> Messages:
 
 
 def _with(messages: Messages, message: Message, index: int, streamed: Streamed | None) -> Messages:
-    # Not by _replace, which takes three times as long.
     id, author, kind, audience, since, status, _, _, task, fenced = message
-    return messages.set(id, Message(id, author, kind, audience, since, status, index, streamed, task, fenced))
+    after = (id, author, kind, audience, since, status, index, streamed, task, fenced)
+    return messages.set(id, quick(Message, after))

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
+from .quick import quick
+
 StreamedKind = Literal["text", "reasoning"]
 Short = Annotated[str, StringConstraints(max_length=2_000)]
 
@@ -75,7 +77,7 @@ def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed
     while streamed is not None and streamed.kind == kind and len(streamed.text) <= len(text):
         text = streamed.text + text
         streamed = streamed.before
-    return Streamed(streamed, kind, text, length)
+    return quick(Streamed, (streamed, kind, text, length))
 
 
 def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:

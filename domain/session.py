@@ -10,6 +10,7 @@ the facts for other concepts is added (`consequences`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from . import messages as _messages
 from . import presence as _presence
 from . import sessions
 from . import signals as _signals
+from . import stalls as _stalls
 from . import tools as _tools
 from .approvals import Approvals
 from .consequences import with_consequences
@@ -32,10 +34,9 @@ from .ids import SessionId, Version
 from .messages import MessagePosted, Messages, MessageStarted
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
 from .presence import Presence
+from .quick import quick
 from .sessions import Session
 from .signals import RaiseSignal, Signals, refuse_fenced
-from .stalls import deadlines as _stalls_deadlines
-from .stalls import decide as _decide_stall
 from .targets import addressees
 from .tasks import Tasks
 from .tools import Calls
@@ -82,13 +83,11 @@ _CONCEPT_OF_TYPE = {
     "floor": "floor",
 }
 
-_DECIDERS: dict[str, tuple[int, Callable[[Any, Command], Decision]]] = {
-    concept: (State._fields.index(concept), module.decide) for concept, module in CONCEPTS.items()
-}
-"""By concept: where it stands in a State, and how its commands are decided."""
+_PLACES = {concept: State._fields.index(concept) for concept in CONCEPTS}
+"""By concept: where it stands in a State."""
 
 _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
-    family: (State._fields.index(concept), CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
+    family: (_PLACES[concept], CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
 }
 """By the first word of an event's type: where in a State its concept stands, and how that is folded."""
 CREATING = ("session.open", "session.fork")
@@ -98,32 +97,46 @@ LIVELY_TYPES = ("session.", "presence.", "task.", "signal.", "approval.")
 """The events of these concepts."""
 
 
+def _decide_signal(state: State, command: Command) -> Decision:
+    data = command.data
+    return _signals.decide(state.signals, command, addressees(state, data) if isinstance(data, RaiseSignal) else ())
+
+
+def _decide_stall(state: State, command: Command) -> Decision:
+    return _stalls.decide(state.presence, state.tasks, command)
+
+
+_WIDE = {"signals": _decide_signal, "stalls": _decide_stall}
+"""What decides by more than one concept's state."""
+
+
+@cache
+def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Command], Decision], bool]:
+    """What decides commands of a type, by which part of a State (None: by all of it), and whether they are plain."""
+    concept = command.concept
+    if concept in _WIDE:
+        return None, _WIDE[concept], command.plain
+    return _PLACES[concept], CONCEPTS[concept].decide, command.plain
+
+
 def decide(state: State, command: Command) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened."""
-    data, status = command.data, state.session.status
+    _, _, _, _, data, task, _ = command
+    status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
     if state.signals.fenced:
         refuse_fenced(state.signals, command)
-    if command.task is not None:
+    if task is not None:
         stale = _under(state, command)
         if stale is not None:
             return stale
-    decision = _by_concept(state, command, data)
-    facts = decision.facts
-    if not facts or (data.plain and facts[0].task is None and command.task is None) or decision.refusal is not None:
+    place, decide_concept, plain = _decider(type(data))
+    decision = decide_concept(state if place is None else state[place], command)
+    facts, _, _, refusal, _ = decision
+    if not facts or (plain and task is None and facts[0].task is None) or refusal is not None:
         return decision
     return _completed(state, command, decision)
-
-
-def _by_concept(state: State, command: Command, data: CommandData) -> Decision:
-    concept = data.concept
-    if concept == "stalls":
-        return _decide_stall(state.presence, state.tasks, command)
-    if concept == "signals" and isinstance(data, RaiseSignal):
-        return _signals.decide(state.signals, command, addressees(state, data))
-    place, decide_concept = _DECIDERS[concept]
-    return decide_concept(state[place], command)
 
 
 def _under(state: State, command: Command) -> Decision | None:
@@ -174,15 +187,15 @@ def evolve(state: State, event: Event) -> State:
 
 def evolve_by(state: State, command: Command, decision: Decision) -> State:
     """Fold all facts of a decision that knows what is after them."""
-    version = Version(state.version + len(decision.facts))
-    return _with(state, version, _DECIDERS[command.data.concept][0], decision.after)
+    facts, _, _, _, after = decision
+    return _with(state, Version(state.version + len(facts)), _PLACES[command.data.concept], after)
 
 
 def _with(state: State, version: Version, place: int, concept: Any) -> State:
-    members: list[Any] = list(state)  # and not _replace, which takes three times as long
+    members: list[Any] = list(state)  # and not _replace, which takes four times as long
     members[1] = version
     members[place] = concept
-    return State._make(members)
+    return quick(State, members)
 
 
 def fold(state: State, events: Iterable[Event]) -> State:
@@ -207,7 +220,7 @@ def is_live(state: State) -> bool:
 def _deadlines(state: State) -> Iterator[Deadline]:
     yield from _presence.deadlines(state.presence)
     yield from _board.deadlines(state.tasks)
-    yield from _stalls_deadlines(state.presence, state.tasks)
+    yield from _stalls.deadlines(state.presence, state.tasks)
     yield from _signals.deadlines(state.signals)
     yield from _approvals.deadlines(state.approvals)
 

@@ -60,20 +60,19 @@ class _Watch:
 
 
 class Sessions:
-    """Sessions folded to their last event, the least recently used forgotten first."""
+    """Sessions folded to their last event, the least recently written or loaded forgotten first."""
 
     def __init__(self, lineage: Lineage, capacity: int) -> None:
         self.lineage = lineage
         self._states = Lately[State](capacity, MOST_EVENTS)
         self._watches: dict[SessionId, list[_Watch]] = {}
-
-    def get(self, session: SessionId) -> State | None:
-        """The session's state, if it is at hand."""
-        return self._states.get(session)
+        self.get = self._states.get
+        """The state of a session, if it is at hand."""
 
     def put(self, state: State) -> None:
         """Take over a state that is in the log now."""
-        self._tell(state.id, state.version)
+        if self._watches:
+            self._tell(state.id, state.version)
         self._keep(state)
 
     def forget(self, session: SessionId) -> None:

@@ -1,6 +1,6 @@
 """The hub: tells everyone in this process what was committed, in position order.
 
-It keeps the newest records in a bounded ring and hands each batch to its listeners. A listener is a plain function,
+It keeps the newest batches in a bounded ring and hands each batch to its listeners. A listener is a plain function,
 called on the loop right after the commit (or after the tail read another process's events); it must return quickly.
 Who needs what has left the ring reads the storage.
 """
@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
+from itertools import chain
+from typing import NamedTuple
 
 from ..domain.errors import LogFailed
 from ..domain.ids import Position
@@ -20,14 +21,20 @@ Listener = Callable[[list[Record]], None]
 _logger = logging.getLogger(__name__)
 
 
+class _Batch(NamedTuple):
+    records: list[Record]
+    bytes: int
+
+
 class Hub:
-    """The newest records and those who want to hear of more."""
+    """The newest batches, at most `max_records` and `max_bytes` of them together, and those who want to hear of
+    more."""
 
     def __init__(self, max_records: int, max_bytes: int) -> None:
-        self._ring: deque[Record] = deque()
+        self._ring: deque[_Batch] = deque()
         self._max_records = max_records
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self._records = self._bytes = 0
         self._listeners: list[Listener] = []
         self._moved = asyncio.Event()
         self._ended = False
@@ -46,10 +53,7 @@ class Hub:
         """Take over committed records; they must follow directly on what was published before."""
         assert records[0].position == self.position + 1, "positions are published without a hole"
         self.position = records[-1].position
-        self._ring.extend(records)
-        self._bytes += sum([len(record.data) for record in records])
-        while len(self._ring) > self._max_records or self._bytes > self._max_bytes:
-            self._bytes -= len(self._ring.popleft().data)
+        self._keep(_Batch(records, sum([len(record.data) for record in records])))
         for listener in tuple(self._listeners):
             try:
                 listener(records)
@@ -60,7 +64,7 @@ class Hub:
     @property
     def ring(self) -> tuple[int, int]:
         """How many records the ring holds, and the bytes of their data."""
-        return len(self._ring), self._bytes
+        return self._records, self._bytes
 
     def end(self) -> None:
         """Nothing more will be published."""
@@ -70,9 +74,15 @@ class Hub:
     def since(self, position: Position) -> list[Record] | None:
         """The records after `position`, or None when some of them have left the ring."""
         behind = self.position - position
-        if behind > len(self._ring):
+        if behind > self._records:
             return None
-        return list(islice(reversed(self._ring), behind))[::-1] if behind > 0 else []
+        newest: list[list[Record]] = []
+        for records, _ in reversed(self._ring):
+            if behind <= 0:
+                break
+            newest.append(records[-behind:])
+            behind -= len(records)
+        return list(chain.from_iterable(reversed(newest)))
 
     async def wait(self, position: Position) -> None:
         """Wait until the log stands beyond `position`. Raises LogFailed when the log ends before."""
@@ -80,6 +90,15 @@ class Hub:
             if self._ended:
                 raise LogFailed("The log is closed, or its work has ended; open it again.")
             await self._moved.wait()
+
+    def _keep(self, batch: _Batch) -> None:
+        self._ring.append(batch)
+        self._records += len(batch.records)
+        self._bytes += batch.bytes
+        while self._records > self._max_records or self._bytes > self._max_bytes:
+            oldest = self._ring.popleft()
+            self._records -= len(oldest.records)
+            self._bytes -= oldest.bytes
 
     def _wake(self) -> None:
         self._moved.set()

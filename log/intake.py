@@ -20,10 +20,9 @@ from .requests import Execute, Request, Write
 
 _logger = logging.getLogger(__name__)
 
-MAX_REQUESTS = 512
-"""Requests planned at once: bounds how long planning holds the loop (about 10 ms)."""
-MAX_EVENTS = 4_000
-"""Events planned at once, where single requests bring many; the last request may go beyond."""
+MAX_WEIGHT = 4_000
+"""Weight of the requests planned at once: bounds how long planning holds the loop (about 10 ms); the last request may
+go beyond."""
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
 
@@ -35,17 +34,15 @@ Taken = tuple[Request, State | None]
 class Room:
     """What still fits into a batch."""
 
-    requests: int = MAX_REQUESTS
-    events: int = MAX_EVENTS
+    weight: int = MAX_WEIGHT
     bytes: int = MAX_BYTES
 
     def __bool__(self) -> bool:
-        return self.requests > 0 and self.events > 0 and self.bytes > 0
+        return self.weight > 0 and self.bytes > 0
 
     def less(self, request: Request) -> None:
         """Give some of it to a request."""
-        self.requests -= 1
-        self.events -= request.weight
+        self.weight -= request.weight
         self.bytes -= request.size
 
 
@@ -62,13 +59,14 @@ class Intake:
 
     def take(self, room: Room) -> Iterator[Taken]:
         """The next requests; what is in doubt goes alone."""
-        whole = room.requests
+        alone = True
         while room and (request := self._queue.pop()):
-            if request.doubts and room.requests < whole:
+            if request.doubts and not alone:
                 return self._queue.put_back([request])
             taken = self._with_state(request, ())
             if taken is not None:
                 room.less(request)
+                alone = False
                 yield taken
             if request.doubts:
                 return None
@@ -77,8 +75,10 @@ class Intake:
         """The next requests that can be decided on top of plans which are not written yet, one on top of the other, up
         to the first that cannot."""
         while room and (request := self._queue.pop()):
+            if not is_plain(request):
+                return self._queue.put_back([request])
             for plan in below:
-                if not plan.bears(request):
+                if plan.must_precede(request):
                     return self._queue.put_back([request])
             taken = self._with_state(request, below)
             if taken is not None:
@@ -89,8 +89,8 @@ class Intake:
         """The request with its state; None when it is parked until that has been read."""
         if isinstance(request, Write):
             return request, None
-        (session,) = request.sessions
-        state = _planned(session, below) or self._at_hand(session)
+        session = request.sessions[0]
+        state = self._at_hand(session, below)
         if state is None:
             self._park(session, request, self._load(session))
             return None
@@ -101,7 +101,12 @@ class Intake:
             state = request.origin
         return request, state
 
-    def _at_hand(self, session: SessionId) -> State | None:
+    def _at_hand(self, session: SessionId, below: Sequence[Plan]) -> State | None:
+        """A session as the highest of these plans leaves it, or else as it is in the log; None if it must be read."""
+        for plan in reversed(below):
+            planned = plan.states.get(session)
+            if planned is not None:
+                return planned
         state = self._sessions.get(session)
         version = self._places.version(session)
         return None if state is not None and version is not None and version > state.version else state
@@ -139,13 +144,9 @@ class Intake:
         self._ready()
 
 
-def _planned(session: SessionId, below: Sequence[Plan]) -> State | None:
-    """A session as the highest of these plans leaves it, if one changes it."""
-    for plan in reversed(below):
-        state = plan.state(session)
-        if state is not None:
-            return state
-    return None
+def is_plain(request: Request) -> bool:
+    """Whether a request needs nothing but its session to be decided."""
+    return isinstance(request, Execute) and not (request.expect or request.producer or request.doubts)
 
 
 def fault(what: str, error: Exception) -> LogError:

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Self
 
 from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced
@@ -31,7 +30,6 @@ from .tally import Tally
 
 PAGE = 1_000
 POLL = 1.0
-NOTHING: Mapping[str, Version] = MappingProxyType({})
 
 _logger = logging.getLogger(__name__)
 
@@ -148,7 +146,7 @@ class Log:
     ) -> Request:
         """The same as `submit` for those with too many commands to wait for each: `answered` is called with the request
         and what would be the future's result or exception."""
-        return self._submit(Execute(answered, size, command, expect or NOTHING, producer))
+        return self._submit(Execute(answered, size, command, expect, producer))
 
     def append(self, append: Append) -> "asyncio.Future[Appended]":
         """Append drafts as they are, without deciding anything. Same guarantees as `submit`."""
@@ -169,7 +167,7 @@ class Log:
         """Set right what the log says of a session's life (`engine.read_live`). Commands keep it right; what was
         appended as it is may be said to live without need."""
         answer = Answer()
-        return answer.of(self._submit(Review(answer.answered, 0, session)))
+        return answer.of(self._submit(Review(answer.answered, session)))
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""

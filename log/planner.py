@@ -18,6 +18,7 @@ from ..domain.envelope import encode, microseconds, timestamp
 from ..domain.errors import Conflict, HansardError, Refused, StaleProducer
 from ..domain.ids import EventId, Position, SessionId, Version, new_id
 from ..domain.model import Command, Decision, Event, Fact, Repeat
+from ..domain.quick import quick
 from ..domain.session import LIVELY, LIVELY_TYPES, State, decide, evolve, evolve_by, is_live
 from .cache import Heads, Places, Producers, Sessions
 from .records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerMark, Record
@@ -53,8 +54,12 @@ class Plan:
         self.fenced: list[tuple[Request, HansardError]] = []
         self.repeats: list[tuple[Request, Repeat]] = []
         self.later: list[Request] = []
+        self.states: dict[SessionId, State] = {}
+        """Sessions as this plan leaves them, if it changes them."""
         self._known = known
-        self._states: dict[SessionId, State] = {}
+        self._after = after
+        self._records = self.batch.records
+        self._heads = self.batch.heads
         self._keys: set[Key] = set()
         self._raw: set[SessionId] = set()
         self._torn: set[SessionId] = set()
@@ -63,24 +68,13 @@ class Plan:
     @property
     def end(self) -> Position:
         """Where the log stands when this is written."""
-        return Position(self.batch.after + len(self.batch.records))
-
-    def state(self, session: SessionId) -> State | None:
-        """A session as this plan leaves it, if it changes it."""
-        return self._states.get(session)
-
-    def bears(self, request: Request) -> bool:
-        """Whether a request can be decided on top of this plan before it is written."""
-        if not isinstance(request, Execute) or request.expect or request.producer is not None or request.doubts:
-            return False
-        return not self._must_wait(request, request.keys)
+        return Position(self._after + len(self._records))
 
     def add(self, request: Request, state: State | None) -> None:
         """Decide one request; `state` is its session before this plan, unless it is a `Write`. Never raises for what is
         wrong with the request."""
         self.requests.append(request)
-        keys = request.keys
-        if self._must_wait(request, keys):
+        if self.must_precede(request):
             self.later.append(request)
             self._behind.update(request.sessions)
             return
@@ -88,7 +82,7 @@ class Plan:
             if isinstance(request, Write):
                 self._write(request)
             elif state is not None:
-                state = self._states.get(state.id) or state
+                state = self.states.get(state.id) or state
                 if isinstance(request, Execute):
                     self._execute(request, state)
                 elif isinstance(request, Review):
@@ -99,33 +93,35 @@ class Plan:
             _logger.exception("deciding a request failed")
             self.refused.append((request, HansardError(f"Deciding this failed inside the server: {fault!r}.")))
         else:
-            if keys:
-                self._keys.update(keys)
+            if request.keys:
+                self._keys.update(request.keys)
+
+    def must_precede(self, request: Request) -> bool:
+        """Whether a request cannot be judged before this plan is in the log."""
+        keys = request.keys
+        if keys and not self._keys.isdisjoint(keys):
+            return True
+        if self._behind and not self._behind.isdisjoint(request.sessions):
+            return True
+        if isinstance(request, Write):
+            return any(self._overlaps(append) for append in request.appends)
+        return bool(self._raw) and request.sessions[0] in self._raw
 
     def settle(self, sessions: Sessions, places: Places) -> None:
         """Hand over to the caches what is now in the log."""
         places.advance(self.batch)
-        for state in self._states.values():
+        for state in self.states.values():
             sessions.put(state)
         for session in self._torn:
             sessions.forget(session)
         if self._raw:
             sessions.follow([record for record in self.batch.records if record.session in self._raw])
 
-    def _must_wait(self, request: Request, keys: tuple[Key, ...]) -> bool:
-        if self._behind and not self._behind.isdisjoint(request.sessions):
-            return True
-        if keys and not self._keys.isdisjoint(keys):
-            return True
-        if isinstance(request, Write):
-            return any(self._overlaps(append) for append in request.appends)
-        return bool(self._raw) and request.sessions[0] in self._raw
-
     def _overlaps(self, append: Append) -> bool:
         """Whether this batch may have taken the append's explicit versions, or its tracking's position."""
         if append.tracking is not None and self.batch.tracking.get(append.tracking[0], -1) >= append.tracking[1]:
             return True
-        head = self.batch.heads.get((append.session, ANYTHING))
+        head = self._heads.get((append.session, ANYTHING))
         return append.first_version is not None and head is not None and append.first_version <= head
 
     def _execute(self, request: Execute, before: State) -> None:
@@ -136,47 +132,55 @@ class Plan:
         if request.expect:
             self._check(before.id, request.expect)
         decision = decide(before, command)
-        if decision.repeat is not None:
-            self.repeats.append((request, decision.repeat))
+        _, _, repeat, refusal, _ = decision
+        if repeat is not None:
+            self.repeats.append((request, repeat))
             if producer is not None:
                 self._advance(before.id, producer)
             return
-        refusal = decision.refusal
         if refusal is not None and request.keys and not request.fresh:
             raise refusal
-        first = len(self.batch.records)
-        self._carry_out(command, decision, before, request.key if refusal is None else None)
+        written = self._carry_out(command, decision, before, request.keys if refusal is None else ())
         if refusal is not None:
             self.fenced.append((request, refusal))
             return
-        self._accept(request, self.batch.records[first:])
+        self._accept(request, written)
         if producer is not None:
             self._advance(before.id, producer)
 
-    def _carry_out(self, command: Command, decision: Decision, before: State, key: Key | None) -> None:
+    def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
         """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        facts, state, actor = decision.facts, before, command.actor.id
-        cause = command.id if command.data.keyed else None
-        stamp, micros = _moment(command.time)
-        records: list[Record] = []
-        position, version = self.end, before.version
+        id, session, (actor, _), time, of, _, _ = command
+        facts, _, _, _, after = decision
+        cause = id if of.keyed else None
+        stamp, micros = _moment(time)
+        position: int = self._after + len(self._records)
+        version: int = before.version
+        state = before
+        written: list[Record] = []
+        heads: Heads = {}
         for fact in facts:
-            data, id = fact.data, new_id()
-            position, version = Position(position + 1), Version(version + 1)
+            data, _, type, about, _ = fact
+            position, version, id = position + 1, version + 1, new_id()
+            about, type = about or data.subject(), type or data.type
             stored = encode(id, fact, stamp, actor, cause)
-            subject, type = fact.subject or data.subject(), fact.type or data.type
-            unique = None if key is None or records else key[1]
-            record = Record(position, before.id, version, subject, type, stored, unique, micros)
-            records.append(record)
-            if decision.after is None:
+            unique = keys[0][1] if keys and not written else None
+            record = quick(Record, (position, session, version, about, type, stored, unique, micros))
+            written.append(record)
+            heads[session, about] = record.version
+            for subject in data.also():
+                heads[session, subject] = record.version
+            if after is None:
                 state = evolve(state, _event(id, command, cause, fact, record))
-        if decision.after is None:
+        if after is None:
             self._note_life(command, before, state)
         else:
             state = evolve_by(before, command, decision)
-        for record, fact in zip(records, facts, strict=True):
-            self._take(record, fact.data.also())
-        self._states[before.id] = state
+        heads[session, ANYTHING] = Version(version)
+        self._records += written
+        self._heads.update(heads)
+        self.states[session] = state
+        return written
 
     def _note_life(self, command: Command, before: State, after: State) -> None:
         """Record when things begin, or cease, to happen of themselves in a session."""
@@ -184,16 +188,16 @@ class Plan:
             self.batch.live[command.session] = is_live(after)
 
     def _take(self, record: Record, also: tuple[str, ...]) -> None:
-        """Put a record at the batch's end and advance the heads."""
-        self.batch.records.append(record)
-        heads, session, version = self.batch.heads, record.session, record.version
+        """Put a draft's record at the batch's end and advance the heads."""
+        heads, session, version = self._heads, record.session, record.version
+        self._records.append(record)
         heads[session, record.subject] = version
         for subject in also:
             heads[session, subject] = version
         heads[session, ANYTHING] = version
 
     def _review(self, request: Review, state: State) -> None:
-        self.batch.live[request.session] = is_live(state)
+        self.batch.live[state.id] = is_live(state)
         self.accepted.append((request, Appended((), ())))
 
     def _write(self, request: Write) -> None:
@@ -203,7 +207,7 @@ class Plan:
                 return
             self._check(append.session, append.expect)
         _refuse_twins(request)
-        first = len(self.batch.records)
+        first = len(self._records)
         for append in request.appends:
             if append.drafts:
                 self._place_all(append)
@@ -212,7 +216,7 @@ class Plan:
             if append.tracking is not None:
                 name, position = append.tracking
                 self.batch.tracking[name] = position
-        self._accept(request, self.batch.records[first:])
+        self._accept(request, self._records[first:])
 
     def _place_all(self, append: Append) -> None:
         session = append.session
@@ -226,23 +230,22 @@ class Plan:
         if any(draft.type.startswith(LIVELY_TYPES) for draft in append.drafts):
             self.batch.live[session] = True
         self._raw.add(session)
-        self._states.pop(session, None)
+        self.states.pop(session, None)
 
     def _place(self, session: SessionId, version: Version, draft: Draft, head: int) -> None:
         """Give a draft its place. One that comes late, into a hole before `head`, leaves the heads as they are."""
-        batch = self.batch
         position = Position(self.end + 1)
         record = Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
         if version > head:
             self._take(record, draft.also)
         else:
-            batch.records.append(record)
-            batch.heads[session, ANYTHING] = Version(max(head, batch.heads.get((session, ANYTHING), head)))
+            self._records.append(record)
+            self._heads[session, ANYTHING] = Version(max(head, self._heads.get((session, ANYTHING), head)))
 
     def _accept(self, request: Request, written: list[Record]) -> None:
         if len(written) == 1:
             (record,) = written
-            result = Appended((record.version,), (record.position,))
+            result = quick(Appended, ((record.version,), (record.position,), False))
         else:
             result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
         self.accepted.append((request, result))
@@ -251,7 +254,7 @@ class Plan:
         self.batch.producers[session, producer.id] = ProducerMark(producer.epoch, producer.seq, self.end)
 
     def _head(self, session: SessionId, subject: str) -> Version:
-        head = self.batch.heads.get((session, subject))
+        head = self._heads.get((session, subject))
         return self._known.heads[session, subject] if head is None else head
 
     def _check(self, session: SessionId, expect: Mapping[str, Version]) -> None:
@@ -324,15 +327,15 @@ def needs(requests: Iterable[Request]) -> tuple[list[tuple[SessionId, str]], lis
     heads, producers = [], []
     for request in requests:
         if isinstance(request, Execute):
-            session = request.command.session
             if request.expect:
-                heads += [(session, subject) for subject in request.expect]
+                heads += [(request.command.session, subject) for subject in request.expect]
             if request.producer is not None:
-                producers.append((session, request.producer.id))
-        for append in request.appends if isinstance(request, Write) else ():
-            heads += [(append.session, subject) for subject in append.expect]
-            if append.drafts:
-                heads.append((append.session, ANYTHING))
-            if append.producer is not None:
-                producers.append((append.session, append.producer.id))
+                producers.append((request.command.session, request.producer.id))
+        elif isinstance(request, Write):
+            for append in request.appends:
+                heads += [(append.session, subject) for subject in append.expect]
+                if append.drafts:
+                    heads.append((append.session, ANYTHING))
+                if append.producer is not None:
+                    producers.append((append.session, append.producer.id))
     return heads, producers

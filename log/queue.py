@@ -22,6 +22,7 @@ class Queue:
         self._parked: dict[SessionId, list[Request]] = {}
         self._unanswered: dict[Request, None] = {}
         self._bytes = 0
+        self._leave = self._left
 
     def __bool__(self) -> bool:
         return bool(self._line or self._parked)
@@ -38,13 +39,14 @@ class Queue:
 
     def put(self, request: Request) -> None:
         """Take a place at the end. Raises Busy when there is none."""
-        if len(self._unanswered) >= self._max_waiting or self._bytes + request.size > self._max_bytes:
+        unanswered, size = self._unanswered, self._bytes + request.size
+        if len(unanswered) >= self._max_waiting or size > self._max_bytes:
             raise Busy("Too much waits to be written; try again shortly.", retry_after=0.1)
         if len(self._line) >= self._max_waiting:
             self._line = deque([each for each in self._line if not each.done])
-        self._unanswered[request] = None
-        self._bytes += request.size
-        request.leave = self._left
+        unanswered[request] = None
+        self._bytes = size
+        request.leave = self._leave
         self._line.append(request)
 
     def put_back(self, requests: Sequence[Request]) -> None:
