@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ from .delivery.lens import Reading
 from .json_input import read_json
 
 _NAME = NAME_PATTERN.strip("^*$") + "{0,127}"
-_is_name = re.compile(_NAME).fullmatch
+_is_name = lru_cache(4_096)(re.compile(_NAME).fullmatch)  # the same sessions come again and again
 _is_id = re.compile(f"(?!{TIMER}){_NAME}").fullmatch
 PLAIN = ("frame", "id", "session", "do", "data")
 _plain_members = itemgetter(*PLAIN[1:])

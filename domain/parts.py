@@ -74,9 +74,12 @@ def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed
     length = len(text) if text.isascii() else len(text.encode())
     if streamed is not None:
         length += streamed.length
-    while streamed is not None and streamed.kind == kind and len(streamed.text) <= len(text):
-        text = streamed.text + text
-        streamed = streamed.before
+    while streamed is not None:
+        before, its_kind, its_text, _ = streamed
+        if its_kind != kind or len(its_text) > len(text):
+            break
+        text = its_text + text
+        streamed = before
     return quick(Streamed, (streamed, kind, text, length))
 
 

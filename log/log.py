@@ -55,6 +55,7 @@ class Log:
         self._places = Places(engine, sessions_at_hand)
         self._queue = Queue(max_waiting, max_waiting_bytes)
         self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
+        self._submit = self._committer.submit if engine.writable else _refuse
         self._tail = Tail(engine, self._take_over)
         self._work: asyncio.Task[None] | None = None
         self._current_at = time.monotonic()
@@ -146,7 +147,9 @@ class Log:
     ) -> Request:
         """The same as `submit` for those with too many commands to wait for each: `answered` is called with the request
         and what would be the future's result or exception."""
-        return self._submit(Execute(answered, size, command, expect, producer))
+        request = Execute(answered, size, command, expect, producer)
+        self._submit(request)
+        return request
 
     def append(self, append: Append) -> "asyncio.Future[Appended]":
         """Append drafts as they are, without deciding anything. Same guarantees as `submit`."""
@@ -161,13 +164,13 @@ class Log:
             raise Invalid("Only an append that is written alone can belong to a producer.")
         size = sum([len(draft.data) for append in appends for draft in append.drafts])
         answer = Answer()
-        return answer.of(self._submit(Write(answer.answered, size, tuple(appends))))
+        return self._await(answer, Write(answer.answered, size, tuple(appends)))
 
     def review(self, session: SessionId) -> "asyncio.Future[Appended]":
         """Set right what the log says of a session's life (`engine.read_live`). Commands keep it right; what was
         appended as it is may be said to live without need."""
         answer = Answer()
-        return answer.of(self._submit(Review(answer.answered, session)))
+        return self._await(answer, Review(answer.answered, session))
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""
@@ -213,11 +216,9 @@ class Log:
             else:
                 await self.hub.wait(after)
 
-    def _submit(self, request: Request) -> Request:
-        if not self.engine.writable:
-            raise LogReadOnly("This log was opened for reading; send commands to the process that writes it.")
-        self._committer.submit(request)
-        return request
+    def _await(self, answer: Answer, request: Request) -> Answer:
+        self._submit(request)
+        return answer.of(request)
 
     async def _write(self) -> None:
         """Run the committer, and beside it, where others write as well, what tells it of them."""
@@ -260,3 +261,7 @@ class Log:
             else:
                 self.trouble = None
                 self._current_at = time.monotonic()
+
+
+def _refuse(_: Request) -> None:
+    raise LogReadOnly("This log was opened for reading; send commands to the process that writes it.")

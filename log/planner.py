@@ -81,12 +81,11 @@ class Plan:
         try:
             if isinstance(request, Write):
                 self._write(request)
-            elif state is not None:
-                state = self.states.get(state.id) or state
+            elif (before := self.states.get(request.sessions[0], state)) is not None:
                 if isinstance(request, Execute):
-                    self._execute(request, state)
+                    self._execute(request, before)
                 elif isinstance(request, Review):
-                    self._review(request, state)
+                    self._review(request, before)
         except Refused as refusal:
             self.refused.append((request, refusal))
         except Exception as fault:  # a fault in one rule must not take the others' commands with it
@@ -244,8 +243,8 @@ class Plan:
 
     def _accept(self, request: Request, written: list[Record]) -> None:
         if len(written) == 1:
-            (record,) = written
-            result = quick(Appended, ((record.version,), (record.position,), False))
+            ((position, _, version, _, _, _, _, _),) = written
+            result = quick(Appended, ((version,), (position,), False))
         else:
             result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
         self.accepted.append((request, result))
