@@ -46,7 +46,7 @@ class Run:
     def restrictions(self) -> dict[int, Restriction]:
         """By place, those events that are not for everyone."""
         found: dict[int, Restriction] = {}
-        if _AUDIENCE not in b"".join(self.wires):
+        if not _names_audience(b"".join(self.wires), len(self) // 4):
             return found
         for place, wire in zip(self.places, self.wires, strict=True):
             if _AUDIENCE in wire:
@@ -79,3 +79,17 @@ class Run:
         places = self.places
         ends = [n for n in range(1, len(places)) if places[n] != places[n - 1] + 1]
         return [self.part(start, end) for start, end in zip([0, *ends], [*ends, len(places)], strict=True)]
+
+
+def _names_audience(wires: bytes, few: int) -> bool:
+    """Whether these name an audience anywhere. A byte alone is found thirty times as quickly as a text, and most events
+    hold no list: so brackets are looked at one by one, as long as they are few."""
+    length = len(_AUDIENCE)
+    end = wires.find(b"[") + 1
+    for _ in range(few):
+        if end == 0:
+            return False
+        if wires.endswith(_AUDIENCE, 0, end):
+            return True
+        end = wires.find(b"[", end) + 1
+    return wires.find(_AUDIENCE, max(0, end - length)) >= 0
