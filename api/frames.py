@@ -18,11 +18,11 @@ from ..projections.projection import MAX_KEY
 from .delivery.lens import Reading
 from .json_input import read_json
 
-_NAME = NAME_PATTERN.strip("^*$") + "{0,127}"
+MAX_NAME = 128
+_NAME = NAME_PATTERN.strip("^*$") + f"{{0,{MAX_NAME - 1}}}"
 _is_name = lru_cache(4_096)(re.compile(_NAME).fullmatch)  # the same sessions come again and again
 _is_id = re.compile(f"(?!{TIMER}){_NAME}").fullmatch
-PLAIN = ("frame", "id", "session", "do", "data")
-_plain_members = itemgetter(*PLAIN[1:])
+_members = itemgetter("id", "session", "do", "data")
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
 TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
@@ -198,8 +198,8 @@ def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, s
     The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
     """
     try:
-        id, session, do, data = _plain_members(members)
-        plain = len(members) == len(PLAIN) and _is_id(id) and _is_name(session)
+        id, session, do, data = _members(members)
+        plain = len(members) == 5 and _is_id(id) and len(session) <= MAX_NAME and _is_name(session)
     except (KeyError, TypeError):  # the model says what is wrong
         return _parse_by_model(members)
     if plain and isinstance(do, str) and isinstance(data, dict):

@@ -78,6 +78,10 @@ def _of(millisecond: int) -> _Mint:
 
 
 def _part_from_parent() -> None:
+    """Begin a child with ids of its own. Another thread of the parent may have held the lock, which nobody lets go of
+    here."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
     _renew(_mint, 0)
 
 

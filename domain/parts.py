@@ -68,18 +68,23 @@ class Streamed(NamedTuple):
 def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed:
     """Append one chunk.
 
-    It takes in the chunks before it that are no longer than itself. So a message of n tokens is a chain of about
-    log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the tokens.
+    It takes in the chunks before it that are no longer than itself. So a message of n tokens of about one length is a
+    chain of about log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the
+    tokens. Whatever their lengths, each chunk is copied once, and the chain is shorter than the root of twice the text.
     """
-    length = len(text) if text.isascii() else len(text.encode())
+    length, size, chunks = len(text) if text.isascii() else len(text.encode()), len(text), [text]
     if streamed is not None:
         length += streamed.length
     while streamed is not None:
         before, its_kind, its_text, _ = streamed
-        if its_kind != kind or len(its_text) > len(text):
+        if its_kind != kind or len(its_text) > size:
             break
-        text = its_text + text
+        chunks.append(its_text)
+        size += len(its_text)
         streamed = before
+    if len(chunks) > 1:
+        chunks.reverse()
+        text = "".join(chunks)
     return quick(Streamed, (streamed, kind, text, length))
 
 

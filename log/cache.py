@@ -212,6 +212,8 @@ class Places:
         if place is None:
             place = _Place()
             self._places.put(session, place, 0)
+        else:
+            self._places.touch(session)
         return place
 
     def _keep_heads(self, heads: Heads) -> Heads:

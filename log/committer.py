@@ -212,7 +212,7 @@ class Committer:
         others may have written what it was refused for the lack of."""
         batch = plan.batch
         try:
-            if batch.records or batch.tracking or batch.live:
+            if batch.records or batch.producers or batch.tracking or batch.live:
                 began = time.monotonic()
                 await self._engine.write(batch)
                 self.tally.committed(len(batch.records), time.monotonic() - began)

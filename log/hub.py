@@ -21,7 +21,9 @@ Listener = Callable[[list[Record]], None]
 _logger = logging.getLogger(__name__)
 
 
-class _Batch(NamedTuple):
+class _Published(NamedTuple):
+    """A batch, and the bytes of its records' data."""
+
     records: list[Record]
     bytes: int
 
@@ -31,7 +33,7 @@ class Hub:
     more."""
 
     def __init__(self, max_records: int, max_bytes: int) -> None:
-        self._ring: deque[_Batch] = deque()
+        self._ring: deque[_Published] = deque()
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._records = self._bytes = 0
@@ -53,7 +55,7 @@ class Hub:
         """Take over committed records; they must follow directly on what was published before."""
         assert records[0].position == self.position + 1, "positions are published without a hole"
         self.position = records[-1].position
-        self._keep(_Batch(records, sum([len(record.data) for record in records])))
+        self._keep(_Published(records, sum([len(record.data) for record in records])))
         for listener in tuple(self._listeners):
             try:
                 listener(records)
@@ -91,7 +93,7 @@ class Hub:
                 raise LogFailed("The log is closed, or its work has ended; open it again.")
             await self._moved.wait()
 
-    def _keep(self, batch: _Batch) -> None:
+    def _keep(self, batch: _Published) -> None:
         self._ring.append(batch)
         self._records += len(batch.records)
         self._bytes += batch.bytes

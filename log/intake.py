@@ -75,7 +75,7 @@ class Intake:
         """The next requests that can be decided on top of plans which are not written yet, one on top of the other, up
         to the first that cannot."""
         while room and (request := self._queue.pop()):
-            if not is_plain(request):
+            if not _is_plain(request):
                 return self._queue.put_back([request])
             for plan in below:
                 if plan.must_precede(request):
@@ -144,7 +144,7 @@ class Intake:
         self._ready()
 
 
-def is_plain(request: Request) -> bool:
+def _is_plain(request: Request) -> bool:
     """Whether a request needs nothing but its session to be decided."""
     return isinstance(request, Execute) and not (request.expect or request.producer or request.doubts)
 

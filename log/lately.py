@@ -29,6 +29,8 @@ class Lately(Generic[V]):
         self._weights: dict[SessionId, int] = {}
         self.get: Callable[[SessionId], V | None] = self._values.get
         """The value of a session, if it is kept."""
+        self.touch: Callable[[SessionId], None] = self._values.move_to_end
+        """Count a value that is kept as put in now."""
 
     def __len__(self) -> int:
         return len(self._values)

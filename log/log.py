@@ -164,13 +164,13 @@ class Log:
             raise Invalid("Only an append that is written alone can belong to a producer.")
         size = sum([len(draft.data) for append in appends for draft in append.drafts])
         answer = Answer()
-        return self._await(answer, Write(answer.answered, size, tuple(appends)))
+        return self._submitted(Write(answer.answered, size, tuple(appends)), answer)
 
     def review(self, session: SessionId) -> "asyncio.Future[Appended]":
         """Set right what the log says of a session's life (`engine.read_live`). Commands keep it right; what was
         appended as it is may be said to live without need."""
         answer = Answer()
-        return self._await(answer, Review(answer.answered, session))
+        return self._submitted(Review(answer.answered, session), answer)
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""
@@ -216,7 +216,7 @@ class Log:
             else:
                 await self.hub.wait(after)
 
-    def _await(self, answer: Answer, request: Request) -> Answer:
+    def _submitted(self, request: Request, answer: Answer) -> Answer:
         self._submit(request)
         return answer.of(request)
 

@@ -4,7 +4,7 @@ Each request is decided against the session as the requests before it in the sam
 refused is set aside and takes nothing from the others. Planning reads and changes no cache: when the commit fails, the
 plan is dropped and nothing has happened; when it succeeds, `Plan.settle` hands its results over.
 
-A plan can be made on top of another that is being written, of commands that need nothing but their session (`bears`).
+A plan can be made on top of another that is being written, of commands that need nothing but their session.
 When the lower one fails, both are dropped.
 """
 
@@ -57,7 +57,6 @@ class Plan:
         self.states: dict[SessionId, State] = {}
         """Sessions as this plan leaves them, if it changes them."""
         self._known = known
-        self._after = after
         self._records = self.batch.records
         self._heads = self.batch.heads
         self._keys: set[Key] = set()
@@ -68,7 +67,7 @@ class Plan:
     @property
     def end(self) -> Position:
         """Where the log stands when this is written."""
-        return Position(self._after + len(self._records))
+        return Position(self.batch.after + len(self._records))
 
     def add(self, request: Request, state: State | None) -> None:
         """Decide one request; `state` is its session before this plan, unless it is a `Write`. Never raises for what is
@@ -149,11 +148,11 @@ class Plan:
 
     def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
         """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        id, session, (actor, _), time, of, _, _ = command
+        command_id, session, (actor, _), time, of, _, _ = command
         facts, _, _, _, after = decision
-        cause = id if of.keyed else None
+        cause = command_id if of.keyed else None
         stamp, micros = _moment(time)
-        position: int = self._after + len(self._records)
+        position: int = self.end
         version: int = before.version
         state = before
         written: list[Record] = []
@@ -243,8 +242,8 @@ class Plan:
 
     def _accept(self, request: Request, written: list[Record]) -> None:
         if len(written) == 1:
-            ((position, _, version, _, _, _, _, _),) = written
-            result = quick(Appended, ((version,), (position,), False))
+            (record,) = written
+            result = quick(Appended, ((record.version,), (record.position,), False))
         else:
             result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
         self.accepted.append((request, result))

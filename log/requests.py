@@ -94,7 +94,7 @@ class Execute(Request):
     ) -> None:
         id, session, _, _, data, _, _ = command
         keyed = data.keyed and producer is None  # otherwise the payload or the producer tells repeats
-        Request.__init__(self, answered, size, (session,), ((session, id),) if keyed else ())
+        super().__init__(answered, size, (session,), ((session, id),) if keyed else ())
         self.command = command
         self.expect = expect
         self.producer = producer

@@ -276,6 +276,16 @@ async def a_repeated_delta_takes_its_place_in_the_count(factory: LogFactory) -> 
         assert not (await log.submit(delta(1), producer=Producer("p", 0, 1))).repeated
 
 
+async def a_repeated_delta_keeps_its_place_in_the_count_after_a_restart(factory: LogFactory) -> None:
+    async with factory() as log:
+        await opened(log)
+        await log.submit(command("message.start", message="m"))
+        await log.submit(delta(0))
+        assert (await log.submit(delta(0), producer=Producer("p", 0, 0))).repeated
+        async with restarted(factory, log) as later:
+            assert not (await later.submit(delta(1), producer=Producer("p", 0, 1))).repeated
+
+
 ALL: tuple[Sentence, ...] = (
     a_repeated_command_gets_its_first_places,
     a_command_repeated_in_its_batch_gets_its_first_places,
@@ -298,4 +308,5 @@ ALL: tuple[Sentence, ...] = (
     a_producer_can_send_commands,
     a_refused_command_leaves_its_place_in_the_count,
     a_repeated_delta_takes_its_place_in_the_count,
+    a_repeated_delta_keeps_its_place_in_the_count_after_a_restart,
 )

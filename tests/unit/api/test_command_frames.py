@@ -1,5 +1,6 @@
 """Commands are read on a path of their own, and mean there what the frame's model says."""
 
+import sys
 from typing import Any
 
 from hypothesis import given, settings
@@ -54,3 +55,11 @@ def test_a_command_is_accepted_or_refused_as_the_model_does(frame: dict[str, Any
     if isinstance(expected, tuple) and expected[2] in (Invalid, UnknownCommand):
         expected = expected[2]
     assert found == expected
+
+
+def test_no_name_is_kept_for_being_too_long() -> None:
+    name = "a" * 100_000
+    frame = {"frame": "command", "id": "a", "session": name, "do": "session.open", "data": {}}
+    before = sys.getrefcount(name)
+    assert outcome(lambda: parse_command_frame(frame)) is Invalid
+    assert sys.getrefcount(name) == before

@@ -1,6 +1,8 @@
 """Minted ids are UUIDs of version 7 that sort in the order of minting; names need no escaping anywhere."""
 
 import re
+import subprocess
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,28 @@ def test_ids_minted_by_several_threads_differ() -> None:
         minted = list(threads.map(lambda _: [new_id() for _ in range(2_000)], range(4)))
     assert len({id for ids in minted for id in ids}) == 8_000
     assert all(ids == sorted(ids) for ids in minted)
+
+
+FORK = """
+import os, signal
+from hansard.domain import ids
+
+ids._lock.acquire()  # as another thread may hold it at that moment
+if not (child := os.fork()):
+    signal.alarm(10)
+    print(ids.new_id(), flush=True)
+    os._exit(0)
+ids._lock.release()
+print(ids.new_id(), flush=True)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_mints_ids_of_its_own_whatever_its_parent_was_doing() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    first, second = ran.stdout.split()
+    assert first[-17:] != second[-17:]
 
 
 @given(st.from_regex(re.compile(NAME_PATTERN), fullmatch=True).map(lambda name: name[:128].rstrip("\n")))
