@@ -20,7 +20,7 @@ from .requests import Execute, Request, Write
 
 _logger = logging.getLogger(__name__)
 
-MAX_WEIGHT = 4_000
+MAX_WEIGHT = 4_096
 """Weight of the requests planned at once: bounds how long planning holds the loop (about 10 ms); the last request may
 go beyond."""
 MAX_BYTES = 16 * 2**20
