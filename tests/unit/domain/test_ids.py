@@ -48,9 +48,10 @@ if not (child := os.fork()):
     signal.alarm(10)
     print(ids.new_id(), flush=True)
     os._exit(0)
+status = os.waitpid(child, 0)[1]
 ids._lock.release()
 print(ids.new_id(), flush=True)
-raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+raise SystemExit(os.waitstatus_to_exitcode(status))
 """
 
 
