@@ -68,9 +68,9 @@ class Streamed(NamedTuple):
 def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed:
     """Append one chunk.
 
-    It takes in the chunks before it that are no longer than itself. So a message of n tokens of about one length is a
-    chain of about log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with the
-    tokens. Whatever their lengths, each chunk is copied once, and the chain is shorter than the root of twice the text.
+    It takes in the chunks before it that are no longer than itself. So n tokens of about one length, and of one kind,
+    are a chain of about log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with
+    the tokens. Whatever their lengths, each of those that are taken in is copied once.
     """
     length, size, chunks = len(text) if text.isascii() else len(text.encode()), len(text), [text]
     if streamed is not None:
