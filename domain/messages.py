@@ -240,11 +240,10 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
 
 def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision:
     message, index = _own(messages, command, data.message), data.index
-    id, author, kind, audience, since, status, expected, before, task, fenced = message
+    id, _, _, audience, since, _, expected, before, task, _ = message
     if index < expected:
         return Decision((), repeat=Repeat(f"message:{id}", since, index))
-    if fenced or status != "open":
-        _refuse_closed(message)
+    _refuse_closed(message)
     if index > expected:
         raise Conflict(
             f"Delta {index} of message {id!r} came before delta {expected}; send that first.", expected=expected
@@ -252,9 +251,8 @@ def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision
     streamed = extend(before, data.part or "text", data.text)
     if streamed.length > MAX_MESSAGE_BYTES:
         raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
-    after = (id, author, kind, audience, since, status, index + 1, streamed, task, fenced)
     fact = quick(Fact, (data, audience, None, None, task))
-    return quick(Decision, ((fact,), (), None, None, messages.set(id, quick(Message, after))))
+    return quick(Decision, ((fact,), (), None, None, _with(messages, message, index + 1, streamed)))
 
 
 def _complete(message: Message, data: CompleteMessage) -> Decision:

@@ -170,7 +170,7 @@ class Log:
         """Set right what the log says of a session's life (`engine.read_live`). Commands keep it right; what was
         appended as it is may be said to live without need."""
         answer = Answer()
-        return self._submitted(Review(answer.answered, session), answer)
+        return self._submitted(Review(answer.answered, 0, session), answer)
 
     async def state(self, session: SessionId) -> State:
         """The session folded up to its last committed event."""

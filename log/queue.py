@@ -22,7 +22,6 @@ class Queue:
         self._parked: dict[SessionId, list[Request]] = {}
         self._unanswered: dict[Request, None] = {}
         self._bytes = 0
-        self._leave = self._left
 
     def __bool__(self) -> bool:
         return bool(self._line or self._parked)
@@ -46,7 +45,7 @@ class Queue:
             self._line = deque([each for each in self._line if not each.done])
         unanswered[request] = None
         self._bytes = size
-        request.leave = self._leave
+        request.leave = self._left
         self._line.append(request)
 
     def put_back(self, requests: Sequence[Request]) -> None:

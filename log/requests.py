@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..domain.errors import HansardError
@@ -25,6 +26,7 @@ def _nobody(_: object) -> None:
     """Who is told of nothing."""
 
 
+@dataclass(slots=True, eq=False)
 class Request:
     """One unit that is accepted or refused as a whole, and answered once, after its commit.
 
@@ -34,24 +36,14 @@ class Request:
     no reason that could be found.
     """
 
-    __slots__ = ("answered", "done", "doubts", "keys", "leave", "sessions", "size", "weight")
-
-    def __init__(
-        self,
-        answered: Answered,
-        size: int,
-        sessions: tuple[SessionId, ...],
-        keys: tuple[Key, ...] = (),
-        weight: int = DECIDING,
-    ) -> None:
-        self.answered = answered
-        self.size = size
-        self.sessions = sessions
-        self.keys = keys
-        self.weight = weight
-        self.done = False
-        self.doubts = 0
-        self.leave: Callable[[Request], None] = _nobody
+    answered: Answered
+    size: int
+    sessions: tuple[SessionId, ...] = field(default=(), init=False)
+    keys: tuple[Key, ...] = field(default=(), init=False)
+    weight: int = field(default=DECIDING, init=False)
+    done: bool = field(default=False, init=False)
+    leave: "Callable[[Request], None]" = field(default=_nobody, init=False)
+    doubts: int = field(default=0, init=False)
 
     @property
     def key(self) -> Key | None:
@@ -75,53 +67,48 @@ class Request:
             self.leave(self)
 
 
+@dataclass(slots=True, eq=False)
 class Execute(Request):
-    """A command, decided when its turn comes against the session as it is then.
+    """A command, decided when its turn comes against the session as it is then."""
 
-    `fresh`: the log was searched for a first result, in vain; only then a refusal may be put on record. `origin` is
-    that of a fork, once it has been read.
-    """
+    command: Command
+    expect: Mapping[str, Version] | None = None
+    producer: Producer | None = None
+    fresh: bool = field(default=False, init=False)
+    """Whether the log was searched for a first result, in vain: only then a refusal may be put on record."""
+    origin: State | None = field(default=None, init=False)
+    """Of a fork: its origin, once that has been read."""
 
-    __slots__ = ("command", "expect", "fresh", "origin", "producer")
-
-    def __init__(
-        self,
-        answered: Answered,
-        size: int,
-        command: Command,
-        expect: Mapping[str, Version] | None = None,
-        producer: Producer | None = None,
-    ) -> None:
-        id, session, _, _, data, _, _ = command
-        keyed = data.keyed and producer is None  # otherwise the payload or the producer tells repeats
-        super().__init__(answered, size, (session,), ((session, id),) if keyed else ())
-        self.command = command
-        self.expect = expect
-        self.producer = producer
-        self.fresh = False
-        self.origin: State | None = None
+    def __post_init__(self) -> None:
+        command = self.command
+        self.sessions = (command.session,)
+        if command.data.keyed and self.producer is None:  # otherwise the payload or the producer tells repeats
+            self.keys = ((command.session, command.id),)
 
 
+@dataclass(slots=True, eq=False)
 class Review(Request):
     """Asks that what the log says of a session's life be set right, by its state."""
 
-    __slots__ = ()
+    session: SessionId
 
-    def __init__(self, answered: Answered, session: SessionId) -> None:
-        super().__init__(answered, 0, (session,))
+    def __post_init__(self) -> None:
+        self.sessions = (self.session,)
 
 
+@dataclass(slots=True, eq=False)
 class Write(Request):
     """Appends to write as they are, together or not at all."""
 
-    __slots__ = ("appends",)
+    appends: tuple[Append, ...]
 
-    def __init__(self, answered: Answered, size: int, appends: tuple[Append, ...]) -> None:
-        sessions = [append.session for append in appends if append.drafts or append.expect]
-        drafts = [(append.session, draft) for append in appends for draft in append.drafts]
-        keys = [(session, draft.key) for session, draft in drafts if draft.key is not None]
-        super().__init__(answered, size, tuple(sessions), tuple(keys), DECIDING + len(drafts))
-        self.appends = appends
+    def __post_init__(self) -> None:
+        appends = self.appends
+        self.sessions = tuple([append.session for append in appends if append.drafts or append.expect])
+        self.keys = tuple(
+            [(append.session, draft.key) for append in appends for draft in append.drafts if draft.key is not None]
+        )
+        self.weight = DECIDING + sum([len(append.drafts) for append in appends])
 
     @property
     def key(self) -> Key | None:

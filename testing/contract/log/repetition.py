@@ -267,21 +267,23 @@ async def a_refused_command_leaves_its_place_in_the_count(factory: LogFactory) -
         assert (await log.submit(post("m-2"), producer=Producer("p", 1, 1))).versions == (3,)
 
 
+async def _repeat_a_delta(log: Log) -> None:
+    """The first append of producer p, of which the payload tells that it has been written."""
+    await opened(log)
+    await log.submit(command("message.start", message="m"))
+    await log.submit(delta(0))
+    assert (await log.submit(delta(0), producer=Producer("p", 0, 0))).repeated
+
+
 async def a_repeated_delta_takes_its_place_in_the_count(factory: LogFactory) -> None:
     async with factory() as log:
-        await opened(log)
-        await log.submit(command("message.start", message="m"))
-        await log.submit(delta(0))
-        assert (await log.submit(delta(0), producer=Producer("p", 0, 0))).repeated
+        await _repeat_a_delta(log)
         assert not (await log.submit(delta(1), producer=Producer("p", 0, 1))).repeated
 
 
 async def a_repeated_delta_keeps_its_place_in_the_count_after_a_restart(factory: LogFactory) -> None:
     async with factory() as log:
-        await opened(log)
-        await log.submit(command("message.start", message="m"))
-        await log.submit(delta(0))
-        assert (await log.submit(delta(0), producer=Producer("p", 0, 0))).repeated
+        await _repeat_a_delta(log)
         async with restarted(factory, log) as later:
             assert not (await later.submit(delta(1), producer=Producer("p", 0, 1))).repeated
 
