@@ -22,16 +22,16 @@ help:  ## List the targets
 
 demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, to look at
 	@echo "demo: starting (Ctrl-C stops it)"
-	@$(BIN)/hansard demo $(ARGS)
+	@$(BIN)/stenogram demo $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
 	@echo "test: pytest with $(WORKERS) workers"
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # What the tests do more of when they are given the time, and where.
-LONG := HANSARD_KILLS=15 HANSARD_APPENDS=10000 HANSARD_EVENTS=100000 HANSARD_RUNS=3 HANSARD_EACH=600 HANSARD_CLAIMS=10000 \
-	HANSARD_REBUILD=1000000 HANSARD_ALL_RECORDINGS=yes HANSARD_TEST_OPERATIONS=all HANSARD_TEST_EXAMPLES=100 \
-	HANSARD_BENCHMARKS=all
+LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENOGRAM_RUNS=3 STENOGRAM_EACH=600 STENOGRAM_CLAIMS=10000 \
+	STENOGRAM_REBUILD=1000000 STENOGRAM_ALL_RECORDINGS=yes STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 \
+	STENOGRAM_BENCHMARKS=all
 LONG_TESTS := $(addprefix tests/live/test_,crash.py slow.py gateways.py team.py view_rebuild.py recordings.py \
 	recorded_moments.py openapi.py benchmarks.py) tests/unit/api/test_team_machine.py
 
@@ -45,7 +45,7 @@ lint: $(VENV)/.dev  ## Check style, format, types and the floors of the house
 	@echo "lint: ruff format --check"
 	@$(BIN)/ruff format --quiet --check . || { echo "lint: some files are not formatted; run: make format"; $(BIN)/ruff format --check .; exit 1; }
 	@echo "lint: mypy"
-	@$(BIN)/mypy --no-error-summary .link/hansard $(AROUND)
+	@$(BIN)/mypy --no-error-summary .link/stenogram $(AROUND)
 	@echo "lint: import-linter"
 	@PYTHONPATH=.link $(BIN)/lint-imports --config pyproject.toml >$(VENV)/.floors 2>&1 || { cat $(VENV)/.floors; exit 1; }
 
@@ -62,17 +62,17 @@ bench: $(VENV)/.dev  ## Run the benchmarks
 	@echo "bench: benchmarks/run.py"
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-up:  ## Start PostgreSQL, two gateways and a proxy with Docker (needs HANSARD_JWT_SECRET)
+up:  ## Start PostgreSQL, two gateways and a proxy with Docker (needs STENOGRAM_JWT_SECRET)
 	@docker compose up --build --detach --wait
 	@echo "up: http://localhost:8600 (docker compose logs -f; docker compose down)"
 
 chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
 	@echo "chaos: tests/live/test_chaos.py, and the demo with --chaos"
-	@HANSARD_ROUNDS=$(ROUNDS) HANSARD_PAUSE=10 $(BIN)/pytest -q -n 0 tests/live/test_chaos.py tests/live/test_demo.py -k chaos $(ARGS)
+	@STENOGRAM_ROUNDS=$(ROUNDS) STENOGRAM_PAUSE=10 $(BIN)/pytest -q -n 0 tests/live/test_chaos.py tests/live/test_demo.py -k chaos $(ARGS)
 
 crashes: $(VENV)/.dev  ## Kill 30 runners of views on each engine, and compare what is left with a fresh fold
 	@echo "crashes: tests/live/test_view_crashes.py"
-	@HANSARD_CRASHES=30 $(BIN)/pytest tests/live/test_view_crashes.py
+	@STENOGRAM_CRASHES=30 $(BIN)/pytest tests/live/test_view_crashes.py
 
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"
@@ -81,22 +81,22 @@ clean:  ## Remove everything that these targets made
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' found. Install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hansard needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Stenogram needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12"; exit 1; }
 	@echo "venv: creating $(VENV) with $$($(PYTHON) -V 2>&1)"
 	@$(PYTHON) -m venv $(VENV)
 
 # The stamps: a set of packages is installed again only when pyproject.toml changes.
 $(VENV)/.runtime: pyproject.toml | $(BIN)/python
-	@echo "venv: installing hansard and what it runs on"
+	@echo "venv: installing stenogram and what it runs on"
 	@$(PIP) install -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@echo "venv: installing hansard and the development tools"
+	@echo "venv: installing stenogram and the development tools"
 	@$(PIP) install -e '.[dev]'
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
-	@echo "venv: installing hansard and the documentation tools"
+	@echo "venv: installing stenogram and the documentation tools"
 	@$(PIP) install -e '.[docs]'
 	@touch $@ $(VENV)/.runtime

@@ -1,4 +1,4 @@
-"""Run the command line as ``python -m hansard``."""
+"""Run the command line as ``python -m stenogram``."""
 
 from .cli.main import main
 

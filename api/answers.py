@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from ..log.records import Appended
 from .delivery.encoding import text_frame
 from .sink import TransportSink
@@ -38,7 +38,7 @@ class Answers:
         frame = {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions}
         return self.add({**frame, "repeated": True} if repeated else frame)
 
-    def refuse(self, error: HansardError, **about: Any) -> None:
+    def refuse(self, error: StenogramError, **about: Any) -> None:
         """Say that a frame was not carried out; `about` names it, as far as that could be read."""
         told = {name: value for name, value in about.items() if isinstance(value, str)}
         problem = {name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER}

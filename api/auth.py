@@ -84,14 +84,14 @@ def _public_key(pem: str) -> tuple[Any, list[str]]:
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(f"HANSARD_JWT_PUBLIC_KEY is no public key in PEM: {error}.") from None
+        raise ConfigurationError(f"STENOGRAM_JWT_PUBLIC_KEY is no public key in PEM: {error}.") from None
     if isinstance(key, RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             raise ConfigurationError(f"An RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518 §3.3).")
         return key, ["RS256"]
     if isinstance(key, Ed25519PublicKey | Ed448PublicKey):
         return key, ["EdDSA"]
-    raise ConfigurationError("HANSARD_JWT_PUBLIC_KEY must be an RSA (RS256) or Ed25519 (EdDSA) key.")
+    raise ConfigurationError("STENOGRAM_JWT_PUBLIC_KEY must be an RSA (RS256) or Ed25519 (EdDSA) key.")
 
 
 def _claimed(claimed: Mapping[str, Any]) -> tuple[str, Kind]:

@@ -5,7 +5,7 @@
 
 from typing import NamedTuple
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 
 
 class Closing(NamedTuple):
@@ -33,6 +33,6 @@ TOO_LARGE = Closing(1009, "too_large")
 _BY_CODE = {each.code: each for each in (PROTOCOL_ERROR, UNAUTHENTICATED, FORBIDDEN, TOO_LARGE)}
 
 
-def closing_for(error: HansardError) -> Closing:
+def closing_for(error: StenogramError) -> Closing:
     """How a connection ends that an error makes impossible to go on with."""
     return _BY_CODE.get(error.close, SERVER_ERROR)

@@ -106,9 +106,9 @@ def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Respon
     to, head = _place(topic, page.to), _place(topic, page.head)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
-        headers = {"Hansard-To": str(to), "Hansard-Caught-Up": "true" if caught_up else "false"}
+        headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
         if page.gap:
-            headers["Hansard-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
+            headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
         return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
     session = {} if topic.session is None else {"session": topic.session}
     gap = {"gap": {"from": page.gap[0], "to": page.gap[1]}} if page.gap else {}

@@ -45,38 +45,40 @@ class Metrics(Collector):
         yield from self._of_followers(houses)
 
     def _of_followers(self, houses: tuple[House, ...]) -> Iterator[Metric]:
-        connections = GaugeMetricFamily("hansard_connections", "Open connections", labels=["kind"])
+        connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
         connections.add_metric(["websocket"], len(self._sockets))
         connections.add_metric(["stream"], len(self._streams))
         yield connections
         subscriptions = sum(house.feed.subscriptions for house in houses)
-        yield _gauge("hansard_subscriptions", "Sessions and logs that are followed", subscriptions)
+        yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
         slow = self._sockets.slow + self._streams.slow
-        yield _counter("hansard_slow_consumers", "Connections ended because they did not take what came", slow)
+        yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
 
 
 def _of_commits(logs: list[Log]) -> Iterator[Metric]:
     tallies = [log.tally for log in logs]
     sizes, seconds = [each.sizes for each in tallies], [each.seconds for each in tallies]
     appended = sum(each.sum for each in sizes)
-    yield _counter("hansard_events_appended", "Events that this gateway wrote", appended)
-    yield _histogram("hansard_batch_events", "Events of one commit", sizes)
-    yield _histogram("hansard_commit_seconds", "How long a commit took", seconds)
+    yield _counter("stenogram_events_appended", "Events that this gateway wrote", appended)
+    yield _histogram("stenogram_batch_events", "Events of one commit", sizes)
+    yield _histogram("stenogram_commit_seconds", "How long a commit took", seconds)
     overtaken = sum(each.overtaken for each in tallies)
-    yield _counter("hansard_conflicts", "Batches decided again because another gateway came first", overtaken)
-    yield _counter("hansard_commit_failures", "Batches that could not be written", sum(each.failed for each in tallies))
+    yield _counter("stenogram_conflicts", "Batches decided again because another gateway came first", overtaken)
+    yield _counter(
+        "stenogram_commit_failures", "Batches that could not be written", sum(each.failed for each in tallies)
+    )
 
 
 def _of_logs(logs: list[Log]) -> Iterator[Metric]:
     rings = [log.hub.ring for log in logs]
-    yield _gauge("hansard_logs", "Open logs, one for each tenant in use", len(logs))
-    yield _gauge("hansard_log_position", "Last position of the main log that is readable here", logs[0].position)
+    yield _gauge("stenogram_logs", "Open logs, one for each tenant in use", len(logs))
+    yield _gauge("stenogram_log_position", "Last position of the main log that is readable here", logs[0].position)
     yield _gauge(
-        "hansard_tail_lag_seconds", "Since nothing of other gateways was missing", max(log.lag for log in logs)
+        "stenogram_tail_lag_seconds", "Since nothing of other gateways was missing", max(log.lag for log in logs)
     )
-    yield _gauge("hansard_requests_waiting", "Commands that are not answered yet", sum(log.waiting for log in logs))
-    yield _gauge("hansard_ring_events", "Events in the rings of the hubs", sum(records for records, _ in rings))
-    yield _gauge("hansard_ring_bytes", "Bytes of these events", sum(size for _, size in rings))
+    yield _gauge("stenogram_requests_waiting", "Commands that are not answered yet", sum(log.waiting for log in logs))
+    yield _gauge("stenogram_ring_events", "Events in the rings of the hubs", sum(records for records, _ in rings))
+    yield _gauge("stenogram_ring_bytes", "Bytes of these events", sum(size for _, size in rings))
 
 
 def _gauge(name: str, help: str, value: float) -> Metric:

@@ -23,7 +23,7 @@ def openapi(projections: Iterable[Projection[Any, Any]]) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Hansard",
+            "title": "Stenogram",
             "version": __version__,
             "description": "An event-sourced session store for teams of AI agents. "
             "The WebSocket at /v1/ws is described in the protocol reference.",

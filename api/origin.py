@@ -15,7 +15,7 @@ from ..domain.errors import Forbidden
 from .settings import Settings, is_loopback
 
 _TO_PAGES = {
-    "Access-Control-Expose-Headers": "Hansard-To, Hansard-Caught-Up, Hansard-Gap, Retry-After",
+    "Access-Control-Expose-Headers": "Stenogram-To, Stenogram-Caught-Up, Stenogram-Gap, Retry-After",
     "Vary": "Origin",
 }
 _BEFOREHAND = {
@@ -38,7 +38,7 @@ class Origins:
         if self._settings.open and not is_loopback(_name_in(host)):
             raise Forbidden(f"An open gateway is reached under this machine's own name, not as {host!r}.")
         if origin is not None and origin not in self._settings.origins and _address(origin) != host:
-            raise Forbidden(f"Pages of {origin} may not connect; add it to HANSARD_ORIGINS.")
+            raise Forbidden(f"Pages of {origin} may not connect; add it to STENOGRAM_ORIGINS.")
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from ..domain.errors import HansardError, NotFound, TooLarge, Unauthenticated
+from ..domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
 
 _OF_CLIENTS = (HttpProcessingError, ConnectionError)
 _logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def json_response(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
-def problem_response(error: HansardError) -> web.Response:
+def problem_response(error: StenogramError) -> web.Response:
     """A problem; `Retry-After` and `WWW-Authenticate` where HTTP wants them."""
     response = web.Response(body=orjson.dumps(error.problem()), status=error.status, content_type=PROBLEM)
     if "retry_after" in error.extra:
@@ -41,7 +41,7 @@ async def problems(
     """Turn every error into a problem; nothing else leaves the gateway."""
     try:
         return await handler(request)
-    except HansardError as error:
+    except StenogramError as error:
         return problem_response(error)
     except web.HTTPRequestEntityTooLarge:
         return problem_response(TooLarge("The body is over the limit of this gateway."))
@@ -59,12 +59,12 @@ async def problems(
         raise
     except Exception:  # whatever it is, the client gets a problem and the log the traceback
         _logger.exception("%s %s failed", request.method, request.path)
-        return problem_response(HansardError("The gateway failed at this request; nothing more is known here."))
+        return problem_response(StenogramError("The gateway failed at this request; nothing more is known here."))
 
 
 def _of_http(error: web.HTTPException, code: str, detail: str) -> web.Response:
     body = {
-        "type": f"urn:hansard:error:{code}",
+        "type": f"urn:stenogram:error:{code}",
         "title": error.reason,
         "status": error.status,
         "code": code,

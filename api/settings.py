@@ -1,4 +1,4 @@
-"""Every setting of a gateway in one place: name, default, help, environment variable (`HANSARD_` and the name)."""
+"""Every setting of a gateway in one place: name, default, help, environment variable (`STENOGRAM_` and the name)."""
 
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -13,12 +13,12 @@ from ..domain.json_value import MAX_DEPTH
 class Settings(BaseSettings):
     """How a gateway runs."""
 
-    model_config = SettingsConfigDict(env_prefix="HANSARD_", extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix="STENOGRAM_", extra="ignore", frozen=True, allow_inf_nan=False)
 
     log: Annotated[
         str,
         Field(description="Where the log is: a path or sqlite:/// URL, a postgresql:// URL, memory: for one in memory"),
-    ] = "hansard.db"
+    ] = "stenogram.db"
     read_only: Annotated[
         bool, Field(description="Open the log for reading only: follow what another process writes, take no commands")
     ] = False
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     promote: Annotated[
         Literal["auto", "manual"],
         Field(
-            description="When readers see a view that was built anew: as soon as it has caught up, or on `hansard "
+            description="When readers see a view that was built anew: as soon as it has caught up, or on `stenogram "
             "projections promote`"
         ),
     ] = "auto"
@@ -70,13 +70,13 @@ class Settings(BaseSettings):
         """Refuse what would be unsafe or cannot work. Raises ConfigurationError."""
         if self.open and not is_loopback(self.host):
             raise ConfigurationError(
-                f"Without keys a gateway listens on loopback only, not on {self.host}. Set HANSARD_JWT_SECRET or "
-                f"HANSARD_JWT_PUBLIC_KEY, or --host 127.0.0.1."
+                f"Without keys a gateway listens on loopback only, not on {self.host}. Set STENOGRAM_JWT_SECRET or "
+                f"STENOGRAM_JWT_PUBLIC_KEY, or --host 127.0.0.1."
             )
         if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
-            raise ConfigurationError("HANSARD_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2).")
+            raise ConfigurationError("STENOGRAM_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2).")
         if self.jwt_secret is not None and self.jwt_public_key is not None:
-            raise ConfigurationError("Set either HANSARD_JWT_SECRET or HANSARD_JWT_PUBLIC_KEY, not both.")
+            raise ConfigurationError("Set either STENOGRAM_JWT_SECRET or STENOGRAM_JWT_PUBLIC_KEY, not both.")
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType
 
-from ..domain.errors import Busy, HansardError, Invalid, LogFailed
+from ..domain.errors import Busy, Invalid, LogFailed, StenogramError
 from ..domain.ids import SessionId
 from ..domain.model import Command
 from ..domain.quick import quick
@@ -181,7 +181,7 @@ class Socket(TransportSink):
 
     def fail(self, error: BaseException) -> None:
         """Something that was followed cannot be read: the client resumes on a new connection."""
-        problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
+        problem = error if isinstance(error, StenogramError) else LogFailed(f"Reading the log failed: {error!r}.")
         self.dismiss(SERVER_ERROR, problem.detail, 1.0)
 
     async def _serve(self) -> None:
@@ -206,7 +206,7 @@ class Socket(TransportSink):
             frames = self._read(content)
             if not all(map(_is_command, frames)):
                 return False
-        except HansardError:
+        except StenogramError:
             return False
         self._heard = time.monotonic()
         now, share = CLOCK.now(self._heard), len(content) // (len(frames) or 1)
@@ -235,12 +235,12 @@ class Socket(TransportSink):
         content = raw if isinstance(raw, bytes) else raw.encode()
         try:
             frames = self._read(content)
-        except HansardError as error:
+        except StenogramError as error:
             self._misunderstood(error)
         else:
             await self.handle(frames, len(content))
 
-    def _misunderstood(self, error: HansardError, sub: object = None) -> None:
+    def _misunderstood(self, error: StenogramError, sub: object = None) -> None:
         self._answers.refuse(error, sub=sub)
         self._unreadable += 1
         if self._unreadable > MAX_UNREADABLE:
@@ -260,7 +260,7 @@ class Socket(TransportSink):
                 command = frame.command(self._actor, now, data)
                 producer = frame.parsed_producer(self.principal.participant)
                 self._execute(command, self._answered, size, frame.parsed_expect(), producer)
-        except HansardError as error:
+        except StenogramError as error:
             self._answers.refuse(error, id=members.get("id"), session=members.get("session"))
         else:
             self._unreadable = 0
@@ -289,7 +289,7 @@ class Socket(TransportSink):
                 self._beat(frame)
         except Invalid as error:
             self._misunderstood(error, sub)
-        except HansardError as error:
+        except StenogramError as error:
             self._answers.refuse(error, sub=sub)
         else:
             self._unreadable = 0
@@ -333,7 +333,7 @@ def _is_command(frame: Any) -> bool:
     return isinstance(frame, dict) and frame.get("frame") == "command"
 
 
-async def turn_away(ws: Duplex, error: HansardError) -> None:
+async def turn_away(ws: Duplex, error: StenogramError) -> None:
     """End a connection that got no further than its hello."""
     closing = closing_for(error)
     with contextlib.suppress(ConnectionError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from ..domain.errors import HansardError, Invalid
+from ..domain.errors import Invalid, StenogramError
 from .auth import Authenticator
 from .closing import SERVER_ERROR, SHUTDOWN, SILENT, SLOW_CONSUMER, TOKEN_EXPIRED, closing_for
 from .frames import parse_hello, read_frames
@@ -68,7 +68,7 @@ class Sockets:
             principal = self._principal(frames)
             house = await self._houses.of(principal.tenant)
             socket = Socket(ws, transport, house, principal, self._settings)
-        except HansardError as error:
+        except StenogramError as error:
             await turn_away(ws, error)
             return None
         finally:
@@ -94,7 +94,7 @@ class Sockets:
         try:
             socket.welcome()
             await socket.serve(frames, size)
-        except HansardError as error:
+        except StenogramError as error:
             socket.dismiss(closing_for(error), error.detail)
         except ConnectionError:
             pass

@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from aiohttp import HttpVersion11, web
 
-from ..domain.errors import HansardError, Invalid, LogFailed
+from ..domain.errors import Invalid, LogFailed, StenogramError
 from ..domain.ids import SessionId
 from ..projections.projection import AnyProjection
 from .auth import Authenticator
@@ -54,7 +54,7 @@ class Stream(TransportSink):
 
     def fail(self, error: BaseException) -> None:
         """A page cannot be read: end the stream; the client resumes."""
-        problem = error if isinstance(error, HansardError) else LogFailed(f"Reading the log failed: {error!r}.")
+        problem = error if isinstance(error, StenogramError) else LogFailed(f"Reading the log failed: {error!r}.")
         self.bye(SERVER_ERROR, problem.detail, 1.0)
 
     def end_all(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from ..domain.errors import HansardError, LogUnreadable, Refused
+from ..domain.errors import LogUnreadable, Refused, StenogramError
 from ..domain.ids import ParticipantId, SessionId, TaskId
 from ..domain.model import TIMEKEEPER, Command, CommandData, Deadline, timer_id
 from ..domain.session import LIVELY_TYPES, State, deadlines
@@ -70,7 +70,7 @@ class Timekeeper:
         finally:
             self._end()
             if self._rolls is not None:
-                with contextlib.suppress(HansardError):
+                with contextlib.suppress(StenogramError):
                     await self._rolls.leave()
 
     async def begin(self) -> None:
@@ -91,7 +91,7 @@ class Timekeeper:
             await self._call_roll()
             for session in self._agenda.due(self._attendance.now(), AT_ONCE):
                 await self._attend_to(session)
-        except HansardError as error:
+        except StenogramError as error:
             _logger.info("keeping the time has to wait: %s", error)
             await asyncio.sleep(TICK)
 
@@ -174,7 +174,7 @@ class Timekeeper:
         command = Command(id, session, TIMEKEEPER, self._wall(), data)
         try:
             answer = self._log.submit(command)
-        except HansardError as error:
+        except StenogramError as error:
             _logger.info("%s in session %s has to wait: %s", data.do, session, error)
         else:
             answer.add_done_callback(partial(self._carried_out, session, data.do))

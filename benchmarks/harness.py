@@ -22,7 +22,7 @@ import jwt
 from stamps import STAMPS_BYTES
 
 HERE = Path(__file__).resolve().parent
-POLITE = "HANSARD_BENCH_POLITE"  # set: leave the priorities of processes alone
+POLITE = "STENOGRAM_BENCH_POLITE"  # set: leave the priorities of processes alone
 FIRST, SECOND = -20, -10
 SECRET = "known to everyone who reads this"
 Figures = Mapping[str, float]
@@ -266,7 +266,7 @@ def built_loadgen() -> Iterator[Path]:
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise NoCompiler("The load client is a small C program, and there is no C compiler here: install gcc or clang.")
-    with tempfile.TemporaryDirectory(prefix="hansard-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="stenogram-bench-") as folder:
         built = Path(folder, "loadgen")
         subprocess.run([compiler, "-O2", "-o", str(built), str(HERE / "loadgen.c")], check=True)
         yield built

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from hansard.domain.document import StateMerged
-from hansard.domain.envelope import encode, microseconds, timestamp
-from hansard.domain.messages import MessageCompleted, MessageDelta, MessageStarted
-from hansard.domain.model import EventData, Fact
-from hansard.domain.parts import TextPart
-from hansard.domain.presence import PresenceJoined, PresenceStatus
-from hansard.domain.sessions import SessionOpened
-from hansard.domain.tools import ToolCalled, ToolReturned
-from hansard.log.log import Log
-from hansard.log.records import Append, Draft
-from hansard.log.storage import Storage
+from stenogram.domain.document import StateMerged
+from stenogram.domain.envelope import encode, microseconds, timestamp
+from stenogram.domain.messages import MessageCompleted, MessageDelta, MessageStarted
+from stenogram.domain.model import EventData, Fact
+from stenogram.domain.parts import TextPart
+from stenogram.domain.presence import PresenceJoined, PresenceStatus
+from stenogram.domain.sessions import SessionOpened
+from stenogram.domain.tools import ToolCalled, ToolReturned
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft
+from stenogram.log.storage import Storage
 
 SESSION = "long"
 AGENTS = ("planner", "hotels", "flights", "museums")

@@ -16,8 +16,8 @@ import psycopg
 from harness import Bench, Figures, Load, Server, Side, baseline
 from table import NO_POSTGRES, Goal, Table
 
-from hansard.log.postgres.address import Address
-from hansard.testing.postgres import PostgresServer, find_binaries, new_log
+from stenogram.log.postgres.address import Address
+from stenogram.testing.postgres import PostgresServer, find_binaries, new_log
 
 APPENDERS = (1, 16, 256, 2_000)
 SESSIONS = 100

@@ -9,7 +9,7 @@ import aiohttp
 from harness import Bench, Figures, Server, token
 from table import Goal, Table
 
-from hansard.testing.wire import Wire
+from stenogram.testing.wire import Wire
 
 SESSIONS, AGENTS = 200, 3
 EVERY = 5.0

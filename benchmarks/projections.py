@@ -12,7 +12,7 @@ from harness import Bench, Side, baseline
 from table import NO_POSTGRES, Goal, Table
 from tally import fill
 
-from hansard.testing.postgres import PostgresServer, find_binaries, new_log
+from stenogram.testing.postgres import PostgresServer, find_binaries, new_log
 
 EVENTS = 200_000
 OF_LIBRARY = 4_000  # events, for it would take minutes
@@ -57,7 +57,7 @@ def _sides(bench: Bench, log: str, events: int, new: Callable[[], str]) -> dict[
     few, live = (200, 200) if bench.smoke else (OF_LIBRARY, LIVE)
     return {
         "bare loop": lambda: baseline("views.py", "bare", log, new(), events),
-        "runner": lambda: baseline("views.py", "hansard", log, new(), events),
+        "runner": lambda: baseline("views.py", "stenogram", log, new(), events),
         "runner, synced": lambda: baseline("views.py", "synced", log, new(), events),
         "library's runner": lambda: baseline("views_library.py", new(), few, "relaxed"),
         "library's runner, synced": lambda: baseline("views_library.py", new(), few, "synced"),

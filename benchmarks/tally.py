@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hansard.domain.messages import MessageDelta
-from hansard.log.log import Log
-from hansard.log.records import Append, Draft
-from hansard.log.storage import Storage
-from hansard.projections import DocProjection, Meta
+from stenogram.domain.messages import MessageDelta
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft
+from stenogram.log.storage import Storage
+from stenogram.projections import DocProjection, Meta
 
 SESSIONS = 100
 TURN = 10  # deltas that a session gets in a row
@@ -30,7 +30,7 @@ def count(doc: Tally, characters: int, actor: str) -> None:
 
 
 def projection(name: str = "tally") -> DocProjection[Tally]:
-    """The same as a projection of Hansard's."""
+    """The same as a projection of Stenogram's."""
     tally = DocProjection(name, Tally)
 
     @tally.on

@@ -1,1 +1,1 @@
-"""The command line: `hansard`. One file a command; `main` puts them together."""
+"""The command line: `stenogram`. One file a command; `main` puts them together."""

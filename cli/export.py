@@ -1,4 +1,4 @@
-"""`hansard export`: sessions as JSONL, byte for byte."""
+"""`stenogram export`: sessions as JSONL, byte for byte."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @click.command(
     short_help="Write sessions as JSON lines.",
     epilog=examples(
-        "hansard export trip-7 -o trip-7.jsonl",
-        "hansard export --all --log team.db | gzip > team.jsonl.gz",
-        "hansard export trip-7 trip-8 --log http://127.0.0.1:8600 --as maya",
+        "stenogram export trip-7 -o trip-7.jsonl",
+        "stenogram export --all --log team.db | gzip > team.jsonl.gz",
+        "stenogram export trip-7 trip-8 --log http://127.0.0.1:8600 --as maya",
     ),
 )
 @click.argument("sessions", nargs=-1, type=SESSION, metavar="SESSION…")
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 def export(sessions: tuple[str, ...], everything: bool, output: Path | None, place: Place) -> None:
     """Export sessions as JSONL: one event a line, exactly as it goes over the wire.
 
-    `hansard import` reads it back. From a gateway one gets what one may see there; from a file, all.
+    `stenogram import` reads it back. From a gateway one gets what one may see there; from a file, all.
     """
     if everything == bool(sessions):
         raise click.UsageError("Name the sessions to export, or --all.")
     if output is None and sys.stdout.isatty():
-        click.echo("hansard: writing to the terminal; -o FILE writes to a file.", err=True)
+        click.echo("stenogram: writing to the terminal; -o FILE writes to a file.", err=True)
     with _opened(output) as file:
         count = asyncio.run(_export(place, tuple(dict.fromkeys(sessions)), file))
     if output is not None:

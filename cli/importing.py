@@ -1,4 +1,4 @@
-"""`hansard import`: bring exported sessions, or recordings of other systems, into a log."""
+"""`stenogram import`: bring exported sessions, or recordings of other systems, into a log."""
 
 import asyncio
 import shutil
@@ -29,10 +29,10 @@ _TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
     "import",
     short_help="Bring exported sessions and recordings into a log.",
     epilog=examples(
-        "hansard import trip.jsonl                          what `hansard export` wrote",
-        "hansard export --all --log old.db | hansard import - --log new.db",
-        "hansard import run-*.json --format recording       recorded runs, one session each",
-        "hansard import 33.json --session gyms --start 2026-01-31T09:30:00Z",
+        "stenogram import trip.jsonl                          what `stenogram export` wrote",
+        "stenogram export --all --log old.db | stenogram import - --log new.db",
+        "stenogram import run-*.json --format recording       recorded runs, one session each",
+        "stenogram import 33.json --session gyms --start 2026-01-31T09:30:00Z",
     ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
@@ -57,7 +57,7 @@ _TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 def import_(files: tuple[Path, ...], form: str, session: str | None, start: datetime | None, log: str) -> None:
     """Import events into a log.
 
-    JSONL is what `hansard export` writes: events keep their ids, times, actors and bytes, and get new positions.
+    JSONL is what `stenogram export` writes: events keep their ids, times, actors and bytes, and get new positions.
     A recording is a run of a team in the format of the data set Who&When; recordings have no timestamps, so each
     event comes a millisecond after the one before. What one agent assigns to another is a message for the team that
     names its assignee, and no task: a recording does not say when the work was begun, or done.
@@ -79,7 +79,7 @@ def _seekable(file: Path, stack: ExitStack) -> Path:
     """The file itself, or what stdin says, in a file: it is read twice."""
     if str(file) != "-":
         return file
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hansard-")))
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenogram-")))
     with (folder / "stdin").open("wb") as copy:
         shutil.copyfileobj(sys.stdin.buffer, copy)
     return folder / "stdin"

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ..domain.envelope import timestamp, validate
-from ..domain.errors import HansardError, Invalid, TooLarge
+from ..domain.errors import Invalid, StenogramError, TooLarge
 from ..domain.model import Event
 from .entry import Entry
 
@@ -28,7 +28,7 @@ def read_entries(lines: Iterable[bytes], name: str) -> Iterator[Entry]:
             continue
         try:
             event, stored = _read(line)
-        except HansardError as error:
+        except StenogramError as error:
             raise type(error)(f"{name}, line {number}: {error.detail}") from None
         yield Entry(f"{name}, line {number}", event, stored)
 

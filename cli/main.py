@@ -64,14 +64,14 @@ class Roof(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:
-  hansard demo                               watch a team of agents at work
-  hansard serve --log team.db                run a gateway on that log
-  hansard sessions --log team.db             what is in it
-  hansard tail --log http://127.0.0.1:8600   follow everything that happens
+  stenogram demo                               watch a team of agents at work
+  stenogram serve --log team.db                run a gateway on that log
+  stenogram sessions --log team.db             what is in it
+  stenogram tail --log http://127.0.0.1:8600   follow everything that happens
 """,
 )
-@click.version_option(__version__, "-V", "--version", prog_name="hansard")
-def hansard() -> None:
+@click.version_option(__version__, "-V", "--version", prog_name="stenogram")
+def stenogram() -> None:
     """The verbatim record of what a team of agents and people says and does.
 
     Sessions live in a log: a file, or a gateway that serves one. Every command that reads takes either as
@@ -80,7 +80,7 @@ def hansard() -> None:
 
 
 for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, view, projections):
-    hansard.add_command(each)
+    stenogram.add_command(each)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -119,7 +119,7 @@ def _prepare_streams() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code and prints what has to be said on stderr."""
     try:
-        result = hansard.main(arguments, prog_name="hansard", standalone_mode=False)
+        result = stenogram.main(arguments, prog_name="stenogram", standalone_mode=False)
     except _Ended as end:
         return end.code
     except click.exceptions.Exit as end:
@@ -135,20 +135,20 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _fail(error: Exception) -> int:
-    from ..domain.errors import HansardError
+    from ..domain.errors import StenogramError
     from .console import printable
 
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    if os.environ.get("HANSARD_DEBUG"):
+    if os.environ.get("STENOGRAM_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, HansardError):
+    if isinstance(error, StenogramError):
         said = error.detail
     elif isinstance(error, OSError):
         said = f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
     else:
-        said = f"a fault in hansard: {error!r}. Set HANSARD_DEBUG=1 to see where."
-    click.echo(f"hansard: {printable(said)}", err=True)
+        said = f"a fault in stenogram: {error!r}. Set STENOGRAM_DEBUG=1 to see where."
+    click.echo(f"stenogram: {printable(said)}", err=True)
     return 1
 
 

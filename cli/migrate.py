@@ -1,4 +1,4 @@
-"""`hansard migrate`: bring the tables in a PostgreSQL database up to date."""
+"""`stenogram migrate`: bring the tables in a PostgreSQL database up to date."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ from .options import examples
 @click.command(
     short_help="Create or bring up to date the tables in PostgreSQL.",
     epilog=examples(
-        "hansard migrate --log postgresql://hansard@db.example.com/hansard",
-        "hansard migrate --new-epoch                after a restore, with the address in HANSARD_LOG",
+        "stenogram migrate --log postgresql://stenogram@db.example.com/stenogram",
+        "stenogram migrate --new-epoch                after a restore, with the address in STENOGRAM_LOG",
     ),
 )
 @click.option(
     "--log",
-    envvar="HANSARD_LOG",
+    envvar="STENOGRAM_LOG",
     required=True,
     show_envvar=True,
     metavar="URL",
@@ -30,7 +30,7 @@ from .options import examples
 def migrate(log: str, new_epoch: bool) -> None:
     """Create the log's tables, or bring them to what this version needs.
 
-    Safe to run twice, at once, and while gateways of the version before are running. `hansard serve` creates the
+    Safe to run twice, at once, and while gateways of the version before are running. `stenogram serve` creates the
     tables of a new log by itself, and never changes those of an older one.
     """
     from ..domain.errors import ConfigurationError

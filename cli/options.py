@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-DEFAULT_LOG = "hansard.db"
+DEFAULT_LOG = "stenogram.db"
 
 Command = Callable[..., Any]
 
@@ -56,7 +56,7 @@ class Place(NamedTuple):
 def _log_option(help: str) -> Callable[[Command], Command]:
     return click.option(
         "--log",
-        envvar="HANSARD_LOG",
+        envvar="STENOGRAM_LOG",
         default=DEFAULT_LOG,
         show_default=True,
         show_envvar=True,
@@ -69,7 +69,7 @@ log_option = _log_option("The log itself: a file, sqlite:///FILE, or a postgresq
 _log_or_gateway = _log_option("The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway.")
 _token = click.option(
     "--token",
-    envvar="HANSARD_TOKEN",
+    envvar="STENOGRAM_TOKEN",
     show_envvar=True,
     metavar="JWT",
     help="The token to show to a gateway.",

@@ -19,7 +19,7 @@ from ..domain.session import State, decide, evolve
 from .entry import Entry
 from .recording import Recording, Step
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:hansard:recording")
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:stenogram:recording")
 _TITLE = 200
 _END = "The recording ends."
 

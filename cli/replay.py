@@ -1,4 +1,4 @@
-"""`hansard replay`: a session happens once more."""
+"""`stenogram replay`: a session happens once more."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -22,10 +22,10 @@ LONGEST = 2.0
 @click.command(
     short_help="Re-enact a session in time.",
     epilog=examples(
-        "hansard replay trip-7                        as it was, on the whole terminal",
-        "hansard replay trip-7 --speed 4x --from 120  from version 120 on, four times as fast",
-        "hansard replay recording-33 --pace 1.5       a recording without times, message by message",
-        "hansard replay trip-7 --lines --folded | less -R",
+        "stenogram replay trip-7                        as it was, on the whole terminal",
+        "stenogram replay trip-7 --speed 4x --from 120  from version 120 on, four times as fast",
+        "stenogram replay recording-33 --pace 1.5       a recording without times, message by message",
+        "stenogram replay trip-7 --lines --folded | less -R",
     ),
 )
 @click.argument("session", type=SESSION, metavar="SESSION")
@@ -61,7 +61,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one for each option
     """Re-enact a SESSION in time: token streams appear as they did.
 
     On a terminal it shows who is present, what each says and does, and the shared state as it changes;
-    elsewhere, lines as `hansard tail` prints them. Long pauses are shortened, and it says so.
+    elsewhere, lines as `stenogram tail` prints them. Long pauses are shortened, and it says so.
     """
     from .pacing import Pacing
 

@@ -1,4 +1,4 @@
-"""`hansard serve`: a gateway."""
+"""`stenogram serve`: a gateway."""
 
 import asyncio
 import os
@@ -35,17 +35,17 @@ class Serve(click.Command):
     short_help="Run a gateway.",
     cls=Serve,
     epilog=examples(
-        "hansard serve                                          open, on this machine only",
-        "hansard serve --log team.db --port 9000",
-        "hansard serve --log team.db --port 9001 --read-only    beside it, for more who follow",
-        "HANSARD_JWT_SECRET=$(openssl rand -hex 32) hansard serve --host 0.0.0.0",
+        "stenogram serve                                          open, on this machine only",
+        "stenogram serve --log team.db --port 9000",
+        "stenogram serve --log team.db --port 9001 --read-only    beside it, for more who follow",
+        "STENOGRAM_JWT_SECRET=$(openssl rand -hex 32) stenogram serve --host 0.0.0.0",
     ),
 )
 def serve(**given: Any) -> None:
     """Run a gateway: agents and people connect to it, sessions are kept in its log.
 
-    Each setting is also read from the environment, as HANSARD_ and its name; what the command line says wins.
-    The secret of HS256 tokens comes from HANSARD_JWT_SECRET alone, at least 32 bytes. Without keys a gateway
+    Each setting is also read from the environment, as STENOGRAM_ and its name; what the command line says wins.
+    The secret of HS256 tokens comes from STENOGRAM_JWT_SECRET alone, at least 32 bytes. Without keys a gateway
     runs open, on loopback only: whoever connects says who they are. Ctrl-C or SIGTERM ends it in good order.
     """
     from ..api.collector import collect_rarely
@@ -63,9 +63,9 @@ def serve(**given: Any) -> None:
 def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
     reading = " for reading only" if settings.read_only else ""
-    click.echo(f"hansard: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
+    click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
     if settings.open:
-        click.echo("hansard: open, without tokens: whoever connects from this machine says who they are", err=True)
+        click.echo("stenogram: open, without tokens: whoever connects from this machine says who they are", err=True)
 
 
 def _loop_factory() -> Any:
@@ -128,7 +128,7 @@ def _option(name: str, field: "FieldInfo") -> click.Option:
         is_flag=flag,
         default=None,
         metavar=None,
-        help=f"{field.description}.  [HANSARD_{name.upper()}]{default}",
+        help=f"{field.description}.  [STENOGRAM_{name.upper()}]{default}",
         callback=(lambda _, __, value: value or None) if several else None,
     )
 

@@ -1,4 +1,4 @@
-"""`hansard sessions`: what a log holds."""
+"""`stenogram sessions`: what a log holds."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 @click.command(
     short_help="List the sessions of a log.",
     epilog=examples(
-        "hansard sessions",
-        "hansard sessions --prefix trip- --log team.db",
-        "hansard sessions --json --log http://127.0.0.1:8600",
+        "stenogram sessions",
+        "stenogram sessions --prefix trip- --log team.db",
+        "stenogram sessions --json --log http://127.0.0.1:8600",
     ),
 )
 @click.option("--prefix", default="", metavar="TEXT", help="Only sessions whose id begins so.")

@@ -1,4 +1,4 @@
-"""`hansard show`: a session as it is, or as it was at a version."""
+"""`stenogram show`: a session as it is, or as it was at a version."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 @click.command(
     short_help="Show a session, now or at any version.",
     epilog=examples(
-        "hansard show trip-7",
-        "hansard show trip-7 --at 120      what the team knew after version 120",
-        "hansard show trip-7 --json | jq .state",
+        "stenogram show trip-7",
+        "stenogram show trip-7 --at 120      what the team knew after version 120",
+        "stenogram show trip-7 --json | jq .state",
     ),
 )
 @click.argument("session", type=SESSION, metavar="SESSION")

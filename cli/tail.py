@@ -1,4 +1,4 @@
-"""`hansard tail`: what just happened, and what happens."""
+"""`stenogram tail`: what just happened, and what happens."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -19,11 +19,11 @@ LAST = 10
 @click.command(
     short_help="Follow a session, or the whole log, live.",
     epilog=examples(
-        "hansard tail trip-7                           its last events, then live",
-        "hansard tail trip-7 --after 0 --no-follow     all of it, and done",
-        "hansard tail --types message.*,state.* --folded   what every team says and changes",
-        "hansard tail --json | jq .type                for programs",
-        "hansard tail trip-7 --log http://127.0.0.1:8600 --as maya",
+        "stenogram tail trip-7                           its last events, then live",
+        "stenogram tail trip-7 --after 0 --no-follow     all of it, and done",
+        "stenogram tail --types message.*,state.* --folded   what every team says and changes",
+        "stenogram tail --json | jq .type                for programs",
+        "stenogram tail trip-7 --log http://127.0.0.1:8600 --as maya",
     ),
 )
 @click.argument("session", required=False, type=SESSION, metavar="[SESSION]")

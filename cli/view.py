@@ -1,4 +1,4 @@
-"""`hansard view`: what a view holds of a session, now or at any moment, and what changed between two.
+"""`stenogram view`: what a view holds of a session, now or at any moment, and what changed between two.
 
 It is folded here from the session's events, so it needs no gateway and no stored view; of a gateway one sees what the
 events that it shows come to.
@@ -44,10 +44,10 @@ MOMENT = MomentType()
 @click.command(
     short_help="Show what a view holds of a session, at any moment.",
     epilog=examples(
-        "hansard view trip-7 agents",
-        "hansard view trip-7 tasks --at 120",
-        "hansard view trip-7 state --since 2026-01-31T12:00:00Z     what has changed since",
-        "hansard view trip-7 budget --projection my_app.views:budget",
+        "stenogram view trip-7 agents",
+        "stenogram view trip-7 tasks --at 120",
+        "stenogram view trip-7 state --since 2026-01-31T12:00:00Z     what has changed since",
+        "stenogram view trip-7 budget --projection my_app.views:budget",
     ),
 )
 @click.argument("session", type=SESSION, metavar="SESSION")

@@ -7,7 +7,7 @@
     Board, SignalBox, Approvals, Floor: the team's tasks, interruptions, questions, and who may speak
     Agent, ClaimedTask, Speech, Steering: an agent at work
 
-`hansard.domain.errors` holds what the gateway may refuse, `errors` here what may fail on this side.
+`stenogram.domain.errors` holds what the gateway may refuse, `errors` here what may fail on this side.
 """
 
 from .agent import Agent

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from .errors import HistoryGone
 from .subscription import Place, Subscription, Wire
 
@@ -44,7 +44,7 @@ class Buffer:
         self._max_bytes = max_bytes
         self._queue: deque[_Batch | HistoryGone | _CaughtUp] = deque()
         self._ended = False
-        self._error: HansardError | None = None
+        self._error: StenogramError | None = None
         self._count = 0
         self._bytes = 0
         self._refused = False
@@ -74,7 +74,7 @@ class Buffer:
         """Some history is missing here."""
         self._put(gone)
 
-    def ended(self, error: HansardError | None) -> None:
+    def ended(self, error: StenogramError | None) -> None:
         """Nothing comes after what is in the buffer."""
         self._ended, self._error = True, error
         self._wake.set()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from ..domain.errors import Fenced, HansardError
+from ..domain.errors import Fenced, StenogramError
 from ..domain.signals import Signal
 from ..domain.tasks import Task, Tasks
 from .commands import Answer, forgotten
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 END_TIMEOUT = 5.0
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 
 
 class Outcome(NamedTuple):
@@ -182,7 +182,7 @@ class ClaimedTask:
     def _give_back(self, reason: str) -> list[Answer]:
         try:
             answer = self._session.commands.submit(self._session.id, "task.release", self._held(reason=reason))
-        except HansardError:  # the client is closed; the gateway notices by itself
+        except StenogramError:  # the client is closed; the gateway notices by itself
             return []
         return [forgotten(answer)]
 

@@ -202,7 +202,7 @@ class Client:
             raise ClientClosed("A client connects once; make another.")
         self._http_session = aiohttp.ClientSession()
         self._connection = Connection(self._http_session, self._url, self._identity, self._backoff, self._on_state)
-        self._runner = asyncio.create_task(self._connection.run(), name="hansard-client")
+        self._runner = asyncio.create_task(self._connection.run(), name="stenogram-client")
         try:
             async with asyncio.timeout(self._connect_timeout):
                 await self._connection.ready()

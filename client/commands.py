@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple
 
-from ..domain.errors import HansardError, Invalid, TooDeep, TooLarge
+from ..domain.errors import Invalid, StenogramError, TooDeep, TooLarge
 from ..domain.ids import Position, Version, new_id
 from .errors import from_problem
 from .outbox import Outbox, Outgoing, encode
@@ -53,7 +53,7 @@ class Commands:
         self._bytes = 0
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
-        self._error: HansardError | None = None
+        self._error: StenogramError | None = None
 
     async def do(
         self,
@@ -120,7 +120,7 @@ class Commands:
                 for answer in self._settle(*pending.key):
                     answer.set_exception(self._too_large(len(pending.frame)))
 
-    def fail(self, error: HansardError) -> None:
+    def fail(self, error: StenogramError) -> None:
         """The client is closed: fail all that waits and all that comes."""
         self._error = error
         for pending in list(self._pending.values()):

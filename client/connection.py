@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn
 
 import aiohttp
 
-from ..domain.errors import HansardError, Refused
+from ..domain.errors import Refused, StenogramError
 from .backoff import Backoff
 from .commands import Commands
 from .errors import ClientClosed, ClientError, from_close
@@ -33,7 +33,7 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 RETRIED_STATUS = (408, 425, 429)
 FINAL_STATUS = {401: 4501, 403: 4503, 404: 4500}
 
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 OnState = Callable[[State], None]
 
 
@@ -57,15 +57,15 @@ class Connection:
         self._backoff = backoff
         self._on_state = on_state
         self._changed = asyncio.Event()
-        self._error: HansardError | None = None
+        self._error: StenogramError | None = None
         self._troubled = False
 
     async def run(self) -> None:
         """Keep the connection up until cancelled or told for good. Never raises but when cancelled."""
-        error: HansardError | None = None
+        error: StenogramError | None = None
         try:
             await self._keep_up()
-        except HansardError as refusal:
+        except StenogramError as refusal:
             error = refusal
         except Exception as fault:
             logger.exception("The client failed")
@@ -105,7 +105,7 @@ class Connection:
         except TimeoutError:
             logger.debug("Closed with frames unsent")
 
-    def end(self, error: HansardError | None = None) -> None:
+    def end(self, error: StenogramError | None = None) -> None:
         """Fail all that waits, and all that comes. Idempotent."""
         if self.state == "closed":
             return

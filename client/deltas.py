@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..domain.errors import Conflict, HansardError
+from ..domain.errors import Conflict, StenogramError
 from ..domain.parts import StreamedKind
 from .commands import Answer, Commands
 
@@ -28,7 +28,7 @@ class Deltas:
 
     def __init__(self, commands: Commands, session: str, message: str, on_change: Callable[[], None]) -> None:
         self.count = 0
-        self.error: HansardError | None = None
+        self.error: StenogramError | None = None
         self._on_change = on_change
         self._commands = commands
         self._session = session
@@ -61,7 +61,7 @@ class Deltas:
             data["part"] = delta.part
         try:
             answer = self._commands.submit(self._session, "message.delta", data)
-        except HansardError as error:
+        except StenogramError as error:
             self._fail(error)
         else:
             self._unanswered += 1
@@ -73,10 +73,10 @@ class Deltas:
         if error is None:
             if self._kept:
                 self._kept.popleft()
-        elif isinstance(error, HansardError) and "retry_after" in error.extra:
+        elif isinstance(error, StenogramError) and "retry_after" in error.extra:
             self._retry_after = float(error.extra["retry_after"])
         elif not (self._retry_after is not None and isinstance(error, Conflict)):
-            self._fail(error if isinstance(error, HansardError) else HansardError(repr(error)))
+            self._fail(error if isinstance(error, StenogramError) else StenogramError(repr(error)))
         if self._retry_after is not None and not self._unanswered and self.error is None:
             asyncio.get_running_loop().call_later(self._retry_after, self._again)
         self._on_change()
@@ -86,7 +86,7 @@ class Deltas:
         for delta in list(self._kept):
             self._submit(delta)
 
-    def _fail(self, error: HansardError) -> None:
+    def _fail(self, error: StenogramError) -> None:
         self.error = self.error or error
         self._kept.clear()
         self._on_change()

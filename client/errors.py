@@ -1,7 +1,7 @@
 """What goes wrong at the client: the gateway's refusals as the domain's errors, and a few errors of the client's own.
 
-    HansardError
-    ├── (everything in `hansard.domain.errors`, as the gateway named it by `code`)
+    StenogramError
+    ├── (everything in `stenogram.domain.errors`, as the gateway named it by `code`)
     └── ClientError
         ├── ClientClosed     the client was closed while this was waiting
         ├── Unreachable      no gateway answered in time
@@ -9,20 +9,20 @@
         ├── NotDone          a task that was waited for failed, or was cancelled
         └── Unanswered       a question was answered by nobody
 
-A code that this version does not know becomes a plain HansardError that carries it.
+A code that this version does not know becomes a plain StenogramError that carries it.
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.errors import Forbidden, HansardError, Invalid, Refused, TooLarge, Unauthenticated
+from ..domain.errors import Forbidden, Invalid, Refused, StenogramError, TooLarge, Unauthenticated
 
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "code", "detail"})
 MAX_REASON = 500
 
 
-class ClientError(HansardError):
+class ClientError(StenogramError):
     """Something went wrong on this side of the connection."""
 
     code = "client_error"
@@ -77,7 +77,7 @@ class Unanswered(ClientError):
     title = "Nobody has answered"
 
 
-def _tree(root: type[HansardError]) -> dict[str, type[HansardError]]:
+def _tree(root: type[StenogramError]) -> dict[str, type[StenogramError]]:
     found = {root.code: root}
     for child in root.__subclasses__():
         if not issubclass(child, ClientError):
@@ -85,8 +85,8 @@ def _tree(root: type[HansardError]) -> dict[str, type[HansardError]]:
     return found
 
 
-_BY_CODE: dict[str, type[HansardError]] = _tree(HansardError)
-_BY_CLOSE_CODE: dict[int, type[HansardError]] = {
+_BY_CODE: dict[str, type[StenogramError]] = _tree(StenogramError)
+_BY_CLOSE_CODE: dict[int, type[StenogramError]] = {
     1009: TooLarge,
     4500: Invalid,
     4501: Unauthenticated,
@@ -94,7 +94,7 @@ _BY_CLOSE_CODE: dict[int, type[HansardError]] = {
 }
 
 
-class _Unknown(HansardError):
+class _Unknown(StenogramError):
     """Of a code that this version does not know; `code`, `title` and `status` are the gateway's."""
 
     def __init__(self, detail: str, problem: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
@@ -102,7 +102,7 @@ class _Unknown(HansardError):
         vars(self).update({name: problem[name] for name in ("code", "title", "status") if name in problem})
 
 
-def from_problem(problem: Mapping[str, Any]) -> HansardError:
+def from_problem(problem: Mapping[str, Any]) -> StenogramError:
     """The error that an RFC 9457 problem object stands for."""
     code = problem.get("code")
     kind = _BY_CODE.get(code) if isinstance(code, str) else None
@@ -116,10 +116,10 @@ def is_final(close_code: int | None) -> bool:
     return close_code == 1009 or (close_code is not None and 4500 <= close_code <= 4999)
 
 
-def from_close(close_code: int, reason: str, code: str | None = None) -> HansardError:
+def from_close(close_code: int, reason: str, code: str | None = None) -> StenogramError:
     """The error for a connection that the gateway ended for good; `code` is the one that its `bye` gave."""
     kind: Any = _BY_CODE.get(code or "") or _BY_CLOSE_CODE.get(close_code, Refused)
-    error: HansardError = kind(f"The gateway closed the connection ({close_code}): {reason or 'no reason given'}")
+    error: StenogramError = kind(f"The gateway closed the connection ({close_code}): {reason or 'no reason given'}")
     return error
 
 
@@ -129,7 +129,7 @@ def reason_of(error: BaseException) -> str:
     The text of a foreign exception is left out, since the record is read by others and such texts hold addresses,
     paths and keys: the name of its class stands for it.
     """
-    if isinstance(error, HansardError):
+    if isinstance(error, StenogramError):
         return error.detail[:MAX_REASON]
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"

@@ -7,7 +7,7 @@ patch that does not fit what is here would be a fault; then it subscribes anew, 
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
-from ..domain.errors import Busy, HansardError, PatchFailed
+from ..domain.errors import Busy, PatchFailed, StenogramError
 from ..domain.json_patch import apply_patch
 from .errors import from_problem
 from .outbox import Outgoing, encode
@@ -33,7 +33,7 @@ class Following:
         self._key = key
         self._etag = ""
         self._open = True
-        self._error: HansardError | None = None
+        self._error: StenogramError | None = None
         self._new = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -72,7 +72,7 @@ class Following:
         elif frame["frame"] == "view":
             self._on_view(frame)
 
-    def end(self, error: HansardError | None) -> None:
+    def end(self, error: StenogramError | None) -> None:
         """Nothing more will come."""
         self._open, self._error = False, error
         self._new.set()

@@ -7,7 +7,7 @@ import aiohttp
 import orjson
 
 from ..domain.envelope import parse
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from ..domain.model import Event
 from .errors import Unreachable, from_problem
 from .identity import Identity
@@ -65,7 +65,7 @@ def _answer(status: int, body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         answer = None
     if not isinstance(answer, dict):
-        raise HansardError(
+        raise StenogramError(
             f"The gateway's answer (HTTP {status}) was no JSON object; is there a gateway at this address?"
         )
     if status >= 400:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import aiohttp
 import orjson
 
-from ..domain.errors import HansardError, Invalid
+from ..domain.errors import Invalid, StenogramError
 from .errors import from_close, from_problem, is_final
 from .identity import PROTOCOL
 from .outbox import Outbox, Outgoing, encode
@@ -25,13 +25,13 @@ DEAD_AFTER = 2.5
 
 Wire = dict[str, Any]
 OnFrame = Callable[[Wire, int], None]
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 
 
 class Lost(Exception):
     """The connection is gone. `final` is set when connecting again would end the same way."""
 
-    def __init__(self, why: str, *, retry_after: float | None = None, final: HansardError | None = None) -> None:
+    def __init__(self, why: str, *, retry_after: float | None = None, final: StenogramError | None = None) -> None:
         super().__init__(why)
         self.retry_after = retry_after
         self.final = final

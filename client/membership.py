@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.errors import Conflict, HansardError, NoChange
+from ..domain.errors import Conflict, NoChange, StenogramError
 from ..domain.presence import LEASE
 from .commands import forgotten
 from .connection import Connection
@@ -15,7 +15,7 @@ from .view import TYPES, View
 
 LEAVE_TIMEOUT = 5.0
 BEATS_PER_LEASE = 3
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 
 
 class Membership:
@@ -71,7 +71,7 @@ class Membership:
                 await forgotten(self._connection.commands.submit(self._session, "presence.leave", {}))
         except NoChange:
             pass
-        except (HansardError, TimeoutError) as error:
+        except (StenogramError, TimeoutError) as error:
             logger.info("Session %s was not left: %s", self._session, error)
 
     async def _open(self, data: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..domain.errors import HansardError, Invalid
+from ..domain.errors import Invalid, StenogramError
 from ..domain.ids import new_id
 from ..domain.parts import Part, StreamedKind
 from .commands import Answer, forgotten
@@ -21,14 +21,14 @@ WINDOW = 0.025
 MAX_BUFFERED = 65_536
 MAX_PIECE = 65_536
 ABORT_TIMEOUT = 5.0
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 
 
 class MessageStream:
     """Use it with `async with`; `id` names the message.
 
     Leaving the block completes the message and returns when everything is committed. An exception inside aborts it
-    and is raised on: what had been written stays in the record, with the reason (the detail of a Hansard error,
+    and is raised on: what had been written stays in the record, with the reason (the detail of a Stenogram error,
     `cancelled`, or the name of the exception's class; to say more, call `abort`). So does cancellation.
 
     `parts` are appended when the message is completed, and `usage` (tokens, costs) is recorded with it.
@@ -118,7 +118,7 @@ class MessageStream:
         except asyncio.CancelledError:
             self._abort_cancelled()
             raise
-        except HansardError as error:
+        except StenogramError as error:
             await self._abort_quietly(reason_of(error))
             raise
 
@@ -146,7 +146,7 @@ class MessageStream:
 
     def _abort_cancelled(self) -> None:
         """Abort without waiting; a client that was closed meanwhile must not hide the cancellation."""
-        with contextlib.suppress(HansardError):
+        with contextlib.suppress(StenogramError):
             self._abort_now("cancelled")
 
     async def _abort_quietly(self, reason: str) -> None:
@@ -154,7 +154,7 @@ class MessageStream:
         try:
             async with asyncio.timeout(ABORT_TIMEOUT):
                 await self._abort_now(reason)
-        except (HansardError, TimeoutError) as error:
+        except (StenogramError, TimeoutError) as error:
             logger.warning("Message %s could not be aborted: %s", self.id, error)
 
     def _on_change(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from ..domain.presence import Status
 from .commands import forgotten
 
@@ -54,7 +54,7 @@ class Standing:
     def report(self) -> None:
         """Say what shows now. It is sent before all that is done afterwards, and not waited for."""
         said = dict(self._blocks[-1] if self._blocks else self._base)
-        with suppress(HansardError):  # the client is closed
+        with suppress(StenogramError):  # the client is closed
             forgotten(self._session.commands.submit(self._session.id, "presence.status", said))
 
 

@@ -14,7 +14,7 @@ connection has a new name, so that batches of the old one, still on their way, c
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from .errors import HistoryGone, from_problem
 from .outbox import Outgoing, encode
 
@@ -39,7 +39,7 @@ class Sink(Protocol):
     def gap(self, gone: HistoryGone) -> None:
         """Some of the history does not exist any more."""
 
-    def ended(self, error: HansardError | None) -> None:
+    def ended(self, error: StenogramError | None) -> None:
         """Nothing more will come: the gateway refused, or the client is closed (None: on purpose)."""
 
 
@@ -129,7 +129,7 @@ class Subscription:
         self.open = False
         self._owner.drop(self, tell=True)
 
-    def end(self, error: HansardError | None) -> None:
+    def end(self, error: StenogramError | None) -> None:
         """Tell the sink that this was all."""
         if self.open:
             self.open = False

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from .outbox import Outbox, Outgoing, encode
 from .subscription import Wire
 
@@ -22,7 +22,7 @@ class Followed(Protocol):
     def on_frame(self, frame: Wire, cost: int) -> None:
         """A frame of about `cost` bytes came for it."""
 
-    def end(self, error: HansardError | None) -> None:
+    def end(self, error: StenogramError | None) -> None:
         """Nothing more will come."""
 
 
@@ -39,7 +39,7 @@ class Subscriptions:
         self._resting: set[Followed] = set()
         self._released: dict[str, None] = {}
         self._numbers = 1
-        self._error: HansardError | None = None
+        self._error: StenogramError | None = None
         self._closed = False
 
     def add(self, subscription: Followed) -> None:
@@ -90,7 +90,7 @@ class Subscriptions:
             if tell:
                 self._outbox.put(Outgoing(encode({"frame": "unsubscribe", "sub": subscription.name})))
 
-    def end(self, error: HansardError | None) -> None:
+    def end(self, error: StenogramError | None) -> None:
         """The client is closed."""
         self._closed, self._error = True, error
         for subscription in [*self._live.values(), *self._resting]:

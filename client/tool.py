@@ -6,7 +6,7 @@ import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from ..domain.ids import new_id
 from .commands import forgotten
 from .errors import reason_of
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from .session import Session
 
 RETURN_TIMEOUT = 5.0
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 
 
 class ToolCall:
     """Use it with `async with`; set `result` (any JSON value), or `error` (a sentence), before leaving the block.
 
-    An exception inside is recorded as the call's error (the detail of a Hansard error, `cancelled`, or the name of the
-    exception's class; set `error` to say more) and raised on. So is the refusal of a result that cannot
+    An exception inside is recorded as the call's error (the detail of a Stenogram error, `cancelled`, or the name of
+    the exception's class; set `error` to say more) and raised on. So is the refusal of a result that cannot
     be recorded.
     """
 
@@ -37,7 +37,7 @@ class ToolCall:
         try:
             await self._session.do("tool.call", {"call": self.id, **self._data})
         except asyncio.CancelledError:
-            with contextlib.suppress(HansardError):
+            with contextlib.suppress(StenogramError):
                 self._return("cancelled")
             raise
         return self
@@ -50,7 +50,7 @@ class ToolCall:
             return
         try:
             await self._return(self.error)
-        except HansardError as refusal:
+        except StenogramError as refusal:
             await self._return_quietly(reason_of(refusal))
             raise
 
@@ -59,7 +59,7 @@ class ToolCall:
         try:
             async with asyncio.timeout(RETURN_TIMEOUT):
                 await self._return(reason)
-        except (HansardError, TimeoutError) as failure:
+        except (StenogramError, TimeoutError) as failure:
             logger.warning("The end of tool call %s could not be recorded: %s", self.id, failure)
 
     def _return(self, error: str | None) -> "asyncio.Future[Any]":

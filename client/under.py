@@ -33,7 +33,7 @@ class Under:
         return not self.over and self._where == (commands, session)
 
 
-_CURRENT: ContextVar[Under | None] = ContextVar("hansard_under", default=None)
+_CURRENT: ContextVar[Under | None] = ContextVar("stenogram_under", default=None)
 
 
 @contextmanager

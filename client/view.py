@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..domain.envelope import parse
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from ..domain.session import State, evolve
 from .errors import ClientClosed, ClientError, HistoryGone
 from .subscription import Place, Wire
@@ -15,7 +15,7 @@ TYPES = ("session.*", "presence.*", "state.*", "task.*", "signal.*", "approval.*
 """What the fold needs. Messages, the bulk of a session, are not among it."""
 
 T = TypeVar("T")
-logger = logging.getLogger("hansard.client")
+logger = logging.getLogger("stenogram.client")
 
 
 class _Waiter(NamedTuple):
@@ -30,7 +30,7 @@ class View:
         self.covered = 0
         self._state = State(session)
         self._caught_up = False
-        self._error: HansardError | None = None
+        self._error: StenogramError | None = None
         self._waiters: list[_Waiter] = []
         self._listeners: list[Callable[[], None]] = []
 
@@ -94,7 +94,7 @@ class View:
         """Without its beginning a session cannot be folded."""
         self.ended(gone)
 
-    def ended(self, error: HansardError | None) -> None:
+    def ended(self, error: StenogramError | None) -> None:
         """Nothing more will come; what is known stays known, unless there was an error."""
         self._error = error or ClientClosed("The session is no longer followed.")
         for waiter in self._waiters:
@@ -105,7 +105,7 @@ class View:
         for listener in list(self._listeners):
             try:
                 listener()
-            except HansardError as error:
+            except StenogramError as error:
                 logger.debug("Something heard in session %s could not be answered: %s", self._state.id, error)
 
     def _cover(self, to: Place) -> None:

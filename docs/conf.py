@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hansard import __version__
+from stenogram import __version__
 
-project = "Hansard"
-author = "The Hansard authors"
-copyright = "2026, The Hansard authors"
+project = "Stenogram"
+author = "The Stenogram authors"
+copyright = "2026, The Stenogram authors"
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design"]
@@ -19,4 +19,4 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 
 html_theme = "furo"
-html_title = f"Hansard {release}"
+html_title = f"Stenogram {release}"

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from hansard.domain.catalogue import BUILT_IN
-from hansard.domain.commands import COMMANDS
-from hansard.domain.ids import NAME_PATTERN
-from hansard.domain.model import Actor, CommandData, Event
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.catalogue import BUILT_IN
+from stenogram.domain.commands import COMMANDS
+from stenogram.domain.ids import NAME_PATTERN
+from stenogram.domain.model import Actor, CommandData, Event
+from stenogram.testing.rehearsal import Rehearsal
 
 FOLDER = Path(__file__).parent
 ADA = Actor("ada", "user")
@@ -180,8 +180,8 @@ def events_page(told: Told) -> str:
             page[-1] += _written_by(told, type)
             page += [_fields(model), _json(wire)]
     page += [
-        "An application's own types are named `x.…` and registered with `hansard.domain.catalogue.register`, which has"
-        " them validated; a type that is not registered is kept as it came. Subject `custom`, or `custom:<about>`."
+        "An application's own types are named `x.…` and registered with `stenogram.domain.catalogue.register`, which"
+        " has them validated; a type that is not registered is kept as it came. Subject `custom`, or `custom:<about>`."
         f" Written by [`custom.record`](commands.md#{_anchor('custom.record')}).",
         _json(told.events["x.hotel.booked"][1]),
         *_shapes(),

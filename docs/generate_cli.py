@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hansard.cli.main import hansard
+from stenogram.cli.main import stenogram
 
 PAGE = Path(__file__).with_name("cli.md")
 WIDTH = 100
@@ -18,7 +18,7 @@ WIDTH = 100
 HEAD = """\
 # Command line
 
-This page is what `hansard --help` and `hansard COMMAND --help` print.
+This page is what `stenogram --help` and `stenogram COMMAND --help` print.
 
 Where a command reads a log, `--log` is a file or the URL of a gateway; a file may be read while a gateway writes it.
 Results go to stdout, everything else to stderr. Colours, progress bars and the live screen appear on a terminal only,
@@ -30,13 +30,13 @@ and `NO_COLOR` is honoured.
 | 1 | refused or failed: one line on stderr says what happened and what to do |
 | 2 | the command line itself is wrong |
 | 130 | interrupted with Ctrl-C |
-| 141 | whoever read the output went away, as in `hansard tail \\| head` |
+| 141 | whoever read the output went away, as in `stenogram tail \\| head` |
 """
 
 
 def page() -> str:
     """The whole page."""
-    return "\n".join((HEAD, *_sections("hansard", hansard, None)))
+    return "\n".join((HEAD, *_sections("stenogram", stenogram, None)))
 
 
 def _sections(title: str, command: click.Command, above: click.Context | None) -> Iterator[str]:

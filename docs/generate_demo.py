@@ -15,24 +15,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hansard.cli.lines import Palette
-from hansard.cli.screen.frame import Frame
-from hansard.cli.screen.scene import Scene
-from hansard.domain.envelope import parse
-from hansard.domain.model import Event
+from stenogram.cli.lines import Palette
+from stenogram.cli.screen.frame import Frame
+from stenogram.cli.screen.scene import Scene
+from stenogram.domain.envelope import parse
+from stenogram.domain.model import Event
 
 PICTURE = Path(__file__).with_name("demo.svg")
 WIDTH, HEIGHT = 150, 38
 FONTS = "Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
-HANSARD = (sys.executable, "-m", "hansard")
+STENOGRAM = (sys.executable, "-m", "stenogram")
 
 
 def events() -> list[Event]:
     """Everything that happened in one run, at the speed at which people see it."""
     with tempfile.TemporaryDirectory() as folder:
         at = ("--log", str(Path(folder) / "demo.db"))
-        subprocess.run([*HANSARD, "demo", "--session", "trip-7", *at], check=True, stdout=subprocess.DEVNULL)
-        exported = subprocess.run([*HANSARD, "export", "trip-7", *at], check=True, stdout=subprocess.PIPE)
+        subprocess.run([*STENOGRAM, "demo", "--session", "trip-7", *at], check=True, stdout=subprocess.DEVNULL)
+        exported = subprocess.run([*STENOGRAM, "export", "trip-7", *at], check=True, stdout=subprocess.PIPE)
     return [parse(line) for line in exported.stdout.splitlines()]
 
 
@@ -55,7 +55,7 @@ def draw(happened: list[Event]) -> str:
             scene.see(event, (event.time - began).total_seconds())
     console = Console(file=io.StringIO(), record=True, width=WIDTH, height=HEIGHT, force_terminal=True)
     console.print(Frame(scene, Palette()).draw(WIDTH, HEIGHT, (moment - began).total_seconds()))
-    return console.export_svg(title="hansard demo", unique_id="demo")
+    return console.export_svg(title="stenogram demo", unique_id="demo")
 
 
 def with_own_fonts(svg: str) -> str:

@@ -1,6 +1,6 @@
-"""Everything that Hansard refuses or fails at, as one small tree.
+"""Everything that Stenogram refuses or fails at, as one small tree.
 
-    HansardError
+    StenogramError
     ├── Refused            the request is understood and not done; nothing was written
     │   ├── Invalid        the request itself is malformed
     │   │   ├── UnknownCommand
@@ -36,7 +36,7 @@ Each class carries what every face of the product needs: a stable `code`, the HT
 from typing import Any, ClassVar
 
 
-class HansardError(Exception):
+class StenogramError(Exception):
     """Root of the tree. The message tells the reader what happened and what to do next."""
 
     code: ClassVar[str] = "error"
@@ -52,7 +52,7 @@ class HansardError(Exception):
     def problem(self) -> dict[str, Any]:
         """Render as an RFC 9457 problem object; `extra` members stand beside the standard ones."""
         return {
-            "type": f"urn:hansard:error:{self.code}",
+            "type": f"urn:stenogram:error:{self.code}",
             "title": self.title,
             "status": self.status,
             "code": self.code,
@@ -61,7 +61,7 @@ class HansardError(Exception):
         }
 
 
-class Refused(HansardError):
+class Refused(StenogramError):
     """The request was understood and not carried out; nothing was written."""
 
     code = "refused"
@@ -189,7 +189,7 @@ class Busy(Refused):
     close = 4029
 
 
-class LogError(HansardError):
+class LogError(StenogramError):
     """The log cannot be used."""
 
     code = "log_error"
@@ -233,14 +233,14 @@ class LogFailed(LogError):
     title = "The log's storage failed"
 
 
-class FoldFailed(HansardError):
+class FoldFailed(StenogramError):
     """A projection's handler failed at an event; what is wrong is in the handler, or in what it expects of events."""
 
     code = "fold_failed"
     title = "A projection failed at an event"
 
 
-class ViewsFailed(HansardError):
+class ViewsFailed(StenogramError):
     """The storage of the views failed (disk full, connection lost). They can be made anew from the log."""
 
     code = "views_failed"
@@ -248,7 +248,7 @@ class ViewsFailed(HansardError):
     status = 503
 
 
-class NotReady(HansardError):
+class NotReady(StenogramError):
     """The gateway lives and cannot serve now."""
 
     code = "not_ready"
@@ -256,7 +256,7 @@ class NotReady(HansardError):
     status = 503
 
 
-class ConfigurationError(HansardError):
+class ConfigurationError(StenogramError):
     """The settings contradict each other or would be unsafe; nothing was started."""
 
     code = "configuration"

@@ -157,9 +157,9 @@ class Deadline(NamedTuple):
     under: TaskId | None = None
 
 
-TIMER = "hansard:"
+TIMER = "stenogram:"
 """What the ids of commands begin with that the gateway's clock carries out; no client may mint such a one."""
-TIMEKEEPER = Actor("hansard", "service")
+TIMEKEEPER = Actor("stenogram", "service")
 """The actor of what happens of itself; no participant is called so."""
 
 

@@ -1,14 +1,14 @@
 """An approval: an agent asks before it spends money, and goes on with what a person answers from another device.
 
-Start a gateway (`hansard serve`), then run this file. The address can be given in HANSARD_URL.
+Start a gateway (`stenogram serve`), then run this file. The address can be given in STENOGRAM_URL.
 """
 
 import asyncio
 import os
 
-from hansard.client import Client
+from stenogram.client import Client
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
 
 
 async def agent() -> None:

@@ -1,15 +1,15 @@
 """Compare and set: two who book the last seats at once, and neither books a seat that the other one has.
 
-Start a gateway (`hansard serve`), then run this file. The address can be given in HANSARD_URL.
+Start a gateway (`stenogram serve`), then run this file. The address can be given in STENOGRAM_URL.
 """
 
 import asyncio
 import os
 
-from hansard.client import Client, Session
-from hansard.domain.errors import Conflict
+from stenogram.client import Client, Session
+from stenogram.domain.errors import Conflict
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
 SEATS = 5
 
 

@@ -1,14 +1,14 @@
 """Delegating: tasks that need each other, put on the board, and their results; whoever is there does them.
 
-Start a gateway (`hansard serve`) and at least one worker (worker.py), then run this file.
+Start a gateway (`stenogram serve`) and at least one worker (worker.py), then run this file.
 """
 
 import asyncio
 import os
 
-from hansard.client import Client
+from stenogram.client import Client
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
 
 
 async def main() -> None:

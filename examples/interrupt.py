@@ -1,14 +1,14 @@
 """Interruptions: an agent that writes is given a new instruction, and then stopped, by somebody who only has its name.
 
-Start a gateway (`hansard serve`), then run this file. The address can be given in HANSARD_URL.
+Start a gateway (`stenogram serve`), then run this file. The address can be given in STENOGRAM_URL.
 """
 
 import asyncio
 import os
 
-from hansard.client import Client
+from stenogram.client import Client
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
 
 
 async def agent() -> None:

@@ -1,8 +1,8 @@
 """A watcher that resumes: stop it, start it again, and it goes on where it was, without a gap or a duplicate.
 
-Start a gateway (`hansard serve`) and something that writes (streaming_agent.py), then run this file, more than once.
+Start a gateway (`stenogram serve`) and something that writes (streaming_agent.py), then run this file, more than once.
 Its place is kept in a file: the version reached, and the epoch that says of which log. It watches until the session is
-closed, or for HANSARD_SECONDS.
+closed, or for STENOGRAM_SECONDS.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from hansard.client import Client, Session
-from hansard.domain.sessions import SessionClosed
+from stenogram.client import Client, Session
+from stenogram.domain.sessions import SessionClosed
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
-SECONDS = float(os.environ.get("HANSARD_SECONDS", "60"))
-PLACE = Path(os.environ.get("HANSARD_PLACE", "trip-7.place"))
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+SECONDS = float(os.environ.get("STENOGRAM_SECONDS", "60"))
+PLACE = Path(os.environ.get("STENOGRAM_PLACE", "trip-7.place"))
 
 
 def recall() -> dict[str, Any]:

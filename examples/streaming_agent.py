@@ -1,15 +1,15 @@
 """An agent that streams: its words reach everyone who follows while it still thinks, and survive lost connections.
 
-Start a gateway (`hansard serve`), then run this file. The address can be given in HANSARD_URL.
+Start a gateway (`stenogram serve`), then run this file. The address can be given in STENOGRAM_URL.
 """
 
 import asyncio
 import os
 from collections.abc import AsyncIterator
 
-from hansard.client import Client
+from stenogram.client import Client
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
 
 
 async def model() -> AsyncIterator[str]:

@@ -1,8 +1,8 @@
 """A worker: takes tasks from the board, one after the other. Start it twice, and kill one: the other takes over.
 
-Start a gateway (`hansard serve`), then run this file, as often as you like, each with a name of its own (HANSARD_NAME),
-and delegate.py, which puts tasks on the board. Ctrl-C gives back what is being worked on. It ends when the session is
-closed.
+Start a gateway (`stenogram serve`), then run this file, as often as you like, each with a name of its own
+(STENOGRAM_NAME), and delegate.py, which puts tasks on the board. Ctrl-C gives back what is being worked on. It ends
+when the session is closed.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-from hansard.client import Client
+from stenogram.client import Client
 
-URL = os.environ.get("HANSARD_URL", "http://127.0.0.1:8600")
-NAME = os.environ.get("HANSARD_NAME", "worker")
-SECONDS = float(os.environ.get("HANSARD_SECONDS", "1"))
-LEASE = float(os.environ.get("HANSARD_LEASE", "15"))
+URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+NAME = os.environ.get("STENOGRAM_NAME", "worker")
+SECONDS = float(os.environ.get("STENOGRAM_SECONDS", "1"))
+LEASE = float(os.environ.get("STENOGRAM_LEASE", "15"))
 
 
 async def model(prompt: Any) -> AsyncIterator[str]:

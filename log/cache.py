@@ -46,8 +46,8 @@ def _fold(state: State, records: Collection[Record]) -> State:
         return fold_records(state, records)
     except Exception as fault:
         raise LogUnreadable(
-            f"Session {state.id!r} cannot be folded, because something else than Hansard's rules wrote an event after "
-            f"version {state.version} ({fault!r}). Its events can still be read."
+            f"Session {state.id!r} cannot be folded, because something else than Stenogram's rules wrote an event "
+            f"after version {state.version} ({fault!r}). Its events can still be read."
         ) from fault
 
 

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 
-from ..domain.errors import Fenced, HansardError, LogFailed, LogReplaced
+from ..domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
 from ..domain.ids import Position
 from ..domain.model import Repeat
 from . import repeats
@@ -254,7 +254,7 @@ class Committer:
             self._start(self._look_up(plan.repeats, unclear))
 
     async def _look_up(
-        self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, HansardError]]
+        self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, StenogramError]]
     ) -> None:
         """Answer by what the log has: what was written before, with its place; a refused request with its first result,
         if it had been accepted before. Later batches do not wait for this."""
@@ -272,7 +272,7 @@ class Committer:
             for request, repeat in found:
                 request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat))
         except Exception as error:
-            failure = error if isinstance(error, HansardError) else fault("Looking up a repeat", error)
+            failure = error if isinstance(error, StenogramError) else fault("Looking up a repeat", error)
             for request, _ in (*refused, *found):
                 request.answer(failure)
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..domain.errors import HansardError, LogError, LogFailed
+from ..domain.errors import LogError, LogFailed, StenogramError
 from ..domain.ids import SessionId, Version
 from ..domain.session import State
 from ..domain.sessions import ForkSession
@@ -123,7 +123,7 @@ class Intake:
             await self._sessions.load(session)
         except Exception as error:
             waited = self._queue.unpark(session)
-            refusal = error if isinstance(error, HansardError) else fault("Reading the session", error)
+            refusal = error if isinstance(error, StenogramError) else fault("Reading the session", error)
             for request in waited:
                 if not isinstance(request, Write):
                     request.answer(refusal)
@@ -139,7 +139,7 @@ class Intake:
                 session, data.origin, None if data.at is None else Version(data.at)
             )
         except Exception as error:
-            request.answer(error if isinstance(error, HansardError) else fault("Reading the session", error))
+            request.answer(error if isinstance(error, StenogramError) else fault("Reading the session", error))
         self._queue.put_back(self._queue.unpark(session))
         self._ready()
 

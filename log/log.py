@@ -1,6 +1,6 @@
 """The log: one engine, one committer, one hub.
 
-    async with Log(SqliteEngine("hansard.db")) as log:
+    async with Log(SqliteEngine("stenogram.db")) as log:
         result = await log.submit(command)
         async for record in log.follow(0): ...
 

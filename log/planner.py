@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..domain.envelope import encode, microseconds, timestamp
-from ..domain.errors import Conflict, HansardError, Refused, StaleProducer
+from ..domain.errors import Conflict, Refused, StaleProducer, StenogramError
 from ..domain.ids import EventId, Position, SessionId, Version, new_id
 from ..domain.model import Command, Decision, Event, Fact, Repeat
 from ..domain.quick import quick
@@ -50,8 +50,8 @@ class Plan:
         self.batch = Batch(after, [], {}, {}, {}, {})
         self.requests: list[Request] = []
         self.accepted: list[tuple[Request, Appended]] = []
-        self.refused: list[tuple[Request, HansardError]] = []
-        self.fenced: list[tuple[Request, HansardError]] = []
+        self.refused: list[tuple[Request, StenogramError]] = []
+        self.fenced: list[tuple[Request, StenogramError]] = []
         self.repeats: list[tuple[Request, Repeat]] = []
         self.later: list[Request] = []
         self.states: dict[SessionId, State] = {}
@@ -89,7 +89,7 @@ class Plan:
             self.refused.append((request, refusal))
         except Exception as fault:  # a fault in one rule must not take the others' commands with it
             _logger.exception("deciding a request failed")
-            self.refused.append((request, HansardError(f"Deciding this failed inside the server: {fault!r}.")))
+            self.refused.append((request, StenogramError(f"Deciding this failed inside the server: {fault!r}.")))
         else:
             if request.keys:
                 self._keys.update(request.keys)

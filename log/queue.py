@@ -7,7 +7,7 @@ request counts against the bounds until it is answered or withdrawn, wherever it
 from collections import deque
 from collections.abc import Sequence
 
-from ..domain.errors import Busy, HansardError
+from ..domain.errors import Busy, StenogramError
 from ..domain.ids import SessionId
 from .requests import Request
 
@@ -77,7 +77,7 @@ class Queue:
         """What was set aside; the caller refuses it or puts it back."""
         return self._parked.pop(session)
 
-    def refuse_all(self, error: HansardError) -> None:
+    def refuse_all(self, error: StenogramError) -> None:
         """Refuse everything that is not answered, wherever it is."""
         for request in tuple(self._unanswered):
             request.answer(error)

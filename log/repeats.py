@@ -5,7 +5,7 @@ from itertools import takewhile
 
 import orjson
 
-from ..domain.errors import Conflict, HansardError
+from ..domain.errors import Conflict, StenogramError
 from ..domain.ids import SessionId, Version
 from ..domain.model import Repeat
 from .engine import Engine, read_whole
@@ -89,7 +89,7 @@ def _members(record: Record) -> dict[str, object]:
     return members if isinstance(members, dict) else {}
 
 
-async def find_conflict(engine: Engine, request: Request) -> HansardError | None:
+async def find_conflict(engine: Engine, request: Request) -> StenogramError | None:
     """Why this cannot be written: a key, an explicit place or a tracking's position that is taken already."""
     for append in request.appends if isinstance(request, Write) else ():
         conflict = await _conflict(engine, append)

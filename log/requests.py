@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..domain.errors import HansardError
+from ..domain.errors import StenogramError
 from ..domain.ids import SessionId, Version
 from ..domain.model import Command
 from ..domain.session import State
@@ -15,7 +15,7 @@ from .records import Append, Appended, Producer
 _logger = logging.getLogger(__name__)
 
 Key = tuple[SessionId, str]
-Outcome = Appended | HansardError
+Outcome = Appended | StenogramError
 DECIDING = 8
 """What deciding a command weighs, in drafts that are given their places."""
 Answered = Callable[[Any, Outcome], None]

@@ -1,6 +1,6 @@
 """Where logs are kept, by one address: a path, `sqlite:///path`, `postgresql://…`, or `memory:`.
 
-Each tenant has a log of its own beside the main one: a file `hansard@acme.db`, a schema `hansard@acme`.
+Each tenant has a log of its own beside the main one: a file `stenogram@acme.db`, a schema `stenogram@acme`.
 
 What PostgreSQL needs is imported where an address asks for it: a log in a file needs no driver.
 """

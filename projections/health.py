@@ -51,7 +51,7 @@ def health(build: Build, head: Position) -> Health:
     if why:
         return Health(build, behind, "unhealthy", why)
     if build.parked:
-        return Health(build, behind, "degraded", f"{build.parked} parked; see `hansard projections status`")
+        return Health(build, behind, "degraded", f"{build.parked} parked; see `stenogram projections status`")
     return Health(build, behind, "healthy")
 
 

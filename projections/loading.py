@@ -2,7 +2,7 @@
 
     my_app.views:board          a projection, or a list of them
 
-A package offers some by entry points of the group `hansard.projections`, each of which names the same.
+A package offers some by entry points of the group `stenogram.projections`, each of which names the same.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typing import Any
 from ..domain.errors import ConfigurationError
 from .projection import Projection
 
-GROUP = "hansard.projections"
+GROUP = "stenogram.projections"
 
 
 def load(names: Iterable[str]) -> list[Projection[Any, Any]]:

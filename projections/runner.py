@@ -1,6 +1,6 @@
 """Keeps views current: the one object that a process starts.
 
-    async with sqlite_views("hansard.views.db") as store, asyncio.TaskGroup() as tasks:
+    async with sqlite_views("stenogram.views.db") as store, asyncio.TaskGroup() as tasks:
         tasks.create_task(Runner(log, store, [board]).run())
 
 Any number of runners may work on the same views. Each build of a view is claimed by one of them; a runner that is not
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..domain.errors import ConfigurationError, HansardError, LogFailed
+from ..domain.errors import ConfigurationError, LogFailed, StenogramError
 from ..domain.ids import new_id
 from ..log.log import Log
 from .effects import SHAPE as EFFECTS_SHAPE
@@ -84,14 +84,14 @@ class Runner:
                     tasks.create_task(self._beat())
                     tasks.create_task(self._look_around(tasks))
         finally:
-            with contextlib.suppress(HansardError):  # the claims lapse by themselves
+            with contextlib.suppress(StenogramError):  # the claims lapse by themselves
                 await self._store.leave(self.id)
 
     async def _beat(self) -> None:
         while True:
             try:
                 await self._store.beat(self.id)
-            except HansardError as error:
+            except StenogramError as error:
                 _logger.warning("a beat was missed: %s", error)
             await asyncio.sleep(self._look)
 
@@ -101,7 +101,7 @@ class Runner:
                 raise LogFailed("The log is closed, or its work has ended; open it again.")
             try:
                 await self._tend(tasks)
-            except HansardError as error:
+            except StenogramError as error:
                 _logger.warning("the views could not be looked after: %s", error)
             await asyncio.sleep(self._look)
 
@@ -149,7 +149,7 @@ class Runner:
             if build.state == "building":
                 await self._store.drop(build.id)
             await self._begin(job)
-        except HansardError as error:
+        except StenogramError as error:
             _logger.warning("%s: %s", build, error)
         except Exception:  # one view's fault must not be the others' end
             _logger.exception("%s failed", build)

@@ -7,7 +7,7 @@ from ..log.log import Log
 from ..log.records import ANYTHING, Record
 
 NOWHERE = -1
-"""Before a session's first event: those of others than Hansard may count from 0."""
+"""Before a session's first event: those of others than Stenogram may count from 0."""
 
 
 async def last_version(log: Log, session: SessionId, holds: Callable[[Record], bool]) -> int:

@@ -1,4 +1,4 @@
-"""What users need to test against Hansard: a log in memory, a session played by the rules, sentences about
+"""What users need to test against Stenogram: a log in memory, a session played by the rules, sentences about
 projections, the contracts.
 
 async with memory_log() as log:

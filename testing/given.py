@@ -36,7 +36,7 @@ def event(data: EventData, *, version: int = 1, **envelope: Any) -> Event:
 
 
 def recorded(path: str | os.PathLike[str]) -> list[Event]:
-    """The events of a file that `hansard export` wrote."""
+    """The events of a file that `stenogram export` wrote."""
     return [parse(line) for line in Path(path).read_bytes().splitlines() if line]
 
 

@@ -50,7 +50,7 @@ def pgbouncer(url: str) -> Iterator[str]:
     given = conninfo_to_dict(url)
     server = " ".join([f"{name}={_quoted(given[name])}" for name in _SERVER if given.get(name)])
     user = server_user()
-    with tempfile.TemporaryDirectory(prefix="hansard-pool-") as name:
+    with tempfile.TemporaryDirectory(prefix="stenogram-pool-") as name:
         directory = Path(name)
         settings = directory / "pgbouncer.ini"
         settings.write_text(_SETTINGS.format(server=server, directory=directory, port=_PORT))

@@ -101,7 +101,7 @@ class PostgresServer:
     @contextmanager
     def temporary(cls, files: Path | None = None, **settings: str) -> Iterator[Self]:
         """A new server, running, for the time of the block; quicker with `new_files`."""
-        server = cls(Path(tempfile.mkdtemp(prefix="hansard-pg-")), **settings)
+        server = cls(Path(tempfile.mkdtemp(prefix="stenogram-pg-")), **settings)
         with server._removed_afterwards():
             server.create(files)
             server.start()
@@ -111,7 +111,7 @@ class PostgresServer:
     @contextmanager
     def standby_of(cls, primary: "PostgresServer") -> Iterator[Self]:
         """A hot standby that follows another server, running, for the time of the block."""
-        server = cls(directory := Path(tempfile.mkdtemp(prefix="hansard-pg-")))
+        server = cls(directory := Path(tempfile.mkdtemp(prefix="stenogram-pg-")))
         with server._removed_afterwards():
             source = ("-h", primary.directory, "-U", "postgres")
             server.run("pg_basebackup", "-D", server.data, *source, "-R", "-X", "stream", "-c", "fast", "--no-sync")
@@ -220,7 +220,7 @@ def new_files(folder: Path) -> Path:
     """The files of a new server, made once for all processes that name the same folder."""
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / "files"
-    with (folder / "making").open("a") as making, tempfile.TemporaryDirectory(prefix="hansard-pg-") as directory:
+    with (folder / "making").open("a") as making, tempfile.TemporaryDirectory(prefix="stenogram-pg-") as directory:
         fcntl.flock(making, fcntl.LOCK_EX)
         if not files.exists():
             server = PostgresServer(Path(directory))
@@ -242,7 +242,7 @@ def shared_server(folder: Path) -> Iterator[str]:
         fcntl.flock(starting, fcntl.LOCK_EX)
         known = folder / "directory"
         if not known.exists():
-            server = PostgresServer(Path(tempfile.mkdtemp(prefix="hansard-pg-")))
+            server = PostgresServer(Path(tempfile.mkdtemp(prefix="stenogram-pg-")))
             server.create(new_files(folder))
             server.start()
             _start_reaper(folder, server.directory)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from ...domain.errors import HansardError, LogFailed, NotReady
+from ...domain.errors import LogFailed, NotReady, StenogramError
 from ...domain.ids import Position
 from ...log.log import Log
 from ...projections.store import Build, ViewStore
@@ -80,7 +80,7 @@ class Progress:
         while True:
             try:
                 builds = {each.name: each for each in await self._store.builds() if each.state == "current"}
-            except HansardError as error:
+            except StenogramError as error:
                 _logger.warning("the views cannot be looked at: %s", error)
                 await asyncio.sleep(REST)
                 continue

@@ -70,7 +70,7 @@ class Shelf:
     def _why_none(self) -> str:
         if self.log.engine.writable:
             return "this gateway keeps no views"
-        return "this gateway only reads, and keeps views where HANSARD_VIEWS names a place for them"
+        return "this gateway only reads, and keeps views where STENOGRAM_VIEWS names a place for them"
 
     def document(self, name: str) -> AnyProjection:
         """The same, of documents. Raises NotFound, and Invalid for one of rows."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from ...domain.errors import HansardError, NotReady
+from ...domain.errors import NotReady, StenogramError
 from ...domain.ids import Position
 from ...log.log import Log
 from ...log.records import Record
@@ -115,7 +115,7 @@ class Watching:
             some = ordered[start : start + AT_ONCE]
             try:
                 found = await self._store.get(name, [(key,) for key in some])
-            except HansardError as error:
+            except StenogramError as error:
                 _logger.warning("%s cannot be read for those who watch it: %s", name, error)
                 self._due.setdefault(name, set()).update(some)
                 continue

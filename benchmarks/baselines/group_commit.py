@@ -11,8 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hansard.domain.ids import new_id
-from hansard.log.sqlite import sql
+from stenogram.domain.ids import new_id
+from stenogram.log.sqlite import sql
 
 Row = tuple[int, str, int, str, str, bytes, None, int]
 

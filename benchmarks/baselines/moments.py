@@ -24,16 +24,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from long_session import PER_SECOND, SESSION
 
-from hansard.api.collector import collect_rarely
-from hansard.api.server import running
-from hansard.api.settings import Settings
-from hansard.domain.envelope import decode
-from hansard.log.log import Log
-from hansard.log.records import Record
-from hansard.log.storage import Storage
-from hansard.projections import fold as folded
-from hansard.projections.views import activity, agents, state, timeline
-from hansard.projections.views.activity import WIDTHS
+from stenogram.api.collector import collect_rarely
+from stenogram.api.server import running
+from stenogram.api.settings import Settings
+from stenogram.domain.envelope import decode
+from stenogram.log.log import Log
+from stenogram.log.records import Record
+from stenogram.log.storage import Storage
+from stenogram.projections import fold as folded
+from stenogram.projections.views import activity, agents, state, timeline
+from stenogram.projections.views.activity import WIDTHS
 
 MOMENTS = (state.name, agents.name)
 STRETCHES = 500

@@ -19,7 +19,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from hansard.log.postgres.arrays import ADAPTERS, Blobs, Ints, Texts
+from stenogram.log.postgres.arrays import ADAPTERS, Blobs, Ints, Texts
 
 Append = tuple[str, int, bytes]
 Commit = Callable[[list[Append]], Coroutine[Any, Any, None]]

@@ -1,7 +1,7 @@
-"""One side of the benchmark of projections: `views.py bare|hansard|synced|live LOG VIEWS EVENTS`.
+"""One side of the benchmark of projections: `views.py bare|stenogram|synced|live LOG VIEWS EVENTS`.
 
 `bare` is what nothing can do without: read a page of the log, decode, fold, write the documents and the place in one
-transaction, in one thread, with no thought for failures. `hansard` is the runner, over the same log. `live` writes a
+transaction, in one thread, with no thought for failures. `stenogram` is the runner, over the same log. `live` writes a
 thousand events a second while ten projections follow. `synced` is the runner again, but with commits that reach the
 disk, which those of views need not.
 """
@@ -22,18 +22,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tally import TURN, TYPE, Tally, count, projection, turn
 
-from hansard.api.collector import collect_rarely
-from hansard.domain.envelope import decode
-from hansard.log.log import Log
-from hansard.log.postgres.address import Address
-from hansard.log.records import Record
-from hansard.log.sqlite.file import open_reader
-from hansard.log.sqlite.reading import read_log
-from hansard.log.storage import Storage
-from hansard.projections.runner import Runner
-from hansard.projections.store import Build, Commit, ViewStore, sqlite_views
-from hansard.projections.store.postgres import PostgresDatabase, postgres_views
-from hansard.projections.store.sqlite import SqliteDatabase
+from stenogram.api.collector import collect_rarely
+from stenogram.domain.envelope import decode
+from stenogram.log.log import Log
+from stenogram.log.postgres.address import Address
+from stenogram.log.records import Record
+from stenogram.log.sqlite.file import open_reader
+from stenogram.log.sqlite.reading import read_log
+from stenogram.log.storage import Storage
+from stenogram.projections.runner import Runner
+from stenogram.projections.store import Build, Commit, ViewStore, sqlite_views
+from stenogram.projections.store.postgres import PostgresDatabase, postgres_views
+from stenogram.projections.store.sqlite import SqliteDatabase
 
 PAGE = 1_000
 FOLLOWERS = 10
@@ -42,7 +42,7 @@ PER_SECOND = 1_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("side", choices=("bare", "hansard", "synced", "live"))
+    parser.add_argument("side", choices=("bare", "stenogram", "synced", "live"))
     parser.add_argument("log")
     parser.add_argument("views")
     parser.add_argument("events", type=int)
@@ -56,7 +56,7 @@ def main() -> None:
     else:
         if options.side == "synced":
             reach_the_disk()
-        side = live if options.side == "live" else hansard
+        side = live if options.side == "live" else stenogram
         figures = asyncio.run(side(options.log, store(options.views), options.events))
     print(json.dumps(figures))
 
@@ -143,7 +143,7 @@ def bare_postgres(log: str, views: str) -> None:
         target.commit()
 
 
-async def hansard(where: str, views: ViewStore, events: int) -> dict[str, float]:
+async def stenogram(where: str, views: ViewStore, events: int) -> dict[str, float]:
     """Until the commit has returned that the last event is in. (Asking the store meanwhile, how far it is, would take a
     tenth of the time.)"""
     async with Log(Storage(where).engine(read_only=True)) as log, views:

@@ -35,7 +35,7 @@ from eventsourcing.sqlite import (
 from eventsourcing.utils import get_topic
 from psycopg.sql import SQL
 
-from hansard.log.postgres.address import Address
+from stenogram.log.postgres.address import Address
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

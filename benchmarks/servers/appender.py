@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from stamps import STAMPS, map_stamps
 
-from hansard.domain.ids import Position, SessionId, Version
-from hansard.log.records import ANYTHING, Batch, Record
-from hansard.log.sqlite.connection import Connection
-from hansard.log.sqlite.file import open_writer
-from hansard.log.sqlite.lock import WriterLock
-from hansard.log.sqlite.writing import write_batch
+from stenogram.domain.ids import Position, SessionId, Version
+from stenogram.log.records import ANYTHING, Batch, Record
+from stenogram.log.sqlite.connection import Connection
+from stenogram.log.sqlite.file import open_writer
+from stenogram.log.sqlite.lock import WriterLock
+from stenogram.log.sqlite.writing import write_batch
 
 MOST = 2_000  # events of one commit
 TIME = 1_767_225_600_000_000

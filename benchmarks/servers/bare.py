@@ -15,12 +15,12 @@ from itertools import count
 
 from aiohttp import web
 
-from hansard.api.delivery.encoding import SOCKET
-from hansard.domain.envelope import encode
-from hansard.domain.ids import Position, Version, new_id
-from hansard.domain.messages import MessageDelta
-from hansard.domain.model import Fact
-from hansard.log.records import Record
+from stenogram.api.delivery.encoding import SOCKET
+from stenogram.domain.envelope import encode
+from stenogram.domain.ids import Position, Version, new_id
+from stenogram.domain.messages import MessageDelta
+from stenogram.domain.model import Fact
+from stenogram.log.records import Record
 
 BEHIND = 65_536  # bytes that wait for a client before the broadcast waits for it, too
 Client = tuple[web.WebSocketResponse, asyncio.Transport, web.Request]

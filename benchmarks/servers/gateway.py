@@ -19,18 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from stamps import STAMPS, map_stamps
 
-from hansard.api.collector import collect_rarely
-from hansard.api.delivery import pump
-from hansard.api.server import Gateway, running
-from hansard.api.settings import Settings
-from hansard.api.views.keeping import NONE
-from hansard.domain.commands import parse_command
-from hansard.domain.envelope import encode, microseconds, timestamp
-from hansard.domain.ids import Position, Version, new_id
-from hansard.domain.messages import MessageDelta, MessageStarted
-from hansard.domain.model import Actor, Command, Fact
-from hansard.log.log import Log
-from hansard.log.records import Append, Draft, Record
+from stenogram.api.collector import collect_rarely
+from stenogram.api.delivery import pump
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.api.views.keeping import NONE
+from stenogram.domain.commands import parse_command
+from stenogram.domain.envelope import encode, microseconds, timestamp
+from stenogram.domain.ids import Position, Version, new_id
+from stenogram.domain.messages import MessageDelta, MessageStarted
+from stenogram.domain.model import Actor, Command, Fact
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft, Record
 
 
 def main() -> None:
@@ -175,5 +175,5 @@ def event_maker(size: int) -> Callable[[int, int], Record]:
 
 
 if __name__ == "__main__":
-    os.environ.pop("HANSARD_LOG", None)
+    os.environ.pop("STENOGRAM_LOG", None)
     main()

@@ -1,4 +1,4 @@
-"""`hansard demo`: see it work."""
+"""`stenogram demo`: see it work."""
 
 import asyncio
 import secrets
@@ -16,14 +16,14 @@ from ..speed import SPEED
 @click.command(
     short_help="Watch a team of agents plan a journey, live.",
     epilog=examples(
-        "hansard demo",
-        "hansard demo --speed 2x",
-        "hansard demo --chaos                 with more kills",
-        "hansard demo --lines --speed max     as plain lines, at once",
+        "stenogram demo",
+        "stenogram demo --speed 2x",
+        "stenogram demo --chaos                 with more kills",
+        "stenogram demo --lines --speed max     as plain lines, at once",
     ),
 )
 @click.option(
-    "--log", default="hansard-demo.db", show_default=True, metavar="PATH", help="The log that it is recorded in."
+    "--log", default="stenogram-demo.db", show_default=True, metavar="PATH", help="The log that it is recorded in."
 )
 @click.option("--session", type=SESSION, metavar="ID", help="The session's id; by default a new one for each run.")
 @click.option("--speed", type=SPEED, default="1x", show_default=True, metavar="FACTOR", help="2x, 0.5x …, or max.")
@@ -44,7 +44,7 @@ def demo(log: str, session: str | None, speed: float, lines: bool, chaos: bool) 
     live = not lines and can_be_live()
     session = session or f"trip-{secrets.token_hex(2)}"
     if not live:
-        click.echo(f"hansard: session {session} in {log}", err=True)
+        click.echo(f"stenogram: session {session} in {log}", err=True)
     changed = asyncio.run(_run(log, session, speed, live, chaos))
     _print_what_next(log, session, changed - 1)
 
@@ -62,14 +62,14 @@ async def _run(log: str, session: str, speed: float, live: bool, chaos: bool) ->
 def _print_what_next(log: str, session: str, before: int) -> None:
     from ..console import stdout
 
-    hansard, at = _program(), f"--log {shlex.quote(log)}"
+    stenogram, at = _program(), f"--log {shlex.quote(log)}"
     commands = {
-        f"{hansard} replay {session} {at}": "watch it again, as it happened",
-        f"{hansard} show {session} {at}": "who said what, and how it ended",
-        f"{hansard} show {session} --at {before} {at}": "the same, just before Maya changed her mind",
-        f"{hansard} tail {session} {at}": "the last events, and any that follow",
-        f"{hansard} export {session} {at}": "all of it, as JSON lines",
-        f"{hansard} serve {at}": "a gateway on this log, to join in",
+        f"{stenogram} replay {session} {at}": "watch it again, as it happened",
+        f"{stenogram} show {session} {at}": "who said what, and how it ended",
+        f"{stenogram} show {session} --at {before} {at}": "the same, just before Maya changed her mind",
+        f"{stenogram} tail {session} {at}": "the last events, and any that follow",
+        f"{stenogram} export {session} {at}": "all of it, as JSON lines",
+        f"{stenogram} serve {at}": "a gateway on this log, to join in",
     }
     console, width = stdout(), max(map(len, commands))
     click.echo("\nEvery word of it is on record. Next:\n")
@@ -81,10 +81,10 @@ def _print_what_next(log: str, session: str, before: int) -> None:
 def _program() -> str:
     """How this program can be called again from here: by its name where that finds it, otherwise by its path."""
     called = Path(sys.argv[0])
-    if called.name != "hansard":
-        return f"{shlex.quote(sys.executable)} -m hansard"
-    found = shutil.which("hansard")
+    if called.name != "stenogram":
+        return f"{shlex.quote(sys.executable)} -m stenogram"
+    found = shutil.which("stenogram")
     if found is not None and Path(found).resolve() == called.resolve():
-        return "hansard"
+        return "stenogram"
     inside = called.resolve().is_relative_to(Path.cwd())
     return shlex.quote(str(called.resolve().relative_to(Path.cwd()) if inside else called.resolve()))

@@ -1,6 +1,6 @@
 """Agents in processes of their own, which can be killed like any other; and the program that such a process runs.
 
-python -m hansard.cli.demo.crew URL SESSION NAME KIND SPEED
+python -m stenogram.cli.demo.crew URL SESSION NAME KIND SPEED
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""`hansard projections`: what operators do with views."""
+"""`stenogram projections`: what operators do with views."""

@@ -1,4 +1,4 @@
-"""`hansard projections`: how views are, and what to do when one is not as it should be.
+"""`stenogram projections`: how views are, and what to do when one is not as it should be.
 
 It works on the store of the views, beside the gateways that keep them current: they do what is asked for here within a
 second.
@@ -21,10 +21,10 @@ Command = Callable[..., Any]
 @click.group(
     short_help="Look after views.",
     epilog=examples(
-        "hansard projections list",
-        "hansard projections rebuild transcript",
-        "hansard projections retry board trip-7",
-        "hansard projections verify state --sample 100",
+        "stenogram projections list",
+        "stenogram projections rebuild transcript",
+        "stenogram projections retry board trip-7",
+        "stenogram projections verify state --sample 100",
     ),
 )
 def projections() -> None:
@@ -39,7 +39,7 @@ def _desk(command: Command) -> Command:
 
     @log_option
     @click.option(
-        "--views", envvar="HANSARD_VIEWS", show_envvar=True, default="", metavar="PATH", help="Where the views are."
+        "--views", envvar="STENOGRAM_VIEWS", show_envvar=True, default="", metavar="PATH", help="Where the views are."
     )
     @click.option("--tenant", default="", metavar="NAME", help="Whose log.")
     def with_desk(log: str, views: str, tenant: str, **given: Any) -> None:
@@ -102,7 +102,7 @@ async def rebuild(desk: "Desk", view: str, no_wait: bool) -> None:
         if await desk.built(build):
             click.echo(f"Readers see build {build.id} of {view} now.")
         else:
-            click.echo(f"Build {build.id} has caught up; `hansard projections promote {view}` shows it to readers.")
+            click.echo(f"Build {build.id} has caught up; `stenogram projections promote {view}` shows it to readers.")
 
 
 @projections.command(short_help="Show readers the newest build of a view.")

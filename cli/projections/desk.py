@@ -1,4 +1,4 @@
-"""The desk: what the commands of `hansard projections` do, with a log and a store at hand."""
+"""The desk: what the commands of `stenogram projections` do, with a log and a store at hand."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ class Desk:
         current = await self._store.current(view)
         if current is None:
             raise NotFound(
-                f"There is no view {view!r} to build anew; `hansard projections list` shows those there are."
+                f"There is no view {view!r} to build anew; `stenogram projections list` shows those there are."
             )
         return await self._store.begin(view, current.version, current.shape, self._log.epoch)
 
@@ -67,7 +67,7 @@ class Desk:
         builds = [each for each in await self._store.builds() if each.name == view and each.state != "current"]
         chosen = [each for each in builds if (each.state == "building" if id is None else each.id == id)]
         if not chosen:
-            raise NotFound(f"{view} has no such build; `hansard projections rebuild {view}` begins one.")
+            raise NotFound(f"{view} has no such build; `stenogram projections rebuild {view}` begins one.")
         newest = max(chosen, key=lambda each: each.id)
         if newest.state == "retired" or anyway:
             await self._store.promote(newest.id)

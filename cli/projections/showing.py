@@ -1,4 +1,4 @@
-"""What the commands of `hansard projections` print."""
+"""What the commands of `stenogram projections` print."""
 
 from collections.abc import Mapping, Sequence
 

@@ -53,7 +53,7 @@ class Frame:
 
     def _title(self, width: int, beat: float) -> Text:
         scene, state = self._scene, self._scene.picture.state
-        left = Text().append(" HANSARD ", "bold reverse").append(f"  {scene.session}", "bold")
+        left = Text().append(" STENOGRAM ", "bold reverse").append(f"  {scene.session}", "bold")
         left.append(f"  {one_line(state.session.title or '')}")
         minutes, seconds = divmod(scene.picture.seconds, 60)
         right = Text().append(f"{scene.note}   " if scene.note else "", "yellow")

@@ -14,7 +14,7 @@ import click
 import orjson
 
 from ...client.errors import Unreachable, from_problem
-from ...domain.errors import HansardError
+from ...domain.errors import StenogramError
 from ...domain.ids import SessionId, Version
 from ..options import Place
 from .port import Page, Summary
@@ -94,15 +94,15 @@ class GatewaySource:
                     raise
                 await self._wait_for_gateway(lost)
                 continue
-            if "Hansard-Gap" in headers:
-                click.echo(f"hansard: versions {headers['Hansard-Gap']} are no longer kept.", err=True)
+            if "Stenogram-Gap" in headers:
+                click.echo(f"stenogram: versions {headers['Stenogram-Gap']} are no longer kept.", err=True)
             if body:
                 yield body.splitlines()
-            after = headers["Hansard-To"]
-            caught_up = caught_up or headers.get("Hansard-Caught-Up", "").lower() == "true"
+            after = headers["Stenogram-To"]
+            caught_up = caught_up or headers.get("Stenogram-Caught-Up", "").lower() == "true"
 
     async def _wait_for_gateway(self, lost: Unreachable) -> None:
-        click.echo(f"hansard: {lost.detail} Waiting for it.", err=True)
+        click.echo(f"stenogram: {lost.detail} Waiting for it.", err=True)
         while True:
             await asyncio.sleep(RETRY)
             try:
@@ -131,7 +131,7 @@ def _why(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _refusal(url: str, status: int, body: bytes) -> HansardError:
+def _refusal(url: str, status: int, body: bytes) -> StenogramError:
     """The problem that the gateway sent, as the error that it was there."""
     try:
         problem: Any = orjson.loads(body)

@@ -25,7 +25,7 @@ class Summary(NamedTuple):
 
 
 class Source(Protocol):
-    """A log to read. Errors: the HansardError tree. Open inside `async with` (`opening.open_source`)."""
+    """A log to read. Errors: the StenogramError tree. Open inside `async with` (`opening.open_source`)."""
 
     async def __aenter__(self) -> Self:
         """Open it."""

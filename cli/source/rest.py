@@ -45,7 +45,7 @@ class RestSource:
     async def version(self, session: SessionId) -> Version:
         heads = await self._log.engine.read_heads([(session, ANYTHING)])
         if (session, ANYTHING) not in heads:
-            raise NotFound(f"There is no session {session!r} in {self._storage}; `hansard sessions` lists them.")
+            raise NotFound(f"There is no session {session!r} in {self._storage}; `stenogram sessions` lists them.")
         return heads[session, ANYTHING]
 
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:

@@ -2,9 +2,9 @@
 
 from views import Booked, Booking, Budget, Cancelled, bookings, budget
 
-from hansard.domain.sessions import SessionClosed
-from hansard.testing import command, event, given
-from hansard.testing.stage import stage
+from stenogram.domain.sessions import SessionClosed
+from stenogram.testing import command, event, given
+from stenogram.testing.stage import stage
 
 hotel = Booked(what="Hotel Tivoli", price=300)
 train = Booked(what="Train to Sintra", price=12)

@@ -1,14 +1,14 @@
 """What a team of travel agents has booked: an event type of its own, a document and a table.
 
-hansard serve --projection views:budget --projection views:bookings
+stenogram serve --projection views:budget --projection views:bookings
 """
 
 from pydantic import BaseModel
 
-from hansard.domain.catalogue import register
-from hansard.domain.model import EventData
-from hansard.domain.sessions import SessionClosed
-from hansard.projections import DocProjection, Meta, Rows, TableProjection
+from stenogram.domain.catalogue import register
+from stenogram.domain.model import EventData
+from stenogram.domain.sessions import SessionClosed
+from stenogram.projections import DocProjection, Meta, Rows, TableProjection
 
 
 @register

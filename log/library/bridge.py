@@ -89,7 +89,7 @@ class LogThread(Bridge):
         self._opened: Future[None] = Future()
         self._stop = asyncio.Event()
         self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="hansard-log", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="stenogram-log", daemon=True)
 
     def start_thread(self) -> None:
         """Begin to open the log. Called once, by whoever made this; whoever waits is told if it fails."""
@@ -117,7 +117,7 @@ class LogThread(Bridge):
         """Wait until the log is closed. A thread of a log's own goes on at once: the collector may run there, even
         while it is being started and has no name yet; who starts it waits then, and may hold a lock on executors."""
         current = threading.current_thread()
-        if not isinstance(current, threading._DummyThread) and not current.name.startswith("hansard-"):
+        if not isinstance(current, threading._DummyThread) and not current.name.startswith("stenogram-"):
             self.join_thread()
 
     def join_thread(self) -> None:

@@ -20,13 +20,13 @@ from .translation import CLOSED
 class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
     """Opens its log when the first recorder is asked for, and gives it back when it is closed.
 
-    Raises OSError when `HANSARD_LOG` is not set, or a setting has no meaning.
+    Raises OSError when `STENOGRAM_LOG` is not set, or a setting has no meaning.
     """
 
-    LOG = "HANSARD_LOG"
-    READ_ONLY = "HANSARD_READ_ONLY"
-    SNAPSHOTS = "HANSARD_SNAPSHOTS"
-    ACTOR = "HANSARD_ACTOR"
+    LOG = "STENOGRAM_LOG"
+    READ_ONLY = "STENOGRAM_READ_ONLY"
+    SNAPSHOTS = "STENOGRAM_SNAPSHOTS"
+    ACTOR = "STENOGRAM_ACTOR"
     ORIGINATOR_ID_TYPE = "ORIGINATOR_ID_TYPE"
 
     aggregate_recorder_class: type[LogAggregateRecorder] = LogAggregateRecorder
@@ -73,7 +73,7 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
         if not isinstance(mapper, EnvelopeMapper):
             raise OSError(
                 f"{type(mapper).__name__} cannot read this log: it would import what a client names as a type. "
-                f"Let {self.MAPPER_TOPIC} be a subclass of hansard.log.library:EnvelopeMapper."
+                f"Let {self.MAPPER_TOPIC} be a subclass of stenogram.log.library:EnvelopeMapper."
             )
         mapper.actor = self._actor
         return mapper

@@ -77,7 +77,7 @@ class Lease:
 
 @contextmanager
 def lend(log: Log, where: str) -> Iterator[None]:
-    """Let applications of this process use an open log: the one that their `HANSARD_LOG` names as `where`.
+    """Let applications of this process use an open log: the one that their `STENOGRAM_LOG` names as `where`.
 
     To be entered and left on the log's loop; applications call it from threads.
     """

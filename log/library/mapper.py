@@ -36,7 +36,7 @@ _APART = ("originator_id", "originator_version", "originator_topic", "timestamp"
 
 @dataclass(frozen=True)
 class SessionEvent:
-    """An event that no class of the application stands for: one of Hansard's own, of a client's, or of another
+    """An event that no class of the application stands for: one of Stenogram's own, of a client's, or of another
     application."""
 
     originator_id: UUID | str

@@ -60,7 +60,7 @@ class Ids(NamedTuple):
 
 
 def to_draft(event: StoredEvent, actor: str) -> Draft:
-    """What is stored of an event. Raises DataError when it claims to be one of Hansard's own and is not."""
+    """What is stored of an event. Raises DataError when it claims to be one of Stenogram's own and is not."""
     known = _envelope(event)
     if known is not None:
         return Draft(

@@ -14,17 +14,17 @@ from eventsourcing.persistence import (
     PersistenceError,
 )
 
-from ...domain.errors import Busy, Conflict, HansardError, Invalid, LogError, LogReadOnly
+from ...domain.errors import Busy, Conflict, Invalid, LogError, LogReadOnly, StenogramError
 
 CLOSED = "The log is closed; construct the application anew."
 
-_ERRORS: tuple[tuple[type[HansardError], type[PersistenceError]], ...] = (
+_ERRORS: tuple[tuple[type[StenogramError], type[PersistenceError]], ...] = (
     (Conflict, IntegrityError),
     (Invalid, DataError),
     (Busy, OperationalError),
     (LogReadOnly, NotSupportedError),
     (LogError, OperationalError),
-    (HansardError, InternalError),
+    (StenogramError, InternalError),
 )
 
 
@@ -33,7 +33,7 @@ def translated() -> Iterator[None]:
     """Raise what is raised inside as the library's error, with the same words."""
     try:
         yield
-    except HansardError as error:
+    except StenogramError as error:
         theirs = next(theirs for ours, theirs in _ERRORS if isinstance(error, ours))
         raise theirs(str(error)) from error
     except CancelledError:

@@ -1,4 +1,4 @@
-"""A log's address: `postgresql://user@host/database?schema=hansard&pooler=yes`, libpq's with two parameters more."""
+"""A log's address: `postgresql://user@host/database?schema=stenogram&pooler=yes`, libpq's with two parameters more."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ _LONGEST_NAME = 63  # bytes, PostgreSQL's NAMEDATALEN less one
 _YES_OR_NO = {"yes": True, "no": False}
 
 _DEFAULTS = {
-    "application_name": "hansard",
+    "application_name": "stenogram",
     "connect_timeout": "5",
     # A peer that vanished without a word is given up after about half a minute.
     "keepalives_idle": "10",
@@ -37,7 +37,7 @@ class Address(NamedTuple):
     def parse(cls, url: str) -> "Address":
         """Raises ConfigurationError for what libpq cannot read. Libpq's own parameters and variables all hold."""
         theirs, own = _split(url)
-        schema, pooler = own.get("schema", "hansard"), own.get("pooler", "no")
+        schema, pooler = own.get("schema", "stenogram"), own.get("pooler", "no")
         if not schema or len(schema.encode()) > _LONGEST_NAME or "\0" in schema:
             raise ConfigurationError(f"?schema= is a name of 1 to {_LONGEST_NAME} bytes, not {schema!r}.")
         if pooler not in _YES_OR_NO:
@@ -52,8 +52,8 @@ class Address(NamedTuple):
         return cls(make_conninfo("", **settings), schema, _YES_OR_NO[pooler], shown)
 
     def of_tenant(self, tenant: str) -> "Address":
-        """The tenant's log: `hansard@acme`, in the same database. A name that is too long is cut, and told from others
-        by its hash."""
+        """The tenant's log: `stenogram@acme`, in the same database. A name that is too long is cut, and told from
+        others by its hash."""
         name = f"{self.schema}@{tenant}"
         if len(name.encode()) > _LONGEST_NAME:
             digest = hashlib.sha256(tenant.encode()).hexdigest()[:24]

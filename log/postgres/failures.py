@@ -46,7 +46,7 @@ def explain(error: psycopg.Error) -> LogError | KeyTaken | TrackingTaken:
         case errors.NotNullViolation() if error.diag.table_name == "tracking":
             return TrackingTaken(said)
         case errors.UndefinedTable() | errors.InvalidSchemaName() | errors.UndefinedColumn():
-            return LogUnreadable(f"The log's tables are not there ({said}); run `hansard migrate`.")
+            return LogUnreadable(f"The log's tables are not there ({said}); run `stenogram migrate`.")
         case errors.InsufficientPrivilege():
             return LogUnreadable(f"The database does not let this role do that ({said}); grant it, or use another.")
         case errors.DiskFull():

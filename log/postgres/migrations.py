@@ -149,7 +149,7 @@ async def check_condition(connection: Connection, writable: bool) -> None:
 
 async def read_version(connection: Connection, schema: str) -> int | None:
     """The schema's version; None if there is no log. Raises LogUnreadable if there is something else, or a schema
-    that this Hansard can do nothing with."""
+    that this Stenogram can do nothing with."""
     cursor = await connection.execute(sql.READ_SCHEMA, {"schema": schema})
     row = await cursor.fetchone()
     assert row is not None
@@ -163,7 +163,7 @@ async def read_version(connection: Connection, schema: str) -> int | None:
     version, serves = row if row is not None else (0, 0)
     if serves > NEWEST:
         raise LogUnreadable(
-            f"The log {schema!r} has schema {version}, and this Hansard works with none after {NEWEST}; upgrade it."
+            f"The log {schema!r} has schema {version}, and this Stenogram works with none after {NEWEST}; upgrade it."
         )
     return int(version)
 
@@ -175,7 +175,7 @@ async def check_version(connection: Connection, schema: str) -> bool:
         return False
     if version < NEWEST:
         raise LogUnreadable(
-            f"The log {schema!r} has schema {version}, and this Hansard needs {NEWEST}; run `hansard migrate`."
+            f"The log {schema!r} has schema {version}, and this Stenogram needs {NEWEST}; run `stenogram migrate`."
         )
     return True
 

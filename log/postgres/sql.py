@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ..engine import PAGE_BYTES
 
-CHANNEL = "hansard"
+CHANNEL = "stenogram"
 """Where all logs of a database tell of commits; a notification is `<schema> <who wrote>`."""
 
 
@@ -34,7 +34,7 @@ READ_SCHEMA = """
         EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s::text)))
 """
 
-# The newest migration, and the oldest Hansard schema whose gateways it leaves at work.
+# The newest migration, and the oldest Stenogram schema whose gateways it leaves at work.
 READ_VERSION = "SELECT version, serves FROM {log}.migration ORDER BY version DESC LIMIT 1"
 
 LIST_LOGS = """
@@ -45,7 +45,7 @@ LIST_LOGS = """
 """
 
 # One at a time, whoever starts first; the lock goes with the transaction.
-LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('hansard migrations', 0))"
+LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('stenogram migrations', 0))"
 
 RENEW_EPOCH = "UPDATE {log}.log SET epoch = %s WHERE id = 1"
 

@@ -42,8 +42,8 @@ class SqliteEngine:
         self._lock = WriterLock(self.path)
         self._file: tuple[int, int] | None = None
         self._asked: Position | None = None
-        self._writer = Lane("hansard-writer", 1, self._open_writer, explain)
-        self._readers = Lane("hansard-reader", 2, self._open_reader, explain)
+        self._writer = Lane("stenogram-writer", 1, self._open_writer, explain)
+        self._readers = Lane("stenogram-reader", 2, self._open_reader, explain)
 
     async def open(self) -> Mark:
         """Raises LogInUse if another engine writes this file, LogUnreadable if it is no log or cannot be

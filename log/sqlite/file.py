@@ -84,7 +84,7 @@ def _recognise(connection: Connection, path: Path) -> bool:
     if application == sql.APPLICATION_ID:
         if version > sql.SCHEMA_VERSION:
             raise LogUnreadable(
-                f"{path} has schema {version}, and this Hansard knows none after {sql.SCHEMA_VERSION}; upgrade it."
+                f"{path} has schema {version}, and this Stenogram knows none after {sql.SCHEMA_VERSION}; upgrade it."
             )
         return True
     if tables or application:

@@ -8,7 +8,7 @@ cut up by the lengths that the rows give.
 
 # -- The file ----------------------------------------------------------------------------------------------------------
 
-APPLICATION_ID = 0x48616E73  # "Hans", in the header of every file of ours
+APPLICATION_ID = 0x5374656E  # "Sten", in the header of every file of ours
 SCHEMA_VERSION = 2
 
 # Sessions in which something may happen of itself: who watches over that need not look at all the others.

@@ -122,7 +122,7 @@ def wish_for(database: Database, id: int, key: str, wish: Wish) -> None:
 def _one(database: Database, id: int) -> Build:
     found = _builds(database, sql.ONE_BUILD, (id,))
     if not found:
-        raise NotFound(f"There is no build {id} of a view; `hansard projections list` shows those there are.")
+        raise NotFound(f"There is no build {id} of a view; `stenogram projections list` shows those there are.")
     return found[0]
 
 

@@ -26,10 +26,10 @@ class Lanes:
         readers: int,
         lost: Callable[[Any], bool] = lambda _: False,
     ) -> None:
-        self.writers: Lane[Any] = Lane("hansard-views", writers, connect, explain, lost)
+        self.writers: Lane[Any] = Lane("stenogram-views", writers, connect, explain, lost)
         self.readers = self.writers
         if readers:
-            self.readers = Lane("hansard-views-reader", readers, connect, explain, lost, again=True)
+            self.readers = Lane("stenogram-views-reader", readers, connect, explain, lost, again=True)
         self._users = 0
 
     def enter(self) -> None:

@@ -36,7 +36,7 @@ _TYPES: dict[Kind, str] = {
 _ARRAYS = {kind: type.removesuffix(' COLLATE "C"') + "[]" for kind, type in _TYPES.items()}
 WRITERS, READERS = 3, 2
 """Connections, at most, whatever the number of views and of tenants."""
-_LOCK = 0x48616E76  # whoever makes, promotes or drops builds holds this advisory lock
+_LOCK = 0x53746576  # whoever makes, promotes or drops builds holds this advisory lock
 
 
 class PostgresDatabase:

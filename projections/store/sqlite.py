@@ -33,7 +33,7 @@ _TYPES: dict[Kind, str] = {
     "json": "TEXT",
     "bytes": "BLOB",
 }
-_APPLICATION_ID = 0x48616E76  # "Hanv", in the header of every file of ours
+_APPLICATION_ID = 0x53746576  # "Stev", in the header of every file of ours
 _READERS = 2
 _PATIENCE = 10.0  # seconds for which a commit waits for another process's
 

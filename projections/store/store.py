@@ -1,6 +1,6 @@
 """The store of views: where the runner writes and everybody reads, without blocking the loop.
 
-    async with sqlite_views("hansard.views.db") as store:
+    async with sqlite_views("stenogram.views.db") as store:
         found = await store.get("board", [("trip-7",)])
 
 Commits of one process queue up behind each other; reads go beside them. All that is written of a view, its rows, its

@@ -6,9 +6,9 @@ python log_process.py <log> <after> <upto>    prints the position, session and v
 import asyncio
 import sys
 
-from hansard.domain.ids import Position
-from hansard.log.log import Log
-from hansard.log.sqlite import SqliteEngine
+from stenogram.domain.ids import Position
+from stenogram.log.log import Log
+from stenogram.log.sqlite import SqliteEngine
 
 
 async def follow(path: str, after: int, upto: int) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hansard.log.engine import Engine
-from hansard.log.memory import MemoryEngine
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.contract.engine import ALL, DURABLE, Sentence, a_page_ends_with_the_event_that_fills_it
+from stenogram.log.engine import Engine
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.contract.engine import ALL, DURABLE, Sentence, a_page_ends_with_the_event_that_fills_it
 
 LARGE = (a_page_ends_with_the_event_that_fills_it,)
 """What takes time and asks nothing of a pooler."""

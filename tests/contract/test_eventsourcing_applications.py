@@ -17,7 +17,7 @@ from eventsourcing.tests import persistence as theirs
 from eventsourcing.tests import projection as their_projections
 from eventsourcing.utils import Environment
 
-from hansard.log.library import (
+from stenogram.log.library import (
     LogAggregateRecorder,
     LogApplicationRecorder,
     LogFactory,
@@ -25,13 +25,13 @@ from hansard.log.library import (
     LogTrackingRecorder,
 )
 
-MODULE = {"PERSISTENCE_MODULE": "hansard.log.library"}
+MODULE = {"PERSISTENCE_MODULE": "stenogram.log.library"}
 
 
 class OverMemory(TestCase):
     """The environment names a log in memory."""
 
-    settings: dict[str, str] = {"HANSARD_LOG": "memory:"}
+    settings: dict[str, str] = {"STENOGRAM_LOG": "memory:"}
 
     def setUp(self) -> None:
         patch = mock.patch.dict(os.environ, MODULE | self.settings)
@@ -47,8 +47,8 @@ class OverSqlite(OverMemory):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.settings = {
-            "HANSARD_LOG": f"{directory.name}/hansard.db",
-            "COUNTERS_HANSARD_LOG": f"{directory.name}/counters.db",
+            "STENOGRAM_LOG": f"{directory.name}/stenogram.db",
+            "COUNTERS_STENOGRAM_LOG": f"{directory.name}/counters.db",
         }
         super().setUp()
 
@@ -59,7 +59,7 @@ class OverPostgres(OverMemory):
 
     @pytest.fixture(autouse=True)
     def _addresses(self, fresh_log: Callable[[], str]) -> None:
-        self.settings = {"HANSARD_LOG": fresh_log(), "COUNTERS_HANSARD_LOG": fresh_log()}
+        self.settings = {"STENOGRAM_LOG": fresh_log(), "COUNTERS_STENOGRAM_LOG": fresh_log()}
 
 
 class Counts(LogTrackingRecorder, their_projections.EventCountersView):
@@ -92,7 +92,7 @@ class Counts(LogTrackingRecorder, their_projections.EventCountersView):
 
 
 class ExampleCases(their_applications.ExampleApplicationTestCase):
-    expected_factory_topic = "hansard.log.library.factory:LogFactory"
+    expected_factory_topic = "stenogram.log.library.factory:LogFactory"
 
 
 class ViewCases(their_projections.EventCountersViewTestCase):
@@ -181,7 +181,7 @@ class TestEventSourcedProjectionOverPostgres(OverPostgres, their_projections.Eve
 
 class FactoryCases(theirs.InfrastructureFactoryTestCase[LogFactory]):
     def setUp(self) -> None:
-        self.env = Environment("TestCase", dict(os.environ) | MODULE | {"HANSARD_LOG": "memory:"})
+        self.env = Environment("TestCase", dict(os.environ) | MODULE | {"STENOGRAM_LOG": "memory:"})
         super().setUp()
 
     def expected_factory_class(self) -> type[LogFactory]:
@@ -213,7 +213,7 @@ class TestFactory(FactoryCases):
 
 def test_a_projection_is_told_at_once_that_it_may_stop_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library's own recorders look again after 100 ms; ours are woken."""
-    for name, value in (MODULE | {"HANSARD_LOG": "memory:wait"}).items():
+    for name, value in (MODULE | {"STENOGRAM_LOG": "memory:wait"}).items():
         monkeypatch.setenv(name, value)
     with ProjectionRunner(
         application_class=Application[Any],

@@ -13,14 +13,14 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import DataError, Mapper, StoredEvent
 
-from hansard.cli.main import run
-from hansard.domain.catalogue import register
-from hansard.domain.commands import parse_command
-from hansard.domain.model import Actor, Command, EventData
-from hansard.log.library import LogFactory, SessionEvent, name_aggregate
-from hansard.log.log import Log
+from stenogram.cli.main import run
+from stenogram.domain.catalogue import register
+from stenogram.domain.commands import parse_command
+from stenogram.domain.model import Actor, Command, EventData
+from stenogram.log.library import LogFactory, SessionEvent, name_aggregate
+from stenogram.log.log import Log
 
-SETTINGS = {"PERSISTENCE_MODULE": "hansard.log.library"}
+SETTINGS = {"PERSISTENCE_MODULE": "stenogram.log.library"}
 
 
 class Parcel(Aggregate):
@@ -49,7 +49,7 @@ register(Scored)
 @pytest.fixture
 def shop() -> Iterator[Application[UUID]]:
     """An application whose log is in memory."""
-    with Application[UUID](env=SETTINGS | {"HANSARD_LOG": "memory:"}) as application:
+    with Application[UUID](env=SETTINGS | {"STENOGRAM_LOG": "memory:"}) as application:
         yield application
 
 
@@ -123,16 +123,16 @@ def test_another_spelling_of_an_aggregates_id_is_another_session(shop: Applicati
 
 def test_a_mapper_that_would_import_what_a_client_names_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "this", raising=False)
-    factory = LogFactory({"HANSARD_LOG": "memory:", "MAPPER_TOPIC": "eventsourcing.persistence:Mapper"})
+    factory = LogFactory({"STENOGRAM_LOG": "memory:", "MAPPER_TOPIC": "eventsourcing.persistence:Mapper"})
     with pytest.raises(OSError, match="MAPPER_TOPIC"):
         factory.mapper()
     with pytest.raises(OSError, match="Mapper cannot read this log"):
-        LogFactory({"HANSARD_LOG": "memory:"}).mapper(mapper_class=Mapper[UUID])
+        LogFactory({"STENOGRAM_LOG": "memory:"}).mapper(mapper_class=Mapper[UUID])
 
 
 def test_aggregates_come_back_from_an_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Named or not, with what clients said between; `hansard import` checks each line as one from outside."""
-    with Application[UUID](env=SETTINGS | {"HANSARD_LOG": str(tmp_path / "a.db")}) as application:
+    """Named or not, with what clients said between; `stenogram import` checks each line as one from outside."""
+    with Application[UUID](env=SETTINGS | {"STENOGRAM_LOG": str(tmp_path / "a.db")}) as application:
         parcel, plain = ship(application), Plain()
         plain.trigger_event(Aggregate.Event)
         application.save(plain)
@@ -148,7 +148,7 @@ def test_aggregates_come_back_from_an_export(tmp_path: Path, capsys: pytest.Capt
         "session.opened",
     ]
     assert run(["import", str(lines), "--log", str(tmp_path / "b.db")]) == 0, capsys.readouterr().err
-    with Application[UUID](env=SETTINGS | {"HANSARD_LOG": str(tmp_path / "b.db")}) as application:
+    with Application[UUID](env=SETTINGS | {"STENOGRAM_LOG": str(tmp_path / "b.db")}) as application:
         assert [application.recorder.select_events(each) for each in (parcel.id, plain.id)] == stored
         copy: Any = application.repository.get(parcel.id)
         assert (copy.to, copy.version) == ("Lisbon", 3)
@@ -158,5 +158,5 @@ def test_aggregates_come_back_from_an_export(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_an_actor_that_no_import_would_take_is_refused() -> None:
-    with pytest.raises(OSError, match="HANSARD_ACTOR"):
-        LogFactory({"HANSARD_LOG": "memory:", "HANSARD_ACTOR": 'the "shop"'})
+    with pytest.raises(OSError, match="STENOGRAM_ACTOR"):
+        LogFactory({"STENOGRAM_LOG": "memory:", "STENOGRAM_ACTOR": 'the "shop"'})

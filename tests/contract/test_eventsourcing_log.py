@@ -25,12 +25,12 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment
 
-from hansard.domain.commands import parse_command
-from hansard.domain.model import Actor, Command
-from hansard.log.library import LogFactory, lend, lending
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.sqlite import SqliteEngine
+from stenogram.domain.commands import parse_command
+from stenogram.domain.model import Actor, Command
+from stenogram.log.library import LogFactory, lend, lending
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.sqlite import SqliteEngine
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogFacto
 
 
 def make(where: str, **settings: str) -> LogFactory:
-    return LogFactory({"HANSARD_LOG": where, "ORIGINATOR_ID_TYPE": "text", **settings})
+    return LogFactory({"STENOGRAM_LOG": where, "ORIGINATOR_ID_TYPE": "text", **settings})
 
 
 def event(version: int = 1, id: str = "order-1", topic: str = "shop:Ordered", state: bytes = b"{}") -> StoredEvent:
@@ -164,7 +164,7 @@ def test_what_cannot_be_stored_is_refused(factory: LogFactory) -> None:
 
 
 def test_ids_are_uuids_unless_text_is_asked_for() -> None:
-    factory = LogFactory({"HANSARD_LOG": "memory:"})
+    factory = LogFactory({"STENOGRAM_LOG": "memory:"})
     recorder, id = factory.application_recorder(), uuid4()
     recorder.insert_events([StoredEvent(id, 1, "shop:Ordered", b"{}"), event()])
     assert [each.originator_id for each in recorder.select_notifications(1, 2)] == [id, "order-1"]
@@ -179,10 +179,10 @@ def test_snapshots_are_no_notifications(factory: LogFactory) -> None:
     assert snapshots.select_events("order-1", desc=True, limit=1) == [event(2)]
 
 
-@pytest.mark.parametrize(("setting", "value"), [("HANSARD_LOG", ""), ("ORIGINATOR_ID_TYPE", "number")])
+@pytest.mark.parametrize(("setting", "value"), [("STENOGRAM_LOG", ""), ("ORIGINATOR_ID_TYPE", "number")])
 def test_a_setting_without_meaning_is_an_error(setting: str, value: str) -> None:
     with pytest.raises(OSError, match=setting):
-        LogFactory({"HANSARD_LOG": "memory:", setting: value})
+        LogFactory({"STENOGRAM_LOG": "memory:", setting: value})
 
 
 # -- Subscriptions and waiting -----------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def test_who_waits_for_a_tracking_is_woken_or_interrupted(factory: LogFactory) -
 
 def test_projections_of_one_application_are_tracked_apart() -> None:
     """The environment's name is the projection's."""
-    settings = {"HANSARD_LOG": "memory:projections"}
+    settings = {"STENOGRAM_LOG": "memory:projections"}
     mails, counts = (LogFactory(Environment(name, settings)) for name in ("Mails", "Counts"))
     first, second = mails.tracking_recorder(), counts.process_recorder()
     first.insert_tracking(Tracking("Shop", 5))
@@ -448,7 +448,7 @@ async def test_a_projection_can_follow_a_log_that_another_writes(tmp_path: Path)
     async with Log(SqliteEngine(where)) as log:
         opening = Command("c", "trip", Actor("a", "agent"), datetime.now(UTC), parse_command("session.open", {}))
         await log.submit(opening)
-        factory = make(where, HANSARD_READ_ONLY="yes")
+        factory = make(where, STENOGRAM_READ_ONLY="yes")
         recorder = await asyncio.to_thread(factory.application_recorder)
         subscription = recorder.subscribe(topics=["session.closed"])
         waiting = asyncio.create_task(asyncio.to_thread(next, subscription))

@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.tests import persistence as theirs
 from eventsourcing.utils import Environment
 
-from hansard.log.library import (
+from stenogram.log.library import (
     LogAggregateRecorder,
     LogApplicationRecorder,
     LogFactory,
@@ -27,7 +27,7 @@ class OverMemory(TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.factory = LogFactory(Environment(env={"HANSARD_LOG": self.where, "ORIGINATOR_ID_TYPE": self.ids}))
+        self.factory = LogFactory(Environment(env={"STENOGRAM_LOG": self.where, "ORIGINATOR_ID_TYPE": self.ids}))
         self.addCleanup(self.factory.close)
 
 
@@ -37,7 +37,7 @@ class OverSqlite(OverMemory):
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        self.where = f"{directory.name}/hansard.db"
+        self.where = f"{directory.name}/stenogram.db"
         super().setUp()
 
 

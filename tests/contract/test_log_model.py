@@ -11,16 +11,16 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.log import committer
-from hansard.log.engine import Engine
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.records import Batch, Producer
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing import command
-from hansard.testing.contract.faults import plain
-from hansard.testing.contract.log.factory import heads
-from hansard.testing.contract.log.model import Breath, Do, Note, Restart, Step, play
+from stenogram.log import committer
+from stenogram.log.engine import Engine
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.records import Batch, Producer
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing import command
+from stenogram.testing.contract.faults import plain
+from stenogram.testing.contract.log.factory import heads
+from stenogram.testing.contract.log.model import Breath, Do, Note, Restart, Step, play
 
 sessions = st.sampled_from(["s-1", "s-2", "s-3"])
 subjects = st.sampled_from(["task:t-1", "task:t-2", "message:m-1"])

@@ -5,9 +5,9 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
-from hansard.log.log import Log
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.contract.log.factory import check, drafts, opened, post
+from stenogram.log.log import Log
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.contract.log.factory import check, drafts, opened, post
 
 FOLLOW = str(Path(__file__).with_name("log_process.py"))
 

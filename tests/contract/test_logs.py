@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from hansard.log.engine import Engine
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.contract.faults import FaultyEngine, plain
-from hansard.testing.contract.log import ALL, SHARED, Sentence, following
+from stenogram.log.engine import Engine
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.contract.faults import FaultyEngine, plain
+from stenogram.testing.contract.log import ALL, SHARED, Sentence, following
 
 
 def _engine(log: Log) -> object:

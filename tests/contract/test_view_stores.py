@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hansard.projections.store import ViewStore, memory_views, sqlite_views
-from hansard.projections.store.postgres import postgres_views
-from hansard.testing.contract.views import ALL, LAPSE, SHARED, Sentence
+from stenogram.projections.store import ViewStore, memory_views, sqlite_views
+from stenogram.projections.store.postgres import postgres_views
+from stenogram.testing.contract.views import ALL, LAPSE, SHARED, Sentence
 
 
 class Memory:

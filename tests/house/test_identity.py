@@ -1,4 +1,4 @@
-"""Each module has one identity: `hansard.domain` is never loaded a second time as `domain`."""
+"""Each module has one identity: `stenogram.domain` is never loaded a second time as `domain`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ IMPORT_EVERYTHING = """
 import importlib, json, pkgutil, sys
 from pathlib import Path
 
-import hansard
+import stenogram
 
-for module in pkgutil.walk_packages(hansard.__path__, "hansard."):
+for module in pkgutil.walk_packages(stenogram.__path__, "stenogram."):
     importlib.import_module(module.name)
 
 names = {}
@@ -25,14 +25,14 @@ print(json.dumps(names))
 """
 
 
-def test_every_module_is_loaded_once_and_under_hansard(root: Path, package_files: list[Path], tmp_path: Path) -> None:
+def test_every_module_is_loaded_once_and_under_stenogram(root: Path, package_files: list[Path], tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", IMPORT_EVERYTHING], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, f"Importing every module of the package failed:\n{ran.stderr}"
     names: dict[str, list[str]] = json.loads(ran.stdout.splitlines()[-1])
     for file in package_files:
-        expected = ".".join(["hansard", *file.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
+        expected = ".".join(["stenogram", *file.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
         loaded = names.get(str(file), [])
         assert loaded == [expected], f"{file.relative_to(root)} should be loaded as {expected} only, but is {loaded}."
 
@@ -40,6 +40,6 @@ def test_every_module_is_loaded_once_and_under_hansard(root: Path, package_files
 def test_the_root_is_not_on_the_import_path(root: Path) -> None:
     on_path = [entry for entry in AT_START if Path(entry).resolve() == root]
     assert not on_path, (
-        "The root of the repository is on sys.path, so `domain` would be a second `hansard.domain`. "
+        "The root of the repository is on sys.path, so `domain` would be a second `stenogram.domain`. "
         "Run `pytest` or `make test`, not `python -m pytest`, and leave the root out of PYTHONPATH."
     )

@@ -18,17 +18,17 @@ def test_the_wheel_names_every_room_that_exists(root: Path, in_wheel: list[str])
 
 
 def test_every_room_is_linked_and_nothing_else(root: Path, in_wheel: list[str]) -> None:
-    links = {path.name for path in (root / ".link" / "hansard").iterdir()}
+    links = {path.name for path in (root / ".link" / "stenogram").iterdir()}
     assert links == set(in_wheel), (
-        ".link/hansard and the wheel's only-include differ. "
-        f"To link: {[f'ln -s ../../{name} .link/hansard/{name}' for name in sorted(set(in_wheel) - links)]}; "
+        ".link/stenogram and the wheel's only-include differ. "
+        f"To link: {[f'ln -s ../../{name} .link/stenogram/{name}' for name in sorted(set(in_wheel) - links)]}; "
         f"to remove: {sorted(links - set(in_wheel))}."
     )
 
 
 def test_each_link_leads_to_its_namesake(root: Path, in_wheel: list[str]) -> None:
     for name in in_wheel:
-        link = root / ".link" / "hansard" / name
+        link = root / ".link" / "stenogram" / name
         assert link.is_symlink(), f"{link} is a copy, not a link (was the clone made with core.symlinks=false?)"
         assert os.readlink(link) == f"../../{name}", f"{link} leads elsewhere than ../../{name}"
 

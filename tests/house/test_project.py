@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-import hansard
+import stenogram
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs/index.md"])
@@ -20,7 +20,7 @@ def test_the_paper_is_there(root: Path, name: str) -> None:
 def test_the_changelog_begins_with_this_version(root: Path) -> None:
     newest = re.search(r"^## (\S+)", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest, "CHANGELOG.md has no entry."
-    assert newest[1].strip("[]") == hansard.__version__, "CHANGELOG.md and hansard.__version__ differ."
+    assert newest[1].strip("[]") == stenogram.__version__, "CHANGELOG.md and stenogram.__version__ differ."
 
 
 def test_every_make_target_has_help(root: Path) -> None:
@@ -33,7 +33,7 @@ def test_every_make_target_has_help(root: Path) -> None:
 
 def test_compose_lets_the_image_say_what_runs(root: Path, gateways: list[dict[str, Any]]) -> None:
     dockerfile = (root / "Dockerfile").read_text()
-    assert re.search(r'^CMD \["hansard", "serve"\]$', dockerfile, re.MULTILINE)
+    assert re.search(r'^CMD \["stenogram", "serve"\]$', dockerfile, re.MULTILINE)
     assert all("command" not in gateway and gateway["build"] == "." for gateway in gateways)
 
 
@@ -46,7 +46,7 @@ def test_the_image_runs_as_a_user_without_rights(root: Path) -> None:
 def test_compose_refuses_to_start_without_a_secret(gateways: list[dict[str, Any]]) -> None:
     assert len(gateways) == 2
     for gateway in gateways:
-        assert gateway["environment"]["HANSARD_JWT_SECRET"].startswith("${HANSARD_JWT_SECRET:?")
+        assert gateway["environment"]["STENOGRAM_JWT_SECRET"].startswith("${STENOGRAM_JWT_SECRET:?")
 
 
 @pytest.fixture

@@ -48,14 +48,14 @@ def test_every_module_says_what_it_is(package: Trees, outside: Trees) -> None:
 
 
 def test_imports_inside_the_package_are_relative(package: Trees, rooms: list[str]) -> None:
-    absolute = _absolute_imports_of(package, {"hansard", *rooms})
+    absolute = _absolute_imports_of(package, {"stenogram", *rooms})
     assert not absolute, f"Inside the package write `from ..domain import …`: {absolute}"
 
 
 def test_imports_outside_the_package_are_absolute(outside: Trees, rooms: list[str]) -> None:
     bare = _absolute_imports_of(outside, set(rooms))
     relative = [f"{name}:{line}" for name, line, _, level in _imports(outside) if level]
-    assert not bare + relative, f"Outside the package write `from hansard.domain import …`: {bare + relative}"
+    assert not bare + relative, f"Outside the package write `from stenogram.domain import …`: {bare + relative}"
 
 
 def test_only_the_command_line_prints(package: Trees) -> None:

@@ -1,4 +1,4 @@
-"""What users install: `hansard/` and nothing else."""
+"""What users install: `stenogram/` and nothing else."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def sdist(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _build(root, "sdist", tmp_path_factory.mktemp("sdist"))
 
 
-def test_the_wheel_puts_only_hansard_into_site_packages(wheel: set[str]) -> None:
+def test_the_wheel_puts_only_stenogram_into_site_packages(wheel: set[str]) -> None:
     tops = {name.split("/")[0] for name in wheel}
-    strangers = {top for top in tops if top != "hansard" and not top.endswith(".dist-info")}
+    strangers = {top for top in tops if top != "stenogram" and not top.endswith(".dist-info")}
     assert not strangers, f"The wheel would put {sorted(strangers)} into site-packages."
 
 
 def test_the_wheel_holds_every_module(wheel: set[str], root: Path, package_files: list[Path]) -> None:
-    expected = {f"hansard/{file.relative_to(root)}" for file in package_files} | {"hansard/py.typed"}
+    expected = {f"stenogram/{file.relative_to(root)}" for file in package_files} | {"stenogram/py.typed"}
     assert expected <= wheel, f"Missing from the wheel: {sorted(expected - wheel)}."
 
 

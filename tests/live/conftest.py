@@ -22,15 +22,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hansard.api.server import Gateway, running
-from hansard.api.settings import Settings
-from hansard.api.views.keeping import NONE, ViewStorage
-from hansard.log.log import Log
-from hansard.log.storage import Storage
-from hansard.projections.verify import verify
-from hansard.projections.views import BUILT_IN
-from hansard.testing.stage import Stage
-from hansard.testing.wire import Wire
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.api.views.keeping import NONE, ViewStorage
+from stenogram.log.log import Log
+from stenogram.log.storage import Storage
+from stenogram.projections.verify import verify
+from stenogram.projections.views import BUILT_IN
+from stenogram.testing.stage import Stage
+from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -138,7 +138,7 @@ _numbers = count(1)
 
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
-    """Starts `hansard serve` in a process of its own, with options of choice."""
+    """Starts `stenogram serve` in a process of its own, with options of choice."""
     async with AsyncExitStack() as stack:
 
         async def serve(**options: Any) -> Process:
@@ -154,7 +154,7 @@ async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Proce
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hansard", "serve", *arguments, stderr=stderr, env={**os.environ, "NO_COLOR": "1"}
+            sys.executable, "-m", "stenogram", "serve", *arguments, stderr=stderr, env={**os.environ, "NO_COLOR": "1"}
         )
     try:
         yield Process(process, await _url(process, said), said)

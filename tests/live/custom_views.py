@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel
 
-from hansard.domain.audience import Viewer, visible
-from hansard.domain.messages import MessagePosted
-from hansard.domain.parts import text_of
-from hansard.projections import DocProjection, Meta, Rows, TableProjection
+from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.messages import MessagePosted
+from stenogram.domain.parts import text_of
+from stenogram.projections import DocProjection, Meta, Rows, TableProjection
 
 
 class Words(BaseModel):

@@ -13,7 +13,7 @@ AROUND = ("expect", "producer", "under")
 @schemathesis.hook
 def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
     """Describe what stands around a command with the first one alone."""
-    if os.environ.get("HANSARD_TEST_OPERATIONS") == "all":
+    if os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all":
         return
     schemas = raw_schema["components"]["schemas"]
     _, *others = schemas["Command"]["oneOf"]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Backoff, Client, Session
-from hansard.domain.messages import MessageAborted
-from hansard.domain.model import Event
-from hansard.domain.parts import text_of
+from stenogram.client import Backoff, Client, Session
+from stenogram.domain.messages import MessageAborted
+from stenogram.domain.model import Event
+from stenogram.domain.parts import text_of
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process
@@ -44,10 +44,10 @@ async def hire() -> AsyncIterator[Hire]:
     async def hire(url: str, name: str, seconds: float = 60) -> asyncio.subprocess.Process:
         environment = {
             **os.environ,
-            "HANSARD_URL": url,
-            "HANSARD_NAME": name,
-            "HANSARD_SECONDS": str(seconds),
-            "HANSARD_LEASE": "1.5",
+            "STENOGRAM_URL": url,
+            "STENOGRAM_NAME": name,
+            "STENOGRAM_SECONDS": str(seconds),
+            "STENOGRAM_LEASE": "1.5",
         }
         worker = await asyncio.create_subprocess_exec(
             sys.executable, str(WORKER), stdout=asyncio.subprocess.PIPE, env=environment

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Agent, ClaimedTask, Client, NotDone, Session, Unanswered
-from hansard.domain.errors import Fenced
-from hansard.domain.messages import MessageAborted, MessageCompleted
-from hansard.domain.model import Event
-from hansard.domain.parts import text_of
+from stenogram.client import Agent, ClaimedTask, Client, NotDone, Session, Unanswered
+from stenogram.domain.errors import Fenced
+from stenogram.domain.messages import MessageAborted, MessageCompleted
+from stenogram.domain.model import Event
+from stenogram.domain.parts import text_of
 
 if TYPE_CHECKING:
-    from hansard.api.server import Gateway
+    from stenogram.api.server import Gateway
 
 Team = Callable[..., Any]
 

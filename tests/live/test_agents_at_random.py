@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Agent, ClaimedTask, Client, Session
-from hansard.domain.errors import HansardError
-from hansard.domain.tasks import TaskCompleted
+from stenogram.client import Agent, ClaimedTask, Client, Session
+from stenogram.domain.errors import StenogramError
+from stenogram.domain.tasks import TaskCompleted
 
 if TYPE_CHECKING:
-    from hansard.api.server import Gateway
+    from stenogram.api.server import Gateway
 
 AGENTS = ("a", "b", "c")
 TASKS = 25
@@ -69,7 +69,7 @@ async def wish(ann: Session, chance: random.Random) -> None:
 
 
 async def quietly(wished: Any) -> None:
-    with contextlib.suppress(HansardError):
+    with contextlib.suppress(StenogramError):
         await wished
 
 

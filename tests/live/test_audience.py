@@ -8,8 +8,8 @@ import aiohttp
 import jwt
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.testing.wire import Wire
+from stenogram.api.server import Gateway
+from stenogram.testing.wire import Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hansard.api.server import Gateway, running
-from hansard.api.settings import Settings
-from hansard.domain.errors import ConfigurationError, LogUnreadable
-from hansard.testing.wire import Closed, Follower, Stream, Wire
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.domain.errors import ConfigurationError, LogUnreadable
+from stenogram.testing.wire import Closed, Follower, Stream, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hansard.api.server import Gateway, running
-from hansard.api.settings import Settings
-from hansard.domain.commands import COMMANDS
-from hansard.testing.wire import Wire
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.domain.commands import COMMANDS
+from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 

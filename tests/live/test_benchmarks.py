@@ -1,6 +1,6 @@
 """The benchmarks run, at a size that says nothing about speed: so that they are there when they are needed.
 
-The suite tries a few; `HANSARD_BENCHMARKS=all make test ARGS="-k benchmark"` tries every one.
+The suite tries a few; `STENOGRAM_BENCHMARKS=all make test ARGS="-k benchmark"` tries every one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAMES = (
     "postgres",
 )
 TRIED_ALWAYS = ("appends", "many_sessions", "presence")
-TRIED = NAMES if os.environ.get("HANSARD_BENCHMARKS") == "all" else TRIED_ALWAYS
+TRIED = NAMES if os.environ.get("STENOGRAM_BENCHMARKS") == "all" else TRIED_ALWAYS
 
 
 @pytest.mark.timeout(120)
@@ -48,7 +48,7 @@ def test_the_benchmark_runs(name: str, tmp_path: Path, request: pytest.FixtureRe
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "HANSARD_BENCH_POLITE": "yes"},
+        env={**os.environ, "STENOGRAM_BENCH_POLITE": "yes"},
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert json.loads(told.read_text())["results"]

@@ -22,18 +22,18 @@ import orjson
 import psycopg
 import pytest
 
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.log.records import Record
-from hansard.testing.postgres import PostgresServer
-from hansard.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.log.records import Record
+from stenogram.testing.postgres import PostgresServer
+from stenogram.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process, Verify
 
     Serve = Callable[..., Awaitable[Process]]
 
-ROUNDS = int(os.environ.get("HANSARD_ROUNDS", "4"))
-PAUSE = float(os.environ.get("HANSARD_PAUSE", "2.5"))
+ROUNDS = int(os.environ.get("STENOGRAM_ROUNDS", "4"))
+PAUSE = float(os.environ.get("STENOGRAM_PAUSE", "2.5"))
 WRITERS = 8
 SESSIONS = ("s0", "s1", "hot")
 PATIENCE = 2.0
@@ -82,7 +82,7 @@ class Town:
         async with await psycopg.AsyncConnection.connect(self.server.url, autocommit=True) as admin:
             for _ in range(3):
                 await admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hansard'"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stenogram'"
                 )
                 await asyncio.sleep(0.1)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from hansard.cli.main import run
+from stenogram.cli.main import run
 
-HANSARD = (sys.executable, "-m", "hansard")
+STENOGRAM = (sys.executable, "-m", "stenogram")
 HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "content": "Casa Azul. " * 200}] * 100
 
 
@@ -30,7 +30,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recording = folder / "run.json"
     recording.write_bytes(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
     log = folder / "log.db"
-    subprocess.run([*HANSARD, "import", str(recording), "--session", "gyms", "--log", str(log)], check=True)
+    subprocess.run([*STENOGRAM, "import", str(recording), "--session", "gyms", "--log", str(log)], check=True)
     return log
 
 
@@ -43,7 +43,7 @@ def log(imported: Path, tmp_path: Path) -> Path:
 @contextmanager
 def started(*arguments: object, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     """A command while the block runs."""
-    command = [*HANSARD, *map(str, arguments)]
+    command = [*STENOGRAM, *map(str, arguments)]
     with subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -160,7 +160,7 @@ def test_a_tail_does_not_outlive_its_reader(log: Path) -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
 def test_streams_may_be_closed(log: Path, closed: str) -> None:
-    command = f"{shlex.join([*HANSARD, 'show', 'gyms', '--log', str(log)])} {closed}"
+    command = f"{shlex.join([*STENOGRAM, 'show', 'gyms', '--log', str(log)])} {closed}"
     ran = subprocess.run(command, shell=True, capture_output=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, b"")
 
@@ -170,15 +170,15 @@ def test_streams_may_be_closed(log: Path, closed: str) -> None:
 def test_a_full_disk_is_one_line(log: Path, command: str) -> None:
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(
-            [*HANSARD, *command.split(), "--log", str(log)], stdout=full, stderr=subprocess.PIPE, check=False
+            [*STENOGRAM, *command.split(), "--log", str(log)], stdout=full, stderr=subprocess.PIPE, check=False
         )
-    assert (ran.returncode, ran.stderr) == (1, b"hansard: [Errno 28] No space left on device.\n")
+    assert (ran.returncode, ran.stderr) == (1, b"stenogram: [Errno 28] No space left on device.\n")
 
 
 def test_a_slow_reader_gets_every_byte_whatever_the_buffering(log: Path) -> None:
-    whole = subprocess.run([*HANSARD, "export", "gyms", "--log", str(log)], capture_output=True, check=True).stdout
+    whole = subprocess.run([*STENOGRAM, "export", "gyms", "--log", str(log)], capture_output=True, check=True).stdout
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    slow = [*HANSARD, "export", "gyms", "--log", str(log)]
+    slow = [*STENOGRAM, "export", "gyms", "--log", str(log)]
     with subprocess.Popen(slow, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         pieces = []
@@ -206,9 +206,9 @@ def test_a_tail_survives_the_gateway(log: Path) -> None:
 
 
 def test_nothing_is_imported_into_a_log_that_a_gateway_has_open(log: Path, tmp_path: Path) -> None:
-    lines = subprocess.run([*HANSARD, "export", "gyms", "--log", str(log)], capture_output=True, check=True).stdout
+    lines = subprocess.run([*STENOGRAM, "export", "gyms", "--log", str(log)], capture_output=True, check=True).stdout
     with gateway(log) as (_, process):
-        command = [*HANSARD, "import", "-", "--log", str(log)]
+        command = [*STENOGRAM, "import", "-", "--log", str(log)]
         refused = subprocess.run(command, input=lines, capture_output=True, check=False)
         assert refused.returncode == 1
         assert (
@@ -222,20 +222,22 @@ def test_where_there_is_no_gateway_it_says_so() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        ran = subprocess.run([*HANSARD, "sessions", "--log", url], capture_output=True, text=True, check=False)
+        ran = subprocess.run([*STENOGRAM, "sessions", "--log", url], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr == f"hansard: No gateway answers at {url} (Connection refused).\n"
+    assert ran.stderr == f"stenogram: No gateway answers at {url} (Connection refused).\n"
 
 
 def test_a_setting_that_cannot_be_read_is_one_line() -> None:
-    environment = {**os.environ, "HANSARD_ORIGINS": "https://app.example.com"}
-    ran = subprocess.run([*HANSARD, "serve"], capture_output=True, text=True, env=environment, check=False)
+    environment = {**os.environ, "STENOGRAM_ORIGINS": "https://app.example.com"}
+    ran = subprocess.run([*STENOGRAM, "serve"], capture_output=True, text=True, env=environment, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert re.match(r'hansard: .*"origins".* it is a JSON list, such as \["https://app.example.com"\]\.\n$', ran.stderr)
+    assert re.match(
+        r'stenogram: .*"origins".* it is a JSON list, such as \["https://app.example.com"\]\.\n$', ran.stderr
+    )
 
 
 def test_there_are_no_colours_but_on_a_terminal(log: Path) -> None:
-    command = [*HANSARD, "show", "gyms", "--log", str(log)]
+    command = [*STENOGRAM, "show", "gyms", "--log", str(log)]
     assert b"\x1b" not in subprocess.run(command, capture_output=True, check=True).stdout
 
 
@@ -244,7 +246,7 @@ def test_no_color_is_honoured_on_a_terminal(log: Path, no_color: bool) -> None:
     """A pseudo-terminal stands for the real one."""
     ours, theirs = os.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1" if no_color else ""}
-    command = [*HANSARD, "tail", "gyms", "-n", "5", "--no-follow", "--log", str(log)]
+    command = [*STENOGRAM, "tail", "gyms", "-n", "5", "--no-follow", "--log", str(log)]
     subprocess.run(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment, check=True)
     os.close(theirs)
     said = os.read(ours, 65_536)

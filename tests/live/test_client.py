@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from hansard.client import Backoff, Client, ClientClosed
-from hansard.domain.custom import OpaqueData
-from hansard.domain.errors import BadCursor, Conflict, Forbidden, NoChange, NotFound, Unauthenticated
-from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
-from hansard.domain.model import Event
-from hansard.domain.parts import text_of
+from stenogram.client import Backoff, Client, ClientClosed
+from stenogram.domain.custom import OpaqueData
+from stenogram.domain.errors import BadCursor, Conflict, Forbidden, NoChange, NotFound, Unauthenticated
+from stenogram.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
+from stenogram.domain.model import Event
+from stenogram.domain.parts import text_of
 
 if TYPE_CHECKING:
-    from hansard.api.server import Gateway
+    from stenogram.api.server import Gateway
     from tests.live.conftest import Process
 
 Serve = Callable[..., Awaitable["Process"]]
@@ -286,7 +286,7 @@ async def test_closing_leaves_nothing_behind(gateway: Gateway) -> None:
     assert await following == []
     with pytest.raises(ClientClosed):
         await session.post("too late")
-    left = [task for task in asyncio.all_tasks() - before if "hansard/client" in str(task.get_stack())]
+    left = [task for task in asyncio.all_tasks() - before if "stenogram/client" in str(task.get_stack())]
     assert not left
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hansard.client import Client
-from hansard.domain.catalogue import _registered
+from stenogram.client import Client
+from stenogram.domain.catalogue import _registered
 
 if TYPE_CHECKING:
-    from hansard.api.server import Gateway
+    from stenogram.api.server import Gateway
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = "http://127.0.0.1:8600"
@@ -70,15 +70,15 @@ async def test_the_watcher_resumes(gateway: Gateway, tmp_path: Path) -> None:
         session = client.session("trip-7")
         await session.do("session.open", {})
         await session.post("Found three.")
-        first = await example("resuming_watcher.py", gateway, HANSARD_PLACE=place, HANSARD_SECONDS="1.5")
+        first = await example("resuming_watcher.py", gateway, STENOGRAM_PLACE=place, STENOGRAM_SECONDS="1.5")
         assert versions(first) == [1, 2]
         await session.post("Found another.")
         await session.close()
-        assert versions(await example("resuming_watcher.py", gateway, HANSARD_PLACE=place)) == [3, 4]
+        assert versions(await example("resuming_watcher.py", gateway, STENOGRAM_PLACE=place)) == [3, 4]
 
 
 async def test_the_workers_do_what_is_delegated(gateway: Gateway) -> None:
-    workers = [example("worker.py", gateway, HANSARD_NAME=name, HANSARD_SECONDS="0.1") for name in ("one", "two")]
+    workers = [example("worker.py", gateway, STENOGRAM_NAME=name, STENOGRAM_SECONDS="0.1") for name in ("one", "two")]
     planned, *worked = await asyncio.gather(example("delegate.py", gateway), *workers)
     assert "The plan is message" in planned
     assert sum(said.count("is completed") for said in worked) == 3
@@ -122,7 +122,7 @@ def versions(said: str) -> list[int]:
 
 async def example(name: str, gateway: Gateway, **environment: str) -> str:
     """Run an example; what it printed."""
-    return await run(sys.executable, str(ROOT / "examples" / name), HANSARD_URL=gateway.url, **environment)
+    return await run(sys.executable, str(ROOT / "examples" / name), STENOGRAM_URL=gateway.url, **environment)
 
 
 async def run(*command: str, **environment: str) -> str:

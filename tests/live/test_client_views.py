@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from hansard.api.server import Gateway, running
-from hansard.api.settings import Settings
-from hansard.client import Client
-from hansard.domain.errors import BadCursor, Invalid, NotFound
-from hansard.domain.json_patch import apply_patch
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.client import Client
+from stenogram.domain.errors import BadCursor, Invalid, NotFound
+from stenogram.domain.json_patch import apply_patch
 
 Start = Callable[..., Awaitable[Gateway]]
 

@@ -20,7 +20,7 @@ import jwt
 import pytest
 import yaml
 
-from hansard.testing.wire import Follower, StubbornWriter, Wire, chatter
+from stenogram.testing.wire import Follower, StubbornWriter, Wire, chatter
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -41,7 +41,7 @@ def image() -> tuple[list[str], dict[str, str]]:
     dockerfile = (ROOT / "Dockerfile").read_text()
     command = re.search(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
     assert command
-    return yaml.safe_load(command[1]), dict(re.findall(r"(HANSARD_\w+)=(\S+)", dockerfile))
+    return yaml.safe_load(command[1]), dict(re.findall(r"(STENOGRAM_\w+)=(\S+)", dockerfile))
 
 
 def free_ports(number: int) -> list[int]:
@@ -97,8 +97,14 @@ async def town(fresh_log: Callable[[], str], tmp_path: Path, http: aiohttp.Clien
         gateways = []
         for name, at in zip(names, ports, strict=True):
             given = COMPOSE["services"][name]["environment"]
-            assert given["HANSARD_LOG"].startswith("postgresql://")
-            own = {**environment, **given, "HANSARD_LOG": log, "HANSARD_JWT_SECRET": SECRET, "HANSARD_PORT": str(at)}
+            assert given["STENOGRAM_LOG"].startswith("postgresql://")
+            own = {
+                **environment,
+                **given,
+                "STENOGRAM_LOG": log,
+                "STENOGRAM_JWT_SECRET": SECRET,
+                "STENOGRAM_PORT": str(at),
+            }
             running = process(sys.executable, "-m", *command, cwd=tmp_path, **own)
             gateways.append((f"http://127.0.0.1:{at}", await stack.enter_async_context(running)))
         configuration = proxy_configuration(tmp_path, port, dict(zip(names, ports, strict=True)))
@@ -165,6 +171,6 @@ async def _ready(http: aiohttp.ClientSession, url: str) -> None:
 
 async def _connections(http: aiohttp.ClientSession, url: str) -> int:
     async with http.get(f"{url}/metrics") as answer:
-        found = re.search(r'^hansard_connections\{kind="websocket"\} (\d+)', await answer.text(), re.MULTILINE)
+        found = re.search(r'^stenogram_connections\{kind="websocket"\} (\d+)', await answer.text(), re.MULTILINE)
     assert found
     return int(found[1])

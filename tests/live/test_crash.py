@@ -3,7 +3,7 @@ show that and nothing else.
 
 The full run, 15 kills during 10,000 appends:
 
-    HANSARD_KILLS=15 HANSARD_APPENDS=10000 pytest tests/live/test_crash.py
+    STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 pytest tests/live/test_crash.py
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.log.records import Record
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.wire import LOST, Follower, Frame, Stream, StubbornWriter, Wire, follow_stubbornly
+from stenogram.log.records import Record
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.wire import LOST, Follower, Frame, Stream, StubbornWriter, Wire, follow_stubbornly
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process, Verify
 
     Serve = Callable[..., Awaitable[Process]]
 
-KILLS = int(os.environ.get("HANSARD_KILLS", "3"))
-APPENDS = int(os.environ.get("HANSARD_APPENDS", "2000"))
+KILLS = int(os.environ.get("STENOGRAM_KILLS", "3"))
+APPENDS = int(os.environ.get("STENOGRAM_APPENDS", "2000"))
 WRITERS = 6
 
 

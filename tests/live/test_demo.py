@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 import pytest
 
-from hansard.domain.envelope import parse
-from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessageStarted
-from hansard.domain.model import Event
-from hansard.domain.parts import ReasoningPart, TextPart
-from hansard.domain.session import State, fold
-from hansard.domain.tasks import TaskClaimed, TaskReleased
+from stenogram.domain.envelope import parse
+from stenogram.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessageStarted
+from stenogram.domain.model import Event
+from stenogram.domain.parts import ReasoningPart, TextPart
+from stenogram.domain.session import State, fold
+from stenogram.domain.tasks import TaskClaimed, TaskReleased
 
-HANSARD = (sys.executable, "-m", "hansard")
+STENOGRAM = (sys.executable, "-m", "stenogram")
 
 
 class Played(NamedTuple):
@@ -36,10 +36,10 @@ class Played(NamedTuple):
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """One run, in plain lines."""
     log = str(tmp_path_factory.mktemp("demo") / "demo.db")
-    command = [*HANSARD, "demo", "--speed", "max", "--session", "trip", "--log", log]
+    command = [*STENOGRAM, "demo", "--speed", "max", "--session", "trip", "--log", log]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert ran.returncode == 0, ran.stderr
-    exported = subprocess.run([*HANSARD, "export", "trip", "--log", log], capture_output=True, check=True)
+    exported = subprocess.run([*STENOGRAM, "export", "trip", "--log", log], capture_output=True, check=True)
     return Played(ran.stdout, ran.stderr, [parse(line) for line in exported.stdout.splitlines()])
 
 
@@ -73,7 +73,7 @@ def test_only_what_depends_on_the_place_began_anew(played: Played) -> None:
         ("visas", "lost"),
     }
     cut = {event.actor for event in played.events if event.type == "message.aborted"}
-    assert cut == {"flights", "hotels", "hansard"}, "two were interrupted, one was lost, in the middle of a sentence"
+    assert cut == {"flights", "hotels", "stenogram"}, "two were interrupted, one was lost, in the middle of a sentence"
 
 
 def test_the_killed_agents_task_was_taken_over(played: Played) -> None:
@@ -114,18 +114,18 @@ def test_everyone_came_and_left_and_tools_ended(played: Played) -> None:
 def test_the_lines_tell_the_story_and_what_to_do_next(played: Played) -> None:
     assert "Lisbon it is" in played.out
     for command in ("replay", "show", "tail", "export"):
-        assert f"hansard {command} trip --log " in played.out
+        assert f"stenogram {command} trip --log " in played.out
     assert "\x1b" not in played.out
 
 
-@pytest.mark.skipif("HANSARD_ROUNDS" not in os.environ, reason="takes long; `make chaos` runs it")
+@pytest.mark.skipif("STENOGRAM_ROUNDS" not in os.environ, reason="takes long; `make chaos` runs it")
 def test_chaos_changes_nothing_of_how_it_ends(tmp_path: Path) -> None:
     log = str(tmp_path / "demo.db")
-    command = [*HANSARD, "demo", "--chaos", "--speed", "max", "--session", "trip", "--log", log]
+    command = [*STENOGRAM, "demo", "--chaos", "--speed", "max", "--session", "trip", "--log", log]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("kill -9") >= 3
-    exported = subprocess.run([*HANSARD, "export", "trip", "--log", log], capture_output=True, check=True)
+    exported = subprocess.run([*STENOGRAM, "export", "trip", "--log", log], capture_output=True, check=True)
     state = fold(State("trip"), [parse(line) for line in exported.stdout.splitlines()])
     assert {task.status for task in state.tasks.known.values()} == {"completed"}
     assert state.document.value["hotel"]["name"] == "Casa da Graça"
@@ -136,7 +136,7 @@ def test_the_screen_runs_on_a_terminal_and_gives_it_back(tmp_path: Path) -> None
     environment = {**os.environ, "COLUMNS": "120", "LINES": "36", "TERM": "xterm-256color"}
     terminal, theirs = os.openpty()
     with subprocess.Popen(
-        [*HANSARD, "demo"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment
+        [*STENOGRAM, "demo"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment
     ) as process:
         os.close(theirs)
         try:

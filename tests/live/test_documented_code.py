@@ -23,7 +23,7 @@ PAGES = {
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[str]:
     """The URL of a gateway in a process of its own."""
-    command = [sys.executable, "-m", "hansard", "serve", "--port", "0", "--log", str(tmp_path / "docs.db")]
+    command = [sys.executable, "-m", "stenogram", "serve", "--port", "0", "--log", str(tmp_path / "docs.db")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -9,20 +9,20 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.api import closing, frames
-from hansard.api.closing import Closing
-from hansard.api.query import MAX_PAGE, MAX_WAIT
-from hansard.api.server import Gateway
-from hansard.api.settings import Settings
-from hansard.domain import errors
-from hansard.domain.document import MAX_DOCUMENT_BYTES
-from hansard.domain.errors import HansardError
-from hansard.domain.messages import MAX_MESSAGE_BYTES
-from hansard.domain.sessions import MAX_METADATA_BYTES
-from hansard.projections import DocProjection
-from hansard.projections.views import BUILT_IN
-from hansard.projections.views.activity import WIDTHS
-from hansard.testing.wire import Frame, Wire
+from stenogram.api import closing, frames
+from stenogram.api.closing import Closing
+from stenogram.api.query import MAX_PAGE, MAX_WAIT
+from stenogram.api.server import Gateway
+from stenogram.api.settings import Settings
+from stenogram.domain import errors
+from stenogram.domain.document import MAX_DOCUMENT_BYTES
+from stenogram.domain.errors import StenogramError
+from stenogram.domain.messages import MAX_MESSAGE_BYTES
+from stenogram.domain.sessions import MAX_METADATA_BYTES
+from stenogram.projections import DocProjection
+from stenogram.projections.views import BUILT_IN
+from stenogram.projections.views.activity import WIDTHS
+from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -147,12 +147,12 @@ def test_every_example_is_looked_at() -> None:
 
 def test_every_error_that_a_client_may_meet_is_documented() -> None:
     rows = {code: int(cells[0]) for code, cells in table("Errors").items()}
-    found = {error.code: error.status for error in _tree(HansardError)}
+    found = {error.code: error.status for error in _tree(StenogramError)}
     inner = {"refused", "log_error", "log_in_use", "log_unreadable", "configuration"}
     assert rows == {code: status for code, status in found.items() if code not in inner} | {"method_not_allowed": 405}
 
 
-def _tree(root: type[HansardError]) -> list[type[HansardError]]:
+def _tree(root: type[StenogramError]) -> list[type[StenogramError]]:
     below = [each for each in root.__subclasses__() if each.__module__ == errors.__name__]
     return [root, *(each for child in below for each in _tree(child))]
 

@@ -14,8 +14,8 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.wire import Closed, Follower, Stream, Wire
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.wire import Closed, Follower, Stream, Wire
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from hansard.testing.postgres import PostgresServer
-from hansard.testing.wire import Wire
+from stenogram.testing.postgres import PostgresServer
+from stenogram.testing.wire import Wire
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.testing.wire import Closed, Wire
+from stenogram.api.server import Gateway
+from stenogram.testing.wire import Closed, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -49,7 +49,7 @@ async def test_hello_and_what_follows_it_may_come_in_one_message(http: aiohttp.C
 async def test_whoever_says_no_hello_is_told_and_closed(
     http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hansard.api.sockets.HELLO_WITHIN", 0.05)
+    monkeypatch.setattr("stenogram.api.sockets.HELLO_WITHIN", 0.05)
     wire = Wire(await http.ws_connect(f"{gateway.url}/v1/ws"))
     closed = await wire.closed()
     assert (closed.code, wire.frames[0]["error"]["code"]) == (4500, "invalid")
@@ -151,7 +151,7 @@ async def test_a_refusal_is_a_problem_and_names_what_it_answers(wire: Wire) -> N
     refused = await wire.command("s", "state.increment", {"path": "/a/b/c"}, id="c9")
     assert set(refused) == {"frame", "id", "session", "error"}
     assert refused["error"].keys() >= {"type", "title", "status", "code", "detail"}
-    assert refused["error"]["type"] == f"urn:hansard:error:{refused['error']['code']}"
+    assert refused["error"]["type"] == f"urn:stenogram:error:{refused['error']['code']}"
     await wire.send({"frame": "unsubscribe", "sub": "nothing"})
     assert (await wire.refusal())["sub"] == "nothing"
     await wire.raw("{")

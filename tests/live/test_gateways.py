@@ -2,7 +2,7 @@
 
 Three runs of each, with four times the events:
 
-    HANSARD_RUNS=3 HANSARD_EACH=600 pytest tests/live/test_gateways.py
+    STENOGRAM_RUNS=3 STENOGRAM_EACH=600 pytest tests/live/test_gateways.py
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import orjson
 import psycopg
 import pytest
 
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.log.postgres.address import Address
-from hansard.log.records import Record
-from hansard.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.log.postgres.address import Address
+from stenogram.log.records import Record
+from stenogram.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 
-RUNS = int(os.environ.get("HANSARD_RUNS", "1"))
-EACH = int(os.environ.get("HANSARD_EACH", "120"))
+RUNS = int(os.environ.get("STENOGRAM_RUNS", "1"))
+EACH = int(os.environ.get("STENOGRAM_EACH", "120"))
 WRITERS = 16
 SESSIONS = ("s0", "s1", "s2", "hot")
 PATIENCE = 50 + EACH // 2

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from jsonschema_rs import validator_for
 
-from hansard.api.server import Gateway
-from hansard.testing.wire import Follower, Pages, Stream, Wire
+from stenogram.api.server import Gateway
+from stenogram.testing.wire import Follower, Pages, Stream, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -126,7 +126,11 @@ async def test_pages_go_on_until_caught_up(http: aiohttp.ClientSession, wire: Wi
     assert page == {"session": "s", "events": [], "to": head, "head": head, "caught_up": True}
     async with http.get(f"{gateway.url}/v1/sessions/s/events", headers={"Accept": "application/x-ndjson"}) as response:
         lines = (await response.text()).splitlines()
-        assert (len(lines), response.headers["Hansard-To"], response.headers["Hansard-Caught-Up"]) == (26, "26", "true")
+        assert (len(lines), response.headers["Stenogram-To"], response.headers["Stenogram-Caught-Up"]) == (
+            26,
+            "26",
+            "true",
+        )
 
 
 async def test_a_page_may_wait_for_the_next_event(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway) -> None:
@@ -332,8 +336,8 @@ async def test_probes(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway)
 async def test_whoever_waits_is_let_go_at_once_when_the_gateway_ends(
     http: aiohttp.ClientSession, start: Start, tmp_path: Any
 ) -> None:
-    from hansard.api.server import running
-    from hansard.api.settings import Settings
+    from stenogram.api.server import running
+    from stenogram.api.settings import Settings
 
     del start
     async with running(Settings(log=str(tmp_path / "end.db"), port=0, drain=5.0)) as gateway:

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import pytest
 from aiohttp import web
 
-from hansard.api.inbox import InboxResponse
-from hansard.api.socket import Socket
-from hansard.testing.wire import Wire
+from stenogram.api.inbox import InboxResponse
+from stenogram.api.socket import Socket
+from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 HEARTBEAT = {"frame": "heartbeat"}
@@ -56,7 +56,7 @@ async def test_a_fault_at_a_command_is_told_to_the_client_and_logged(
     connect: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = await connect()
-    monkeypatch.setattr("hansard.api.socket.parse_command_frame", refuse_to)
+    monkeypatch.setattr("stenogram.api.socket.parse_command_frame", refuse_to)
     await wire.send(command("c1", "session.open"))
     closed = await wire.closed()
     assert (closed.code, closed.bye and closed.bye["code"]) == (4000, "server_error")

@@ -23,8 +23,8 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.testing.wire import LOST, Wire
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.testing.wire import LOST, Wire
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process

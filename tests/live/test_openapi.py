@@ -4,7 +4,7 @@ It sends what the description allows and what it forbids, in every way that it k
 operations. It tries the routes of an application's views and of two built-in ones, which are described by the same code
 as the others', and what stands around a command with one command. All of them, and more examples:
 
-    HANSARD_TEST_OPERATIONS=all HANSARD_TEST_EXAMPLES=100 pytest tests/live/test_openapi.py
+    STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 pytest tests/live/test_openapi.py
 """
 
 import asyncio
@@ -19,12 +19,12 @@ import aiohttp
 import pytest
 
 HERE = Path(__file__).parent
-EXAMPLES = os.environ.get("HANSARD_TEST_EXAMPLES", "10")
+EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "10")
 TRIED = ("sessions", "transcript", "usage", "words", "mentions")
 OTHERS = f"/v1/views/(?!({'|'.join(TRIED)})(/|$))"
 DESCRIPTION = "/openapi.json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
-ALL = os.environ.get("HANSARD_TEST_OPERATIONS") == "all"
+ALL = os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all"
 
 
 @pytest.mark.slow
@@ -43,7 +43,7 @@ async def test_schemathesis_finds_nothing(
     program = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *arguments,
-        env={"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "schema_hooks", "HANSARD_TEST_OPERATIONS": "all" * ALL},
+        env={"PYTHONPATH": str(HERE), "SCHEMATHESIS_HOOKS": "schema_hooks", "STENOGRAM_TEST_OPERATIONS": "all" * ALL},
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

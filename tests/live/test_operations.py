@@ -17,12 +17,12 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hansard.api.server import Gateway
-from hansard.log.postgres.address import Address
-from hansard.projections.store.postgres import READERS, WRITERS
-from hansard.testing import command
-from hansard.testing.postgres import PostgresServer
-from hansard.testing.wire import Wire
+from stenogram.api.server import Gateway
+from stenogram.log.postgres.address import Address
+from stenogram.projections.store.postgres import READERS, WRITERS
+from stenogram.testing import command
+from stenogram.testing.postgres import PostgresServer
+from stenogram.testing.wire import Wire
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Start = Callable[..., Awaitable[Gateway]]
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-OURS = "hansard_"
+OURS = "stenogram_"
 
 
 # -- Metrics -----------------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ async def test_every_metric_is_documented_and_no_other(http: aiohttp.ClientSessi
         families = [*text_string_to_metric_families(await answer.text())]
     types = {"counter": "_total", "gauge": "", "histogram": ""}
     served = {(each.name + types[each.type], each.type) for each in families if each.name.startswith(OURS)}
-    table = re.findall(r"^\| `(hansard_\w+)` \| (\w+) \|", OPERATIONS.read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `(stenogram_\w+)` \| (\w+) \|", OPERATIONS.read_text(), re.MULTILINE)
     assert served == set(table)
 
 
@@ -64,15 +64,18 @@ async def test_metrics_tell_what_happened(http: aiohttp.ClientSession, gateway: 
         await wire.command("s", "message.post", {"message": f"m{number}", "text": f"{number}"})
     told = await metrics(http, gateway.url)
     assert (
-        told["hansard_events_appended_total"] == told["hansard_log_position"] == told["hansard_batch_events_sum"] == 5
+        told["stenogram_events_appended_total"]
+        == told["stenogram_log_position"]
+        == told["stenogram_batch_events_sum"]
+        == 5
     )
-    assert told["hansard_commit_seconds_count"] == told["hansard_batch_events_bucket1.0"] == 5
-    assert told["hansard_commit_seconds_sum"] > 0
-    assert told["hansard_commit_seconds_bucket+Inf"] == 5
-    assert (told["hansard_connectionswebsocket"], told["hansard_subscriptions"]) == (1, 2)
-    assert (told["hansard_ring_events"], told["hansard_logs"], told["hansard_requests_waiting"]) == (5, 1, 0)
-    assert told["hansard_ring_bytes"] > 5 * 100
-    assert told["hansard_slow_consumers_total"] == told["hansard_commit_failures_total"] == 0
+    assert told["stenogram_commit_seconds_count"] == told["stenogram_batch_events_bucket1.0"] == 5
+    assert told["stenogram_commit_seconds_sum"] > 0
+    assert told["stenogram_commit_seconds_bucket+Inf"] == 5
+    assert (told["stenogram_connectionswebsocket"], told["stenogram_subscriptions"]) == (1, 2)
+    assert (told["stenogram_ring_events"], told["stenogram_logs"], told["stenogram_requests_waiting"]) == (5, 1, 0)
+    assert told["stenogram_ring_bytes"] > 5 * 100
+    assert told["stenogram_slow_consumers_total"] == told["stenogram_commit_failures_total"] == 0
 
 
 # -- Readiness ---------------------------------------------------------------------------------------------------------
@@ -138,7 +141,7 @@ async def test_a_full_disk_refuses_commits_and_says_so(
         _give(space, server)
         async with await psycopg.AsyncConnection.connect(server.url, autocommit=True) as admin:
             await admin.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
-            await admin.execute("ALTER TABLE hansard.event SET TABLESPACE small")
+            await admin.execute("ALTER TABLE stenogram.event SET TABLESPACE small")
         wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent")
         await wire.command("s", "session.open", {})
         text = os.urandom(100_000).hex()
@@ -149,7 +152,7 @@ async def test_a_full_disk_refuses_commits_and_says_so(
         assert "commit failed" in (await _becomes(http, gateway.url, 503))["detail"]
         acknowledged = 1 + sum(answer["frame"] == "ack" for answer in answers)
         async with await psycopg.AsyncConnection.connect(server.url, autocommit=True) as admin:
-            await admin.execute("ALTER TABLE hansard.event SET TABLESPACE pg_default")
+            await admin.execute("ALTER TABLE stenogram.event SET TABLESPACE pg_default")
         assert (await wire.command("s", "message.post", {"message": "last", "text": "room again"}))["versions"] == [
             acknowledged + 1
         ]
@@ -206,9 +209,9 @@ async def test_connections_do_not_grow_with_tenants(start: Start, fresh_log: Cal
 
 
 def _serve(log: str) -> tuple[int, str]:
-    """The exit code of `hansard serve`, and all that it said."""
+    """The exit code of `stenogram serve`, and all that it said."""
     done = subprocess.run(
-        [sys.executable, "-m", "hansard", "serve", "--port", "0", "--log", log],
+        [sys.executable, "-m", "stenogram", "serve", "--port", "0", "--log", log],
         capture_output=True,
         text=True,
         timeout=30,
@@ -228,7 +231,7 @@ def test_a_gateway_that_cannot_use_its_log_does_not_start(server: PostgresServer
         admin.execute("SELECT pg_reload_conf()")
     for change, reason in {
         "user=guest&password=wrong": "password authentication failed",
-        "schema=old": "hansard migrate",
+        "schema=old": "stenogram migrate",
         "options=-c%20default_transaction_read_only%3Don": "standby",
         "dbname=nowhere": "does not exist",
         "host=/nowhere": "cannot be opened",
@@ -250,7 +253,7 @@ async def test_a_standby_is_read_and_not_written(
     with PostgresServer.standby_of(server) as standby:
         code, said = await asyncio.to_thread(_serve, standby.url)
         assert (code, "standby" in said) == (1, True)
-        command = [sys.executable, "-m", "hansard", "sessions", "--log", standby.url]
+        command = [sys.executable, "-m", "stenogram", "sessions", "--log", standby.url]
         listed = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
         assert "Lisbon" in listed.stdout
         reading = await serve(log=standby.url, read_only=True)

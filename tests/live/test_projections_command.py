@@ -1,4 +1,4 @@
-"""`hansard projections`, beside a gateway that keeps views."""
+"""`stenogram projections`, beside a gateway that keeps views."""
 
 import asyncio
 import io
@@ -14,9 +14,9 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.cli.main import run as run_hansard
-from hansard.client import Client
+from stenogram.api.server import Gateway
+from stenogram.cli.main import run as run_stenogram
+from stenogram.client import Client
 
 HERE = Path(__file__).parent
 Start = Callable[..., Awaitable[Gateway]]
@@ -29,18 +29,18 @@ async def gateway(start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """A gateway that keeps views, some of them an application's own."""
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.setenv("PYTHONPATH", str(HERE))
-    monkeypatch.setenv("HANSARD_LOG", str(tmp_path / "log.db"))
+    monkeypatch.setenv("STENOGRAM_LOG", str(tmp_path / "log.db"))
     return await start(views="", projections=("custom_views:all_of_them",))
 
 
 @pytest.fixture
 def run() -> Run:
-    """Runs `hansard projections …` beside the gateway, on a loop of its own: its exit code, and what it said."""
+    """Runs `stenogram projections …` beside the gateway, on a loop of its own: its exit code, and what it said."""
 
     async def run(*arguments: str) -> Ran:
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
-            code = await asyncio.to_thread(run_hansard, ["projections", *arguments])
+            code = await asyncio.to_thread(run_stenogram, ["projections", *arguments])
         return code, out.getvalue(), err.getvalue()
 
     return run
@@ -92,7 +92,7 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
 async def test_where_promotion_is_manual_readers_wait_for_the_command(
     start: Start, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HANSARD_LOG", str(tmp_path / "log.db"))
+    monkeypatch.setenv("STENOGRAM_LOG", str(tmp_path / "log.db"))
     gateway = await start(views="", promote="manual")
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
         ack = await session.do("state.merge", {"patch": {"a": 1}})
@@ -102,7 +102,7 @@ async def test_where_promotion_is_manual_readers_wait_for_the_command(
         assert old is not None
         code, said, _ = await run("rebuild", "state")
         assert code == 0
-        assert said.endswith("has caught up; `hansard projections promote state` shows it to readers.\n")
+        assert said.endswith("has caught up; `stenogram projections promote state` shows it to readers.\n")
         assert await store.current("state") == old._replace(still=ANY, age=ANY, beat=ANY)
         code, said, _ = await run("promote", "state")
         assert code == 0

@@ -18,15 +18,15 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from hansard.api.server import Gateway
-from hansard.client import Client
-from hansard.domain.errors import LogReadOnly
-from hansard.domain.messages import MessagePosted
-from hansard.log.log import Log
-from hansard.log.sqlite import SqliteEngine
-from hansard.projections import DocProjection, Meta
-from hansard.testing import command
-from hansard.testing.wire import Follower, Pages, Stream, StubbornWriter, Wire, audit, chatter, follow_stubbornly
+from stenogram.api.server import Gateway
+from stenogram.client import Client
+from stenogram.domain.errors import LogReadOnly
+from stenogram.domain.messages import MessagePosted
+from stenogram.log.log import Log
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.projections import DocProjection, Meta
+from stenogram.testing import command
+from stenogram.testing.wire import Follower, Pages, Stream, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process
@@ -174,8 +174,8 @@ async def test_readiness_and_metrics_say_what_it_is(
     assert told[1]["position"] == 1
     assert 0 <= told[1]["lag"] < 5
     page = await (await http.get(f"{reading.url}/metrics")).text()
-    assert "hansard_log_position 1.0" in page
-    assert "hansard_events_appended_total 0.0" in page
+    assert "stenogram_log_position 1.0" in page
+    assert "stenogram_events_appended_total 0.0" in page
 
 
 # -- Logs at rest, and logs that are not there -------------------------------------------------------------------------
@@ -201,7 +201,7 @@ async def test_a_copy_that_nobody_writes_is_served_and_stays_as_it_is(
     ("log", "said"), [("nowhere.db", "There is no log at"), ("memory:", "nothing to be read")], ids=["file", "memory"]
 )
 def test_it_does_not_start_without_a_log(log: str, said: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hansard", "serve", "--read-only", "--port", "0", "--log", log]
+    command = [sys.executable, "-m", "stenogram", "serve", "--read-only", "--port", "0", "--log", log]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert said in ended.stderr
@@ -250,7 +250,7 @@ async def test_views_are_kept_where_a_place_is_named_and_nothing_else_comes_of_t
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))  # and with it what looking for projections adds to the path is undone
     refused = await http.get(f"{reading.url}/v1/views/state/s")
-    assert (refused.status, "HANSARD_VIEWS" in (await refused.json())["detail"]) == (404, True)
+    assert (refused.status, "STENOGRAM_VIEWS" in (await refused.json())["detail"]) == (404, True)
     own: dict[str, Any] = {"views": str(tmp_path / "own.db"), "projections": (f"{__name__}:tally",)}
     keeping = await start(read_only=True, drain=0.2, **own)
     ack = await wires[0].command("s", "message.post", {"message": "m", "text": "Hello"})

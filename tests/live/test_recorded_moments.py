@@ -1,6 +1,6 @@
 """Recorded sessions of real teams, imported: how each team stood when it went wrong, over HTTP and on the command line.
 
-A few of them, unless HANSARD_ALL_RECORDINGS says all.
+A few of them, unless STENOGRAM_ALL_RECORDINGS says all.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.cli.recording import Recording, Step, read_recording, slug
-from hansard.domain.parts import DataPart, TextPart
+from stenogram.api.server import Gateway
+from stenogram.cli.recording import Recording, Step, read_recording, slug
+from stenogram.domain.parts import DataPart, TextPart
 
 Start = Callable[..., Awaitable[Gateway]]
 
@@ -24,13 +24,13 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "who-and-when"
 RECORDINGS = [ROOT / "tests" / "data" / "recording.json", *sorted(SHARED.glob("*.json"))]
 ROWS = ("transcript", "timeline", "tasks")
-SOME = None if "HANSARD_ALL_RECORDINGS" in os.environ else 2
+SOME = None if "STENOGRAM_ALL_RECORDINGS" in os.environ else 2
 
 
-async def hansard(*arguments: str) -> bytes:
+async def stenogram(*arguments: str) -> bytes:
     """Run a command; what it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hansard", *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "stenogram", *arguments, stdout=asyncio.subprocess.PIPE
     )
     said, _ = await process.communicate()
     assert process.returncode == 0
@@ -72,14 +72,14 @@ async def test_the_team_at_the_labelled_mistake(
     recording, log = read_recording(path), str(tmp_path / "log.db")
     mistake = recording.steps[recording.metadata["mistake"]["step"]]
     assert mistake.actor == slug(recording.metadata["mistake"]["agent"])
-    await hansard("import", str(path), "--session", "recorded", "--log", log)
+    await stenogram("import", str(path), "--session", "recorded", "--log", log)
     gateway = await start(log=log, views="")
     team = Team(http, gateway.url)
     version = await team.version_of(mistake)
     await assert_said(team, recording, version, mistake)
     await assert_known_of_the_team(team, recording, version)
     for view in ("agents", "transcript", "timeline"):
-        printed = orjson.loads(await hansard("view", "recorded", view, "--at", str(version), "--json", "--log", log))
+        printed = orjson.loads(await stenogram("view", "recorded", view, "--at", str(version), "--json", "--log", log))
         assert printed == await team.at(view, version)
 
 

@@ -14,12 +14,12 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.cli.recording import Recording, Step, read_recording, speakers
-from hansard.client import Client
-from hansard.domain.envelope import timestamp
-from hansard.domain.model import Event, Kind
-from hansard.testing.wire import Frame, Wire, transcript
+from stenogram.api.server import Gateway
+from stenogram.cli.recording import Recording, Step, read_recording, speakers
+from stenogram.client import Client
+from stenogram.domain.envelope import timestamp
+from stenogram.domain.model import Event, Kind
+from stenogram.testing.wire import Frame, Wire, transcript
 
 Start = Callable[..., Awaitable[Gateway]]
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 OWN = ROOT / "tests" / "data" / "recording.json"
 SHARED = ROOT.parent / "shared" / "data" / "who-and-when"
 RECORDINGS = [OWN, *sorted(SHARED.glob("*.json"))]
-OVER_TWO = None if "HANSARD_ALL_RECORDINGS" in os.environ else 2
+OVER_TWO = None if "STENOGRAM_ALL_RECORDINGS" in os.environ else 2
 """How many of them are played over two gateways as well."""
 SESSION = "recorded"
 PIECE = 16

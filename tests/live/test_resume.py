@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.log.engine import read_whole
-from hansard.testing.wire import Closed, Follower, Frame, Pages, Stream, Wire, transcript
+from stenogram.api.server import Gateway
+from stenogram.log.engine import read_whole
+from stenogram.testing.wire import Closed, Follower, Frame, Pages, Stream, Wire, transcript
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -41,7 +41,7 @@ TINY = {
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything small."""
     for name, value in TINY.items():
-        monkeypatch.setattr(f"hansard.{name}", value)
+        monkeypatch.setattr(f"stenogram.{name}", value)
 
 
 @pytest.fixture

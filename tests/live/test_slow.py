@@ -1,6 +1,6 @@
 """A reader that stops reading costs a bounded amount of memory, holds nobody up, and is told where to resume.
 
-The full run: `HANSARD_EVENTS=100000 pytest -s tests/live/test_slow.py`
+The full run: `STENOGRAM_EVENTS=100000 pytest -s tests/live/test_slow.py`
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.testing.wire import Follower, Frame, Stream, Wire
+from stenogram.testing.wire import Follower, Frame, Stream, Wire
 
 if TYPE_CHECKING:
     from tests.live.conftest import Process
@@ -29,7 +29,7 @@ Dial = Callable[[str], socket.socket]
 
 pytestmark = pytest.mark.slow
 
-EVENTS = int(os.environ.get("HANSARD_EVENTS", "20000"))
+EVENTS = int(os.environ.get("STENOGRAM_EVENTS", "20000"))
 CONTROL = 10_000
 BATCH = 200
 BOUND = 160 * 2**20

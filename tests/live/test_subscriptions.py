@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hansard.api.delivery import frames
-from hansard.api.server import Gateway
-from hansard.domain.errors import LogFailed
-from hansard.testing.wire import Follower, Pages, Stream, Wire
+from stenogram.api.delivery import frames
+from stenogram.api.server import Gateway
+from stenogram.domain.errors import LogFailed
+from stenogram.testing.wire import Follower, Pages, Stream, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -123,8 +123,8 @@ async def test_subscribing_again_replaces(wire: Wire) -> None:
 async def test_the_old_subscription_says_nothing_once_the_new_one_has_begun(
     connect: Open, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hansard.api.delivery.pump.SLICE", 0.0)
-    monkeypatch.setattr("hansard.api.delivery.frames.MAX_FRAME", 100)
+    monkeypatch.setattr("stenogram.api.delivery.pump.SLICE", 0.0)
+    monkeypatch.setattr("stenogram.api.delivery.frames.MAX_FRAME", 100)
     wire = await connect()
     for session in ("old", "new"):
         await wire.command(session, "session.open", {})
@@ -255,9 +255,9 @@ async def test_a_gap_is_told_before_any_events_on_every_face(
         await pages.next(limit=8)
     assert (pages.follower.gaps, pages.follower.places) == (gaps, kept)
     async with http.get(url, headers={"Accept": "application/x-ndjson"}) as response:
-        assert response.headers["Hansard-Gap"] == "1-9"
-        assert response.headers["Hansard-To"] == "14"
-        assert response.headers["Hansard-Caught-Up"] == "false"
+        assert response.headers["Stenogram-Gap"] == "1-9"
+        assert response.headers["Stenogram-To"] == "14"
+        assert response.headers["Stenogram-Caught-Up"] == "false"
 
 
 # -- faults

@@ -1,6 +1,6 @@
 """What a team must be able to rely on: one owner whoever claims, zombies refused, the dead replaced, the stopped still.
 
-Fewer claims, or more: HANSARD_CLAIMS=10000 pytest tests/live/test_team.py
+Fewer claims, or more: STENOGRAM_CLAIMS=10000 pytest tests/live/test_team.py
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.testing.wire import Frame, Wire
+from stenogram.api.server import Gateway
+from stenogram.testing.wire import Frame, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
 
-CLAIMS = int(os.environ.get("HANSARD_CLAIMS", "1000"))
+CLAIMS = int(os.environ.get("STENOGRAM_CLAIMS", "1000"))
 AT_ONCE = 50
 
 
@@ -105,7 +105,7 @@ AGENT = textwrap.dedent(
     """
     import asyncio, sys
     import aiohttp
-    from hansard.testing.wire import Wire
+    from stenogram.testing.wire import Wire
 
     UNDER = {"task": "t-1", "attempt": 1}
 

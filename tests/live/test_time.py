@@ -10,8 +10,8 @@ from typing import Any, Self
 import aiohttp
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.testing.wire import Frame, Wire
+from stenogram.api.server import Gateway
+from stenogram.testing.wire import Frame, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
@@ -105,7 +105,7 @@ async def who_goes_silent_is_lost_and_its_work_is_taken_back(http: aiohttp.Clien
     await team.happens(*LOSS)
     assert [event["type"] for event in team.events[-3:]] == LOSS
     assert team.events[-1]["data"]["parts"] == [{"kind": "text", "text": "The Tiv"}]
-    assert {event["actor"] for event in team.events[-3:]} == {"hansard"}
+    assert {event["actor"] for event in team.events[-3:]} == {"stenogram"}
     await team.do(await agent(http, url, "suites"), "task.claim", {"task": "t-1"})
     late = await team.hotels.command("silent", "message.delta", {"message": "m1", "index": 1, "text": "oli"})
     assert late["error"]["code"] == "fenced"

@@ -1,6 +1,6 @@
 """Views through crashes and stalls of their runners, while the log is being written.
 
-`HANSARD_CRASHES` is how many runners are killed on each engine; `make crashes` kills 30. When it is set, a runner is
+`STENOGRAM_CRASHES` is how many runners are killed on each engine; `make crashes` kills 30. When it is set, a runner is
 frozen with the lapse that the product has, and what is printed is how long it took until that was told of.
 """
 
@@ -17,18 +17,18 @@ from pathlib import Path
 
 import pytest
 
-from hansard.log.log import Log
-from hansard.log.records import Append, Draft
-from hansard.log.storage import Storage
-from hansard.projections.health import healths, worst
-from hansard.projections.store import Build, ViewStore, sqlite_views
-from hansard.projections.store.postgres import postgres_views
-from hansard.projections.store.records import LAPSE as PRODUCTS
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft
+from stenogram.log.storage import Storage
+from stenogram.projections.health import healths, worst
+from stenogram.projections.store import Build, ViewStore, sqlite_views
+from stenogram.projections.store.postgres import postgres_views
+from stenogram.projections.store.records import LAPSE as PRODUCTS
 
 SCRIPT = Path(__file__).parent / "view_process.py"
-ROUNDS = int(os.environ.get("HANSARD_CRASHES", "2"))
+ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "2"))
 LAPSE = 0.5
-LONG = "HANSARD_CRASHES" in os.environ
+LONG = "STENOGRAM_CRASHES" in os.environ
 SESSIONS = 30
 Process = asyncio.subprocess.Process
 Wanted = Callable[[Sequence[Build]], object]

@@ -1,7 +1,7 @@
 """A view is built anew while agents write and readers read.
 
-`HANSARD_REBUILD` is how many events there are to begin with: `HANSARD_REBUILD=1000000 pytest …` is the long form, which
-prints how long the build took, and how soon it was what readers see once it had caught up.
+`STENOGRAM_REBUILD` is how many events there are to begin with: `STENOGRAM_REBUILD=1000000 pytest …` is the long form,
+which prints how long the build took, and how soon it was what readers see once it had caught up.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.model import EventData
-from hansard.log.log import Log
-from hansard.log.records import Append, Draft
-from hansard.log.storage import Storage
-from hansard.projections import DocProjection, Meta
-from hansard.projections.store import Build, ViewStore, sqlite_views
-from hansard.projections.store.postgres import postgres_views
-from hansard.testing.stage import Stage
+from stenogram.domain.model import EventData
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft
+from stenogram.log.storage import Storage
+from stenogram.projections import DocProjection, Meta
+from stenogram.projections.store import Build, ViewStore, sqlite_views
+from stenogram.projections.store.postgres import postgres_views
+from stenogram.testing.stage import Stage
 
-EVENTS = int(os.environ.get("HANSARD_REBUILD", "6000"))
-LONG = "HANSARD_REBUILD" in os.environ
+EVENTS = int(os.environ.get("STENOGRAM_REBUILD", "6000"))
+LONG = "STENOGRAM_REBUILD" in os.environ
 SESSIONS = [f"s-{number}" for number in range(20)]
 
 

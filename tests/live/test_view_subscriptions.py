@@ -9,11 +9,11 @@ import aiohttp
 import orjson
 import pytest
 
-from hansard.api.server import Gateway
-from hansard.domain.errors import ViewsFailed
-from hansard.domain.json_patch import apply_patch
-from hansard.projections.store import Found
-from hansard.testing.wire import Frame, Wire
+from stenogram.api.server import Gateway
+from stenogram.domain.errors import ViewsFailed
+from stenogram.domain.json_patch import apply_patch
+from stenogram.projections.store import Found
+from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]

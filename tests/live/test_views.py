@@ -10,10 +10,10 @@ import aiohttp
 import jwt
 import pytest
 
-from hansard.api.server import Gateway, running
-from hansard.api.settings import Settings
-from hansard.client import Client
-from hansard.domain.json_patch import apply_patch
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.client import Client
+from stenogram.domain.json_patch import apply_patch
 
 SECRET = "a secret that is long enough for HS256"
 CUSTOM = "custom_views:all_of_them"

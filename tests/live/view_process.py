@@ -10,15 +10,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hansard.domain.envelope import decode
-from hansard.domain.messages import MessagePosted
-from hansard.domain.model import Event, EventData
-from hansard.log.log import Log
-from hansard.log.storage import Storage
-from hansard.projections import DocProjection, Meta, Projection, Rows, TableProjection, fold
-from hansard.projections.runner import Runner
-from hansard.projections.store import ViewStore, sqlite_views
-from hansard.projections.store.postgres import postgres_views
+from stenogram.domain.envelope import decode
+from stenogram.domain.messages import MessagePosted
+from stenogram.domain.model import Event, EventData
+from stenogram.log.log import Log
+from stenogram.log.storage import Storage
+from stenogram.projections import DocProjection, Meta, Projection, Rows, TableProjection, fold
+from stenogram.projections.runner import Runner
+from stenogram.projections.store import ViewStore, sqlite_views
+from stenogram.projections.store.postgres import postgres_views
 
 
 class Tally(BaseModel):

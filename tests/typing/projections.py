@@ -7,11 +7,11 @@ from typing import Literal, assert_type
 
 from pydantic import BaseModel
 
-from hansard.domain.messages import MessageCompleted, MessagePosted
-from hansard.domain.model import Event, EventData
-from hansard.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
-from hansard.projections.document import Deletion
-from hansard.testing import given
+from stenogram.domain.messages import MessageCompleted, MessagePosted
+from stenogram.domain.model import Event, EventData
+from stenogram.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
+from stenogram.projections.document import Deletion
+from stenogram.testing import given
 
 
 class Board(BaseModel):

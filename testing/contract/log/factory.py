@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from typing import Any, Protocol
 
-from ....domain.errors import HansardError
+from ....domain.errors import StenogramError
 from ....domain.ids import Position, SessionId, Version
 from ....domain.model import Command
 from ....domain.session import State
@@ -81,20 +81,20 @@ def drafts(session: SessionId, *drafts: Draft, expect: Mapping[str, int] = {}, *
     return Append(session, drafts or (draft(),), heads(expect), **more)
 
 
-async def refusal(answer: Awaitable[object]) -> HansardError:
+async def refusal(answer: Awaitable[object]) -> StenogramError:
     """What was answered instead of a result."""
     try:
         result = await answer
-    except HansardError as error:
+    except StenogramError as error:
         return error
     raise AssertionError(f"it was accepted: {result}")
 
 
-async def outcome(answer: Awaitable[Appended]) -> Appended | HansardError:
+async def outcome(answer: Awaitable[Appended]) -> Appended | StenogramError:
     """The answer, whichever it is."""
     try:
         return await answer
-    except HansardError as error:
+    except StenogramError as error:
         return error
 
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ....domain.errors import HansardError, Refused
+from ....domain.errors import Refused, StenogramError
 from ....domain.ids import Position, SessionId, Version
 from ....domain.model import Command, Event
 from ....domain.session import State, decide, evolve
@@ -211,7 +211,7 @@ async def _ask(log: Log, naive: NaiveLog, steps: Sequence[Do | Note | Breath]) -
 async def _outcome(answer: "asyncio.Future[Appended]") -> Outcome:
     try:
         return (await answer).versions
-    except HansardError as error:
+    except StenogramError as error:
         return error.code
 
 

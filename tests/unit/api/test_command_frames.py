@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.api.frames import CommandFrame, parse_command_frame
-from hansard.domain.commands import parse_command
-from hansard.domain.errors import HansardError, Invalid, UnknownCommand
+from stenogram.api.frames import CommandFrame, parse_command_frame
+from stenogram.domain.commands import parse_command
+from stenogram.domain.errors import Invalid, StenogramError, UnknownCommand
 
 names = st.sampled_from(["a", "trip-7", "a" * 128, "a" * 129, "", "-a", "a\n", "a b", "é", "A.b_c:d@e+f"])
 odd = st.none() | st.booleans() | st.integers() | st.floats() | names | st.lists(names, max_size=2)
@@ -35,7 +35,7 @@ members = st.fixed_dictionaries(
 def outcome(read: Any) -> Any:
     try:
         return read()
-    except HansardError as error:
+    except StenogramError as error:
         return type(error)
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from hansard.api.gate import Gate
-from hansard.api.turn import Turn
+from stenogram.api.gate import Gate
+from stenogram.api.turn import Turn
 
 
 async def test_whoever_waits_passes_when_it_is_set_even_if_it_is_cleared_at_once() -> None:

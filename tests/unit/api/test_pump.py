@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hansard.api.delivery import pump
-from hansard.api.delivery.pump import Pump
+from stenogram.api.delivery import pump
+from stenogram.api.delivery.pump import Pump
 
 
 @pytest.fixture(autouse=True)

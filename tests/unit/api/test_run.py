@@ -4,7 +4,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansard.api.delivery.run import Run
+from stenogram.api.delivery.run import Run
 
 audiences = st.none() | st.lists(st.sampled_from(["ada", "agents"]), min_size=1, max_size=2)
 texts = st.sampled_from(["", "[" * 9, '"audience":[', 'audience":["ada"]', "plain", "a[b]c"])

@@ -3,7 +3,7 @@
 Hypothesis lets participants come, go, fall silent, work, take over, interrupt and fork, gateways die and start, and
 time pass. The model knows no rules of the product but these: a task has one holder, a holder whose claim is over writes
 nothing more, what is over stays over, nobody is lost who was heard within their lease and everybody is who was not,
-what is due happens once, and no person hears an agent without the floor. More: HANSARD_TEST_EXAMPLES=500.
+what is due happens once, and no person hears an agent without the floor. More: STENOGRAM_TEST_EXAMPLES=500.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hansard.api.attendance import Attendance
-from hansard.api.timekeeper import Timekeeper
-from hansard.domain.audience import Viewer, visible
-from hansard.domain.commands import parse_command
-from hansard.domain.envelope import decode
-from hansard.domain.errors import Refused
-from hansard.domain.model import Actor, Command, Event
-from hansard.domain.session import State, fold
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
+from stenogram.api.attendance import Attendance
+from stenogram.api.timekeeper import Timekeeper
+from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.commands import parse_command
+from stenogram.domain.envelope import decode
+from stenogram.domain.errors import Refused
+from stenogram.domain.model import Actor, Command, Event
+from stenogram.domain.session import State, fold
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE, GRACE, SLACK = 4.0, 2.0, 5.0
@@ -332,7 +332,7 @@ class Checker:
                 self._leak(event)
             if event.type == "floor.moved":
                 self.floor = None if data.speakers is None else list(data.speakers)
-            if event.actor == "hansard" and (not self.timed or self.timed[-1] != event.cause):
+            if event.actor == "stenogram" and (not self.timed or self.timed[-1] != event.cause):
                 assert event.cause not in self.timed, "a timer fired twice"
                 self.timed.append(event.cause)
 
@@ -358,7 +358,7 @@ class Checker:
 
 TestTeam = Team.TestCase
 TestTeam.settings = settings(
-    max_examples=int(os.environ.get("HANSARD_TEST_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("STENOGRAM_TEST_EXAMPLES", "25")),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from hansard.cli.main import run as run_hansard
+from stenogram.cli.main import run as run_stenogram
 
 
 class Ran(NamedTuple):
@@ -29,12 +29,12 @@ Run = Callable[..., Ran]
 def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run the command line in this process, in a directory of its own: `run("tail", "trip", stdin=b"")`."""
     monkeypatch.chdir(tmp_path)
-    for name in ("HANSARD_LOG", "HANSARD_TOKEN", "HANSARD_DEBUG"):
+    for name in ("STENOGRAM_LOG", "STENOGRAM_TOKEN", "STENOGRAM_DEBUG"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: object, stdin: bytes = b"") -> Ran:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = run_hansard([str(each) for each in arguments])
+        code = run_stenogram([str(each) for each in arguments])
         sys.stdout.flush()
         said = capfdbinary.readouterr()
         return Ran(code, said.out.decode(), said.err.decode())

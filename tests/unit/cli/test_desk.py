@@ -6,12 +6,12 @@ from itertools import count
 import pytest
 from pydantic import BaseModel
 
-from hansard.cli.projections.desk import Desk
-from hansard.domain.errors import Conflict
-from hansard.domain.messages import MessagePosted
-from hansard.projections import DocProjection
-from hansard.testing import command
-from hansard.testing.stage import Stage, stage
+from stenogram.cli.projections.desk import Desk
+from stenogram.domain.errors import Conflict
+from stenogram.domain.messages import MessagePosted
+from stenogram.projections import DocProjection
+from stenogram.testing import command
+from stenogram.testing.stage import Stage, stage
 
 
 class Tally(BaseModel):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import hansard
-from hansard.api.settings import Settings
-from hansard.cli.main import hansard as commands
+import stenogram
+from stenogram.api.settings import Settings
+from stenogram.cli.main import stenogram as commands
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ def test_a_command_has_help_with_examples(run: Run, name: str) -> None:
     said = run(name, "--help")
     assert said.code == 0
     assert "Examples:" in said.out
-    assert f"hansard {name}" in said.out
+    assert f"stenogram {name}" in said.out
 
 
 @pytest.mark.parametrize("name", sorted(commands.commands))
@@ -40,20 +40,20 @@ def test_every_option_is_explained(name: str) -> None:
 def test_every_setting_of_a_gateway_is_an_option_or_secret(run: Run) -> None:
     said = run("serve", "--help").out
     for name in Settings.model_fields:
-        assert f"HANSARD_{name.upper()}" in said
+        assert f"STENOGRAM_{name.upper()}" in said
     assert "--jwt-secret" not in said, "a command line can be read by every user of the machine"
 
 
 def test_a_setting_that_cannot_be_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = run("serve", "--host", "0.0.0.0", "--port", 0)
     assert refused.code == 1
-    assert refused.err.startswith("hansard: Without keys a gateway listens on loopback only")
-    monkeypatch.setenv("HANSARD_PORT", "many")
+    assert refused.err.startswith("stenogram: Without keys a gateway listens on loopback only")
+    monkeypatch.setenv("STENOGRAM_PORT", "many")
     assert "port" in run("serve").err
 
 
 def test_the_version_is_told(run: Run) -> None:
-    assert run("--version").out == f"hansard, version {hansard.__version__}\n"
+    assert run("--version").out == f"stenogram, version {stenogram.__version__}\n"
 
 
 def test_the_page_of_the_docs_is_up_to_date() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from hansard.log.log import Log
-from hansard.log.sqlite.engine import SqliteEngine
+from stenogram.log.log import Log
+from stenogram.log.sqlite.engine import SqliteEngine
 
 Run = Callable[..., Any]
 Jsonl = Callable[[str], bytes]
@@ -40,10 +40,10 @@ def test_importing_again_changes_nothing(run: Run, log: Path, jsonl: Jsonl) -> N
 def test_importing_nothing_is_refused(run: Run, log: Path, tmp_path: Path) -> None:
     """Such as the output of an export that failed."""
     assert run("import", "-", "--log", log, stdin=b"\n").err == (
-        "hansard: There is nothing to import: not one event was read.\n"
+        "stenogram: There is nothing to import: not one event was read.\n"
     )
     assert run("import", "-").code == 1
-    assert not (tmp_path / "hansard.db").exists()
+    assert not (tmp_path / "stenogram.db").exists()
 
 
 def test_an_import_goes_on_where_the_log_stands(run: Run, jsonl: Jsonl) -> None:
@@ -73,8 +73,8 @@ def test_one_bad_line_and_nothing_is_imported(
     (tmp_path / "bad.jsonl").write_bytes(b"".join(lines))
     refused = run("import", "bad.jsonl")
     assert refused.code == 1
-    assert re.match(f"hansard: bad.jsonl, {says}", refused.err), refused.err
-    assert not (tmp_path / "hansard.db").exists(), "no log is made for what cannot be imported"
+    assert re.match(f"stenogram: bad.jsonl, {says}", refused.err), refused.err
+    assert not (tmp_path / "stenogram.db").exists(), "no log is made for what cannot be imported"
 
 
 def test_a_good_file_is_not_imported_beside_a_bad_one(run: Run, log: Path, jsonl: Jsonl, tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_a_gateway_is_no_log_to_import_into(run: Run) -> None:
 
 def test_a_file_that_is_not_there_is_one_line(run: Run) -> None:
     refused = run("import", "nowhere.jsonl")
-    assert (refused.code, refused.err) == (1, "hansard: nowhere.jsonl: No such file or directory.\n")
+    assert (refused.code, refused.err) == (1, "stenogram: nowhere.jsonl: No such file or directory.\n")

@@ -20,25 +20,25 @@ def imported(arguments: list[str]) -> set[str]:
 
 
 def test_help_needs_only_what_reads_the_command_line() -> None:
-    packages = imported(["-m", "hansard", "--help"])
+    packages = imported(["-m", "stenogram", "--help"])
     assert "click" in packages
     assert not packages & (PYDANTIC | RICH | DATABASE | HTTP)
 
 
 @pytest.mark.parametrize("command", [["sessions"], ["tail", "--no-follow"], ["show", "trip-7"], ["export", "trip-7"]])
 def test_a_log_in_a_file_needs_neither_a_database_nor_http(log: Path, command: list[str]) -> None:
-    packages = imported(["-m", "hansard", *command, "--log", str(log)])
+    packages = imported(["-m", "stenogram", *command, "--log", str(log)])
     assert "pydantic" in packages
     assert not packages & (DATABASE | HTTP)
 
 
 def test_a_gateway_over_files_needs_no_driver_of_a_database() -> None:
-    packages = imported(["-c", "import hansard.api.server"])
+    packages = imported(["-c", "import stenogram.api.server"])
     assert packages >= {"aiohttp", "pydantic"}
     assert not packages & DATABASE
 
 
 def test_the_client_needs_neither_a_log_nor_a_terminal() -> None:
-    packages = imported(["-c", "import hansard.client"])
+    packages = imported(["-c", "import stenogram.client"])
     assert "aiohttp" in packages
     assert not packages & (DATABASE | RICH | {"click", "structlog", "pydantic_settings"})

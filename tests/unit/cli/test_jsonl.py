@@ -7,9 +7,9 @@ from collections.abc import Callable
 import orjson
 import pytest
 
-from hansard.cli.jsonl import read_entries
-from hansard.domain.errors import HansardError
-from hansard.log.records import Record
+from stenogram.cli.jsonl import read_entries
+from stenogram.domain.errors import StenogramError
+from stenogram.log.records import Record
 
 Jsonl = Callable[[str], bytes]
 
@@ -65,7 +65,7 @@ def test_a_time_in_another_zone_is_kept_in_utc(jsonl: Jsonl) -> None:
 def test_a_bad_line_is_refused_with_its_number(jsonl: Jsonl, change: bytes, to: bytes, says: str) -> None:
     lines = jsonl("trip-7").splitlines()
     lines[15] = lines[15].replace(change, to)
-    with pytest.raises(HansardError, match=f"a.jsonl, line 16: .*({says})"):
+    with pytest.raises(StenogramError, match=f"a.jsonl, line 16: .*({says})"):
         list(read_entries(lines, "a.jsonl"))
 
 

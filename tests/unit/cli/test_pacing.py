@@ -7,10 +7,10 @@ from collections.abc import Callable
 import click
 import pytest
 
-from hansard.cli.pacing import Pacing, Pause
-from hansard.cli.speed import SPEED
-from hansard.domain.envelope import parse
-from hansard.domain.model import Event
+from stenogram.cli.pacing import Pacing, Pause
+from stenogram.cli.speed import SPEED
+from stenogram.domain.envelope import parse
+from stenogram.domain.model import Event
 
 Jsonl = Callable[[str], bytes]
 

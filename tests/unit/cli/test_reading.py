@@ -106,13 +106,13 @@ def test_a_part_of_a_session_is_replayed(run: Run, log: Path) -> None:
 def test_a_replay_from_beyond_the_end_is_refused(run: Run, log: Path, as_json: tuple[str, ...]) -> None:
     refused = run("replay", "trip-7", "--from", "18", "--log", log, *as_json)
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err == "hansard: Session 'trip-7' stands at version 17; 18 is not reached yet.\n"
+    assert refused.err == "stenogram: Session 'trip-7' stands at version 17; 18 is not reached yet.\n"
 
 
 def test_a_directory_is_no_log(run: Run, tmp_path: Path) -> None:
     for place in (tmp_path, "/"):
         refused = run("sessions", "--log", place)
-        assert (refused.code, refused.err) == (1, f"hansard: {place} is a directory; name the log's file in it.\n")
+        assert (refused.code, refused.err) == (1, f"stenogram: {place} is a directory; name the log's file in it.\n")
 
 
 def test_a_replay_takes_its_time_and_says_when_it_shortens(run: Run, log: Path) -> None:
@@ -153,7 +153,7 @@ def test_an_export_goes_through_a_link_and_into_a_pipe(run: Run, log: Path, json
 def test_a_session_that_is_not_there_is_one_line(run: Run, log: Path, arguments: tuple[str, ...]) -> None:
     refused = run(*arguments, "--log", log)
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.startswith("hansard: There is no session 'nope'")
+    assert refused.err.startswith("stenogram: There is no session 'nope'")
     assert refused.err.count("\n") == 1
 
 
@@ -161,7 +161,7 @@ def test_a_session_that_is_not_there_is_one_line(run: Run, log: Path, arguments:
 def test_a_log_that_is_not_there_is_one_line(run: Run, command: str, tmp_path: Path) -> None:
     refused = run(*command.split())
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.startswith(f"hansard: There is no log at {tmp_path / 'hansard.db'}")
+    assert refused.err.startswith(f"stenogram: There is no log at {tmp_path / 'stenogram.db'}")
     assert not list(tmp_path.iterdir()), "reading makes no files"
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansard.cli.recorded import recorded_entries
-from hansard.cli.recording import Recording, parse_recording, speakers
-from hansard.domain.errors import Invalid
-from hansard.domain.messages import MessagePosted
-from hansard.domain.parts import text_of
+from stenogram.cli.recorded import recorded_entries
+from stenogram.cli.recording import Recording, parse_recording, speakers
+from stenogram.domain.errors import Invalid
+from stenogram.domain.messages import MessagePosted
+from stenogram.domain.parts import text_of
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 

@@ -13,11 +13,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from hansard.cli.lines import Palette
-from hansard.cli.screen.columns import wrapped
-from hansard.cli.screen.frame import Frame
-from hansard.cli.screen.scene import Scene
-from hansard.domain.envelope import parse
+from stenogram.cli.lines import Palette
+from stenogram.cli.screen.columns import wrapped
+from stenogram.cli.screen.frame import Frame
+from stenogram.cli.screen.scene import Scene
+from stenogram.domain.envelope import parse
 
 Jsonl = Callable[[str], bytes]
 
@@ -123,8 +123,8 @@ TEAM = happened(
     ("rooms", "task.claimed", {"task": "t1", "attempt": 1}),
     ("rooms", "task.completed", {"task": "t1", "attempt": 1}),
     ("hotels", "task.claimed", {"task": "t2", "attempt": 1}),
-    ("hansard", "presence.lost", {"participant": "hotels", "after": 15.0}),
-    ("hansard", "task.released", {"task": "t2", "attempt": 1, "why": "lost"}),
+    ("stenogram", "presence.lost", {"participant": "hotels", "after": 15.0}),
+    ("stenogram", "task.released", {"task": "t2", "attempt": 1, "why": "lost"}),
     ("rooms", "task.claimed", {"task": "t2", "attempt": 2}),
     ("rooms", "approval.requested", {"approval": "a1", "question": "Book it?", "options": ["yes", "no"]}),
     ("ann", "approval.answered", {"approval": "a1", "option": "yes"}),

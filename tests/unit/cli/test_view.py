@@ -1,4 +1,4 @@
-"""`hansard view`: what a view holds of a session in a file."""
+"""`stenogram view`: what a view holds of a session in a file."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from hansard.cli.main import hansard
-from hansard.domain.json_patch import apply_patch
+from stenogram.cli.main import stenogram
+from stenogram.domain.json_patch import apply_patch
 
 ROOT = Path(__file__).parents[3]
 RECORDING = ROOT / "tests" / "data" / "recording.json"
@@ -19,13 +19,13 @@ def log(tmp_path: Path) -> str:
     """A log that holds a recording as the session `trip-7`."""
     path = str(tmp_path / "log.db")
     arguments = ["import", str(RECORDING), "--session", "trip-7", "--start", START, "--log", path]
-    assert CliRunner().invoke(hansard, arguments).exit_code == 0
+    assert CliRunner().invoke(stenogram, arguments).exit_code == 0
     return path
 
 
 def view(log: str, *arguments: str) -> object:
     """What the command prints, read."""
-    result = CliRunner().invoke(hansard, ["view", "trip-7", *arguments, "--log", log])
+    result = CliRunner().invoke(stenogram, ["view", "trip-7", *arguments, "--log", log])
     assert result.exit_code == 0, result.output
     return orjson.loads(result.output)
 
@@ -62,6 +62,6 @@ def test_what_has_changed_is_shown_as_a_patch(log: str) -> None:
     ],
 )
 def test_what_cannot_be_shown_is_refused(log: str, arguments: list[str], said: str) -> None:
-    result = CliRunner().invoke(hansard, ["view", "trip-7", *arguments, "--log", log])
+    result = CliRunner().invoke(stenogram, ["view", "trip-7", *arguments, "--log", log])
     assert result.exit_code != 0
     assert said in (result.output + str(result.exception))

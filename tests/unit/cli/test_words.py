@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansard.cli.brief import compact, short
-from hansard.cli.console import one_line, printable
-from hansard.cli.words import _SAYINGS, in_words
-from hansard.domain.catalogue import BUILT_IN
-from hansard.domain.envelope import parse
+from stenogram.cli.brief import compact, short
+from stenogram.cli.console import one_line, printable
+from stenogram.cli.words import _SAYINGS, in_words
+from stenogram.domain.catalogue import BUILT_IN
+from stenogram.domain.envelope import parse
 
 Jsonl = Callable[[str], bytes]
 

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from aiohttp import WSMsgType, web
 
-from hansard.client import Backoff, Client
+from stenogram.client import Backoff, Client
 
 Wire = dict[str, Any]
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hansard.client import Ack, Backoff, Client, ClientClosed
-from hansard.client.commands import Commands
-from hansard.client.outbox import Outbox
-from hansard.domain.errors import Conflict, HansardError, Invalid, TooDeep, TooLarge
+from stenogram.client import Ack, Backoff, Client, ClientClosed
+from stenogram.client.commands import Commands
+from stenogram.client.outbox import Outbox
+from stenogram.domain.errors import Conflict, Invalid, StenogramError, TooDeep, TooLarge
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import FakeGateway
@@ -85,7 +85,7 @@ async def test_a_refusal_is_raised_as_the_domains_error(gateway: FakeGateway, cl
 
 async def test_an_unknown_refusal_keeps_its_code(gateway: FakeGateway, client: Client) -> None:
     gateway.refuse = lambda frame: {"code": "out_of_tea", "title": "No tea", "detail": "Brew some.", "status": 418}
-    with pytest.raises(HansardError, match=r"Brew some\.") as refusal:
+    with pytest.raises(StenogramError, match=r"Brew some\.") as refusal:
         await client.do("trip", "x", {})
     assert (refusal.value.code, refusal.value.status) == ("out_of_tea", 418)
     assert refusal.value.problem()["title"] == "No tea"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from hansard.client import Backoff, Client, ClientClosed, Unreachable
-from hansard.domain.errors import (
+from stenogram.client import Backoff, Client, ClientClosed, Unreachable
+from stenogram.domain.errors import (
     ConfigurationError,
     Forbidden,
-    HansardError,
     Invalid,
     Refused,
+    StenogramError,
     TooLarge,
     Unauthenticated,
 )
@@ -47,7 +47,7 @@ async def test_these_closes_lead_to_another_connection(
     ],
 )
 async def test_these_closes_are_final(
-    gateway: FakeGateway, client: Client, code: int, error: type[HansardError]
+    gateway: FakeGateway, client: Client, code: int, error: type[StenogramError]
 ) -> None:
     gateway.hold = []
     command = asyncio.create_task(client.do("trip", "x", {}))
@@ -92,7 +92,7 @@ async def test_bye_without_a_time_is_for_good(gateway: FakeGateway, client: Clie
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, Unauthenticated), (403, Forbidden), (404, Invalid)])
-async def test_a_refused_handshake_is_final(gateway: FakeGateway, status: int, error: type[HansardError]) -> None:
+async def test_a_refused_handshake_is_final(gateway: FakeGateway, status: int, error: type[StenogramError]) -> None:
     gateway.status = status
     with pytest.raises(error):
         await Client(gateway.url, participant="me").connect()

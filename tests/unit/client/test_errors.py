@@ -7,21 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from hansard.client import ClientError
-from hansard.client.errors import from_problem, reason_of
-from hansard.domain.errors import Conflict, HansardError, NotFound
+from stenogram.client import ClientError
+from stenogram.client.errors import from_problem, reason_of
+from stenogram.domain.errors import Conflict, NotFound, StenogramError
 
 
-def of_the_domain(root: type[HansardError] = HansardError) -> Iterator[type[HansardError]]:
+def of_the_domain(root: type[StenogramError] = StenogramError) -> Iterator[type[StenogramError]]:
     """Every error of the domain's tree."""
     yield root
     for child in root.__subclasses__():
-        if child.__module__ == HansardError.__module__:
+        if child.__module__ == StenogramError.__module__:
             yield from of_the_domain(child)
 
 
 @pytest.mark.parametrize("kind", list(of_the_domain()), ids=lambda kind: kind.__name__)
-def test_every_error_survives_the_wire(kind: type[HansardError]) -> None:
+def test_every_error_survives_the_wire(kind: type[StenogramError]) -> None:
     sent = kind("A sentence.", retry_after=1.5)
     received = from_problem(sent.problem())
     assert type(received) is kind

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Client, ClientClosed, ClientError
-from hansard.domain.errors import Conflict, Forbidden, Invalid
-from hansard.domain.parts import DataPart
+from stenogram.client import Client, ClientClosed, ClientError
+from stenogram.domain.errors import Conflict, Forbidden, Invalid
+from stenogram.domain.parts import DataPart
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import FakeGateway

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hansard.client import Backoff, Client, HistoryGone
-from hansard.domain.custom import OpaqueData
-from hansard.domain.errors import BadCursor, NotFound
-from hansard.domain.model import Event
+from stenogram.client import Backoff, Client, HistoryGone
+from stenogram.domain.custom import OpaqueData
+from stenogram.domain.errors import BadCursor, NotFound
+from stenogram.domain.model import Event
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import FakeGateway

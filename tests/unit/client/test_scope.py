@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.client.scope import Scope
+from stenogram.client.scope import Scope
 
 Move = Literal["turn", "ours", "theirs", "finish"]
 Body = Literal["waits", "cleans up slowly", "swallows", "in a group", "in a timeout"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Client, ClientClosed, ClientError, HistoryGone
-from hansard.domain.errors import Conflict, Forbidden, SessionClosed
+from stenogram.client import Client, ClientClosed, ClientError, HistoryGone
+from stenogram.domain.errors import Conflict, Forbidden, SessionClosed
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import FakeGateway

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hansard.client import Client
-from hansard.client.buffer import MAX_BYTES, MAX_EVENTS
-from hansard.domain.errors import Invalid
+from stenogram.client import Client
+from stenogram.client.buffer import MAX_BYTES, MAX_EVENTS
+from stenogram.domain.errors import Invalid
 
 if TYPE_CHECKING:
     from tests.unit.client.conftest import FakeGateway

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.testing.rehearsal import Rehearsal
 
 settings.register_profile("domain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("domain")

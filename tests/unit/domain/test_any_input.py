@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.domain import envelope
-from hansard.domain.commands import COMMANDS, parse_command
-from hansard.domain.errors import HansardError, Invalid, Refused, TooDeep, UnknownCommand
-from hansard.domain.json_value import MAX_DEPTH
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain import envelope
+from stenogram.domain.commands import COMMANDS, parse_command
+from stenogram.domain.errors import Invalid, Refused, StenogramError, TooDeep, UnknownCommand
+from stenogram.domain.json_value import MAX_DEPTH
+from stenogram.testing.rehearsal import Rehearsal
 
 # Wider than what an orjson parser lets through: Python's own `json` reads all of this, too.
 scalars = st.one_of(
@@ -203,7 +203,7 @@ WIRE = {
 
 @given(any_json)
 def test_any_json_is_an_event_or_is_refused(wire: Any) -> None:
-    with pytest.raises(HansardError):
+    with pytest.raises(StenogramError):
         envelope.validate(wire)
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.approvals import Approval
-from hansard.domain.model import Actor
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.approvals import Approval
+from stenogram.domain.model import Actor
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA, BEN = Actor("ada", "user"), Actor("ben", "user")
 

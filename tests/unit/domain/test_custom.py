@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from hansard.domain import catalogue
-from hansard.domain.custom import OpaqueData
-from hansard.domain.ids import Version
-from hansard.domain.model import EventData
-from hansard.domain.session import decide
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain import catalogue
+from stenogram.domain.custom import OpaqueData
+from stenogram.domain.ids import Version
+from stenogram.domain.model import EventData
+from stenogram.domain.session import decide
+from stenogram.testing.rehearsal import Rehearsal
 
 
 class Booked(EventData):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_NAMES, MAX_NUMBER, last_change
-from hansard.domain.session import decide
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_NAMES, MAX_NUMBER, last_change
+from stenogram.domain.session import decide
+from stenogram.testing.rehearsal import Rehearsal
 
 
 def test_it_is_changed_by_patches_merges_and_increments(session: Rehearsal) -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hansard.domain.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, last_change
-from hansard.domain.errors import Conflict, PatchFailed, Refused
-from hansard.domain.json_patch import apply_patch
-from hansard.domain.json_pointer import pointer, resolve, tokens
-from hansard.domain.json_value import deeper_than
-from hansard.domain.merge_patch import merge
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, last_change
+from stenogram.domain.errors import Conflict, PatchFailed, Refused
+from stenogram.domain.json_patch import apply_patch
+from stenogram.domain.json_pointer import pointer, resolve, tokens
+from stenogram.domain.json_value import deeper_than
+from stenogram.domain.merge_patch import merge
+from stenogram.testing.rehearsal import Rehearsal
 
 NAMES = ["a", "b", "~", "/", "", "0"]
 json = st.recursive(

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansard.domain import envelope
-from hansard.domain.catalogue import BUILT_IN
-from hansard.domain.errors import Invalid
-from hansard.domain.ids import Position, Version
-from hansard.domain.messages import MessagePosted
-from hansard.domain.model import Event, EventData, Fact
-from hansard.domain.parts import TextPart
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain import envelope
+from stenogram.domain.catalogue import BUILT_IN
+from stenogram.domain.errors import Invalid
+from stenogram.domain.ids import Position, Version
+from stenogram.domain.messages import MessagePosted
+from stenogram.domain.model import Event, EventData, Fact
+from stenogram.domain.parts import TextPart
+from stenogram.testing.rehearsal import Rehearsal
 
 POSTED = MessagePosted(message="m1", parts=(TextPart(text="Olá, “Lisboa”\n"),))
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

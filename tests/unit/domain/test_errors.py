@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from hansard.domain import errors
-from hansard.domain.errors import Conflict, HansardError
+from stenogram.domain import errors
+from stenogram.domain.errors import Conflict, StenogramError
 
 STATUS = {
     "error": 500,
@@ -37,14 +37,14 @@ STATUS = {
 }
 
 
-def _tree(root: type[HansardError]) -> Iterator[type[HansardError]]:
+def _tree(root: type[StenogramError]) -> Iterator[type[StenogramError]]:
     yield root
     for branch in root.__subclasses__():
         if branch.__module__ == errors.__name__:
             yield from _tree(branch)
 
 
-TREE = list(_tree(HansardError))
+TREE = list(_tree(StenogramError))
 
 
 def test_codes_and_statuses_are_a_promise() -> None:
@@ -54,7 +54,7 @@ def test_codes_and_statuses_are_a_promise() -> None:
 
 
 @pytest.mark.parametrize("error", TREE, ids=lambda error: error.code)
-def test_every_error_is_explained_and_drawn_in_the_tree(error: type[HansardError]) -> None:
+def test_every_error_is_explained_and_drawn_in_the_tree(error: type[StenogramError]) -> None:
     assert error.__doc__
     assert error.title
     assert error.close == 1009 or 4000 <= error.close <= 4999
@@ -64,7 +64,7 @@ def test_every_error_is_explained_and_drawn_in_the_tree(error: type[HansardError
 def test_a_problem_is_an_rfc_9457_object() -> None:
     problem = Conflict("It changed.", path="/a", version=3).problem()
     assert problem == {
-        "type": "urn:hansard:error:conflict",
+        "type": "urn:stenogram:error:conflict",
         "title": "The session is not as expected",
         "status": 409,
         "code": "conflict",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hansard.domain.audience import Viewer, visible
-from hansard.domain.model import Actor
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.model import Actor
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 

@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.domain.ids import Version
-from hansard.domain.model import Actor
-from hansard.domain.session import State, fold, is_live
-from hansard.domain.sessions import Origin
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.ids import Version
+from stenogram.domain.model import Actor
+from stenogram.domain.session import State, fold, is_live
+from stenogram.domain.sessions import Origin
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 

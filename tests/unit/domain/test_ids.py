@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from hansard.domain.ids import NAME_PATTERN, Name, new_id
+from stenogram.domain.ids import NAME_PATTERN, Name, new_id
 
 NAME = TypeAdapter(Name)
 
@@ -41,7 +41,7 @@ def test_ids_minted_by_several_threads_differ() -> None:
 
 FORK = """
 import os, signal
-from hansard.domain import ids
+from stenogram.domain import ids
 
 ids._lock.acquire()  # as another thread may hold it at that moment
 if not (child := os.fork()):

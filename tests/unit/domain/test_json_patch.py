@@ -2,7 +2,7 @@
 
 The cases here tell the rules one by one. The suite that implementations of RFC 6902 share is run as well: it is not
 ours to copy, so it comes from a source distribution that carries it (see `official`), or from the folder that
-HANSARD_JSON_PATCH_TESTS names.
+STENOGRAM_JSON_PATCH_TESTS names.
 """
 
 import copy
@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.errors import PatchFailed
-from hansard.domain.json_patch import MAX_COPIED_BYTES, apply_patch, same
+from stenogram.domain.errors import PatchFailed
+from stenogram.domain.json_patch import MAX_COPIED_BYTES, apply_patch, same
 
 CARRIER = "patchdiff==1.0.0"
 FILES = ("spec_tests.json", "tests.json")
@@ -188,7 +188,7 @@ def test_copies_that_would_nest_the_document_for_ever_are_stopped() -> None:
 @pytest.fixture(scope="session")
 def official() -> Path:
     """The folder of the shared suite: the one that is named, the one fetched before, or one fetched now."""
-    if named := os.environ.get("HANSARD_JSON_PATCH_TESTS"):
+    if named := os.environ.get("STENOGRAM_JSON_PATCH_TESTS"):
         return Path(named)
     kept = Path(sys.prefix, "json-patch-tests")
     if not all((kept / name).exists() for name in FILES):

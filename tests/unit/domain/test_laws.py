@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hansard.domain.errors import Fenced, Refused
-from hansard.domain.ids import Version
-from hansard.domain.model import Actor, Command, Event
-from hansard.domain.session import State, deadlines, decide, evolve, evolve_by, fold
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.errors import Fenced, Refused
+from stenogram.domain.ids import Version
+from stenogram.domain.model import Actor, Command, Event
+from stenogram.domain.session import State, deadlines, decide, evolve, evolve_by, fold
+from stenogram.testing.rehearsal import Rehearsal
 
 ACTORS = [Actor("ada", "user"), Actor("hotels", "agent"), Actor("flights", "agent")]
 NEXT = -1
@@ -361,6 +361,6 @@ def test_what_falls_due_happens_once_and_is_over_then(script: list[Step]) -> Non
         assert not any(each.present for each in session.state.presence.values())
         assert not session.state.tasks.claimed
         assert not deadlines(session.state)
-    timed = [event.cause for event in session.events if event.actor == "hansard"]
+    timed = [event.cause for event in session.events if event.actor == "stenogram"]
     firsts = [cause for cause, before in zip(timed, [None, *timed], strict=False) if cause != before]
     assert len(firsts) == len(set(firsts))

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from hansard.domain.ids import Version
-from hansard.domain.messages import MAX_MESSAGE_BYTES, MessageAborted, MessageCompleted, MessagePosted
-from hansard.domain.parts import ReasoningPart, TextPart, assemble, extend, text_of
-from hansard.domain.session import evolve
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.ids import Version
+from stenogram.domain.messages import MAX_MESSAGE_BYTES, MessageAborted, MessageCompleted, MessagePosted
+from stenogram.domain.parts import ReasoningPart, TextPart, assemble, extend, text_of
+from stenogram.domain.session import evolve
+from stenogram.testing.rehearsal import Rehearsal
 
 
 def test_a_message_is_posted_whole(session: Rehearsal) -> None:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from hansard.domain.model import Actor
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.model import Actor
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 
@@ -70,7 +70,7 @@ def test_who_is_silent_for_its_lease_is_lost(session: Rehearsal) -> None:
     session.do("hotels", "presence.join", lease=30)
     assert session.wait(29) == ()
     (lost,) = session.wait(1)
-    assert (lost.type, lost.actor, session.state.presence["hotels"].present) == ("presence.lost", "hansard", False)
+    assert (lost.type, lost.actor, session.state.presence["hotels"].present) == ("presence.lost", "stenogram", False)
     assert session.wait(300) == ()
     session.do("hotels", "presence.join")
     assert session.state.presence["hotels"].lease == 15

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.catalogue import BUILT_IN
-from hansard.domain.commands import COMMANDS
+from stenogram.domain.catalogue import BUILT_IN
+from stenogram.domain.commands import COMMANDS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hansard.domain.model import Actor
-from hansard.domain.sessions import Session
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.model import Actor
+from stenogram.domain.sessions import Session
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 

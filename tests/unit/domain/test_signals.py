@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.model import Actor
-from hansard.domain.signals import Signal
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.model import Actor
+from stenogram.domain.signals import Signal
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 
@@ -55,7 +55,7 @@ def test_when_the_grace_runs_out_the_work_has_ended_all_the_same(work: Rehearsal
     assert work.wait(4) == ()
     events = work.wait(1)
     assert types(events) == ["signal.expired", *STOPPED]
-    assert {event.actor for event in events} == {"hansard"}
+    assert {event.actor for event in events} == {"stenogram"}
     assert work.refusal("hotels", "message.delta", message="m1", index=1, text="oli").code == "fenced"
     assert work.wait(100) == ()
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.errors import Fenced
-from hansard.domain.model import Actor
-from hansard.domain.tasks import Task
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.errors import Fenced
+from stenogram.domain.model import Actor
+from stenogram.domain.tasks import Task
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 
@@ -214,7 +214,7 @@ def test_a_lease_runs_out_for_a_holder_who_never_joined(board: Rehearsal) -> Non
     board.do("hotels", "task.claim", task="t-1", lease=30)
     assert board.wait(29) == ()
     (released,) = board.wait(1)
-    assert (released.type, released.actor, released.data.model_dump()["why"]) == ("task.released", "hansard", "lease")
+    assert (released.type, released.actor, released.data.model_dump()["why"]) == ("task.released", "stenogram", "lease")
     board.do("flights", "task.claim", task="t-1")
     assert board.refusal("hotels", "task.complete", task="t-1", attempt=1).code == "fenced"
 
@@ -228,7 +228,7 @@ def test_activity_under_the_task_renews_its_lease(board: Rehearsal) -> None:
 
 
 def test_a_decision_names_what_it_read(board: Rehearsal) -> None:
-    from hansard.domain.session import decide
+    from stenogram.domain.session import decide
 
     board.do("planner", "task.create", task="t-2", title="Book it", needs=["t-1"])
     board.do("hotels", "task.claim", task="t-1")

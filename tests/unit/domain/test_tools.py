@@ -1,7 +1,7 @@
 """A tool is called, then returns, once."""
 
-from hansard.domain.tools import ToolReturned
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.tools import ToolReturned
+from stenogram.testing.rehearsal import Rehearsal
 
 
 def test_a_call_is_open_until_it_returns(session: Rehearsal) -> None:

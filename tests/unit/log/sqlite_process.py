@@ -8,10 +8,10 @@ import asyncio
 import resource
 import sys
 
-from hansard.domain.errors import LogFailed
-from hansard.log.records import ANYTHING, ProducerMark
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.contract.scribe import Line, Scribe
+from stenogram.domain.errors import LogFailed
+from stenogram.log.records import ANYTHING, ProducerMark
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.contract.scribe import Line, Scribe
 
 
 async def write(path: str, batches: int) -> None:

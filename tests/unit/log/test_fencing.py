@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.commands import parse_command
-from hansard.domain.errors import Fenced
-from hansard.domain.model import Actor, Command
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.records import Appended
+from stenogram.domain.commands import parse_command
+from stenogram.domain.errors import Fenced
+from stenogram.domain.model import Actor, Command
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.records import Appended
 
 
 class Team:

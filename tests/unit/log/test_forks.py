@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.commands import parse_command
-from hansard.domain.errors import Conflict, NotFound
-from hansard.domain.model import Actor, Command
-from hansard.log import lineage
-from hansard.log.engine import Engine
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.log.records import Appended, Record
-from hansard.log.sqlite import SqliteEngine
+from stenogram.domain.commands import parse_command
+from stenogram.domain.errors import Conflict, NotFound
+from stenogram.domain.model import Actor, Command
+from stenogram.log import lineage
+from stenogram.log.engine import Engine
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.log.records import Appended, Record
+from stenogram.log.sqlite import SqliteEngine
 
 
 class Writer:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansard.log import lately
-from hansard.log.lately import Lately
+from stenogram.log import lately
+from stenogram.log.lately import Lately
 
 STEPS = st.lists(st.tuples(st.sampled_from(["get", "put", "pop"]), st.sampled_from("abcdef"), st.integers(0, 5)))
 

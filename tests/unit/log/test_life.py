@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.commands import parse_command
-from hansard.domain.model import Actor, Command
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.records import Append, Draft
+from stenogram.domain.commands import parse_command
+from stenogram.domain.model import Actor, Command
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.records import Append, Draft
 
 ADA = Actor("ada", "user")
 

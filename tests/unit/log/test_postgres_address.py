@@ -2,9 +2,9 @@
 
 import pytest
 
-from hansard.domain.errors import ConfigurationError
-from hansard.log.postgres.address import Address, in_schema
-from hansard.log.storage import Storage, snapshots_of
+from stenogram.domain.errors import ConfigurationError
+from stenogram.log.postgres.address import Address, in_schema
+from stenogram.log.storage import Storage, snapshots_of
 
 
 def test_an_address_is_a_uri_of_libpq_with_two_parameters_more() -> None:
@@ -22,7 +22,7 @@ def test_several_servers_can_be_named() -> None:
 
 def test_what_the_address_says_wins_over_the_defaults() -> None:
     assert "application_name=mine" in Address.parse("postgresql:///team?application_name=mine").conninfo
-    assert "application_name=hansard" in Address.parse("postgresql:///team").conninfo
+    assert "application_name=stenogram" in Address.parse("postgresql:///team").conninfo
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:secret@db/team", "postgresql://db/team?user=me&password=secret"])
@@ -39,7 +39,7 @@ def test_what_cannot_be_used_is_refused(query: str) -> None:
 def test_each_tenant_has_a_schema_of_its_own() -> None:
     address = Address.parse("postgresql:///team")
     long = [address.of_tenant("x" * 100 + end).schema for end in ("a", "b")]
-    assert address.of_tenant("acme").schema == "hansard@acme"
+    assert address.of_tenant("acme").schema == "stenogram@acme"
     assert long[0] != long[1]
     assert all(len(each.encode()) <= 63 for each in long)
 

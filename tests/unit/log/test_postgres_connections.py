@@ -10,16 +10,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from hansard.domain.errors import LogFailed
-from hansard.domain.ids import Position
-from hansard.log.engine import LogMoved
-from hansard.log.log import Log
-from hansard.log.postgres import Database, PostgresEngine
-from hansard.log.postgres.pool import _sever
-from hansard.testing.contract.log.factory import check, delta, opened, places, post, refusal
-from hansard.testing.contract.scribe import Line, Scribe
-from hansard.testing.postgres import PostgresServer
-from hansard.testing.saying import command
+from stenogram.domain.errors import LogFailed
+from stenogram.domain.ids import Position
+from stenogram.log.engine import LogMoved
+from stenogram.log.log import Log
+from stenogram.log.postgres import Database, PostgresEngine
+from stenogram.log.postgres.pool import _sever
+from stenogram.testing.contract.log.factory import check, delta, opened, places, post, refusal
+from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.postgres import PostgresServer
+from stenogram.testing.saying import command
 
 pytestmark = pytest.mark.postgres
 

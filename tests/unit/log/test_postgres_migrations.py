@@ -8,15 +8,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hansard.domain.errors import LogReadOnly, LogUnreadable
-from hansard.domain.ids import Position
-from hansard.log.log import Log
-from hansard.log.postgres import Database, PostgresEngine, migrations
-from hansard.log.postgres.migrations import MIGRATIONS, Migration
-from hansard.log.postgres.upkeep import migrate_all
-from hansard.testing import command
-from hansard.testing.contract.log.factory import check, opened, post
-from hansard.testing.contract.scribe import Line, Scribe
+from stenogram.domain.errors import LogReadOnly, LogUnreadable
+from stenogram.domain.ids import Position
+from stenogram.log.log import Log
+from stenogram.log.postgres import Database, PostgresEngine, migrations
+from stenogram.log.postgres.migrations import MIGRATIONS, Migration
+from stenogram.log.postgres.upkeep import migrate_all
+from stenogram.testing import command
+from stenogram.testing.contract.log.factory import check, opened, post
+from stenogram.testing.contract.scribe import Line, Scribe
 
 pytestmark = pytest.mark.postgres
 
@@ -32,7 +32,7 @@ def url(fresh_log: Callable[[], str]) -> str:
 
 @pytest.fixture
 def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Tomorrow:
-    """Makes this a Hansard of tomorrow, which knows a step more."""
+    """Makes this a Stenogram of tomorrow, which knows a step more."""
 
     def tomorrow(serves: int = 1) -> None:
         step = Migration("a note", serves, ("ALTER TABLE {log}.event ADD COLUMN note text",))
@@ -77,7 +77,7 @@ async def test_an_older_log_is_left_alone_until_it_is_migrated(url: str, tomorro
     epoch = await _open(url)
     tomorrow()
     for read_only in (False, True):
-        with pytest.raises(LogUnreadable, match="hansard migrate"):
+        with pytest.raises(LogUnreadable, match="stenogram migrate"):
             await _open(url, read_only=read_only)
     assert (await migrate_all(url))[0].steps == ["a note"]
     assert await _open(url) == epoch

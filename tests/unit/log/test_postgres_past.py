@@ -7,17 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import psycopg
 import pytest
 
-from hansard.domain.errors import LogFailed, LogReplaced
-from hansard.domain.ids import Position, Version
-from hansard.log.engine import LogMoved
-from hansard.log.log import Log
-from hansard.log.postgres import Database, PostgresEngine, sql
-from hansard.log.postgres.sql import within
-from hansard.log.postgres.upkeep import migrate_all
-from hansard.log.records import ANYTHING, Record
-from hansard.testing.contract.log.factory import opened, post, refusal
-from hansard.testing.contract.scribe import Line, Scribe
-from hansard.testing.postgres import PostgresServer, new_log
+from stenogram.domain.errors import LogFailed, LogReplaced
+from stenogram.domain.ids import Position, Version
+from stenogram.log.engine import LogMoved
+from stenogram.log.log import Log
+from stenogram.log.postgres import Database, PostgresEngine, sql
+from stenogram.log.postgres.sql import within
+from stenogram.log.postgres.upkeep import migrate_all
+from stenogram.log.records import ANYTHING, Record
+from stenogram.testing.contract.log.factory import opened, post, refusal
+from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.postgres import PostgresServer, new_log
 
 pytestmark = pytest.mark.postgres
 

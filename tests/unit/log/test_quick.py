@@ -1,10 +1,10 @@
 """What is made quickly has all its members."""
 
-from hansard.domain.session import State, decide
-from hansard.log.log import Log
-from hansard.log.memory import MemoryEngine
-from hansard.log.records import Appended, Record
-from hansard.testing.saying import command
+from stenogram.domain.session import State, decide
+from stenogram.log.log import Log
+from stenogram.log.memory import MemoryEngine
+from stenogram.log.records import Appended, Record
+from stenogram.testing.saying import command
 
 
 async def test_named_tuples_made_quickly_are_whole() -> None:

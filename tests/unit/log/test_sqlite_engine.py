@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.errors import LogFailed
-from hansard.domain.ids import Position
-from hansard.log.records import Batch
-from hansard.log.sqlite import SqliteEngine, sql
-from hansard.log.sqlite.connection import Connection
-from hansard.log.sqlite.failures import explain_sqlite
-from hansard.log.sqlite.writing import write_batch
-from hansard.testing.contract.scribe import Line, Scribe
+from stenogram.domain.errors import LogFailed
+from stenogram.domain.ids import Position
+from stenogram.log.records import Batch
+from stenogram.log.sqlite import SqliteEngine, sql
+from stenogram.log.sqlite.connection import Connection
+from stenogram.log.sqlite.failures import explain_sqlite
+from stenogram.log.sqlite.writing import write_batch
+from stenogram.testing.contract.scribe import Line, Scribe
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_closing_waits_for_a_write_whose_task_was_cancelled(
         assert go_on.wait(10)
         write_batch(connection, batch)
 
-    monkeypatch.setattr("hansard.log.sqlite.engine.write_batch", write_slowly)
+    monkeypatch.setattr("stenogram.log.sqlite.engine.write_batch", write_slowly)
     writing = asyncio.create_task(engine.write(Scribe(engine).batch(Line())))
     assert await asyncio.to_thread(begun.wait, 10)
     writing.cancel()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hansard.domain.errors import LogReadOnly, LogUnreadable
-from hansard.log.sqlite import SqliteEngine, sql
-from hansard.testing.contract.scribe import Line, Scribe
+from stenogram.domain.errors import LogReadOnly, LogUnreadable
+from stenogram.log.sqlite import SqliteEngine, sql
+from stenogram.testing.contract.scribe import Line, Scribe
 
 EITHER = pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
 

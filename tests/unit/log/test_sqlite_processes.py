@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hansard.domain.errors import LogInUse
-from hansard.domain.ids import Position
-from hansard.log.records import ANYTHING, Record
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing.contract.scribe import Line, Scribe
+from stenogram.domain.errors import LogInUse
+from stenogram.domain.ids import Position
+from stenogram.log.records import ANYTHING, Record
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing.contract.scribe import Line, Scribe
 
 PROGRAM = Path(__file__).with_name("sqlite_process.py")
 

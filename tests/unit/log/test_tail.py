@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hansard.domain.errors import LogFailed, LogReplaced
-from hansard.domain.ids import Position
-from hansard.log import log as log_module
-from hansard.log import tail as tail_module
-from hansard.log.log import Log
-from hansard.log.sqlite import SqliteEngine
-from hansard.testing import command
+from stenogram.domain.errors import LogFailed, LogReplaced
+from stenogram.domain.ids import Position
+from stenogram.log import log as log_module
+from stenogram.log import tail as tail_module
+from stenogram.log.log import Log
+from stenogram.log.sqlite import SqliteEngine
+from stenogram.testing import command
 
 
 @pytest.fixture(autouse=True)

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, PrivateAttr, computed_field
 
-from hansard.domain.audience import Viewer
-from hansard.domain.catalogue import register
-from hansard.domain.custom import OpaqueData
-from hansard.domain.messages import MessageCompleted, MessageDelta, MessagePosted
-from hansard.domain.model import EventData
-from hansard.domain.parts import TextPart
-from hansard.domain.presence import PresenceJoined, PresenceLeft
-from hansard.projections import DELETE, DocProjection, Meta, fold
-from hansard.testing import event, given
-from hansard.testing.saying import START
+from stenogram.domain.audience import Viewer
+from stenogram.domain.catalogue import register
+from stenogram.domain.custom import OpaqueData
+from stenogram.domain.messages import MessageCompleted, MessageDelta, MessagePosted
+from stenogram.domain.model import EventData
+from stenogram.domain.parts import TextPart
+from stenogram.domain.presence import PresenceJoined, PresenceLeft
+from stenogram.projections import DELETE, DocProjection, Meta, fold
+from stenogram.testing import event, given
+from stenogram.testing.saying import START
 
 
 class Tally(BaseModel):

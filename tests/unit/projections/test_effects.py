@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.messages import MessagePosted
-from hansard.projections import DocProjection, Meta
-from hansard.projections import effects as module
-from hansard.testing import command
-from hansard.testing.stage import Stage, stage
+from stenogram.domain.messages import MessagePosted
+from stenogram.projections import DocProjection, Meta
+from stenogram.projections import effects as module
+from stenogram.testing import command
+from stenogram.testing.stage import Stage, stage
 
 NAME = "tally__effects"
 

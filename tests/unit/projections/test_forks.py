@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.audience import Viewer
-from hansard.domain.envelope import decode
-from hansard.domain.errors import ViewsFailed
-from hansard.domain.messages import MessagePosted
-from hansard.domain.model import Event, EventData
-from hansard.projections import DocProjection, Meta, Rows, TableProjection, fold, pages
-from hansard.projections.mark import OtherLog, check_log
-from hansard.projections.projection import Projection
-from hansard.projections.store import Build, Commit
-from hansard.projections.verify import verify
-from hansard.projections.views import BUILT_IN
-from hansard.projections.views.transcript import transcript
-from hansard.testing import command
-from hansard.testing.stage import Stage, stage
+from stenogram.domain.audience import Viewer
+from stenogram.domain.envelope import decode
+from stenogram.domain.errors import ViewsFailed
+from stenogram.domain.messages import MessagePosted
+from stenogram.domain.model import Event, EventData
+from stenogram.projections import DocProjection, Meta, Rows, TableProjection, fold, pages
+from stenogram.projections.mark import OtherLog, check_log
+from stenogram.projections.projection import Projection
+from stenogram.projections.store import Build, Commit
+from stenogram.projections.verify import verify
+from stenogram.projections.views import BUILT_IN
+from stenogram.projections.views.transcript import transcript
+from stenogram.testing import command
+from stenogram.testing.stage import Stage, stage
 
 
 class Tally(BaseModel):

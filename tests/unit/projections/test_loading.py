@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hansard.domain.errors import ConfigurationError
-from hansard.projections.loading import load, offered
+from stenogram.domain.errors import ConfigurationError
+from stenogram.projections.loading import load, offered
 
 MODULE = """
 from pydantic import BaseModel
-from hansard.domain.model import EventData
-from hansard.projections import DocProjection
+from stenogram.domain.model import EventData
+from stenogram.projections import DocProjection
 
 class Count(BaseModel):
     events: int = 0

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.errors import BadCursor, FoldFailed, Invalid, NotFound
-from hansard.domain.messages import MessagePosted
-from hansard.log.records import Append, Draft
-from hansard.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold
-from hansard.projections.fingerprint import fingerprint
-from hansard.projections.moments import EVERY, Moments
-from hansard.projections.store.records import Snapshot
-from hansard.testing.stage import Stage, stage
+from stenogram.domain.errors import BadCursor, FoldFailed, Invalid, NotFound
+from stenogram.domain.messages import MessagePosted
+from stenogram.log.records import Append, Draft
+from stenogram.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold
+from stenogram.projections.fingerprint import fingerprint
+from stenogram.projections.moments import EVERY, Moments
+from stenogram.projections.store.records import Snapshot
+from stenogram.testing.stage import Stage, stage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -133,7 +133,7 @@ async def test_a_second_question_reads_from_the_snapshot_on(monkeypatch: pytest.
     "garbage", [b"", b"null", b"[1,2]", b'["mark",[]]', b'["%s",[[1]]]', b'["%s",[["s-1",1,"{"]]]']
 )
 async def test_a_snapshot_that_is_wrong_is_passed_over(garbage: bytes) -> None:
-    from hansard.projections.mark import mark_of
+    from stenogram.projections.mark import mark_of
 
     async with stage() as here:
         await write(here, EVERY + 10)

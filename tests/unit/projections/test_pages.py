@@ -3,12 +3,12 @@
 import asyncio
 import gc
 
-from hansard.domain.ids import Position
-from hansard.log.log import Log
-from hansard.log.records import Append, Draft
-from hansard.projections.page import Page
-from hansard.projections.pages import KEPT, Pages, Stretch
-from hansard.testing.stage import stage
+from stenogram.domain.ids import Position
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft
+from stenogram.projections.page import Page
+from stenogram.projections.pages import KEPT, Pages, Stretch
+from stenogram.testing.stage import stage
 
 MANY = 5_500
 STORED = b'{"id":"e","type":"session.closed","time":"2026-01-01T00:00:00.000000Z","actor":"ada","data":{}}'

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.errors import ConfigurationError, NotFound
-from hansard.domain.ids import Position
-from hansard.domain.messages import MessagePosted
-from hansard.domain.model import EventData
-from hansard.log.records import Append, Draft
-from hansard.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
-from hansard.projections.health import health, healths
-from hansard.projections.projection import Projection
-from hansard.projections.runner import Runner
-from hansard.projections.store import Build
-from hansard.testing import command
-from hansard.testing.stage import LAPSE, Stage, stage
+from stenogram.domain.errors import ConfigurationError, NotFound
+from stenogram.domain.ids import Position
+from stenogram.domain.messages import MessagePosted
+from stenogram.domain.model import EventData
+from stenogram.log.records import Append, Draft
+from stenogram.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
+from stenogram.projections.health import health, healths
+from stenogram.projections.projection import Projection
+from stenogram.projections.runner import Runner
+from stenogram.projections.store import Build
+from stenogram.testing import command
+from stenogram.testing.stage import LAPSE, Stage, stage
 
 
 class Tally(BaseModel):

@@ -11,12 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from hansard.domain.catalogue import register
-from hansard.domain.messages import MessagePosted, MessageStarted
-from hansard.domain.model import EventData
-from hansard.domain.parts import TextPart
-from hansard.projections import Meta, Rows, TableProjection
-from hansard.testing import event, given
+from stenogram.domain.catalogue import register
+from stenogram.domain.messages import MessagePosted, MessageStarted
+from stenogram.domain.model import EventData
+from stenogram.domain.parts import TextPart
+from stenogram.projections import Meta, Rows, TableProjection
+from stenogram.testing import event, given
 
 
 class Colour(Enum):

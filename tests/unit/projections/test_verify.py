@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.errors import Invalid, NotFound
-from hansard.domain.messages import MessagePosted
-from hansard.projections import DocProjection, Meta, Rows, TableProjection
-from hansard.projections.store import Commit
-from hansard.projections.verify import verify
-from hansard.testing import command
-from hansard.testing.stage import Stage, stage
+from stenogram.domain.errors import Invalid, NotFound
+from stenogram.domain.messages import MessagePosted
+from stenogram.projections import DocProjection, Meta, Rows, TableProjection
+from stenogram.projections.store import Commit
+from stenogram.projections.verify import verify
+from stenogram.testing import command
+from stenogram.testing.stage import Stage, stage
 
 
 class Tally(BaseModel):

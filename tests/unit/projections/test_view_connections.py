@@ -9,16 +9,16 @@ import psycopg
 import pytest
 from pydantic import BaseModel
 
-from hansard.domain.errors import LogFailed
-from hansard.domain.model import EventData
-from hansard.log.postgres import Database
-from hansard.projections import DocProjection
-from hansard.projections.store import Build, ViewStore
-from hansard.projections.store.postgres import READERS, WRITERS, PostgresViews
-from hansard.testing import command
-from hansard.testing.contract.views import claimed, row, step
-from hansard.testing.postgres import PostgresServer
-from hansard.testing.stage import stage
+from stenogram.domain.errors import LogFailed
+from stenogram.domain.model import EventData
+from stenogram.log.postgres import Database
+from stenogram.projections import DocProjection
+from stenogram.projections.store import Build, ViewStore
+from stenogram.projections.store.postgres import READERS, WRITERS, PostgresViews
+from stenogram.testing import command
+from stenogram.testing.contract.views import claimed, row, step
+from stenogram.testing.postgres import PostgresServer
+from stenogram.testing.stage import stage
 
 pytestmark = pytest.mark.postgres
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from hansard.testing.pgbouncer import find_pgbouncer
-from hansard.testing.postgres import find_binaries
+from stenogram.testing.pgbouncer import find_pgbouncer
+from stenogram.testing.postgres import find_binaries
 
 STARTER = """
 import time
 from psycopg.conninfo import conninfo_to_dict
-from hansard.testing.pgbouncer import pgbouncer
-from hansard.testing.postgres import PostgresServer
+from stenogram.testing.pgbouncer import pgbouncer
+from stenogram.testing.postgres import PostgresServer
 
 with PostgresServer.temporary() as server, pgbouncer(server.url) as url:
     print(server.directory, conninfo_to_dict(url.removesuffix("&pooler=yes"))["host"], flush=True)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from hansard.cli.recorded import recorded_entries
-from hansard.cli.recording import Recording, read_recording, slug
-from hansard.domain.audience import Viewer
-from hansard.domain.model import Event
-from hansard.domain.parts import DataPart, text_of
-from hansard.projections import fold
-from hansard.projections.views import activity, agents, attention, sessions, tasks, timeline, transcript
-from hansard.projections.views.activity import WIDTHS
-from hansard.projections.views.timeline import closed
-from hansard.projections.views.transcript import Entry
+from stenogram.cli.recorded import recorded_entries
+from stenogram.cli.recording import Recording, read_recording, slug
+from stenogram.domain.audience import Viewer
+from stenogram.domain.model import Event
+from stenogram.domain.parts import DataPart, text_of
+from stenogram.projections import fold
+from stenogram.projections.views import activity, agents, attention, sessions, tasks, timeline, transcript
+from stenogram.projections.views.activity import WIDTHS
+from stenogram.projections.views.timeline import closed
+from stenogram.projections.views.transcript import Entry
 
 ROOT = Path(__file__).parents[4]
 SHARED = ROOT.parent / "shared" / "data" / "who-and-when"

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hansard.domain.audience import Viewer, visible
-from hansard.domain.errors import Refused
-from hansard.domain.model import Actor, Event
-from hansard.projections import Projection, fold
-from hansard.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
-from hansard.projections.views.agents import Agents
-from hansard.projections.views.attention import Attention
-from hansard.testing import given as sentence
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.errors import Refused
+from stenogram.domain.model import Actor, Event
+from stenogram.projections import Projection, fold
+from stenogram.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
+from stenogram.projections.views.agents import Agents
+from stenogram.projections.views.attention import Attention
+from stenogram.testing import given as sentence
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
 ACTORS = [ADA, Actor("hotels", "agent"), Actor("flights", "agent")]

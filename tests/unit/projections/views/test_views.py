@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from hansard.domain.approvals import ApprovalAnswered, ApprovalRequested
-from hansard.domain.audience import Viewer
-from hansard.domain.document import StateIncremented, StateMerged
-from hansard.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
-from hansard.domain.model import Event, EventData
-from hansard.domain.parts import TextPart
-from hansard.domain.presence import (
+from stenogram.domain.approvals import ApprovalAnswered, ApprovalRequested
+from stenogram.domain.audience import Viewer
+from stenogram.domain.document import StateIncremented, StateMerged
+from stenogram.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
+from stenogram.domain.model import Event, EventData
+from stenogram.domain.parts import TextPart
+from stenogram.domain.presence import (
     Participant,
     PresenceJoined,
     PresenceLeft,
@@ -19,12 +19,12 @@ from hansard.domain.presence import (
     PresenceStalled,
     PresenceStatus,
 )
-from hansard.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
-from hansard.domain.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
-from hansard.domain.tasks import TaskClaimed, TaskCompleted, TaskCreated, TaskFenced, TaskProgressed, TaskReleased
-from hansard.domain.tools import ToolAbandoned, ToolCalled, ToolReturned
-from hansard.projections import Projection, fold
-from hansard.projections.views import (
+from stenogram.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
+from stenogram.domain.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
+from stenogram.domain.tasks import TaskClaimed, TaskCompleted, TaskCreated, TaskFenced, TaskProgressed, TaskReleased
+from stenogram.domain.tools import ToolAbandoned, ToolCalled, ToolReturned
+from stenogram.projections import Projection, fold
+from stenogram.projections.views import (
     BUILT_IN,
     activity,
     agents,
@@ -37,18 +37,18 @@ from hansard.projections.views import (
     transcript,
     usage,
 )
-from hansard.projections.views.activity import WIDTHS, Stretch
-from hansard.projections.views.agents import Agent, Evidence
-from hansard.projections.views.attention import Attention
-from hansard.projections.views.facets import Facet
-from hansard.projections.views.sessions import Member, Overview
-from hansard.projections.views.state import SharedState
-from hansard.projections.views.tasks import TaskRow
-from hansard.projections.views.timeline import closed
-from hansard.projections.views.transcript import Entry
-from hansard.projections.views.usage import Called, Spoken, Usage
-from hansard.testing import event, given
-from hansard.testing.rehearsal import Rehearsal
+from stenogram.projections.views.activity import WIDTHS, Stretch
+from stenogram.projections.views.agents import Agent, Evidence
+from stenogram.projections.views.attention import Attention
+from stenogram.projections.views.facets import Facet
+from stenogram.projections.views.sessions import Member, Overview
+from stenogram.projections.views.state import SharedState
+from stenogram.projections.views.tasks import TaskRow
+from stenogram.projections.views.timeline import closed
+from stenogram.projections.views.transcript import Entry
+from stenogram.projections.views.usage import Called, Spoken, Usage
+from stenogram.testing import event, given
+from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Viewer("ada", "user")
 
@@ -184,7 +184,7 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
     left = fold(agents, [*events, hidden, gone])["s-1"].agents["hotels"]
     assert (left.present, left.status, left.reason, left.since) == (False, "idle", "Done.", 5)
     stall = event(PresenceStalled(participant="hotels", task="t-1", after=60, reason="Nothing came."), version=5)
-    stalled = fold(agents, [*events, hidden, stall._replace(actor="hansard")])["s-1"].agents["hotels"]
+    stalled = fold(agents, [*events, hidden, stall._replace(actor="stenogram")])["s-1"].agents["hotels"]
     assert (stalled.stalled, stalled.reason, stalled.last.version) == ("t-1", "Nothing came.", 3)
     lost = event(PresenceLost(participant="hotels", after=15, reason="Nothing came."), version=5)
     assert not fold(agents, [*events, hidden, lost])["s-1"].agents["hotels"].present
