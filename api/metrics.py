@@ -10,17 +10,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ..log.log import Log
-from ..log.tally import Spread
-from .house import House, Houses
-from .sockets import Sockets
-from .streams import Streams
+from ..log.stats import Histogram
+from .tenants import Tenant, Tenants
+from .transport.sse import SseServer
+from .transport.websocket_server import WebSocketServer
 
 
 class Metrics(Collector):
     """The metrics of one gateway."""
 
-    def __init__(self, houses: Houses, sockets: Sockets, streams: Streams) -> None:
-        self._houses = houses
+    def __init__(self, tenants: Tenants, sockets: WebSocketServer, streams: SseServer) -> None:
+        self._tenants = tenants
         self._sockets = sockets
         self._streams = streams
         self._registry = CollectorRegistry()
@@ -38,18 +38,18 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The numbers as they are now."""
-        houses = tuple(self._houses.open.values())
-        logs = [house.log for house in houses]
+        tenants = tuple(self._tenants.open.values())
+        logs = [tenant.log for tenant in tenants]
         yield from _of_commits(logs)
         yield from _of_logs(logs)
-        yield from self._of_followers(houses)
+        yield from self._of_followers(tenants)
 
-    def _of_followers(self, houses: tuple[House, ...]) -> Iterator[Metric]:
+    def _of_followers(self, tenants: tuple[Tenant, ...]) -> Iterator[Metric]:
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
         connections.add_metric(["websocket"], len(self._sockets))
         connections.add_metric(["stream"], len(self._streams))
         yield connections
-        subscriptions = sum(house.feed.subscriptions for house in houses)
+        subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)
         yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
         slow = self._sockets.slow + self._streams.slow
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
@@ -89,7 +89,7 @@ def _counter(name: str, help: str, value: float) -> Metric:
     return CounterMetricFamily(name, help, value=value)
 
 
-def _histogram(name: str, help: str, spreads: list[Spread]) -> Metric:
+def _histogram(name: str, help: str, spreads: list[Histogram]) -> Metric:
     counts = [sum(each) for each in zip(*[spread.counts for spread in spreads], strict=True)]
     bounds = [*[str(float(bound)) for bound in spreads[0].bounds], "+Inf"]
     buckets = [(bound, float(sum(counts[: number + 1]))) for number, bound in enumerate(bounds)]

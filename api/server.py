@@ -16,39 +16,39 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
 from ..log.storage import Storage
-from .auth import Authenticator
-from .events import EventPages
-from .house import Houses
-from .http import Http
+from .access.auth import Authenticator
+from .access.origin import Origins
+from .http.event_routes import EventRoutes
+from .http.readiness import readiness
+from .http.responses import http_logger, json_response, problem_response, problems
+from .http.session_queries import session_of
+from .http.session_routes import SessionRoutes
+from .http.view_routes import ViewRoutes
 from .metrics import Metrics
-from .openapi import openapi
-from .origin import Origins
-from .query import session_of
-from .readiness import readiness
-from .respond import http_logger, json_response, problem_response, problems
+from .openapi.document import openapi
 from .settings import Settings
-from .sockets import Sockets
-from .streams import SSE, Streams
-from .views.http import ViewRoutes
-from .views.keeping import NONE, ViewStorage, make_projections
-from .views.shelf import Shelf
+from .tenants import Tenants
+from .transport.sse import SSE, SseServer
+from .transport.websocket_server import WebSocketServer
+from .views.service import ViewService
+from .views.storage import NONE, ViewStorage, make_projections
 
 
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, houses: Houses, place: str) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, place: str) -> None:
         auth = Authenticator(settings)
         self.settings = settings
-        self.houses = houses
+        self.tenants = tenants
         self.url = ""
         self.place = place
-        self.sockets = Sockets(settings, houses, auth)
-        self.streams = Streams(settings, houses, auth)
-        self._pages = EventPages(houses, auth)
-        self._http = Http(settings, houses, auth)
-        self._counts = Metrics(houses, self.sockets, self.streams)
-        self._views = ViewRoutes(houses, auth, self.streams)
+        self.sockets = WebSocketServer(settings, tenants, auth)
+        self.streams = SseServer(settings, tenants, auth)
+        self._pages = EventRoutes(tenants, auth)
+        self._http = SessionRoutes(settings, tenants, auth)
+        self._counts = Metrics(tenants, self.sockets, self.streams)
+        self._views = ViewRoutes(tenants, auth, self.streams)
         self._draining = False
 
     def app(self) -> web.Application:
@@ -78,8 +78,8 @@ class Gateway:
         """Tell everyone, close every connection."""
         self._draining = True
         self._pages.drain()
-        for house in self.houses.open.values():
-            house.shelf.progress.drain()
+        for tenant in self.tenants.open.values():
+            tenant.views.progress.drain()
         self.streams.drain()
         await self.sockets.drain()
 
@@ -89,7 +89,7 @@ class Gateway:
         return await faces.serve(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return json_response(openapi(self.houses.open[""].shelf.projections.values()))
+        return json_response(openapi(self.tenants.open[""].views.projections.values()))
 
     async def _health(self, request: web.Request) -> web.Response:
         return json_response({"status": "alive"})
@@ -98,7 +98,7 @@ class Gateway:
         """Ready while every open log can be written and read, and the gateway is not draining."""
         if self._draining:
             return problem_response(NotReady("The gateway is shutting down."))
-        return json_response({"status": "ready", **await readiness(self.houses)})
+        return json_response({"status": "ready", **await readiness(self.tenants)})
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=self._counts.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -114,18 +114,18 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         storage = Storage(settings.log)
         # What stands beside the log is its writer's, and in a copy it is to be left as it is.
-        views = settings.views or (NONE if settings.read_only else "")
-        projections, kept = make_projections(views, settings.projections), ViewStorage(views, settings.log)
+        place = settings.views or (NONE if settings.read_only else "")
+        projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
 
         def open_log(tenant: str) -> Log:
             return Log(storage.engine(tenant, read_only=settings.read_only))
 
-        def shelf(log: Log, tenant: str) -> Shelf:
-            return Shelf(log, kept.store(tenant), projections, tasks, promote=settings.promote == "auto")
+        def views(log: Log, tenant: str) -> ViewService:
+            return ViewService(log, view_storage.store(tenant), projections, tasks, promote=settings.promote == "auto")
 
-        houses = Houses(open_log, shelf, tasks)
-        await stack.enter_async_context(houses)
-        gateway = Gateway(settings, houses, str(storage))
+        tenants = Tenants(open_log, views, tasks)
+        await stack.enter_async_context(tenants)
+        gateway = Gateway(settings, tenants, str(storage))
         runner = web.AppRunner(
             gateway.app(),
             access_log=None,

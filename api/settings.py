@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..domain.errors import ConfigurationError
-from ..domain.json_value import MAX_DEPTH
+from ..domain.json.checks import MAX_DEPTH
 
 
 class Settings(BaseSettings):

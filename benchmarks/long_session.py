@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from stenogram.domain.document import StateMerged
+from stenogram.domain.concepts.document import StateMerged
+from stenogram.domain.concepts.lifecycle import SessionOpened
+from stenogram.domain.concepts.messages import MessageCompleted, MessageDelta, MessageStarted
+from stenogram.domain.concepts.presence import PresenceJoined, PresenceStatus
+from stenogram.domain.concepts.tools import ToolCalled, ToolReturned
 from stenogram.domain.envelope import encode, microseconds, timestamp
-from stenogram.domain.messages import MessageCompleted, MessageDelta, MessageStarted
 from stenogram.domain.model import EventData, Fact
 from stenogram.domain.parts import TextPart
-from stenogram.domain.presence import PresenceJoined, PresenceStatus
-from stenogram.domain.sessions import SessionOpened
-from stenogram.domain.tools import ToolCalled, ToolReturned
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from stenogram.domain.messages import MessageDelta
+from stenogram.domain.concepts.messages import MessageDelta
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage

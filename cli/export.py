@@ -70,8 +70,8 @@ def _opened(output: Path | None) -> Iterator[BinaryIO]:
 
 
 async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> int:
-    from .console import progress
-    from .source.opening import open_source
+    from .source.choosing import open_source
+    from .text.console import progress
 
     count = 0
     async with open_source(place) as source:

@@ -21,10 +21,10 @@ import click
 from .. import __version__
 from .demo.command import demo
 from .export import export
-from .importing import import_
+from .importing.command import import_
 from .migrate import migrate
 from .projections.command import projections
-from .replay import replay
+from .replaying.command import replay
 from .serve import serve
 from .sessions import sessions
 from .show import show
@@ -136,7 +136,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _fail(error: Exception) -> int:
     from ..domain.errors import StenogramError
-    from .console import printable
+    from .text.console import printable
 
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

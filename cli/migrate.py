@@ -34,8 +34,8 @@ def migrate(log: str, new_epoch: bool) -> None:
     tables of a new log by itself, and never changes those of an older one.
     """
     from ..domain.errors import ConfigurationError
+    from ..log.postgres.admin import migrate_all
     from ..log.postgres.migrations import NEWEST
-    from ..log.postgres.upkeep import migrate_all
     from ..log.storage import SCHEMES
 
     if not log.startswith(SCHEMES):

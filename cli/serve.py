@@ -48,10 +48,10 @@ def serve(**given: Any) -> None:
     The secret of HS256 tokens comes from STENOGRAM_JWT_SECRET alone, at least 32 bytes. Without keys a gateway
     runs open, on loopback only: whoever connects says who they are. Ctrl-C or SIGTERM ends it in good order.
     """
-    from ..api.collector import collect_rarely
+    from ..api.loop.gc_tuning import tune_gc
     from ..api.server import serve as run
 
-    collect_rarely()
+    tune_gc()
     settings = _settings({name: value for name, value in given.items() if value is not None})
     _log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -34,7 +34,7 @@ def sessions(prefix: str, as_json: bool, place: Place) -> None:
 
 
 async def _list(place: Place, prefix: str) -> "list[Summary]":
-    from .source.opening import open_source
+    from .source.choosing import open_source
 
     async with open_source(place) as source:
         return [summary async for summary in source.sessions(prefix)]
@@ -50,7 +50,7 @@ def _print_json(found: "list[Summary]") -> None:
 def _print_table(found: "list[Summary]") -> None:
     from rich.table import Table
 
-    from .console import one_line, stdout
+    from .text.console import one_line, stdout
 
     console = stdout()
     if not console.is_terminal:

@@ -8,7 +8,7 @@ import click
 from .options import SESSION, Place, examples, json_option, reading
 
 if TYPE_CHECKING:
-    from .picture import Picture
+    from .text.picture import Picture
 
 
 @click.command(
@@ -31,7 +31,7 @@ def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
 
         click.echo(orjson.dumps(_document(picture), option=orjson.OPT_UTC_Z, default=_plain).decode())
     else:
-        from .pages import print_picture
+        from .text.session_page import print_picture
 
         print_picture(picture)
 
@@ -39,8 +39,8 @@ def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
 async def _read(place: Place, session: str, at: int | None) -> "Picture":
     from ..domain.envelope import parse
     from ..domain.errors import BadCursor
-    from .picture import Picture
-    from .source.opening import open_source
+    from .source.choosing import open_source
+    from .text.picture import Picture
 
     picture = Picture(session)
     async with open_source(place) as source:
@@ -62,7 +62,7 @@ def _plain(value: object) -> object:
 
 def _document(picture: "Picture") -> dict[str, Any]:
     """The picture for programs."""
-    from .teamwork import board
+    from .text.team_words import board
 
     state = picture.state
     return {

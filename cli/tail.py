@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .choice import Choice, choosing
 from .options import SESSION, Place, examples, json_option, reading
+from .text.event_choice import Choice, choosing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,9 +64,9 @@ async def _tail(
     place: Place, session: str | None, after: str | None, last: int, follow: bool, choice: Choice, as_json: bool
 ) -> None:
     from ..domain.envelope import parse
-    from .console import stdout
-    from .lines import EventLines, write_raw
-    from .source.opening import open_source
+    from .source.choosing import open_source
+    from .text.console import stdout
+    from .text.event_lines import EventLines, write_raw
 
     console, lines = stdout(), EventLines(session_column=session is None)
     async with open_source(place) as source:

@@ -15,8 +15,8 @@ from .options import SESSION, Place, examples, json_option, reading
 
 if TYPE_CHECKING:
     from ..domain.model import Event
+    from ..projections.authoring.projection import AnyProjection
     from ..projections.folding import Fold
-    from ..projections.projection import AnyProjection
 
 Moment = int | datetime
 
@@ -75,7 +75,7 @@ def view(
     then, now = asyncio.run(_moments(projection, place, session, since, at))
     told = now
     if since is not None:
-        from ..domain.json_diff import difference
+        from ..domain.json.diff import difference
 
         told = difference(then, now)
     option = 0 if as_json else orjson.OPT_INDENT_2
@@ -83,7 +83,7 @@ def view(
 
 
 def _projection(view: str, names: Sequence[str]) -> "AnyProjection":
-    from ..api.views.keeping import make_projections
+    from ..api.views.storage import make_projections
     from ..domain.errors import Invalid, NotFound
 
     known = {each.name: each for each in make_projections("", names)}
@@ -100,7 +100,7 @@ async def _moments(
     """What the view held at two moments."""
     from ..domain.errors import BadCursor
     from ..projections.folding import Fold
-    from .source.opening import open_source
+    from .source.choosing import open_source
 
     fold, then = Fold(projection), None
     async with open_source(place) as source:
@@ -135,7 +135,7 @@ def _is_after(event: "Event", moment: Moment | None) -> bool:
 def _plain(projection: "AnyProjection", fold: "Fold[Any, Any]") -> Any:
     """A document, or rows in the order in which a gateway shows those of a session."""
     from ..api.views.listing import natural
-    from ..projections.document import DocProjection
+    from ..projections.authoring.document import DocProjection
 
     values = fold.values()
     if isinstance(projection, DocProjection):

@@ -10,23 +10,23 @@
 `stenogram.domain.errors` holds what the gateway may refuse, `errors` here what may fail on this side.
 """
 
-from .agent import Agent
-from .backoff import Backoff
-from .claimed import ClaimedTask, Outcome
+from .agent.agent import Agent
+from .agent.claimed_task import ClaimedTask, Outcome
 from .client import Client
-from .commands import Ack
-from .connection import State
 from .errors import ClientClosed, ClientError, HistoryGone, NotDone, Unanswered, Unreachable
-from .following import Following
-from .http import Page
-from .identity import Token
-from .kept import Document, Kept, Rows
 from .message import MessageStream
 from .session import Posted, Session
 from .state import SharedState
-from .stream import Entry, EventStream, LogStream
-from .subscription import Reading
 from .tool import ToolCall
+from .transport.backoff import Backoff
+from .transport.command_queue import Ack
+from .transport.connection import State
+from .transport.document_stream import DocumentStream
+from .transport.event_stream import EventStream, LogEntry, LogStream
+from .transport.http import EventPage
+from .transport.identity import Token
+from .transport.subscription import Reading
+from .view_reader import ViewDocument, ViewReader, ViewRows
 
 __all__ = [
     "Ack",
@@ -36,20 +36,17 @@ __all__ = [
     "Client",
     "ClientClosed",
     "ClientError",
-    "Document",
-    "Entry",
+    "DocumentStream",
+    "EventPage",
     "EventStream",
-    "Following",
     "HistoryGone",
-    "Kept",
+    "LogEntry",
     "LogStream",
     "MessageStream",
     "NotDone",
     "Outcome",
-    "Page",
     "Posted",
     "Reading",
-    "Rows",
     "Session",
     "SharedState",
     "State",
@@ -57,4 +54,7 @@ __all__ = [
     "ToolCall",
     "Unanswered",
     "Unreachable",
+    "ViewDocument",
+    "ViewReader",
+    "ViewRows",
 ]

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..domain.approvals import Approval
+from ..domain.concepts.approvals import Approval
 from ..domain.ids import new_id
 from .audience import To, names
-from .commands import forgotten
+from .drop_none import drop_none
 from .errors import Unanswered
-from .given import given
+from .transport.command_queue import forgotten
 
 if TYPE_CHECKING:
     from .session import Session
@@ -24,18 +24,18 @@ class Approvals:
     @property
     def open(self) -> list[Approval]:
         """The questions that wait for an answer, the oldest first."""
-        approvals = self._session.view.state.approvals
+        approvals = self._session.live.state.approvals
         return sorted(map(approvals.known.__getitem__, approvals.open), key=lambda each: each.since)
 
     async def next(self) -> Approval:
         """Wait until there is a question that waits for an answer; the oldest."""
-        return (await self._session.view.until(lambda: self.open))[0]
+        return (await self._session.live.until(lambda: self.open))[0]
 
     async def answer(self, approval: str, option: str, *, comment: str | None = None) -> str:
         """Answer; the option that holds, be it another's who was quicker."""
-        ack = await self._session.do("approval.answer", given(approval=approval, option=option, comment=comment))
-        await self._session.view.reached(ack.versions[0])
-        return str(self._session.view.state.approvals.known[approval].option)
+        ack = await self._session.do("approval.answer", drop_none(approval=approval, option=option, comment=comment))
+        await self._session.live.reached(ack.versions[0])
+        return str(self._session.live.state.approvals.known[approval].option)
 
     async def ask(
         self,
@@ -50,7 +50,7 @@ class Approvals:
         """Ask, and wait for the answer: one of the options. At the deadline (seconds) the default holds; without one,
         Unanswered is raised. When the wait is cancelled the question is taken back. `approval` names it."""
         approval = approval or new_id()
-        what = given(question=question, options=list(options), of=names(of), within=deadline, default=default)
+        what = drop_none(question=question, options=list(options), of=names(of), within=deadline, default=default)
         try:
             await self._session.do("approval.request", {"approval": approval, **what})
             return await self._answered(approval)
@@ -60,10 +60,10 @@ class Approvals:
 
     async def _answered(self, id: str) -> str:
         def look() -> Approval | None:
-            known = self._session.view.state.approvals.known.get(id)
+            known = self._session.live.state.approvals.known.get(id)
             return None if known is None or known.status == "open" else known
 
-        approval = await self._session.view.until(look)
+        approval = await self._session.live.until(look)
         assert approval is not None
         if approval.option is None:
             why = "nobody answered in time" if approval.status == "expired" else "it was withdrawn"

@@ -10,19 +10,19 @@ import aiohttp
 
 from ..domain.envelope import timestamp
 from ..domain.model import Kind
-from .agent import Agent
-from .backoff import Backoff
-from .commands import Ack
-from .connection import Connection, OnState, State
+from .agent.agent import Agent
+from .drop_none import drop_none
 from .errors import ClientClosed, Unreachable
-from .given import given
-from .http import Http, Page
-from .identity import Identity, Token, base_url
-from .kept import Kept, Rows
 from .membership import Membership
 from .session import Session
-from .stream import LogStream
-from .subscription import Reading
+from .transport.backoff import Backoff
+from .transport.command_queue import Ack
+from .transport.connection import Connection, OnState, State
+from .transport.event_stream import LogStream
+from .transport.http import EventPage, Http
+from .transport.identity import Identity, Token, base_url
+from .transport.subscription import Reading
+from .view_reader import ViewReader, ViewRows
 
 
 class Client:
@@ -98,8 +98,8 @@ class Client:
         joins it (`name` and `about` introduce the participant), and follows its presence and shared state, which takes
         one of the connection's subscriptions (100, unless the gateway is set otherwise). `open`, `join` and `follow`
         leave these steps out."""
-        opening = given(title=title, labels=labels, metadata=metadata) if open else None
-        joining = given(name=name, about=about) if join else None
+        opening = drop_none(title=title, labels=labels, metadata=metadata) if open else None
+        joining = drop_none(name=name, about=about) if join else None
         membership = Membership(self._open, id, opening, joining, follow)
         return Session(self._open, id, membership)
 
@@ -115,8 +115,8 @@ class Client:
         """An agent at work in a session: it takes tasks, hears signals, speaks and asks. `name` is what people call it;
         who it is, the token says. The session is opened, with this `title`, unless it exists. `lease`: seconds of
         silence after which it is taken for lost (15)."""
-        joining = given(name=name, about=about, lease=lease)
-        membership = Membership(self._open, session, given(title=title), joining, anew=True)
+        joining = drop_none(name=name, about=about, lease=lease)
+        membership = Membership(self._open, session, drop_none(title=title), joining, anew=True)
         return Agent(Session(self._open, session, membership), self.participant)
 
     def watch(self, id: str) -> Session:
@@ -159,9 +159,9 @@ class Client:
         """A session now, as the gateway sees it."""
         return await self._http.get(f"/v1/sessions/{session}", {})
 
-    def view(self, view: str, key: str | None = None) -> Kept:
+    def view(self, view: str, key: str | None = None) -> ViewReader:
         """What a view keeps: under a key (of most views a session's id), or with none all that the client may read."""
-        return Kept(self._http, self._open.subscriptions, view, key)
+        return ViewReader(self._http, self._open.subscriptions, view, key)
 
     async def search(  # noqa: PLR0913  (keywords, few of which are used at once)
         self,
@@ -175,14 +175,14 @@ class Client:
         order: str | None = None,
         after: str | None = None,
         limit: int | None = None,
-    ) -> Rows:
+    ) -> ViewRows:
         """A page of the sessions that are so: objects with `key`, the session, and `value`, it at a glance. Those that
         changed last come first, unless `order` says otherwise."""
         times = {name: time and timestamp(time) for name, time in {"since": since, "until": until}.items()}
         asked = {"title": title, "with": participant, "status": status, "order": order, "after": after, "limit": limit}
         labelled = {f"label.{name}": value for name, value in (labels or {}).items()}
         found = await self._http.get("/v1/search", {**asked, **times, **labelled})
-        return Rows(found["documents"], found["position"], found.get("next"))
+        return ViewRows(found["documents"], found["position"], found.get("next"))
 
     async def page(
         self,
@@ -191,7 +191,7 @@ class Client:
         limit: int | None = None,
         reading: Reading | None = None,
         types: Sequence[str] | None = None,
-    ) -> Page:
+    ) -> EventPage:
         """A page of a session's events."""
         types = None if types is None else list(types)
         return await self._http.page(session, {"after": after, "limit": limit, "reading": reading, "types": types})

@@ -15,7 +15,7 @@ class Floor:
     @property
     def speakers(self) -> frozenset[str] | None:
         """The agents that may address users; None: all."""
-        return self._session.view.state.floor
+        return self._session.live.state.floor
 
     async def give(self, *agents: str) -> None:
         """Give it to these agents alone; to none of them, when none is named."""

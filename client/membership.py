@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ..domain.concepts.presence import LEASE
 from ..domain.errors import Conflict, NoChange, StenogramError
-from ..domain.presence import LEASE
-from .commands import forgotten
-from .connection import Connection
-from .subscription import Subscription
-from .view import TYPES, View
+from .live_session import TYPES, LiveSession
+from .transport.command_queue import forgotten
+from .transport.connection import Connection
+from .transport.subscription import Subscription
 
 LEAVE_TIMEOUT = 5.0
 BEATS_PER_LEASE = 3
@@ -32,7 +32,7 @@ class Membership:
         follow: bool = True,
         anew: bool = False,
     ) -> None:
-        self.view: View | None = None
+        self.live: LiveSession | None = None
         self._connection = connection
         self._session = session
         self._opening = opening
@@ -90,18 +90,18 @@ class Membership:
             await self._connection.commands.do(self._session, "presence.join", data)
 
     async def _follow(self) -> None:
-        self.view = View(self._session)
+        self.live = LiveSession(self._session)
         subscriptions = self._connection.subscriptions
         label = f"{self._session}:view"
-        self._following = Subscription(subscriptions, self.view, self._session, 0, types=TYPES, label=label)
+        self._following = Subscription(subscriptions, self.live, self._session, 0, types=TYPES, label=label)
         subscriptions.add(self._following)
-        await self.view.ready()
-        self.view.listen(self._come_back)
+        await self.live.ready()
+        self.live.listen(self._come_back)
 
     def _come_back(self) -> None:
         """Join again when lost."""
-        if self._joined and self._joining is not None and self.view is not None:
-            me = self.view.state.presence.get(str(self._connection.welcome["participant"]))
+        if self._joined and self._joining is not None and self.live is not None:
+            me = self.live.state.presence.get(str(self._connection.welcome["participant"]))
             if me is not None and not me.present and me.since != self._lost:
                 self._lost = me.since
                 forgotten(self._connection.commands.submit(self._session, "presence.join", self._joining))

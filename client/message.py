@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 from ..domain.errors import Invalid, StenogramError
 from ..domain.ids import new_id
 from ..domain.parts import Part, StreamedKind
-from .commands import Answer, forgotten
-from .deltas import Deltas
 from .errors import ClientError, reason_of
+from .transport.command_queue import Answer, forgotten
+from .transport.delta_pipeline import DeltaPipeline
 
 if TYPE_CHECKING:
     from .session import Session
@@ -49,7 +49,7 @@ class MessageStream:
         self._start = start
         self._window = window
         self._changed = asyncio.Event()
-        self._deltas = Deltas(session.commands, session.id, self.id, self._on_change)
+        self._deltas = DeltaPipeline(session.commands, session.id, self.id, self._on_change)
         self._text: list[str] = []
         self._length = 0
         self._part: StreamedKind | None = None

@@ -5,31 +5,31 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from ..domain.concepts.lifecycle import Session as Description
+from ..domain.concepts.messages import MessageKind
+from ..domain.concepts.presence import Participant, Status
 from ..domain.errors import NoChange
 from ..domain.ids import Position, Version, new_id
-from ..domain.messages import MessageKind
 from ..domain.model import EventData
 from ..domain.parts import Part
-from ..domain.presence import Participant, Status
-from ..domain.sessions import Session as Description
 from .approvals import Approvals
 from .audience import To, names
-from .board import Board
-from .commands import Ack, Commands
-from .connection import Connection
+from .drop_none import drop_none
 from .errors import ClientError
 from .floor import Floor
-from .given import given
-from .kept import Kept
+from .live_session import LiveSession
 from .membership import Membership
 from .message import WINDOW, MessageStream
-from .signals import SignalBox
+from .signals import SignalBoard
 from .state import SharedState
-from .stream import EventStream
-from .subscription import Place, Reading
+from .task_context import TaskContext, current_task
+from .tasks import TaskBoard
 from .tool import ToolCall
-from .under import Under, under
-from .view import View
+from .transport.command_queue import Ack, CommandQueue
+from .transport.connection import Connection
+from .transport.event_stream import EventStream
+from .transport.subscription import Place, Reading
+from .view_reader import ViewReader
 
 
 class Posted(NamedTuple):
@@ -55,53 +55,53 @@ class Session:
     def __init__(self, connection: Connection, id: str, membership: Membership) -> None:
         self.id = id
         self.state = SharedState(self)
-        self.tasks = Board(self)
-        self.signals = SignalBox(self)
+        self.tasks = TaskBoard(self)
+        self.signals = SignalBoard(self)
         self.approvals = Approvals(self)
         self.floor = Floor(self)
         self._connection = connection
         self._membership = membership
 
     @property
-    def commands(self) -> Commands:
+    def commands(self) -> CommandQueue:
         """The way to the gateway."""
         return self._connection.commands
 
     @property
     def followed(self) -> bool:
         """Whether the session's presence and shared state are known here."""
-        return self._membership.view is not None
+        return self._membership.live is not None
 
     @property
-    def view(self) -> View:
+    def live(self) -> LiveSession:
         """What is known of the session now. Raises when the session was not entered."""
-        if self._membership.view is None:
+        if self._membership.live is None:
             raise ClientError(
                 f"Session {self.id!r} is not followed; enter it with `async with`, and not with follow=False."
             )
-        return self._membership.view
+        return self._membership.live
 
     @property
     def info(self) -> Description:
         """Title, labels, metadata, and whether the session is open."""
-        return self.view.state.session
+        return self.live.state.session
 
     @property
     def present(self) -> dict[str, Participant]:
         """Who is here now, and what each is doing, by id."""
-        return {id: each for id, each in self.view.state.presence.items() if each.present}
+        return {id: each for id, each in self.live.state.presence.items() if each.present}
 
     @property
-    def under(self) -> Under | None:
+    def current_task(self) -> TaskContext | None:
         """The task under which the running code writes to this session: that whose block it is in."""
-        return under(self.commands, self.id)
+        return current_task(self.commands, self.id)
 
     async def do(
         self, do: str, data: Mapping[str, Any], *, id: str | None = None, expect: Mapping[str, int] | None = None
     ) -> Ack:
         """Have any command done; the low-level door. `expect` names the versions at which subjects must stand. In the
         block of a task it is done under the task, and not while that is paused."""
-        claim = self.under
+        claim = self.current_task
         if claim is None:
             return await self.commands.do(self.id, do, data, id=id, expect=expect)
         await claim.gate()
@@ -118,7 +118,7 @@ class Session:
 
     async def status(self, status: Status, activity: str | None = None) -> None:
         """Say what you are doing. Saying what is known already does nothing."""
-        await self.unless_known("presence.status", given(status=status, activity=activity))
+        await self.unless_known("presence.status", drop_none(status=status, activity=activity))
 
     async def post(
         self,
@@ -132,7 +132,7 @@ class Session:
     ) -> Posted:
         """Say something at once: text, or parts."""
         message = message or new_id()
-        said = given(text=text, parts=list(parts) or None, audience=names(to), kind=kind, reply_to=reply_to)
+        said = drop_none(text=text, parts=list(parts) or None, audience=names(to), kind=kind, reply_to=reply_to)
         ack = await self.do("message.post", {"message": message, **said})
         return Posted(message, ack.versions[0], ack.positions[0])
 
@@ -146,7 +146,7 @@ class Session:
         window: float = WINDOW,
     ) -> MessageStream:
         """A message to stream, piece by piece; `window` (seconds) is how long pieces wait to be joined."""
-        start = given(audience=names(to), kind=kind, reply_to=reply_to)
+        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)
         return MessageStream(self, start, message=message, window=window)
 
     def tool(
@@ -159,7 +159,9 @@ class Session:
         call: str | None = None,
     ) -> ToolCall:
         """A tool call to record; `message` names the message on whose behalf it happens."""
-        return ToolCall(self, {"tool": tool, **given(arguments=arguments, audience=names(to), message=message)}, call)
+        return ToolCall(
+            self, {"tool": tool, **drop_none(arguments=arguments, audience=names(to), message=message)}, call
+        )
 
     async def record(
         self,
@@ -175,12 +177,12 @@ class Session:
             data = type.model_dump(mode="json", exclude_none=True)
             type = type.type
         return await self.do(
-            "custom.record", {"type": type, "data": data or {}, **given(about=about, audience=names(to))}, id=id
+            "custom.record", {"type": type, "data": data or {}, **drop_none(about=about, audience=names(to))}, id=id
         )
 
     async def describe(self, *, title: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
         """Replace the title, or change the metadata by a merge patch."""
-        await self.unless_known("session.describe", given(title=title, metadata=metadata))
+        await self.unless_known("session.describe", drop_none(title=title, metadata=metadata))
 
     async def label(self, set: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()) -> None:
         """Set and remove labels."""
@@ -190,16 +192,16 @@ class Session:
         """A new session that shares this one's history up to a version (its newest, when absent) and lives apart from
         there on; enter it to join it. `id` names it. What was under way at that version ends in the fork."""
         id = id or new_id()
-        await self.commands.do(id, "session.fork", given(origin=self.id, at=at, title=title))
+        await self.commands.do(id, "session.fork", drop_none(origin=self.id, at=at, title=title))
         return Session(self._connection, id, Membership(self._connection, id, None, {}))
 
     async def close(self, reason: str | None = None) -> Ack:
         """End the session for everyone: nothing more is written to it until it is reopened."""
-        return await self.do("session.close", given(reason=reason))
+        return await self.do("session.close", drop_none(reason=reason))
 
     async def reopen(self, reason: str | None = None) -> None:
         """Open a closed session again."""
-        await self.unless_known("session.reopen", given(reason=reason))
+        await self.unless_known("session.reopen", drop_none(reason=reason))
 
     def events(
         self,
@@ -216,9 +218,9 @@ class Session:
             self._connection.subscriptions, self.id, after, types=types, reading=reading, follow=follow, epoch=epoch
         )
 
-    def kept(self, view: str) -> Kept:
+    def view(self, view: str) -> ViewReader:
         """What a view of the gateway keeps of the session: `transcript`, `agents`, or one of your own."""
-        return Kept(self._connection.http, self._connection.subscriptions, view, self.id)
+        return ViewReader(self._connection.http, self._connection.subscriptions, view, self.id)
 
     async def __aenter__(self) -> Self:
         await self._membership.enter()

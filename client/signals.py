@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..domain.concepts.signals import SESSION, Signal, SignalKind
 from ..domain.errors import NoChange
 from ..domain.ids import new_id
-from ..domain.signals import SESSION, Signal, SignalKind
-from .given import given
+from .drop_none import drop_none
 
 if TYPE_CHECKING:
     from .session import Session
 
 
-class SignalBox:
+class SignalBoard:
     """A `target` is `session`, or `agent:hotels`, `task:t-3`, `message:m1`. Raising returns the signal's id, once it is
     on record: it reaches whom it concerns even if they come later, and disconnecting takes nothing back. Saying what an
     open signal says already is that signal.
@@ -26,7 +26,7 @@ class SignalBox:
     @property
     def open(self) -> list[Signal]:
         """Those that somebody has yet to answer, the oldest first."""
-        signals = self._session.view.state.signals
+        signals = self._session.live.state.signals
         return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
 
     async def cancel(self, target: str = SESSION, *, grace: float | None = None) -> str:
@@ -56,10 +56,10 @@ class SignalBox:
         """Wait until a signal is answered by all whom it concerns, or its grace has run out; how it stands then."""
 
         def look() -> Signal | None:
-            known = self._session.view.state.signals.known.get(signal)
+            known = self._session.live.state.signals.known.get(signal)
             return None if known is None or known.status == "open" else known
 
-        found = await self._session.view.until(look)
+        found = await self._session.live.until(look)
         assert found is not None
         return found
 
@@ -74,10 +74,10 @@ class SignalBox:
     async def _raise(self, kind: SignalKind, target: str, **more: Any) -> str:
         signal = new_id()
         try:
-            await self._session.do("signal.raise", given(signal=signal, kind=kind, target=target, **more))
+            await self._session.do("signal.raise", drop_none(signal=signal, kind=kind, target=target, **more))
         except NoChange as known:
             return str(known.extra["signal"])
         return signal
 
     async def _answer(self, do: str, signal: str, reason: str | None) -> None:
-        await self._session.commands.do(self._session.id, do, given(signal=signal, reason=reason))
+        await self._session.commands.do(self._session.id, do, drop_none(signal=signal, reason=reason))

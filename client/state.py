@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..domain.document import Document
-from ..domain.json_pointer import resolve
-from .commands import Ack
+from ..domain.concepts.document import Document
+from ..domain.json.pointer import resolve
+from .transport.command_queue import Ack
 
 if TYPE_CHECKING:
     from .session import Session
@@ -65,7 +65,7 @@ class SharedState:
         """Wait for a value for which `predicate` is true, and return it. Every value that the document has from now on
         is shown to it, be it for a moment only. Raises TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
-            found = await self._session.view.until(lambda: self._matching(predicate))
+            found = await self._session.live.until(lambda: self._matching(predicate))
         return found[0]
 
     def _matching(self, predicate: Callable[[dict[str, Any]], object]) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class SharedState:
 
     @property
     def _document(self) -> Document:
-        return self._session.view.state.document
+        return self._session.live.state.document
 
     async def _write(
         self, do: str, data: dict[str, Any], if_version: int | None, if_unchanged: Unchanged | None
@@ -86,5 +86,5 @@ class SharedState:
             data["if_unchanged"] = dict(if_unchanged)
         ack = await self._session.do(do, data)
         if self._session.followed and ack.versions:
-            await self._session.view.reached(ack.versions[-1])
+            await self._session.live.reached(ack.versions[-1])
         return ack

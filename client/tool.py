@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..domain.errors import StenogramError
 from ..domain.ids import new_id
-from .commands import forgotten
 from .errors import reason_of
+from .transport.command_queue import forgotten
 
 if TYPE_CHECKING:
     from .session import Session

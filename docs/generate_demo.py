@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stenogram.cli.lines import Palette
 from stenogram.cli.screen.frame import Frame
 from stenogram.cli.screen.scene import Scene
+from stenogram.cli.text.event_lines import Palette
 from stenogram.domain.envelope import parse
 from stenogram.domain.model import Event
 

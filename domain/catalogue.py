@@ -5,20 +5,20 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import approvals, document, floor, messages, presence, sessions, signals, tasks, tools
-from .custom import CUSTOM_PATTERN, OpaqueData
+from .concepts import approvals, document, floor, lifecycle, messages, presence, signals, tasks, tools
+from .concepts.custom import CUSTOM_PATTERN, OpaqueData
 from .errors import Invalid
 from .model import EventData
 
 BUILT_IN: dict[str, type[EventData]] = {
     model.type: model
     for model in (
-        sessions.SessionOpened,
-        sessions.SessionForked,
-        sessions.SessionDescribed,
-        sessions.SessionLabelled,
-        sessions.SessionClosed,
-        sessions.SessionReopened,
+        lifecycle.SessionOpened,
+        lifecycle.SessionForked,
+        lifecycle.SessionDescribed,
+        lifecycle.SessionLabelled,
+        lifecycle.SessionClosed,
+        lifecycle.SessionReopened,
         presence.PresenceJoined,
         presence.PresenceStatus,
         presence.PresenceStalled,

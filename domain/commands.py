@@ -5,21 +5,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from . import approvals, custom, document, floor, messages, presence, sessions, signals, tasks, tools
 from .catalogue import explain, payload
+from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, tasks, tools
 from .errors import Invalid, UnknownCommand
-from .json_value import refuse_unwritable
+from .json.checks import refuse_unwritable
 from .model import CommandData
 
 COMMANDS: dict[str, type[CommandData]] = {
     model.do: model
     for model in (
-        sessions.OpenSession,
-        sessions.ForkSession,
-        sessions.DescribeSession,
-        sessions.LabelSession,
-        sessions.CloseSession,
-        sessions.ReopenSession,
+        lifecycle.OpenSession,
+        lifecycle.ForkSession,
+        lifecycle.DescribeSession,
+        lifecycle.LabelSession,
+        lifecycle.CloseSession,
+        lifecycle.ReopenSession,
         presence.Join,
         presence.ReportStatus,
         presence.Leave,

@@ -7,25 +7,23 @@ another leaves alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import JsonValue
 
+from .concepts.lifecycle import SessionForked
+from .concepts.messages import MessageAborted, MessageCompleted
+from .concepts.presence import PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
+from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
+from .concepts.stalls import recovered
+from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from .ids import ParticipantId
-from .messages import MessageAborted, MessageCompleted
 from .model import Actor, EventData, Fact
-from .presence import PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
-from .sessions import SessionForked
-from .signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
-from .stalls import recovered
-from .targets import cancelled, left_open, rerouted, under_way
-from .tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
-
-if TYPE_CHECKING:
-    from .session import State
+from .signal_targets import cancelled, left_open, rerouted, under_way
+from .state import State
 
 
-def with_consequences(state: "State", actor: Actor, facts: Iterable[Fact]) -> tuple[Fact, ...]:
+def with_consequences(state: State, actor: Actor, facts: Iterable[Fact]) -> tuple[Fact, ...]:
     """The facts, and whatever follows from them."""
     done = list(facts)
     ended = {ending for fact in done for ending in _endings(fact)}
@@ -33,7 +31,7 @@ def with_consequences(state: "State", actor: Actor, facts: Iterable[Fact]) -> tu
     return (*done, *further)
 
 
-def _following(state: "State", actor: ParticipantId, fact: Fact, ended: set[str]) -> Iterator[Fact]:
+def _following(state: State, actor: ParticipantId, fact: Fact, ended: set[str]) -> Iterator[Fact]:
     for further in _of(state, actor, fact):
         endings = _endings(further)
         if ended.isdisjoint(endings):
@@ -54,7 +52,7 @@ def _endings(fact: Fact) -> tuple[str, ...]:
     return (fact.subject or data.subject(),)
 
 
-def _of(state: "State", actor: ParticipantId, fact: Fact) -> Iterator[Fact]:
+def _of(state: State, actor: ParticipantId, fact: Fact) -> Iterator[Fact]:
     rule = _RULES.get(type(fact.data))
     if rule is not None:
         yield from rule(state, fact.data, actor)
@@ -62,20 +60,20 @@ def _of(state: "State", actor: ParticipantId, fact: Fact) -> Iterator[Fact]:
         yield from _goes_on(state, fact, actor)
 
 
-def _goes_on(state: "State", fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
+def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
     """Whoever does something under a task is not stalled in it."""
     known = state.presence.get(actor)
     if known is not None and known.present and known.stalled == fact.task:
         yield Fact(recovered(known, "It goes on."))
 
 
-def _said(state: "State", data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
+def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
     known = state.presence[data.participant]
     if known.stalled is not None:
         yield Fact(recovered(known, "It said what it does."))
 
 
-def _gone(state: "State", data: PresenceLost | PresenceLeft, _: ParticipantId) -> Iterator[Fact]:
+def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> Iterator[Fact]:
     lost = isinstance(data, PresenceLost)
     reason = f"{data.participant} {'was lost' if lost else 'has left'}."
     for task in state.tasks.held_by(data.participant):
@@ -84,7 +82,7 @@ def _gone(state: "State", data: PresenceLost | PresenceLeft, _: ParticipantId) -
     yield from left_open(state, data.participant, reason)
 
 
-def _forked(state: "State", data: SessionForked, _: ParticipantId) -> Iterator[Fact]:
+def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fact]:
     """Nobody is present in a fork yet, and nothing is under way."""
     reason = f"The session was forked from {data.origin}."
     for participant in state.presence.values():
@@ -98,21 +96,21 @@ def _forked(state: "State", data: SessionForked, _: ParticipantId) -> Iterator[F
         yield Fact(SignalExpired(signal=signal))
 
 
-def _claimed(state: "State", data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
+def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
     """Who takes a task over answers its signals."""
     for id in state.signals.open:
         if state.signals.known[id].target == f"task:{data.task}":
             yield Fact(SignalAddressed(signal=id, addressees=(actor,)))
 
 
-def _over(state: "State", data: TaskReleased | TaskFailed, _: ParticipantId) -> Iterator[Fact]:
+def _over(state: State, data: TaskReleased | TaskFailed, _: ParticipantId) -> Iterator[Fact]:
     """An attempt is over; what was open under it ends, and its holder is not stalled any more."""
     yield from _attempt_over(state, data.task, f"Attempt {data.attempt} of task {data.task} is over.")
     if isinstance(data, TaskFailed) and not data.retryable:
         yield from _moot(state, f"task:{data.task}")
 
 
-def _finished(state: "State", data: TaskCompleted | TaskCancelled, _: ParticipantId) -> Iterator[Fact]:
+def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantId) -> Iterator[Fact]:
     """A task is over for good, and so are signals to it, and the parts of one that was cancelled."""
     status = "cancelled" if isinstance(data, TaskCancelled) else "completed"
     yield from _attempt_over(state, data.task, f"Task {data.task} is {status}.")
@@ -125,25 +123,25 @@ def _finished(state: "State", data: TaskCompleted | TaskCancelled, _: Participan
                 yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
 
 
-def _attempt_over(state: "State", task: str, reason: str) -> Iterator[Fact]:
+def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
     yield from under_way(state, task, reason)
     holder = state.presence.get(state.tasks.known[task].owner or "")
     if holder is not None and holder.present and holder.stalled == task:
         yield Fact(recovered(holder, reason))
 
 
-def _moot(state: "State", target: str) -> Iterator[Fact]:
+def _moot(state: State, target: str) -> Iterator[Fact]:
     """Nobody needs to answer signals to what has ended."""
     for id in state.signals.open:
         if state.signals.known[id].target == target:
             yield Fact(SignalExpired(signal=id))
 
 
-def _message_over(state: "State", data: MessageCompleted | MessageAborted, _: ParticipantId) -> Iterator[Fact]:
+def _message_over(state: State, data: MessageCompleted | MessageAborted, _: ParticipantId) -> Iterator[Fact]:
     return _moot(state, f"message:{data.message}")
 
 
-def _raised(state: "State", data: SignalRaised, actor: ParticipantId) -> Iterator[Fact]:
+def _raised(state: State, data: SignalRaised, actor: ParticipantId) -> Iterator[Fact]:
     if data.kind == "cancel" and data.target == SESSION:
         for task in state.tasks.known.values():
             if task.status == "open":
@@ -154,14 +152,14 @@ def _raised(state: "State", data: SignalRaised, actor: ParticipantId) -> Iterato
         yield Fact(SignalExpired(signal=data.signal, waiting=data.addressees))
 
 
-def _honoured(state: "State", data: SignalHonoured, actor: ParticipantId) -> Iterator[Fact]:
+def _honoured(state: State, data: SignalHonoured, actor: ParticipantId) -> Iterator[Fact]:
     signal = state.signals.known[data.signal]
     if signal.status == "open":
         reason = f"{actor} honoured {signal.kind} {signal.id}."
         yield from _stopped(state, signal.kind, signal.target, (actor,), reason, to=signal.to, input=signal.body)
 
 
-def _expired(state: "State", data: SignalExpired, _: ParticipantId) -> Iterator[Fact]:
+def _expired(state: State, data: SignalExpired, _: ParticipantId) -> Iterator[Fact]:
     signal = state.signals.known.get(data.signal)
     if signal is not None and data.waiting:
         reason = f"The grace of {signal.kind} {signal.id} ran out."
@@ -169,7 +167,7 @@ def _expired(state: "State", data: SignalExpired, _: ParticipantId) -> Iterator[
 
 
 def _stopped(
-    state: "State",
+    state: State,
     kind: SignalKind,
     target: str,
     who: tuple[ParticipantId, ...],
@@ -185,7 +183,7 @@ def _stopped(
         yield from rerouted(state, target, to, input, reason)
 
 
-_RULES: dict[type[EventData], Callable[["State", Any, ParticipantId], Iterator[Fact]]] = {
+_RULES: dict[type[EventData], Callable[[State, Any, ParticipantId], Iterator[Fact]]] = {
     SessionForked: _forked,
     PresenceLost: _gone,
     PresenceLeft: _gone,

@@ -15,9 +15,9 @@ from . import catalogue
 from .audience import KeptAudience
 from .errors import Invalid
 from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position, SessionId, Version
-from .json_value import refuse_unwritable
+from .json.checks import refuse_unwritable
 from .model import Event, EventData, Fact
-from .moment import Time
+from .timestamps import Time
 
 _MICROSECOND = 1_000_000
 _EPOCH = datetime.fromtimestamp(0, UTC)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from .quick import quick
+from .unchecked import new_unchecked
 
 StreamedKind = Literal["text", "reasoning"]
 Short = Annotated[str, StringConstraints(max_length=2_000)]
@@ -85,7 +85,7 @@ def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed
     if len(chunks) > 1:
         chunks.reverse()
         text = "".join(chunks)
-    return quick(Streamed, (streamed, kind, text, length))
+    return new_unchecked(Streamed, (streamed, kind, text, length))
 
 
 def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:

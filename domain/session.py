@@ -1,4 +1,4 @@
-"""The session as a whole: its state, and the two functions that everything rests on.
+"""The session as a whole: the two functions that everything rests on.
 
     decide(state, command) -> Decision        evolve(state, event) -> State
 
@@ -12,55 +12,32 @@ the facts for other concepts is added (`consequences`).
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import approvals as _approvals
-from . import board as _board
-from . import custom as _custom
-from . import document as _document
-from . import floor as _floor
-from . import messages as _messages
-from . import presence as _presence
-from . import sessions
-from . import signals as _signals
-from . import stalls as _stalls
-from . import tools as _tools
-from .approvals import Approvals
+from .concepts import approvals as _approvals
+from .concepts import custom as _custom
+from .concepts import document as _document
+from .concepts import floor as _floor
+from .concepts import lifecycle
+from .concepts import messages as _messages
+from .concepts import presence as _presence
+from .concepts import signals as _signals
+from .concepts import stalls as _stalls
+from .concepts import task_rules as _board
+from .concepts import tools as _tools
+from .concepts.floor import has_floor, narrowed
+from .concepts.messages import MessagePosted, MessageStarted
+from .concepts.signals import RaiseSignal, refuse_fenced
 from .consequences import with_consequences
-from .document import Document
 from .errors import Conflict, Invalid, NotFound, SessionClosed
-from .floor import Floor, has_floor, narrowed
 from .ids import SessionId, Version
-from .messages import MessagePosted, Messages, MessageStarted
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
-from .presence import Presence
-from .quick import quick
-from .sessions import Session
-from .signals import RaiseSignal, Signals, refuse_fenced
-from .targets import addressees
-from .tasks import Tasks
-from .tools import Calls
-
-
-class State(NamedTuple):
-    """A session folded up to `version`."""
-
-    id: SessionId
-    version: Version = Version(0)
-    session: Session = sessions.EMPTY
-    presence: Presence = _presence.EMPTY
-    messages: Messages = _messages.EMPTY
-    tools: Calls = _tools.EMPTY
-    document: Document = _document.EMPTY
-    tasks: Tasks = _board.EMPTY
-    signals: Signals = _signals.EMPTY
-    approvals: Approvals = _approvals.EMPTY
-    floor: Floor = _floor.EMPTY
-    custom: None = _custom.EMPTY
-
+from .signal_targets import addressees
+from .state import State
+from .unchecked import new_unchecked
 
 CONCEPTS: dict[str, ModuleType] = {
-    "session": sessions,
+    "session": lifecycle,
     "presence": _presence,
     "messages": _messages,
     "tools": _tools,
@@ -195,7 +172,7 @@ def _with(state: State, version: Version, place: int, concept: Any) -> State:
     members: list[Any] = list(state)  # and not _replace, which takes four times as long
     members[1] = version
     members[place] = concept
-    return quick(State, members)
+    return new_unchecked(State, members)
 
 
 def fold(state: State, events: Iterable[Event]) -> State:
@@ -227,4 +204,4 @@ def _deadlines(state: State) -> Iterator[Deadline]:
 
 def as_origin(state: State, fork: SessionId) -> State:
     """The session as it is, as the one that is about to be forked from it knows it."""
-    return state._replace(id=fork, session=sessions.as_origin(state.session, state.id, state.version))
+    return state._replace(id=fork, session=lifecycle.as_origin(state.session, state.id, state.version))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stenogram.client import Client, Session
-from stenogram.domain.sessions import SessionClosed
+from stenogram.domain.concepts.lifecycle import SessionClosed
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
 SECONDS = float(os.environ.get("STENOGRAM_SECONDS", "60"))

@@ -10,13 +10,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from ..domain.ids import Position, SessionId, Version
-from .records import Batch, ProducerMark, Record, Roll
+from .records import Batch, GatewayHeartbeat, ProducerState, Record
 
 PAGE_BYTES = 16 * 2**20
 """Where a page ends: a thousand large events at once would take more memory than a process has."""
 
 
-class Mark(NamedTuple):
+class LogHead(NamedTuple):
     """Where a log stands: its last position, and the epoch that tells it from a restored or recreated one."""
 
     position: Position
@@ -47,13 +47,13 @@ class Engine(Protocol):
     shared: bool
     """Whether other processes may write this log while it is open here."""
 
-    async def open(self) -> Mark:
+    async def open(self) -> LogHead:
         """Make ready, creating the schema where there is none (writers only). Raises LogInUse, LogUnreadable."""
 
     async def close(self) -> None:
         """Release everything; waits for a write in progress. Safe to call twice."""
 
-    async def mark(self) -> Mark:
+    async def mark(self) -> LogHead:
         """The last committed position, also of other processes."""
 
     async def write(self, batch: Batch) -> None:
@@ -81,7 +81,7 @@ class Engine(Protocol):
 
     async def read_producers(
         self, producers: Collection[tuple[SessionId, str]]
-    ) -> dict[tuple[SessionId, str], ProducerMark]:
+    ) -> dict[tuple[SessionId, str], ProducerState]:
         """What the log knows of these (session, producer id) pairs."""
 
     async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
@@ -99,7 +99,7 @@ class Engine(Protocol):
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         """Sessions with id > after that were last said to be live, by id."""
 
-    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+    async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         """Where the log is shared: record who is attached through this process, strike off the gateways that are gone,
         and tell what the others have recorded. Not durable, and no commit of the log."""
 

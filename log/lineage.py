@@ -9,9 +9,9 @@ those of the origin.
 from collections import OrderedDict
 from typing import NamedTuple
 
+from ..domain.concepts.lifecycle import SessionForked
 from ..domain.envelope import decode
 from ..domain.ids import SessionId, Version
-from ..domain.sessions import SessionForked
 from .engine import PAGE_BYTES, Engine, is_last
 from .records import Record
 
@@ -20,7 +20,7 @@ MAX_KNOWN = 10_000
 ENDLESS = 2**63
 
 
-class Stretch(NamedTuple):
+class HistorySegment(NamedTuple):
     """A part of a session's history: up to which version it stands in the storage under which session."""
 
     session: SessionId
@@ -32,7 +32,7 @@ class Lineage:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: OrderedDict[SessionId, tuple[Stretch, ...]] = OrderedDict()
+        self._known: OrderedDict[SessionId, tuple[HistorySegment, ...]] = OrderedDict()
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         """What the engine's `read_session` would find if the session stood there whole."""
@@ -64,7 +64,9 @@ class Lineage:
             return []
         return await self._read(first.session, tuple(shared), after, limit)
 
-    async def _read(self, session: SessionId, stretches: tuple[Stretch, ...], after: int, limit: int) -> list[Record]:
+    async def _read(
+        self, session: SessionId, stretches: tuple[HistorySegment, ...], after: int, limit: int
+    ) -> list[Record]:
         """As many pages of as many stretches as make one page."""
         found: list[Record] = []
         size = 0
@@ -80,32 +82,32 @@ class Lineage:
                     after = stretch.upto
         return found
 
-    async def _stretches(self, session: SessionId) -> tuple[Stretch, ...]:
+    async def _stretches(self, session: SessionId) -> tuple[HistorySegment, ...]:
         """Where a session's history stands, from its start. That of a session that exists never changes."""
         known = self._known.get(session)
         if known is not None:
             self._known.move_to_end(session)
             return known
-        own = Stretch(session, ENDLESS)
+        own = HistorySegment(session, ENDLESS)
         first = await self._engine.read_session(session, 0, 1)
         if not first:
             return (own,)
-        stretches: tuple[Stretch, ...] = (own,)
+        stretches: tuple[HistorySegment, ...] = (own,)
         origin = _origin(first[0])
         if origin is not None:
             before = await self._stretches(origin.session)
             shared = [each for each in before if each.upto < origin.upto]
-            stretches = (*shared, Stretch(before[len(shared)].session, origin.upto), own)
+            stretches = (*shared, HistorySegment(before[len(shared)].session, origin.upto), own)
         self._known[session] = stretches
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
         return stretches
 
 
-def _origin(first: Record) -> Stretch | None:
+def _origin(first: Record) -> HistorySegment | None:
     """What the session goes on from that has this as the first event of its own."""
     if first.type != FORKED or first.version == 1:
         return None
     data = decode(first.data, first.position, first.session, first.version).data
     assert isinstance(data, SessionForked)
-    return Stretch(data.origin, Version(data.at))
+    return HistorySegment(data.origin, Version(data.at))

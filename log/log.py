@@ -16,17 +16,17 @@ from typing import Self
 from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
-from ..domain.session import State
-from .cache import Places, Sessions
-from .committer import Committer
+from ..domain.state import State
+from .commit.committer import Committer
+from .commit.queue import RequestQueue
+from .commit.requests import Answer, Answered, Execute, Request, Review, Write
+from .commit.session_cache import HeadCache, SessionCache
 from .engine import Engine
 from .hub import Hub
 from .lineage import Lineage
-from .queue import Queue
 from .records import Append, Appended, Producer, Record
-from .requests import Answer, Answered, Execute, Request, Review, Write
+from .stats import LogStats
 from .tail import Tail
-from .tally import Tally
 
 PAGE = 1_000
 POLL = 1.0
@@ -51,9 +51,9 @@ class Log:
         self.epoch = ""
         self.hub = Hub(ring_records, ring_bytes)
         self._lineage = Lineage(engine)
-        self._sessions = Sessions(self._lineage, sessions_at_hand)
-        self._places = Places(engine, sessions_at_hand)
-        self._queue = Queue(max_waiting, max_waiting_bytes)
+        self._sessions = SessionCache(self._lineage, sessions_at_hand)
+        self._places = HeadCache(engine, sessions_at_hand)
+        self._queue = RequestQueue(max_waiting, max_waiting_bytes)
         self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
         self._submit = self._committer.submit if engine.writable else _refuse
         self._tail = Tail(engine, self._take_over)
@@ -73,7 +73,7 @@ class Log:
         return self._queue.waiting
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> LogStats:
         """What the log has counted of its work."""
         return self._committer.tally
 

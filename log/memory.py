@@ -13,8 +13,8 @@ from operator import attrgetter
 
 from ..domain.errors import LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
-from .engine import PAGE_BYTES, KeyTaken, LogMoved, Mark, TrackingTaken
-from .records import ANYTHING, Batch, ProducerMark, Record, Roll
+from .engine import PAGE_BYTES, KeyTaken, LogHead, LogMoved, TrackingTaken
+from .records import ANYTHING, Batch, GatewayHeartbeat, ProducerState, Record
 
 _version = attrgetter("version")
 
@@ -33,10 +33,10 @@ class MemoryEngine:
         self._versions: set[tuple[SessionId, Version]] = set()
         self._keys: dict[tuple[SessionId, str], Record] = {}
         self._heads: dict[tuple[SessionId, str], Version] = {}
-        self._producers: dict[tuple[SessionId, str], ProducerMark] = {}
+        self._producers: dict[tuple[SessionId, str], ProducerState] = {}
         self._tracking: dict[str, Position] = {}
         self._live: dict[SessionId, None] = {}
-        self._rolls: dict[str, Roll] = {}
+        self._rolls: dict[str, GatewayHeartbeat] = {}
         self._open = False
         self._waiting: set[asyncio.Event] = set()
 
@@ -47,14 +47,14 @@ class MemoryEngine:
         engine._open = False
         return engine
 
-    async def open(self) -> Mark:
+    async def open(self) -> LogHead:
         self._open = True
         return self._mark()
 
     async def close(self) -> None:
         self._open = False
 
-    async def mark(self) -> Mark:
+    async def mark(self) -> LogHead:
         self._check_open()
         return self._mark()
 
@@ -97,7 +97,7 @@ class MemoryEngine:
 
     async def read_producers(
         self, producers: Collection[tuple[SessionId, str]]
-    ) -> dict[tuple[SessionId, str], ProducerMark]:
+    ) -> dict[tuple[SessionId, str], ProducerState]:
         self._check_open()
         return {producer: self._producers[producer] for producer in producers if producer in self._producers}
 
@@ -121,7 +121,7 @@ class MemoryEngine:
         self._check_open()
         return sorted(session for session in self._live if session > after)[:limit]
 
-    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+    async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         self._check_open()
         self._rolls[own.gateway] = own
         for gateway in gone:
@@ -144,8 +144,8 @@ class MemoryEngine:
             self._waiting.discard(moved)
         return True
 
-    def _mark(self) -> Mark:
-        return Mark(Position(len(self._log)), self._epoch)
+    def _mark(self) -> LogHead:
+        return LogHead(Position(len(self._log)), self._epoch)
 
     def _check_open(self) -> None:
         if not self._open:

@@ -90,7 +90,7 @@ class Record(NamedTuple):
         return wire_template(self.session) % (self.position, self.version, self.data[1:])
 
 
-class ProducerMark(NamedTuple):
+class ProducerState(NamedTuple):
     """The last append of a producer that the log knows: its `seq`, and the position of that append's last event."""
 
     epoch: int
@@ -108,12 +108,12 @@ class Batch(NamedTuple):
     after: Position
     records: list[Record]
     heads: dict[tuple[SessionId, str], Version]
-    producers: dict[tuple[SessionId, str], ProducerMark]
+    producers: dict[tuple[SessionId, str], ProducerState]
     tracking: dict[str, Position]
     live: dict[SessionId, bool]
 
 
-class Roll(NamedTuple):
+class GatewayHeartbeat(NamedTuple):
     """Who is attached to a log through one gateway, and for how many milliseconds each has been silent; `beat` counts
     up as long as the gateway lives."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ..domain.errors import LogReplaced
 from ..domain.ids import Position
-from .engine import Engine, Mark, is_last
+from .engine import Engine, LogHead, is_last
 from .records import Record
 
 PAGE = 1_000
@@ -32,7 +32,7 @@ class Tail:
         self._reading = asyncio.Lock()
         self._begun = 0
 
-    def start_at(self, mark: Mark) -> None:
+    def start_at(self, mark: LogHead) -> None:
         """Say where the log stands, before anything is read."""
         self._position, self._epoch = mark
 

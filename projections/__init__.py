@@ -3,10 +3,10 @@
 from stenogram.projections import DocProjection, Meta, fold
 """
 
-from .document import DELETE, DocProjection
+from .authoring.document import DELETE, DocProjection
+from .authoring.meta import Meta
+from .authoring.projection import Projection
+from .authoring.table import Rows, TableProjection
 from .folding import Fold, fold
-from .meta import Meta
-from .projection import Projection
-from .table import Rows, TableProjection
 
 __all__ = ["DELETE", "DocProjection", "Fold", "Meta", "Projection", "Rows", "TableProjection", "fold"]

@@ -7,11 +7,11 @@ boards["trip-7"].claims
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from ..domain.concepts.lifecycle import SessionForked
 from ..domain.errors import FoldFailed
 from ..domain.ids import SessionId
 from ..domain.model import Event
-from ..domain.sessions import SessionForked
-from .projection import Item, Projection
+from .authoring.projection import Item, Projection
 
 K = TypeVar("K")
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from ..domain.ids import Position
 from ..log.log import Log
 from .store import Build, ViewStore
 
-STILL = 10.0
+FROZEN_AFTER_S = 10.0
 """Seconds without a step, while there is something to fold, after which a build is unhealthy."""
 
 Verdict = Literal["healthy", "degraded", "unhealthy"]
@@ -68,6 +68,6 @@ def _trouble(build: Build, behind: int) -> str:
         return "no runner advances it"
     if not build.held:
         return f"its runner was last heard of {build.beat:.0f} s ago"
-    if behind and build.still > STILL:
+    if behind and build.still > FROZEN_AFTER_S:
         return f"it has not moved for {build.still:.0f} s, and {behind} events wait"
     return ""

@@ -19,20 +19,20 @@ from ..domain.errors import BadCursor, Invalid, NotFound
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
 from ..log.records import ANYTHING, Record
-from .breath import slices
-from .fingerprint import fingerprint
+from .authoring.fingerprint import fingerprint
+from .authoring.projection import Projection
+from .authoring.shape import Row, Shape
 from .folding import Fold
-from .mark import mark_of
-from .projection import Projection
+from .runner.checkpoints import mark_of
+from .runner.time_slices import slices
 from .seek import last_version
-from .shape import Row, Shape
 from .store import ViewStore
 from .store.records import Snapshot
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-EVERY = 1_000
+SNAPSHOT_EVERY_EVENTS = 1_000
 """Events between two snapshots of a small value."""
 _LARGE = 64 * 2**10  # bytes of a snapshot from which on they are taken more rarely
 _PAGE = 1_000
@@ -113,7 +113,7 @@ class _Folding:
         self.version = 0
         self.position = 0
         self._projection = projection
-        self._next = EVERY
+        self._next = SNAPSHOT_EVERY_EVENTS
 
     def take(self, records: Iterable[Record]) -> list[Snapshot]:
         """Fold some more events; the snapshots for which it was time. Raises FoldFailed."""
@@ -130,7 +130,7 @@ class _Folding:
         folder = self.fold.folder
         rows = [_written(folder.row(place)) for place, value in folder.values.items() if value is not None]
         data = orjson.dumps([mark_of(last), rows])
-        self._next = self.version + EVERY * (1 + len(data) // _LARGE)
+        self._next = self.version + SNAPSHOT_EVERY_EVENTS * (1 + len(data) // _LARGE)
         return Snapshot(self.version, data)
 
     def restore(self, snapshot: Snapshot, stands: Record) -> bool:
@@ -144,7 +144,7 @@ class _Folding:
         except (ValueError, TypeError, KeyError):
             return False
         self.version, self.position = stands.version, stands.position
-        self._next = self.version + EVERY * (1 + len(snapshot.data) // _LARGE)
+        self._next = self.version + SNAPSHOT_EVERY_EVENTS * (1 + len(snapshot.data) // _LARGE)
         return True
 
 

@@ -14,9 +14,9 @@ from ..domain.ids import Position, SessionId
 from ..log.lineage import ENDLESS
 from ..log.log import Log
 from ..log.records import Record
-from .breath import slices
+from .authoring.projection import Item, Projection
 from .folding import Fold
-from .projection import Item, Projection
+from .runner.time_slices import slices
 from .store import Build, Checkpoint, Found, Parked, ViewStore
 
 K = TypeVar("K", bound=Hashable)

@@ -18,8 +18,8 @@ from ..domain.envelope import parse
 from ..domain.errors import FoldFailed
 from ..domain.ids import Position, Version
 from ..domain.model import Event, EventData
+from ..projections.authoring.projection import Folder, Projection
 from ..projections.folding import as_given, failure, fold
-from ..projections.projection import Folder, Projection
 from .saying import START
 
 K = TypeVar("K", bound=Hashable)

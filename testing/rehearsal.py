@@ -17,7 +17,8 @@ from ..domain.envelope import decode, encode, timestamp
 from ..domain.errors import Fenced, Refused
 from ..domain.ids import Position, SessionId, TaskId, Version
 from ..domain.model import TIMEKEEPER, Actor, Command, Event, Fact, Repeat
-from ..domain.session import State, as_origin, deadlines, decide, evolve, fold
+from ..domain.session import as_origin, deadlines, decide, evolve, fold
+from ..domain.state import State
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from typing import Any
 from ..domain.envelope import decode
 from ..domain.model import Event
 from ..log.log import Log
-from ..projections.projection import Projection
-from ..projections.runner import Runner
+from ..projections.authoring.projection import Projection
+from ..projections.runner.runner import Runner
 from ..projections.store import Build, ViewStore, memory_views
 from .memory import memory_log
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...domain.audience import Viewer
 from .encoding import Encoder
-from .lens import Lens
+from .event_filter import EventFilter
 
 if TYPE_CHECKING:
     from .topic import Topic
@@ -16,7 +16,7 @@ class GroupKey(NamedTuple):
 
     sub: str
     encoder: Encoder
-    lens: Lens
+    filter: EventFilter
 
 
 class Sink(Protocol):

@@ -14,12 +14,12 @@ from ...domain.ids import SessionId
 from ...log.log import Log
 from ...log.records import Record
 from .cursor import Cursor, GroupKey, Sink
+from .event_filter import Finished
+from .event_frames import Chunk, Replays, Shared, cut
+from .event_slice import EventSlice, RingEntry
 from .finished import finished_now
-from .frames import Chunk, Replays, Shared, cut
-from .lens import Finished
-from .pages import Page, Pages, end_of_page
+from .pages import HistoryPage, HistoryPages, end_of_page
 from .pump import Pump
-from .run import Entry, Run
 from .topic import LogTopic, SessionTopic, Topic
 
 END = "end"
@@ -31,7 +31,7 @@ class Feed:
 
     def __init__(self, log: Log, tasks: asyncio.TaskGroup) -> None:
         self.log = log
-        self.pages = Pages(tasks)
+        self.pages = HistoryPages(tasks)
         self._replays = Replays()
         self._pump = Pump()
         self._topics: dict[SessionId | None, Topic] = {}
@@ -72,7 +72,7 @@ class Feed:
             cursor.topic.followers -= 1
             self._drop_if_unused(cursor.topic)
 
-    def resume(self, cursor: Cursor, page: Page | None = None) -> None:
+    def resume(self, cursor: Cursor, page: HistoryPage | None = None) -> None:
         """Start a cursor, or go on with one whose transport takes more again, or whose page has been read."""
         if not (cursor.live or cursor.queued or cursor.ended):
             cursor.queued = True
@@ -111,7 +111,7 @@ class Feed:
             topic = topics.get(record.session)
             if topic is None and whole is None:
                 continue
-            entry = Entry(record)
+            entry = RingEntry(record)
             for each in (topic, whole):
                 if each is not None:
                     each.push(entry)
@@ -160,7 +160,7 @@ class Feed:
             cursor.sink.fail(error)
         self._served(topic, topic.last)
 
-    def _catch_up(self, cursor: Cursor, page: Page | None) -> Iterator[None]:
+    def _catch_up(self, cursor: Cursor, page: HistoryPage | None) -> Iterator[None]:
         """Bring one subscriber forward until it is live, its transport is full, or a page must be read first.
 
         `queued` stays set while this runs or waits for a page: two of these for one cursor would write things twice.
@@ -172,12 +172,12 @@ class Feed:
             chunks = self._chunks(cursor, page)
             page = None
             if chunks is None:
-                self.pages.request(cursor.topic, cursor.at, cursor.key.lens, partial(self._page_read, cursor))
+                self.pages.request(cursor.topic, cursor.at, cursor.key.filter, partial(self._page_read, cursor))
                 return
             yield from _replay(cursor, chunks)
         cursor.queued = False
 
-    def _chunks(self, cursor: Cursor, page: Page | None) -> list[Chunk] | None:
+    def _chunks(self, cursor: Cursor, page: HistoryPage | None) -> list[Chunk] | None:
         """What comes next for a subscriber in the past, `page` being what it waited for; None when it must be read from
         the storage first."""
         topic, at, upto = cursor.topic, cursor.at, cursor.topic.flushed
@@ -188,15 +188,15 @@ class Feed:
             if known is not None:
                 return known
             if page is None or page.upto <= at:
-                page = self.pages.get(topic, at, cursor.key.lens)
+                page = self.pages.get(topic, at, cursor.key.filter)
             if page is None:
                 return None
             upto = min(page.upto, upto)
             events = page.events.between(at, upto)
         return self._replays.chunks(cursor, events, upto, self._finished(events, (cursor.key,)))
 
-    def _finished(self, events: Run, keys: Iterable[GroupKey]) -> Finished:
-        folded = any(key.lens.reading == "folded" for key in keys)
+    def _finished(self, events: EventSlice, keys: Iterable[GroupKey]) -> Finished:
+        folded = any(key.filter.reading == "folded" for key in keys)
         return finished_now(self.log, events.records) if folded else frozenset()
 
     def _join(self, cursor: Cursor) -> None:
@@ -213,9 +213,9 @@ class Feed:
         if cursor.sink.open:
             cursor.join()
 
-    def _page_read(self, cursor: Cursor, found: Page | Exception) -> None:
+    def _page_read(self, cursor: Cursor, found: HistoryPage | Exception) -> None:
         cursor.queued = False
-        if isinstance(found, Page):
+        if isinstance(found, HistoryPage):
             self.resume(cursor, found)
         elif not cursor.ended:
             cursor.sink.fail(found)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ...log.log import Log
 from ...log.records import Record
-from .lens import DELTA, Finished, message_of
+from .event_filter import DELTA, Finished, message_of
 
 _FINISHING = ("message.completed", "message.aborted")
 

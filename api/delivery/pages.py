@@ -10,20 +10,20 @@ from bisect import bisect_right, insort
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .event_filter import EventFilter
+from .event_slice import EventSlice
 from .finished import learn
-from .kept import Kept
-from .lens import Lens
-from .run import Run
+from .frame_cache import FrameCache
 from .topic import Topic
 
-PAGE = 1_000
+PAGE_EVENTS = 1_000
 KEPT_BYTES = 32 * 2**20
 
 
-class Page(NamedTuple):
+class HistoryPage(NamedTuple):
     """Events of one page, those that exist; `upto` is the last place that the page accounts for."""
 
-    events: Run
+    events: EventSlice
     upto: int
     size: int
 
@@ -38,40 +38,40 @@ class PageKey(NamedTuple):
     folded: bool
 
 
-Then = Callable[[Page | Exception], None]
+Then = Callable[[HistoryPage | Exception], None]
 
 
 def end_of_page(topic: Topic, after: int) -> int:
     """The last place of the page that holds the place behind `after`."""
-    end, following = (after // PAGE + 1) * PAGE, bisect_right(topic.cuts, after)
+    end, following = (after // PAGE_EVENTS + 1) * PAGE_EVENTS, bisect_right(topic.cuts, after)
     return min([end, *topic.cuts[following : following + 1]])
 
 
-def _key(topic: Topic, after: int, lens: Lens) -> PageKey:
-    start, following = after // PAGE * PAGE, bisect_right(topic.cuts, after)
+def _key(topic: Topic, after: int, filter: EventFilter) -> PageKey:
+    start, following = after // PAGE_EVENTS * PAGE_EVENTS, bisect_right(topic.cuts, after)
     start = max([start, *topic.cuts[:following][-1:]])
-    return PageKey(topic, start, lens.needs_records, lens.reading == "folded")
+    return PageKey(topic, start, filter.needs_records, filter.reading == "folded")
 
 
-class Pages:
+class HistoryPages:
     """Reads pages, each once at a time, and keeps the newest used. `tasks` owns the reading."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._kept: Kept[PageKey, Page] = Kept(KEPT_BYTES)
+        self._kept: FrameCache[PageKey, HistoryPage] = FrameCache(KEPT_BYTES)
         self.forget = self._kept.forget
         self._reading: dict[PageKey, list[Then]] = {}
         self.reads = 0
 
-    def get(self, topic: Topic, after: int, lens: Lens) -> Page | None:
+    def get(self, topic: Topic, after: int, filter: EventFilter) -> HistoryPage | None:
         """The page that holds the place behind `after`, if it is at hand and reaches beyond it."""
-        page = self._kept.get(_key(topic, after, lens))
+        page = self._kept.get(_key(topic, after, filter))
         return None if page is None or page.upto <= after else page
 
-    def request(self, topic: Topic, after: int, lens: Lens, then: Then) -> None:
+    def request(self, topic: Topic, after: int, filter: EventFilter, then: Then) -> None:
         """Read that page and call `then` with it, or with why it cannot be read. Who waited for a page need not find it
         again: when many are read at once, it may have made room for others by then."""
-        key = _key(topic, after, lens)
+        key = _key(topic, after, filter)
         waiting = self._reading.get(key)
         if waiting is not None:
             waiting.append(then)
@@ -80,7 +80,7 @@ class Pages:
         self._tasks.create_task(self._read(key))
 
     async def _read(self, key: PageKey) -> None:
-        found: Page | Exception
+        found: HistoryPage | Exception
         try:
             found = await self._load(key)
             if key.topic.followers:
@@ -90,7 +90,7 @@ class Pages:
         for then in self._reading.pop(key):
             then(found)
 
-    async def _load(self, key: PageKey) -> Page:
+    async def _load(self, key: PageKey) -> HistoryPage:
         topic, start = key.topic, key.start
         self.reads += 1
         end = end_of_page(topic, start)
@@ -102,10 +102,10 @@ class Pages:
         if last < upto and (await topic.page(last, 1, records=False)).between(last, upto):
             insort(topic.cuts, last)
             upto = last
-        return Page(events, max(last, upto), _size(events))
+        return HistoryPage(events, max(last, upto), _size(events))
 
 
-def _size(events: Run) -> int:
+def _size(events: EventSlice) -> int:
     """About how many bytes of memory they take."""
     size = sum(map(len, events.wires))
     return 2 * size + 800 * len(events) if events.records else size + 120 * len(events)

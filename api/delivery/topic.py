@@ -14,7 +14,7 @@ from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from .cursor import Cursor, GroupKey
-from .run import Entry, Run
+from .event_slice import EventSlice, RingEntry
 
 RING_ENTRIES = 1_024
 RING_BYTES = 1_048_576
@@ -34,7 +34,7 @@ class Topic:
         self.joining: list[Cursor] = []
         self.followers = 0
         self.cuts: list[int] = []
-        self._ring: deque[Entry] = deque()
+        self._ring: deque[RingEntry] = deque()
         self._bytes = 0
 
     def place(self, record: Record) -> int:
@@ -50,13 +50,13 @@ class Topic:
         and not been told of yet: whoever saw it could not go on from it elsewhere."""
         raise NotImplementedError
 
-    async def page(self, after: int, limit: int, *, records: bool) -> Run:
+    async def page(self, after: int, limit: int, *, records: bool) -> EventSlice:
         """Events after a place, from the storage; with their records if these are needed."""
         raise NotImplementedError
 
-    def run(self, records: Sequence[Record]) -> Run:
+    def run(self, records: Sequence[Record]) -> EventSlice:
         """These records on their way out."""
-        return Run([self.place(record) for record in records], [record.wire() for record in records], records)
+        return EventSlice([self.place(record) for record in records], [record.wire() for record in records], records)
 
     def stand_at(self, head: int) -> None:
         """Take over where the log stands, before anyone follows. What is committed may not have been told of yet:
@@ -67,7 +67,7 @@ class Topic:
             self._bytes = 0
         self.flushed = self.last
 
-    def push(self, entry: Entry) -> None:
+    def push(self, entry: RingEntry) -> None:
         """Take over the next entry. Those up to `last` stand in the storage and are not needed here."""
         place = self.place(entry.record)
         if place <= self.last:
@@ -85,7 +85,7 @@ class Topic:
         """The place before the first that the ring holds."""
         return self.place(self._ring[0].record) - 1 if self._ring else self.last
 
-    def newer(self, after: int, upto: int) -> Run:
+    def newer(self, after: int, upto: int) -> EventSlice:
         """The ring's entries with after < place ≤ upto; `after` must not lie before `ring_start`."""
         count, behind = upto - after, self.last - upto
         if behind < len(self._ring) // 2:
@@ -94,7 +94,7 @@ class Topic:
             start = after - self.ring_start
             entries = list(islice(self._ring, start, start + count))
         records = [entry.record for entry in entries]
-        return Run([self.place(record) for record in records], [entry.wire for entry in entries], records)
+        return EventSlice([self.place(record) for record in records], [entry.wire for entry in entries], records)
 
 
 class SessionTopic(Topic):
@@ -121,12 +121,12 @@ class SessionTopic(Topic):
         key = (self.session, ANYTHING)
         return (await self.log.engine.read_heads([key])).get(key, Version(0))
 
-    async def page(self, after: int, limit: int, *, records: bool) -> Run:
+    async def page(self, after: int, limit: int, *, records: bool) -> EventSlice:
         """The session's events."""
         assert self.session is not None
         if records:
             return self.run(await self.log.read_session(self.session, after, limit))
-        return Run(*await self.log.read_wires(self.session, after, limit))
+        return EventSlice(*await self.log.read_wires(self.session, after, limit))
 
 
 class LogTopic(Topic):
@@ -144,6 +144,6 @@ class LogTopic(Topic):
         """The log's position."""
         return Position(self.log.position)
 
-    async def page(self, after: int, limit: int, *, records: bool) -> Run:
+    async def page(self, after: int, limit: int, *, records: bool) -> EventSlice:
         """The log's events, always with their records."""
         return self.run(await self.log.engine.read_log(after, limit))

@@ -12,16 +12,16 @@ from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
 from ...domain.errors import Invalid
 from ...domain.ids import Position
-from ...projections.document import DocProjection
-from ...projections.projection import AnyProjection
-from ...projections.shape import Row, Shape
+from ...projections.authoring.document import DocProjection
+from ...projections.authoring.projection import AnyProjection
+from ...projections.authoring.shape import Row, Shape
 from ...projections.store import Build
-from ..delivery.lens import matches
-from ..principal import Principal
+from ..access.principal import Principal
+from ..delivery.event_filter import matches
 from . import cursor
+from .access import SESSION, by_session
 from .rendering import render_rows
-from .scope import SESSION, by_session
-from .shelf import Shelf
+from .service import ViewService
 
 MAX_READ = 20_000
 _PAGE = 200
@@ -44,14 +44,14 @@ class Listed(NamedTuple):
     position: Position
 
 
-async def listed(shelf: Shelf, projection: AnyProjection, principal: Principal, wanted: Wanted) -> Listed:
+async def listed(views: ViewService, projection: AnyProjection, principal: Principal, wanted: Wanted) -> Listed:
     """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
-    await shelf.current(projection.name)
+    await views.current(projection.name)
     found: list[tuple[Row, bytes]] = []
     after = None if wanted.after is None else cursor.read(wanted.after, wanted.order)
     read, size = 0, max(_PAGE, wanted.limit)
     while True:
-        page = await shelf.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
+        page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
         found += _visible(projection, page.build, page.rows, principal)
         read += len(page.rows)
         ended = len(page.rows) < size

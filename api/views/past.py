@@ -8,24 +8,26 @@ import orjson
 from ...domain.audience import Viewer
 from ...domain.errors import Invalid
 from ...domain.ids import SessionId
-from ...domain.json_diff import difference
-from ...domain.json_patch import Operation
-from ...projections.document import DocProjection
+from ...domain.json.diff import difference
+from ...domain.json.patch import Operation
+from ...projections.authoring.document import DocProjection
+from ...projections.authoring.projection import AnyProjection
+from ...projections.authoring.shape import STORED, Row
 from ...projections.moments import Moment
-from ...projections.projection import AnyProjection
-from ...projections.shape import STORED, Row
 from . import cursor
 from .listing import Listed, Wanted, ordering, place_of
 from .rendering import render_values
-from .shelf import Shelf
+from .service import ViewService
 
 AnyMoment = Moment[Any, Any]
 
 
-async def moment(shelf: Shelf, projection: AnyProjection, session: SessionId, at: int | datetime | None) -> AnyMoment:
+async def moment(
+    views: ViewService, projection: AnyProjection, session: SessionId, at: int | datetime | None
+) -> AnyMoment:
     """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
-    moments = shelf.moments(projection)
-    async with shelf.folding:
+    moments = views.moments(projection)
+    async with views.folding:
         if isinstance(at, datetime):
             return await moments.at(session, time=at)
         return await moments.at(session, version=at)

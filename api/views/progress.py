@@ -14,8 +14,8 @@ from ...domain.ids import Position
 from ...log.log import Log
 from ...projections.store import Build, ViewStore
 
-POLL = 0.015
-REST = 0.5
+POLL_S = 0.015
+IDLE_POLL_S = 0.5
 """Seconds after which it looks again though the log has not moved (another build may have been promoted), or though it
 could not."""
 
@@ -82,7 +82,7 @@ class Progress:
                 builds = {each.name: each for each in await self._store.builds() if each.state == "current"}
             except StenogramError as error:
                 _logger.warning("the views cannot be looked at: %s", error)
-                await asyncio.sleep(REST)
+                await asyncio.sleep(IDLE_POLL_S)
                 continue
             for listener in tuple(self._listeners):
                 listener(builds)
@@ -91,8 +91,8 @@ class Progress:
     async def _pause(self, builds: Builds) -> None:
         behind = [each for each in builds.values() if each.checkpoint.position < self._log.position]
         if behind or not builds:
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_S)
             return
         with contextlib.suppress(TimeoutError, LogFailed):
-            async with asyncio.timeout(REST):
+            async with asyncio.timeout(IDLE_POLL_S):
                 await self._log.hub.wait(Position(self._log.position))

@@ -14,9 +14,9 @@ import orjson
 from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
 from ...domain.errors import NotReady
-from ...projections.document import DocProjection
-from ...projections.projection import AnyProjection
-from ...projections.shape import Column, Row, Shape
+from ...projections.authoring.document import DocProjection
+from ...projections.authoring.projection import AnyProjection
+from ...projections.authoring.shape import Column, Row, Shape
 from ...projections.store import Build
 
 _DATA = 2  # where a document's JSON stands in its row

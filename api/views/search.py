@@ -12,26 +12,26 @@ import orjson
 from aiohttp import web
 from pydantic import Field
 
+from ...domain.concepts.lifecycle import LabelName, LabelValue, Title
 from ...domain.envelope import timestamp
 from ...domain.errors import Invalid
 from ...domain.ids import Name
-from ...domain.moment import Time
-from ...domain.sessions import LabelName, LabelValue, Title
-from ...projections.shape import Row, Shape
+from ...domain.timestamps import Time
+from ...projections.authoring.shape import Row, Shape
 from ...projections.store import Build
 from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
-from ..delivery.lens import matches
-from ..principal import Principal
-from ..query import MAX_PAGE, Query, members_of, validated
+from ..access.principal import Principal
+from ..delivery.event_filter import matches
+from ..http.session_queries import MAX_PAGE, Query, members_of, validated
 from . import cursor
 from .cursor import Cursor
 from .listing import Listed, place_of
-from .shelf import Shelf
+from .service import ViewService
 
 LABEL = "label."
-FEW = 1_000
+SCAN_AT_MOST = 1_000
 """So many sessions are few: they are looked at one by one."""
 MAX_READ = 20_000
 """Sessions that one request goes through at most."""
@@ -74,16 +74,16 @@ def search_query(request: web.Request) -> SearchQuery:
     return validated(SearchQuery, {**members, "labels": labels})
 
 
-async def search(shelf: Shelf, principal: Principal, query: SearchQuery) -> Listed:
+async def search(views: ViewService, principal: Principal, query: SearchQuery) -> Listed:
     """A page of the sessions that are looked for, and that the principal may read. Raises NotReady, BadCursor, and
     Invalid for a search that would have to go through too many."""
-    await shelf.current(facets.name)
-    await shelf.current(sessions.name)
+    await views.current(facets.name)
+    await views.current(sessions.name)
     place = None if query.after is None else cursor.read(query.after, query.order)
-    few = await _few(shelf, query)
+    few = await _few(views, query)
     if few is None:
-        return await _through(shelf, principal, query, place)
-    found = await shelf.store.get(sessions.name, [(session,) for session in few])
+        return await _through(views, principal, query, place)
+    found = await views.store.get(sessions.name, [(session,) for session in few])
     shape, down = found.build.shape, query.order.startswith("-")
     places = [(place_of(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
     places = [each for each in places if each[0][0] is not None]
@@ -94,7 +94,7 @@ async def search(shelf: Shelf, principal: Principal, query: SearchQuery) -> List
     return _page(rows, found.build, query, more=len(rows) > query.limit)
 
 
-async def _few(shelf: Shelf, query: SearchQuery) -> list[str] | None:
+async def _few(views: ViewService, query: SearchQuery) -> list[str] | None:
     """The sessions that have the labels and the participant, if they are few."""
     labels = query.labels.items()
     wanted = [{"facet": of_label(name), "value": storable(value)} for name, value in labels]
@@ -102,21 +102,21 @@ async def _few(shelf: Shelf, query: SearchQuery) -> list[str] | None:
         wanted.append({"facet": of_participant(query.with_)})
     few: set[str] | None = None
     for each in wanted:
-        found = await shelf.store.find(facets.name, each, limit=FEW)
-        if len(found.rows) < FEW:
+        found = await views.store.find(facets.name, each, limit=SCAN_AT_MOST)
+        if len(found.rows) < SCAN_AT_MOST:
             having = {row[0] for row in found.rows}
             few = having if few is None else few & having
     return None if few is None else sorted(few)
 
 
-async def _through(shelf: Shelf, principal: Principal, query: SearchQuery, after: list[Any] | None) -> Listed:
+async def _through(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> Listed:
     """Go through all sessions in their order."""
     found: list[Row] = []
     read = 0
     if after is None and query.until is not None and query.order == "-changed":
         after = [timestamp(query.until), _BEYOND]
     while True:
-        page = await shelf.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE)
+        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE)
         found += [row for row in page.rows if _wanted(row, principal, query)]
         read += len(page.rows)
         ended = len(page.rows) < _PAGE or _is_past(page.build.shape, page.rows[-1], query)

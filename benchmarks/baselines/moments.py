@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from long_session import PER_SECOND, SESSION
 
-from stenogram.api.collector import collect_rarely
+from stenogram.api.loop.gc_tuning import tune_gc
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
 from stenogram.domain.envelope import decode
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("views")
     parser.add_argument("number", type=int)
     options = parser.parse_args()
-    collect_rarely()
+    tune_gc()
     side = {"prepare": prepare, "ask": ask, "fold": fold}[options.side]
     print(json.dumps(asyncio.run(side(options.log, options.views, options.number))))
 

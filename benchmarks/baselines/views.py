@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tally import TURN, TYPE, Tally, count, projection, turn
 
-from stenogram.api.collector import collect_rarely
+from stenogram.api.loop.gc_tuning import tune_gc
 from stenogram.domain.envelope import decode
 from stenogram.log.log import Log
 from stenogram.log.postgres.address import Address
@@ -30,7 +30,7 @@ from stenogram.log.records import Record
 from stenogram.log.sqlite.file import open_reader
 from stenogram.log.sqlite.reading import read_log
 from stenogram.log.storage import Storage
-from stenogram.projections.runner import Runner
+from stenogram.projections.runner.runner import Runner
 from stenogram.projections.store import Build, Commit, ViewStore, sqlite_views
 from stenogram.projections.store.postgres import PostgresDatabase, postgres_views
 from stenogram.projections.store.sqlite import SqliteDatabase
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("views")
     parser.add_argument("events", type=int)
     options = parser.parse_args()
-    collect_rarely()
+    tune_gc()
     if options.side == "bare":
         began = time.perf_counter()
         bare = bare_postgres if "://" in options.log else bare_sqlite

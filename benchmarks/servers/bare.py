@@ -16,9 +16,9 @@ from itertools import count
 from aiohttp import web
 
 from stenogram.api.delivery.encoding import SOCKET
+from stenogram.domain.concepts.messages import MessageDelta
 from stenogram.domain.envelope import encode
 from stenogram.domain.ids import Position, Version, new_id
-from stenogram.domain.messages import MessageDelta
 from stenogram.domain.model import Fact
 from stenogram.log.records import Record
 

@@ -19,15 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from stamps import STAMPS, map_stamps
 
-from stenogram.api.collector import collect_rarely
 from stenogram.api.delivery import pump
+from stenogram.api.loop.gc_tuning import tune_gc
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
-from stenogram.api.views.keeping import NONE
+from stenogram.api.views.storage import NONE
 from stenogram.domain.commands import parse_command
+from stenogram.domain.concepts.messages import MessageDelta, MessageStarted
 from stenogram.domain.envelope import encode, microseconds, timestamp
 from stenogram.domain.ids import Position, Version, new_id
-from stenogram.domain.messages import MessageDelta, MessageStarted
 from stenogram.domain.model import Actor, Command, Fact
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft, Record
@@ -35,7 +35,7 @@ from stenogram.log.records import Append, Draft, Record
 
 def main() -> None:
     options = parse_options()
-    collect_rarely()
+    tune_gc()
     if options.unpinned:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     if options.window is not None:
@@ -75,7 +75,7 @@ async def run(options: argparse.Namespace) -> None:
         commands_per_second=10_000_000,
     )
     async with running(settings) as gateway:
-        log = gateway.houses.open[""].log
+        log = gateway.tenants.open[""].log
         commits = count_commits(log)
         if options.stamps:
             stamp_positions(log, options.stamps)
@@ -86,7 +86,7 @@ async def run(options: argparse.Namespace) -> None:
         print(json.dumps({"port": int(gateway.url.rpartition(":")[2])}), flush=True)
         async for words in lines():
             if words[0] == "stats":
-                reads = gateway.houses.open[""].feed.pages.reads
+                reads = gateway.tenants.open[""].feed.pages.reads
                 print(json.dumps({"reads": reads, "commits": commits[0], "position": log.position}), flush=True)
             elif words[0] == "feed":
                 await feed_closed_loop(gateway, int(words[1]))
@@ -152,9 +152,9 @@ def stored(data: MessageStarted | MessageDelta) -> bytes:
 
 async def feed_closed_loop(gateway: Gateway, size: int) -> None:
     """Publish, deliver to all, and again. Nothing is stored: this is delivery alone."""
-    house = gateway.houses.open[""]
-    topic = house.feed._topics["b0"]
-    hub, make, everyone = house.log.hub, event_maker(size), topic.followers
+    tenant = gateway.tenants.open[""]
+    topic = tenant.feed._topics["b0"]
+    hub, make, everyone = tenant.log.hub, event_maker(size), topic.followers
     while topic.followers == everyone:
         version = topic.last + 1
         hub.publish([make(hub.position + 1, version)])

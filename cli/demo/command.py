@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..options import SESSION, examples
-from ..speed import SPEED
+from ..replaying.speed import SPEED
 
 
 @click.command(
@@ -60,7 +60,7 @@ async def _run(log: str, session: str, speed: float, live: bool, chaos: bool) ->
 
 
 def _print_what_next(log: str, session: str, before: int) -> None:
-    from ..console import stdout
+    from ..text.console import stdout
 
     stenogram, at = _program(), f"--log {shlex.quote(log)}"
     commands = {

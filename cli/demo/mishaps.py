@@ -3,7 +3,7 @@
 import random
 
 from ...client.session import Session
-from ...domain.tools import ToolCalled
+from ...domain.concepts.tools import ToolCalled
 from ..screen.stage import Stage
 from .crew import Crew
 from .pace import Pace

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from ...client.agent import Agent
+from ...client.agent.agent import Agent
 from ...client.session import Session
-from ...domain.messages import MessagePosted
+from ...domain.concepts.messages import MessagePosted
 from ...domain.parts import text_of
 from . import script
 from .pace import Pace

@@ -7,8 +7,8 @@ does a task, for the how manieth time, or in which process.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ...client.agent import Agent
-from ...client.claimed import ClaimedTask
+from ...client.agent.agent import Agent
+from ...client.agent.claimed_task import ClaimedTask
 from ...domain.errors import Conflict
 from . import script
 from .pace import Pace, until_interrupted

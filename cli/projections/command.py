@@ -13,7 +13,7 @@ import click
 from ..options import examples, json_option, log_option
 
 if TYPE_CHECKING:
-    from .desk import Desk
+    from .view_admin import ViewAdmin
 
 Command = Callable[..., Any]
 
@@ -43,7 +43,7 @@ def _desk(command: Command) -> Command:
     )
     @click.option("--tenant", default="", metavar="NAME", help="Whose log.")
     def with_desk(log: str, views: str, tenant: str, **given: Any) -> None:
-        from .desk import opened
+        from .view_admin import opened
 
         async def run() -> None:
             async with opened(log, views, tenant) as desk:
@@ -66,11 +66,11 @@ View = click.argument("view", metavar="VIEW")
 @projections.command(name="list", short_help="List views, and how each is.")
 @_desk
 @json_option
-async def list_(desk: "Desk", as_json: bool) -> None:
+async def list_(desk: "ViewAdmin", as_json: bool) -> None:
     """List the builds of all views: their version and state, how many events they are behind the log, how many they
     fold a second and how many seconds remain at that rate, and what is wrong. Retired builds are those that readers saw
     before; they can be promoted again."""
-    from .showing import show_builds
+    from .tables import show_builds
 
     show_builds(await desk.healths(retired=True), as_json)
 
@@ -78,9 +78,9 @@ async def list_(desk: "Desk", as_json: bool) -> None:
 @projections.command(short_help="Say whether views are healthy.")
 @_desk
 @click.option("--wait", is_flag=True, help="Wait until every view has caught up, with progress bars.")
-async def status(desk: "Desk", wait: bool) -> None:
+async def status(desk: "ViewAdmin", wait: bool) -> None:
     """Say what is wrong with views, key by key; the exit code is 1 when something is."""
-    from .showing import show_troubles
+    from .tables import show_troubles
 
     if wait:
         await desk.caught_up()
@@ -93,7 +93,7 @@ async def status(desk: "Desk", wait: bool) -> None:
 @_desk
 @View
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
-async def rebuild(desk: "Desk", view: str, no_wait: bool) -> None:
+async def rebuild(desk: "ViewAdmin", view: str, no_wait: bool) -> None:
     """Build a view anew from the log. Readers stay on the present build until the new one has caught up, or, where
     gateways run with --promote manual, until it is promoted."""
     build = await desk.rebuild(view)
@@ -110,7 +110,7 @@ async def rebuild(desk: "Desk", view: str, no_wait: bool) -> None:
 @View
 @click.option("--build", "id", type=int, metavar="ID", help="This build, be it one that readers saw before.")
 @click.option("--anyway", is_flag=True, help="Also if it has not caught up.")
-async def promote(desk: "Desk", view: str, id: int | None, anyway: bool) -> None:
+async def promote(desk: "ViewAdmin", view: str, id: int | None, anyway: bool) -> None:
     """Show readers the newest build of a view that is being made, or another; the one they see now is kept for ten
     minutes, in which it can be promoted again."""
     build = await desk.promote(view, id, anyway)
@@ -121,7 +121,7 @@ async def promote(desk: "Desk", view: str, id: int | None, anyway: bool) -> None
 @_desk
 @View
 @click.argument("keys", nargs=-1, metavar="[KEY]…")
-async def retry(desk: "Desk", view: str, keys: tuple[str, ...]) -> None:
+async def retry(desk: "ViewAdmin", view: str, keys: tuple[str, ...]) -> None:
     """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all."""
     for key in await desk.wish(view, keys, "retry"):
         click.echo(f"{view} goes on with {key!r} at the event that failed.")
@@ -131,7 +131,7 @@ async def retry(desk: "Desk", view: str, keys: tuple[str, ...]) -> None:
 @_desk
 @View
 @click.argument("key", metavar="KEY")
-async def skip(desk: "Desk", view: str, key: str) -> None:
+async def skip(desk: "ViewAdmin", view: str, key: str) -> None:
     """Leave out the event at which a key is parked, and go on behind it."""
     await desk.wish(view, (key,), "skip")
     click.echo(f"{view} goes on with {key!r} behind the event that failed.")
@@ -148,9 +148,9 @@ async def skip(desk: "Desk", view: str, key: str) -> None:
     metavar="MODULE:ATTRIBUTE",
     help="Where projections of your own are.",
 )
-async def verify(desk: "Desk", view: str, sample: int | None, names: tuple[str, ...]) -> None:
+async def verify(desk: "ViewAdmin", view: str, sample: int | None, names: tuple[str, ...]) -> None:
     """Compare a view with a fresh fold of the log; the exit code is 1 when they differ."""
-    from .showing import show_verified
+    from .tables import show_verified
 
     if not show_verified(await desk.verify(view, sample, names)):
         raise click.exceptions.Exit(1)

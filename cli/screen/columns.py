@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 from rich.text import Text
 
-from ..brief import compact
-from ..console import one_line, printable
-from ..transcript import Asked, Called, Item, Said
-from ..words import answered, outcome
+from ..text.brief import compact
+from ..text.console import one_line, printable
+from ..text.event_words import answered, outcome
+from ..text.transcript import Asked, Called, Item, Said
 
 CARET = "▌"
 TAIL = 6_000

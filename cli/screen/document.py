@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from ...domain.json_pointer import pointer
-from ..brief import compact
-from ..console import one_line
-from ..lines import Palette
+from ...domain.json.pointer import pointer
+from ..text.brief import compact
+from ..text.console import one_line
+from ..text.event_lines import Palette
 from .scene import Scene, Touch
 
 FRESH = 2.5

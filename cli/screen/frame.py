@@ -14,10 +14,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ...domain.presence import Participant
-from ..console import one_line
-from ..lines import Palette
-from ..teamwork import TASK_MARKS, board
+from ...domain.concepts.presence import Participant
+from ..text.console import one_line
+from ..text.event_lines import Palette
+from ..text.team_words import TASK_MARKS, board
 from .columns import column
 from .document import state_lines
 from .scene import Scene, Tick

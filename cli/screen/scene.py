@@ -8,14 +8,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...domain import document, messages, presence
+from ...domain.concepts import document, messages, presence
+from ...domain.concepts.presence import Participant
 from ...domain.ids import SessionId
-from ...domain.json_pointer import pointer
+from ...domain.json.pointer import pointer
 from ...domain.model import Event
-from ...domain.presence import Participant
-from ..picture import Picture
-from ..transcript import Item
-from ..words import in_words
+from ..text.event_words import in_words
+from ..text.picture import Picture
+from ..text.transcript import Item
 
 TICKS = 60
 ITEMS = 8

@@ -15,9 +15,9 @@ from rich.live import Live
 
 from ...domain.ids import SessionId
 from ...domain.model import Event
-from ..choice import Choice
-from ..console import stdout
-from ..lines import EventLines, Palette
+from ..text.console import stdout
+from ..text.event_choice import Choice
+from ..text.event_lines import EventLines, Palette
 from .frame import Frame
 from .scene import Scene
 

@@ -2,7 +2,7 @@
 
 from views import Booked, Booking, Budget, Cancelled, bookings, budget
 
-from stenogram.domain.sessions import SessionClosed
+from stenogram.domain.concepts.lifecycle import SessionClosed
 from stenogram.testing import command, event, given
 from stenogram.testing.stage import stage
 

@@ -6,8 +6,8 @@ stenogram serve --projection views:budget --projection views:bookings
 from pydantic import BaseModel
 
 from stenogram.domain.catalogue import register
+from stenogram.domain.concepts.lifecycle import SessionClosed
 from stenogram.domain.model import EventData
-from stenogram.domain.sessions import SessionClosed
 from stenogram.projections import DocProjection, Meta, Rows, TableProjection
 
 

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .address import Address
 from .arrays import ADAPTERS
-from .listener import Ear, Listener
+from .listener import Listener, Subscriber
 from .pool import Pool
 
 WRITERS = 4
@@ -44,9 +44,9 @@ class Database:
         """Use it; to be left as often."""
         self._users += 1
 
-    def listen(self, ear: Ear) -> None:
+    def listen(self, subscriber: Subscriber) -> None:
         """Tell this one of commits, as far as that is possible here."""
-        self.listener.add(ear)
+        self.listener.add(subscriber)
         if not self.address.pooler:
             self.listener.start()
 

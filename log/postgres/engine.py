@@ -18,14 +18,14 @@ from psycopg.pq import TransactionStatus
 
 from ...domain.errors import LogFailed, LogReadOnly, LogUnreadable
 from ...domain.ids import Position, SessionId, Version
-from ..engine import Mark
-from ..records import Batch, ProducerMark, Record, Roll
+from ..engine import LogHead
+from ..records import Batch, GatewayHeartbeat, ProducerState, Record
 from . import reading, sql
 from .database import Database
 from .failures import Lost, explain, is_lost
-from .listener import Ear
+from .identity import UNKNOWN, LogIdentity, check
+from .listener import Subscriber
 from .migrations import check_condition, check_version, migrate
-from .past import UNKNOWN, Past, check
 from .pool import Pool
 from .sql import within
 from .writing import Attempt
@@ -52,13 +52,13 @@ class PostgresEngine:
         self.database = database
         self.schema = address.schema
         self.writable = not read_only
-        self._ear = Ear(self.schema, secrets.token_hex(4))
+        self._ear = Subscriber(self.schema, secrets.token_hex(4))
         self._past = UNKNOWN
         self._turn: AsyncConnection[Any] | None = None
         self._writing = asyncio.Lock()
         self._open = False
 
-    async def open(self) -> Mark:
+    async def open(self) -> LogHead:
         """Raises LogUnreadable if it cannot be reached, is no log or has another schema. An empty schema becomes a
         log; an older one is left as it is."""
         self.database.enter()
@@ -79,11 +79,11 @@ class PostgresEngine:
             async with self._writing:
                 await self.database.leave()
 
-    async def mark(self) -> Mark:
+    async def mark(self) -> LogHead:
         """Raises LogReplaced if this is not the log that was opened, or it has lost what was in it."""
         end = await self._read(check, self._past, self.writable)
         self._past = max(end, self._past, key=_position)
-        return Mark(end.position, end.epoch)
+        return LogHead(end.position, end.epoch)
 
     async def write(self, batch: Batch) -> None:
         """Writes in the order of asking, to the log that was opened only. When the connection is lost it finds out
@@ -134,7 +134,7 @@ class PostgresEngine:
 
     async def read_producers(
         self, producers: Collection[tuple[SessionId, str]]
-    ) -> dict[tuple[SessionId, str], ProducerMark]:
+    ) -> dict[tuple[SessionId, str], ProducerState]:
         return await self._read(reading.read_producers, producers)
 
     async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
@@ -149,8 +149,8 @@ class PostgresEngine:
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         return await self._read(reading.read_live, after, limit)
 
-    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
-        return await self._run(self.database.writers, reading.call_roll, self.schema, own, gone)
+    async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
+        return await self._run(self.database.writers, reading.exchange_heartbeats, self.schema, own, gone)
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every
@@ -208,7 +208,7 @@ class PostgresEngine:
 
     async def _page(
         self,
-        work: Callable[Concatenate[AsyncConnection[Any], str, Past, P], Awaitable[Found]],
+        work: Callable[Concatenate[AsyncConnection[Any], str, LogIdentity, P], Awaitable[Found]],
         *args: P.args,
         **more: P.kwargs,
     ) -> Found:

@@ -20,7 +20,7 @@ _logger = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts to connect
 
 
-class Ear:
+class Subscriber:
     """One log's side of the listener: `heard` is set when another than `name` has written to the log in `schema`, or,
     with `unsure`, when nobody knows whether one has."""
 
@@ -36,7 +36,7 @@ class Listener:
 
     def __init__(self, connect: "Callable[[], Awaitable[AsyncConnection[Any]]]") -> None:
         self._connect = connect
-        self._ears: dict[str, set[Ear]] = {}
+        self._subscribers: dict[str, set[Subscriber]] = {}
         self._task: asyncio.Task[None] | None = None
         self._deaf = False
         self.live = False
@@ -54,16 +54,16 @@ class Listener:
             task.cancel()
             await asyncio.wait([task])
 
-    def add(self, ear: Ear) -> None:
+    def add(self, subscriber: Subscriber) -> None:
         """Tell this one from now on."""
-        self._ears.setdefault(ear.schema, set()).add(ear)
+        self._subscribers.setdefault(subscriber.schema, set()).add(subscriber)
 
-    def remove(self, ear: Ear) -> None:
+    def remove(self, subscriber: Subscriber) -> None:
         """Tell it no more; safe to call twice."""
-        ears = self._ears.get(ear.schema, set())
-        ears.discard(ear)
-        if not ears:
-            self._ears.pop(ear.schema, None)
+        subscribers = self._subscribers.get(subscriber.schema, set())
+        subscribers.discard(subscriber)
+        if not subscribers:
+            self._subscribers.pop(subscriber.schema, None)
 
     async def _run(self) -> None:
         pause = _FIRST_PAUSE
@@ -91,12 +91,12 @@ class Listener:
         self._tell_all()
         async for notification in connection.notifies():
             schema, _, writer = notification.payload.rpartition(" ")
-            for ear in self._ears.get(schema, ()):
-                if ear.name != writer:
-                    ear.heard.set()
+            for subscriber in self._subscribers.get(schema, ()):
+                if subscriber.name != writer:
+                    subscriber.heard.set()
 
     def _tell_all(self) -> None:
-        for ears in self._ears.values():
-            for ear in ears:
-                ear.unsure = True
-                ear.heard.set()
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                subscriber.unsure = True
+                subscriber.heard.set()

@@ -6,10 +6,10 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from ...domain.ids import Position, SessionId, Version
-from ..records import ProducerMark, Record, Roll, wire_template
+from ..records import GatewayHeartbeat, ProducerState, Record, wire_template
 from . import sql
 from .arrays import Ints, Texts
-from .past import Past
+from .identity import LogIdentity
 from .sql import within
 
 Connection = AsyncConnection[Any]
@@ -18,19 +18,19 @@ Pairs = Collection[tuple[str, str]]
 _END = "\U0010ffff"  # sorts after every name
 
 
-async def read_log(connection: Connection, schema: str, past: Past, after: int, limit: int) -> list[Record]:
+async def read_log(connection: Connection, schema: str, past: LogIdentity, after: int, limit: int) -> list[Record]:
     return await _records(connection, schema, sql.READ_LOG, {**past.values, "after": after, "limit": limit})
 
 
 async def read_session(
-    connection: Connection, schema: str, past: Past, session: SessionId, after: int, limit: int
+    connection: Connection, schema: str, past: LogIdentity, session: SessionId, after: int, limit: int
 ) -> list[Record]:
     values = {**past.values, "session": session, "after": after, "limit": limit}
     return await _records(connection, schema, sql.READ_SESSION, values)
 
 
 async def read_wires(
-    connection: Connection, schema: str, past: Past, session: SessionId, after: int, limit: int
+    connection: Connection, schema: str, past: LogIdentity, session: SessionId, after: int, limit: int
 ) -> tuple[list[int], list[bytes]]:
     values = {**past.values, "session": session, "after": after, "limit": limit}
     rows = await _rows(connection, schema, sql.READ_WIRES, values)
@@ -58,9 +58,9 @@ async def read_heads(connection: Connection, schema: str, subjects: Pairs) -> di
 
 async def read_producers(
     connection: Connection, schema: str, producers: Pairs
-) -> dict[tuple[SessionId, str], ProducerMark]:
+) -> dict[tuple[SessionId, str], ProducerState]:
     rows = await _rows(connection, schema, sql.READ_PRODUCERS, _columns(producers))
-    return {(session, producer): ProducerMark(*mark) for session, producer, *mark in rows}
+    return {(session, producer): ProducerState(*mark) for session, producer, *mark in rows}
 
 
 async def list_sessions(
@@ -74,11 +74,16 @@ async def read_live(connection: Connection, schema: str, after: str, limit: int)
     return [session for (session,) in await _rows(connection, schema, sql.READ_LIVE, (after, limit))]
 
 
-async def call_roll(connection: Connection, schema: str, own: Roll, gone: Collection[str]) -> list[Roll]:
+async def exchange_heartbeats(
+    connection: Connection, schema: str, own: GatewayHeartbeat, gone: Collection[str]
+) -> list[GatewayHeartbeat]:
     attached, silent = Texts(own.attached), Ints(own.attached.values())
     values = {"gateway": own.gateway, "beat": own.beat, "attached": attached, "silent": silent, "gone": Texts(gone)}
-    rows = await _rows(connection, schema, sql.CALL_ROLL, values)
-    return [Roll(gateway, beat, dict(zip(attached, silent, strict=True))) for gateway, beat, attached, silent in rows]
+    rows = await _rows(connection, schema, sql.EXCHANGE_HEARTBEATS, values)
+    return [
+        GatewayHeartbeat(gateway, beat, dict(zip(attached, silent, strict=True)))
+        for gateway, beat, attached, silent in rows
+    ]
 
 
 async def read_tracking(connection: Connection, schema: str, name: str) -> Position:

@@ -130,7 +130,7 @@ WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
 )
 
 # A row of one's own, renewed all the time.
-CALL_ROLL = """
+EXCHANGE_HEARTBEATS = """
     WITH own AS (
         INSERT INTO {log}.gateway AS known (id, beat, attached, silent)
         VALUES (%(gateway)b, %(beat)b, %(attached)b::text[], %(silent)b::bigint[])

@@ -8,7 +8,7 @@ from ..engine import LogMoved
 from ..records import Batch
 from . import sql
 from .arrays import Blobs, Ints, Texts
-from .past import Past
+from .identity import LogIdentity
 from .reading import read_log
 from .sql import within
 
@@ -19,7 +19,7 @@ class Attempt:
     """Writes one batch, however often that is tried: the batch applies to one position of the log, so that one attempt
     succeeds at most, also beside one that was given up and goes on in the server."""
 
-    def __init__(self, schema: str, past: Past, batch: Batch, writer: str) -> None:
+    def __init__(self, schema: str, past: LogIdentity, batch: Batch, writer: str) -> None:
         self._schema = schema
         self._past = past
         self._batch = batch

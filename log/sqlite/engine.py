@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ...domain.errors import LogReadOnly, LogReplaced
 from ...domain.ids import Position, SessionId, Version
-from ..engine import Mark
-from ..lane import Lane
-from ..records import Batch, ProducerMark, Record, Roll
+from ..db_threads import DbThreads
+from ..engine import LogHead
+from ..records import Batch, GatewayHeartbeat, ProducerState, Record
 from . import reading
 from .connection import Connection
 from .failures import explain
@@ -42,10 +42,10 @@ class SqliteEngine:
         self._lock = WriterLock(self.path)
         self._file: tuple[int, int] | None = None
         self._asked: Position | None = None
-        self._writer = Lane("stenogram-writer", 1, self._open_writer, explain)
-        self._readers = Lane("stenogram-reader", 2, self._open_reader, explain)
+        self._writer = DbThreads("stenogram-writer", 1, self._open_writer, explain)
+        self._readers = DbThreads("stenogram-reader", 2, self._open_reader, explain)
 
-    async def open(self) -> Mark:
+    async def open(self) -> LogHead:
         """Raises LogInUse if another engine writes this file, LogUnreadable if it is no log or cannot be
         opened."""
         try:
@@ -61,7 +61,7 @@ class SqliteEngine:
         cancelled."""
         await asyncio.to_thread(self._close)
 
-    async def mark(self) -> Mark:
+    async def mark(self) -> LogHead:
         """Raises LogReplaced when another file has taken the place of the one that was opened: what is read of that
         one does not change any more."""
         return await self._readers.run(self._read_mark)
@@ -94,7 +94,7 @@ class SqliteEngine:
 
     async def read_producers(
         self, producers: Collection[tuple[SessionId, str]]
-    ) -> dict[tuple[SessionId, str], ProducerMark]:
+    ) -> dict[tuple[SessionId, str], ProducerState]:
         return await self._readers.run(reading.read_producers, producers)
 
     async def list_sessions(self, after: str, limit: int, prefix: str = "") -> list[tuple[SessionId, Version]]:
@@ -109,7 +109,7 @@ class SqliteEngine:
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         return await self._readers.run(reading.read_live, after, limit)
 
-    async def call_roll(self, own: Roll, gone: Collection[str]) -> list[Roll]:
+    async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         """There are no others."""
         return []
 
@@ -148,7 +148,7 @@ class SqliteEngine:
             raise
         return connection
 
-    def _read_mark(self, connection: Connection) -> Mark:
+    def _read_mark(self, connection: Connection) -> LogHead:
         self._identify()
         return reading.read_mark(connection)
 

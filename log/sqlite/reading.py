@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from ...domain.ids import Position, SessionId, Version
-from ..engine import PAGE_BYTES, Mark
-from ..records import ProducerMark, Record, wire_template
+from ..engine import PAGE_BYTES, LogHead
+from ..records import ProducerState, Record, wire_template
 from . import sql
 from .connection import Connection
 
@@ -44,9 +44,9 @@ class Packed(NamedTuple):
         return records
 
 
-def read_mark(connection: Connection) -> Mark:
+def read_mark(connection: Connection) -> LogHead:
     ((position, epoch),) = connection.execute(sql.READ_MARK).fetchall()
-    return Mark(position, epoch)
+    return LogHead(position, epoch)
 
 
 def read_log(connection: Connection, after: int, limit: int) -> Packed:
@@ -85,9 +85,9 @@ def read_heads(connection: Connection, subjects: Pairs) -> dict[tuple[SessionId,
     return {(session, subject): version for session, subject, version in rows}
 
 
-def read_producers(connection: Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerMark]:
+def read_producers(connection: Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerState]:
     rows = _rows(connection, sql.READ_PRODUCERS, producers)
-    return {(session, producer): ProducerMark(*mark) for session, producer, *mark in rows}
+    return {(session, producer): ProducerState(*mark) for session, producer, *mark in rows}
 
 
 def list_sessions(connection: Connection, after: str, limit: int, prefix: str) -> list[tuple[SessionId, Version]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...domain.errors import NotFound
-from ..shape import Column, Row, Shape
+from ..authoring.shape import Column, Row, Shape
 from . import sql
 from .database import Database
 from .records import Build, Checkpoint, Parked, Wish

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from ..shape import Row, Shape
+from ..authoring.shape import Row, Shape
 
 
 class Database(Protocol):

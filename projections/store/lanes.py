@@ -10,7 +10,7 @@ them, for good.
 from collections.abc import Callable
 from typing import Any
 
-from ...log.lane import Lane
+from ...log.db_threads import DbThreads
 
 
 class Lanes:
@@ -26,10 +26,10 @@ class Lanes:
         readers: int,
         lost: Callable[[Any], bool] = lambda _: False,
     ) -> None:
-        self.writers: Lane[Any] = Lane("stenogram-views", writers, connect, explain, lost)
+        self.writers: DbThreads[Any] = DbThreads("stenogram-views", writers, connect, explain, lost)
         self.readers = self.writers
         if readers:
-            self.readers = Lane("stenogram-views-reader", readers, connect, explain, lost, again=True)
+            self.readers = DbThreads("stenogram-views-reader", readers, connect, explain, lost, again=True)
         self._users = 0
 
     def enter(self) -> None:

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from ...domain.errors import ViewsFailed
 from ...log.postgres.address import Address
-from ..shape import Kind, Row, Shape
+from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .database import names, statements
 from .lanes import Lanes

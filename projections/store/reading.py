@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ...domain.errors import Invalid, NotFound
-from ..shape import STORED, Column, Row, Shape
+from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
 from .database import Database, names

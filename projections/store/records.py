@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from ...domain.ids import Position
-from ..shape import Row, Shape
+from ..authoring.shape import Row, Shape
 
 State = Literal["building", "current", "retired"]
 Wish = Literal["retry", "skip"]

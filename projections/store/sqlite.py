@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from ...domain.errors import ViewsFailed
-from ..shape import Kind, Row, Shape
+from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .database import names, statements
 from .lanes import Lanes

@@ -10,7 +10,7 @@ checkpoint and what is parked, is written in one transaction.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self, TypeVar, TypeVarTuple
 
-from ..shape import Row, Shape
+from ..authoring.shape import Row, Shape
 from . import builds, commits, reading
 from .database import Database
 from .lanes import Lanes

@@ -5,7 +5,7 @@ Each is a projection like any user's, and a module of its own. Together they are
 
 from typing import Any
 
-from ..projection import Projection
+from ..authoring.projection import Projection
 from .activity import activity
 from .agents import agents
 from .attention import attention

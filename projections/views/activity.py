@@ -4,16 +4,16 @@ several widths, so that a session of any length is drawn from a few hundred rows
 from pydantic import BaseModel
 
 from ...domain.audience import Viewer, visible
-from ...domain.messages import MessageDelta
+from ...domain.concepts.messages import MessageDelta
 from ...domain.model import EventData
-from ..meta import Meta
-from ..table import Rows, TableProjection
+from ..authoring.meta import Meta
+from ..authoring.table import Rows, TableProjection
 
 WIDTHS = (10, 120, 1_800, 28_800)
 """Seconds. At 500 stretches to a screen: 80 minutes, 16 hours, 10 days, 5 months."""
 
 
-class Stretch(BaseModel):
+class ActivityBucket(BaseModel):
     """What `actor` did in the `width` seconds from `start` (seconds since 1970): how many events of a `family`
     (`message`, `tool` …) for one audience. Deltas are not counted."""
 
@@ -28,19 +28,19 @@ class Stretch(BaseModel):
 
 
 activity = TableProjection(
-    "activity", Stretch, key_columns=("session", "width", "start", "actor", "family", "audience")
+    "activity", ActivityBucket, key_columns=("session", "width", "start", "actor", "family", "audience")
 )
 activity.handlers.pass_over(MessageDelta)
 
 
 @activity.shown
-def _(stretch: Stretch, viewer: Viewer) -> Stretch | None:
+def _(stretch: ActivityBucket, viewer: Viewer) -> ActivityBucket | None:
     audience = tuple(stretch.audience.split(",")) if stretch.audience else None
     return stretch if visible(audience, stretch.actor, viewer) else None
 
 
 @activity.on
-def _(rows: Rows[Stretch], event: EventData, meta: Meta) -> None:
+def _(rows: Rows[ActivityBucket], event: EventData, meta: Meta) -> None:
     second = int(meta.time.timestamp())
     family, audience = meta.type.partition(".")[0], ",".join(meta.audience or ())
     for width in WIDTHS:

@@ -9,9 +9,8 @@ from typing import Any
 from immutables import Map
 from pydantic import BaseModel
 
-from ...domain.messages import MessageDelta
-from ...domain.model import EventData, Kind
-from ...domain.presence import (
+from ...domain.concepts.messages import MessageDelta
+from ...domain.concepts.presence import (
     Participant,
     PresenceJoined,
     PresenceLeft,
@@ -22,9 +21,10 @@ from ...domain.presence import (
     Status,
     evolve,
 )
-from ...domain.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
-from ..document import DocProjection
-from ..meta import Meta
+from ...domain.concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
+from ...domain.model import EventData, Kind
+from ..authoring.document import DocProjection
+from ..authoring.meta import Meta
 
 
 class Evidence(BaseModel):
@@ -35,7 +35,7 @@ class Evidence(BaseModel):
     time: datetime
 
 
-class Agent(BaseModel):
+class AgentRow(BaseModel):
     """A participant."""
 
     id: str
@@ -69,7 +69,7 @@ class Agent(BaseModel):
 class Agents(BaseModel):
     """Everyone who takes part or took part, by id."""
 
-    agents: dict[str, Agent] = {}
+    agents: dict[str, AgentRow] = {}
 
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
@@ -92,7 +92,7 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
     last = evidence if known is None or meta.actor == id else known.last
     reason = getattr(event, "reason", None)
     tasks = [] if known is None else known.tasks
-    doc.agents[id] = Agent(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
+    doc.agents[id] = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
 
 
 @agents.on
@@ -112,7 +112,7 @@ _ABOUT = "about"
 """What an application says of its agents may be large, and would be written anew with every transition."""
 
 
-def _participant(agent: Agent) -> Participant:
+def _participant(agent: AgentRow) -> Participant:
     return Participant._make(getattr(agent, name, None) for name in Participant._fields)
 
 

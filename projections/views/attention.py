@@ -6,9 +6,9 @@ from datetime import datetime
 from immutables import Map
 from pydantic import BaseModel, JsonValue
 
-from ...domain import approvals, signals
-from ...domain.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
-from ...domain.signals import (
+from ...domain.concepts import approvals, signals
+from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from ...domain.concepts.signals import (
     Signal,
     SignalAddressed,
     SignalDelivered,
@@ -19,8 +19,8 @@ from ...domain.signals import (
     SignalRefused,
     Signals,
 )
-from ..document import DocProjection
-from ..meta import Meta
+from ..authoring.document import DocProjection
+from ..authoring.meta import Meta
 
 
 class OpenSignal(BaseModel):

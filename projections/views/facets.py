@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel
 
-from ...domain.presence import PresenceJoined
-from ...domain.sessions import SessionLabelled, SessionOpened
-from ..meta import Meta
-from ..table import Rows, TableProjection
+from ...domain.concepts.lifecycle import SessionLabelled, SessionOpened
+from ...domain.concepts.presence import PresenceJoined
+from ..authoring.meta import Meta
+from ..authoring.table import Rows, TableProjection
 from .text import storable
 
 

@@ -8,10 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from ...domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
-from ...domain.model import EventData, Kind
-from ...domain.presence import PresenceJoined, PresenceLeft, PresenceLost
-from ...domain.sessions import (
+from ...domain.concepts.lifecycle import (
     Session,
     SessionClosed,
     SessionDescribed,
@@ -21,8 +18,11 @@ from ...domain.sessions import (
     SessionReopened,
     evolve,
 )
-from ..document import DocProjection
-from ..meta import Meta
+from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
+from ...domain.concepts.presence import PresenceJoined, PresenceLeft, PresenceLost
+from ...domain.model import EventData, Kind
+from ..authoring.document import DocProjection
+from ..authoring.meta import Meta
 
 
 class Member(BaseModel):

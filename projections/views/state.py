@@ -2,11 +2,11 @@
 
 from pydantic import BaseModel, JsonValue
 
-from ...domain.changes import NEVER
-from ...domain.document import Document, StateIncremented, StateMerged, StatePatched, evolve
+from ...domain.concepts.document import Document, StateIncremented, StateMerged, StatePatched, evolve
+from ...domain.concepts.last_written import NEVER
 from ...domain.ids import Version
-from ..document import DocProjection
-from ..meta import Meta
+from ..authoring.document import DocProjection
+from ..authoring.meta import Meta
 
 
 class SharedState(BaseModel):

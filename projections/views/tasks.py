@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
-from ...domain.tasks import (
+from ...domain.concepts.tasks import (
     TaskCancelled,
     TaskClaimed,
     TaskCompleted,
@@ -15,8 +15,8 @@ from ...domain.tasks import (
     TaskProgressed,
     TaskReleased,
 )
-from ..meta import Meta
-from ..table import Rows, TableProjection
+from ..authoring.meta import Meta
+from ..authoring.table import Rows, TableProjection
 from .text import storable
 
 

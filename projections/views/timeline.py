@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from ...domain.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from ...domain.audience import Viewer, visible
-from ...domain.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
-from ...domain.presence import (
+from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
+from ...domain.concepts.presence import (
     PresenceJoined,
     PresenceLeft,
     PresenceLost,
@@ -21,11 +21,11 @@ from ...domain.presence import (
     PresenceStalled,
     PresenceStatus,
 )
-from ...domain.signals import SignalExpired, SignalHonoured, SignalRaised, SignalRefused
-from ...domain.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
-from ...domain.tools import ToolAbandoned, ToolCalled, ToolReturned
-from ..meta import Meta
-from ..table import Rows, TableProjection
+from ...domain.concepts.signals import SignalExpired, SignalHonoured, SignalRaised, SignalRefused
+from ...domain.concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
+from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
+from ..authoring.meta import Meta
+from ..authoring.table import Rows, TableProjection
 from .text import storable
 
 Lane = Literal["presence", "message", "tool", "task", "approval", "signal"]

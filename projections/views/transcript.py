@@ -10,15 +10,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, JsonValue
 
 from ...domain.audience import Viewer, visible
-from ...domain.messages import MessageAborted, MessageCompleted, MessageKind, MessagePosted, MessageStarted
+from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessageKind, MessagePosted, MessageStarted
+from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ...domain.parts import Part
-from ...domain.tools import ToolAbandoned, ToolCalled, ToolReturned
-from ..meta import Meta
-from ..table import Rows, TableProjection
+from ..authoring.meta import Meta
+from ..authoring.table import Rows, TableProjection
 from .text import storable
 
 
-class Entry(BaseModel):
+class TranscriptRow(BaseModel):
     """A message (`message:m1`) or a call of a tool (`tool:t1`). `since` and `until` are the versions in which it began
     and ended, `began` and `ended` the times."""
 
@@ -45,17 +45,17 @@ class Entry(BaseModel):
 
 
 transcript = TableProjection(
-    "transcript", Entry, key_columns=("session", "entry"), version=2, indexes=[("session", "since")]
+    "transcript", TranscriptRow, key_columns=("session", "entry"), version=2, indexes=[("session", "since")]
 )
 
 
 @transcript.shown
-def _(entry: Entry, viewer: Viewer) -> Entry | None:
+def _(entry: TranscriptRow, viewer: Viewer) -> TranscriptRow | None:
     return entry if visible(entry.audience, entry.actor, viewer) else None
 
 
-def _begun(meta: Meta, entry: str, kind: MessageKind | Literal["tool"]) -> Entry:
-    return Entry(
+def _begun(meta: Meta, entry: str, kind: MessageKind | Literal["tool"]) -> TranscriptRow:
+    return TranscriptRow(
         session=meta.session,
         entry=entry,
         since=meta.version,
@@ -72,7 +72,7 @@ def _ended(meta: Meta) -> dict[str, Any]:
 
 
 @transcript.on
-def _(rows: Rows[Entry], event: MessagePosted | MessageStarted, meta: Meta) -> None:
+def _(rows: Rows[TranscriptRow], event: MessagePosted | MessageStarted, meta: Meta) -> None:
     begun = _begun(meta, event.subject(), event.kind).model_copy(update={"reply_to": event.reply_to})
     if isinstance(event, MessagePosted):
         begun = begun.model_copy(update={"status": "completed", "parts": event.parts, **_ended(meta)})
@@ -80,24 +80,24 @@ def _(rows: Rows[Entry], event: MessagePosted | MessageStarted, meta: Meta) -> N
 
 
 @transcript.on
-def _(rows: Rows[Entry], event: MessageCompleted, meta: Meta) -> None:
+def _(rows: Rows[TranscriptRow], event: MessageCompleted, meta: Meta) -> None:
     rows.update(meta.session, event.subject(), status="completed", parts=event.parts, **_ended(meta))
 
 
 @transcript.on
-def _(rows: Rows[Entry], event: MessageAborted, meta: Meta) -> None:
+def _(rows: Rows[TranscriptRow], event: MessageAborted, meta: Meta) -> None:
     why = None if event.reason is None else storable(event.reason)
     rows.update(meta.session, event.subject(), status="aborted", parts=event.parts, reason=why, **_ended(meta))
 
 
 @transcript.on
-def _(rows: Rows[Entry], event: ToolCalled, meta: Meta) -> None:
+def _(rows: Rows[TranscriptRow], event: ToolCalled, meta: Meta) -> None:
     called = {"tool": event.tool, "arguments": event.arguments, "serves": event.message}
     rows.upsert(_begun(meta, event.subject(), "tool").model_copy(update=called))
 
 
 @transcript.on
-def _(rows: Rows[Entry], event: ToolReturned, meta: Meta) -> None:
+def _(rows: Rows[TranscriptRow], event: ToolReturned, meta: Meta) -> None:
     if event.error is None:
         rows.update(meta.session, event.subject(), status="returned", result=event.result, **_ended(meta))
     else:
@@ -105,6 +105,6 @@ def _(rows: Rows[Entry], event: ToolReturned, meta: Meta) -> None:
 
 
 @transcript.on
-def _(rows: Rows[Entry], event: ToolAbandoned, meta: Meta) -> None:
+def _(rows: Rows[TranscriptRow], event: ToolAbandoned, meta: Meta) -> None:
     why = None if event.reason is None else storable(event.reason)
     rows.update(meta.session, event.subject(), status="abandoned", reason=why, **_ended(meta))

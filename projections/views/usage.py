@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from ...domain.audience import Viewer, visible
-from ...domain.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
-from ...domain.presence import PresenceJoined
-from ...domain.tools import ToolAbandoned, ToolCalled, ToolReturned
-from ..document import DocProjection
-from ..meta import Meta
+from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
+from ...domain.concepts.presence import PresenceJoined
+from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
+from ..authoring.document import DocProjection
+from ..authoring.meta import Meta
 
 MAX_AMOUNTS = 32
 MAX_NAME = 200

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...domain.ids import Position
 from ...log.engine import LogMoved
-from ...log.records import Batch, Roll
+from ...log.records import Batch, GatewayHeartbeat
 from .scribe import Line, Scribe
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ async def what_is_live_is_known_by_the_last_batch(factory: "EngineFactory") -> N
 
 async def the_roll_of_other_gateways_is_called(factory: "EngineFactory") -> None:
     async with factory() as engine:
-        assert await engine.call_roll(Roll("g-1", 1, {"hotels": 0, "ada": 1_500}), []) == []
-        others = await engine.call_roll(Roll("g-2", 7, {}), [])
-        assert others == ([Roll("g-1", 1, {"hotels": 0, "ada": 1_500})] if engine.shared else [])
-        await engine.call_roll(Roll("g-1", 2, {"hotels": 20}), [])
-        others = await engine.call_roll(Roll("g-2", 8, {}), [])
-        assert others == ([Roll("g-1", 2, {"hotels": 20})] if engine.shared else [])
-        assert await engine.call_roll(Roll("g-2", 9, {}), ["g-1"]) == []
-        others = await engine.call_roll(Roll("g-3", 1, {}), [])
-        assert others == ([Roll("g-2", 9, {})] if engine.shared else [])
+        assert await engine.exchange_heartbeats(GatewayHeartbeat("g-1", 1, {"hotels": 0, "ada": 1_500}), []) == []
+        others = await engine.exchange_heartbeats(GatewayHeartbeat("g-2", 7, {}), [])
+        assert others == ([GatewayHeartbeat("g-1", 1, {"hotels": 0, "ada": 1_500})] if engine.shared else [])
+        await engine.exchange_heartbeats(GatewayHeartbeat("g-1", 2, {"hotels": 20}), [])
+        others = await engine.exchange_heartbeats(GatewayHeartbeat("g-2", 8, {}), [])
+        assert others == ([GatewayHeartbeat("g-1", 2, {"hotels": 20})] if engine.shared else [])
+        assert await engine.exchange_heartbeats(GatewayHeartbeat("g-2", 9, {}), ["g-1"]) == []
+        others = await engine.exchange_heartbeats(GatewayHeartbeat("g-3", 1, {}), [])
+        assert others == ([GatewayHeartbeat("g-2", 9, {})] if engine.shared else [])
         assert (await engine.mark()).position == 0
 
 

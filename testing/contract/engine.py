@@ -16,7 +16,7 @@ from typing import Protocol
 from ...domain.errors import LogFailed
 from ...domain.ids import Position, Version
 from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved, TrackingTaken, is_last, read_whole
-from ...log.records import ANYTHING, Batch, ProducerMark, Record
+from ...log.records import ANYTHING, Batch, ProducerState, Record
 from .beside import BESIDE
 from .scribe import Line, Scribe
 
@@ -224,7 +224,7 @@ async def heads_are_the_last_ones_written(factory: EngineFactory) -> None:
 async def producers_are_the_last_ones_written(factory: EngineFactory) -> None:
     async with factory() as engine:
         scribe = Scribe(engine)
-        first, second = ProducerMark(1, 9, Position(1)), ProducerMark(2, 1, Position(2))
+        first, second = ProducerState(1, 9, Position(1)), ProducerState(2, 1, Position(2))
         await scribe.commit(scribe.batch(Line())._replace(producers={("s-1", "p-1"): first, ("s-1", "p-2"): first}))
         await scribe.commit(scribe.batch(Line())._replace(producers={("s-1", "p-1"): second}))
         found = await engine.read_producers([("s-1", "p-1"), ("s-1", "p-2"), ("s-2", "p-1")])
@@ -308,7 +308,7 @@ async def a_reopened_log_is_as_it_was_left(factory: EngineFactory) -> None:
     async with factory() as engine:
         mark = await engine.mark()
         scribe = Scribe(engine)
-        producer = {("s-1", "p-1"): ProducerMark(1, 2, Position(2))}
+        producer = {("s-1", "p-1"): ProducerState(1, 2, Position(2))}
         batch = scribe.batch(Line(key="k-1"), Line("s-2"))
         written = await scribe.commit(batch._replace(producers=producer, tracking={"t-1": Position(4)}))
         reopened = await factory.reopen(engine)

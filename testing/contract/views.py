@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ...domain.errors import Invalid, NotFound
 from ...domain.ids import Position
-from ...projections.shape import Column, Row, Shape
+from ...projections.authoring.shape import Column, Row, Shape
 from ...projections.store import Build, Checkpoint, CheckpointMoved, Commit, Parked, ViewStore
 from ...projections.store.records import Snapshot
 

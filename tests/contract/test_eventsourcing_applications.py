@@ -17,7 +17,7 @@ from eventsourcing.tests import persistence as theirs
 from eventsourcing.tests import projection as their_projections
 from eventsourcing.utils import Environment
 
-from stenogram.log.library import (
+from stenogram.log.eventsourcing import (
     LogAggregateRecorder,
     LogApplicationRecorder,
     LogFactory,
@@ -25,7 +25,7 @@ from stenogram.log.library import (
     LogTrackingRecorder,
 )
 
-MODULE = {"PERSISTENCE_MODULE": "stenogram.log.library"}
+MODULE = {"PERSISTENCE_MODULE": "stenogram.log.eventsourcing"}
 
 
 class OverMemory(TestCase):
@@ -92,7 +92,7 @@ class Counts(LogTrackingRecorder, their_projections.EventCountersView):
 
 
 class ExampleCases(their_applications.ExampleApplicationTestCase):
-    expected_factory_topic = "stenogram.log.library.factory:LogFactory"
+    expected_factory_topic = "stenogram.log.eventsourcing.factory:LogFactory"
 
 
 class ViewCases(their_projections.EventCountersViewTestCase):

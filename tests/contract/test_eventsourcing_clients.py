@@ -17,10 +17,10 @@ from stenogram.cli.main import run
 from stenogram.domain.catalogue import register
 from stenogram.domain.commands import parse_command
 from stenogram.domain.model import Actor, Command, EventData
-from stenogram.log.library import LogFactory, SessionEvent, name_aggregate
+from stenogram.log.eventsourcing import LogFactory, SessionEvent, name_aggregate
 from stenogram.log.log import Log
 
-SETTINGS = {"PERSISTENCE_MODULE": "stenogram.log.library"}
+SETTINGS = {"PERSISTENCE_MODULE": "stenogram.log.eventsourcing"}
 
 
 class Parcel(Aggregate):

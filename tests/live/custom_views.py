@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from stenogram.domain.audience import Viewer, visible
-from stenogram.domain.messages import MessagePosted
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.parts import text_of
 from stenogram.projections import DocProjection, Meta, Rows, TableProjection
 

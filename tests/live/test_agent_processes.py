@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stenogram.client import Backoff, Client, Session
-from stenogram.domain.messages import MessageAborted
+from stenogram.domain.concepts.messages import MessageAborted
 from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
@@ -72,7 +72,7 @@ async def ann(gateway: Any) -> AsyncIterator[Session]:
 async def until(session: Session, test: Callable[[], object], within: float = 20) -> None:
     """Wait until something is so in the session."""
     async with asyncio.timeout(within):
-        await session.view.until(test)
+        await session.live.until(test)
 
 
 async def seen(session: Session, type: str, after: int = 0) -> Event:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stenogram.client import Agent, ClaimedTask, Client, NotDone, Session, Unanswered
+from stenogram.domain.concepts.messages import MessageAborted, MessageCompleted
 from stenogram.domain.errors import Fenced
-from stenogram.domain.messages import MessageAborted, MessageCompleted
 from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
@@ -58,7 +58,7 @@ async def hotels(people: Any, ann: Session) -> AsyncIterator[Agent]:
 async def until(session: Session, test: Callable[[], object]) -> None:
     """Wait until something is so in the session."""
     async with asyncio.timeout(10):
-        await session.view.until(test)
+        await session.live.until(test)
 
 
 async def events(session: Session, *types: str) -> list[Event]:
@@ -355,7 +355,7 @@ async def test_a_paused_agent_takes_nothing_new(hotels: Agent, ann: Session) -> 
         await ann.signals.settled(pause)
         id = await ann.tasks.create("Find a hotel")
         claiming = asyncio.create_task(anext(hotels.tasks()))
-        await hotels.session.view.reached(ann.view.covered)
+        await hotels.session.live.reached(ann.live.covered)
         assert ann.tasks.known[id].status == "open"
         await ann.signals.resume("session")
         async with await claiming as task:
@@ -392,10 +392,10 @@ async def test_a_task_that_is_taken_away_ends_the_block_and_fences_what_it_write
 async def test_a_refusal_that_says_so_is_a_loss_not_an_error(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
     async with await anext(hotels.tasks()) as task:
-        hotels.session.view.ignore(hotels.hearing._look)  # the news has not come yet
+        hotels.session.live.ignore(hotels.hearing._look)  # the news has not come yet
         await ann.tasks.cancel(id)
         await task.complete("too late")
-    hotels.session.view.listen(hotels.hearing._look)
+    hotels.session.live.listen(hotels.hearing._look)
     assert task.outcome is not None
     assert task.outcome.kind == "lost"
 
@@ -450,7 +450,7 @@ async def test_a_question_is_taken_back_when_nobody_waits_for_the_answer(hotels:
     with pytest.raises(asyncio.CancelledError):
         await asking
     await until(ann, lambda: not ann.approvals.open)
-    assert ann.view.state.approvals.known[question.id].status == "withdrawn"
+    assert ann.live.state.approvals.known[question.id].status == "withdrawn"
 
 
 async def test_a_question_of_a_task_that_ends_has_no_answer(hotels: Agent, ann: Session) -> None:
@@ -506,7 +506,7 @@ async def test_an_agent_that_comes_back_begins_anew(ann: Session, people: Any) -
 
 async def test_the_floor_decides_who_reaches_people(hotels: Agent, ann: Session) -> None:
     await ann.floor.give("planner")
-    await hotels.session.view.reached(ann.view.covered)
+    await hotels.session.live.reached(ann.live.covered)
     async with hotels.say(to="users") as message:
         await message.write("for the team")
     said = [event.audience for event in await events(hotels.session, "message.completed")]
@@ -517,7 +517,7 @@ async def test_the_floor_decides_who_reaches_people(hotels: Agent, ann: Session)
 
 async def test_a_claim_that_nobody_waits_for_is_given_back(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
-    await hotels.session.view.reached(ann.view.covered)
+    await hotels.session.live.reached(ann.live.covered)
     claiming = asyncio.create_task(anext(hotels.tasks()))
     await asyncio.sleep(0)
     claiming.cancel()

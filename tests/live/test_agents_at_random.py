@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stenogram.client import Agent, ClaimedTask, Client, Session
+from stenogram.domain.concepts.tasks import TaskCompleted
 from stenogram.domain.errors import StenogramError
-from stenogram.domain.tasks import TaskCompleted
 
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
@@ -36,16 +36,16 @@ async def test_all_work_comes_to_an_end(gateway: Gateway, seed: int) -> None:
                 await ann.tasks.create(f"Task {number}")
                 await wish(ann, chance)
                 await asyncio.sleep(chance.random() * 0.02)
-            for target in {signal.target for signal in ann.view.state.signals.known.values()}:
+            for target in {signal.target for signal in ann.live.state.signals.known.values()}:
                 await quietly(ann.signals.resume(target))
-            await ann.view.until(lambda: all(task.status in ENDS for task in ann.tasks.known.values()))
-            await ann.view.until(lambda: not [each for each in ann.signals.open if each.kind != "steer"])
+            await ann.live.until(lambda: all(task.status in ENDS for task in ann.tasks.known.values()))
+            await ann.live.until(lambda: not [each for each in ann.signals.open if each.kind != "steer"])
             completed = [event async for event in ann.events(types=["task.completed"], follow=False)]
             await ann.close()
             outcomes = sum(await asyncio.gather(*working), Counter[str]())
     assert outcomes["completed"] == len(completed)
     assert len({event.data.task for event in completed if isinstance(event.data, TaskCompleted)}) == len(completed)
-    assert not ann.view.state.tasks.claimed
+    assert not ann.live.state.tasks.claimed
 
 
 ENDS = ("completed", "cancelled", "failed")

@@ -156,7 +156,7 @@ async def prepared(wire: Wire, connect: Open) -> Wire:
 @pytest.mark.parametrize("case", MESSAGES)
 async def test_a_message_that_cannot_be_read_is_refused(case: str, prepared: Wire, gateway: Gateway) -> None:
     message, code = MESSAGES[case]
-    before = gateway.houses.open[""].log.position
+    before = gateway.tenants.open[""].log.position
     await prepared.raw(message)
     assert (await prepared.refusal())["error"]["code"] == code
     ack = await prepared.command("s", "message.post", {"message": "after", "text": "still here"})
@@ -168,7 +168,7 @@ async def test_a_command_that_cannot_be_done_is_refused(
     case: str, prepared: Wire, gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
     message, code = COMMANDS_REFUSED[case]
-    before = gateway.houses.open[""].log.position
+    before = gateway.tenants.open[""].log.position
     await prepared.raw(message)
     await prepared.until(lambda: "c" in prepared.answers)
     refused = prepared.answers["c"]
@@ -201,12 +201,12 @@ async def test_a_message_of_10_megabytes_ends_the_connection(
     kind: aiohttp.WSMsgType, prepared: Wire, gateway: Gateway
 ) -> None:
     """The gateway does not read it all, so its close frame may be lost behind what was still being sent."""
-    before = gateway.houses.open[""].log.position
+    before = gateway.tenants.open[""].log.position
     message = COMMAND % ('"message.post"', '{"message":"m","text":"%s"}' % ("x" * 10_000_000))
     with contextlib.suppress(ConnectionError):
         await prepared.ws.send_frame(message.encode(), kind)
     assert (await prepared.closed()).code in (1009, 1006)
-    assert gateway.houses.open[""].log.position == before
+    assert gateway.tenants.open[""].log.position == before
     prepared.cut()
     await prepared.close()
 

@@ -14,9 +14,9 @@ import jwt
 import pytest
 
 from stenogram.client import Backoff, Client, ClientClosed
-from stenogram.domain.custom import OpaqueData
+from stenogram.domain.concepts.custom import OpaqueData
+from stenogram.domain.concepts.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
 from stenogram.domain.errors import BadCursor, Conflict, Forbidden, NoChange, NotFound, Unauthenticated
-from stenogram.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
 from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
@@ -109,7 +109,7 @@ async def test_two_who_change_the_same_thing_do_not_lose_a_change(hotels: Client
                         break
                     except Conflict as conflict:
                         conflicts += 1
-                        await session.view.reached(conflict.extra["version"])
+                        await session.live.reached(conflict.extra["version"])
             return conflicts
 
     async with ann.session("trip", join=False) as session:

@@ -11,7 +11,7 @@ from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.client import Client
 from stenogram.domain.errors import BadCursor, Invalid, NotFound
-from stenogram.domain.json_patch import apply_patch
+from stenogram.domain.json.patch import apply_patch
 
 Start = Callable[..., Awaitable[Gateway]]
 
@@ -29,18 +29,18 @@ async def test_views_are_read_as_they_are_and_as_they_were(client: Client) -> No
         await session.status("working")
         posted = await session.post("Rooms?")
         arriving: Any = {"min_position": posted.position, "wait": 10}
-        board = await session.kept("agents").get(**arriving)
+        board = await session.view("agents").get(**arriving)
         hotels = board.value["agents"]["hotels"]
         assert (hotels["status"], board.version) == ("working", None)
         assert board.position >= posted.position
-        then = await session.kept("agents").get(at=2)
+        then = await session.view("agents").get(at=2)
         assert (then.value["agents"]["hotels"]["status"], then.version) == ("idle", 2)
-        patch = await session.kept("agents").difference(2)
+        patch = await session.view("agents").difference(2)
         changed = apply_patch(then.value, patch).value
-        assert changed == (await session.kept("agents").get()).value
-        (row,) = (await session.kept("transcript").rows(**arriving)).rows
+        assert changed == (await session.view("agents").get()).value
+        (row,) = (await session.view("transcript").rows(**arriving)).rows
         assert row["parts"] == [{"kind": "text", "text": "Rooms?"}]
-        spans = await session.kept("timeline").rows(order="-began", limit=1, **arriving)
+        spans = await session.view("timeline").rows(order="-began", limit=1, **arriving)
         assert (spans.rows[0]["lane"], spans.next is not None) == ("message", True)
         listed = await client.view("sessions").rows(where={"status": "open"}, **arriving)
         assert [each["key"] for each in listed.rows] == ["trip-7"]
@@ -54,11 +54,11 @@ async def test_views_are_read_as_they_are_and_as_they_were(client: Client) -> No
         with pytest.raises(NotFound):
             await client.view("agents", "nowhere").get()
         with pytest.raises(BadCursor):
-            await session.kept("agents").get(at=99)
+            await session.view("agents").get(at=99)
 
 
 async def test_a_document_is_followed(client: Client) -> None:
-    async with client.session("trip-7") as session, session.kept("state").follow() as changes:
+    async with client.session("trip-7") as session, session.view("state").follow() as changes:
         async with asyncio.timeout(20):
             assert await anext(changes) is None
             for number in range(5):

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
+from stenogram.domain.concepts.messages import MessageAborted, MessageCompleted, MessageDelta, MessageStarted
+from stenogram.domain.concepts.tasks import TaskClaimed, TaskReleased
 from stenogram.domain.envelope import parse
-from stenogram.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessageStarted
 from stenogram.domain.model import Event
 from stenogram.domain.parts import ReasoningPart, TextPart
-from stenogram.domain.session import State, fold
-from stenogram.domain.tasks import TaskClaimed, TaskReleased
+from stenogram.domain.session import fold
+from stenogram.domain.state import State
 
 STENOGRAM = (sys.executable, "-m", "stenogram")
 

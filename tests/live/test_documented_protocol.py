@@ -9,16 +9,16 @@ import aiohttp
 import orjson
 import pytest
 
-from stenogram.api import closing, frames
-from stenogram.api.closing import Closing
-from stenogram.api.query import MAX_PAGE, MAX_WAIT
+from stenogram.api.http.session_queries import MAX_PAGE, MAX_WAIT
+from stenogram.api.protocol import client_frames, close_codes
+from stenogram.api.protocol.close_codes import CloseCode
 from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
 from stenogram.domain import errors
-from stenogram.domain.document import MAX_DOCUMENT_BYTES
+from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES
+from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
+from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
 from stenogram.domain.errors import StenogramError
-from stenogram.domain.messages import MAX_MESSAGE_BYTES
-from stenogram.domain.sessions import MAX_METADATA_BYTES
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
 from stenogram.projections.views.activity import WIDTHS
@@ -67,11 +67,11 @@ def table(title: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("frame", [each for each in FRAMES if each.get("frame") in CLIENT], ids=str)
 def test_an_example_of_a_client_can_be_read(frame: Frame) -> None:
     if frame["frame"] == "hello":
-        frames.parse_hello(frame)
+        client_frames.parse_hello(frame)
     elif frame["frame"] == "command":
-        frames.parse_command_frame(frame)
+        client_frames.parse_command_frame(frame)
     else:
-        frames.parse_control(frame)
+        client_frames.parse_control(frame)
 
 
 def test_every_frame_of_a_client_has_an_example() -> None:
@@ -80,7 +80,7 @@ def test_every_frame_of_a_client_has_an_example() -> None:
 
 def test_every_member_of_a_subscription_is_documented() -> None:
     text = section("From the client")
-    for model in (frames.Subscribe, frames.CommandFrame):
+    for model in (client_frames.Subscribe, client_frames.CommandFrame):
         for member in model.model_fields.keys() - {"frame"}:
             assert f"`{member}`" in text, f"{model.__name__}.{member}"
 
@@ -159,7 +159,7 @@ def _tree(root: type[StenogramError]) -> list[type[StenogramError]]:
 
 def test_every_close_code_is_documented() -> None:
     rows = {(int(code), cells[0].strip("`")) for code, cells in table("Close codes").items()}
-    found = {tuple(each) for each in vars(closing).values() if isinstance(each, Closing)}
+    found = {tuple(each) for each in vars(close_codes).values() if isinstance(each, CloseCode)}
     assert rows == {(code, name if code != 1009 else "") for code, name in found}
 
 
@@ -171,8 +171,8 @@ def test_every_limit_is_as_documented() -> None:
         "frames in one message": settings.batch,
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
-        "sessions of a subscription": frames.MAX_SESSIONS,
-        "documents of a subscription": frames.MAX_WATCHED,
+        "sessions of a subscription": client_frames.MAX_SESSIONS,
+        "documents of a subscription": client_frames.MAX_WATCHED,
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,

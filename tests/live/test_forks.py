@@ -125,7 +125,7 @@ async def test_what_is_for_some_stays_so_in_a_fork(http: aiohttp.ClientSession, 
 async def test_views_of_a_fork_hold_what_it_shares(http: aiohttp.ClientSession, gateway: Gateway, ada: Wire) -> None:
     """As they are, and the same as they were; to each what they may see."""
     last = (await do(ada, "c", "message.post", {"message": "m9", "text": "Live."}))["versions"][0]
-    newest = f"min_position={gateway.houses.open[''].log.position}&wait=10"
+    newest = f"min_position={gateway.tenants.open[''].log.position}&wait=10"
     for sub, team in (("ada", False), ("flights", True)):
         bearer = {"Authorization": f"Bearer {token(sub, 'agent' if team else 'user')}"}
         found = []

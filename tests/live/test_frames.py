@@ -49,7 +49,7 @@ async def test_hello_and_what_follows_it_may_come_in_one_message(http: aiohttp.C
 async def test_whoever_says_no_hello_is_told_and_closed(
     http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stenogram.api.sockets.HELLO_WITHIN", 0.05)
+    monkeypatch.setattr("stenogram.api.transport.websocket_server.HELLO_TIMEOUT_S", 0.05)
     wire = Wire(await http.ws_connect(f"{gateway.url}/v1/ws"))
     closed = await wire.closed()
     assert (closed.code, wire.frames[0]["error"]["code"]) == (4500, "invalid")
@@ -86,7 +86,7 @@ async def test_a_first_frame_that_is_no_hello_ends_the_connection(
 async def test_an_ack_comes_after_the_commit_with_its_places(wire: Wire, gateway: Gateway) -> None:
     ack = await post(wire, "m1")
     assert ack == {"frame": "ack", "id": ack["id"], "session": "s", "versions": [2], "positions": [2]}
-    (record,) = await gateway.houses.open[""].log.engine.read_session("s", 1, 10)
+    (record,) = await gateway.tenants.open[""].log.engine.read_session("s", 1, 10)
     assert record.position == 2
 
 

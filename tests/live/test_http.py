@@ -153,7 +153,7 @@ async def test_what_is_committed_and_not_yet_told_of_is_not_shown(
     http: aiohttp.ClientSession, wire: Wire, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever saw it could not go on from there over a socket, nor over HTTP."""
-    engine = gateway.houses.open[""].log.engine
+    engine = gateway.tenants.open[""].log.engine
     write, committed, told = engine.write, asyncio.Event(), asyncio.Event()
 
     async def slow(batch: Any) -> None:
@@ -311,12 +311,12 @@ async def test_a_stream_that_is_cut_leaves_nothing_behind(
             assert stream.response.connection.transport is not None
             stream.response.connection.transport.abort()
     for _ in range(500):
-        if not len(gateway.streams) and not gateway.houses.open[""].feed._topics:
+        if not len(gateway.streams) and not gateway.tenants.open[""].feed._topics:
             break
         await say(wire, 1)
         await asyncio.sleep(0.01)
     assert not len(gateway.streams)
-    assert not gateway.houses.open[""].feed._topics
+    assert not gateway.tenants.open[""].feed._topics
 
 
 # -- probes

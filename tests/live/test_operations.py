@@ -189,14 +189,14 @@ async def test_connections_do_not_grow_with_tenants(start: Start, fresh_log: Cal
     log = fresh_log()
     name = log.rpartition("=")[2]
     gateway = await start(log=f"{log}&application_name={name}", views="")
-    for tenant in ("", "acme", "globex", "initech"):
-        house = await gateway.houses.of(tenant)
-        await house.log.submit(command("session.open", "s-1"))
+    for named in ("", "acme", "globex", "initech"):
+        tenant = await gateway.tenants.of(named)
+        await tenant.log.submit(command("session.open", "s-1"))
     async with await psycopg.AsyncConnection.connect(Address.parse(log).conninfo, autocommit=True) as admin:
         async with asyncio.timeout(30):
-            for house in gateway.houses.open.values():
-                for view in house.shelf.projections:
-                    await house.shelf.progress.reach(view, 1, 30)
+            for tenant in gateway.tenants.open.values():
+                for view in tenant.views.projections:
+                    await tenant.views.progress.reach(view, 1, 30)
         cursor = await admin.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [name])
         found = await cursor.fetchone()
     stated = re.search(r"A gateway opens at most (\d+)", OPERATIONS.read_text())

@@ -49,7 +49,7 @@ def run() -> Run:
 async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp_path: Path) -> None:
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
         ack = await session.do("state.merge", {"patch": {"a": 1}})
-        await session.kept("state").get(min_position=ack.positions[0], wait=10)
+        await session.view("state").get(min_position=ack.positions[0], wait=10)
     code, said, _ = await run("status", "--wait")
     assert (code, said) == (0, "All 12 views are healthy.\n")
     _, listed, _ = await run("list", "--json")
@@ -96,8 +96,8 @@ async def test_where_promotion_is_manual_readers_wait_for_the_command(
     gateway = await start(views="", promote="manual")
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
         ack = await session.do("state.merge", {"patch": {"a": 1}})
-        await session.kept("state").get(min_position=ack.positions[0], wait=10)  # a first build waits for nobody
-        store = gateway.houses.open[""].shelf.store
+        await session.view("state").get(min_position=ack.positions[0], wait=10)  # a first build waits for nobody
+        store = gateway.tenants.open[""].views.store
         old = await store.current("state")
         assert old is not None
         code, said, _ = await run("rebuild", "state")
@@ -110,7 +110,7 @@ async def test_where_promotion_is_manual_readers_wait_for_the_command(
         assert new is not None
         assert new.id > old.id
         ack = await session.do("state.merge", {"patch": {"b": 2}})
-        kept = await session.kept("state").get(min_position=ack.positions[0], wait=10)
+        kept = await session.view("state").get(min_position=ack.positions[0], wait=10)
         assert kept.value["value"] == {"a": 1, "b": 2}
 
 
@@ -124,7 +124,7 @@ async def test_what_is_parked_is_told_and_healed(
         await client.view("words").rows(min_position=1, wait=10)
         await session.post("more poison here")
         ack = await session.post("and more")
-        await session.kept("sessions").get(min_position=ack.position, wait=10)
+        await session.view("sessions").get(min_position=ack.position, wait=10)
         await client.view("words").rows(min_position=ack.position, wait=10)
         code, said, _ = await run("status")
         assert code == 1

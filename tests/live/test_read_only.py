@@ -20,8 +20,8 @@ from pydantic import BaseModel
 
 from stenogram.api.server import Gateway
 from stenogram.client import Client
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import LogReadOnly
-from stenogram.domain.messages import MessagePosted
 from stenogram.log.log import Log
 from stenogram.log.sqlite import SqliteEngine
 from stenogram.projections import DocProjection, Meta
@@ -160,8 +160,8 @@ async def test_every_command_is_refused_and_nothing_is_written(
             await client.session("s").__aenter__()
         seen = [event.type async for event in _first(client.watch("s").events(after=0), 2)]
     assert seen == ["session.opened", "presence.joined"]
-    assert writing.houses.open[""].log.position == 2
-    assert reading.houses.open[""].timekeeper is None
+    assert writing.tenants.open[""].log.position == 2
+    assert reading.tenants.open[""].timekeeper is None
 
 
 async def test_readiness_and_metrics_say_what_it_is(
@@ -259,7 +259,7 @@ async def test_views_are_kept_where_a_place_is_named_and_nothing_else_comes_of_t
     assert (await found.json())["value"] == {"said": 1}
     found = await http.get(f"{keeping.url}/v1/views/tally/s", params={"at": "2"})
     assert (await found.json())["value"] == {"said": 1}
-    names = {build.name for build in await keeping.houses.open[""].shelf.store.builds()}
+    names = {build.name for build in await keeping.tenants.open[""].views.store.builds()}
     assert "tally" in names
     assert not any(name.endswith("effects") for name in names)
     assert told == []

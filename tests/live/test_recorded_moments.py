@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from stenogram.api.server import Gateway
-from stenogram.cli.recording import Recording, Step, read_recording, slug
+from stenogram.cli.importing.recording import Recording, Step, read_recording, slug
 from stenogram.domain.parts import DataPart, TextPart
 
 Start = Callable[..., Awaitable[Gateway]]

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from stenogram.api.server import Gateway
-from stenogram.cli.recording import Recording, Step, read_recording, speakers
+from stenogram.cli.importing.recording import Recording, Step, read_recording, speakers
 from stenogram.client import Client
 from stenogram.domain.envelope import timestamp
 from stenogram.domain.model import Event, Kind

@@ -26,11 +26,11 @@ TINY = {
     "log.sqlite.reading.PAGE_BYTES": 1_500,
     "api.delivery.topic.RING_ENTRIES": 8,
     "api.delivery.topic.RING_BYTES": 4_000,
-    "api.delivery.pages.PAGE": 7,
+    "api.delivery.pages.PAGE_EVENTS": 7,
     "api.delivery.pages.KEPT_BYTES": 20_000,
-    "api.delivery.frames.KEPT_BYTES": 10_000,
-    "api.delivery.frames.MAX_FRAME": 900,
-    "api.delivery.frames.STRIDE": 5,
+    "api.delivery.event_frames.KEPT_BYTES": 10_000,
+    "api.delivery.event_frames.MAX_FRAME": 900,
+    "api.delivery.event_frames.STRIDE": 5,
     "api.delivery.feed.WRITES_PER_STEP": 1,
     "api.delivery.pump.SLICE": 0.0,
     "api.delivery.pump.WINDOW": 0.001,
@@ -98,13 +98,13 @@ class Run:
 
     def done(self, follower: Follower, session: str | None) -> bool:
         """Whether a follower has everything."""
-        log = self.gateway.houses.open[""].log
+        log = self.gateway.tenants.open[""].log
         head = log.position if session is None else self.heads.get(session)
         return self.over and head is not None and follower.at >= head
 
     async def truth(self, session: str | None) -> list[int]:
         """All places, from the storage."""
-        engine = self.gateway.houses.open[""].log.engine
+        engine = self.gateway.tenants.open[""].log.engine
         if session is not None:
             return [record.version for record in await read_whole(engine, session, 0, 100_000)]
         positions: list[int] = []

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from stenogram.api.delivery import frames
+from stenogram.api.delivery import event_frames
 from stenogram.api.server import Gateway
 from stenogram.domain.errors import LogFailed
 from stenogram.testing.wire import Follower, Pages, Stream, Wire
@@ -97,7 +97,7 @@ async def test_the_whole_log_by_cursor(connect: Open) -> None:
 
 
 async def test_types_filter_and_to_moves_over_what_is_left_out(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "STRIDE", 10)
+    monkeypatch.setattr(event_frames, "STRIDE", 10)
     follower = await wire.subscribe(session="s", types=["message.*", "session.opened"], dense=False)
     await wire.catch_up("s")
     await say(wire, 25)
@@ -124,7 +124,7 @@ async def test_the_old_subscription_says_nothing_once_the_new_one_has_begun(
     connect: Open, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stenogram.api.delivery.pump.SLICE", 0.0)
-    monkeypatch.setattr("stenogram.api.delivery.frames.MAX_FRAME", 100)
+    monkeypatch.setattr("stenogram.api.delivery.event_frames.MAX_FRAME", 100)
     wire = await connect()
     for session in ("old", "new"):
         await wire.command(session, "session.open", {})
@@ -274,7 +274,7 @@ async def test_a_fault_while_delivering_ends_those_connections_and_nothing_else(
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(frames, "encode", broken)
+        patch.setattr(event_frames, "encode", broken)
         head = await say(wire, 1)
         closed = await follower.closed()
     assert closed.code == 4000
@@ -297,7 +297,7 @@ async def test_a_page_that_cannot_be_read_ends_the_connection(
 
     await say(wire, 3)
     follower = await connect("follower")
-    monkeypatch.setattr(gateway.houses.open[""].log.engine, "read_wires", fails)
+    monkeypatch.setattr(gateway.tenants.open[""].log.engine, "read_wires", fails)
     await follower.subscribe(session="s")
     closed = await follower.closed()
     assert closed.code == 4000
@@ -312,14 +312,14 @@ async def test_a_head_that_cannot_be_read_leaves_no_topic_behind(
         raise LogFailed("The disk is gone.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(gateway.houses.open[""].log.engine, "read_heads", fails)
+        patch.setattr(gateway.tenants.open[""].log.engine, "read_heads", fails)
         await wire.send({"frame": "subscribe", "session": "never-read"})
         assert (await wire.refusal())["error"]["code"] == "log_failed"
-    assert gateway.houses.open[""].feed._topics == {}
+    assert gateway.tenants.open[""].feed._topics == {}
 
 
 async def test_nothing_is_left_of_those_who_went(connect: Open, gateway: Gateway, wire: Wire) -> None:
-    feed = gateway.houses.open[""].feed
+    feed = gateway.tenants.open[""].feed
     for turn in range(10):
         other = await connect(f"p{turn}")
         await other.subscribe(session="s")
@@ -341,7 +341,7 @@ async def test_nothing_is_left_of_those_who_went(connect: Open, gateway: Gateway
 
 async def test_what_is_committed_and_not_yet_told_of_is_no_gap(connect: Open, wire: Wire, gateway: Gateway) -> None:
     """The head is read from the storage, which may be ahead of what the ring holds."""
-    hub = gateway.houses.open[""].log.hub
+    hub = gateway.tenants.open[""].log.hub
     head = await say(wire, 3)
     untold: list[Any] = []
     publish, hub._listeners[0] = hub._listeners[0], untold.append

@@ -172,7 +172,7 @@ async def test_heartbeats_write_nothing(
     http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     team = await Team.begin(http, gateway.url, 1)
-    engine = gateway.houses.open[""].log.engine
+    engine = gateway.tenants.open[""].log.engine
     written: list[Any] = []
     write = engine.write
 

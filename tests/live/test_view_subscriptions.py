@@ -11,7 +11,7 @@ import pytest
 
 from stenogram.api.server import Gateway
 from stenogram.domain.errors import ViewsFailed
-from stenogram.domain.json_patch import apply_patch
+from stenogram.domain.json.patch import apply_patch
 from stenogram.projections.store import Found
 from stenogram.testing.wire import Frame, Wire
 
@@ -181,7 +181,7 @@ async def test_a_change_that_could_not_be_read_is_told_when_it_can(
     watcher, follower = await connect("ada", "user"), Follower()
     await watcher.send({"frame": "subscribe", "views": [{"view": "state", "key": "s"}]})
     await follow(watcher, follower, lambda value: True)
-    store = gateway.houses.open[""].shelf.store
+    store = gateway.tenants.open[""].views.store
     get, failed = store.get, asyncio.Event()
 
     async def fails_once(*asked: Any) -> Found:

@@ -13,7 +13,7 @@ import pytest
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.client import Client
-from stenogram.domain.json_patch import apply_patch
+from stenogram.domain.json.patch import apply_patch
 
 SECRET = "a secret that is long enough for HS256"
 CUSTOM = "custom_views:all_of_them"

@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.envelope import decode
-from stenogram.domain.messages import MessagePosted
 from stenogram.domain.model import Event, EventData
 from stenogram.log.log import Log
 from stenogram.log.storage import Storage
 from stenogram.projections import DocProjection, Meta, Projection, Rows, TableProjection, fold
-from stenogram.projections.runner import Runner
+from stenogram.projections.runner.runner import Runner
 from stenogram.projections.store import ViewStore, sqlite_views
 from stenogram.projections.store.postgres import postgres_views
 

@@ -7,10 +7,10 @@ from typing import Literal, assert_type
 
 from pydantic import BaseModel
 
-from stenogram.domain.messages import MessageCompleted, MessagePosted
+from stenogram.domain.concepts.messages import MessageCompleted, MessagePosted
 from stenogram.domain.model import Event, EventData
 from stenogram.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
-from stenogram.projections.document import Deletion
+from stenogram.projections.authoring.document import Deletion
 from stenogram.testing import given
 
 

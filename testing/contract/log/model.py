@@ -16,10 +16,11 @@ from typing import NamedTuple
 from ....domain.errors import Refused, StenogramError
 from ....domain.ids import Position, SessionId, Version
 from ....domain.model import Command, Event
-from ....domain.session import State, decide, evolve
-from ....log.cache import NO_MARK, fold_records
+from ....domain.session import decide, evolve
+from ....domain.state import State
+from ....log.commit.session_cache import NO_MARK, fold_records
 from ....log.log import Log
-from ....log.records import ANYTHING, Append, Appended, Producer, ProducerMark, Record
+from ....log.records import ANYTHING, Append, Appended, Producer, ProducerState, Record
 from .factory import LogFactory, draft, everything
 
 
@@ -71,7 +72,7 @@ class _Session:
     heads: dict[str, int] = field(default_factory=dict)
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
     deltas: dict[tuple[str, int | None], int] = field(default_factory=dict)
-    producers: dict[str, ProducerMark] = field(default_factory=dict)
+    producers: dict[str, ProducerState] = field(default_factory=dict)
 
     def places(self, start: int, number: int) -> tuple[int, ...]:
         """The first `number` versions from `start` on that there are."""
@@ -166,7 +167,7 @@ def _stopped(session: _Session, producer: Producer | None, expect: Mapping[str, 
 
 def _count(session: _Session, producer: Producer | None) -> None:
     if producer is not None:
-        session.producers[producer.id] = ProducerMark(producer.epoch, producer.seq, Position(0))
+        session.producers[producer.id] = ProducerState(producer.epoch, producer.seq, Position(0))
 
 
 def _put(session: _Session, version: int, type: str, *subjects: str) -> None:

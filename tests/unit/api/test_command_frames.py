@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stenogram.api.frames import CommandFrame, parse_command_frame
+from stenogram.api.protocol.client_frames import CommandFrame, parse_command_frame
 from stenogram.domain.commands import parse_command
 from stenogram.domain.errors import Invalid, StenogramError, UnknownCommand
 

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from stenogram.api.gate import Gate
-from stenogram.api.turn import Turn
+from stenogram.api.loop.lazy_event import LazyEvent
+from stenogram.api.loop.tick_batcher import TickBatcher
 
 
 async def test_whoever_waits_passes_when_it_is_set_even_if_it_is_cleared_at_once() -> None:
-    gate = Gate()
+    gate = LazyEvent()
     waiting = [asyncio.create_task(gate.wait()) for _ in range(2)]
     await asyncio.sleep(0)
     gate.set()
@@ -17,7 +17,7 @@ async def test_whoever_waits_passes_when_it_is_set_even_if_it_is_cleared_at_once
 
 
 async def test_nobody_waits_at_a_gate_that_is_set() -> None:
-    gate = Gate(is_set=True)
+    gate = LazyEvent(is_set=True)
     await asyncio.wait_for(gate.wait(), 5)
     gate.clear()
     late = asyncio.create_task(gate.wait())
@@ -29,7 +29,7 @@ async def test_nobody_waits_at_a_gate_that_is_set() -> None:
 
 
 async def test_what_is_put_off_is_done_in_its_order_and_once() -> None:
-    turn, done = Turn(), list[int]()
+    turn, done = TickBatcher(), list[int]()
     for number in range(3):
         turn.at_end(lambda number=number: done.append(number))  # type: ignore[misc]
     assert not done

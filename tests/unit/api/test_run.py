@@ -4,7 +4,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.api.delivery.run import Run
+from stenogram.api.delivery.event_slice import EventSlice
 
 audiences = st.none() | st.lists(st.sampled_from(["ada", "agents"]), min_size=1, max_size=2)
 texts = st.sampled_from(["", "[" * 9, '"audience":[', 'audience":["ada"]', "plain", "a[b]c"])
@@ -19,7 +19,7 @@ def wire(place: int, audience: list[str] | None, payload: object) -> bytes:
 @given(st.lists(st.tuples(audiences, payloads), max_size=24))
 def test_restrictions_are_those_of_the_envelopes(events: list[tuple[list[str] | None, object]]) -> None:
     wires = [wire(place, *event) for place, event in enumerate(events, 1)]
-    run = Run(range(1, len(wires) + 1), wires)
+    run = EventSlice(range(1, len(wires) + 1), wires)
     assert run.restrictions == {
         place: (tuple(audience), f"a{place}") for place, (audience, _) in enumerate(events, 1) if audience is not None
     }

@@ -15,14 +15,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stenogram.api.attendance import Attendance
-from stenogram.api.timekeeper import Timekeeper
+from stenogram.api.liveness.last_seen import LastSeen
+from stenogram.api.liveness.timekeeper import Timekeeper
 from stenogram.domain.audience import Viewer, visible
 from stenogram.domain.commands import parse_command
 from stenogram.domain.envelope import decode
 from stenogram.domain.errors import Refused
 from stenogram.domain.model import Actor, Command, Event
-from stenogram.domain.session import State, fold
+from stenogram.domain.session import fold
+from stenogram.domain.state import State
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 
@@ -47,14 +48,14 @@ class Gateway:
 
     def __init__(self, engine: MemoryEngine, machine: "Team") -> None:
         self.log = Log(engine)
-        self.attendance = Attendance(lambda: machine.now)
+        self.last_seen = LastSeen(lambda: machine.now)
         self.machine = machine
         self.keeper: Timekeeper
 
     async def start(self) -> None:
         """Open the log and look at what lives."""
         await self.log.__aenter__()
-        self.keeper = Timekeeper(self.log, self.attendance, self.machine.wall)
+        self.keeper = Timekeeper(self.log, self.last_seen, self.machine.wall)
         await self.keeper.begin()
 
 
@@ -109,7 +110,7 @@ class Team(RuleBasedStateMachine):
     def _connected(self, who: str, number: int) -> Connection:
         gateway = self.gateways[number % len(self.gateways)]
         connection = Connection(gateway, self.now)
-        gateway.attendance.attach(who, connection)
+        gateway.last_seen.attach(who, connection)
         self._hear(who)
         return connection
 
@@ -157,7 +158,7 @@ class Team(RuleBasedStateMachine):
     def disconnect(self, who: str) -> None:
         connection = self.connections.pop(who, None)
         if connection is not None and connection.gateway in self.gateways:
-            connection.gateway.attendance.detach(who, connection)
+            connection.gateway.last_seen.detach(who, connection)
 
     @rule(who=people)
     def beat(self, who: str) -> None:

@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 from pydantic import BaseModel
 
-from stenogram.cli.projections.desk import Desk
+from stenogram.cli.projections.view_admin import ViewAdmin
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import Conflict
-from stenogram.domain.messages import MessagePosted
 from stenogram.projections import DocProjection
 from stenogram.testing import command
 from stenogram.testing.stage import Stage, stage
@@ -41,7 +41,7 @@ async def test_a_build_is_promoted_while_agents_write() -> None:
         writing = tasks.create_task(keep_writing(here))
         async with here.running(tally(2), promote=False):
             await here.until(lambda builds: [each.state for each in builds] == ["current", "building"])
-            promoted = await Desk(here.log, here.store).promote("tally", None, anyway=False)
+            promoted = await ViewAdmin(here.log, here.store).promote("tally", None, anyway=False)
             now = await here.store.current("tally")
             assert now is not None
             assert (now.id, now.version) == (promoted.id, 2)
@@ -55,8 +55,8 @@ async def test_a_build_that_has_not_caught_up_is_not_promoted() -> None:
             old = await here.caught_up("tally")
         await here.store.begin("tally", 2, tally(2).shape, here.log.epoch)
         with pytest.raises(Conflict):
-            await Desk(here.log, here.store).promote("tally", None, anyway=False)
+            await ViewAdmin(here.log, here.store).promote("tally", None, anyway=False)
         now = await here.store.current("tally")
         assert now is not None
         assert now.id == old.id
-        assert (await Desk(here.log, here.store).promote("tally", None, anyway=True)).version == 2
+        assert (await ViewAdmin(here.log, here.store).promote("tally", None, anyway=True)).version == 2

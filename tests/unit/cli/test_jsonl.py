@@ -7,7 +7,7 @@ from collections.abc import Callable
 import orjson
 import pytest
 
-from stenogram.cli.jsonl import read_entries
+from stenogram.cli.importing.jsonl import read_entries
 from stenogram.domain.errors import StenogramError
 from stenogram.log.records import Record
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.cli.recorded import recorded_entries
-from stenogram.cli.recording import Recording, parse_recording, speakers
+from stenogram.cli.importing.recorded import recorded_entries
+from stenogram.cli.importing.recording import Recording, parse_recording, speakers
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import Invalid
-from stenogram.domain.messages import MessagePosted
 from stenogram.domain.parts import text_of
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)

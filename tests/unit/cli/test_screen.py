@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from stenogram.cli.lines import Palette
 from stenogram.cli.screen.columns import wrapped
 from stenogram.cli.screen.frame import Frame
 from stenogram.cli.screen.scene import Scene
+from stenogram.cli.text.event_lines import Palette
 from stenogram.domain.envelope import parse
 
 Jsonl = Callable[[str], bytes]

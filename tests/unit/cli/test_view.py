@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from stenogram.cli.main import stenogram
-from stenogram.domain.json_patch import apply_patch
+from stenogram.domain.json.patch import apply_patch
 
 ROOT = Path(__file__).parents[3]
 RECORDING = ROOT / "tests" / "data" / "recording.json"

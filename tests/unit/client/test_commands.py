@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stenogram.client import Ack, Backoff, Client, ClientClosed
-from stenogram.client.commands import Commands
-from stenogram.client.outbox import Outbox
+from stenogram.client.transport.command_queue import CommandQueue
+from stenogram.client.transport.outbox import Outbox
 from stenogram.domain.errors import Conflict, Invalid, StenogramError, TooDeep, TooLarge
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def test_an_unknown_refusal_keeps_its_code(gateway: FakeGateway, client: C
 
 
 async def test_commands_wait_while_too_many_are_on_their_way() -> None:
-    commands = Commands(Outbox(), window=2)
+    commands = CommandQueue(Outbox(), window=2)
     waiting = [asyncio.create_task(commands.do("trip", "x", {}, id=f"c{n}")) for n in range(4)]
     await asyncio.sleep(0.01)
     assert len(commands.unanswered()) == 2
@@ -108,7 +108,7 @@ async def test_commands_wait_while_too_many_are_on_their_way() -> None:
 
 
 async def test_large_commands_wait_although_they_are_few() -> None:
-    commands = Commands(Outbox(), window_bytes=1_000)
+    commands = CommandQueue(Outbox(), window_bytes=1_000)
     waiting = [asyncio.create_task(commands.do("trip", "x", {"text": "a" * 600})) for _ in range(2)]
     await asyncio.sleep(0.01)
     assert len(commands.unanswered()) == 1

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stenogram.client import Backoff, Client, HistoryGone
-from stenogram.domain.custom import OpaqueData
+from stenogram.domain.concepts.custom import OpaqueData
 from stenogram.domain.errors import BadCursor, NotFound
 from stenogram.domain.model import Event
 

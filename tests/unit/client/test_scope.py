@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stenogram.client.scope import Scope
+from stenogram.client.agent.cancel_scope import CancelScope
 
 Move = Literal["turn", "ours", "theirs", "finish"]
 Body = Literal["waits", "cleans up slowly", "swallows", "in a group", "in a timeout"]
@@ -22,7 +22,7 @@ class Block:
     """One block in an asyncio task of its own, and what became of it."""
 
     def __init__(self, body: Body) -> None:
-        self.scope = Scope()
+        self.scope = CancelScope()
         self.finish = asyncio.Event()
         self.inside = False
         self.left = False
@@ -102,7 +102,7 @@ async def _play(body: Body, moves: list[Move]) -> None:
 
 @pytest.mark.parametrize("when", ["before it is entered", "inside", "in its last turn"])
 async def test_a_block_that_never_waits_leaves_no_cancellation_behind(when: str) -> None:
-    scope = Scope()
+    scope = CancelScope()
     if when == "before it is entered":
         scope.cancel()
     scope.enter()
@@ -151,8 +151,8 @@ class _entered:
     def __init__(self, body: Callable[[], Awaitable[None]]) -> None:
         self._body = body
 
-    async def __aenter__(self) -> tuple[Scope, BaseException | None]:
-        scope, error = Scope(), None
+    async def __aenter__(self) -> tuple[CancelScope, BaseException | None]:
+        scope, error = CancelScope(), None
         scope.enter()
         asyncio.get_running_loop().call_soon(scope.cancel)
         try:

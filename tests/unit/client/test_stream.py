@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stenogram.client import Client
-from stenogram.client.buffer import MAX_BYTES, MAX_EVENTS
+from stenogram.client.transport.event_buffer import MAX_BYTES, MAX_EVENTS
 from stenogram.domain.errors import Invalid
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stenogram.domain import envelope
 from stenogram.domain.commands import COMMANDS, parse_command
 from stenogram.domain.errors import Invalid, Refused, StenogramError, TooDeep, UnknownCommand
-from stenogram.domain.json_value import MAX_DEPTH
+from stenogram.domain.json.checks import MAX_DEPTH
 from stenogram.testing.rehearsal import Rehearsal
 
 # Wider than what an orjson parser lets through: Python's own `json` reads all of this, too.

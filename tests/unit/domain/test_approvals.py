@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stenogram.domain.approvals import Approval
+from stenogram.domain.concepts.approvals import Approval
 from stenogram.domain.model import Actor
 from stenogram.testing.rehearsal import Rehearsal
 

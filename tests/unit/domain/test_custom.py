@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from stenogram.domain import catalogue
-from stenogram.domain.custom import OpaqueData
+from stenogram.domain.concepts.custom import OpaqueData
 from stenogram.domain.ids import Version
 from stenogram.domain.model import EventData
 from stenogram.domain.session import decide

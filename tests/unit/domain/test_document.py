@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from stenogram.domain.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_NAMES, MAX_NUMBER, last_change
+from stenogram.domain.concepts.document import (
+    MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENT_DEPTH,
+    MAX_NAMES,
+    MAX_NUMBER,
+    last_change,
+)
 from stenogram.domain.session import decide
 from stenogram.testing.rehearsal import Rehearsal
 

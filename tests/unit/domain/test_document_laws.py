@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stenogram.domain.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, last_change
+from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, last_change
 from stenogram.domain.errors import Conflict, PatchFailed, Refused
-from stenogram.domain.json_patch import apply_patch
-from stenogram.domain.json_pointer import pointer, resolve, tokens
-from stenogram.domain.json_value import deeper_than
-from stenogram.domain.merge_patch import merge
+from stenogram.domain.json.checks import deeper_than
+from stenogram.domain.json.merge_patch import merge
+from stenogram.domain.json.patch import apply_patch
+from stenogram.domain.json.pointer import pointer, resolve, tokens
 from stenogram.testing.rehearsal import Rehearsal
 
 NAMES = ["a", "b", "~", "/", "", "0"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from stenogram.domain import envelope
 from stenogram.domain.catalogue import BUILT_IN
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import Invalid
 from stenogram.domain.ids import Position, Version
-from stenogram.domain.messages import MessagePosted
 from stenogram.domain.model import Event, EventData, Fact
 from stenogram.domain.parts import TextPart
 from stenogram.testing.rehearsal import Rehearsal

@@ -3,10 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stenogram.domain.concepts.lifecycle import Origin
 from stenogram.domain.ids import Version
 from stenogram.domain.model import Actor
-from stenogram.domain.session import State, fold, is_live
-from stenogram.domain.sessions import Origin
+from stenogram.domain.session import fold, is_live
+from stenogram.domain.state import State
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")

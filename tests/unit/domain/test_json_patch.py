@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.errors import PatchFailed
-from stenogram.domain.json_patch import MAX_COPIED_BYTES, apply_patch, same
+from stenogram.domain.json.patch import MAX_COPIED_BYTES, apply_patch, same
 
 CARRIER = "patchdiff==1.0.0"
 FILES = ("spec_tests.json", "tests.json")

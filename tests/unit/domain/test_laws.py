@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stenogram.domain.errors import Fenced, Refused
 from stenogram.domain.ids import Version
 from stenogram.domain.model import Actor, Command, Event
-from stenogram.domain.session import State, deadlines, decide, evolve, evolve_by, fold
+from stenogram.domain.session import deadlines, decide, evolve, evolve_by, fold
+from stenogram.domain.state import State
 from stenogram.testing.rehearsal import Rehearsal
 
 ACTORS = [Actor("ada", "user"), Actor("hotels", "agent"), Actor("flights", "agent")]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stenogram.domain.merge_patch import leaves, merge
+from stenogram.domain.json.merge_patch import leaves, merge
 
 # The table in appendix A of RFC 7386: target, patch, result.
 TABLE: list[tuple[Any, Any, Any]] = [

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES, MessageAborted, MessageCompleted, MessagePosted
 from stenogram.domain.ids import Version
-from stenogram.domain.messages import MAX_MESSAGE_BYTES, MessageAborted, MessageCompleted, MessagePosted
 from stenogram.domain.parts import ReasoningPart, TextPart, assemble, extend, text_of
 from stenogram.domain.session import evolve
 from stenogram.testing.rehearsal import Rehearsal

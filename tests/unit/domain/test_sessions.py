@@ -2,8 +2,8 @@
 
 import pytest
 
+from stenogram.domain.concepts.lifecycle import Session
 from stenogram.domain.model import Actor
-from stenogram.domain.sessions import Session
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")

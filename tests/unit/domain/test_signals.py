@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from stenogram.domain.concepts.signals import Signal
 from stenogram.domain.model import Actor
-from stenogram.domain.signals import Signal
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from stenogram.domain.concepts.tasks import Task
 from stenogram.domain.errors import Fenced
 from stenogram.domain.model import Actor
-from stenogram.domain.tasks import Task
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")

@@ -1,6 +1,6 @@
 """A tool is called, then returns, once."""
 
-from stenogram.domain.tools import ToolReturned
+from stenogram.domain.concepts.tools import ToolReturned
 from stenogram.testing.rehearsal import Rehearsal
 
 

@@ -9,7 +9,7 @@ import resource
 import sys
 
 from stenogram.domain.errors import LogFailed
-from stenogram.log.records import ANYTHING, ProducerMark
+from stenogram.log.records import ANYTHING, ProducerState
 from stenogram.log.sqlite import SqliteEngine
 from stenogram.testing.contract.scribe import Line, Scribe
 
@@ -21,7 +21,7 @@ async def write(path: str, batches: int) -> None:
     print(scribe.position, flush=True)
     for number in range(batches):
         lines = [Line(f"s-{n % 3}", f"message:m{number % 5}", f"k-{scribe.position + n}") for n in range(20)]
-        mark = ProducerMark(1, number, scribe.position)
+        mark = ProducerState(1, number, scribe.position)
         await scribe.commit(scribe.batch(*lines)._replace(producers={("s-1", "p-1"): mark}))
         print(scribe.position, flush=True)
     await engine.close()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.log import lately
-from stenogram.log.lately import Lately
+from stenogram.log import weighted_cache
+from stenogram.log.weighted_cache import WeightedCache
 
 STEPS = st.lists(st.tuples(st.sampled_from(["get", "put", "pop"]), st.sampled_from("abcdef"), st.integers(0, 5)))
 
@@ -17,8 +17,8 @@ def test_it_is_a_map_that_forgets_what_was_put_in_longest_ago(
     steps: list[tuple[str, str, int]], most: int, few: int, weight: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lately, "FEW", few)
-        kept = Lately[int](most, weight)
+        patch.setattr(weighted_cache, "ALWAYS_KEPT", few)
+        kept = WeightedCache[int](most, weight)
     model: OrderedDict[str, int] = OrderedDict()
     for do, key, value in steps:
         if do == "put":

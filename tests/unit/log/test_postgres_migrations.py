@@ -12,8 +12,8 @@ from stenogram.domain.errors import LogReadOnly, LogUnreadable
 from stenogram.domain.ids import Position
 from stenogram.log.log import Log
 from stenogram.log.postgres import Database, PostgresEngine, migrations
+from stenogram.log.postgres.admin import migrate_all
 from stenogram.log.postgres.migrations import MIGRATIONS, Migration
-from stenogram.log.postgres.upkeep import migrate_all
 from stenogram.testing import command
 from stenogram.testing.contract.log.factory import check, opened, post
 from stenogram.testing.contract.scribe import Line, Scribe

@@ -12,8 +12,8 @@ from stenogram.domain.ids import Position, Version
 from stenogram.log.engine import LogMoved
 from stenogram.log.log import Log
 from stenogram.log.postgres import Database, PostgresEngine, sql
+from stenogram.log.postgres.admin import migrate_all
 from stenogram.log.postgres.sql import within
-from stenogram.log.postgres.upkeep import migrate_all
 from stenogram.log.records import ANYTHING, Record
 from stenogram.testing.contract.log.factory import opened, post, refusal
 from stenogram.testing.contract.scribe import Line, Scribe

@@ -1,6 +1,7 @@
 """What is made quickly has all its members."""
 
-from stenogram.domain.session import State, decide
+from stenogram.domain.session import decide
+from stenogram.domain.state import State
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 from stenogram.log.records import Appended, Record

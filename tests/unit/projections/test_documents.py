@@ -8,11 +8,11 @@ from pydantic import BaseModel, PrivateAttr, computed_field
 
 from stenogram.domain.audience import Viewer
 from stenogram.domain.catalogue import register
-from stenogram.domain.custom import OpaqueData
-from stenogram.domain.messages import MessageCompleted, MessageDelta, MessagePosted
+from stenogram.domain.concepts.custom import OpaqueData
+from stenogram.domain.concepts.messages import MessageCompleted, MessageDelta, MessagePosted
+from stenogram.domain.concepts.presence import PresenceJoined, PresenceLeft
 from stenogram.domain.model import EventData
 from stenogram.domain.parts import TextPart
-from stenogram.domain.presence import PresenceJoined, PresenceLeft
 from stenogram.projections import DELETE, DocProjection, Meta, fold
 from stenogram.testing import event, given
 from stenogram.testing.saying import START

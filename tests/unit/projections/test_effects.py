@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stenogram.domain.messages import MessagePosted
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.projections import DocProjection, Meta
-from stenogram.projections import effects as module
+from stenogram.projections.runner import effects as module
 from stenogram.testing import command
 from stenogram.testing.stage import Stage, stage
 

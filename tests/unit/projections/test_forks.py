@@ -9,13 +9,14 @@ import pytest
 from pydantic import BaseModel
 
 from stenogram.domain.audience import Viewer
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.envelope import decode
 from stenogram.domain.errors import ViewsFailed
-from stenogram.domain.messages import MessagePosted
 from stenogram.domain.model import Event, EventData
-from stenogram.projections import DocProjection, Meta, Rows, TableProjection, fold, pages
-from stenogram.projections.mark import OtherLog, check_log
-from stenogram.projections.projection import Projection
+from stenogram.projections import DocProjection, Meta, Rows, TableProjection, fold
+from stenogram.projections.authoring.projection import Projection
+from stenogram.projections.runner import log_reader
+from stenogram.projections.runner.checkpoints import OtherLog, check_log
 from stenogram.projections.store import Build, Commit
 from stenogram.projections.verify import verify
 from stenogram.projections.views import BUILT_IN
@@ -120,7 +121,7 @@ async def assert_whole(here: Stage, projections: Iterable[Projection[Any, Any]] 
 @pytest.fixture(params=[1, 4, 1_000], autouse=True)
 def batch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Histories that are longer than a page, and shorter."""
-    monkeypatch.setattr(pages, "BATCH", request.param)
+    monkeypatch.setattr(log_reader, "BATCH", request.param)
 
 
 async def test_a_view_of_a_fork_is_kept_as_it_is_read() -> None:
@@ -206,7 +207,7 @@ async def test_it_is_folded_once_however_often_commits_fail(seed: int, monkeypat
 
 
 async def test_a_view_with_half_of_what_a_fork_shares_is_verified_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "BATCH", 4)
+    monkeypatch.setattr(log_reader, "BATCH", 4)
     async with stage() as here:
         write = here.store.commit
 
@@ -258,7 +259,7 @@ async def test_what_fails_in_a_fork_parks_the_fork_alone_and_is_retried_whole() 
 async def test_a_retry_waits_until_the_fork_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     bad = [True]
     projection = tally(fails=lambda session, message: bad[0] and (session, message) == ("b", "m4"))
-    monkeypatch.setattr(pages, "BATCH", 1)
+    monkeypatch.setattr(log_reader, "BATCH", 1)
     async with stage() as here, here.running(projection) as runner:
         await origin(here)
         await here.caught_up("tally")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stenogram.domain.errors import ConfigurationError
-from stenogram.projections.loading import load, offered
+from stenogram.projections.authoring.loading import load, offered
 
 MODULE = """
 from pydantic import BaseModel

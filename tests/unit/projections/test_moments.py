@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import BadCursor, FoldFailed, Invalid, NotFound
-from stenogram.domain.messages import MessagePosted
 from stenogram.log.records import Append, Draft
 from stenogram.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold
-from stenogram.projections.fingerprint import fingerprint
-from stenogram.projections.moments import EVERY, Moments
+from stenogram.projections.authoring.fingerprint import fingerprint
+from stenogram.projections.moments import SNAPSHOT_EVERY_EVENTS, Moments
 from stenogram.projections.store.records import Snapshot
 from stenogram.testing.stage import Stage, stage
 
@@ -133,28 +133,28 @@ async def test_a_second_question_reads_from_the_snapshot_on(monkeypatch: pytest.
     "garbage", [b"", b"null", b"[1,2]", b'["mark",[]]', b'["%s",[[1]]]', b'["%s",[["s-1",1,"{"]]]']
 )
 async def test_a_snapshot_that_is_wrong_is_passed_over(garbage: bytes) -> None:
-    from stenogram.projections.mark import mark_of
+    from stenogram.projections.runner.checkpoints import mark_of
 
     async with stage() as here:
-        await write(here, EVERY + 10)
-        (stands,) = await here.log.engine.read_session("s-1", EVERY - 1, 1)
+        await write(here, SNAPSHOT_EVERY_EVENTS + 10)
+        (stands,) = await here.log.engine.read_session("s-1", SNAPSHOT_EVERY_EVENTS - 1, 1)
         data = garbage.replace(b"%s", mark_of(stands).encode())
         projection = notes()
         written = fingerprint(projection, here.log.epoch)
-        await here.store.keep("notes", written, "s-1", [Snapshot(EVERY, data)])
+        await here.store.keep("notes", written, "s-1", [Snapshot(SNAPSHOT_EVERY_EVENTS, data)])
         moments = Moments(here.log, here.store, projection)
         for _ in range(2):
-            assert (await moments.at("s-1", version=EVERY + 5)).value == Notes(
-                last=f"m{EVERY + 4}", count=EVERY + 5 - 778
+            assert (await moments.at("s-1", version=SNAPSHOT_EVERY_EVENTS + 5)).value == Notes(
+                last=f"m{SNAPSHOT_EVERY_EVENTS + 4}", count=SNAPSHOT_EVERY_EVENTS + 5 - 778
             )
 
 
 async def test_snapshots_of_changed_code_are_not_used() -> None:
     async with stage() as here:
-        await write(here, EVERY + 10)
+        await write(here, SNAPSHOT_EVERY_EVENTS + 10)
         await Moments(here.log, here.store, notes()).at("s-1")
         then = await Moments(here.log, here.store, other()).at("s-1")
-        assert then.value == Notes(last=f"another m{EVERY + 9}")
+        assert then.value == Notes(last=f"another m{SNAPSHOT_EVERY_EVENTS + 9}")
         assert fingerprint(notes(), "e") == fingerprint(notes(), "e") != fingerprint(notes(), "f")
 
 

@@ -6,8 +6,8 @@ import gc
 from stenogram.domain.ids import Position
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
-from stenogram.projections.page import Page
-from stenogram.projections.pages import KEPT, Pages, Stretch
+from stenogram.projections.runner.decoded_page import DecodedPage
+from stenogram.projections.runner.log_reader import KEPT, LogReader, PageSlice
 from stenogram.testing.stage import stage
 
 MANY = 5_500
@@ -19,8 +19,8 @@ async def filled(log: Log) -> Log:
     return log
 
 
-async def read(pages: Pages, reader: asyncio.Event) -> list[Stretch]:
-    found = list[Stretch]()
+async def read(pages: LogReader, reader: asyncio.Event) -> list[PageSlice]:
+    found = list[PageSlice]()
     while (stretch := await pages.after(found[-1].last.position if found else Position(0), reader)) is not None:
         found.append(stretch)
     return found
@@ -28,13 +28,13 @@ async def read(pages: Pages, reader: asyncio.Event) -> list[Stretch]:
 
 def alive() -> int:
     gc.collect()
-    return sum(type(each) is Page for each in gc.get_objects())
+    return sum(type(each) is DecodedPage for each in gc.get_objects())
 
 
 async def test_who_is_behind_holds_few_pages_and_who_caught_up_none() -> None:
     async with stage() as here:
         reader, at = asyncio.Event(), Position(0)
-        with Pages(await filled(here.log)) as pages:
+        with LogReader(await filled(here.log)) as pages:
             before = alive()
             while (stretch := await pages.after(at, reader)) is not None:
                 at = stretch.last.position
@@ -46,7 +46,7 @@ async def test_who_is_behind_holds_few_pages_and_who_caught_up_none() -> None:
 
 async def test_several_who_are_at_the_same_place_share_what_is_read_and_decoded() -> None:
     async with stage() as here:
-        with Pages(await filled(here.log)) as pages:
+        with LogReader(await filled(here.log)) as pages:
             one, other = await asyncio.gather(*[pages.after(Position(0), asyncio.Event()) for _ in range(2)])
     assert one is not None
     assert one == other
@@ -56,7 +56,7 @@ async def test_several_who_are_at_the_same_place_share_what_is_read_and_decoded(
 
 async def test_nothing_decoded_is_kept_for_one_alone() -> None:
     async with stage() as here:
-        with Pages(await filled(here.log)) as pages:
+        with LogReader(await filled(here.log)) as pages:
             first, *_ = await read(pages, asyncio.Event())
     ((page, *_),) = first.parts
     assert page.event(0) == page.event(0)
@@ -66,7 +66,7 @@ async def test_nothing_decoded_is_kept_for_one_alone() -> None:
 async def test_a_stretch_is_cut_into_parts_that_follow_on_each_other() -> None:
     async with stage() as here:
         records = await (await filled(here.log)).engine.read_log(0, 100)
-    whole = Stretch([(Page(records[:40]), 5, 40), (Page(records[40:]), 0, 60)])
+    whole = PageSlice([(DecodedPage(records[:40]), 5, 40), (DecodedPage(records[40:]), 0, 60)])
     for most in (1, 7, 40, 95, 1_000):
         parts = list(whole.cut(most))
         assert all(part.length == most for part in parts[:-1])

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import ConfigurationError, NotFound
 from stenogram.domain.ids import Position
-from stenogram.domain.messages import MessagePosted
 from stenogram.domain.model import EventData
 from stenogram.log.records import Append, Draft
 from stenogram.projections import DELETE, DocProjection, Meta, Rows, TableProjection, fold
+from stenogram.projections.authoring.projection import Projection
 from stenogram.projections.health import health, healths
-from stenogram.projections.projection import Projection
-from stenogram.projections.runner import Runner
+from stenogram.projections.runner.runner import Runner
 from stenogram.projections.store import Build
 from stenogram.testing import command
 from stenogram.testing.stage import LAPSE, Stage, stage

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from stenogram.domain.catalogue import register
-from stenogram.domain.messages import MessagePosted, MessageStarted
+from stenogram.domain.concepts.messages import MessagePosted, MessageStarted
 from stenogram.domain.model import EventData
 from stenogram.domain.parts import TextPart
 from stenogram.projections import Meta, Rows, TableProjection

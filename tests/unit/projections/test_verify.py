@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.errors import Invalid, NotFound
-from stenogram.domain.messages import MessagePosted
 from stenogram.projections import DocProjection, Meta, Rows, TableProjection
 from stenogram.projections.store import Commit
 from stenogram.projections.verify import verify

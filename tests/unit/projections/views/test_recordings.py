@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stenogram.cli.recorded import recorded_entries
-from stenogram.cli.recording import Recording, read_recording, slug
+from stenogram.cli.importing.recorded import recorded_entries
+from stenogram.cli.importing.recording import Recording, read_recording, slug
 from stenogram.domain.audience import Viewer
 from stenogram.domain.model import Event
 from stenogram.domain.parts import DataPart, text_of
@@ -14,7 +14,7 @@ from stenogram.projections import fold
 from stenogram.projections.views import activity, agents, attention, sessions, tasks, timeline, transcript
 from stenogram.projections.views.activity import WIDTHS
 from stenogram.projections.views.timeline import closed
-from stenogram.projections.views.transcript import Entry
+from stenogram.projections.views.transcript import TranscriptRow
 
 ROOT = Path(__file__).parents[4]
 SHARED = ROOT.parent / "shared" / "data" / "who-and-when"
@@ -29,7 +29,7 @@ def played(request: pytest.FixtureRequest) -> Played:
     return recording, [entry.event for entry in recorded_entries(recording, "recorded", START, "a test")]
 
 
-def entries(events: list[Event]) -> list[Entry]:
+def entries(events: list[Event]) -> list[TranscriptRow]:
     return sorted(fold(transcript, events).values(), key=lambda entry: entry.since)
 
 

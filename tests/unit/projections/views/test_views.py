@@ -5,13 +5,18 @@ from typing import Any
 
 import pytest
 
-from stenogram.domain.approvals import ApprovalAnswered, ApprovalRequested
 from stenogram.domain.audience import Viewer
-from stenogram.domain.document import StateIncremented, StateMerged
-from stenogram.domain.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted, MessageStarted
-from stenogram.domain.model import Event, EventData
-from stenogram.domain.parts import TextPart
-from stenogram.domain.presence import (
+from stenogram.domain.concepts.approvals import ApprovalAnswered, ApprovalRequested
+from stenogram.domain.concepts.document import StateIncremented, StateMerged
+from stenogram.domain.concepts.lifecycle import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
+from stenogram.domain.concepts.messages import (
+    MessageAborted,
+    MessageCompleted,
+    MessageDelta,
+    MessagePosted,
+    MessageStarted,
+)
+from stenogram.domain.concepts.presence import (
     Participant,
     PresenceJoined,
     PresenceLeft,
@@ -19,10 +24,18 @@ from stenogram.domain.presence import (
     PresenceStalled,
     PresenceStatus,
 )
-from stenogram.domain.sessions import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
-from stenogram.domain.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
-from stenogram.domain.tasks import TaskClaimed, TaskCompleted, TaskCreated, TaskFenced, TaskProgressed, TaskReleased
-from stenogram.domain.tools import ToolAbandoned, ToolCalled, ToolReturned
+from stenogram.domain.concepts.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
+from stenogram.domain.concepts.tasks import (
+    TaskClaimed,
+    TaskCompleted,
+    TaskCreated,
+    TaskFenced,
+    TaskProgressed,
+    TaskReleased,
+)
+from stenogram.domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
+from stenogram.domain.model import Event, EventData
+from stenogram.domain.parts import TextPart
 from stenogram.projections import Projection, fold
 from stenogram.projections.views import (
     BUILT_IN,
@@ -37,15 +50,15 @@ from stenogram.projections.views import (
     transcript,
     usage,
 )
-from stenogram.projections.views.activity import WIDTHS, Stretch
-from stenogram.projections.views.agents import Agent, Evidence
+from stenogram.projections.views.activity import WIDTHS, ActivityBucket
+from stenogram.projections.views.agents import AgentRow, Evidence
 from stenogram.projections.views.attention import Attention
 from stenogram.projections.views.facets import Facet
 from stenogram.projections.views.sessions import Member, Overview
 from stenogram.projections.views.state import SharedState
 from stenogram.projections.views.tasks import TaskRow
 from stenogram.projections.views.timeline import closed
-from stenogram.projections.views.transcript import Entry
+from stenogram.projections.views.transcript import TranscriptRow
 from stenogram.projections.views.usage import Called, Spoken, Usage
 from stenogram.testing import event, given
 from stenogram.testing.rehearsal import Rehearsal
@@ -127,7 +140,7 @@ def test_a_transcript_holds_messages_and_calls_whole() -> None:
         ("message:m3", 7, 8, "aborted"),
         ("tool:t2", 9, 10, "failed"),
     ]
-    assert rows["s-1", "message:m2"] == Entry(
+    assert rows["s-1", "message:m2"] == TranscriptRow(
         session="s-1",
         entry="message:m2",
         since=2,
@@ -164,7 +177,7 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
     joined = PresenceJoined(participant="hotels", kind="agent", name="Hotels")
     events = happened(joined, working, MessagePosted(message="m1", parts=said("Rooms?")))
     hidden = event(MessagePosted(message="m2", parts=said("Hm.")), version=4, time=at(4), audience=("agents",))
-    agent = Agent(
+    agent = AgentRow(
         id="hotels",
         kind="agent",
         name="Hotels",
@@ -191,7 +204,7 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
 
 
 def test_the_status_board_keeps_all_that_the_rules_of_presence_know() -> None:
-    assert set(Participant._fields) - {"about"} <= Agent.model_fields.keys()
+    assert set(Participant._fields) - {"about"} <= AgentRow.model_fields.keys()
 
 
 def test_the_shared_state_is_what_the_rules_make_of_it() -> None:
@@ -234,7 +247,7 @@ def test_activity_is_counted_at_every_width() -> None:
     }
     hidden = event(first, audience=("ada", "users"))
     stretch = next(iter(fold(activity, [hidden]).values()))
-    assert isinstance(stretch, Stretch)
+    assert isinstance(stretch, ActivityBucket)
     assert activity.seen is not None
     assert activity.seen(stretch, ADA) is stretch
     assert activity.seen(stretch, Viewer("flights", "agent")) is None

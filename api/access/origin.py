@@ -1,0 +1,70 @@
+"""Which web pages may use the gateway with their visitor's browser (RFC 6454; RFC 6455 §10.2).
+
+A browser names the page's origin; a program names none. Besides those of the settings, pages of the gateway's own
+address may connect; where the two differ, browsers want to be told so (CORS, WHATWG Fetch §3.2) before they show a page
+what it has asked for. On an open gateway that address must be this machine's: a page whose name was made to point here
+(DNS rebinding) would otherwise pass for one of ours.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from ...domain.errors import Forbidden
+from ..settings import Settings, is_loopback
+
+_TO_PAGES = {
+    "Access-Control-Expose-Headers": "Stenogram-To, Stenogram-Caught-Up, Stenogram-Gap, Retry-After",
+    "Vary": "Origin",
+}
+_BEFOREHAND = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Max-Age": "600",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Origins:
+    """Checks every request, as a middleware."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def check(self, origin: str | None, host: str) -> None:
+        """Raise Forbidden for a page that may not connect, or a name that is not this machine's."""
+        if self._settings.open and not is_loopback(_name_in(host)):
+            raise Forbidden(f"An open gateway is reached under this machine's own name, not as {host!r}.")
+        if origin is not None and origin not in self._settings.origins and _address(origin) != host:
+            raise Forbidden(f"Pages of {origin} may not connect; add it to STENOGRAM_ORIGINS.")
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Check, then handle. A browser that asks beforehand (a preflight) is answered here."""
+        self.check(request.headers.get("Origin"), request.host)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return web.Response(status=204, headers=_BEFOREHAND)
+        return await handler(request)
+
+    async def tell(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Tell the browser of a page from elsewhere that the page may see this answer, be it a refusal. A signal of
+        responses that are about to be sent."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin in self._settings.origins:
+            response.headers.update({**_TO_PAGES, "Access-Control-Allow-Origin": origin})
+
+
+def _address(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _name_in(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

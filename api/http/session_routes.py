@@ -1,0 +1,127 @@
+"""The plain HTTP routes about sessions: listing them, showing one, commands."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from ...domain.catalogue import explain
+from ...domain.commands import parse_json_command
+from ...domain.concepts.lifecycle import ForkSession
+from ...domain.envelope import decode, timestamp
+from ...domain.errors import Invalid, NotFound
+from ...domain.ids import SessionId
+from ...domain.session import fold
+from ...domain.state import State
+from ...log.log import Log
+from ...log.records import Record
+from ..access.auth import Authenticator
+from ..delivery.event_filter import matches
+from ..protocol.client_frames import CommandFrame
+from ..protocol.json_input import read_json
+from ..settings import Settings
+from ..tenants import Tenants
+from .responses import json_response
+from .session_page import session_page
+from .session_queries import no_query, session_of, sessions_query
+
+
+class SessionRoutes:
+    """Handlers of the plain HTTP routes."""
+
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+        self._settings = settings
+        self._tenants = tenants
+        self._auth = auth
+
+    async def sessions(self, request: web.Request) -> web.Response:
+        """`GET /v1/sessions`: those that the token may read, by id."""
+        principal = self._auth.of_request(request)
+        query = sessions_query(request)
+        log = (await self._tenants.of(principal.tenant)).log
+        found: list[tuple[SessionId, int]] = []
+        after, more = query.after, True
+        while more and len(found) < query.limit:
+            page = await log.engine.list_sessions(after, query.limit, query.prefix or "")
+            more = len(page) == query.limit
+            found += [(session, version) for session, version in page if matches(session, principal.read)]
+            after = page[-1][0] if page else after
+        found = found[: query.limit]
+        described = await _describe(log, found)
+        following = {"next": found[-1][0]} if len(found) == query.limit else {}
+        return json_response({"sessions": described, **following})
+
+    async def session(self, request: web.Request) -> web.Response:
+        """`GET /v1/sessions/{session}`: the session now."""
+        principal = self._auth.of_request(request)
+        no_query(request)
+        session = session_of(request)
+        principal.require("read", session)
+        log = (await self._tenants.of(principal.tenant)).log
+        await log.look()  # what another gateway has acknowledged
+        state = await log.state(session)
+        if state.session.status == "none":
+            raise NotFound(f"There is no session {session!r}.")
+        return json_response(session_page(state, principal.viewer(session)))
+
+    async def command(self, request: web.Request) -> web.Response:
+        """`POST /v1/sessions/{session}/commands`."""
+        principal = self._auth.of_request(request)
+        no_query(request)
+        session = session_of(request)
+        principal.require("write", session)
+        body = await request.read()
+        members = read_json(body, self._settings.depth)
+        frame = _command_frame(members, session)
+        data = parse_json_command(frame.do, frame.data)
+        if isinstance(data, ForkSession):
+            principal.require("read", data.origin)
+        tenant = await self._tenants.of(principal.tenant)
+        tenant.last_seen.note(principal.participant)
+        command = frame.command(principal.actor, datetime.now(UTC), data)
+        result = await tenant.log.submit(
+            command,
+            expect=frame.parsed_expect(),
+            producer=frame.parsed_producer(principal.participant),
+            size=len(body),
+        )
+        more = {"repeated": True} if result.repeated else {}
+        places = {"versions": result.versions, "positions": result.positions}
+        return json_response({"id": frame.id, "session": session, **places, **more})
+
+
+def _command_frame(members: Any, session: SessionId) -> CommandFrame:
+    if not isinstance(members, dict) or "session" in members or "frame" in members:
+        raise Invalid("The body must be an object with id, do and data; the session stands in the path.")
+    try:
+        return CommandFrame.model_validate({**members, "session": session})
+    except ValidationError as error:
+        raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+
+
+async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[dict[str, Any]]:
+    """Title, labels and status of sessions, from their own few events alone."""
+    records: dict[SessionId, list[Record]] = {session: [] for session, _ in found}
+    for record in await log.engine.read_subject(list(records), "session"):
+        records[record.session].append(record)
+    return [_described(session, version, records[session]) for session, version in found]
+
+
+def _described(session: SessionId, version: int, records: list[Record]) -> dict[str, Any]:
+    state = fold(State(session), (decode(each.data, each.position, each.session, each.version) for each in records))
+    about = state.session
+    opened = {"opened": _time(records[0])} if records else {}
+    title = {} if about.title is None else {"title": about.title}
+    return {
+        "session": session,
+        "version": version,
+        "status": about.status,
+        **title,
+        "labels": about.labels,
+        **opened,
+    }
+
+
+def _time(record: Record) -> str:
+    return timestamp(datetime.fromtimestamp(record.time / 1_000_000, UTC))

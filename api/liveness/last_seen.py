@@ -1,0 +1,87 @@
+"""Attendance: when each participant was last heard of. It is kept in memory and never written.
+
+Whatever comes from a participant counts, on whichever connection; connections tell when they are asked, so that a frame
+costs nothing more. What was heard before the gateway began to listen (it has just started, or its process stood still)
+is not known, and nobody's silence is counted from earlier than that.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Protocol, TypeVar
+
+from ...domain.ids import ParticipantId, SessionId, TaskId
+
+NEVER = float("-inf")
+MAX_KNOWN = 100_000
+"""Participants without a connection, and tasks, of whom it is known when they were heard of."""
+ATTACHED_AFTER_HTTP_S = 15.0
+"""Seconds for which somebody who sends requests over HTTP counts as attached."""
+
+Clock = Callable[[], float]
+K = TypeVar("K", bound=Hashable)
+
+
+class HeardConnection(Protocol):
+    """Something that participants are heard over."""
+
+    @property
+    def heard(self) -> float:
+        """When, on the clock of `time.monotonic`."""
+
+
+class LastSeen:
+    """Who was last heard of when. `since` is when the gateway began to listen without a break."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.now = clock
+        self.since = clock()
+        self._connections: dict[ParticipantId, dict[HeardConnection, None]] = {}
+        self._last: OrderedDict[ParticipantId, float] = OrderedDict()
+        self._progress: OrderedDict[tuple[ParticipantId, SessionId, TaskId], float] = OrderedDict()
+
+    def attach(self, participant: ParticipantId, connection: HeardConnection) -> None:
+        """They are heard over this connection from now on."""
+        self._connections.setdefault(participant, {})[connection] = None
+
+    def detach(self, participant: ParticipantId, connection: HeardConnection) -> None:
+        """The connection has ended."""
+        connections = self._connections[participant]
+        del connections[connection]
+        if not connections:
+            del self._connections[participant]
+        _note(self._last, participant, connection.heard)
+
+    def note(self, participant: ParticipantId) -> None:
+        """They were heard of just now, without a connection that lasts."""
+        _note(self._last, participant, self.now())
+
+    def note_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> None:
+        """They have said just now that they make progress with a task."""
+        _note(self._progress, (participant, session, task), self.now())
+
+    def disconnected_until_now(self) -> None:
+        """Nobody could be heard until now."""
+        self.since = self.now()
+
+    def heard(self, participant: ParticipantId) -> float:
+        """When they were last heard of here, or when it began to be listened for them."""
+        connections = self._connections.get(participant, ())
+        return max([self.since, self._last.get(participant, NEVER), *[each.heard for each in connections]])
+
+    def progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
+        """When a heartbeat of theirs last said that they make progress with the task."""
+        return self._progress.get((participant, session, task), NEVER)
+
+    def attached(self, participant: ParticipantId) -> bool:
+        """Whether they can be heard here at all."""
+        return (
+            participant in self._connections or self._last.get(participant, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
+        )
+
+
+def _note(known: OrderedDict[K, float], who: K, at: float) -> None:
+    known[who] = max(at, known.get(who, NEVER))
+    known.move_to_end(who)
+    if len(known) > MAX_KNOWN:
+        known.popitem(last=False)

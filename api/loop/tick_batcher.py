@@ -1,0 +1,24 @@
+"""A turn of the loop: what was put off during it is done at its end, all together."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class TickBatcher:
+    """Calls back in the order of asking, by one call of the loop's: each costs more than most callbacks do. A callback
+    must not raise."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Callable[[], None]] = []
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call once."""
+        if not self._waiting:
+            self._loop.call_soon(self._end)
+        self._waiting.append(callback)
+
+    def _end(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for callback in waiting:
+            callback()

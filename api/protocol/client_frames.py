@@ -1,0 +1,236 @@
+"""The frames that clients send, and how they are read. Commands take a path of their own, since they are many."""
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from ...domain.catalogue import explain
+from ...domain.commands import parse_json_command
+from ...domain.errors import BadCursor, Invalid, TooLarge
+from ...domain.ids import NAME_PATTERN, Name, ParticipantId, SessionId, TaskId, Version
+from ...domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, Count
+from ...log.records import Producer
+from ...projections.authoring.projection import MAX_KEY
+from ..delivery.event_filter import Reading
+from .json_input import read_json
+
+MAX_NAME = 128
+_NAME = NAME_PATTERN.strip("^*$") + f"{{0,{MAX_NAME - 1}}}"
+_is_name = lru_cache(4_096)(re.compile(_NAME).fullmatch)  # the same sessions come again and again
+_is_id = re.compile(f"(?!{TIMER}){_NAME}").fullmatch
+_members = itemgetter("id", "session", "do", "data")
+Sub = Annotated[str, Field(min_length=1, max_length=128)]
+TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
+Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
+Tasks = Annotated[tuple[TaskId, ...], Field(max_length=100)]
+After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
+Subject = Annotated[str, Field(max_length=512)]
+MAX_SESSIONS = 1_000
+MAX_WATCHED = 16
+SESSION_PLACE = r"^(end|[0-9]{1,18})$"
+LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
+
+
+def _not_ours(id: str) -> str:
+    if id.startswith(TIMER):
+        raise ValueError(f"ids that begin with {TIMER!r} are the gateway's own")
+    return id
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hello(_Frame):
+    """The first frame."""
+
+    frame: Literal["hello"]
+    protocol: Annotated[int, Field(ge=1, le=1, strict=True), WHOLE] = 1
+    token: str | None = None
+    participant: Name | None = None
+    kind: str | None = None
+
+
+class Watched(BaseModel):
+    """A document to follow; `known` is the etag of the one that the client has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    view: Annotated[str, Field(min_length=1, max_length=64)]
+    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY, pattern=r"^[^\x00]*$")]
+    known: Annotated[str, Field(max_length=64)] = ""
+
+
+class Subscribe(_Frame):
+    """Asks for events from a place on, then live; or for documents of views, then how they change."""
+
+    frame: Literal["subscribe"]
+    sub: Sub | None = None
+    session: SessionId | None = None
+    sessions: Annotated[dict[SessionId, After], Field(min_length=1, max_length=MAX_SESSIONS)] | None = None
+    all: Literal[True] | None = None
+    views: Annotated[tuple[Watched, ...], Field(min_length=1, max_length=MAX_WATCHED)] | None = None
+    after: After = 0
+    types: Types = ()
+    reading: Reading = "raw"
+    epoch: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_four(self) -> "Subscribe":
+        if sum(each is not None for each in (self.session, self.sessions, self.all, self.views)) != 1:
+            raise ValueError("exactly one of session, sessions, all and views is needed")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The subscription's name."""
+        return self.sub or self.session or ("views" if self.views else "*")
+
+    def places(self, epoch: str) -> dict[SessionId | None, int | str]:
+        """Where to begin in each session (None: in the whole log) of a log of this epoch. Raises BadCursor."""
+        if self.epoch is not None and self.epoch != epoch:
+            log_place(f"{self.epoch}.0", epoch)
+        if self.sessions is not None:
+            return {session: session_place(after) for session, after in self.sessions.items()}
+        if self.session is not None:
+            return {self.session: session_place(self.after)}
+        return {None: log_place(self.after, epoch)}
+
+
+class Unsubscribe(_Frame):
+    """Ends a subscription."""
+
+    frame: Literal["unsubscribe"]
+    sub: Sub
+
+
+class Heartbeat(_Frame):
+    """Says that the client lives, and with which tasks it makes progress."""
+
+    frame: Literal["heartbeat"]
+    progress: Annotated[dict[SessionId, Tasks], Field(max_length=100)] | None = None
+
+
+class ProducerModel(BaseModel):
+    """Where in a producer's stream a command stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Name
+    epoch: Annotated[int, Field(ge=1, le=2**53, strict=True), WHOLE]
+    seq: Annotated[int, Field(ge=0, le=2**53, strict=True), WHOLE]
+
+
+class Under(BaseModel):
+    """The task under which a command is done, and the claim by which it is held."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: TaskId
+    attempt: Attempt
+
+
+class CommandFrame(_Frame):
+    """Changes a session. Over HTTP the session stands in the path."""
+
+    frame: Literal["command"] = "command"
+    id: Annotated[Name, AfterValidator(_not_ours)]
+    session: SessionId
+    do: str
+    data: dict[str, Any]
+    under: Under | None = None
+    expect: Annotated[dict[Subject, Count], Field(max_length=64)] | None = None
+    producer: ProducerModel | None = None
+
+    def command(self, actor: Actor, now: datetime, data: CommandData) -> Command:
+        """The command, of this actor."""
+        task, attempt = (self.under.task, self.under.attempt) if self.under else (None, None)
+        return Command(self.id, self.session, actor, now, data, task, attempt)
+
+    def parsed_expect(self) -> dict[str, Version]:
+        """Expected heads by subject."""
+        return {subject: Version(version) for subject, version in (self.expect or {}).items()}
+
+    def parsed_producer(self, participant: ParticipantId) -> Producer | None:
+        """The producer, if there is one. Its id is the participant's own: nobody else's count goes on or is fenced."""
+        given = self.producer
+        return None if given is None else Producer(f"{participant}/{given.id}", given.epoch, given.seq)
+
+
+ControlFrame = Annotated[Subscribe | Unsubscribe | Heartbeat, Field(discriminator="frame")]
+_CONTROL: TypeAdapter[Subscribe | Unsubscribe | Heartbeat] = TypeAdapter(ControlFrame)
+
+
+def read_frames(raw: bytes, depth: int, batch: int) -> list[Any]:
+    """The frames of one message. Raises Invalid, TooDeep and TooLarge."""
+    content = read_json(raw, depth)
+    frames = content if isinstance(content, list) else [content]
+    if len(frames) > batch:
+        raise TooLarge(f"A message holds at most {batch} frames, not {len(frames)}.")
+    return frames
+
+
+def parse_hello(members: Any) -> Hello:
+    """Read the first frame. Raises Invalid."""
+    try:
+        return Hello.model_validate(members)
+    except ValidationError as error:
+        raise Invalid(f"The first frame must be hello: {explain(error)}.") from None
+
+
+def parse_control(members: Any) -> Subscribe | Unsubscribe | Heartbeat:
+    """Read a frame that is no command. Raises Invalid."""
+    if not isinstance(members, dict):
+        raise Invalid("A frame is a JSON object with a member `frame`.")
+    try:
+        return _CONTROL.validate_python(members)
+    except ValidationError as error:
+        raise Invalid(f"This frame cannot be read: {explain(error)}.") from None
+
+
+def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, str, str, CommandData]:
+    """Read a command: the frame (None when it has no `under`, `expect` or `producer`), id, session and payload.
+
+    The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
+    """
+    try:
+        id, session, do, data = _members(members)
+        plain = len(members) == 5 and _is_id(id) and len(session) <= MAX_NAME and _is_name(session)
+    except (KeyError, TypeError):  # the model says what is wrong
+        return _parse_by_model(members)
+    if plain and isinstance(do, str) and isinstance(data, dict):
+        return None, id, session, parse_json_command(do, data)
+    return _parse_by_model(members)
+
+
+def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, CommandData]:
+    try:
+        frame = CommandFrame.model_validate(members)
+    except ValidationError as error:
+        raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+    return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)
+
+
+def log_place(after: int | str, epoch: str) -> int | str:
+    """The position that an `after` of the whole log means: 0, `end`, or a cursor. Raises BadCursor."""
+    place = str(after)
+    if not re.fullmatch(LOG_PLACE, place):
+        raise BadCursor(f"{after!r} is no cursor of a log; use 0, 'end', or one that the gateway gave you.")
+    of_epoch, _, position = place.rpartition(".")
+    if of_epoch and of_epoch != epoch:
+        raise BadCursor(
+            f"{after!r} is a place in another log (this one's epoch is {epoch}); start from 0.", epoch=epoch
+        )
+    return position if position == "end" else int(position)
+
+
+def session_place(after: int | str) -> int | str:
+    """The version that an `after` of a session means. Raises BadCursor."""
+    place = str(after)
+    if not re.fullmatch(SESSION_PLACE, place):
+        raise BadCursor(f"{after!r} is no version of a session; use a number, or 'end'.")
+    return place if place == "end" else int(place)

@@ -1,0 +1,58 @@
+"""Answers: what goes back to one client. Those of one turn of the loop share a message."""
+
+from typing import Any
+
+import orjson
+
+from ...domain.errors import StenogramError
+from ...log.records import Appended
+from ..delivery.encoding import text_frame
+from ..loop.tick_batcher import TickBatcher
+from .sink import TransportSink
+
+MAX_MEMBER = 8_192
+"""Bytes of JSON. What a problem says beyond that is left out of frames: a client could ask for it any number of times
+in one message, and the answers wait in memory."""
+
+
+class Replies:
+    """Collects answers for `sink` and writes them at the end of the turn."""
+
+    def __init__(self, sink: TransportSink, turn: TickBatcher) -> None:
+        self._sink = sink
+        self._turn = turn
+        self._waiting: list[str] = []
+
+    def add(self, frame: dict[str, Any]) -> None:
+        """Answer with this frame."""
+        self._add(orjson.dumps(frame).decode())
+
+    def ack(self, id: str, session: str, result: Appended) -> None:
+        """Say where a command's events stand. The plain case is written by hand: it is what a gateway does most."""
+        versions, positions, repeated = result
+        if len(versions) == 1 and not repeated:
+            (version,), (position,) = versions, positions
+            return self._add(
+                f'{{"frame":"ack","id":"{id}","session":"{session}","versions":[{version}],"positions":[{position}]}}'
+            )
+        frame = {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions}
+        return self.add({**frame, "repeated": True} if repeated else frame)
+
+    def refuse(self, error: StenogramError, **about: Any) -> None:
+        """Say that a frame was not carried out; `about` names it, as far as that could be read."""
+        told = {name: value for name, value in about.items() if isinstance(value, str)}
+        problem = {name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER}
+        self.add({"frame": "refused", **told, "error": problem})
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if len(waiting) == 1:
+            self._sink.write(text_frame(waiting[0].encode()))
+        elif waiting:
+            self._sink.write(text_frame(f"[{','.join(waiting)}]".encode()))
+
+    def _add(self, frame: str) -> None:
+        if not self._waiting:
+            self._turn.at_end(self.flush)
+        self._waiting.append(frame)

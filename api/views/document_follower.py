@@ -1,0 +1,76 @@
+"""A watcher: one who follows one document, and what they have been told of it."""
+
+from typing import Any
+
+import orjson
+
+from ...domain.audience import Viewer
+from ...domain.ids import Position
+from ...domain.json.diff import difference
+from ...projections.authoring.projection import AnyProjection
+from ..delivery.cursor import Sink
+from ..delivery.encoding import Encoder
+from .rendering import etag_of
+
+
+class Told:
+    """A document as some viewers see it; None where there is none."""
+
+    def __init__(self, text: bytes | None) -> None:
+        self.text = b"null" if text is None else text
+        self.etag = etag_of(text)
+        self._patches: dict[str, bytes] = {}
+
+    def value(self) -> Any:
+        """What the text says."""
+        return orjson.loads(self.text)
+
+    def patch_from(self, before: "Told") -> bytes:
+        """A patch that makes this of what was told before; made once for all who have that."""
+        patch = self._patches.get(before.etag)
+        if patch is None:
+            patch = self._patches[before.etag] = orjson.dumps(difference(before.value(), self.value()))
+        return patch
+
+
+class DocumentFollower:
+    """Tells one document, and its changes, under the name of a subscription. `known` is the one that they have."""
+
+    def __init__(
+        self, projection: AnyProjection, key: str, viewer: Viewer, sink: Sink, sub: str, encoder: Encoder, known: str
+    ) -> None:
+        self.projection = projection
+        self.key = key
+        self.viewer = viewer
+        self.known = known
+        self._sink = sink
+        self._sub = sub
+        self._encoder = encoder
+        self._told: Told | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it must be told the whole document next."""
+        return self._told is None
+
+    def place(self) -> dict[str, str]:
+        """What to subscribe to in order to go on from here."""
+        return {"view": self.projection.name, "key": self.key, "known": self.known}
+
+    def tell(self, now: Told, position: Position) -> None:
+        """Say what the document is, or how it has changed. A transport that is full is told the whole of it later."""
+        before, self._told = self._told, now
+        if not self._sink.open:
+            self._told = None
+        elif before is None:
+            self._say(now, position, {} if self.known == now.etag else {"value": now.text})
+        elif before.etag != now.etag:
+            patch = now.patch_from(before)
+            self._say(now, position, {"patch": patch} if len(patch) < len(now.text) else {"value": now.text})
+
+    def _say(self, now: Told, position: Position, what: dict[str, bytes]) -> None:
+        self.known = now.etag
+        about = {"frame": "view", "sub": self._sub, "view": self.projection.name, "key": self.key}
+        rest = {name: orjson.Fragment(text) for name, text in what.items()}
+        frame = {**about, "position": position, "etag": now.etag, **rest}
+        self._sink.write(self._encoder.notice(frame, now.etag.encode()))

@@ -1,0 +1,151 @@
+"""`stenogram import`: bring exported sessions, or recordings of other systems, into a log."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..options import SESSION, Place, examples, log_option
+
+if TYPE_CHECKING:
+    from .entry import ImportEntry
+    from .importer import Findings
+
+    Read = Callable[[], Iterator[ImportEntry]]
+
+
+_TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
+
+
+@click.command(
+    "import",
+    short_help="Bring exported sessions and recordings into a log.",
+    epilog=examples(
+        "stenogram import trip.jsonl                          what `stenogram export` wrote",
+        "stenogram export --all --log old.db | stenogram import - --log new.db",
+        "stenogram import run-*.json --format recording       recorded runs, one session each",
+        "stenogram import 33.json --session gyms --start 2026-01-31T09:30:00Z",
+    ),
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "jsonl", "recording"]),
+    default="auto",
+    show_default=True,
+    help="auto: .json files are recordings, all others JSONL.",
+)
+@click.option(
+    "--session",
+    type=SESSION,
+    metavar="ID",
+    help="The session's id; by default the file's own, or recording-<file name>.",
+)
+@click.option(
+    "--start", type=click.DateTime(_TIMES), metavar="TIME", help="When a recording begins (RFC 3339); by default now."
+)
+@log_option
+def import_(files: tuple[Path, ...], form: str, session: str | None, start: datetime | None, log: str) -> None:
+    """Import events into a log.
+
+    JSONL is what `stenogram export` writes: events keep their ids, times, actors and bytes, and get new positions.
+    A recording is a run of a team in the format of the data set Who&When; recordings have no timestamps, so each
+    event comes a millisecond after the one before. What one agent assigns to another is a message for the team that
+    names its assignee, and no task: a recording does not say when the work was begun, or done.
+
+    Everything is checked before anything is written: one bad line, and nothing is imported. Importing the same
+    again changes nothing. - reads stdin.
+
+    A file that a gateway has open is refused; stop the gateway first. A log in PostgreSQL is not: see that nobody
+    writes to these sessions meanwhile, or the import stops at the first event whose place is taken.
+    """
+    with ExitStack() as stack:
+        paths = [(str(file), _seekable(file, stack)) for file in files]
+        reads = [_reader(name, path, form, session, start) for name, path in paths]
+        findings = asyncio.run(_import(Place(log).address, lambda: chain.from_iterable(read() for read in reads)))
+    _say(findings)
+
+
+def _seekable(file: Path, stack: ExitStack) -> Path:
+    """The file itself, or what stdin says, in a file: it is read twice."""
+    if str(file) != "-":
+        return file
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenogram-")))
+    with (folder / "stdin").open("wb") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+    return folder / "stdin"
+
+
+def _reader(name: str, path: Path, form: str, session: str | None, start: datetime | None) -> "Read":
+    if form == "recording" or (form == "auto" and path.suffix == ".json"):
+        return _recording_reader(name, path, session, start)
+
+    def read() -> "Iterator[ImportEntry]":
+        from .jsonl import read_entries
+
+        with path.open("rb") as lines:
+            yield from _renamed(read_entries(lines, name), session)
+
+    return read
+
+
+def _recording_reader(name: str, path: Path, session: str | None, start: datetime | None) -> "Read":
+    from datetime import UTC
+
+    from .recorded import recorded_entries
+    from .recording import read_recording, slug
+
+    id = session or f"recording-{slug(path.stem)}"
+    recording = read_recording(path)
+    begins = start or datetime.now(UTC)
+    return lambda: recorded_entries(recording, id, begins, name)
+
+
+def _renamed(entries: "Iterator[ImportEntry]", session: str | None) -> "Iterator[ImportEntry]":
+    """The entries under the session's new id, which makes sense for one session only."""
+    from ...domain.errors import Invalid
+
+    first = None
+    for entry in entries:
+        first = first or entry.event.session
+        if session is not None and entry.event.session != first:
+            raise Invalid(f"{entry.origin}: --session names one session, and the file holds more; leave it out.")
+        yield entry if session is None else entry._replace(event=entry.event._replace(session=session))
+
+
+async def _import(address: str, entries: "Read") -> "Findings":
+    from ...log.log import Log
+    from ...log.memory import MemoryEngine
+    from ...log.storage import Storage
+    from ..text.console import progress
+    from .importer import check, write
+
+    storage = Storage(address)
+    if storage.file is not None and not storage.file.exists():
+        # A log that is not there yet is not made for something that cannot be imported.
+        async with Log(MemoryEngine()) as empty:
+            await check(empty, entries(), lambda _: None)
+    async with Log(storage.engine()) as log:
+        with progress("checking", None) as bar:
+            findings = await check(log, entries(), bar.advance)
+        with progress("importing", findings.new) as bar:
+            await write(log, entries(), findings.heads, bar.advance)
+    return findings
+
+
+def _say(findings: "Findings") -> None:
+    sessions = f"{len(findings.heads)} session{'' if len(findings.heads) == 1 else 's'}"
+    if findings.new:
+        known = f"; {findings.known:,} were there already" if findings.known else ""
+        click.echo(f"Imported {findings.new:,} events of {sessions}{known}.")
+    else:
+        click.echo(f"Nothing new: all {findings.known:,} events of {sessions} are in the log already.")

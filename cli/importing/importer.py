@@ -1,0 +1,174 @@
+"""Bringing events into a log: checked whole first, written after that.
+
+`check` goes through everything once and writes nothing: each session must go on without a hole from where the log
+stands, what the log has already must be the same, and all of it must fold. `write` then appends what is new, in order,
+with the ids, times and actors that it came with. If the process dies in between, importing again goes on where it
+stopped.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...domain.concepts.custom import APPLICATION_PATTERN
+from ...domain.errors import Conflict, Invalid
+from ...domain.ids import SessionId, Version
+from ...domain.session import evolve
+from ...domain.state import State
+from ...log.commit.session_cache import fold_records
+from ...log.log import Log
+from ...log.records import ANYTHING, Append, Appended, Draft, Record
+from .entry import ImportEntry
+
+PAGE = 1_000
+MAX_DRAFTS = 500
+MAX_BYTES = 2**20
+MAX_UNDER_WAY = 16 * MAX_BYTES
+
+Tick = Callable[[int], None]
+Key = tuple[SessionId, str]
+
+
+@dataclass
+class Findings:
+    """What an import comes to: events that are new, events that the log has, and where each session stood before."""
+
+    new: int
+    known: int
+    heads: dict[SessionId, Version]
+
+
+class _Session:
+    """One session during the check, folded up to the last event that was looked at."""
+
+    def __init__(self, log: Log, state: State, head: Version) -> None:
+        self.state = state
+        self.head = head
+        self._log = log
+        self._page: deque[Record] = deque()
+
+    async def known(self, version: int) -> Record:
+        """The log's own event of this version; versions are asked for in order."""
+        while not self._page or self._page[0].version < version:
+            if self._page:
+                self._page.popleft()
+            else:
+                self._page.extend(await self._log.read_session(self.state.id, version - 1, PAGE))
+        return self._page[0]
+
+
+async def check(log: Log, entries: Iterable[ImportEntry], tick: Tick) -> Findings:
+    """See whether all of it can be imported. Raises Invalid and Conflict, naming the first entry that cannot."""
+    sessions: dict[SessionId, _Session] = {}
+    findings = Findings(0, 0, {})
+    for number, entry in enumerate(entries, 1):
+        session = sessions.get(entry.event.session)
+        if session is None:
+            session = sessions[entry.event.session] = await _begin(log, entry)
+            findings.heads[entry.event.session] = session.head
+        if await _is_known(session, entry):
+            findings.known += 1
+        else:
+            findings.new += 1
+        session.state = _folded(session.state, entry)
+        tick(1)
+        if number % PAGE == 0:
+            await asyncio.sleep(0)
+    if not sessions:
+        raise Invalid("There is nothing to import: not one event was read.")
+    return findings
+
+
+async def _begin(log: Log, entry: ImportEntry) -> _Session:
+    id, first = entry.event.session, entry.event.version
+    heads = await log.engine.read_heads([(id, ANYTHING)])
+    head = heads.get((id, ANYTHING), Version(0))
+    if first > head + 1:
+        stands = f"stands at version {head} in the log" if head else "is not in the log"
+        raise Invalid(f"{entry.origin}: begins at version {first}, but session {id!r} {stands}; the start is missing.")
+    state = State(id)
+    while state.version < first - 1:
+        page = await log.read_session(id, state.version, min(PAGE, first - 1 - state.version))
+        state = fold_records(state, page)
+    return _Session(log, state, head)
+
+
+async def _is_known(session: _Session, entry: ImportEntry) -> bool:
+    """Whether the log has the event. Raises where it does not follow on the one before, or differs from the log's."""
+    version = entry.event.version
+    after = session.state.version
+    if version != after + 1:
+        raise Invalid(
+            f"{entry.origin}: version {version} of session {session.state.id!r} comes after version {after}; "
+            "a session is imported whole and in order, as one exports it who may see everything."
+        )
+    if version > session.head:
+        return False
+    if not entry.is_at(await session.known(version)):
+        raise Conflict(
+            f"{entry.origin}: the log has another event as version {version} of session {session.state.id!r}; "
+            "import into another log, or under another id with --session."
+        )
+    return True
+
+
+def _folded(state: State, entry: ImportEntry) -> State:
+    try:
+        folded = evolve(state, entry.event)
+    except Exception as error:
+        raise Invalid(f"{entry.origin}: {entry.event.type} does not follow from what was before ({error!r}).") from None
+    if folded.session.status == "none" and not re.match(APPLICATION_PATTERN, entry.event.type):
+        raise Invalid(f"{entry.origin}: a session begins with session.opened, not with {entry.event.type}.")
+    return folded
+
+
+async def write(log: Log, entries: Iterable[ImportEntry], heads: dict[SessionId, Version], tick: Tick) -> None:
+    """Append what the log does not have. Call it with what `check` found, while nobody else writes the log."""
+    under_way: deque[_UnderWay] = deque()
+    for run in _runs(entry for entry in entries if entry.event.version > heads[entry.event.session]):
+        append, keys = await _append(log, run, set().union(*(each.keys for each in under_way)))
+        under_way.append(_UnderWay(log.append(append), keys, sum(len(draft.data) for draft in append.drafts)))
+        while sum(each.size for each in under_way) >= MAX_UNDER_WAY:
+            tick(len((await under_way.popleft().answer).versions))
+    for each in under_way:
+        tick(len((await each.answer).versions))
+
+
+class _UnderWay(NamedTuple):
+    answer: "asyncio.Future[Appended]"
+    keys: set[Key]
+    size: int
+
+
+def _runs(entries: Iterable[ImportEntry]) -> Iterator[list[ImportEntry]]:
+    """Entries of one session that stand together, so many at most as one append takes."""
+    run: list[ImportEntry] = []
+    size = 0
+    for entry in entries:
+        if run and (entry.event.session != run[0].event.session or len(run) >= MAX_DRAFTS or size >= MAX_BYTES):
+            yield run
+            run, size = [], 0
+        run.append(entry)
+        size += len(entry.stored)
+    if run:
+        yield run
+
+
+async def _append(log: Log, run: list[ImportEntry], under_way: set[Key]) -> tuple[Append, set[Key]]:
+    """The append, and the keys that it brings in. The first event of each command carries the command's id as its key,
+    so that a client that repeats the command gets its first result."""
+    first = run[0].event
+    causes = {(first.session, entry.event.cause) for entry in run if entry.event.cause}
+    taken = under_way | (await log.engine.read_keys(causes)).keys()
+    keys: set[Key] = set()
+    drafts: list[Draft] = []
+    for entry in run:
+        cause = entry.event.cause
+        is_first = cause is not None and (first.session, cause) not in taken and (first.session, cause) not in keys
+        drafts.append(entry.draft(cause if is_first else None))
+        if cause is not None and is_first:
+            keys.add((first.session, cause))
+    return Append(first.session, tuple(drafts), first_version=first.version), keys

@@ -1,0 +1,77 @@
+"""What the commands of `stenogram projections` print."""
+
+from collections.abc import Mapping, Sequence
+
+import click
+import orjson
+from rich.table import Table
+
+from ...projections.health import Health
+from ...projections.store import Parked
+from ...projections.verify import Verified
+from ..text.console import one_line, stdout
+
+COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
+
+
+def show_builds(healths: Sequence[Health], as_json: bool) -> None:
+    """Every build in a line."""
+    rows = [_row(each) for each in healths]
+    console = stdout()
+    if as_json:
+        for row in rows:
+            click.echo(orjson.dumps(row).decode())
+    elif not console.is_terminal:
+        for row in rows:
+            click.echo("\t".join(_shown(value) for value in row.values()))
+    else:
+        table = Table(*rows[0] if rows else (), box=None, header_style="dim", pad_edge=False)
+        for row in rows:
+            told = [_shown(value, 60) for value in row.values()]
+            table.add_row(*told, style=COLOURS[str(row["health"])] if row["health"] != "healthy" else "")
+        console.print(table, soft_wrap=False)
+
+
+def show_troubles(healths: Sequence[Health], parked: Mapping[int, Sequence[Parked]]) -> bool:
+    """What is wrong, and what to do; whether nothing is."""
+    for each in healths:
+        if each.why:
+            click.echo(one_line(f"{each.build.name}, build {each.build.id}: {each.verdict}: {each.why}"))
+        for key in parked.get(each.build.id, ()):
+            asked = f" ({key.wish} is under way)" if key.wish else ""
+            click.echo(one_line(f"  {key.key}: {key.type} of session {key.session}, position {key.position}{asked}"))
+            click.echo(one_line(f"    {key.error}", 400))
+    healthy = all(each.verdict == "healthy" for each in healths)
+    if healthy:
+        click.echo(f"All {len(healths)} views are healthy." if healths else "There are no views.")
+    return healthy
+
+
+def show_verified(verified: Verified) -> bool:
+    """What came of a comparison; whether all is well."""
+    build = verified.build
+    for each in verified.differences:
+        click.echo(one_line(f"{each.place}: stored {each.stored!r}, folded {each.folded!r}", 1_000))
+    what = f"{verified.values:,} values of {build.name}, build {build.id}, up to position {build.checkpoint.position:,}"
+    click.echo(f"{verified.wrong:,} of {what} are wrong." if verified.wrong else f"{what}: all as they should be.")
+    return not verified.wrong
+
+
+def _shown(value: object, most: int = 0) -> str:
+    return "" if value is None else one_line(str(value), most)
+
+
+def _row(health: Health) -> dict[str, object]:
+    build = health.build
+    return {
+        "view": build.name,
+        "version": build.version,
+        "build": build.id,
+        "state": build.state,
+        "behind": health.behind,
+        "rate": round(build.rate),
+        "remaining": None if health.remaining is None else round(health.remaining, 1),
+        "parked": build.parked,
+        "health": health.verdict,
+        "why": health.why,
+    }

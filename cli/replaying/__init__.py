@@ -1,0 +1,1 @@
+"""`stenogram replay`: a session happens once more."""

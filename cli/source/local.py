@@ -1,0 +1,88 @@
+"""The log itself, a file or a database, opened for reading beside whoever writes it."""
+
+from collections.abc import AsyncIterator
+from typing import Self
+
+from ...domain.concepts.lifecycle import EMPTY, Session, evolve
+from ...domain.envelope import decode
+from ...domain.errors import BadCursor, NotFound
+from ...domain.ids import Position, SessionId, Version
+from ...log.log import Log
+from ...log.records import ANYTHING, Record
+from ...log.storage import Storage
+from .port import Page, Summary
+
+PAGE_EVENTS = 1_000
+SESSIONS = 200
+
+
+class LocalSource:
+    """Reads one log. Sees everything: whoever may read where it is kept is not held back by audiences."""
+
+    def __init__(self, address: str) -> None:
+        self._storage = Storage(address)
+        self._log = Log(self._storage.engine(read_only=True))
+
+    async def __aenter__(self) -> Self:
+        await self._log.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._log.__aexit__(*exc)
+
+    async def sessions(self, prefix: str) -> AsyncIterator[Summary]:
+        after = ""
+        while page := await self._log.engine.list_sessions(after, SESSIONS, prefix):
+            known: dict[SessionId, Session] = {session: EMPTY for session, _ in page}
+            for record in await self._log.engine.read_subject(list(known), "session"):
+                event = decode(record.data, record.position, record.session, record.version)
+                known[record.session] = evolve(known[record.session], event)
+            for session, version in page:
+                state = known[session]
+                yield Summary(session, version, state.title, state.status, state.labels)
+            after = page[-1][0]
+
+    async def version(self, session: SessionId) -> Version:
+        heads = await self._log.engine.read_heads([(session, ANYTHING)])
+        if (session, ANYTHING) not in heads:
+            raise NotFound(f"There is no session {session!r} in {self._storage}; `stenogram sessions` lists them.")
+        return heads[session, ANYTHING]
+
+    async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
+        position = self._log.position
+        end = await self.version(session)
+        if after > end:
+            raise BadCursor(f"Session {session!r} stands at version {end}; there is nothing after {after} yet.")
+        while records := await self._log.read_session(session, after, PAGE_EVENTS):
+            yield _wire(records)
+            after = records[-1].version
+        if follow:
+            async for records in self._log.follow(position):
+                new = [record for record in records if record.session == session and record.version > after]
+                if new:
+                    yield _wire(new)
+                    after = new[-1].version
+
+    async def place(self, back: int) -> str:
+        return f"{self._log.epoch}.{max(self._log.position - back, 0)}"
+
+    async def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
+        position = self._position(after)
+        if follow:
+            async for records in self._log.follow(position):
+                yield _wire(records)
+        while records := await self._log.engine.read_log(position, PAGE_EVENTS):
+            yield _wire(records)
+            position = records[-1].position
+
+    def _position(self, cursor: str) -> Position:
+        epoch, _, number = cursor.rpartition(".")
+        if not number.isdecimal() or (epoch and epoch != self._log.epoch):
+            raise BadCursor(f"{cursor!r} is no place of {self._storage}; one looks like {self._log.epoch}.42.")
+        if int(number) > self._log.position:
+            raise BadCursor(f"The log stands at position {self._log.position}; there is nothing after {number} yet.")
+        return Position(int(number))
+
+
+def _wire(records: list[Record]) -> Page:
+    return [record.wire() for record in records]

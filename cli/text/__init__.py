@@ -1,0 +1,1 @@
+"""Sessions and events as text for people."""

@@ -1,0 +1,101 @@
+"""An event in words: what happened, in one line for people."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ...domain.concepts import document, lifecycle, messages, presence, tools
+from ...domain.concepts.custom import OpaqueData
+from ...domain.model import Event, EventData
+from ...domain.parts import Part, text_of
+from .brief import compact, joined, short
+from .console import one_line
+from .team_words import TEAMWORK
+from .transcript import Asked, Called
+
+MOST = 300
+"""Characters of a line's last column; `--json` has it all."""
+
+
+def in_words(event: Event, most: int = MOST) -> str:
+    """What the event says, without control characters, cut to `most` characters (0: whole)."""
+    say = _SAYINGS.get(type(event.data))
+    said = say(event.data) if say else compact(_value(event.data))
+    to = f"to {', '.join(event.audience)}: " if event.audience and event.type in _ADDRESSED else ""
+    return one_line(to + said, most)
+
+
+def said_in(parts: "tuple[Part, ...]") -> str:
+    """The words of a message; where it has none, its other parts."""
+    text = text_of(parts)
+    rest = [compact(part.model_dump(exclude_none=True)) for part in parts if part.kind != "text"]
+    return text or " ".join(rest)
+
+
+def outcome(called: Called) -> str:
+    """How a tool call ended."""
+    return f"→ {compact(called.result)}" if called.status == "returned" else f"✕ {called.result}"
+
+
+def answered(asked: Asked) -> str:
+    """What became of a question."""
+    if asked.status == "open":
+        return f"? {' / '.join(asked.options)}"
+    return f"→ {asked.answer or 'no answer'} · {asked.by or asked.status}"
+
+
+def operation(patch: dict[str, Any]) -> str:
+    """One operation of a JSON Patch."""
+    match patch.get("op"):
+        case "remove":
+            return f"remove {patch['path']}"
+        case "move" | "copy" as op:
+            return f"{op} {patch.get('from')} to {patch['path']}"
+        case "test":
+            return f"test {patch['path']} is {compact(patch.get('value'))}"
+        case _:
+            return f"{patch['path']} = {compact(patch.get('value'))}"
+
+
+def _value(data: EventData) -> Any:
+    return data.value if isinstance(data, OpaqueData) else data.model_dump(exclude_none=True)
+
+
+def _labels(data: lifecycle.SessionLabelled) -> str:
+    return " ".join([*(f"+{name}={value}" for name, value in data.set.items()), *(f"-{name}" for name in data.remove)])
+
+
+def _returned(data: tools.ToolReturned) -> str:
+    return f"{short(data.call)} ✕ {data.error}" if data.error else f"{short(data.call)} → {compact(data.result)}"
+
+
+def _called(data: tools.ToolCalled) -> str:
+    arguments = "" if data.arguments is None else compact(data.arguments)
+    return f"{short(data.call)} {data.tool}({arguments})"
+
+
+def _posted(data: messages.MessagePosted) -> str:
+    return f"({data.kind}) {said_in(data.parts)}" if data.kind != "message" else said_in(data.parts)
+
+
+_SAYINGS: dict[type[EventData], Callable[[Any], str]] = {
+    **TEAMWORK,
+    lifecycle.SessionOpened: lambda data: data.title or "",
+    lifecycle.SessionDescribed: lambda data: joined(data.title, compact(data.metadata) if data.metadata else None),
+    lifecycle.SessionLabelled: _labels,
+    lifecycle.SessionClosed: lambda data: data.reason or "",
+    lifecycle.SessionReopened: lambda data: data.reason or "",
+    presence.PresenceJoined: lambda data: joined(data.kind, data.name),
+    presence.PresenceStatus: lambda data: joined(data.status, data.activity),
+    presence.PresenceLeft: lambda data: data.reason or "",
+    messages.MessagePosted: _posted,
+    messages.MessageStarted: lambda data: short(data.message),
+    messages.MessageDelta: lambda data: f"{short(data.message)} #{data.index} {data.text}",
+    messages.MessageCompleted: lambda data: said_in(data.parts),
+    messages.MessageAborted: lambda data: joined(data.reason or "ended early", said_in(data.parts)),
+    tools.ToolCalled: _called,
+    tools.ToolReturned: _returned,
+    document.StatePatched: lambda data: "; ".join(operation(each) for each in data.patch),
+    document.StateMerged: lambda data: compact(data.patch),
+    document.StateIncremented: lambda data: f"{data.path} {data.by:+} = {data.value}",
+}
+_ADDRESSED = ("message.posted", "message.started", "message.completed")

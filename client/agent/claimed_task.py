@@ -1,0 +1,204 @@
+"""A task that this agent has claimed: worked on in a block, which is cancelled when the task is.
+
+claimed → entered → left: completed | failed | released | cancelled | rerouted | lost
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+from ...domain.concepts.signals import Signal
+from ...domain.concepts.tasks import Task, Tasks
+from ...domain.errors import Fenced, StenogramError
+from ..drop_none import drop_none
+from ..errors import reason_of
+from ..task_context import TaskContext, task_context
+from ..transport.command_queue import Answer, forgotten
+from .cancel_scope import CancelScope
+from .steering import Steering
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+END_TIMEOUT = 5.0
+logger = logging.getLogger("stenogram.client")
+
+
+class Outcome(NamedTuple):
+    """How work on a task ended. `lost`: it was taken away, because it was silent for too long or by somebody's
+    decision; what is written under it is refused."""
+
+    kind: Literal["completed", "failed", "released", "cancelled", "rerouted", "lost"]
+    reason: str | None = None
+
+
+class ClaimedTask:
+    """Use it with `async with`; inside, whatever this client writes to the session is done under the task.
+
+    - When the task is cancelled or rerouted, or was taken away, the block is cancelled: what it waits for, be it a
+      model or a tool, gets CancelledError. Once it has cleaned up, the block ends there, without an error, and
+      `outcome` says what happened; a signal is honoured then. Somebody else's cancellation of the block is raised on.
+    - A block that ends without having said how (`complete`, `fail`, `release`) gives the task back. So does one that
+      ends with an exception, which is raised on.
+    - One that is not entered is held, until it is released or the agent leaves.
+    """
+
+    def __init__(self, agent: "Agent", task: Task, attempt: int) -> None:
+        self.id = task.id
+        self.attempt = attempt
+        self.title = task.title
+        self.input: Any = task.input
+        self.parent = task.parent
+        self.needs: Sequence[str] = task.needs
+        self.outcome: Outcome | None = None
+        """How it ended; None while it is held."""
+        self.steer: Steering = Steering(agent.hearing.honour)
+        """New instructions."""
+        self.target = f"task:{task.id}"
+        self.targets = agent.hearing.targets | {self.target}
+        self._agent = agent
+        self._session = agent.session
+        self._scope = CancelScope()
+        self._signal: Signal | None = None
+        self._ending: Answer | None = None
+        self._under = TaskContext(self._session.commands, self._session.id, self.id, attempt, self._checkpoint)
+        self._around = contextlib.ExitStack()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether nothing has been heard that ends it."""
+        return self.outcome is None and self._signal is None
+
+    async def progress(self, note: str | None = None, share: float | None = None) -> None:
+        """Say how far it is; `share` goes from 0 to 1. It also shows that the work goes on (`stall_after`)."""
+        await self._checkpoint()
+        await self._session.commands.do(self._session.id, "task.progress", self._held(note=note, share=share))
+
+    def alive(self) -> None:
+        """Show that the work goes on, by a heartbeat that names the task: nothing is written. For work that computes
+        for longer than the task's `stall_after` and has nothing to say."""
+        self._session.show_progress(self.id)
+
+    async def complete(self, output: Any = None) -> None:
+        """The work is done; `output` is any JSON value. What the block writes afterwards is not under the task."""
+        await self._checkpoint()
+        await self._end("task.complete", Outcome("completed"), output=output)
+
+    async def fail(self, error: str, *, retryable: bool = False) -> None:
+        """It cannot be done; with `retryable`, somebody may try again."""
+        await self._end("task.fail", Outcome("failed", error), error=error, retryable=retryable)
+
+    async def release(self, reason: str | None = None) -> None:
+        """Give it back for others to do."""
+        await self._end("task.release", Outcome("released", reason), reason=reason)
+
+    async def __aenter__(self) -> Self:
+        self._around.enter_context(task_context(self._under))
+        self._around.enter_context(self._agent.standing.during("working", self.title))
+        self._scope.enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        ours = self._scope.leave(error)
+        try:
+            await self._leave(error)
+        finally:
+            self._around.close()
+            self._finish()
+        taken = self.outcome is not None and self.outcome.kind in ("lost", "cancelled", "rerouted")
+        return ours or (taken and _is_fenced(error))
+
+    def stop(self, signal: Signal) -> None:
+        """End the block; the signal is honoured when it has ended."""
+        self._signal = signal
+        self._scope.cancel()
+
+    def check(self, tasks: Tasks) -> None:
+        """Tasks have changed: end the block if this one is not held any more."""
+        now = tasks.known.get(self.id)
+        held = now is not None and now.status == "claimed" and now.attempt == self.attempt
+        if not held and self._ending is None and self.outcome is None:
+            self.outcome = _lost(now, self.attempt)
+            self._scope.cancel()
+            self._finish()
+
+    async def _checkpoint(self) -> None:
+        await self._agent.hearing.checkpoint(self.targets)
+
+    def _held(self, **members: Any) -> dict[str, Any]:
+        return drop_none(task=self.id, attempt=self.attempt, **members)
+
+    async def _end(self, do: str, outcome: Outcome, **members: Any) -> None:
+        """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away. Once sent, the
+        answer counts, also when nobody waits for it any more."""
+        answer = self._session.commands.submit(self._session.id, do, self._held(**members))
+        self._ending = answer
+        forgotten(answer).add_done_callback(lambda done: self._answered(done, outcome))
+        await asyncio.wait([answer])
+        answer.result()
+
+    def _answered(self, answer: Answer, outcome: Outcome) -> None:
+        self._ending = None
+        error = answer.exception()
+        if error is None:
+            self.outcome, self._under.over = outcome, True
+            self._finish()
+        elif isinstance(error, Fenced):
+            self.outcome = self.outcome or Outcome("lost", error.detail)
+        self.check(self._session.live.state.tasks)
+
+    def _finish(self) -> None:
+        """The task is not held any more."""
+        self.steer.end()
+        self._agent.ended(self)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """Honour the signals that have waited for the end of the block; give the task back if it is still held. What
+        is sent is waited for, but not for ever, since there may be an error already."""
+        if self._ending is not None:
+            await asyncio.wait([self._ending], timeout=END_TIMEOUT)
+        answers = self._agent.hearing.dismiss(self)
+        if self.outcome is None and self._signal is not None:
+            signal = self._signal
+            kind: Any = "cancelled" if signal.kind == "cancel" else "rerouted"
+            self.outcome = Outcome(kind, f"{signal.raiser} raised {signal.kind} {signal.id}.")
+        elif self.outcome is None:
+            reason = "The block ended and had not said how." if error is None else reason_of(error)
+            self.outcome = Outcome("released", reason)
+            answers += self._give_back(reason)
+        if answers:
+            done, late = await asyncio.wait(answers, timeout=END_TIMEOUT)
+            if late:
+                logger.warning("The end of task %s was not confirmed in %g s", self.id, END_TIMEOUT)
+            fenced = [each for answer in done if isinstance(each := answer.exception(), Fenced)]
+            if fenced and self.outcome.kind == "released":
+                self.outcome = Outcome("lost", fenced[0].detail)
+
+    def _give_back(self, reason: str) -> list[Answer]:
+        try:
+            answer = self._session.commands.submit(self._session.id, "task.release", self._held(reason=reason))
+        except StenogramError:  # the client is closed; the gateway notices by itself
+            return []
+        return [forgotten(answer)]
+
+
+def _lost(now: Task | None, attempt: int) -> Outcome:
+    """Why a task is not held any more."""
+    if now is None or now.status == "open":
+        return Outcome("lost", "It is back on the board.")
+    if now.status == "claimed":
+        return Outcome("lost", f"{now.owner} holds it now, by attempt {now.attempt}.")
+    mine = now.status == "cancelled" or now.attempt == attempt
+    return Outcome(now.status if mine else "lost", f"It is {now.status}.")
+
+
+def _is_fenced(error: BaseException | None) -> bool:
+    """Whether the error says nothing but that something was taken away."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_fenced(each) or isinstance(each, asyncio.CancelledError) for each in error.exceptions)
+    return isinstance(error, Fenced)

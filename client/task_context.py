@@ -1,0 +1,52 @@
+"""The task under which a block of code works.
+
+Within `async with task:` everything that is written to the task's session by the same client names the task and its
+attempt, so that the gateway can refuse it once the attempt is over. It is a context variable: what the block calls, and
+the asyncio tasks that it starts, work under the same task; others do not.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from ..domain.ids import TaskId
+from .transport.command_queue import CommandQueue
+
+
+class TaskContext:
+    """One claim of a task. `over` once its holder has said how it ended: what follows is not done under it any more.
+    (But when it was taken away, what still names it is refused, and that is wanted.) `gate` holds what is written
+    while the task is paused."""
+
+    def __init__(
+        self, commands: CommandQueue, session: str, task: TaskId, attempt: int, gate: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.over = False
+        self.gate = gate
+        self.target = f"task:{task}"
+        self.wire: dict[str, Any] = {"task": task, "attempt": attempt}
+        self._where = (commands, session)
+
+    def covers(self, commands: CommandQueue, session: str) -> bool:
+        """Whether what this client writes to this session is a part of the task."""
+        return not self.over and self._where == (commands, session)
+
+
+_CURRENT: ContextVar[TaskContext | None] = ContextVar("stenogram_under", default=None)
+
+
+@contextmanager
+def task_context(claim: TaskContext) -> Iterator[None]:
+    """The block works under this claim."""
+    token = _CURRENT.set(claim)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def current_task(commands: CommandQueue, session: str) -> TaskContext | None:
+    """The task under which something is written to a session now."""
+    found = _CURRENT.get()
+    return found if found is not None and found.covers(commands, session) else None

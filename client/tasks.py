@@ -1,0 +1,77 @@
+"""The tasks of a session: put on the board, looked at, waited for, taken away."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..domain.concepts.tasks import Task, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
+from ..domain.ids import TaskId, Version, new_id
+from .drop_none import drop_none
+from .errors import NotDone
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class TaskBoard:
+    """Anyone in the session, on any device, may use it; agents take tasks by `Agent.tasks`."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    @property
+    def known(self) -> Mapping[TaskId, Task]:
+        """Every task of the session, by id, as it stands now."""
+        return self._session.live.state.tasks.known
+
+    async def create(
+        self,
+        title: str,
+        input: Any = None,
+        *,
+        parent: str | None = None,
+        needs: Sequence[str] = (),
+        dedupe_key: str | None = None,
+        assignee: str | None = None,
+        stall_after: float | None = None,
+        task: str | None = None,
+    ) -> str:
+        """Put a task on the board; its id. It can be claimed once all that it `needs` is completed. With a
+        `dedupe_key` that another task of the session has, it is that one's id, and nothing is created."""
+        task = task or new_id()
+        more = drop_none(parent=parent, dedupe_key=dedupe_key, assignee=assignee, stall_after=stall_after)
+        what = {"task": task, "title": title, "input": input, "needs": list(needs), **more}
+        ack = await self._session.do("task.create", what)
+        if ack.repeated:
+            return await self._created(ack.versions[0])
+        if self._session.followed:
+            await self._session.live.reached(ack.versions[0])
+        return task
+
+    async def reroute(self, task: str, *, to: str | None = None, input: Any = None, reason: str | None = None) -> None:
+        """Take a task from whoever holds it, at once, and put it back on the board: for `to`, or for anyone; with a new
+        `input`, or the same. (`signals.reroute` leaves the holder time to stop in good order.)"""
+        await self._session.unless_known("task.reroute", drop_none(task=task, to=to, input=input, reason=reason))
+
+    async def cancel(self, task: str, *, reason: str | None = None) -> None:
+        """End a task and its parts, at once. (`signals.cancel` leaves time to stop in good order.)"""
+        await self._session.do("task.cancel", drop_none(task=task, reason=reason))
+
+    async def result(self, task: str) -> Any:
+        """Wait until a task is completed; its output. Raises NotDone when it failed or was cancelled."""
+        types = ("task.completed", "task.failed", "task.cancelled")
+        async with self._session.events(types=types) as events:
+            async for event in events:
+                match event.data:
+                    case TaskCompleted(task=id, output=output) if id == task:
+                        return output
+                    case TaskFailed(task=id, error=error, retryable=False) if id == task:
+                        raise NotDone(f"Task {task!r} failed: {error}", task=task, status_now="failed")
+                    case TaskCancelled(task=id, reason=reason) if id == task:
+                        why = "" if reason is None else f": {reason}"
+                        raise NotDone(f"Task {task!r} was cancelled{why}", task=task, status_now="cancelled")
+        raise NotDone(f"Task {task!r} was not finished before the client was closed.", task=task)
+
+    async def _created(self, version: Version) -> str:
+        created = await anext(self._session.events(version - 1, types=["task.created"], follow=False))
+        assert isinstance(created.data, TaskCreated)
+        return created.data.task

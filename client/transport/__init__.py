@@ -1,0 +1,1 @@
+"""The way to the gateway: one connection, commands, subscriptions, HTTP."""

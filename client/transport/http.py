@@ -1,0 +1,77 @@
+"""The gateway's HTTP side: questions that need no subscription."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import aiohttp
+import orjson
+
+from ...domain.envelope import parse
+from ...domain.errors import StenogramError
+from ...domain.model import Event
+from ..errors import Unreachable, from_problem
+from .identity import Identity
+
+TIMEOUT = 60.0
+
+
+class EventPage(NamedTuple):
+    """A page of a session's events. Go on with `after=to` until `caught_up`; `gap` names versions that retention has
+    removed, first and last."""
+
+    events: list[Event]
+    to: int
+    head: int
+    caught_up: bool
+    gap: tuple[int, int] | None = None
+
+
+class Http:
+    """Asks as the same participant as the WebSocket. One attempt each: raises Unreachable, or the gateway's refusal."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, identity: Identity) -> None:
+        self._http = http
+        self._url = url
+        self._identity = identity
+
+    async def get(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object at a path; members of the query that are None are left out."""
+        headers, who = await self._identity.http()
+        params = who | {name: _text(value) for name, value in query.items() if value is not None}
+        try:
+            async with self._http.get(
+                self._url + path, params=params, headers=headers, timeout=aiohttp.ClientTimeout(TIMEOUT)
+            ) as response:
+                return _answer(response.status, await response.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unreachable(f"{self._url} cannot be reached: {str(error) or type(error).__name__}") from None
+
+    async def page(self, session: str, query: Mapping[str, Any]) -> EventPage:
+        """A page of a session's events."""
+        found = await self.get(f"/v1/sessions/{session}/events", query)
+        gap = found.get("gap")
+        return EventPage(
+            [parse(wire) for wire in found["events"]],
+            found["to"],
+            found["head"],
+            found["caught_up"],
+            None if gap is None else (gap["from"], gap["to"]),
+        )
+
+
+def _answer(status: int, body: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise StenogramError(
+            f"The gateway's answer (HTTP {status}) was no JSON object; is there a gateway at this address?"
+        )
+    if status >= 400:
+        raise from_problem(answer)
+    return answer
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list | tuple) else str(value)

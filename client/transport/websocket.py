@@ -1,0 +1,169 @@
+"""One socket, from `hello` to its end: a reader, a writer and a pulse.
+
+The three run as one group; the first that finds the socket gone ends the others, and `LinkLost` says what was learned
+about why. The writer never decides: when it cannot write, the reader is about to learn the close code.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import aiohttp
+import orjson
+
+from ...domain.errors import Invalid, StenogramError
+from ..errors import from_close, from_problem, is_final
+from .identity import PROTOCOL
+from .outbox import Outbox, Outgoing, encode
+
+CLOSE_TIMEOUT = 1.0
+DEAD_AFTER = 2.5
+"""Heartbeats without a sign of life after which the other side is taken for dead."""
+
+Wire = dict[str, Any]
+OnFrame = Callable[[Wire, int], None]
+logger = logging.getLogger("stenogram.client")
+
+
+class LinkLost(Exception):
+    """The connection is gone. `final` is set when connecting again would end the same way."""
+
+    def __init__(self, why: str, *, retry_after: float | None = None, final: StenogramError | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+        self.final = final
+
+
+class WebSocketLink:
+    """One open socket. `greet` first, then `serve`, which never returns but raises Lost, then `close`."""
+
+    def __init__(
+        self,
+        socket: "aiohttp.ClientWebSocketResponse[Any]",
+        outbox: Outbox,
+        on_frame: OnFrame,
+        beat: Callable[[], float],
+    ) -> None:
+        self._socket = socket
+        self._outbox = outbox
+        self._on_frame = on_frame
+        self._beat = beat
+        self._heartbeat = 15.0
+        self._frames = 256
+        self._bytes = 1_048_576
+        self._heard = self._said = time.monotonic()
+        self._cost = 0
+        self._bye: Wire = {}
+        self._refusal: Wire = {}
+
+    async def greet(self, hello: Wire) -> Wire:
+        """Say hello; the gateway's `welcome`."""
+        with contextlib.suppress(ConnectionError):
+            await self._socket.send_str(encode(hello).decode())
+        while True:
+            for frame in await self._receive():
+                if frame.get("frame") == "welcome":
+                    return self._welcomed(frame)
+                self._note(frame)
+
+    async def serve(self) -> NoReturn:
+        """Read, write and keep the connection alive until it is lost."""
+        lost = LinkLost("the connection ended")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read())
+                group.create_task(self._write())
+                group.create_task(self._pulse())
+        except* LinkLost as causes:
+            lost = next(each for each in causes.exceptions if isinstance(each, LinkLost))
+        raise lost
+
+    async def close(self) -> None:
+        """Close the socket, politely for a second."""
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._socket.close()
+
+    def _welcomed(self, welcome: Wire) -> Wire:
+        if welcome.get("protocol") != PROTOCOL:
+            why = (
+                f"The gateway speaks protocol {welcome.get('protocol')}, this client {PROTOCOL}; update the older one."
+            )
+            raise LinkLost(why, final=Invalid(why))
+        if not isinstance(welcome.get("epoch"), str):
+            raise LinkLost("the gateway's welcome names no epoch")
+        limits = welcome.get("limits", {})
+        self._heartbeat = float(welcome.get("heartbeat", self._heartbeat))
+        self._frames = int(limits.get("batch", self._frames))
+        self._bytes = int(limits.get("frame_bytes", self._bytes))
+        return welcome
+
+    async def _read(self) -> None:
+        while True:
+            for frame in await self._receive():
+                try:
+                    self._note(frame)
+                    self._on_frame(frame, self._cost)
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    logger.exception("A frame of the gateway could not be understood")
+                    raise LinkLost("a frame could not be understood") from error
+
+    async def _receive(self) -> list[Wire]:
+        """The frames of the next message."""
+        message = await self._socket.receive()
+        self._heard = time.monotonic()
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            raise self._lost(message)
+        try:
+            content = orjson.loads(message.data)
+        except orjson.JSONDecodeError:
+            raise LinkLost("a message was no JSON") from None
+        frames: list[Wire] = content if isinstance(content, list) else [content]
+        self._cost = len(message.data) // max(1, len(frames))
+        return frames
+
+    async def _write(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                message = await self._outbox.take(self._frames, self._bytes)
+                await self._socket.send_str(message)
+                self._said = time.monotonic()
+
+    async def _pulse(self) -> None:
+        """Send a heartbeat when either side has been silent for a while, so that a dead one is noticed by both; and as
+        often as `beat` says, when that is more often."""
+        beat = Outgoing(encode({"frame": "heartbeat"}))
+        while True:
+            interval = min(self._heartbeat, self._beat())
+            await asyncio.sleep(interval / 4)
+            now = time.monotonic()
+            if now - self._heard >= DEAD_AFTER * self._heartbeat:
+                raise LinkLost(f"nothing was heard from the gateway for {now - self._heard:.1f} s")
+            if now - min(self._heard, self._said) >= 0.75 * interval:
+                self._outbox.put(beat)
+
+    def _note(self, frame: Wire) -> None:
+        """Remember what the gateway says about why it is about to close."""
+        if frame.get("frame") == "bye":
+            self._bye = frame
+        elif frame.get("frame") == "refused" and "id" not in frame and "sub" not in frame:
+            self._refusal = frame["error"]
+            logger.warning("The gateway refused a frame: %s", self._refusal.get("detail"))
+
+    def _lost(self, message: aiohttp.WSMessage) -> LinkLost:
+        code = self._socket.close_code
+        error = self._socket.exception()
+        if isinstance(error, aiohttp.WebSocketError):
+            code = error.code
+        extra = message.extra if isinstance(message.extra, str) else ""
+        reason = self._bye.get("reason") or extra or str(error or "")
+        why = f"{reason or 'the connection was cut'} ({code})"
+        hopeless = bool(self._bye) and "retry_after" not in self._bye
+        if not hopeless and not is_final(code):
+            return LinkLost(why, retry_after=self._bye.get("retry_after"))
+        if self._refusal and not self._bye:
+            return LinkLost(why, final=from_problem(self._refusal))
+        return LinkLost(why, final=from_close(code or 0, reason, self._bye.get("code")))

@@ -1,0 +1,92 @@
+"""What the gateway's views hold: read as it is, as it was, in pages, and followed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from ..domain.envelope import timestamp
+from .transport.document_stream import DocumentStream
+from .transport.http import Http
+from .transport.subscription_registry import SubscriptionRegistry
+
+Moment = int | datetime
+"""A version of the session, or a time."""
+
+
+class ViewDocument(NamedTuple):
+    """A document, and up to where the log was folded for it. `version` is the session's, where a moment was asked
+    for."""
+
+    value: Any
+    position: int
+    version: int | None = None
+
+
+class ViewRows(NamedTuple):
+    """A page of rows or documents. `next` is what to ask for the page after it with; None: there is none."""
+
+    rows: list[Any]
+    position: int
+    next: str | None = None
+
+
+class ViewReader:
+    """What one view keeps, under one key or as a whole. Each question is one request: raises Unreachable, or the
+    gateway's refusal.
+
+    `min_position` asks for a view that is as new as that position (from an `Ack`), `wait` (seconds) to wait for it.
+    """
+
+    def __init__(self, http: Http, subscriptions: SubscriptionRegistry, view: str, key: str | None) -> None:
+        self._http = http
+        self._subscriptions = subscriptions
+        self._view = view
+        self._key = key
+        self._path = f"/v1/views/{view}" if key is None else f"/v1/views/{view}/{quote(key, safe='')}"
+
+    async def get(self, at: Moment | None = None, *, min_position: int = 0, wait: float = 0.0) -> ViewDocument:
+        """The document, now or at a moment. Raises NotFound where there is none."""
+        found = await self._http.get(self._path, _query(at=at, min_position=min_position or None, wait=wait or None))
+        return ViewDocument(found["value"], found["position"], found.get("version"))
+
+    async def rows(
+        self,
+        at: Moment | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        order: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        min_position: int = 0,
+        wait: float = 0.0,
+    ) -> ViewRows:
+        """A page of rows (of a view of documents: of objects with `key` and `value`) whose fields equal `where`."""
+        asked = _query(at=at, order=order, after=after, limit=limit)
+        arriving = _query(min_position=min_position or None, wait=wait or None)
+        found = await self._http.get(self._path, {**asked, **arriving, **_where(where or {})})
+        return ViewRows(found["rows"] if "rows" in found else found["documents"], found["position"], found.get("next"))
+
+    async def difference(self, since: Moment, to: Moment | None = None) -> Sequence[dict[str, Any]]:
+        """What changed in a document between two moments, the second by default now: a JSON Patch (RFC 6902)."""
+        found = await self._http.get(f"{self._path}/difference", _query(to=to) | {"from": _text(since)})
+        patch: list[dict[str, Any]] = found["patch"]
+        return patch
+
+    def follow(self) -> DocumentStream:
+        """The document as it changes."""
+        return DocumentStream(self._subscriptions, self._view, self._key or "")
+
+
+def _query(**members: Any) -> dict[str, Any]:
+    return {name: _text(value) for name, value in members.items() if value is not None}
+
+
+def _where(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {f"where.{name}": _text(value) for name, value in fields.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return timestamp(value) if isinstance(value, datetime) else str(value)

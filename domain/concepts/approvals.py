@@ -1,0 +1,251 @@
+"""Approvals: a question to people, answered once.
+
+    requested → answered | expired | withdrawn
+
+One of those asked answers; who comes second gets the first answer. At the deadline the default holds, if there is one.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from immutables import Map
+from pydantic import AfterValidator, Field, StringConstraints
+
+from ..audience import USERS, Audience, Viewer, visible
+from ..errors import Conflict, Forbidden, NoChange, NotFound
+from ..ids import ApprovalId, ParticipantId, TaskId, Version
+from ..model import DAY, Command, CommandData, Deadline, Decision, Event, EventData, Reason, Repeat, decided, timer_id
+from ..timestamps import Time
+
+
+def _each_once(options: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(options))
+
+
+Question = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+Option = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Options = Annotated[tuple[Option, ...], Field(min_length=1, max_length=16), AfterValidator(_each_once)]
+Within = Annotated[float, Field(gt=0, le=30 * DAY, strict=True)]
+
+
+class _ApprovalEvent(EventData):
+    approval: ApprovalId
+    """Which approval."""
+
+    def subject(self) -> str:
+        return f"approval:{self.approval}"
+
+
+class ApprovalRequested(_ApprovalEvent):
+    """A question waits for an answer."""
+
+    type = "approval.requested"
+    question: Question
+    """What is asked."""
+    options: Options
+    """What can be answered."""
+    of: Audience | None = None
+    """Who may answer; absent: everyone."""
+    default: Option | None = None
+    """What holds if nobody has answered at the deadline."""
+    due: Time | None = None
+    """The deadline."""
+
+
+class ApprovalAnswered(_ApprovalEvent):
+    """The actor has answered, for all who were asked."""
+
+    type = "approval.answered"
+    option: Option
+    """The answer."""
+    comment: Reason | None = None
+    """What was said with it."""
+
+
+class ApprovalExpired(_ApprovalEvent):
+    """Nobody answered in time."""
+
+    type = "approval.expired"
+    option: Option | None = None
+    """What holds now: the default."""
+
+
+class ApprovalWithdrawn(_ApprovalEvent):
+    """Nobody waits for the answer any more."""
+
+    type = "approval.withdrawn"
+    reason: Reason | None = None
+    """For people."""
+
+
+class _ApprovalCommand(CommandData):
+    concept: ClassVar[str] = "approvals"
+    approval: ApprovalId
+    """Which approval."""
+
+
+class RequestApproval(_ApprovalCommand):
+    """Ask people."""
+
+    do = "approval.request"
+    approval: ApprovalId
+    """The approval's id: minted by whoever asks, unique in the session."""
+    question: Question
+    """What you ask."""
+    options: Options = ("yes", "no")
+    """What can be answered."""
+    of: Audience = (USERS,)
+    """Who may answer."""
+    within: Within | None = None
+    """Seconds to the deadline; absent: there is none."""
+    default: Option | None = None
+    """What holds if nobody has answered by then, one of the options; absent: nothing."""
+
+
+class AnswerApproval(_ApprovalCommand):
+    """Answer. If another has answered before you, that answer is the result."""
+
+    do = "approval.answer"
+    option: Option
+    """One of the options."""
+    comment: Reason | None = None
+    """What you want to say with it."""
+
+
+class WithdrawApproval(_ApprovalCommand):
+    """Take your question back."""
+
+    do = "approval.withdraw"
+    reason: Reason | None = None
+    """For people."""
+
+
+class ExpireApproval(_ApprovalCommand):
+    """End the wait. Done by the gateway's clock."""
+
+    do = "approval.expire"
+
+
+class Approval(NamedTuple):
+    """A question as it stands; `answered` is the version of the answer, `option` what holds."""
+
+    id: ApprovalId
+    requester: ParticipantId
+    task: TaskId | None
+    question: str
+    options: tuple[str, ...]
+    of: tuple[str, ...] | None
+    default: str | None
+    due: datetime | None
+    since: Version
+    status: Literal["open", "answered", "expired", "withdrawn"] = "open"
+    option: str | None = None
+    answered: Version = Version(0)
+
+
+class Approvals(NamedTuple):
+    """All approvals, and the open ones."""
+
+    known: Map[ApprovalId, Approval] = Map()
+    open: Map[ApprovalId, None] = Map()
+
+
+EMPTY = Approvals()
+
+
+def decide(approvals: Approvals, command: Command) -> Decision:
+    """Apply the rules to one command."""
+    match command.data:
+        case RequestApproval() as data:
+            return _request(approvals, command, data)
+        case AnswerApproval() as data:
+            return _answer(approvals, command, data)
+        case WithdrawApproval() as data:
+            approval = _open(approvals, data.approval)
+            if approval.requester != command.actor.id:
+                raise Forbidden(
+                    f"Approval {approval.id!r} was asked for by {approval.requester!r}, who may withdraw it."
+                )
+            return decided(ApprovalWithdrawn(approval=approval.id, reason=data.reason))
+        case ExpireApproval() as data:
+            approval = _open(approvals, data.approval)
+            if approval.due is None or command.time < approval.due:
+                raise NoChange(f"Approval {approval.id!r} has time yet.")
+            return decided(ApprovalExpired(approval=approval.id, option=approval.default))
+    raise NotImplementedError(command.data.do)
+
+
+def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
+    if data.approval in approvals.known:
+        raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
+    if data.default is not None and data.default not in data.options:
+        raise NotFound("The default is none of the options.", options=data.options)
+    due = None if data.within is None else command.time + timedelta(seconds=data.within)
+    requested = ApprovalRequested(
+        approval=data.approval, question=data.question, options=data.options, of=data.of, default=data.default, due=due
+    )
+    return decided(requested)
+
+
+def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Decision:
+    approval = _known(approvals, data.approval)
+    if not visible(approval.of, "", Viewer(*command.actor)):
+        raise Forbidden(f"Approval {approval.id!r} is asked of {', '.join(approval.of or ())}.")
+    if approval.status == "answered":
+        return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))
+    approval = _open(approvals, data.approval)
+    if data.option not in approval.options:
+        raise NotFound(f"There is no such option; there are {', '.join(approval.options)}.", options=approval.options)
+    return decided(ApprovalAnswered(approval=approval.id, option=data.option, comment=data.comment))
+
+
+def _known(approvals: Approvals, id: ApprovalId) -> Approval:
+    approval = approvals.known.get(id)
+    if approval is None:
+        raise NotFound(f"There is no approval {id!r}.")
+    return approval
+
+
+def _open(approvals: Approvals, id: ApprovalId) -> Approval:
+    approval = _known(approvals, id)
+    if approval.status != "open":
+        raise Conflict(f"Approval {id!r} is {approval.status}.", status_now=approval.status, option=approval.option)
+    return approval
+
+
+def evolve(approvals: Approvals, event: Event) -> Approvals:
+    """Fold one event."""
+    match event.data:
+        case ApprovalRequested() as data:
+            about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
+            approval = Approval(*about, data.due, event.version)
+            known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
+            return Approvals(known, open)
+        case ApprovalAnswered() as data:
+            return _closed(approvals, data.approval, "answered", data.option, event.version)
+        case ApprovalExpired() as data:
+            return _closed(approvals, data.approval, "expired", data.option)
+        case ApprovalWithdrawn() as data:
+            return _closed(approvals, data.approval, "withdrawn")
+    return approvals
+
+
+def _closed(
+    approvals: Approvals,
+    id: ApprovalId,
+    status: Literal["answered", "expired", "withdrawn"],
+    option: str | None = None,
+    answered: Version | None = None,
+) -> Approvals:
+    closed = approvals.known[id]._replace(status=status, option=option, answered=answered or Version(0))
+    open = approvals.open.delete(id) if id in approvals.open else approvals.open
+    return Approvals(approvals.known.set(id, closed), open)
+
+
+def deadlines(approvals: Approvals) -> Iterator[Deadline]:
+    """When those who are asked must have answered."""
+    for id in approvals.open:
+        due = approvals.known[id].due
+        if due is not None:
+            yield Deadline(due, timer_id("approval", id), ExpireApproval(approval=id))

@@ -1,0 +1,78 @@
+"""The floor: which agents may address the people in a session.
+
+While it is open, all may. Once it is given to some, what the other agents say is kept, but for the team alone.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from ..audience import AGENTS
+from ..errors import Forbidden, NoChange
+from ..ids import ParticipantId
+from ..model import Actor, Command, CommandData, Decision, Event, EventData, decided
+from .presence import Presence
+
+Speakers = Annotated[tuple[ParticipantId, ...], Field(max_length=64)]
+Floor = frozenset[ParticipantId] | None
+"""Who may address users; None: every agent."""
+EMPTY: Floor = None
+
+
+class FloorMoved(EventData):
+    """Others may address the users now."""
+
+    type = "floor.moved"
+    speakers: Speakers | None = None
+    """The agents that may; absent: all."""
+
+    def subject(self) -> str:
+        return "floor"
+
+
+class MoveFloor(CommandData):
+    """Say which agents may address users; what other agents say is kept, but for the team only. For users, services,
+    and agents that have the floor."""
+
+    do = "floor.move"
+    concept: ClassVar[str] = "floor"
+    speakers: Speakers | None = None
+    """The agents that may; none of them: an empty list; absent: all."""
+
+
+def decide(floor: Floor, command: Command) -> Decision:
+    """Apply the rules to one command."""
+    data = command.data
+    assert isinstance(data, MoveFloor)
+    if not has_floor(floor, command.actor):
+        raise Forbidden(
+            f"{command.actor.id!r} does not have the floor; {', '.join(sorted(floor or ())) or 'users'} may."
+        )
+    speakers = None if data.speakers is None else tuple(sorted(set(data.speakers)))
+    if (None if speakers is None else frozenset(speakers)) == floor:
+        raise NoChange("They have the floor already.")
+    return decided(FloorMoved(speakers=speakers))
+
+
+def has_floor(floor: Floor, actor: Actor) -> bool:
+    """Whether what the actor says may reach users. The floor rules agents alone."""
+    return floor is None or actor.kind != "agent" or actor.id in floor
+
+
+def narrowed(audience: tuple[str, ...] | None, presence: Presence) -> tuple[str, ...]:
+    """What is left of an audience without the people in it. A name that nobody has joined under might be a person's."""
+    team = [name for name in audience or () if name == AGENTS or _in_team(presence, name)]
+    return tuple(team) or (AGENTS,)
+
+
+def _in_team(presence: Presence, name: str) -> bool:
+    known = presence.get(name)
+    return known is not None and known.kind != "user"
+
+
+def evolve(floor: Floor, event: Event) -> Floor:
+    """Fold one event."""
+    data = event.data
+    if isinstance(data, FloorMoved):
+        return None if data.speakers is None else frozenset(data.speakers)
+    return floor

@@ -1,0 +1,343 @@
+"""Signals: interruptions that are kept until those whom they concern have answered.
+
+    raised → delivered → honoured | refused
+                 └─ expired, when the grace runs out; who is late may still honour it
+
+A signal is an event, so that an agent which attaches late finds it. It concerns its *addressees*: whoever works on what
+it is aimed at when it is raised, and of a task
+whoever claims it afterwards. Each answers for itself; the signal is open until the last of them has, or until its
+grace has run out. What then becomes of the target's work, `consequences` says. An agent that lets the grace of a cancel
+run out which was aimed at it, or at the session, is fenced: it can do nothing more until it has honoured the signal.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from immutables import Map
+from pydantic import Field, JsonValue, StringConstraints
+
+from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
+from ..ids import NAME_PATTERN, ParticipantId, SignalId, Version
+from ..model import (
+    DAY,
+    Actor,
+    Command,
+    CommandData,
+    Deadline,
+    Decision,
+    Event,
+    EventData,
+    Fact,
+    Reason,
+    decided,
+    timer_id,
+)
+from ..timestamps import Time
+
+SignalKind = Literal["cancel", "pause", "resume", "steer", "reroute"]
+SESSION = "session"
+TARGET_PATTERN = rf"^(session|(agent|task|message):{NAME_PATTERN[1:-1]})$"
+Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160)]
+Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
+GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}
+"""Seconds of grace where a signal names none; of the other kinds, none ever runs out."""
+_OPPOSITES = {"pause": "resume", "resume": "pause"}
+STOPS = frozenset(GRACES)
+"""Kinds after which the target's work ends, honoured or not."""
+
+
+class _SignalEvent(EventData):
+    signal: SignalId
+    """Which signal."""
+
+    def subject(self) -> str:
+        return f"signal:{self.signal}"
+
+
+class SignalRaised(_SignalEvent):
+    """Someone wants something else than what is being done."""
+
+    type = "signal.raised"
+    kind: SignalKind
+    """What is wanted."""
+    target: Target
+    """Of whom: `session`, or an `agent:…`, `task:…` or `message:…`."""
+    addressees: tuple[ParticipantId, ...] = ()
+    """Who must answer: those who work on the target now."""
+    body: JsonValue = None
+    """What goes with it: the instruction of a `steer`, the new input of a `reroute`."""
+    to: ParticipantId | None = None
+    """Of a `reroute`: who alone may claim the work now."""
+    grace: Grace | None = None
+    """Seconds to answer; absent: any time."""
+    due: Time | None = None
+    """When these are over."""
+
+
+class SignalDelivered(_SignalEvent):
+    """The actor has got it."""
+
+    type = "signal.delivered"
+
+
+class SignalHonoured(_SignalEvent):
+    """The actor does what was wanted."""
+
+    type = "signal.honoured"
+    reason: Reason | None = None
+    """For people."""
+
+
+class SignalRefused(_SignalEvent):
+    """The actor will not."""
+
+    type = "signal.refused"
+    reason: Reason | None = None
+    """Why, for people."""
+
+
+class SignalExpired(_SignalEvent):
+    """The grace ran out, or there is nobody to wait for. After a cancel or a reroute the work has ended all the
+    same."""
+
+    type = "signal.expired"
+    waiting: tuple[ParticipantId, ...] = ()
+    """Who had not answered."""
+
+
+class SignalAddressed(_SignalEvent):
+    """The work that it is aimed at has another holder now, who must answer."""
+
+    type = "signal.addressed"
+    addressees: tuple[ParticipantId, ...]
+    """Who."""
+
+
+class _SignalCommand(CommandData):
+    concept: ClassVar[str] = "signals"
+    signal: SignalId
+    """Which signal."""
+
+
+class RaiseSignal(_SignalCommand):
+    """Interrupt: cancel, pause, resume, steer or reroute. Anyone may, from any device."""
+
+    do = "signal.raise"
+    signal: SignalId
+    """The signal's id: minted by whoever raises it, unique in the session."""
+    kind: SignalKind
+    """What you want."""
+    target: Target
+    """Of whom: `session`, or `agent:hotels`, `task:t-3`, `message:m1`."""
+    body: JsonValue = None
+    """What goes with it: the instruction of a `steer`, the new input of a `reroute`."""
+    to: ParticipantId | None = None
+    """Of a `reroute`: who alone may claim the work now; absent: anyone."""
+    grace: Grace | None = None
+    """Seconds to stop in good order; 0: at once. Absent: 10 for `cancel` and `reroute`, else for ever."""
+
+
+class DeliverSignal(_SignalCommand):
+    """Say that you have got it."""
+
+    do = "signal.deliver"
+
+
+class HonourSignal(_SignalCommand):
+    """Say that you do what was wanted, or, after a cancel, that you have stopped. Late is better than never: it lifts
+    your fence."""
+
+    do = "signal.honour"
+    reason: Reason | None = None
+    """For people."""
+
+
+class RefuseSignal(_SignalCommand):
+    """Say that you will not."""
+
+    do = "signal.refuse"
+    reason: Reason | None = None
+    """Why, for people."""
+
+
+class ExpireSignal(_SignalCommand):
+    """End the grace. Done by the gateway's clock."""
+
+    do = "signal.expire"
+
+
+class Signal(NamedTuple):
+    """A signal as it stands; `waiting` are the addressees who have not answered, and whether they have got it."""
+
+    id: SignalId
+    kind: SignalKind
+    target: str
+    raiser: ParticipantId
+    body: JsonValue
+    to: ParticipantId | None
+    due: datetime | None
+    addressees: tuple[ParticipantId, ...]
+    waiting: Map[ParticipantId, bool]
+    since: Version
+    status: Literal["open", "closed", "expired"] = "open"
+
+    @property
+    def fences(self) -> bool:
+        """Whether an addressee who lets its grace run out can do nothing more before it has honoured it."""
+        return self.kind == "cancel" and (self.target == SESSION or self.target.startswith("agent:"))
+
+
+class Signals(NamedTuple):
+    """All signals; the open ones; and for each agent that is fenced, by which signal."""
+
+    known: Map[SignalId, Signal] = Map()
+    open: Map[SignalId, None] = Map()
+    fenced: Map[ParticipantId, SignalId] = Map()
+
+
+EMPTY = Signals()
+
+
+def decide(signals: Signals, command: Command, addressees: tuple[ParticipantId, ...] = ()) -> Decision:
+    """Apply the rules to one command; `addressees` are those whom a signal concerns that is being raised."""
+    match command.data:
+        case RaiseSignal() as data:
+            return _raise(signals, command, data, addressees)
+        case DeliverSignal() as data:
+            signal = _waiting(signals, command.actor, data.signal)
+            if signal.waiting[command.actor.id]:
+                raise NoChange(f"That you have got signal {signal.id!r} is known.")
+            return decided(SignalDelivered(signal=signal.id))
+        case HonourSignal() as data:
+            signal = _waiting(signals, command.actor, data.signal)
+            return decided(SignalHonoured(signal=signal.id, reason=data.reason))
+        case RefuseSignal() as data:
+            signal = _waiting(signals, command.actor, data.signal)
+            if signal.status == "expired" and signal.kind in STOPS:
+                raise Conflict(f"The grace of signal {signal.id!r} has run out; honour it.")
+            return decided(SignalRefused(signal=signal.id, reason=data.reason))
+        case ExpireSignal() as data:
+            return _expire(signals, command, data)
+    raise NotImplementedError(command.data.do)
+
+
+def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tuple[ParticipantId, ...]) -> Decision:
+    if data.signal in signals.known:
+        raise Conflict(f"Signal {data.signal!r} exists already; choose another id.")
+    if data.kind != "reroute" and data.to is not None:
+        raise Conflict(f"Only a reroute goes `to` someone, not a {data.kind}.")
+    if data.kind == "reroute" and not data.target.startswith(("task:", "agent:")):
+        raise Conflict("Only a task can be rerouted, or an agent with its tasks.")
+    _refuse_twin(signals, data)
+    grace = GRACES.get(data.kind) if data.grace is None else data.grace
+    raised = SignalRaised(
+        signal=data.signal,
+        kind=data.kind,
+        target=data.target,
+        addressees=addressees,
+        body=data.body,
+        to=data.to,
+        grace=grace,
+        due=None if grace is None else command.time + timedelta(seconds=grace),
+    )
+    return Decision((Fact(raised),), (raised.subject(), data.target))
+
+
+def _refuse_twin(signals: Signals, data: RaiseSignal) -> None:
+    """Two devices of one user stop the same thing; the second hears that it has been done. Unless it is in a greater
+    hurry, or the opposite was raised meanwhile."""
+    for signal in map(signals.known.__getitem__, signals.open):
+        same = (signal.kind, signal.target, signal.to, signal.body) == (data.kind, data.target, data.to, data.body)
+        if same and data.grace is None and not _overtaken(signals, signal):
+            raise NoChange(f"Signal {signal.id!r} says the same, and is open.", signal=signal.id)
+
+
+def _overtaken(signals: Signals, signal: Signal) -> bool:
+    """Whether a pause has been lifted, or what was resumed has been paused again."""
+    opposite = _OPPOSITES.get(signal.kind)
+    return opposite is not None and any(
+        other.kind == opposite and other.target in (signal.target, SESSION) and other.since > signal.since
+        for other in signals.known.values()
+    )
+
+
+def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
+    signal = signals.known.get(id)
+    if signal is None:
+        raise NotFound(f"There is no signal {id!r}.")
+    if actor.id not in signal.addressees:
+        raise Forbidden(f"Signal {id!r} does not concern {actor.id!r}; it concerns {', '.join(signal.addressees)}.")
+    if actor.id not in signal.waiting:
+        raise NoChange(f"{actor.id!r} has answered signal {id!r}.")
+    return signal
+
+
+def _expire(signals: Signals, command: Command, data: ExpireSignal) -> Decision:
+    signal = signals.known.get(data.signal)
+    if signal is None or signal.status != "open" or signal.due is None or command.time < signal.due:
+        raise NoChange(f"The grace of signal {data.signal!r} has not run out, or it is answered.")
+    return decided(SignalExpired(signal=signal.id, waiting=tuple(sorted(signal.waiting))))
+
+
+def refuse_fenced(signals: Signals, command: Command) -> None:
+    """Raise Fenced when the actor did not honour a cancel in time, and has not done so since."""
+    signal = signals.fenced.get(command.actor.id)
+    if signal is not None and command.data.concept not in ("presence", "signals"):
+        raise Fenced(
+            f"{command.actor.id!r} did not honour signal {signal!r} in time; stop, and send signal.honour.",
+            signal=signal,
+        )
+
+
+def evolve(signals: Signals, event: Event) -> Signals:
+    """Fold one event."""
+    match event.data:
+        case SignalRaised() as data:
+            waiting = Map(dict.fromkeys(data.addressees, False))
+            about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
+            return _with(signals, Signal(*about, data.addressees, waiting, event.version))
+        case SignalDelivered() as data:
+            signal = signals.known[data.signal]
+            if event.actor in signal.waiting:
+                signal = signal._replace(waiting=signal.waiting.set(event.actor, True))
+            return _with(signals, signal)
+        case SignalAddressed() as data:
+            waiting = Map(dict.fromkeys(data.addressees, False))
+            signal = signals.known[data.signal]._replace(addressees=data.addressees, waiting=waiting)
+            return _with(signals, signal)
+        case SignalHonoured() | SignalRefused() as data:
+            return _answered(signals, signals.known[data.signal], event.actor)
+        case SignalExpired() as data:
+            signal = signals.known[data.signal]
+            late = dict.fromkeys(data.waiting, signal.id) if signal.fences else {}
+            fenced = signals.fenced.update(late)
+            return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
+    return signals
+
+
+def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals:
+    if actor in signal.waiting:
+        signal = signal._replace(waiting=signal.waiting.delete(actor))
+    if not signal.waiting:
+        signal = signal._replace(status="closed")
+    if signals.fenced.get(actor) == signal.id:
+        signals = signals._replace(fenced=signals.fenced.delete(actor))
+    return _with(signals, signal)
+
+
+def _with(signals: Signals, signal: Signal) -> Signals:
+    open = signals.open
+    if signal.status == "open":
+        open = open.set(signal.id, None)
+    elif signal.id in open:
+        open = open.delete(signal.id)
+    return signals._replace(known=signals.known.set(signal.id, signal), open=open)
+
+
+def deadlines(signals: Signals) -> Iterator[Deadline]:
+    """When the grace of open signals runs out."""
+    for id in signals.open:
+        due = signals.known[id].due
+        if due is not None:
+            yield Deadline(due, timer_id("signal", id), ExpireSignal(signal=id))

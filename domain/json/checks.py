@@ -1,0 +1,43 @@
+"""JSON from outside, checked before anything else looks at it.
+
+What passes can be written as JSON, and reads back as it was: no integer beyond 64 bits (readers would round it), no
+half of a surrogate pair (not UTF-8), nothing nested so deeply that a reader would give up. That numbers are finite is
+left to the models, which refuse NaN and infinity.
+"""
+
+from typing import Any
+
+import orjson
+
+from ..errors import Invalid, TooDeep
+
+MAX_DEPTH = 100
+_CONTAINERS = (dict, list)  # a union takes longer
+
+
+def refuse_unwritable(value: Any) -> None:
+    """Raise TooDeep or Invalid unless `value` can be written as JSON and read back equal."""
+    try:
+        written = orjson.dumps(value)
+    except TypeError as failure:
+        _refuse_deep(value)
+        raise Invalid(f"This cannot be kept as JSON: {failure}.") from None
+    # With no more brackets than levels there is nothing to look for: that spares most requests the walk.
+    if written.count(b"{") + written.count(b"[") > MAX_DEPTH:
+        _refuse_deep(value)
+
+
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether arrays and objects are nested more than `levels` deep in `value`."""
+    level = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(levels):
+        if not level:
+            return False
+        inside = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [inner for values in inside for inner in values if isinstance(inner, _CONTAINERS)]
+    return bool(level)
+
+
+def _refuse_deep(value: Any) -> None:
+    if deeper_than(value, MAX_DEPTH):
+        raise TooDeep(f"This is nested more than {MAX_DEPTH} deep.")

@@ -1,0 +1,122 @@
+"""What signals are aimed at: whom they concern, and what of the work ends with them."""
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from .concepts.approvals import ApprovalWithdrawn
+from .concepts.messages import aborted
+from .concepts.signals import STOPS, RaiseSignal
+from .concepts.tasks import Task, TaskCancelled, TaskReleased
+from .concepts.tools import abandoned
+from .errors import Conflict, NotFound
+from .ids import ParticipantId, TaskId
+from .model import Fact
+from .state import State
+
+
+def addressees(state: State, data: RaiseSignal) -> tuple[ParticipantId, ...]:
+    """Whom a signal concerns: the agent, the task's holder, the message's author, or all who work in the session.
+    Raises NotFound and Conflict when there is nothing to aim at."""
+    kind, _, id = data.target.partition(":")
+    match kind:
+        case "agent":
+            return (id,)
+        case "task":
+            return _holder(state, id)
+        case "message":
+            return _author(state, id)
+    found = _at_work(state)
+    if not found and data.kind not in STOPS:
+        raise Conflict("Nobody works in this session who could hear it.")
+    return found
+
+
+def _holder(state: State, id: TaskId) -> tuple[ParticipantId, ...]:
+    task = state.tasks.known.get(id)
+    if task is None:
+        raise NotFound(f"There is no task {id!r}.")
+    if task.status not in ("open", "claimed"):
+        raise Conflict(f"Task {id!r} is {task.status} already.", status_now=task.status)
+    return (task.owner,) if task.owner else ()
+
+
+def _author(state: State, id: str) -> tuple[ParticipantId, ...]:
+    message = state.messages.get(id)
+    if message is None:
+        raise NotFound(f"There is no message {id!r}.")
+    if message.status != "open":
+        raise Conflict(f"Message {id!r} is {message.status} already.", status_now=message.status)
+    return (message.author,)
+
+
+def _at_work(state: State) -> tuple[ParticipantId, ...]:
+    here = {each.id for each in state.presence.values() if each.present}
+    writing = {message.author for message in state.messages.values() if message.status == "open"}
+    holding = {owner for task in state.tasks.claimed if (owner := state.tasks.known[task].owner)}
+    return tuple(sorted(each for each in here | writing | holding if not _is_user(state, each)))
+
+
+def _is_user(state: State, id: ParticipantId) -> bool:
+    known = state.presence.get(id)
+    return known is not None and known.kind == "user"
+
+
+def cancelled(state: State, target: str, who: tuple[ParticipantId, ...], reason: str) -> Iterator[Fact]:
+    """What ends with a cancel that has been honoured, or was not in time, by `who`."""
+    kind, _, id = target.partition(":")
+    if kind == "task":
+        yield from _cancel(state.tasks.known.get(id), reason)
+    elif kind == "message":
+        if (message := state.messages.get(id)) is not None and message.status == "open":
+            yield aborted(message, reason)
+    else:
+        for each in who:
+            for task in state.tasks.held_by(each):
+                yield from _cancel(task, reason)
+            yield from left_open(state, each, reason)
+
+
+def rerouted(state: State, target: str, to: ParticipantId | None, input: JsonValue, reason: str) -> Iterator[Fact]:
+    """What is put back on the board with a reroute."""
+    kind, _, id = target.partition(":")
+    known = state.tasks.known.get(id)
+    tasks = state.tasks.held_by(id) if kind == "agent" else [known] if known else []
+    for task in tasks:
+        if task.status in ("open", "claimed"):
+            attempt = task.attempt if task.owner else None
+            yield Fact(
+                TaskReleased(task=task.id, attempt=attempt, why="rerouted", assignee=to, input=input, reason=reason)
+            )
+
+
+def left_open(state: State, participant: ParticipantId | None, reason: str) -> Iterator[Fact]:
+    """The ends of what a participant, or with None anyone, has open: messages, tool calls, questions."""
+    for message in state.messages.values():
+        if message.status == "open" and participant in (None, message.author):
+            yield aborted(message, reason)
+    for call in state.tools.values():
+        if call.open and participant in (None, call.caller):
+            yield abandoned(call, reason)
+    for id in state.approvals.open:
+        if participant in (None, state.approvals.known[id].requester):
+            yield Fact(ApprovalWithdrawn(approval=id, reason=reason))
+
+
+def under_way(state: State, task: TaskId, reason: str) -> Iterator[Fact]:
+    """The ends of what is open under a task."""
+    for message in state.messages.values():
+        if message.status == "open" and message.task == task:
+            yield aborted(message, reason)
+    for call in state.tools.values():
+        if call.open and call.task == task:
+            yield abandoned(call, reason)
+    for id in state.approvals.open:
+        if state.approvals.known[id].task == task:
+            yield Fact(ApprovalWithdrawn(approval=id, reason=reason), task=task)
+
+
+def _cancel(task: Task | None, reason: str) -> Iterator[Fact]:
+    if task is not None and task.status in ("open", "claimed"):
+        attempt = task.attempt if task.owner else None
+        yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))

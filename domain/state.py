@@ -1,0 +1,36 @@
+"""The state of a session: what its concepts have folded, side by side.
+
+It is persistent: evolving makes a new one that shares all that did not change, so that any earlier state stays valid
+and costs nothing to keep.
+"""
+
+from typing import NamedTuple
+
+from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, task_rules, tools
+from .concepts.approvals import Approvals
+from .concepts.document import Document
+from .concepts.floor import Floor
+from .concepts.lifecycle import Session
+from .concepts.messages import Messages
+from .concepts.presence import Presence
+from .concepts.signals import Signals
+from .concepts.tasks import Tasks
+from .concepts.tools import Calls
+from .ids import SessionId, Version
+
+
+class State(NamedTuple):
+    """A session folded up to `version`."""
+
+    id: SessionId
+    version: Version = Version(0)
+    session: Session = lifecycle.EMPTY
+    presence: Presence = presence.EMPTY
+    messages: Messages = messages.EMPTY
+    tools: Calls = tools.EMPTY
+    document: Document = document.EMPTY
+    tasks: Tasks = task_rules.EMPTY
+    signals: Signals = signals.EMPTY
+    approvals: Approvals = approvals.EMPTY
+    floor: Floor = floor.EMPTY
+    custom: None = custom.EMPTY

@@ -1,0 +1,157 @@
+"""The intake: takes from the queue what can be planned, each request with the session that it is decided on.
+
+A request whose session is not at hand waits beside the queue while it is read, with all later requests of that session
+behind it: requests of one session are decided in the order of submission.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+
+from ...domain.concepts.lifecycle import ForkSession
+from ...domain.errors import LogError, LogFailed, StenogramError
+from ...domain.ids import SessionId, Version
+from ...domain.state import State
+from .planner import Plan
+from .queue import RequestQueue
+from .requests import Execute, Request, Write
+from .session_cache import HeadCache, SessionCache
+
+_logger = logging.getLogger(__name__)
+
+MAX_WEIGHT = 4_096
+"""Weight of the requests planned at once: bounds how long planning holds the loop (about 10 ms); the last request may
+go beyond."""
+MAX_BYTES = 16 * 2**20
+"""Bytes written at once, likewise."""
+
+Taken = tuple[Request, State | None]
+"""A request and, unless it is a `Write`, its session before the plan that it is for."""
+
+
+@dataclass(slots=True)
+class Room:
+    """What still fits into a batch."""
+
+    weight: int = MAX_WEIGHT
+    bytes: int = MAX_BYTES
+
+    def __bool__(self) -> bool:
+        return self.weight > 0 and self.bytes > 0
+
+    def less(self, request: Request) -> None:
+        """Give some of it to a request."""
+        self.weight -= request.weight
+        self.bytes -= request.size
+
+
+class Intake:
+    """Takes requests from `queue`; calls `ready` when some that were set aside are in it again."""
+
+    def __init__(
+        self, queue: RequestQueue, sessions: SessionCache, places: HeadCache, ready: Callable[[], None]
+    ) -> None:
+        self._queue = queue
+        self._sessions = sessions
+        self._places = places
+        self._ready = ready
+        self.tasks: set[asyncio.Task[None]] = set()
+        """What is being read."""
+
+    def take(self, room: Room) -> Iterator[Taken]:
+        """The next requests; what is in doubt goes alone."""
+        alone = True
+        while room and (request := self._queue.pop()):
+            if request.doubts and not alone:
+                return self._queue.put_back([request])
+            taken = self._with_state(request, ())
+            if taken is not None:
+                room.less(request)
+                alone = False
+                yield taken
+            if request.doubts:
+                return None
+
+    def take_ahead(self, room: Room, below: Sequence[Plan]) -> Iterator[Taken]:
+        """The next requests that can be decided on top of plans which are not written yet, one on top of the other, up
+        to the first that cannot."""
+        while room and (request := self._queue.pop()):
+            if not _is_plain(request):
+                return self._queue.put_back([request])
+            for plan in below:
+                if plan.must_precede(request):
+                    return self._queue.put_back([request])
+            taken = self._with_state(request, below)
+            if taken is not None:
+                room.less(request)
+                yield taken
+
+    def _with_state(self, request: Request, below: Sequence[Plan]) -> Taken | None:
+        """The request with its state; None when it is parked until that has been read."""
+        if isinstance(request, Write):
+            return request, None
+        session = request.sessions[0]
+        state = self._at_hand(session, below)
+        if state is None:
+            self._park(session, request, self._load(session))
+            return None
+        if state.version == 0 and isinstance(request, Execute) and isinstance(request.command.data, ForkSession):
+            if request.origin is None:
+                self._park(session, request, self._find_origin(request, request.command.data))
+                return None
+            state = request.origin
+        return request, state
+
+    def _at_hand(self, session: SessionId, below: Sequence[Plan]) -> State | None:
+        """A session as the highest of these plans leaves it, or else as it is in the log; None if it must be read."""
+        for plan in reversed(below):
+            planned = plan.states.get(session)
+            if planned is not None:
+                return planned
+        state = self._sessions.get(session)
+        version = self._places.version(session)
+        return None if state is not None and version is not None and version > state.version else state
+
+    def _park(self, session: SessionId, request: Request, reading: Coroutine[None, None, None]) -> None:
+        self._queue.park(session, request)
+        task = asyncio.create_task(reading)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _load(self, session: SessionId) -> None:
+        self._places.forget(session)
+        try:
+            await self._sessions.load(session)
+        except Exception as error:
+            waited = self._queue.unpark(session)
+            refusal = error if isinstance(error, StenogramError) else fault("Reading the session", error)
+            for request in waited:
+                if not isinstance(request, Write):
+                    request.answer(refusal)
+            self._queue.put_back([request for request in waited if isinstance(request, Write)])
+        else:
+            self._queue.put_back(self._queue.unpark(session))
+        self._ready()
+
+    async def _find_origin(self, request: Execute, data: ForkSession) -> None:
+        session = request.command.session
+        try:
+            request.origin = await self._sessions.origin(
+                session, data.origin, None if data.at is None else Version(data.at)
+            )
+        except Exception as error:
+            request.answer(error if isinstance(error, StenogramError) else fault("Reading the session", error))
+        self._queue.put_back(self._queue.unpark(session))
+        self._ready()
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether a request needs nothing but its session to be decided."""
+    return isinstance(request, Execute) and not (request.expect or request.producer or request.doubts)
+
+
+def fault(what: str, error: Exception) -> LogError:
+    """What is told of a failure that nobody foresaw; all of it is in this process's own log."""
+    _logger.error("%s failed", what, exc_info=error)
+    return LogFailed(f"{what} failed inside the server: {error!r}.")

@@ -1,0 +1,340 @@
+"""Planning: what waits is decided in memory and becomes one batch.
+
+Each request is decided against the session as the requests before it in the same batch leave it. A request that is
+refused is set aside and takes nothing from the others. Planning reads and changes no cache: when the commit fails, the
+plan is dropped and nothing has happened; when it succeeds, `Plan.settle` hands its results over.
+
+A plan can be made on top of another that is being written, of commands that need nothing but their session.
+When the lower one fails, both are dropped.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from ...domain.envelope import encode, microseconds, timestamp
+from ...domain.errors import Conflict, Refused, StaleProducer, StenogramError
+from ...domain.ids import EventId, Position, SessionId, Version, new_id
+from ...domain.model import Command, Decision, Event, Fact, Repeat
+from ...domain.session import LIVELY, LIVELY_TYPES, decide, evolve, evolve_by, is_live
+from ...domain.state import State
+from ...domain.unchecked import new_unchecked
+from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
+from .requests import Execute, Key, Request, Review, Write
+from .session_cache import HeadCache, Heads, Producers, SessionCache
+
+_logger = logging.getLogger(__name__)
+
+
+class Known(NamedTuple):
+    """The heads and producers that a batch's requests need."""
+
+    heads: Heads
+    producers: Producers
+
+
+NOTHING = Known({}, {})
+
+
+class Plan:
+    """One batch in the making, and what becomes of each request in it.
+
+    `requests` are all of them, in the order in which they came.
+    `fenced` are refused as well, and that is on record: they are told when it has been written.
+    `later` are requests that cannot be judged before this batch is in the log, and those behind them in their
+    sessions: requests of one session keep their order.
+    """
+
+    def __init__(self, after: Position, known: Known = NOTHING) -> None:
+        self.batch = Batch(after, [], {}, {}, {}, {})
+        self.requests: list[Request] = []
+        self.accepted: list[tuple[Request, Appended]] = []
+        self.refused: list[tuple[Request, StenogramError]] = []
+        self.fenced: list[tuple[Request, StenogramError]] = []
+        self.repeats: list[tuple[Request, Repeat]] = []
+        self.later: list[Request] = []
+        self.states: dict[SessionId, State] = {}
+        """Sessions as this plan leaves them, if it changes them."""
+        self._known = known
+        self._records = self.batch.records
+        self._heads = self.batch.heads
+        self._keys: set[Key] = set()
+        self._raw: set[SessionId] = set()
+        self._torn: set[SessionId] = set()
+        self._behind: set[SessionId] = set()
+
+    @property
+    def end(self) -> Position:
+        """Where the log stands when this is written."""
+        return Position(self.batch.after + len(self._records))
+
+    def add(self, request: Request, state: State | None) -> None:
+        """Decide one request; `state` is its session before this plan, unless it is a `Write`. Never raises for what is
+        wrong with the request."""
+        self.requests.append(request)
+        if self.must_precede(request):
+            self.later.append(request)
+            self._behind.update(request.sessions)
+            return
+        try:
+            if isinstance(request, Write):
+                self._write(request)
+            elif (before := self.states.get(request.sessions[0], state)) is not None:
+                if isinstance(request, Execute):
+                    self._execute(request, before)
+                elif isinstance(request, Review):
+                    self._review(request, before)
+        except Refused as refusal:
+            self.refused.append((request, refusal))
+        except Exception as fault:  # a fault in one rule must not take the others' commands with it
+            _logger.exception("deciding a request failed")
+            self.refused.append((request, StenogramError(f"Deciding this failed inside the server: {fault!r}.")))
+        else:
+            if request.keys:
+                self._keys.update(request.keys)
+
+    def must_precede(self, request: Request) -> bool:
+        """Whether a request cannot be judged before this plan is in the log."""
+        keys = request.keys
+        if keys and not self._keys.isdisjoint(keys):
+            return True
+        if self._behind and not self._behind.isdisjoint(request.sessions):
+            return True
+        if isinstance(request, Write):
+            return any(self._overlaps(append) for append in request.appends)
+        return bool(self._raw) and request.sessions[0] in self._raw
+
+    def settle(self, sessions: SessionCache, places: HeadCache) -> None:
+        """Hand over to the caches what is now in the log."""
+        places.advance(self.batch)
+        for state in self.states.values():
+            sessions.put(state)
+        for session in self._torn:
+            sessions.forget(session)
+        if self._raw:
+            sessions.follow([record for record in self.batch.records if record.session in self._raw])
+
+    def _overlaps(self, append: Append) -> bool:
+        """Whether this batch may have taken the append's explicit versions, or its tracking's position."""
+        if append.tracking is not None and self.batch.tracking.get(append.tracking[0], -1) >= append.tracking[1]:
+            return True
+        head = self._heads.get((append.session, ANYTHING))
+        return append.first_version is not None and head is not None and append.first_version <= head
+
+    def _execute(self, request: Execute, before: State) -> None:
+        command, producer = request.command, request.producer
+        if producer is not None and self._is_repeat(before.id, producer):
+            self.accepted.append((request, Appended((), (), repeated=True)))
+            return
+        if request.expect:
+            self._check(before.id, request.expect)
+        decision = decide(before, command)
+        _, _, repeat, refusal, _ = decision
+        if repeat is not None:
+            self.repeats.append((request, repeat))
+            if producer is not None:
+                self._advance(before.id, producer)
+            return
+        if refusal is not None and request.keys and not request.fresh:
+            raise refusal
+        written = self._carry_out(command, decision, before, request.keys if refusal is None else ())
+        if refusal is not None:
+            self.fenced.append((request, refusal))
+            return
+        self._accept(request, written)
+        if producer is not None:
+            self._advance(before.id, producer)
+
+    def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
+        """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
+        command_id, session, (actor, _), time, of, _, _ = command
+        facts, _, _, _, after = decision
+        cause = command_id if of.keyed else None
+        stamp, micros = _moment(time)
+        position: int = self.end
+        version: int = before.version
+        state = before
+        written: list[Record] = []
+        heads: Heads = {}
+        for fact in facts:
+            data, _, type, about, _ = fact
+            position, version, id = position + 1, version + 1, new_id()
+            about, type = about or data.subject(), type or data.type
+            stored = encode(id, fact, stamp, actor, cause)
+            unique = keys[0][1] if keys and not written else None
+            record = new_unchecked(Record, (position, session, version, about, type, stored, unique, micros))
+            written.append(record)
+            heads[session, about] = record.version
+            for subject in data.also():
+                heads[session, subject] = record.version
+            if after is None:
+                state = evolve(state, _event(id, command, cause, fact, record))
+        if after is None:
+            self._note_life(command, before, state)
+        else:
+            state = evolve_by(before, command, decision)
+        heads[session, ANYTHING] = Version(version)
+        self._records += written
+        self._heads.update(heads)
+        self.states[session] = state
+        return written
+
+    def _note_life(self, command: Command, before: State, after: State) -> None:
+        """Record when things begin, or cease, to happen of themselves in a session."""
+        if command.data.concept in LIVELY and is_live(before) != is_live(after):
+            self.batch.live[command.session] = is_live(after)
+
+    def _take(self, record: Record, also: tuple[str, ...]) -> None:
+        """Put a draft's record at the batch's end and advance the heads."""
+        heads, session, version = self._heads, record.session, record.version
+        self._records.append(record)
+        heads[session, record.subject] = version
+        for subject in also:
+            heads[session, subject] = version
+        heads[session, ANYTHING] = version
+
+    def _review(self, request: Review, state: State) -> None:
+        self.batch.live[state.id] = is_live(state)
+        self.accepted.append((request, Appended((), ())))
+
+    def _write(self, request: Write) -> None:
+        for append in request.appends:
+            if append.producer is not None and self._is_repeat(append.session, append.producer):
+                self.accepted.append((request, Appended((), (), repeated=True)))
+                return
+            self._check(append.session, append.expect)
+        _refuse_twins(request)
+        first = len(self._records)
+        for append in request.appends:
+            if append.drafts:
+                self._place_all(append)
+                if append.producer is not None:
+                    self._advance(append.session, append.producer)
+            if append.tracking is not None:
+                name, position = append.tracking
+                self.batch.tracking[name] = position
+        self._accept(request, self._records[first:])
+
+    def _place_all(self, append: Append) -> None:
+        session = append.session
+        head = self._head(session, ANYTHING)
+        version = head + 1 if append.first_version is None else append.first_version
+        if version <= head:
+            self._torn.add(session)
+        for draft in append.drafts:
+            self._place(session, Version(version), draft, head)
+            version += 1
+        if any(draft.type.startswith(LIVELY_TYPES) for draft in append.drafts):
+            self.batch.live[session] = True
+        self._raw.add(session)
+        self.states.pop(session, None)
+
+    def _place(self, session: SessionId, version: Version, draft: Draft, head: int) -> None:
+        """Give a draft its place. One that comes late, into a hole before `head`, leaves the heads as they are."""
+        position = Position(self.end + 1)
+        record = Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
+        if version > head:
+            self._take(record, draft.also)
+        else:
+            self._records.append(record)
+            self._heads[session, ANYTHING] = Version(max(head, self._heads.get((session, ANYTHING), head)))
+
+    def _accept(self, request: Request, written: list[Record]) -> None:
+        if len(written) == 1:
+            (record,) = written
+            result = new_unchecked(Appended, ((record.version,), (record.position,), False))
+        else:
+            result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
+        self.accepted.append((request, result))
+
+    def _advance(self, session: SessionId, producer: Producer) -> None:
+        self.batch.producers[session, producer.id] = ProducerState(producer.epoch, producer.seq, self.end)
+
+    def _head(self, session: SessionId, subject: str) -> Version:
+        head = self._heads.get((session, subject))
+        return self._known.heads[session, subject] if head is None else head
+
+    def _check(self, session: SessionId, expect: Mapping[str, Version]) -> None:
+        for subject, version in expect.items():
+            head = self._head(session, subject)
+            if head != version:
+                raise Conflict(
+                    f"{subject or 'The session'} stands at version {head}, not {version}; look at it and try again.",
+                    subject=subject,
+                    version=head,
+                )
+
+    def _is_repeat(self, session: SessionId, producer: Producer) -> bool:
+        mark = self.batch.producers.get((session, producer.id)) or self._known.producers[session, producer.id]
+        if producer.epoch < mark.epoch:
+            raise StaleProducer(
+                f"Producer {producer.id!r} wrote in epoch {mark.epoch}; epoch {producer.epoch} is fenced.",
+                epoch=mark.epoch,
+            )
+        if producer.epoch > mark.epoch:
+            return False
+        if producer.seq > mark.seq + 1:
+            raise Conflict(
+                f"Append {producer.seq} of producer {producer.id!r} came before {mark.seq + 1}; send that first.",
+                expected=mark.seq + 1,
+            )
+        return producer.seq <= mark.seq
+
+
+@lru_cache(16)
+def _moment(time: datetime) -> tuple[str, int]:
+    """A time as it is written, and as it is counted; what came in together shares one."""
+    return timestamp(time), microseconds(time)
+
+
+def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record: Record) -> Event:
+    """The same as `record`, in memory."""
+    return Event(
+        record.position,
+        record.session,
+        record.version,
+        id,
+        record.type,
+        command.time,
+        command.actor.id,
+        fact.data,
+        fact.task,
+        cause,
+        fact.audience,
+    )
+
+
+def _refuse_twins(request: Write) -> None:
+    keys = request.keys
+    if len(set(keys)) < len(keys):
+        raise Conflict("Two of these events have the same key; give each its own.")
+    if len(request.appends) > 1:
+        places = [
+            (append.session, append.first_version + number)
+            for append in request.appends
+            if append.first_version is not None
+            for number in range(len(append.drafts))
+        ]
+        if len(set(places)) < len(places):
+            raise Conflict("Two of these events have the same version; give each its own.")
+
+
+def needs(requests: Iterable[Request]) -> tuple[list[tuple[SessionId, str]], list[tuple[SessionId, str]]]:
+    """The heads and producers that these requests are planned on."""
+    heads, producers = [], []
+    for request in requests:
+        if isinstance(request, Execute):
+            if request.expect:
+                heads += [(request.command.session, subject) for subject in request.expect]
+            if request.producer is not None:
+                producers.append((request.command.session, request.producer.id))
+        elif isinstance(request, Write):
+            for append in request.appends:
+                heads += [(append.session, subject) for subject in append.expect]
+                if append.drafts:
+                    heads.append((append.session, ANYTHING))
+                if append.producer is not None:
+                    producers.append((append.session, append.producer.id))
+    return heads, producers

@@ -1,0 +1,117 @@
+"""Recognising what has been written before, by reading it back. All of this is off the fast path."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+import orjson
+
+from ...domain.errors import Conflict, StenogramError
+from ...domain.ids import SessionId, Version
+from ...domain.model import Repeat
+from ..engine import Engine, read_whole
+from ..lineage import Lineage
+from ..records import Append, Appended, Record
+from .requests import Execute, Request, Write
+
+PAGE = 1_000
+
+
+async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
+    """The first results of those requests that the log has seen before, by `id()` of the request."""
+    keyed = [(key, request) for request in requests if (key := request.key) is not None]
+    found = await engine.read_keys([key for key, _ in keyed]) if keyed else {}
+    results: dict[int, Appended] = {}
+    for key, request in keyed:
+        first = found.get(key)
+        if first is not None and _may_be_first(request, first):
+            results[id(request)] = await _result(engine, request, first)
+    return results
+
+
+def _may_be_first(request: Request, first: Record) -> bool:
+    """Whether the record that has the request's key can be its own: a command's must be of the same participant, and
+    one with explicit places must have taken those."""
+    if isinstance(request, Execute):
+        return _members(first).get("actor") == request.command.actor.id
+    assert isinstance(request, Write)
+    append = next(append for append in request.appends if append.drafts)
+    return append.first_version is None or append.first_version == first.version
+
+
+async def _result(engine: Engine, request: Request, first: Record) -> Appended:
+    """The places of everything that was appended together with `first`."""
+    if isinstance(request, Write):
+        together = []
+        for append in request.appends:
+            start = first.version if append.first_version is None else append.first_version
+            together += await read_whole(engine, append.session, start - 1, len(append.drafts))
+    else:
+        together = await _caused(engine, first)
+    versions = tuple(record.version for record in together)
+    return Appended(versions, tuple(record.position for record in together), repeated=True)
+
+
+async def _caused(engine: Engine, first: Record) -> list[Record]:
+    """The first event of a command, and those that follow it by the same command."""
+    together: list[Record] = []
+    after = first.version - 1
+    while page := await engine.read_session(first.session, after, 16):
+        caused = list(takewhile(lambda record: _members(record).get("cause") == first.key, page))
+        together += caused
+        if len(caused) < len(page):
+            break
+        after = page[-1].version
+    return together
+
+
+async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat) -> Appended:
+    """The place of what was written before: a delta, a task of the same key, an answer."""
+    after = repeat.since
+    while page := await lineage.read_session(session, after, PAGE):
+        for record in page:
+            if record.subject == repeat.subject and _index(record) == repeat.index:
+                return Appended((record.version,), (record.position,), repeated=True)
+        after = Version(page[-1].version)
+    return Appended((), (), repeated=True)
+
+
+def _index(record: Record) -> object:
+    data = _members(record).get("data")
+    return data.get("index") if isinstance(data, dict) else None
+
+
+def _members(record: Record) -> dict[str, object]:
+    """The envelope's members; none when another writer stored something else."""
+    try:
+        members = orjson.loads(record.data)
+    except orjson.JSONDecodeError:
+        return {}
+    return members if isinstance(members, dict) else {}
+
+
+async def find_conflict(engine: Engine, request: Request) -> StenogramError | None:
+    """Why this cannot be written: a key, an explicit place or a tracking's position that is taken already."""
+    for append in request.appends if isinstance(request, Write) else ():
+        conflict = await _conflict(engine, append)
+        if conflict is not None:
+            return conflict
+    if request.keys and (taken := await engine.read_keys(request.keys)):
+        key = next(iter(taken))[1]
+        whose = "another participant's command" if isinstance(request, Execute) else "another event"
+        return Conflict(f"{key!r} is the id of {whose} already; choose one of your own.", key=key)
+    return None
+
+
+async def _conflict(engine: Engine, append: Append) -> Conflict | None:
+    if append.tracking is not None:
+        name, position = append.tracking
+        stands = await engine.read_tracking(name)
+        if stands >= position:
+            return Conflict(f"Tracking {name!r} stands at {stands} already.", tracking=name, position=stands)
+    if append.first_version is not None and append.drafts:
+        first, end = append.first_version, append.first_version + len(append.drafts)
+        there = await engine.read_session(append.session, first - 1, 1)
+        if there and there[0].version < end:
+            version = there[0].version
+            return Conflict(f"Session {append.session!r} has a version {version} already.", version=version)
+    return None

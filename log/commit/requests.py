@@ -1,0 +1,145 @@
+"""What waits for the next commit: a command to decide, or appends that are decided already."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...domain.errors import StenogramError
+from ...domain.ids import SessionId, Version
+from ...domain.model import Command
+from ...domain.state import State
+from ..records import Append, Appended, Producer
+
+_logger = logging.getLogger(__name__)
+
+Key = tuple[SessionId, str]
+Outcome = Appended | StenogramError
+DECIDING = 8
+"""What deciding a command weighs, in drafts that are given their places."""
+Answered = Callable[[Any, Outcome], None]
+"""Is told once what a request came to, and which, on the loop, between other work: it must be quick."""
+
+
+def _nobody(_: object) -> None:
+    """Who is told of nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One unit that is accepted or refused as a whole, and answered once, after its commit.
+
+    `sessions` are those that it writes to, `keys` everything of it that must be unique, `weight` is how long planning
+    it holds the loop, roughly, in drafts that are given their places. `done`: it was answered, or withdrawn by whoever
+    asked. `leave` is the queue's, and told of either. `doubts` counts how often the storage refused a batch with it for
+    no reason that could be found.
+    """
+
+    answered: Answered
+    size: int
+    sessions: tuple[SessionId, ...] = field(default=(), init=False)
+    keys: tuple[Key, ...] = field(default=(), init=False)
+    weight: int = field(default=DECIDING, init=False)
+    done: bool = field(default=False, init=False)
+    leave: "Callable[[Request], None]" = field(default=_nobody, init=False)
+    doubts: int = field(default=0, init=False)
+
+    @property
+    def key(self) -> Key | None:
+        """What tells that it is a repeat, if anything does."""
+        return self.keys[0] if self.keys else None
+
+    def answer(self, outcome: Outcome) -> None:
+        """Answer with places or a refusal, unless whoever asked has gone."""
+        if not self.done:
+            self.done = True
+            self.leave(self)
+            try:
+                self.answered(self, outcome)
+            except Exception:  # the others must be answered, whatever becomes of this one
+                _logger.exception("answering a request failed")
+
+    def withdraw(self) -> None:
+        """Nobody asks any more: it is passed over if it still waits, and never answered."""
+        if not self.done:
+            self.done = True
+            self.leave(self)
+
+
+@dataclass(slots=True, eq=False)
+class Execute(Request):
+    """A command, decided when its turn comes against the session as it is then."""
+
+    command: Command
+    expect: Mapping[str, Version] | None = None
+    producer: Producer | None = None
+    fresh: bool = field(default=False, init=False)
+    """Whether the log was searched for a first result, in vain: only then a refusal may be put on record."""
+    origin: State | None = field(default=None, init=False)
+    """Of a fork: its origin, once that has been read."""
+
+    def __post_init__(self) -> None:
+        command = self.command
+        self.sessions = (command.session,)
+        if command.data.keyed and self.producer is None:  # otherwise the payload or the producer tells repeats
+            self.keys = ((command.session, command.id),)
+
+
+@dataclass(slots=True, eq=False)
+class Review(Request):
+    """Asks that what the log says of a session's life be set right, by its state."""
+
+    session: SessionId
+
+    def __post_init__(self) -> None:
+        self.sessions = (self.session,)
+
+
+@dataclass(slots=True, eq=False)
+class Write(Request):
+    """Appends to write as they are, together or not at all."""
+
+    appends: tuple[Append, ...]
+
+    def __post_init__(self) -> None:
+        appends = self.appends
+        self.sessions = tuple([append.session for append in appends if append.drafts or append.expect])
+        self.keys = tuple(
+            [(append.session, draft.key) for append in appends for draft in append.drafts if draft.key is not None]
+        )
+        self.weight = DECIDING + sum([len(append.drafts) for append in appends])
+
+    @property
+    def key(self) -> Key | None:
+        """The first draft's key."""
+        first = next((append for append in self.appends if append.drafts), None)
+        return None if first is None or first.drafts[0].key is None else (first.session, first.drafts[0].key)
+
+
+class Answer(asyncio.Future[Appended]):
+    """What a request comes to, to be awaited. Cancelling it withdraws the request."""
+
+    def __init__(self) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._withdraw: Callable[[], None] | None = None
+
+    def of(self, request: Request) -> "Answer":
+        """Stand for this request, which answers to `answered`."""
+        self._withdraw = request.withdraw
+        return self
+
+    def answered(self, _: Request, outcome: Outcome) -> None:
+        """Be done."""
+        self._withdraw = None
+        if isinstance(outcome, Appended):
+            self.set_result(outcome)
+        else:
+            self.set_exception(outcome)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Withdraw the request; what is under way is written all the same."""
+        withdraw, self._withdraw = self._withdraw, None
+        if withdraw is not None:
+            withdraw()
+        return super().cancel(msg)

@@ -1,0 +1,242 @@
+"""What the committer knows without asking the storage: folded sessions, heads, producers.
+
+All of these are caches of the log: anything may be forgotten at any time and is read again when it is needed. They are
+brought forward by what was committed here, and by other processes' events as the tail reads them. A batch takes what
+it needs from them before it is planned, and so does not mind what they forget meanwhile.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...domain.envelope import decode
+from ...domain.errors import LogUnreadable, NotFound
+from ...domain.ids import Position, SessionId, Version
+from ...domain.session import as_origin, evolve
+from ...domain.state import State
+from ..engine import Engine, is_last
+from ..lineage import Lineage
+from ..records import ANYTHING, Batch, ProducerState, Record
+from ..weighted_cache import WeightedCache
+
+PAGE = 1_000
+NO_MARK = ProducerState(0, -1, Position(0))
+MAX_NAMES = 500
+"""Subjects, and producers, that are remembered of one session."""
+MOST_NAMES = 500_000
+"""… and of all, beyond the first thousand sessions."""
+MOST_EVENTS = 1_000_000
+"""Events that sessions beyond the first thousand may consist of: a state is at most about as large as its events are
+many, since each message leaves something in it, but for its document."""
+
+Heads = dict[tuple[SessionId, str], Version]
+Producers = dict[tuple[SessionId, str], ProducerState]
+
+
+def fold_records(state: State, records: Iterable[Record]) -> State:
+    """Fold stored events."""
+    for record in records:
+        state = evolve(state, decode(record.data, record.position, record.session, record.version))
+    return state
+
+
+def _fold(state: State, records: Collection[Record]) -> State:
+    try:
+        return fold_records(state, records)
+    except Exception as fault:
+        raise LogUnreadable(
+            f"Session {state.id!r} cannot be folded, because something else than Stenogram's rules wrote an event "
+            f"after version {state.version} ({fault!r}). Its events can still be read."
+        ) from fault
+
+
+@dataclass(eq=False)
+class _Watch:
+    """What happens to a session while it is being read: how far it went, and whether its past was changed."""
+
+    version: int = 0
+    torn: bool = False
+
+
+class SessionCache:
+    """Sessions folded to their last event, the least recently written or loaded forgotten first."""
+
+    def __init__(self, lineage: Lineage, capacity: int) -> None:
+        self.lineage = lineage
+        self._states = WeightedCache[State](capacity, MOST_EVENTS)
+        self._watches: dict[SessionId, list[_Watch]] = {}
+        self.get = self._states.get
+        """The state of a session, if it is at hand."""
+
+    def put(self, state: State) -> None:
+        """Take over a state that is in the log now."""
+        if self._watches:
+            self._tell(state.id, state.version)
+        self._keep(state)
+
+    def forget(self, session: SessionId) -> None:
+        """Drop what is known of a session, because its past may have changed."""
+        for watch in self._watches.get(session, ()):
+            watch.torn = True
+        self._states.pop(session)
+
+    async def load(self, session: SessionId) -> State:
+        """Read and fold a session to its end, going on from what is at hand.
+
+        What is committed meanwhile, here or elsewhere, is in the result, if this process has heard of it. Raises
+        LogUnreadable when the session holds what cannot be folded.
+        """
+        watch = _Watch()
+        self._watches.setdefault(session, []).append(watch)
+        try:
+            state = await self._read_on(self.get(session) or State(session))
+            while watch.torn or state.version < watch.version:
+                state = State(session) if watch.torn else state
+                watch.torn = False
+                state = await self._read_on(state)
+        finally:
+            self._watches[session].remove(watch)
+            if not self._watches[session]:
+                del self._watches[session]
+        newest = self.get(session)
+        if newest is not None and newest.version >= state.version:
+            return newest
+        self._keep(state)
+        return state
+
+    async def origin(self, fork: SessionId, session: SessionId, at: Version | None) -> State:
+        """A session as it was at a version, or is now, as the state that a fork begins with. Raises NotFound."""
+        state = self.get(session) or await self.load(session)
+        if at is not None and at < state.version:
+            state = State(session)
+            while state.version < at:
+                most = min(PAGE, at - state.version)
+                state = _fold(state, await self.lineage.read_session(session, state.version, most))
+                await asyncio.sleep(0)
+        if state.session.status == "none":
+            raise NotFound(f"There is no session {session!r} to fork.")
+        if at is not None and at > state.version:
+            raise NotFound(f"Session {session!r} ends at version {state.version}; there is no {at} to fork it at.")
+        return as_origin(state, fork)
+
+    def follow(self, records: Iterable[Record]) -> None:
+        """Bring the sessions at hand forward by records that no command of this process wrote."""
+        for record in records:
+            self._tell(record.session, record.version)
+            state = self._states.get(record.session)
+            if state is None or record.version <= state.version:
+                continue
+            self._states.pop(record.session)
+            if record.version == state.version + 1:
+                with suppress(LogUnreadable):
+                    self._keep(_fold(state, (record,)))
+
+    async def _read_on(self, state: State) -> State:
+        while page := await self.lineage.read_session(state.id, state.version, PAGE):
+            state = _fold(state, page)
+            if is_last(page, PAGE):
+                break
+            await asyncio.sleep(0)
+        return state
+
+    def _tell(self, session: SessionId, version: Version) -> None:
+        for watch in self._watches.get(session, ()):
+            watch.version = max(watch.version, version)
+
+    def _keep(self, state: State) -> None:
+        self._states.put(state.id, state, state.version)
+
+
+@dataclass(slots=True)
+class _Place:
+    heads: dict[str, Version] = field(default_factory=dict)
+    producers: dict[str, ProducerState] = field(default_factory=dict)
+
+
+class HeadCache:
+    """Heads and producers by session; those of the least recently used sessions are forgotten first."""
+
+    def __init__(self, engine: Engine, capacity: int) -> None:
+        self._engine = engine
+        self._places = WeightedCache[_Place](capacity, MOST_NAMES)
+
+    def version(self, session: SessionId) -> Version | None:
+        """The session's version, if it is at hand."""
+        place = self._places.get(session)
+        return None if place is None else place.heads.get(ANYTHING)
+
+    async def find(
+        self, heads: Iterable[tuple[SessionId, str]], producers: Iterable[tuple[SessionId, str]]
+    ) -> tuple[Heads, Producers]:
+        """What stands at each of these: a subject that nothing is about at 0, an unknown producer at `NO_MARK`."""
+        found_heads: Heads = {}
+        found_producers: Producers = {}
+        unknown_heads, unknown_producers = [], []
+        for head in dict.fromkeys(heads):
+            version = self._of(head[0]).heads.get(head[1])
+            if version is None:
+                unknown_heads.append(head)
+            else:
+                found_heads[head] = version
+        for producer in dict.fromkeys(producers):
+            mark = self._of(producer[0]).producers.get(producer[1])
+            if mark is None:
+                unknown_producers.append(producer)
+            else:
+                found_producers[producer] = mark
+        if unknown_heads:
+            found = await self._engine.read_heads(unknown_heads)
+            found_heads |= self._keep_heads({head: found.get(head, Version(0)) for head in unknown_heads})
+        if unknown_producers:
+            marks = await self._engine.read_producers(unknown_producers)
+            found_producers |= self._keep_producers({each: marks.get(each, NO_MARK) for each in unknown_producers})
+        return found_heads, found_producers
+
+    def advance(self, batch: Batch) -> None:
+        """Take over what was committed."""
+        self._keep_heads(batch.heads)
+        self._keep_producers(batch.producers)
+
+    def forget(self, session: SessionId) -> None:
+        """Drop what is known of a session."""
+        self._places.pop(session)
+
+    def follow(self, records: Iterable[Record]) -> None:
+        """Take over what was written elsewhere: forget the sessions that changed."""
+        for record in records:
+            self.forget(record.session)
+
+    def _of(self, session: SessionId) -> _Place:
+        place = self._places.get(session)
+        if place is None:
+            place = _Place()
+            self._places.put(session, place, 0)
+        else:
+            self._places.touch(session)
+        return place
+
+    def _keep_heads(self, heads: Heads) -> Heads:
+        last, place = None, _Place()
+        for (session, subject), version in heads.items():
+            if session is not last:  # most often two or more in a row are of one session
+                last, place = session, self._of(session)
+            if subject not in place.heads:
+                self._grow(session, place, place.heads)
+            place.heads[subject] = version
+        return heads
+
+    def _keep_producers(self, producers: Producers) -> Producers:
+        for (session, producer), mark in producers.items():
+            place = self._of(session)
+            if producer not in place.producers:
+                self._grow(session, place, place.producers)
+            place.producers[producer] = mark
+        return producers
+
+    def _grow(self, session: SessionId, place: _Place, names: dict[str, Any]) -> None:
+        """Make room for one name more."""
+        if len(names) >= MAX_NAMES:
+            names.clear()
+        self._places.put(session, place, len(place.heads) + len(place.producers) + 1)

@@ -1,0 +1,135 @@
+"""Threads that use connections: how blocking databases are kept away from the event loop.
+
+A lane is a fixed number of threads and at most as many connections. A piece of work takes an idle connection, or opens
+one, and puts it back; so a connection is used by one thread at a time, and work never waits for a connection. A lane
+of one thread does its work in the order of asking. Work that has begun goes on when the task that awaits it is
+cancelled.
+
+A busy loop makes way for its lanes. Whenever work lets go of the interpreter lock it must win it back, and beside a
+loop that never sleeps that was measured to take seconds where a write takes a millisecond (it seems that the loop,
+which lets go of the lock only for short system calls, has it again before another thread is awake). So while a lane
+has work the loop sleeps for an instant each millisecond. That was measured to bound the wait to tens of milliseconds,
+and to cost a loop with nothing else to wait for about a tenth of its turns, more when the machine itself is
+overloaded.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar, TypeVarTuple
+
+from ..domain.errors import LogFailed
+
+
+class Connection(Protocol):
+    """What a lane must know of a connection."""
+
+    def close(self) -> None:
+        """Give it up."""
+
+
+C = TypeVar("C", bound=Connection)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_TURN = 0.001  # seconds between two times that the loop makes way
+_INSTANT = 0.00005  # seconds that it does so: enough for a thread to wake up
+
+
+class DbThreads(Generic[C]):
+    """`size` threads; `connect` is called in one of them whenever a connection is missing. `explain` makes of what the
+    database fails at what is raised instead, and `lost` tells which connections are not to be used again. With `again`,
+    work whose connection turns out to be lost is done once more, on a new one: it must be repeatable."""
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        connect: Callable[[], C],
+        explain: Callable[[Exception], Exception],
+        lost: Callable[[C], bool] = lambda _: False,
+        *,
+        again: bool = False,
+    ) -> None:
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._connect = connect
+        self._explain = explain
+        self._lost = lost
+        self._again = again
+        self._idle: list[C] = []
+        self._awaited = 0
+        self._makes_way = False
+
+    async def run(self, work: Callable[[C, *Ts], T], *args: *Ts) -> T:
+        """Do `work(connection, *args)` in a thread. Raises what `explain` makes of a failure, LogFailed once closed."""
+        try:
+            future = self._threads.submit(self._work, lambda connection: work(connection, *args))
+        except RuntimeError:
+            raise LogFailed("The log is closed; open it again.") from None
+        self._awaited += 1
+        try:
+            if not self._makes_way:
+                self._makes_way = True
+                self._next_turn(asyncio.get_running_loop())
+            return await asyncio.wrap_future(future)
+        finally:
+            self._awaited -= 1
+
+    def close(self) -> None:
+        """Wait for the work that has been asked for, then close the connections. Blocks; safe to call
+        twice."""
+        self._threads.shutdown(wait=True)
+        self._drop_idle()
+
+    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(_TURN, self._make_way, loop)
+
+    def _make_way(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._makes_way = self._awaited > 0
+        if self._makes_way:
+            time.sleep(_INSTANT)
+            self._next_turn(loop)
+
+    def _work(self, work: Callable[[C], T]) -> T:
+        try:
+            connection = self._take()
+            try:
+                return work(connection)
+            except Exception:
+                if not (self._again and self._lost(connection)):
+                    raise
+            finally:
+                self._put(connection)
+            return self._once_more(work)
+        except Exception as error:
+            explained = self._explain(error)
+            if explained is error:
+                raise
+            raise explained from error
+
+    def _once_more(self, work: Callable[[C], T]) -> T:
+        connection = self._connect()
+        try:
+            return work(connection)
+        finally:
+            self._put(connection)
+
+    def _put(self, connection: C) -> None:
+        if self._lost(connection):
+            connection.close()
+            self._drop_idle()  # what broke one connection has probably broken all
+        else:
+            self._idle.append(connection)
+
+    def _take(self) -> C:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()

@@ -1,0 +1,1 @@
+"""What projections are written with: documents, rows, typed handlers, effects."""

@@ -1,0 +1,192 @@
+"""How a stretch of the log is folded into a build.
+
+At first as quickly as possible: a part at a time, for which everything that is needed is loaded at once; handlers
+change values in place, and what has changed is written out at the end. When anything fails on the way nothing of this
+is kept, and the same events are folded carefully: one at a time, each from the stored form of what it changes, three
+times before it is given up. Then its key is parked, just as it was before that event, and the others go on. (Or the
+fold ends there, if it is strict.)
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ...domain.concepts.custom import OpaqueData
+from ..authoring.handlers import Handler
+from ..authoring.meta import Meta
+from ..authoring.projection import Item, Projection
+from ..authoring.shape import Row
+from ..store import Build, Parked, ViewStore
+from .decoded_page import DecodedPage
+from .log_reader import PageSlice
+from .time_slices import slices
+from .working_set import WorkingSet
+
+TRIES = 3
+PART = 250
+"""Events that are decoded and then folded at once: as many as lie in the processor's cache."""
+_NO_TIME = datetime.fromtimestamp(0, UTC)
+
+NO_KEY = ""
+"""The key of an event whose key cannot be told. Nobody knows whom it concerns, so nothing goes on past it."""
+
+Rows = dict[Row, Row | None]
+Passed = Callable[[str, int], bool]
+"""Whether the event at a position is not to be folded for a key."""
+
+
+class Stuck(Exception):
+    """A strict fold failed, or one at an event without a key."""
+
+    def __init__(self, parked: Parked) -> None:
+        super().__init__(parked.error)
+        self.parked = parked
+
+
+class Folded(NamedTuple):
+    """What is to be written, by place, and the keys that failed."""
+
+    rows: Rows
+    park: tuple[Parked, ...] = ()
+
+
+class Batch:
+    """Folds stretches into one build. What is in hand stays so from one to the next. `settled` is awaited before
+    anything is read from the store: until what was folded before is written there."""
+
+    def __init__(
+        self,
+        projection: Projection[Any, Any],
+        store: ViewStore,
+        build: Build,
+        settled: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._projection = projection
+        self._store = store
+        self._build = build
+        self._settled = settled
+        self._hand = WorkingSet(projection)
+
+    async def fold(self, stretch: PageSlice, passed: Passed | None, *, strict: bool) -> Folded:
+        """Fold the events of a stretch in their order, for each key that is not `passed`. Raises Stuck if a strict fold
+        fails, and ViewsFailed."""
+        for part in stretch.cut(PART):
+            if not await self._quickly(await self._items(part, passed)):
+                return await self.careful(stretch, passed, strict=strict)
+        try:
+            return Folded(self._hand.put())
+        except Exception:
+            return await self.careful(stretch, passed, strict=strict)
+
+    async def careful(self, stretch: PageSlice, passed: Passed | None, *, strict: bool) -> Folded:
+        """The same, one at a time, parking keys that fail."""
+        self._hand = WorkingSet(self._projection)
+        rows: Rows = {}
+        parked: dict[str, Parked] = {}
+        for item in await self._items(stretch, passed):
+            fault = None if item.key in parked else await self._tried(item, rows)
+            if fault is not None:
+                parked[item.key] = _parked(item, fault)
+                if strict or item.key == NO_KEY:
+                    raise Stuck(parked[item.key])
+        return Folded(rows, tuple(parked.values()))
+
+    async def _items(self, stretch: PageSlice, passed: Passed | None) -> list[Item]:
+        """What a stretch means for this projection: its events, for each key that is not `passed`."""
+        items = list[Item]()
+        for page, start, end in stretch.parts:
+            async for few in slices(range(start, end)):
+                self._add_items(page, few, items)
+        return items if passed is None else [item for item in items if not passed(item.key, item.meta.position)]
+
+    async def _quickly(self, items: list[Item]) -> bool:
+        """Fold items into what is in hand; False if anything failed, after which the hand is good for nothing."""
+        try:
+            work = await self._prepared(items)
+            wanted = self._hand.missing(work)
+        except Exception:
+            return False
+        rows = await self._fetch(wanted) if wanted else []
+        try:
+            self._hand.take(wanted, rows)
+            async for few in slices(work):
+                self._hand.folder.fold(few)
+        except Exception:
+            return False
+        return True
+
+    async def _prepared(self, items: list[Item]) -> list[Any]:
+        work = list[Any]()
+        async for few in slices(items):
+            work += self._hand.folder.prepare(few)
+        return work
+
+    async def _fetch(self, places: Collection[Row]) -> list[Row]:
+        await self._settled()
+        return await self._store.fetch(self._build, places)
+
+    async def _tried(self, item: Item, rows: Rows) -> Exception | None:
+        """Fold one item into `rows`; what it failed with the last time, if it did each time."""
+        fault: Exception | None = None
+        for _ in range(TRIES):
+            await asyncio.sleep(0)
+            hand = WorkingSet(self._projection)
+            try:
+                work = hand.folder.prepare([item])
+                wanted = hand.missing(work)
+            except Exception as error:
+                fault = error
+                continue
+            stored = await self._stored(wanted, rows)
+            try:
+                hand.take(wanted, stored)
+                hand.folder.fold(work)
+                new = hand.put()
+                _read_back(self._projection, new)
+            except Exception as error:
+                fault = error
+                continue
+            rows |= new
+            return None
+        return fault
+
+    async def _stored(self, wanted: Iterable[Row], rows: Rows) -> list[Row]:
+        """The rows in these places, those that were folded just now first."""
+        unknown = [place for place in wanted if place not in rows]
+        loaded = await self._fetch(unknown) if unknown else []
+        return loaded + [row for place in wanted if (row := rows.get(place)) is not None]
+
+    def _add_items(self, page: DecodedPage, indexes: Iterable[int], items: list[Item]) -> None:
+        records, handlers_of, items_of = page.records, self._projection.handlers.of, self._projection.items
+        for index in indexes:
+            handlers = handlers_of(records[index].type)
+            if not handlers:
+                continue
+            try:
+                items += items_of(*page.event(index), handlers)
+            except Exception as fault:
+                items.append(self._failing(page, index, fault))
+
+    def _failing(self, page: DecodedPage, index: int, fault: Exception) -> Item:
+        """An event that cannot be read, or whose keys cannot be told, as an item that fails."""
+
+        def fail(*_: Any) -> None:
+            raise fault
+
+        position, session, version, _, type, *_ = page.records[index]
+        key = session if self._projection.key == "session" else NO_KEY
+        meta = Meta(position, session, version, "", type, _NO_TIME, "", None, None, None, key)
+        return Item(key, OpaqueData(value={}), meta, (Handler(fail, (), False),))
+
+
+def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
+    folder = projection.folder()
+    for row in rows.values():
+        if row is not None:
+            folder.take(row)
+
+
+def _parked(item: Item, fault: Exception) -> Parked:
+    meta = item.meta
+    return Parked(item.key, meta.position, meta.session, meta.type, f"{type(fault).__name__}: {fault}")

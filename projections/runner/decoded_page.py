@@ -1,0 +1,43 @@
+"""A page of the log: records, and the events they are, each decoded once for all projections that ask."""
+
+from collections.abc import Sequence, Sized
+
+from ...domain.ids import Position
+from ...domain.model import EventData
+from ...log.lineage import FORKED
+from ...log.records import Record
+from ..authoring.meta import Meta, read
+
+
+class DecodedPage:
+    """Records that follow on each other. While there are several `readers` what one has decoded is kept for the others;
+    otherwise nothing is, so that memory is used again at once."""
+
+    __slots__ = ("_decoded", "_readers", "forks", "records")
+
+    def __init__(self, records: Sequence[Record], readers: Sized = ()) -> None:
+        self.records = records
+        self.forks = [record for record in records if record.type == FORKED]
+        """The events with which forks begin, if they were not imported as what others wrote."""
+        self._readers = readers
+        self._decoded: list[tuple[EventData, Meta] | None] = [None] * len(records)
+
+    @property
+    def first(self) -> Position:
+        """The position of its first record."""
+        return self.records[0].position
+
+    @property
+    def last(self) -> Position:
+        """The position of its last record."""
+        return self.records[-1].position
+
+    def event(self, index: int) -> tuple[EventData, Meta]:
+        """The event at this index, its envelope for the key of its session. Raises Invalid when its type's model
+        refuses the payload."""
+        found = self._decoded[index]
+        if found is None:
+            found = read(self.records[index])
+            if len(self._readers) > 1:
+                self._decoded[index] = found
+        return found

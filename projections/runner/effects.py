@@ -1,0 +1,135 @@
+"""Effects: what a projection does to the world when something happens, apart from the view that it keeps.
+
+    @board.effect
+    async def _(event: TaskFailed, meta: Meta) -> None:
+        await pager.send(f"{meta.actor} failed at {event.task}")
+
+Effects have a place of their own in the log, which begins at its end when the projection is first run, and stays when
+views are built anew: so history is never acted upon, and a rebuild does nothing. They are carried out one after the
+other, in the log's order, by one runner, and at least once: the one that was under way when a runner died is carried
+out again by the next (`meta.id` tells a repeat). One that fails three times is parked, and the others go on.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from ...log.log import Log
+from ...log.records import Record
+from ..authoring.meta import read
+from ..authoring.projection import Projection
+from ..authoring.shape import Column, Shape
+from ..store import Build, Checkpoint, Commit, Parked, ViewStore
+from .checkpoints import check_log, checkpoint_at
+from .log_reader import LogReader
+
+SUFFIX = "__effects"
+SHAPE = Shape((Column("position", "integer"),), ("position",))
+"""Effects keep no rows: their place and what is parked is all."""
+PAUSES = (0.1, 1.0)
+"""Seconds between the tries of an effect."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Effects:
+    """Carries out the effects of one projection, as far as `build` has come with them."""
+
+    def __init__(
+        self, projection: Projection[Any, Any], log: Log, store: ViewStore, pages: LogReader, build: Build
+    ) -> None:
+        self._projection = projection
+        self._log = log
+        self._store = store
+        self._pages = pages
+        self._build = build
+        self._checkpoint = build.checkpoint
+        self._news = asyncio.Event()
+        self._nudged = True
+        self._left = False
+
+    def nudge(self) -> None:
+        """Look at once whether a parked effect is to be retried."""
+        self._nudged = True
+        self._news.set()
+
+    def leave(self) -> None:
+        """End after the effect that is under way."""
+        self._left = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Work until cancelled or left. Raises CheckpointMoved, OtherLog, ViewsFailed, LogFailed."""
+        if self._build.state == "building":
+            await self._begin_at_the_end()
+        await check_log(self._log, self._checkpoint)
+        self._pages.announce_to(self._news)
+        try:
+            while not self._left:
+                await self._advance()
+        finally:
+            self._pages.forget(self._news)
+
+    async def _begin_at_the_end(self) -> None:
+        mark = await self._log.engine.mark()
+        last = await self._log.engine.read_log(mark.position - 1, 1) if mark.position else []
+        if last:
+            await self._commit(checkpoint_at(self._checkpoint.epoch, last[0]))
+        await self._store.promote(self._build.id)
+
+    async def _advance(self) -> None:
+        self._news.clear()
+        if self._nudged:
+            self._nudged = False
+            await self._retry()
+        stretch = await self._pages.after(self._checkpoint.position, self._news)
+        if stretch is None:
+            await self._news.wait()
+            return
+        for page, start, end in stretch.parts:
+            for record in page.records[start:end]:
+                if self._left:
+                    return
+                if self._projection.effects.of(record.type):
+                    await self._commit(self._at(record), await self._carry_out(record))
+        await self._commit(self._at(stretch.last))
+
+    async def _carry_out(self, record: Record) -> tuple[Parked, ...]:
+        """Carry out an event's effects; what is to be parked when they fail each time."""
+        fault: Exception | None = None
+        for pause in (0.0, *PAUSES):
+            await asyncio.sleep(pause)
+            try:
+                await self._try(record)
+            except Exception as error:
+                fault = error
+            else:
+                return ()
+        said = f"{type(fault).__name__}: {fault}"
+        _logger.error("an effect of %s failed at position %d: %s", self._projection.name, record.position, said)
+        return (Parked(str(record.position), record.position, record.session, record.type, said),)
+
+    async def _try(self, record: Record) -> None:
+        event, meta = read(record)
+        if meta.audience is not None and self._projection.seen is None:
+            return
+        for call, _, wants_meta in self._projection.effects.of(record.type):
+            await (call(event, meta) if wants_meta else call(event))
+
+    async def _retry(self) -> None:
+        for parked in await self._store.parked(self._build.id):
+            if parked.wish == "skip":
+                await self._commit(self._checkpoint, unpark=(parked.key,))
+            elif parked.wish == "retry":
+                (record,) = await self._log.engine.read_log(parked.position - 1, 1)
+                again = await self._carry_out(record)
+                await self._commit(self._checkpoint, again, () if again else (parked.key,))
+
+    def _at(self, record: Record) -> Checkpoint:
+        return checkpoint_at(self._checkpoint.epoch, record)
+
+    async def _commit(self, to: Checkpoint, park: tuple[Parked, ...] = (), unpark: tuple[str, ...] = ()) -> None:
+        build = self._build
+        commit = Commit(build.id, build.token, self._checkpoint, to, {}, park, unpark)
+        await self._store.commit(build, commit)
+        self._checkpoint = to

@@ -1,0 +1,215 @@
+"""The one reading of the log that all projections of a runner share.
+
+What is committed while the runner lives is kept in a bounded ring of pages, and who is caught up is served from there.
+Who is behind reads pages from the storage, each while what came of the one before is being written. (While that is
+being folded threads hardly get a turn, so that reading ahead was measured to gain nothing.) Several who are at the same
+place share pages, which are let go as soon as nobody is known to need them.
+
+Projections by session are given a fork whole, as its readers see it: before its first event comes what it shares with
+its origin, in pages of its own (`whole_after`).
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from ...domain.ids import Position
+from ...log.log import Log
+from ...log.records import Record
+from ..store import Checkpoint
+from .checkpoints import checkpoint_at, checkpoint_before
+from .decoded_page import DecodedPage
+
+BATCH = 1_000
+RING_RECORDS = 4_000
+RING_BYTES = 8 * 2**20
+KEPT = 2
+"""Pages from the storage that are kept for each who is behind: of the log, and of what a fork shares. More would cost
+more time than they save: memory that is used again at once lies in the processor's cache."""
+MOST_KEPT = 8
+"""… and for all of them together."""
+
+
+class PageSlice(NamedTuple):
+    """Some events that follow on each other: parts of pages, each from one index to another. `fork`: they are what the
+    session that begins with this event shares with its origin, or a part of that."""
+
+    parts: list[tuple[DecodedPage, int, int]]
+    fork: Record | None = None
+
+    @property
+    def last(self) -> Record:
+        """The last record."""
+        page, _, end = self.parts[-1]
+        return page.records[end - 1]
+
+    @property
+    def length(self) -> int:
+        """How many events."""
+        return sum([end - start for _, start, end in self.parts])
+
+    def cut(self, most: int) -> Iterator["PageSlice"]:
+        """Its parts of at most so many events, in their order."""
+        parts: list[tuple[DecodedPage, int, int]] = []
+        room = most
+        for page, start, end in self.parts:
+            at = start
+            while at < end:
+                upto = min(end, at + room)
+                parts.append((page, at, upto))
+                room -= upto - at
+                at = upto
+                if not room:
+                    yield PageSlice(parts, self.fork)
+                    parts, room = [], most
+        if parts:
+            yield PageSlice(parts, self.fork)
+
+    def until(self, position: Position) -> "PageSlice":
+        """The part before a position."""
+        parts = [
+            (page, start, bisect_left(page.records, position, start, end, key=_position))
+            for page, start, end in self.parts
+        ]
+        return PageSlice([(page, start, end) for page, start, end in parts if start < end], self.fork)
+
+    def checkpoint(self, epoch: str) -> Checkpoint:
+        """The place behind it."""
+        if self.fork is not None:
+            return checkpoint_before(epoch, self.fork, self.last.version)
+        return checkpoint_at(epoch, self.last)
+
+    def forks(self) -> Iterator[Record]:
+        """The events with which forks may begin."""
+        for page, start, end in self.parts:
+            if page.forks:
+                first, last = page.records[start].position, page.records[end - 1].position
+                yield from [fork for fork in page.forks if first <= fork.position <= last]
+
+
+class LogReader:
+    """Pages of one log. To be entered on the loop of the log."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._ring: deque[DecodedPage] = deque()
+        self._records = 0
+        self._bytes = 0
+        self._read: OrderedDict[Hashable, asyncio.Task[DecodedPage | None]] = OrderedDict()
+        self._waiting: set[asyncio.Event] = set()
+        self._behind: set[asyncio.Event] = set()
+
+    def __enter__(self) -> "LogReader":
+        self._stop = self._log.hub.listen(self._hear)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop()
+        for task in self._read.values():
+            task.cancel()
+
+    def announce_to(self, news: asyncio.Event) -> None:
+        """Set this whenever there is more."""
+        self._waiting.add(news)
+
+    def forget(self, news: asyncio.Event) -> None:
+        """Leave this alone from now on."""
+        self._waiting.discard(news)
+        self._caught_up(news)
+
+    async def after(self, position: Position, reader: asyncio.Event) -> PageSlice | None:
+        """Up to `BATCH` events after `position`; None when there are none yet. `reader` is what is announced to."""
+        if position >= self._log.position:
+            self._caught_up(reader)
+            return None
+        if self._ring and position >= self._ring[0].first - 1:
+            self._caught_up(reader)
+            return self._from_ring(position)
+        self._behind.add(reader)
+        page = await self._reading(position, partial(self._log.engine.read_log, position, BATCH))
+        return None if page is None else PageSlice([(page, 0, len(page.records))])
+
+    async def whole_after(self, place: Checkpoint, reader: asyncio.Event) -> PageSlice | None:
+        """The same for projections by session: a stretch of the log, or of what the fork shares that begins next."""
+        stretch = await self.after(place.position, reader)
+        if stretch is None:
+            return None
+        for fork in stretch.forks():
+            if fork.position > place.position + 1:
+                return stretch.until(fork.position)
+            self._behind.add(reader)
+            after = place.shared
+            page = await self._reading((fork.position, after), partial(self._log.read_shared, fork, after, BATCH))
+            if page is not None:
+                return PageSlice([(page, 0, len(page.records))], fork)
+        return stretch
+
+    def _from_ring(self, position: Position) -> PageSlice:
+        parts: list[tuple[DecodedPage, int, int]] = []
+        room = BATCH
+        for page in self._pages_after(position):
+            start = max(0, position + 1 - page.first)
+            end = min(len(page.records), start + room)
+            parts.append((page, start, end))
+            room -= end - start
+            if not room:
+                break
+        return PageSlice(parts)
+
+    def _pages_after(self, position: Position) -> list[DecodedPage]:
+        found: deque[DecodedPage] = deque()
+        for page in reversed(self._ring):
+            if page.last <= position:
+                break
+            found.appendleft(page)
+        return list(found)
+
+    def _reading(
+        self, place: Hashable, read: Callable[[], Awaitable[list[Record]]]
+    ) -> "asyncio.Future[DecodedPage | None]":
+        """The page at a place. Whoever waits for it may be cancelled without the others noticing."""
+        task = self._read.get(place)
+        if task is None:
+            task = self._read[place] = asyncio.create_task(self._load(read))
+            task.add_done_callback(lambda done: self._settle(place, done))
+            self._put_away()
+        self._read.move_to_end(place)
+        return asyncio.shield(task)
+
+    async def _load(self, read: Callable[[], Awaitable[list[Record]]]) -> DecodedPage | None:
+        records = await read()
+        return DecodedPage(records, self._behind) if records else None
+
+    def _settle(self, place: Hashable, task: "asyncio.Task[DecodedPage | None]") -> None:
+        """Keep only pages that others follow: what is at the end, or failed, is another the next time."""
+        page = None if task.cancelled() or task.exception() else task.result()
+        if (page is None or page.last >= self._log.position) and self._read.get(place) is task:
+            del self._read[place]
+        self._put_away()
+
+    def _caught_up(self, reader: asyncio.Event) -> None:
+        self._behind.discard(reader)
+        self._put_away()
+
+    def _put_away(self) -> None:
+        done = [place for place, task in self._read.items() if task.done()]
+        for place in done[: max(0, len(self._read) - min(KEPT * len(self._behind), MOST_KEPT))]:
+            del self._read[place]
+
+    def _hear(self, records: list[Record]) -> None:
+        self._ring.append(DecodedPage(records, self._waiting))
+        self._records += len(records)
+        self._bytes += sum([len(record.data) for record in records])
+        while len(self._ring) > 1 and (self._records > RING_RECORDS or self._bytes > RING_BYTES):
+            gone = self._ring.popleft()
+            self._records -= len(gone.records)
+            self._bytes -= sum([len(record.data) for record in gone.records])
+        for news in self._waiting:
+            news.set()
+
+
+def _position(record: Record) -> Position:
+    return record.position

@@ -1,0 +1,202 @@
+"""Keeps views current: the one object that a process starts.
+
+    async with sqlite_views("stenogram.views.db") as store, asyncio.TaskGroup() as tasks:
+        tasks.create_task(Runner(log, store, [board]).run())
+
+Any number of runners may work on the same views. Each build of a view is claimed by one of them; a runner that is not
+heard of for `LAPSE` seconds loses its claims to the others. Should it still live, its commits are refused, since they
+name the place and the claim that they follow on.
+
+Once a second the runner looks around: it begins builds for projections whose version has none, takes what nobody
+holds, passes on what operators have asked for, and drops what was retired long ago.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from ...domain.errors import ConfigurationError, LogFailed, StenogramError
+from ...domain.ids import new_id
+from ...log.log import Log
+from ..authoring.projection import Projection
+from ..authoring.shape import Shape
+from ..store import Build, CheckpointMoved, ViewStore
+from .checkpoints import OtherLog
+from .effects import SHAPE as EFFECTS_SHAPE
+from .effects import SUFFIX as EFFECTS
+from .effects import Effects
+from .log_reader import LogReader
+from .worker import Worker
+
+LOOK = 1.0
+"""Seconds between two looks around, and between two beats."""
+KEPT = 600.0
+"""Seconds for which a retired build is kept, for readers who are in the midst of it and for those who turn back."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Job(NamedTuple):
+    """What a runner claims builds for: a view, or effects."""
+
+    name: str
+    version: int
+    shape: Shape
+    worker: Callable[[Build], Worker | Effects]
+
+
+class Runner:
+    """Runs projections over one log. `promote`: show a new build to readers as soon as it has caught up; otherwise that
+    waits for a command, where they see another. `effects`: carry them out; otherwise only views are kept."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: ViewStore,
+        projections: Sequence[Projection[Any, Any]],
+        *,
+        promote: bool = True,
+        effects: bool = True,
+        look: float = LOOK,
+    ) -> None:
+        """Raises ConfigurationError when two projections have the same name and version."""
+        self.id = new_id()
+        self.projections = {(each.name, each.version): each for each in projections}
+        if len(self.projections) < len(projections):
+            raise ConfigurationError("Two projections have the same name and version; rename one of them.")
+        self._log = log
+        self._store = store
+        self._promote = promote
+        self._look = look
+        self._pages = LogReader(log)
+        self._jobs = {(job.name, job.version): job for job in self._all_jobs(effects)}
+        self._working: dict[int, Worker | Effects] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled; then what is being written is finished, and the claims are given back. Raises LogFailed
+        when the log ends."""
+        try:
+            with self._pages:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._beat())
+                    tasks.create_task(self._look_around(tasks))
+        finally:
+            with contextlib.suppress(StenogramError):  # the claims lapse by themselves
+                await self._store.leave(self.id)
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self._store.beat(self.id)
+            except StenogramError as error:
+                _logger.warning("a beat was missed: %s", error)
+            await asyncio.sleep(self._look)
+
+    async def _look_around(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            if not self._log.working:
+                raise LogFailed("The log is closed, or its work has ended; open it again.")
+            try:
+                await self._tend(tasks)
+            except StenogramError as error:
+                _logger.warning("the views could not be looked after: %s", error)
+            await asyncio.sleep(self._look)
+
+    async def _tend(self, tasks: asyncio.TaskGroup) -> None:
+        builds = await self._store.builds()
+        for job in self._jobs.values():
+            if _wants_build(job, builds):
+                builds.append(await self._begin(job))
+        ours = {name for name, _ in self._jobs}
+        for build in builds:
+            job_of = self._jobs.get((build.name, build.version))
+            if build.id in self._working:
+                self._look_at(self._working[build.id], build)
+            elif job_of is not None and build.state != "retired" and not build.stopped:
+                await self._attend(tasks, job_of, build)
+            elif build.name in ours and _is_done_with(build, builds):
+                await self._store.drop(build.id)
+
+    def _look_at(self, worker: Worker | Effects, build: Build) -> None:
+        if build.state == "retired":
+            worker.leave()
+        elif build.parked:
+            worker.nudge()
+
+    async def _attend(self, tasks: asyncio.TaskGroup, job: Job, build: Build) -> None:
+        if build.shape != job.shape:
+            await self._store.stop(
+                build.id, "its columns, or who sees it, are others than when it was built: raise its version"
+            )
+        elif not build.held or build.runner == self.id:
+            claimed = await self._store.claim(build.id, self.id)
+            if claimed is not None:
+                tasks.create_task(self._work(job, claimed))
+
+    async def _work(self, job: Job, build: Build) -> None:
+        """Let a worker work; what ends it is looked after again at the next look around."""
+        try:
+            worker = self._working[build.id] = job.worker(build)
+            await worker.run()
+        except CheckpointMoved as moved:
+            _logger.warning("%s: another runner has taken over", moved)
+        except OtherLog as replaced:
+            _logger.error("%s is built anew: %s", build, replaced)
+            await self._store.stop(build.id, str(replaced))
+            if build.state == "building":
+                await self._store.drop(build.id)
+            await self._begin(job)
+        except StenogramError as error:
+            _logger.warning("%s: %s", build, error)
+        except Exception:  # one view's fault must not be the others' end
+            _logger.exception("%s failed", build)
+        finally:
+            self._working.pop(build.id, None)
+
+    async def _begin(self, job: Job) -> Build:
+        return await self._store.begin(job.name, job.version, job.shape, self._log.epoch)
+
+    def _all_jobs(self, effects: bool) -> Iterator[Job]:
+        """A view for each projection, and the effects of the newest version of each that has some."""
+        newest = {name: self.projections[name, version] for name, version in sorted(self.projections)}
+        for projection in self.projections.values():
+            yield Job(projection.name, projection.version, projection.shape, partial(self._view, projection))
+        for projection in newest.values():
+            if effects and len(projection.effects):
+                yield Job(projection.name + EFFECTS, 1, EFFECTS_SHAPE, partial(self._effects, projection))
+
+    def _view(self, projection: Projection[Any, Any], build: Build) -> Worker:
+        return Worker(projection, self._log, self._store, self._pages, build, self._caught_up)
+
+    def _effects(self, projection: Projection[Any, Any], build: Build) -> Effects:
+        return Effects(projection, self._log, self._store, self._pages, build)
+
+    async def _caught_up(self, build: Build) -> bool:
+        current = await self._store.current(build.name)
+        if current is not None and current.id == build.id:
+            return True
+        if current is not None and not self._promote:
+            return False
+        if not await self._store.promote(build.id, even_if_behind=False):
+            return False
+        _logger.info("%s is what readers see now", build)
+        return True
+
+
+def _wants_build(job: Job, builds: list[Build]) -> bool:
+    """Whether there is no build of this version, nor one that readers see of a later version."""
+    own = [build for build in builds if build.name == job.name]
+    return not any(
+        build.version == job.version or (build.state == "current" and build.version > job.version) for build in own
+    )
+
+
+def _is_done_with(build: Build, builds: list[Build]) -> bool:
+    """Whether a build was retired long ago in favour of a later one. (One that was retired in favour of an earlier one
+    is what tells that somebody has turned back.)"""
+    if build.state != "retired" or build.ended is None or build.ended < KEPT:
+        return False
+    return any(each.name == build.name and each.state == "current" and each.id > build.id for each in builds)

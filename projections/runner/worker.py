@@ -1,0 +1,214 @@
+"""Advances one build for as long as its runner holds it.
+
+The checkpoint is the place of the last event whose effects are stored, and moves in the same transaction with them. So
+an event is folded once, whatever happens: a commit that failed, or whose outcome is not known, is followed by a new
+beginning from what is stored.
+
+While one batch is being written the next is read and folded already; it is written only when the one before is.
+
+A build that is not current yet is folded strictly: it stops at the first event that fails, until somebody retries or
+skips that. In a current one the event's key is parked and the others go on; when somebody asks for a retry, what came
+for the key meanwhile is folded from where it was parked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ...domain.ids import Position
+from ...log.log import Log
+from ..authoring.projection import Projection
+from ..seek import last_version
+from ..store import Build, Checkpoint, Commit, Parked, ViewStore
+from .batch import NO_KEY, Batch, Stuck
+from .checkpoints import check_log
+from .decoded_page import DecodedPage
+from .log_reader import BATCH, LogReader, PageSlice
+
+WINDOW = 0.025
+"""Seconds between two commits of a view that is caught up: what comes meanwhile is folded together."""
+_SMOOTHING = 0.2  # the share of the newest batch in the rate
+
+_logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """One build, claimed by this runner. `caught_up` is awaited when a build that is not current has caught up; it
+    answers whether the build is current now."""
+
+    def __init__(
+        self,
+        projection: Projection[Any, Any],
+        log: Log,
+        store: ViewStore,
+        pages: LogReader,
+        build: Build,
+        caught_up: Callable[[Build], Awaitable[bool]],
+    ) -> None:
+        self.build = build
+        self._projection = projection
+        self._log = log
+        self._store = store
+        self._pages = pages
+        self._caught_up = caught_up
+        self._checkpoint = build.checkpoint
+        self._batch = Batch(projection, store, build, self._settled)
+        self._writing: asyncio.Task[None] | None = None
+        self._parked: dict[str, Parked] = {}
+        self._strict = build.state == "building"
+        self._rate = 0.0
+        self._committed = 0.0
+        self._news = asyncio.Event()
+        self._nudged = True
+        self._left = False
+
+    def nudge(self) -> None:
+        """Look at once whether a parked key is to be retried."""
+        self._nudged = True
+        self._news.set()
+
+    def leave(self) -> None:
+        """End when what is under way is done."""
+        self._left = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Advance until cancelled. Returns when the build stops or is left.
+
+        Raises CheckpointMoved when another has moved it, OtherLog, ViewsFailed, LogFailed.
+        """
+        await check_log(self._log, self._checkpoint)
+        self._committed = asyncio.get_running_loop().time()
+        self._pages.announce_to(self._news)
+        try:
+            while not self._left and await self._advance():
+                pass
+            await self._settled()
+        finally:
+            self._pages.forget(self._news)
+            if self._writing is not None:
+                self._writing.cancel()
+
+    async def _advance(self) -> bool:
+        """Fold what there is, or wait for it. False when the build has stopped."""
+        self._news.clear()
+        healing = await self._heal()
+        head = self._log.position
+        stretch = await self._next()
+        if stretch is not None and not await self._take(stretch):
+            return False
+        if self._checkpoint.position < head:
+            return True
+        await self._settled()
+        if self._strict:
+            self._strict = not await self._caught_up(self.build)
+        if stretch is None and not healing and not self._left:
+            await self._news.wait()
+        await asyncio.sleep(self._committed + WINDOW - asyncio.get_running_loop().time())
+        return True
+
+    async def _next(self) -> PageSlice | None:
+        if self._projection.key == "session":
+            return await self._pages.whole_after(self._checkpoint, self._news)
+        return await self._pages.after(self._checkpoint.position, self._news)
+
+    async def _take(self, stretch: PageSlice) -> bool:
+        try:
+            folded = await self._batch.fold(stretch, self._passes if self._parked else None, strict=self._strict)
+        except Stuck as stuck:
+            await self._stop(stretch, stuck.parked)
+            return False
+        to = stretch.checkpoint(self._checkpoint.epoch)
+        passed = tuple(key for key, each in self._parked.items() if self._halts(each) and each.position <= to.position)
+        await self._commit(to, folded.rows, folded.park, passed, length=stretch.length)
+        return True
+
+    async def _commit(
+        self,
+        to: Checkpoint,
+        rows: dict[Any, Any],
+        park: tuple[Parked, ...] = (),
+        unpark: tuple[str, ...] = (),
+        *,
+        length: int = 0,
+        stopped: str | None = None,
+    ) -> None:
+        """Have this written as the next step; the one before is, when this returns."""
+        await self._settled()
+        now = asyncio.get_running_loop().time()
+        rate = self._measured(length, now - self._committed)
+        commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, stopped, rate)
+        self._writing = asyncio.create_task(self._store.commit(self.build, commit))
+        self._checkpoint, self._rate, self._committed = to, rate, now
+        for key in unpark:
+            del self._parked[key]
+        for parked in park:
+            self._parked[parked.key] = parked
+            if parked.wish is None:
+                _logger.error("%s parked %r at position %d: %s", self.build, parked.key, parked.position, parked.error)
+
+    async def _settled(self) -> None:
+        """Wait until what was folded is stored. Raises what the commit raised."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    def _measured(self, length: int, seconds: float) -> float:
+        if not length or seconds <= 0:
+            return self._rate
+        return self._rate + _SMOOTHING * (length / seconds - self._rate) if self._rate else length / seconds
+
+    async def _stop(self, stretch: PageSlice, stuck: Parked) -> None:
+        """Store what came before the event that failed, and say where and why the build stands."""
+        done = stretch.until(stuck.position)
+        folded = await self._batch.careful(done, self._passes, strict=False)
+        to = done.checkpoint(self._checkpoint.epoch) if done.parts else self._checkpoint
+        why = f"event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
+        await self._commit(to, folded.rows, (stuck,), stopped=why)
+        _logger.error("%s stopped at %s", self.build, why)
+
+    def _passes(self, key: str, position: int) -> bool:
+        """Whether an event is not to be folded now: its key is parked, or it is the one to be skipped."""
+        parked = self._parked.get(key)
+        if parked is None:
+            return False
+        return not self._halts(parked) or (parked.wish == "skip" and parked.position == position)
+
+    def _halts(self, parked: Parked) -> bool:
+        """Whether the build stands at this event, instead of parking its key and going on."""
+        return self._strict or parked.key == NO_KEY
+
+    async def _heal(self) -> bool:
+        """Fold a page of what came for keys that are to be retried; whether there may be more of it."""
+        if self._nudged:
+            self._nudged = False
+            self._parked = {parked.key: parked for parked in await self._store.parked(self.build.id)}
+        if self._checkpoint.shared:
+            return False  # a fork is on its way in, and has all that it shares before its checkpoint
+        wanted = [parked for parked in self._parked.values() if parked.wish and not self._halts(parked)]
+        for parked in wanted:
+            await self._retry(parked)
+        return bool(wanted)
+
+    async def _retry(self, parked: Parked) -> None:
+        start = Position(parked.position + 1 if parked.wish == "skip" else parked.position)
+        page = await self._page_for(parked.key, start)
+        if page is None:
+            await self._commit(self._checkpoint, {}, unpark=(parked.key,))
+            _logger.info("%s goes on with %r", self.build, parked.key)
+            return
+        all_of_it = PageSlice([(page, 0, len(page.records))])
+        folded = await self._batch.fold(all_of_it, lambda key, _: key != parked.key, strict=False)
+        further = parked._replace(position=Position(page.last + 1), wish="retry")
+        await self._commit(self._checkpoint, folded.rows, folded.park or (further,))
+
+    async def _page_for(self, key: str, start: Position) -> DecodedPage | None:
+        """Events from `start` to the checkpoint, among which are the next ones for a key; None when there are none."""
+        if self._projection.key == "session":
+            version = await last_version(self._log, key, lambda record: record.position < start)
+            records = await self._log.read_session(key, version, BATCH)
+        else:
+            records = await self._log.engine.read_log(start - 1, BATCH)
+        records = [record for record in records if record.position <= self._checkpoint.position]
+        return DecodedPage(records) if records else None
