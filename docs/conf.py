@@ -16,7 +16,14 @@ exclude_patterns = ["_build"]
 nitpicky = False
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_class_signature = "mixed"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+add_module_names = False
+default_role = "code"  # docstrings write names in single backticks
 
 html_theme = "furo"
 html_title = f"Stenogram {release}"

@@ -1,4 +1,4 @@
-"""Writes events.md and commands.md from the models: `python docs/generate.py`.
+"""Writes reference/events.md and reference/commands.md from the models: `python docs/generate.py`.
 
 The examples are not made up: a story is played by the rules, and each command and event is shown as it first occurs in
 it. A test asserts that the committed pages are what this makes.
@@ -17,7 +17,7 @@ from stenogram.domain.ids import NAME_PATTERN
 from stenogram.domain.model import Actor, CommandData, Event
 from stenogram.testing.rehearsal import Rehearsal
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("reference")
 ADA = Actor("ada", "user")
 CONCEPTS = {
     "session": "Sessions",
@@ -195,7 +195,7 @@ def commands_page(told: Told) -> str:
         "# Commands",
         "What can be done to a session. A command is a name (`do`) and a payload (`data`), sent in a"
         " [`command` frame or request](protocol.md) under an id that the client mints. It is decided against the"
-        " session as it is: either it leads to an event, or it is refused with a [code](protocol.md#errors), and"
+        " session as it is: either it leads to an event, or it is refused with a [code](errors.md), and"
         " nothing was written. Repeating a command under its id, whenever, gets its first result. Members that are not"
         " listed here are refused.",
         *_contents(COMMANDS),

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the command line's own help; a test asserts that it is up to date.
+"""Writes docs/reference/cli.md from the command line's own help; a test asserts that it is up to date.
 
 python docs/generate_cli.py
 """
@@ -12,7 +12,7 @@ import click
 
 from stenogram.cli.main import stenogram
 
-PAGE = Path(__file__).with_name("cli.md")
+PAGE = Path(__file__).parent / "reference" / "cli.md"
 WIDTH = 100
 
 HEAD = """\

@@ -25,7 +25,9 @@ from stenogram.projections.views.activity import WIDTHS
 from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+PAGE = (REFERENCE / "protocol.md").read_text()
+TEXT = PAGE + (REFERENCE / "errors.md").read_text()
 EXAMPLES = [
     each
     for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -50,7 +52,7 @@ def documented(frame: str) -> Frame:
 
 def section(title: str) -> str:
     """The text under a heading."""
-    return re.split(r"^#+ ", PAGE.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return re.split(r"^#+ ", TEXT.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def table(title: str) -> dict[str, list[str]]:
@@ -189,7 +191,7 @@ def test_every_route_is_documented(gateway: Gateway) -> None:
 
 
 def test_every_built_in_view_is_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
+    page = (REFERENCE / "views.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
     documented = {name.strip("`"): (keeps, set(re.findall(r"`(\w+)`", search))) for name, keeps, search, _ in rows}
     assert documented == {
