@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.commands import COMMANDS
 from stenogram.domain.ids import NAME_PATTERN
-from stenogram.domain.model import Actor, CommandData, Event
+from stenogram.domain.model import Actor, CommandData, Event, EventData
 from stenogram.testing.rehearsal import Rehearsal
 
 FOLDER = Path(__file__).with_name("reference")
@@ -177,7 +177,7 @@ def events_page(told: Told) -> str:
         for type in (type for type in BUILT_IN if type.split(".")[0] == concept):
             model, (event, wire) = BUILT_IN[type], told.events[type]
             page += [f"### {type}", _prose(model), f"Subject `{event.data.subject()}`{_also(event)}."]
-            page[-1] += _written_by(told, type)
+            page[-1] += _written_by(told, type) + _class(model)
             page += [_fields(model), _json(wire)]
     page += [
         "An application's own types are named `x.…` and registered with `stenogram.domain.catalogue.register`, which"
@@ -230,6 +230,10 @@ def _written_by(told: Told, type: str) -> str:
     if do is None or do not in COMMANDS:
         return " Written by the gateway, in the commit of what it follows from, or when its time has come."
     return f" Written by [`{do}`](commands.md#{_anchor(do)})."
+
+
+def _class(model: type[EventData]) -> str:
+    return f" In Python `{model.__module__}.{model.__name__}`."
 
 
 def _leads_to(type: str) -> str:

@@ -1,6 +1,6 @@
 """Read models: what projections keep of the log, and the runner that keeps it current.
 
-from stenogram.projections import DocProjection, Meta, fold
+    from stenogram.projections import DocProjection, Meta, fold
 """
 
 from .authoring.document import DELETE, DocProjection

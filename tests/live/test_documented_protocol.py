@@ -148,10 +148,11 @@ def test_every_example_is_looked_at() -> None:
 
 
 def test_every_error_that_a_client_may_meet_is_documented() -> None:
-    rows = {code: int(cells[0]) for code, cells in table("Errors").items()}
-    found = {error.code: error.status for error in _tree(StenogramError)}
+    rows = {code: (int(cells[0]), cells[1].strip("`")) for code, cells in table("Errors").items()}
+    found = {error.code: (error.status, error.__name__) for error in _tree(StenogramError)}
     inner = {"refused", "log_error", "log_in_use", "log_unreadable", "configuration"}
-    assert rows == {code: status for code, status in found.items() if code not in inner} | {"method_not_allowed": 405}
+    outer = {"method_not_allowed": (405, "")}
+    assert rows == {code: row for code, row in found.items() if code not in inner} | outer
 
 
 def _tree(root: type[StenogramError]) -> list[type[StenogramError]]:
