@@ -181,7 +181,7 @@ def test_every_limit_is_as_documented() -> None:
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
         "events of an HTTP page": MAX_PAGE,
-        "seconds that an HTTP request may wait": int(MAX_WAIT),
+        "seconds that an HTTP request can wait": int(MAX_WAIT),
     }
 
 
