@@ -1,5 +1,7 @@
 """Read models: what projections keep of the log, and the runner that keeps it current.
 
+What projections are written with is imported from here:
+
     from stenogram.projections import DocProjection, Meta, fold
 """
 
