@@ -1,6 +1,6 @@
 """What a gateway tells Prometheus: collected when it is asked for, from what the logs and connections count anyway.
 
-Tenants are added up: nothing here names one, a session or a participant. docs/operations.md says what each means.
+Tenants are added up: nothing here names one, a session or a participant. docs/reference/metrics.md says what each is.
 """
 
 from collections.abc import Iterable, Iterator
