@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
@@ -15,8 +15,10 @@ from ..delivery.event_filter import EVERY_SESSION, Finished, read
 from ..delivery.event_slice import EventSlice
 from ..delivery.finished import finished_now, learn
 from ..delivery.topic import LogTopic, SessionTopic, Topic
+from ..protocol.queries import EventsQuery, events_place, events_query
 from ..tenants import Tenants
-from .session_queries import EventsQuery, events_place, events_query
+from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
+from .responses import json_response
 
 NDJSON = "application/x-ndjson"
 
@@ -110,10 +112,13 @@ def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Respon
         if page.gap:
             headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
         return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
-    session = {} if topic.session is None else {"session": topic.session}
-    gap = {"gap": {"from": page.gap[0], "to": page.gap[1]}} if page.gap else {}
-    rest = orjson.dumps({**session, "to": to, "head": head, "caught_up": caught_up, **gap})
-    return web.Response(body=b'{"events":[%s],%s' % (b",".join(page.wires), rest[1:]), content_type="application/json")
+    events = orjson.Fragment(b"[%s]" % b",".join(page.wires))
+    answer: dict[str, Any] = {"events": events, "to": to, "head": head, "caught_up": caught_up}
+    if page.gap:
+        answer["gap"] = EventGap.model_validate({"from": page.gap[0], "to": page.gap[1]})
+    if topic.session is None:
+        return json_response(LogPageAnswer.model_validate(answer))
+    return json_response(SessionPageAnswer.model_validate({**answer, "session": topic.session}))
 
 
 def _place(topic: Topic, place: int) -> int | str:

@@ -6,11 +6,11 @@ matters is when that last succeeded. So a database that hangs makes nobody wait 
 
 import asyncio
 import time
-from typing import Any
 
 from ...domain.errors import LogError, NotReady
 from ...log.log import Log
 from ..tenants import Tenants
+from .answer import ReadyAnswer
 
 MAX_LAG = 5.0
 """Seconds without certainty about what others have written, after which a gateway is not ready."""
@@ -20,13 +20,13 @@ WITHIN = 2.0
 """Seconds that an embedded storage has to answer."""
 
 
-async def readiness(tenants: Tenants) -> dict[str, Any]:
-    """What the answer says when all is well. Raises NotReady with what is wrong."""
+async def readiness(tenants: Tenants) -> ReadyAnswer:
+    """Raises NotReady with what is wrong."""
     for tenant in tuple(tenants.open.values()):
         await _check(tenant.log)
     main = tenants.open[""].log
-    reads = {} if main.engine.writable else {"read_only": True}
-    return {**reads, "position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
+    answer = {"status": "ready", "position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
+    return ReadyAnswer.model_validate(answer if main.engine.writable else {**answer, "read_only": True})
 
 
 async def _check(log: Log) -> None:

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import orjson
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
+from .answer import Answer, ProblemAnswer, members_of
 
 _OF_CLIENTS = (HttpProcessingError, ConnectionError)
 _logger = logging.getLogger(__name__)
@@ -19,9 +19,10 @@ http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.
 PROBLEM = "application/problem+json"
 
 
-def json_response(value: Any, status: int = 200) -> web.Response:
+def json_response(answer: Answer, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+    body = orjson.dumps(answer, default=members_of)
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def problem_response(error: StenogramError) -> web.Response:
@@ -63,12 +64,9 @@ async def problems(
 
 
 def _of_http(error: web.HTTPException, code: str, detail: str) -> web.Response:
-    body = {
-        "type": f"urn:stenogram:error:{code}",
-        "title": error.reason,
-        "status": error.status,
-        "code": code,
-        "detail": detail,
-    }
+    problem = ProblemAnswer(
+        type=f"urn:stenogram:error:{code}", title=error.reason, status=error.status, code=code, detail=detail
+    )
     allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return web.Response(body=orjson.dumps(body), status=error.status, content_type=PROBLEM, headers=allow)
+    body = orjson.dumps(problem, default=members_of)
+    return web.Response(body=body, status=error.status, content_type=PROBLEM, headers=allow)

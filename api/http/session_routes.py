@@ -20,11 +20,11 @@ from ..access.auth import Authenticator
 from ..delivery.event_filter import matches
 from ..protocol.client_frames import CommandFrame
 from ..protocol.json_input import read_json
+from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..tenants import Tenants
 from .responses import json_response
-from .session_page import session_page
-from .session_queries import no_query, session_of, sessions_query
+from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_answer
 
 
 class SessionRoutes:
@@ -50,7 +50,7 @@ class SessionRoutes:
         found = found[: query.limit]
         described = await _describe(log, found)
         following = {"next": found[-1][0]} if len(found) == query.limit else {}
-        return json_response({"sessions": described, **following})
+        return json_response(SessionsAnswer(sessions=described, **following))
 
     async def session(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions/{session}`: the session now."""
@@ -63,7 +63,7 @@ class SessionRoutes:
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
-        return json_response(session_page(state, principal.viewer(session)))
+        return json_response(session_answer(state, principal.viewer(session)))
 
     async def command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""
@@ -86,9 +86,8 @@ class SessionRoutes:
             producer=frame.parsed_producer(principal.participant),
             size=len(body),
         )
-        more = {"repeated": True} if result.repeated else {}
-        places = {"versions": result.versions, "positions": result.positions}
-        return json_response({"id": frame.id, "session": session, **places, **more})
+        about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}
+        return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
 
 
 def _command_frame(members: Any, session: SessionId) -> CommandFrame:
@@ -100,7 +99,7 @@ def _command_frame(members: Any, session: SessionId) -> CommandFrame:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
 
 
-async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[dict[str, Any]]:
+async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[SessionSummary]:
     """Title, labels and status of sessions, from their own few events alone."""
     records: dict[SessionId, list[Record]] = {session: [] for session, _ in found}
     for record in await log.engine.read_subject(list(records), "session"):
@@ -108,20 +107,10 @@ async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[dict[s
     return [_described(session, version, records[session]) for session, version in found]
 
 
-def _described(session: SessionId, version: int, records: list[Record]) -> dict[str, Any]:
+def _described(session: SessionId, version: int, records: list[Record]) -> SessionSummary:
     state = fold(State(session), (decode(each.data, each.position, each.session, each.version) for each in records))
     about = state.session
-    opened = {"opened": _time(records[0])} if records else {}
-    title = {} if about.title is None else {"title": about.title}
-    return {
-        "session": session,
-        "version": version,
-        "status": about.status,
-        **title,
-        "labels": about.labels,
-        **opened,
-    }
-
-
-def _time(record: Record) -> str:
-    return timestamp(datetime.fromtimestamp(record.time / 1_000_000, UTC))
+    more = {} if about.title is None else {"title": about.title}
+    if records:
+        more["opened"] = timestamp(datetime.fromtimestamp(records[0].time / 1_000_000, UTC))
+    return SessionSummary(session=session, version=version, status=about.status, labels=about.labels, **more)

@@ -11,9 +11,9 @@ from ...domain.errors import Invalid
 from ...domain.timestamps import Time
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.authoring.shape import Kind, Shape
+from ..protocol.queries import MAX_PAGE, MAX_WAIT, Query, members_of, session_named, validated
 from ..views.access import by_session
 from ..views.cursor import Cursor
-from .session_queries import MAX_PAGE, MAX_WAIT, Query, members_of, session_named, validated
 
 WHERE = "where."
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -29,7 +29,7 @@ def _moment(said: object) -> object:
         raise ValueError("should be a version of the session, or a time such as 2026-01-31T12:00:00Z") from None
 
 
-AtMoment = Annotated[int | datetime, BeforeValidator(_moment)]
+AtMoment = Annotated[Annotated[int, Field(ge=0, lt=10**18)] | datetime, BeforeValidator(_moment)]
 """A version of a session, or a time."""
 Number = Annotated[int, Field(ge=0, le=2**53)]
 Order = Annotated[str, Field(pattern=r"^-?[a-z][a-z0-9_]*$", max_length=64)]

@@ -8,10 +8,11 @@ from aiohttp import web
 from ...domain.errors import BadCursor, Invalid, NotFound
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
-from ...projections.health import Health, healths
+from ...projections.health import healths
 from ...projections.views import sessions
 from ..access.auth import Authenticator
 from ..access.principal import Principal
+from ..protocol.queries import no_query
 from ..tenants import Tenants
 from ..transport.sse import SSE, SseServer
 from ..views.access import SESSION, by_session, viewer_of, viewer_of_all
@@ -21,7 +22,15 @@ from ..views.rendering import etag_of, render_rows
 from ..views.search import search, search_query
 from ..views.service import ViewService
 from .responses import json_response
-from .session_queries import no_query
+from .view_answers import (
+    DocumentAnswer,
+    DocumentDifference,
+    DocumentsPage,
+    KeyedDocument,
+    RowsPage,
+    ViewsAnswer,
+    describe,
+)
 from .view_queries import RowsQuery, ViewQuery, difference_query, key_of, rows_query, typed, view_query
 
 
@@ -38,8 +47,7 @@ class ViewRoutes:
         _, views = await self._enter(request)
         no_query(request)
         found = await healths(views.log, views.store, retired=True) if views.projections else []
-        described = [{**_described(each), **_told(each, found)} for each in views.projections.values()]
-        return json_response({"views": described})
+        return json_response(ViewsAnswer(views=[describe(each, found) for each in views.projections.values()]))
 
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /v1/views/{view}`: a page of it, of all sessions."""
@@ -86,7 +94,8 @@ class ViewRoutes:
         moments = (await moment(views, projection, key, query.from_), await moment(views, projection, key, query.to))
         patch = changed(projection, moments, viewer)
         places = {"from": moments[0].version, "to": moments[1].version}
-        return json_response({"view": projection.name, "key": key, **places, "patch": patch})
+        about = {"view": projection.name, "key": key, **places, "patch": patch}
+        return json_response(DocumentDifference.model_validate(about))
 
     async def search(self, request: web.Request) -> web.Response:
         """`GET /v1/search`: sessions by title, labels, participant, status and time."""
@@ -112,40 +121,6 @@ class ViewRoutes:
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)
         return principal, (await self._tenants.of(principal.tenant)).views
-
-
-def _described(projection: AnyProjection) -> dict[str, Any]:
-    shape = projection.shape
-    return {
-        "view": projection.name,
-        "version": projection.version,
-        "keeps": "documents" if isinstance(projection, DocProjection) else "rows",
-        "by_session": by_session(projection),
-        "search": sorted({*shape.key, *[name for index in shape.indexes for name in index]}),
-    }
-
-
-def _told(projection: AnyProjection, found: list[Health]) -> dict[str, Any]:
-    """How the build is that readers see, and each of the view's builds. What is wrong with one may say what not
-    everyone may know, and is left out."""
-    own = [each for each in found if each.build.name == projection.name]
-    current = next((_state(each) for each in own if each.build.state == "current"), {})
-    builds = [{"build": each.build.id, "version": each.build.version, **_progress(each)} for each in own]
-    return {**current, "builds": builds}
-
-
-def _progress(health: Health) -> dict[str, Any]:
-    remaining = {} if health.remaining is None else {"remaining": round(health.remaining, 1)}
-    return {"state": health.build.state, "rate": round(health.build.rate), **remaining, **_state(health)}
-
-
-def _state(health: Health) -> dict[str, Any]:
-    return {
-        "position": health.build.checkpoint.position,
-        "behind": health.behind,
-        "parked": health.build.parked,
-        "health": health.verdict,
-    }
 
 
 def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> Wanted:
@@ -176,16 +151,15 @@ def _document(
     headers = {"ETag": f'W/"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if any(each.value in (etag, "*") for each in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
-    head = orjson.dumps({"view": projection.name, "key": key, **place})
-    return web.Response(body=b'%s,"value":%s}' % (head[:-1], value), content_type="application/json", headers=headers)
+    answer = DocumentAnswer(view=projection.name, key=key, value=orjson.Fragment(value), **place)
+    return json_response(answer, headers)
 
 
 def _page(projection: AnyProjection, found: Listed, about: dict[str, Any]) -> web.Response:
-    head = orjson.dumps({"view": projection.name, **about, "position": found.position})
+    about = {"view": projection.name, **about, "position": found.position}
+    if found.next is not None:
+        about["next"] = found.next
     if isinstance(projection, DocProjection):
-        shown = [b'{"key":%s,"value":%s}' % (orjson.dumps(row[0]), text) for row, text in found.rows]
-        body = b'"documents":[%s]' % b",".join(shown)
-    else:
-        body = b'"rows":[%s]' % b",".join([text for _, text in found.rows])
-    rest = b"" if found.next is None else b',"next":%s' % orjson.dumps(found.next)
-    return web.Response(body=b"%s,%s%s}" % (head[:-1], body, rest), content_type="application/json")
+        documents = [KeyedDocument(key=row[0], value=orjson.Fragment(text)) for row, text in found.rows]
+        return json_response(DocumentsPage(documents=documents, **about))
+    return json_response(RowsPage(rows=[orjson.Fragment(text) for _, text in found.rows], **about))

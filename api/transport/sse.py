@@ -18,8 +18,8 @@ from ..access.principal import Principal
 from ..delivery.cursor import GroupKey
 from ..delivery.encoding import STREAM, http_chunk
 from ..delivery.event_filter import EVERY_SESSION
-from ..http.session_queries import events_place, events_query
 from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SLOW_CONSUMER, TOKEN_EXPIRED, CloseCode
+from ..protocol.queries import events_place, events_query
 from ..settings import Settings
 from ..tenants import Tenant, Tenants
 from ..views.access import viewer_of

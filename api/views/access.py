@@ -17,8 +17,14 @@ def by_session(projection: AnyProjection) -> bool:
     """Whether each document or row belongs to one session, and says to which."""
     if projection.key != SESSION:
         return False
-    searchable = {*projection.shape.key, *[index[0] for index in projection.shape.indexes]}
-    return isinstance(projection, DocProjection) or SESSION in searchable
+    leading = {*projection.shape.key, *[index[0] for index in projection.shape.indexes]}
+    return isinstance(projection, DocProjection) or SESSION in leading
+
+
+def searchable(projection: AnyProjection) -> list[str]:
+    """The columns by which a view can be searched and ordered."""
+    shape = projection.shape
+    return list(dict.fromkeys((*shape.key, *[name for index in shape.indexes for name in index])))
 
 
 def viewer_of(principal: Principal, projection: AnyProjection, key: str) -> Viewer:

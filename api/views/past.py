@@ -15,6 +15,7 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import STORED, Row
 from ...projections.moments import Moment
 from . import cursor
+from .access import searchable
 from .listing import Listed, Wanted, ordering, place_of
 from .rendering import render_values
 from .service import ViewService
@@ -80,9 +81,7 @@ def _after(found: list[tuple[Row, bytes]], place: list[Any], projection: AnyProj
 
 
 def _check(projection: AnyProjection, names: list[str]) -> None:
-    searchable = {*projection.shape.key, *[name for index in projection.shape.indexes for name in index]}
-    unknown = [name for name in names if name not in searchable]
+    known = searchable(projection)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise Invalid(
-            f"{projection.name} cannot be searched by {unknown[0]!r}; it can by {', '.join(sorted(searchable))}."
-        )
+        raise Invalid(f"{projection.name} cannot be searched by {unknown[0]!r}; it can by {', '.join(sorted(known))}.")

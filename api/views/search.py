@@ -24,7 +24,7 @@ from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
 from ..delivery.event_filter import matches
-from ..http.session_queries import MAX_PAGE, Query, members_of, validated
+from ..protocol.queries import MAX_PAGE, Query, members_of, validated
 from . import cursor
 from .cursor import Cursor
 from .listing import Listed, place_of

@@ -9,9 +9,9 @@ import aiohttp
 import orjson
 import pytest
 
-from stenogram.api.http.session_queries import MAX_PAGE, MAX_WAIT
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
+from stenogram.api.protocol.queries import MAX_PAGE, MAX_WAIT
 from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
 from stenogram.domain import errors

@@ -9,7 +9,7 @@ from ...domain.catalogue import explain
 from ...domain.errors import Invalid
 from ...domain.ids import Name, SessionId
 from ..delivery.event_filter import EventFilter, Reading
-from ..protocol.client_frames import Types, log_place, session_place
+from .client_frames import Types, log_place, session_place
 
 MAX_PAGE = 1_000
 MAX_WAIT = 30.0
@@ -34,7 +34,7 @@ class EventsQuery(Query):
     wait: Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 0.0
 
     def filter(self, sessions: tuple[str, ...]) -> EventFilter:
-        """The lens that the query asks for."""
+        """Which events the query asks for."""
         return EventFilter(self.reading, self.types, sessions)
 
 
