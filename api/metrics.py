@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from ..log.log import Log
 from ..log.stats import Histogram
 from .tenants import Tenant, Tenants
-from .transport.sse import SseServer
+from .transport.sse_server import SseServer
 from .transport.websocket_server import WebSocketServer
 
 
@@ -51,7 +51,7 @@ class Metrics(Collector):
         yield connections
         subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)
         yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
-        slow = self._sockets.slow + self._streams.slow
+        slow = self._sockets.slow_consumers.closed + self._streams.slow_consumers.closed
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
 
 

@@ -16,12 +16,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
 from ..log.storage import Storage
-from .access.auth import Authenticator
 from .access.origin import Origins
+from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.event_routes import EventRoutes
-from .http.readiness import readiness
-from .http.responses import http_logger, json_response, problem_response, problems
+from .http.readiness import check_readiness
+from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
 from .metrics import Metrics
@@ -29,7 +29,7 @@ from .openapi.document import openapi_json
 from .protocol.queries import session_of
 from .settings import Settings
 from .tenants import Tenants
-from .transport.sse import SSE, SseServer
+from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
 from .views.service import ViewService
 from .views.storage import NONE, ViewStorage, make_projections
@@ -56,7 +56,9 @@ class Gateway:
     def app(self) -> web.Application:
         """The routes."""
         origins = Origins(self.settings)
-        app = web.Application(middlewares=[problems, origins.middleware], client_max_size=self.settings.frame_bytes)
+        app = web.Application(
+            middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
+        )
         app.on_response_prepare.append(origins.tell)
         http = self._http
         app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
@@ -87,8 +89,9 @@ class Gateway:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         session = session_of(request) if "session" in request.match_info else None
-        faces = self.streams if SSE in request.headers.get("Accept", "") else self._pages
-        return await faces.serve(request, session)
+        if EVENT_STREAM in request.headers.get("Accept", ""):
+            return await self.streams.follow_events(request, session)
+        return await self._pages.serve(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made when it is first asked for, and then kept: it takes a tenth of a second
@@ -103,7 +106,7 @@ class Gateway:
         """Ready while every open log can be written and read, and the gateway is not draining."""
         if self._draining:
             return problem_response(NotReady("The gateway is shutting down."))
-        return json_response(await readiness(self.tenants))
+        return json_response(await check_readiness(self.tenants))
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=self._counts.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -144,7 +147,10 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
         await _listen(site, settings)
         gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
-        watching = [tasks.create_task(gateway.sockets.watch()), tasks.create_task(gateway.streams.watch())]
+        watching = [
+            tasks.create_task(gateway.sockets.inspect_connections()),
+            tasks.create_task(gateway.streams.inspect_connections()),
+        ]
         try:
             yield gateway
         finally:

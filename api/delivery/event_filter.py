@@ -33,12 +33,12 @@ class EventFilter(NamedTuple):
 
     def wants(self, record: Record) -> bool:
         """Whether the event's type and session are wanted."""
-        return (not self.types or matches(record.type, self.types)) and (
-            self.sessions == EVERY_SESSION or matches(record.session, self.sessions)
+        return (not self.types or matches_any(record.type, self.types)) and (
+            self.sessions == EVERY_SESSION or matches_any(record.session, self.sessions)
         )
 
 
-def matches(name: str, patterns: Iterable[str]) -> bool:
+def matches_any(name: str, patterns: Iterable[str]) -> bool:
     """Whether a name matches one of the patterns; a `*` at a pattern's end matches any rest."""
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)
 
@@ -52,7 +52,7 @@ def message_of(record: Record) -> tuple[str, str]:
     return record.session, record.subject[len("message:") :]
 
 
-def read(run: EventSlice, filter: EventFilter, viewer: Viewer, finished: Finished) -> Sequence[bytes]:
+def visible_wires(run: EventSlice, filter: EventFilter, viewer: Viewer, finished: Finished) -> Sequence[bytes]:
     """The wire forms that a viewer gets for these consecutive events; `finished` matters to folded readings."""
     if not (filter.needs_records or run.restrictions):
         return run.wires

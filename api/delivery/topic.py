@@ -1,4 +1,4 @@
-"""A topic: what can be followed (one session, or the whole log), and its newest events.
+"""A topic: what can be followed (one session, or the whole log), its newest events, and the cursors on it.
 
 Places in a topic are versions (a session) or positions (the log). The ring holds the newest entries without a hole;
 what is older stands in the storage. `flushed` is the place up to which live subscribers have been served: all of them
@@ -10,14 +10,53 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from ...domain.audience import Viewer
 from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
-from .cursor import Cursor, GroupKey
 from .event_slice import EventSlice, RingEntry
+from .subscriber import GroupKey, Sink
 
 RING_ENTRIES = 1_024
 RING_BYTES = 1_048_576
+
+
+class Cursor:
+    """One subscriber's place in one topic. `live`: it stands with its group at the topic's flushed place; otherwise
+    at `at`."""
+
+    __slots__ = ("at", "caught_up", "ended", "key", "live", "queued", "sink", "topic", "viewer")
+
+    def __init__(self, topic: "Topic", key: GroupKey, viewer: Viewer, sink: Sink, at: int) -> None:
+        self.topic = topic
+        self.key = key
+        self.viewer = viewer
+        self.sink = sink
+        self.at = at
+        self.live = False
+        self.caught_up = False
+        self.ended = False
+        self.queued = False
+
+    @property
+    def place(self) -> int:
+        """Up to where the subscriber has been told."""
+        return self.topic.flushed if self.live else self.at
+
+    def join(self) -> None:
+        """Stand with the group."""
+        self.live = True
+        self.topic.groups.setdefault(self.key, {})[self] = None
+
+    def leave(self, at: int) -> None:
+        """Stand alone, at `at`."""
+        if self.live:
+            self.live = False
+            self.at = at
+            group = self.topic.groups[self.key]
+            del group[self]
+            if not group:
+                del self.topic.groups[self.key]
 
 
 class Topic:
@@ -58,7 +97,7 @@ class Topic:
         """These records on their way out."""
         return EventSlice([self.place(record) for record in records], [record.wire() for record in records], records)
 
-    def stand_at(self, head: int) -> None:
+    def start_at(self, head: int) -> None:
         """Take over where the log stands, before anyone follows. What is committed may not have been told of yet:
         then the ring, which must end at `last`, begins anew."""
         if head > self.last:

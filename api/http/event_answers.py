@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from ..protocol.client_frames import LOG_PLACE
+from ..protocol.client_frames import LOG_CURSOR_PATTERN
 from .answer import Absent, Answer, Id, Number, components
 
 Events = Annotated[Any, components("Event")]
-LogCursor = Annotated[str, StringConstraints(pattern=LOG_PLACE)]
+LogCursor = Annotated[str, StringConstraints(pattern=LOG_CURSOR_PATTERN)]
 
 
 class EventGap(Answer):

@@ -9,13 +9,13 @@ from aiohttp import web
 
 from ...domain.errors import BadCursor
 from ...domain.ids import Position, SessionId
-from ..access.auth import Authenticator
 from ..access.principal import Principal
-from ..delivery.event_filter import EVERY_SESSION, Finished, read
+from ..access.tokens import Authenticator
+from ..delivery.event_filter import EVERY_SESSION, Finished, visible_wires
 from ..delivery.event_slice import EventSlice
-from ..delivery.finished import finished_now, learn
+from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
-from ..protocol.queries import EventsQuery, events_place, events_query
+from ..protocol.queries import EventsQuery, events_query, events_start
 from ..tenants import Tenants
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from .responses import json_response
@@ -49,7 +49,7 @@ class EventRoutes:
         query = events_query(request)
         log = (await self._tenants.of(principal.tenant)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
-        after = events_place(request, query, session, log.epoch)
+        after = events_start(request, query, session, log.epoch)
         return _response(request, topic, await self._page(topic, after, query, principal))
 
     def drain(self) -> None:
@@ -74,9 +74,9 @@ class EventRoutes:
             run = _unbroken(found.between(at, head))
         finished: Finished = frozenset()
         if query.reading == "folded":
-            await learn(topic.log, run.records)
+            await load_finished(topic.log, run.records)
             finished = finished_now(topic.log, run.records)
-        wires = read(run, filter, principal.viewer(topic.session), finished)
+        wires = visible_wires(run, filter, principal.viewer(topic.session), finished)
         to = run.places[-1] if run.places else head
         before = to - len(run)
         return EventPage(wires, to, max(head, to), (at + 1, before) if before > at else None)
@@ -122,4 +122,5 @@ def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Respon
 
 
 def _place(topic: Topic, place: int) -> int | str:
-    return place if topic.session is not None else topic.cursor(place).decode().strip('"')
+    found: int | str = orjson.loads(topic.cursor(place))
+    return found

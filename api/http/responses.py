@@ -36,7 +36,7 @@ def problem_response(error: StenogramError) -> web.Response:
 
 
 @web.middleware
-async def problems(
+async def problem_middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Turn every error into a problem; nothing else leaves the gateway."""

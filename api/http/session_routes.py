@@ -16,8 +16,8 @@ from ...domain.session import fold
 from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
-from ..access.auth import Authenticator
-from ..delivery.event_filter import matches
+from ..access.tokens import Authenticator
+from ..delivery.event_filter import matches_any
 from ..protocol.client_frames import CommandFrame
 from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
@@ -45,7 +45,7 @@ class SessionRoutes:
         while more and len(found) < query.limit:
             page = await log.engine.list_sessions(after, query.limit, query.prefix or "")
             more = len(page) == query.limit
-            found += [(session, version) for session, version in page if matches(session, principal.read)]
+            found += [(session, version) for session, version in page if matches_any(session, principal.read)]
             after = page[-1][0] if page else after
         found = found[: query.limit]
         described = await _describe(log, found)

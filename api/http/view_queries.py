@@ -11,9 +11,9 @@ from ...domain.errors import Invalid
 from ...domain.timestamps import Time
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.authoring.shape import Kind, Shape
-from ..protocol.queries import MAX_PAGE, MAX_WAIT, Query, members_of, session_named, validated
+from ..protocol.queries import MAX_PAGE_EVENTS, MAX_WAIT_S, Query, members_of, session_named, validated
 from ..views.access import by_session
-from ..views.cursor import Cursor
+from ..views.page_cursor import PageCursor
 
 WHERE = "where."
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -40,7 +40,7 @@ class ViewQuery(Query):
 
     at: AtMoment | None = None
     min_position: Number = 0
-    wait: Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 0.0
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 0.0
 
 
 class RowsQuery(ViewQuery):
@@ -48,8 +48,8 @@ class RowsQuery(ViewQuery):
 
     where: dict[str, str] = {}
     order: Order | None = None
-    after: Cursor | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    after: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_EVENTS)] = 100
 
 
 class DifferenceQuery(Query):

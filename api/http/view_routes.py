@@ -10,14 +10,14 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.health import healths
 from ...projections.views import sessions
-from ..access.auth import Authenticator
 from ..access.principal import Principal
+from ..access.tokens import Authenticator
 from ..protocol.queries import no_query
 from ..tenants import Tenants
-from ..transport.sse import SSE, SseServer
+from ..transport.sse_server import EVENT_STREAM, SseServer
 from ..views.access import SESSION, by_session, viewer_of, viewer_of_all
-from ..views.listing import Listed, Wanted, listed, natural
-from ..views.past import changed, document_of, moment, rows_of
+from ..views.listing import ListPage, ListQuery, default_order, list_page
+from ..views.past import difference_between, document_of, fold_moment, rows_of
 from ..views.rendering import etag_of, render_rows
 from ..views.search import search, search_query
 from ..views.service import ViewService
@@ -58,7 +58,7 @@ class ViewRoutes:
         if not by_session(projection):
             viewer_of_all(principal, projection)
         await _arrive(views, projection, query)
-        found = await listed(views, projection, principal, _wanted(projection, query, {}))
+        found = await list_page(views, projection, principal, _wanted(projection, query, {}))
         return _page(projection, found, {})
 
     async def one(self, request: web.Request) -> web.StreamResponse:
@@ -68,15 +68,15 @@ class ViewRoutes:
         projection = views.named(request.match_info["view"])
         key = key_of(request, projection)
         viewer = viewer_of(principal, projection, key)
-        if SSE in request.headers.get("Accept", ""):
+        if EVENT_STREAM in request.headers.get("Accept", ""):
             no_query(request)
-            return await self._streams.watch_document(request, principal, views.document(projection.name), key)
+            return await self._streams.follow_document(request, principal, views.document(projection.name), key)
         if not isinstance(projection, DocProjection):
             return await self._rows(request, views, projection, principal, key)
         query = view_query(request)
         await _arrive(views, projection, query)
         if query.at is not None:
-            then = await moment(views, projection, key, query.at)
+            then = await fold_moment(views, projection, key, query.at)
             place = {"version": then.version, "position": then.position}
             return _document(request, projection, key, place, document_of(projection, then, viewer))
         found = await views.get(projection, key)
@@ -91,8 +91,11 @@ class ViewRoutes:
         key = key_of(request, projection)
         viewer = viewer_of(principal, projection, key)
         query = difference_query(request)
-        moments = (await moment(views, projection, key, query.from_), await moment(views, projection, key, query.to))
-        patch = changed(projection, moments, viewer)
+        moments = (
+            await fold_moment(views, projection, key, query.from_),
+            await fold_moment(views, projection, key, query.to),
+        )
+        patch = difference_between(projection, moments, viewer)
         places = {"from": moments[0].version, "to": moments[1].version}
         about = {"view": projection.name, "key": key, **places, "patch": patch}
         return json_response(DocumentDifference.model_validate(about))
@@ -113,8 +116,8 @@ class ViewRoutes:
         await _arrive(views, projection, query)
         wanted, about = _wanted(projection, query, {SESSION: key}), {"key": key}
         if query.at is None:
-            return _page(projection, await listed(views, projection, principal, wanted), about)
-        then = await moment(views, projection, key, query.at)
+            return _page(projection, await list_page(views, projection, principal, wanted), about)
+        then = await fold_moment(views, projection, key, query.at)
         found = rows_of(projection, then, principal.viewer(key), wanted)
         return _page(projection, found, {**about, "version": then.version})
 
@@ -123,9 +126,9 @@ class ViewRoutes:
         return principal, (await self._tenants.of(principal.tenant)).views
 
 
-def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> Wanted:
-    order = natural(projection) if fixed and query.order is None else query.order or ""
-    return Wanted({**typed(projection.shape, query.where), **fixed}, order, query.after, query.limit)
+def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> ListQuery:
+    order = default_order(projection) if fixed and query.order is None else query.order or ""
+    return ListQuery({**typed(projection.shape, query.where), **fixed}, order, query.after, query.limit)
 
 
 async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuery) -> None:
@@ -155,7 +158,7 @@ def _document(
     return json_response(answer, headers)
 
 
-def _page(projection: AnyProjection, found: Listed, about: dict[str, Any]) -> web.Response:
+def _page(projection: AnyProjection, found: ListPage, about: dict[str, Any]) -> web.Response:
     about = {"view": projection.name, **about, "position": found.position}
     if found.next is not None:
         about["next"] = found.next

@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 from ...domain.ids import ParticipantId, SessionId, TaskId
 
 NEVER = float("-inf")
-MAX_KNOWN = 100_000
+MAX_ENTRIES = 100_000
 """Participants without a connection, and tasks, of whom it is known when they were heard of."""
 ATTACHED_AFTER_HTTP_S = 15.0
 """Seconds for which somebody who sends requests over HTTP counts as attached."""
 
-Clock = Callable[[], float]
+MonotonicClock = Callable[[], float]
 K = TypeVar("K", bound=Hashable)
 
 
@@ -26,14 +26,14 @@ class HeardConnection(Protocol):
     """Something that participants are heard over."""
 
     @property
-    def heard(self) -> float:
-        """When, on the clock of `time.monotonic`."""
+    def heard_at(self) -> float:
+        """When anything came last, on the clock of `time.monotonic`."""
 
 
 class LastSeen:
     """Who was last heard of when. `since` is when the gateway began to listen without a break."""
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, clock: MonotonicClock = time.monotonic) -> None:
         self.now = clock
         self.since = clock()
         self._connections: dict[ParticipantId, dict[HeardConnection, None]] = {}
@@ -50,7 +50,7 @@ class LastSeen:
         del connections[connection]
         if not connections:
             del self._connections[participant]
-        _note(self._last, participant, connection.heard)
+        _note(self._last, participant, connection.heard_at)
 
     def note(self, participant: ParticipantId) -> None:
         """They were heard of just now, without a connection that lasts."""
@@ -67,7 +67,7 @@ class LastSeen:
     def heard(self, participant: ParticipantId) -> float:
         """When they were last heard of here, or when it began to be listened for them."""
         connections = self._connections.get(participant, ())
-        return max([self.since, self._last.get(participant, NEVER), *[each.heard for each in connections]])
+        return max([self.since, self._last.get(participant, NEVER), *[each.heard_at for each in connections]])
 
     def progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
         """When a heartbeat of theirs last said that they make progress with the task."""
@@ -83,5 +83,5 @@ class LastSeen:
 def _note(known: OrderedDict[K, float], who: K, at: float) -> None:
     known[who] = max(at, known.get(who, NEVER))
     known.move_to_end(who)
-    if len(known) > MAX_KNOWN:
+    if len(known) > MAX_ENTRIES:
         known.popitem(last=False)

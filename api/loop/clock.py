@@ -3,10 +3,10 @@ millisecond shares one."""
 
 from datetime import UTC, datetime
 
-STEP = 0.001
+RESOLUTION_S = 0.001
 
 
-class Clock:
+class ArrivalClock:
     """Tells the time in UTC, at most a millisecond late, and never an earlier one than before it (unless the system's
     clock was set back)."""
 
@@ -17,9 +17,9 @@ class Clock:
     def now(self, monotonic: float) -> datetime:
         """The time; `monotonic` is what `time.monotonic` told just now."""
         if monotonic >= self._until:
-            self._until = monotonic + STEP
+            self._until = monotonic + RESOLUTION_S
             self._now = datetime.now(UTC)
         return self._now
 
 
-CLOCK = Clock()
+CLOCK = ArrivalClock()

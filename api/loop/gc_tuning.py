@@ -7,11 +7,11 @@ gateway's time, in pauses of up to 80 ms.
 
 import gc
 
-THRESHOLDS = (50_000, 20, 20)
+GC_THRESHOLDS = (50_000, 20, 20)
 
 
 def tune_gc() -> None:
     """Set the collector for a process that serves; called once, when everything is imported."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)

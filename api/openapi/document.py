@@ -10,9 +10,9 @@ from ..http.answer import AliveAnswer, Answer, ReadyAnswer
 from ..http.event_answers import LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
 from ..http.session_answers import SessionAnswer, SessionsAnswer
-from ..protocol.client_frames import LOG_PLACE, SESSION_PLACE
+from ..protocol.client_frames import LOG_CURSOR_PATTERN, VERSION_PATTERN
 from ..protocol.queries import EventsQuery, SessionsQuery
-from ..transport.sse import SSE
+from ..transport.sse_server import EVENT_STREAM
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
 from .view_paths import view_paths, view_schemas
@@ -57,10 +57,10 @@ def _paths() -> Schema:
         },
         "/v1/sessions/{session}/events": {
             "get": _events(
-                "session_events", "A page of a session's events", [session], SESSION_PLACE, SessionPageAnswer
+                "session_events", "A page of a session's events", [session], VERSION_PATTERN, SessionPageAnswer
             )
         },
-        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], LOG_PLACE, LogPageAnswer)},
+        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], LOG_CURSOR_PATTERN, LogPageAnswer)},
         "/v1/sessions/{session}/commands": {"post": command(session)},
         "/health": {"get": probe("health", "Whether the process lives", component_of(AliveAnswer))},
         "/ready": {"get": probe("ready", "Whether the gateway can serve", component_of(ReadyAnswer))},
@@ -77,4 +77,4 @@ def _events(name: str, summary: str, path: list[Schema], place: str, page: type[
         if each["name"] == "types":
             each |= {"schema": {**each["schema"], "minItems": 1}, "style": "form", "explode": False}
     asked = [*path, *asked, {**last, "description": "Goes before `after`"}]
-    return operation(name, summary, asked, component_of(page), also=(NDJSON, SSE))
+    return operation(name, summary, asked, component_of(page), also=(NDJSON, EVENT_STREAM))

@@ -7,7 +7,7 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, ViewsAnswer
 from ..http.view_queries import WHERE, DifferenceQuery, RowsQuery, ViewQuery
-from ..transport.sse import SSE
+from ..transport.sse_server import EVENT_STREAM
 from ..views.access import by_session, searchable
 from ..views.search import LABEL, SearchQuery
 from .operations import operation, parameter, query_parameters
@@ -61,7 +61,7 @@ def _paths(projection: AnyProjection) -> Schema:
     if documents:
         asked = [each for each in query_parameters(ViewQuery) if each["name"] != "at" or by_session(projection)]
         answer = component_of(DocumentAnswer, f"{name}.")
-        one = operation(f"{name}_get", summary, [key, *asked, *_KNOWN], answer, also=(SSE,))
+        one = operation(f"{name}_get", summary, [key, *asked, *_KNOWN], answer, also=(EVENT_STREAM,))
         one["responses"]["304"] = {"description": "The document is the one whose ETag was sent"}
     else:
         one = operation(f"{name}_get", summary, [key, *_listing(projection)], page)

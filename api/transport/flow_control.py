@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER_BYTES = 256 * 1024
 
 
-class Owner(Protocol):
+class FlowListener(Protocol):
     """Who wants to know."""
 
     def paused(self) -> None:
@@ -31,14 +31,14 @@ class FlowControl(asyncio.Protocol):
     __slots__ = ("_inner", "_owner", "data_received")
 
     def __init__(
-        self, transport: asyncio.Transport, owner: Owner, receive: Callable[[bytes], object] | None = None
+        self, transport: asyncio.Transport, owner: FlowListener, receive: Callable[[bytes], object] | None = None
     ) -> None:
         inner = transport.get_protocol()
         assert isinstance(inner, asyncio.Protocol)
         self._inner = inner
         self._owner = owner
         self.data_received = receive or inner.data_received  # type: ignore[method-assign, assignment]  # a hop less
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         transport.set_protocol(self)
 
     def eof_received(self) -> bool | None:

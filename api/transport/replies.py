@@ -6,11 +6,11 @@ import orjson
 
 from ...domain.errors import StenogramError
 from ...log.records import Appended
-from ..delivery.encoding import text_frame
+from ..delivery.websocket_encoder import text_frame
 from ..loop.tick_batcher import TickBatcher
-from .sink import TransportSink
+from .transport_sink import TransportSink
 
-MAX_MEMBER = 8_192
+MAX_MEMBER_BYTES = 8_192
 """Bytes of JSON. What a problem says beyond that is left out of frames: a client could ask for it any number of times
 in one message, and the answers wait in memory."""
 
@@ -41,7 +41,9 @@ class Replies:
     def refuse(self, error: StenogramError, **about: Any) -> None:
         """Say that a frame was not carried out; `about` names it, as far as that could be read."""
         told = {name: value for name, value in about.items() if isinstance(value, str)}
-        problem = {name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER}
+        problem = {
+            name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER_BYTES
+        }
         self.add({"frame": "refused", **told, "error": problem})
 
     def flush(self) -> None:

@@ -18,8 +18,8 @@ from ...log.records import Record
 from ...projections.authoring.shape import Row
 from ...projections.store import Build, ViewStore
 from .access import by_session
-from .document_follower import DocumentFollower, Told
-from .progress import Builds, Progress
+from .document_follower import DocumentFollower, RenderedDocument
+from .progress import BuildProgress, Builds
 from .rendering import render_rows
 
 DOCUMENTS_PER_TICK = 100
@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 class DocumentFeed:
     """The watchers of one log's views. While there are some, one task reads for all of them."""
 
-    def __init__(self, log: Log, store: ViewStore, progress: Progress, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, log: Log, store: ViewStore, progress: BuildProgress, tasks: asyncio.TaskGroup) -> None:
         self._log = log
         self._store = store
         self._progress = progress
@@ -135,7 +135,7 @@ class DocumentFeed:
         return keys | (self._due.get(name, set()) & self._watched[name].keys())
 
     def _tell(self, watchers: Iterable[DocumentFollower], build: Build, row: Row | None) -> None:
-        told: dict[Any, Told] = {}
+        told: dict[Any, RenderedDocument] = {}
         for watcher in watchers:
             viewer = watcher.viewer if build.shape.restricted else None
             if viewer not in told:
@@ -146,8 +146,8 @@ class DocumentFeed:
             watcher.tell(told[viewer], build.checkpoint.position)
 
 
-def _told(watcher: DocumentFollower, build: Build, row: Row | None) -> Told:
-    return Told(None if row is None else render_rows(watcher.projection, build, [row], watcher.viewer)[0])
+def _told(watcher: DocumentFollower, build: Build, row: Row | None) -> RenderedDocument:
+    return RenderedDocument(None if row is None else render_rows(watcher.projection, build, [row], watcher.viewer)[0])
 
 
 def _place(build: Build) -> tuple[int, Position]:

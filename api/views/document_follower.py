@@ -8,12 +8,12 @@ from ...domain.audience import Viewer
 from ...domain.ids import Position
 from ...domain.json.diff import difference
 from ...projections.authoring.projection import AnyProjection
-from ..delivery.cursor import Sink
-from ..delivery.encoding import Encoder
+from ..delivery.encoder import Encoder
+from ..delivery.subscriber import Sink
 from .rendering import etag_of
 
 
-class Told:
+class RenderedDocument:
     """A document as some viewers see it; None where there is none."""
 
     def __init__(self, text: bytes | None) -> None:
@@ -25,7 +25,7 @@ class Told:
         """What the text says."""
         return orjson.loads(self.text)
 
-    def patch_from(self, before: "Told") -> bytes:
+    def patch_from(self, before: "RenderedDocument") -> bytes:
         """A patch that makes this of what was told before; made once for all who have that."""
         patch = self._patches.get(before.etag)
         if patch is None:
@@ -46,7 +46,7 @@ class DocumentFollower:
         self._sink = sink
         self._sub = sub
         self._encoder = encoder
-        self._told: Told | None = None
+        self._told: RenderedDocument | None = None
 
     @property
     def is_behind(self) -> bool:
@@ -57,7 +57,7 @@ class DocumentFollower:
         """What to subscribe to in order to go on from here."""
         return {"view": self.projection.name, "key": self.key, "known": self.known}
 
-    def tell(self, now: Told, position: Position) -> None:
+    def tell(self, now: RenderedDocument, position: Position) -> None:
         """Say what the document is, or how it has changed. A transport that is full is told the whole of it later."""
         before, self._told = self._told, now
         if not self._sink.open:
@@ -68,7 +68,7 @@ class DocumentFollower:
             patch = now.patch_from(before)
             self._say(now, position, {"patch": patch} if len(patch) < len(now.text) else {"value": now.text})
 
-    def _say(self, now: Told, position: Position, what: dict[str, bytes]) -> None:
+    def _say(self, now: RenderedDocument, position: Position, what: dict[str, bytes]) -> None:
         self.known = now.etag
         about = {"frame": "view", "sub": self._sub, "view": self.projection.name, "key": self.key}
         rest = {name: orjson.Fragment(text) for name, text in what.items()}

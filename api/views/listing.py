@@ -17,17 +17,17 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
 from ...projections.store import Build
 from ..access.principal import Principal
-from ..delivery.event_filter import matches
-from . import cursor
+from ..delivery.event_filter import matches_any
+from . import page_cursor
 from .access import SESSION, by_session
 from .rendering import render_rows
 from .service import ViewService
 
-MAX_READ = 20_000
+MAX_ROWS_READ = 20_000
 _PAGE = 200
 
 
-class Wanted(NamedTuple):
+class ListQuery(NamedTuple):
     """What is asked for: rows whose columns equal `where`, by `order`, after a place."""
 
     where: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     limit: int
 
 
-class Listed(NamedTuple):
+class ListPage(NamedTuple):
     """A page. Rows come with their stored form, of documents the first column is the key."""
 
     rows: list[tuple[Row, bytes]]
@@ -44,41 +44,43 @@ class Listed(NamedTuple):
     position: Position
 
 
-async def listed(views: ViewService, projection: AnyProjection, principal: Principal, wanted: Wanted) -> Listed:
+async def list_page(views: ViewService, projection: AnyProjection, principal: Principal, wanted: ListQuery) -> ListPage:
     """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
     await views.current(projection.name)
     found: list[tuple[Row, bytes]] = []
-    after = None if wanted.after is None else cursor.read(wanted.after, wanted.order)
+    after = None if wanted.after is None else page_cursor.read_cursor(wanted.after, wanted.order)
     read, size = 0, max(_PAGE, wanted.limit)
     while True:
         page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
         found += _visible(projection, page.build, page.rows, principal)
         read += len(page.rows)
         ended = len(page.rows) < size
-        if ended or len(found) > wanted.limit or read >= MAX_READ:
+        if ended or len(found) > wanted.limit or read >= MAX_ROWS_READ:
             break
-        after = place_of(page.build.shape, page.rows[-1], wanted.order)
+        after = sort_key(page.build.shape, page.rows[-1], wanted.order)
     if not found and not ended:
         raise Invalid("Almost nothing of this view may be shown to you; ask for one session of it.")
     more = not ended or len(found) > wanted.limit
     found = found[: wanted.limit]
-    last = cursor.written(wanted.order, place_of(page.build.shape, found[-1][0], wanted.order)) if more else None
-    return Listed(found, last, page.build.checkpoint.position)
+    last = (
+        page_cursor.write_cursor(wanted.order, sort_key(page.build.shape, found[-1][0], wanted.order)) if more else None
+    )
+    return ListPage(found, last, page.build.checkpoint.position)
 
 
-def place_of(shape: Shape, row: Row, order: str) -> list[Any]:
+def sort_key(shape: Shape, row: Row, order: str) -> list[Any]:
     """Where a row stands in an order: the ordering column's value, and the key."""
     fields = dict(zip([column.name for column in shape.columns], row, strict=True))
-    found = [fields[name] for name in ordering(shape, order)]
+    found = [fields[name] for name in sort_columns(shape, order)]
     return [timestamp(each) if isinstance(each, datetime) else each for each in found]
 
 
-def ordering(shape: Shape, order: str) -> tuple[str, ...]:
+def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
     """The columns by which rows are ordered."""
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
-def natural(projection: AnyProjection) -> str:
+def default_order(projection: AnyProjection) -> str:
     """The order in which a session's rows are shown unless another is asked for: that of the first index which begins
     with the session."""
     if isinstance(projection, DocProjection):
@@ -106,4 +108,4 @@ def _viewer(projection: AnyProjection, shape: Shape, row: Row, principal: Princi
     name = "key" if isinstance(projection, DocProjection) else SESSION
     place = next(number for number, column in enumerate(shape.columns) if column.name == name)
     session = row[place]
-    return principal.viewer(session) if matches(session, principal.read) else None
+    return principal.viewer(session) if matches_any(session, principal.read) else None

@@ -14,16 +14,16 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import STORED, Row
 from ...projections.moments import Moment
-from . import cursor
+from . import page_cursor
 from .access import searchable
-from .listing import Listed, Wanted, ordering, place_of
+from .listing import ListPage, ListQuery, sort_columns, sort_key
 from .rendering import render_values
 from .service import ViewService
 
 AnyMoment = Moment[Any, Any]
 
 
-async def moment(
+async def fold_moment(
     views: ViewService, projection: AnyProjection, session: SessionId, at: int | datetime | None
 ) -> AnyMoment:
     """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
@@ -39,10 +39,10 @@ def document_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> b
     return next(iter(render_values(projection, then.values, viewer).values()), None)
 
 
-def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: Wanted) -> Listed:
+def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: ListQuery) -> ListPage:
     """A page of the rows at that moment. Raises Invalid and BadCursor."""
     shape, order = projection.shape, wanted.order
-    by = ordering(shape, order)
+    by = sort_columns(shape, order)
     _check(projection, [*wanted.where, *by])
     folder = projection.folder()
     folder.values = dict(then.values)
@@ -53,16 +53,18 @@ def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: 
         stored = STORED[column.kind](value)
         found = [each for each in found if each[0][number] == stored]
     found = [each for each in found if each[0][places.index(by[0])] is not None]
-    found.sort(key=lambda each: place_of(shape, each[0], order), reverse=order.startswith("-"))
+    found.sort(key=lambda each: sort_key(shape, each[0], order), reverse=order.startswith("-"))
     if wanted.after is not None:
-        found = _after(found, cursor.read(wanted.after, order), projection, order)
+        found = _after(found, page_cursor.read_cursor(wanted.after, order), projection, order)
     more = len(found) > wanted.limit
     found = found[: wanted.limit]
-    last = cursor.written(order, place_of(shape, found[-1][0], order)) if more else None
-    return Listed(found, last, then.position)
+    last = page_cursor.write_cursor(order, sort_key(shape, found[-1][0], order)) if more else None
+    return ListPage(found, last, then.position)
 
 
-def changed(projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer) -> list[Operation]:
+def difference_between(
+    projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer
+) -> list[Operation]:
     """What a viewer sees change in a document from one moment to another, as a JSON Patch (RFC 6902) of it."""
     if not isinstance(projection, DocProjection):
         raise Invalid(f"{projection.name} is kept as rows; ask for them at both moments.")
@@ -74,7 +76,7 @@ def _after(found: list[tuple[Row, bytes]], place: list[Any], projection: AnyProj
     down = order.startswith("-")
 
     def follows(row: Row) -> bool:
-        here = place_of(projection.shape, row, order)
+        here = sort_key(projection.shape, row, order)
         return here < place if down else here > place
 
     return [each for each in found if follows(each[0])]

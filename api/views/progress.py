@@ -25,7 +25,7 @@ Builds = dict[str, Build]
 _logger = logging.getLogger(__name__)
 
 
-class Progress:
+class BuildProgress:
     """Looks at the builds that readers see, and tells those who listen."""
 
     def __init__(self, log: Log, store: ViewStore, tasks: asyncio.TaskGroup) -> None:

@@ -23,17 +23,17 @@ from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
-from ..delivery.event_filter import matches
-from ..protocol.queries import MAX_PAGE, Query, members_of, validated
-from . import cursor
-from .cursor import Cursor
-from .listing import Listed, place_of
+from ..delivery.event_filter import matches_any
+from ..protocol.queries import MAX_PAGE_EVENTS, Query, members_of, validated
+from . import page_cursor
+from .listing import ListPage, sort_key
+from .page_cursor import PageCursor
 from .service import ViewService
 
 LABEL = "label."
-SCAN_AT_MOST = 1_000
+MAX_CANDIDATES = 1_000
 """So many sessions are few: they are looked at one by one."""
-MAX_READ = 20_000
+MAX_SESSIONS_READ = 20_000
 """Sessions that one request goes through at most."""
 _PAGE = 500
 _BEYOND = "~"  # behind every id
@@ -49,8 +49,8 @@ class SearchQuery(Query):
     since: Time | None = None
     until: Time | None = None
     order: Literal["changed", "-changed", "opened", "-opened", "key", "-key"] = "-changed"
-    after: Cursor | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    after: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_EVENTS)] = 100
 
     def fits(self, overview: Mapping[str, Any]) -> bool:
         """Whether a session is one of those that are looked for."""
@@ -74,18 +74,18 @@ def search_query(request: web.Request) -> SearchQuery:
     return validated(SearchQuery, {**members, "labels": labels})
 
 
-async def search(views: ViewService, principal: Principal, query: SearchQuery) -> Listed:
+async def search(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
     """A page of the sessions that are looked for, and that the principal may read. Raises NotReady, BadCursor, and
     Invalid for a search that would have to go through too many."""
     await views.current(facets.name)
     await views.current(sessions.name)
-    place = None if query.after is None else cursor.read(query.after, query.order)
+    place = None if query.after is None else page_cursor.read_cursor(query.after, query.order)
     few = await _few(views, query)
     if few is None:
         return await _through(views, principal, query, place)
     found = await views.store.get(sessions.name, [(session,) for session in few])
     shape, down = found.build.shape, query.order.startswith("-")
-    places = [(place_of(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
+    places = [(sort_key(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
     places = [each for each in places if each[0][0] is not None]
     if place is not None:
         places = [each for each in places if (each[0] < place if down else each[0] > place)]
@@ -102,14 +102,14 @@ async def _few(views: ViewService, query: SearchQuery) -> list[str] | None:
         wanted.append({"facet": of_participant(query.with_)})
     few: set[str] | None = None
     for each in wanted:
-        found = await views.store.find(facets.name, each, limit=SCAN_AT_MOST)
-        if len(found.rows) < SCAN_AT_MOST:
+        found = await views.store.find(facets.name, each, limit=MAX_CANDIDATES)
+        if len(found.rows) < MAX_CANDIDATES:
             having = {row[0] for row in found.rows}
             few = having if few is None else few & having
     return None if few is None else sorted(few)
 
 
-async def _through(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> Listed:
+async def _through(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> ListPage:
     """Go through all sessions in their order."""
     found: list[Row] = []
     read = 0
@@ -120,27 +120,27 @@ async def _through(views: ViewService, principal: Principal, query: SearchQuery,
         found += [row for row in page.rows if _wanted(row, principal, query)]
         read += len(page.rows)
         ended = len(page.rows) < _PAGE or _is_past(page.build.shape, page.rows[-1], query)
-        if ended or len(found) > query.limit or read >= MAX_READ:
+        if ended or len(found) > query.limit or read >= MAX_SESSIONS_READ:
             break
-        after = place_of(page.build.shape, page.rows[-1], query.order)
+        after = sort_key(page.build.shape, page.rows[-1], query.order)
     if not found and not ended:
         raise Invalid(f"None of the first {read} sessions is one; narrow the search, or begin it elsewhere by `until`.")
     return _page(found, page.build, query, more=not ended or len(found) > query.limit)
 
 
-def _page(rows: list[Row], build: Build, query: SearchQuery, more: bool) -> Listed:
+def _page(rows: list[Row], build: Build, query: SearchQuery, more: bool) -> ListPage:
     rows = rows[: query.limit]
-    next = cursor.written(query.order, place_of(build.shape, rows[-1], query.order)) if more else None
-    return Listed([(row, bytes(row[2])) for row in rows], next, build.checkpoint.position)
+    next = page_cursor.write_cursor(query.order, sort_key(build.shape, rows[-1], query.order)) if more else None
+    return ListPage([(row, bytes(row[2])) for row in rows], next, build.checkpoint.position)
 
 
 def _wanted(row: Row, principal: Principal, query: SearchQuery) -> bool:
-    return matches(row[0], principal.read) and query.fits(orjson.loads(row[2]))
+    return matches_any(row[0], principal.read) and query.fits(orjson.loads(row[2]))
 
 
 def _is_past(shape: Shape, row: Row, query: SearchQuery) -> bool:
     """Whether nothing that comes after a row can have changed since."""
     if query.since is None or query.order != "-changed":
         return False
-    last = place_of(shape, row, query.order)[0]
+    last = sort_key(shape, row, query.order)[0]
     return datetime.fromisoformat(last) < query.since

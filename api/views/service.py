@@ -15,7 +15,7 @@ from ...projections.moments import Moments
 from ...projections.runner.runner import Runner
 from ...projections.store import Build, Found, ViewStore
 from .document_feed import DocumentFeed
-from .progress import Progress
+from .progress import BuildProgress
 
 MAX_FOLDS = 4
 """Moments that are folded at the same time; further requests wait."""
@@ -38,8 +38,8 @@ class ViewService:
         """Raises ConfigurationError when two projections have the same name and version."""
         self.log = log
         self.store = store
-        self.progress = Progress(log, store, tasks)
-        self.watching = DocumentFeed(log, store, self.progress, tasks)
+        self.progress = BuildProgress(log, store, tasks)
+        self.document_feed = DocumentFeed(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
         self.folding = asyncio.Semaphore(MAX_FOLDS)
         self._runner = Runner(log, store, projections, promote=promote, effects=log.engine.writable)

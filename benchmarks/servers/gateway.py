@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from stamps import STAMPS, map_stamps
 
-from stenogram.api.delivery import pump
+from stenogram.api.delivery import window
 from stenogram.api.loop.gc_tuning import tune_gc
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
@@ -39,7 +39,7 @@ def main() -> None:
     if options.unpinned:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     if options.window is not None:
-        pump.WINDOW = options.window
+        window.MAX_WINDOW_S = options.window
     if options.uvloop:
         import uvloop  # noqa: PLC0415
 

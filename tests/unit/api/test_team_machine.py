@@ -40,7 +40,7 @@ class Connection:
 
     def __init__(self, gateway: "Gateway", now: float) -> None:
         self.gateway = gateway
-        self.heard = now
+        self.heard_at = now
 
 
 class Gateway:
@@ -117,7 +117,7 @@ class Team(RuleBasedStateMachine):
     def _hear(self, who: str) -> None:
         self.heard.setdefault(who, []).append(self.now)
         if who in self.connections:
-            self.connections[who].heard = self.now
+            self.connections[who].heard_at = self.now
 
     def do(self, who: str, session: str, do: str, *, under: tuple[str, int] | None = None, **data: Any) -> Any:
         """Carry out a command over the participant's connection; the versions, or the refusal."""

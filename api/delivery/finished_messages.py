@@ -30,7 +30,7 @@ def finished_now(log: Log, records: Iterable[Record]) -> Finished:
     return frozenset(finished)
 
 
-async def learn(log: Log, records: Iterable[Record]) -> None:
+async def load_finished(log: Log, records: Iterable[Record]) -> None:
     """Have the sessions at hand whose messages stream in these records. Folds those that are not."""
     for session in {record.session for record in records if record.type == DELTA}:
         await log.state(session)

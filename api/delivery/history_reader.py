@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .event_filter import EventFilter
 from .event_slice import EventSlice
-from .finished import learn
+from .finished_messages import load_finished
 from .frame_cache import FrameCache
 from .topic import Topic
 
@@ -53,7 +53,7 @@ def _key(topic: Topic, after: int, filter: EventFilter) -> PageKey:
     return PageKey(topic, start, filter.needs_records, filter.reading == "folded")
 
 
-class HistoryPages:
+class HistoryReader:
     """Reads pages, each once at a time, and keeps the newest used. `tasks` owns the reading."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
@@ -97,7 +97,7 @@ class HistoryPages:
         upto = min(topic.last, end)
         events = (await topic.page(start, end - start, records=key.records)).between(start, end)
         if key.folded:
-            await learn(topic.log, events.records)
+            await load_finished(topic.log, events.records)
         last = events.places[-1] if events.places else start
         if last < upto and (await topic.page(last, 1, records=False)).between(last, upto):
             insort(topic.cuts, last)
