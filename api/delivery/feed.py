@@ -45,8 +45,8 @@ class Feed:
         """A cursor on a session, or with None on the whole log, at a place; nothing is delivered before `resume`.
         Raises BadCursor for a place in the future."""
         topic = await self._topic(session)
-        # While a topic has no followers, any subscriber that ends drops it: after each await it is fetched again, or the
-        # cursor would be on one that gets nothing any more.
+        # While a topic has no followers, any subscriber that ends drops it: so it is fetched again after each await, or
+        # the cursor would be on one that gets nothing any more.
         at = topic.flushed if after == END else int(after)
         if at > topic.last:  # the client may have it from another gateway, and before this one has
             await self.log.look()

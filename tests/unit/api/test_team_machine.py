@@ -56,7 +56,7 @@ class Gateway:
         """Open the log and look at what lives."""
         await self.log.__aenter__()
         self.keeper = Timekeeper(self.log, self.last_seen, self.machine.wall)
-        await self.keeper.begin()
+        await self.keeper.load_sessions()
 
 
 class Team(RuleBasedStateMachine):
@@ -173,7 +173,7 @@ class Team(RuleBasedStateMachine):
             for who in alive & self.connections.keys():
                 self.beat(who)
             for gateway in self.gateways:
-                self.run(gateway.keeper.look())
+                self.run(gateway.keeper.run_once())
 
     @precondition(lambda self: len(self.gateways) < 2)
     @rule()
