@@ -1,4 +1,4 @@
-"""What a gateway tells Prometheus: collected when it is asked for, from what the logs and connections count anyway.
+"""What a gateway exports to Prometheus: collected on request, from what the logs and connections count anyway.
 
 Tenants are added up: nothing here names one, a session or a participant. docs/operations.md says what each means.
 """

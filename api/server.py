@@ -1,7 +1,7 @@
 """The gateway as a whole: its routes, its start and its end.
 
-Start: settings are checked, the log is opened, then the port. End (SIGTERM or SIGINT): the port closes, what was taken
-is committed and acknowledged, everyone is told where to resume, the log is closed.
+Start: settings are checked, the log is opened, then the port. End (SIGTERM or SIGINT): the port closes, accepted
+commands are committed and acknowledged, every client is told where to resume, the log is closed.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ class Gateway:
         self.sockets = WebSocketServer(settings, tenants, auth)
         self.streams = SseServer(settings, tenants, auth)
         self._pages = EventRoutes(tenants, auth)
-        self._http = SessionRoutes(settings, tenants, auth)
-        self._counts = Metrics(tenants, self.sockets, self.streams)
+        self._sessions = SessionRoutes(settings, tenants, auth)
+        self._metrics_page = Metrics(tenants, self.sockets, self.streams)
         self._views = ViewRoutes(tenants, auth, self.streams)
         self._description: bytes | None = None
         self._draining = False
@@ -59,13 +59,13 @@ class Gateway:
         app = web.Application(
             middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
         )
-        app.on_response_prepare.append(origins.tell)
-        http = self._http
+        app.on_response_prepare.append(origins.add_headers)
+        sessions = self._sessions
         app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
-        app.router.add_get("/v1/sessions", http.sessions, allow_head=False)
-        app.router.add_get("/v1/sessions/{session}", http.session, allow_head=False)
+        app.router.add_get("/v1/sessions", sessions.sessions, allow_head=False)
+        app.router.add_get("/v1/sessions/{session}", sessions.session, allow_head=False)
         app.router.add_get("/v1/sessions/{session}/events", self._events, allow_head=False)
-        app.router.add_post("/v1/sessions/{session}/commands", http.command)
+        app.router.add_post("/v1/sessions/{session}/commands", sessions.command)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/v1/search", self._views.search, allow_head=False)
         app.router.add_get("/v1/views", self._views.views, allow_head=False)
@@ -79,7 +79,7 @@ class Gateway:
         return app
 
     async def drain(self) -> None:
-        """Tell everyone, close every connection."""
+        """Say `bye` to every client and close its connection."""
         self._draining = True
         self._pages.drain()
         for tenant in self.tenants.open.values():
@@ -94,7 +94,7 @@ class Gateway:
         return await self._pages.serve(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        if self._description is None:  # made when it is first asked for, and then kept: it takes a tenth of a second
+        if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[""].views.projections.values())
             self._description = await asyncio.to_thread(openapi_json, projections)
         return web.Response(body=self._description, content_type="application/json")
@@ -109,7 +109,7 @@ class Gateway:
         return json_response(await check_readiness(self.tenants))
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._counts.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._metrics_page.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @asynccontextmanager
@@ -121,7 +121,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         storage = Storage(settings.log)
-        # What stands beside the log is its writer's, and in a copy it is to be left as it is.
+        # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
         place = settings.views or (NONE if settings.read_only else "")
         projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
 
@@ -147,7 +147,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
         await _listen(site, settings)
         gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
-        watching = [
+        inspections = [
             tasks.create_task(gateway.sockets.inspect_connections()),
             tasks.create_task(gateway.streams.inspect_connections()),
         ]
@@ -156,14 +156,14 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         finally:
             await site.stop()
             await gateway.drain()
-            for task in watching:
+            for task in inspections:
                 task.cancel()
 
 
 async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
     """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens.
 
-    The signals' handlers stay when it returns: a process that is told to end twice still ends in good order. (The
+    The signals' handlers stay when it returns: a second signal still ends the process in good order. (The
     loop's own would be gone with the loop, a moment before the process.)
     """
     stop = asyncio.Event()

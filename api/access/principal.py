@@ -30,7 +30,7 @@ class Principal(NamedTuple):
         return Actor(self.participant, self.kind)
 
     def viewer(self, session: SessionId | None) -> Viewer:
-        """As one who looks at a session, or at all of them. Who may audit sees whatever the audience."""
+        """As a viewer of a session, or with None of all. With the right to audit it sees whatever the audience."""
         audits = self.audit == EVERYTHING or (session is not None and matches_any(session, self.audit))
         return Viewer(self.participant, self.kind, audits)
 

@@ -1,4 +1,4 @@
-"""Authentication: from a token, or on an open gateway from what the client says, to a principal."""
+"""Where a token is checked: from it, or on an open gateway from what the client claims, to a principal."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 
 class Encoder(Protocol):
-    """Turns what is to be told about one subscription into bytes."""
+    """Turns the frames of one subscription into bytes."""
 
     def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes]) -> bytes:
         """Consecutive events, and the place `to` (as JSON) up to which the subscriber is then current."""

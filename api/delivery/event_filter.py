@@ -1,4 +1,4 @@
-"""A lens: which events of a topic a subscriber sees, and in which reading."""
+"""A filter: which events of a topic a subscriber sees, and in which reading."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -15,7 +15,7 @@ EVERY_SESSION = ("*",)
 
 
 class EventFilter(NamedTuple):
-    """What subscribers of one group have in common. `scopes` matters where a topic spans sessions."""
+    """What subscribers of one group have in common. `sessions` matters where a topic spans sessions."""
 
     reading: Reading = "raw"
     types: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class EventFilter(NamedTuple):
 
     @property
     def needs_records(self) -> bool:
-        """Whether wire forms alone do not do."""
+        """Whether wire forms alone do not suffice."""
         return self.selects or self.reading == "folded"
 
     def wants(self, record: Record) -> bool:
@@ -67,8 +67,8 @@ def visible_wires(run: EventSlice, filter: EventFilter, viewer: Viewer, finished
 
 def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
     """Leave out deltas of finished messages and join the consecutive deltas of each open one."""
-    folded: list[bytes | _Run] = []
-    runs: dict[tuple[str, str], _Run] = {}
+    folded: list[bytes | _JoinedDeltas] = []
+    runs: dict[tuple[str, str], _JoinedDeltas] = {}
     for record, wire in seen:
         if record.type != DELTA:
             folded.append(wire)
@@ -81,14 +81,14 @@ def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
         if run is not None and run.part == members["data"].get("part"):
             folded[run.place] = b""
         else:
-            run = runs[message] = _Run(members)
+            run = runs[message] = _JoinedDeltas(members)
         run.add(members, len(folded))
         folded.append(run)
     return [each if isinstance(each, bytes) else each.wire() for each in folded if each != b""]
 
 
-class _Run:
-    """Consecutive deltas of one message and part, becoming one that stands where the last of them stood."""
+class _JoinedDeltas:
+    """Consecutive deltas of one message and part, becoming one at the place of the last of them."""
 
     def __init__(self, first: dict[str, object]) -> None:
         data = first["data"]

@@ -87,7 +87,7 @@ class SharedFrames:
 
 
 class ReplayCache:
-    """Frames of the past, kept while memory allows, so that many who catch up from one place share them."""
+    """Frames of the past, which stay while memory allows, so that many who catch up from one place share them."""
 
     def __init__(self) -> None:
         self._kept: FrameCache[ReplayKey, list[Frame]] = FrameCache(KEPT_BYTES)

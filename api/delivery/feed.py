@@ -70,7 +70,7 @@ class Feed:
     def end(self, cursor: Cursor) -> None:
         """Stop following."""
         if not cursor.ended:
-            # Before `ended`: a subscription tells afterwards, too, up to where it got (`place`).
+            # A subscription says where it got to (`place`) afterwards, too.
             cursor.leave(cursor.place)
             cursor.ended = True
             cursor.topic.followers -= 1
@@ -95,7 +95,9 @@ class Feed:
                 return topic
             try:
                 head = await topic.head()
-            except BaseException:  # cancelled, too: nobody else would drop it, and it would be pushed to for ever
+            except (
+                BaseException
+            ):  # cancelled, too: nobody else would drop it, and it events would be pushed to it until the end
                 self._drop_if_unused(topic)
                 raise
             # While the head was read another subscriber may have come and gone, and the topic with it: begin again.
@@ -174,7 +176,7 @@ class Feed:
     def _abandon(self, topic: Topic, error: BaseException) -> None:
         """What is new cannot be delivered: its live subscribers are ended, and resume over new connections."""
         for cursor in [cursor for group in topic.groups.values() for cursor in group]:
-            # Before `fail`, which tells the client where to resume: that is before the run which failed.
+            # Before `fail`, which says where to resume: that is before the run which failed.
             cursor.leave(topic.flushed)
             cursor.sink.fail(error)
         self._served(topic, topic.last)
@@ -223,8 +225,8 @@ class Feed:
 
     def _join(self, cursor: Cursor) -> None:
         topic, key = cursor.topic, cursor.key
-        # In the midst of a run some groups have had it and some have not: who joined now would miss it or get it twice.
-        # And who begins in front of `flushed` would be told what it has. Both wait until the topic is served.
+        # In the midst of a run some groups have had it and some have not: one that joined now would miss it or get it
+        # twice. And one that begins in front of `flushed` would get what it has. Both wait until the topic is served.
         if topic.flushing or cursor.at > topic.flushed:
             topic.joining.append(cursor)
             return
@@ -261,7 +263,7 @@ def _replay(cursor: Cursor, frames: list[Frame]) -> Iterator[None]:
 
 
 def _write(topic: Topic, cursors: tuple[Cursor, ...], shared: SharedFrames) -> Iterator[None]:
-    """Write one run to the live cursors of one group. A transport that became full keeps what it has been given."""
+    """Write one run to the live cursors of one group. A transport that became full holds what it has been given."""
     for number, cursor in enumerate(cursors):
         if not cursor.live:  # it has ended, or left, during a yield
             continue

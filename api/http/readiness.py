@@ -1,7 +1,7 @@
-"""Whether a gateway can serve: what each open log knows of its storage and its writer, told in bounded time.
+"""Whether a gateway can serve: what each open log knows of its storage and its writer, said in bounded time.
 
-Where other gateways write as well nothing is asked of the database here: the log itself looks every second, and what
-matters is when that last succeeded. So a database that hangs makes nobody wait for the answer.
+Where other gateways write as well nothing is asked of the database here: the log itself polls every second, and what
+matters is when that last succeeded. So a database that hangs delays no answer.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
-"""The time at which things come in. Writing a time out takes longer than reading it, so that what comes in one
-millisecond shares one."""
+"""The time at which commands arrive. Formatting a time takes longer than reading it: what arrives in one millisecond
+shares one."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ class ArrivalClock:
         self._now = datetime.now(UTC)
 
     def now(self, monotonic: float) -> datetime:
-        """The time; `monotonic` is what `time.monotonic` told just now."""
+        """The time; `monotonic` is what `time.monotonic` gave just now."""
         if monotonic >= self._until:
             self._until = monotonic + RESOLUTION_S
             self._now = datetime.now(UTC)

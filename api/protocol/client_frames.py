@@ -1,4 +1,4 @@
-"""The frames that clients send, and how they are read. Commands take a path of their own, since they are many."""
+"""The frames that clients send, and how they are read. Commands have a path of their own, since they are many."""
 
 import re
 from datetime import datetime
@@ -110,7 +110,7 @@ class Heartbeat(_Frame):
 
 
 class ProducerModel(BaseModel):
-    """Where in a producer's stream a command stands."""
+    """The place of a command in a producer's stream."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -129,7 +129,7 @@ class Under(BaseModel):
 
 
 class CommandFrame(_Frame):
-    """Changes a session. Over HTTP the session stands in the path."""
+    """Changes a session. Over HTTP the session is in the path."""
 
     frame: Literal["command"] = "command"
     id: Annotated[Name, AfterValidator(_not_ours)]

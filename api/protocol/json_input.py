@@ -26,7 +26,7 @@ def read_json(raw: bytes, depth: int) -> Any:
         if is_nested_deeper(raw, depth):  # which may be what the parser gave up at
             raise _too_deep(depth) from None
         raise Invalid(f"This is not JSON: {error}.") from None
-    # With no more brackets than levels there is nothing to look for. (Whether there are any is found quicker.)
+    # With no more brackets than levels there is nothing to check. (Whether there are any is found quicker.)
     brackets = raw.count(b"{") + (raw.count(b"[") if b"[" in raw else 0)
     if brackets > depth and deeper_than(value, depth):
         raise _too_deep(depth)

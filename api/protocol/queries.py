@@ -87,7 +87,7 @@ def session_named(id: str) -> SessionId:
 
 
 def members_of(request: web.Request) -> dict[str, object]:
-    """The parameters as they came, but for those that say who asks. Raises Invalid for one that stands there twice."""
+    """The parameters as they came, but for those that identify the client. Raises Invalid for one given twice."""
     twice = [name for name in request.query if len(request.query.getall(name)) > 1]
     if twice:
         raise Invalid(f"The parameter {twice[0]!r} stands there twice.")

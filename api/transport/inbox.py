@@ -6,7 +6,7 @@ message is offered to `try_handle` first, within the parser's call. What that re
 it, until the task waits again: messages are handled in their order, and the queue's own bounds and pauses apply.
 
 This leans on a private method of aiohttp, `_post_start`, which makes queue and parser. Should that be called something
-else one day, every message takes the way through the queue. Tests pin both.
+else one day, every message goes through the queue. Tests pin both.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class InboxResponse(web.WebSocketResponse[bool]):
     """Called before a close frame is written, for whatever reason: nothing may be written behind it."""
     inbox: Inbox | None = None
     parse: Callable[[bytes], object] | None = None
-    """Takes in what came over the transport. Once this is a WebSocket, aiohttp's protocol does no more with it."""
+    """Parses what came over the transport. Once this is a WebSocket, aiohttp's protocol does no more with it."""
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         loop = self._loop

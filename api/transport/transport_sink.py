@@ -73,10 +73,10 @@ class TransportSink:
         """End every subscription and write nothing more."""
         self.closed = True
         self.open = False
-        # Nothing may be written behind a close frame: whoever still holds the sink (a cursor in the midst of a slice,
+        # Nothing may be written behind a close frame: what still holds the sink (a cursor in the midst of a slice,
         # an ack of this turn) writes here.
         self.write = _discard
-        # Whoever waits for room would wait for ever otherwise: a closed transport does not report it.
+        # A task that waits for room would never go on otherwise: a closed transport does not report any.
         self.drained.set()
         for sub in tuple(self.subscriptions):
             self.end(sub)

@@ -73,7 +73,7 @@ class WebSocketConnection(TransportSink):
         self._tenant = tenant
         self._settings = settings
         self._actor = principal.actor
-        self._replies = Replies(self, tenant.turn)
+        self._replies = Replies(self, tenant.tick)
         self._execute = tenant.log.execute
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
         self._heard_at = time.monotonic()
@@ -145,7 +145,7 @@ class WebSocketConnection(TransportSink):
                 await self._control(frame)
 
     def silent_for(self, now: float) -> float:
-        """Seconds since anything came; 0 while it is the client that does not take its answers."""
+        """Seconds since anything came; 0 while it is the client that does not read its replies."""
         return now - self._heard_at if self.drained.is_set() else 0.0
 
     async def drain(self) -> None:
@@ -229,7 +229,7 @@ class WebSocketConnection(TransportSink):
         return self.drained.is_set() and self._pending < MAX_PENDING_COMMANDS
 
     async def _wait_for_room(self) -> None:
-        """Wait while the client does not take its answers, or has too many commands on their way."""
+        """Wait while the client does not read its replies, or has too many commands on their way."""
         if self._has_room:
             return
         await self.drained.wait()

@@ -1,4 +1,4 @@
-"""All WebSockets of a gateway: accepting, watching over, and draining them."""
+"""All WebSockets of a gateway: accepting, inspecting, and draining them."""
 
 import asyncio
 import contextlib
@@ -101,7 +101,7 @@ class WebSocketServer:
             connection.close_with_bye(close_code_for(error), error.detail)
         except ConnectionError:
             pass
-        except Exception:  # the client is told, the log has the traceback, the others go on
+        except Exception:  # the client gets a bye, the log the traceback, the others go on
             _logger.exception("a connection of %s failed", connection.principal.participant)
             connection.close_with_bye(SERVER_ERROR, "The gateway failed at this connection.", 1.0)
         finally:

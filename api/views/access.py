@@ -1,7 +1,7 @@
 """Who may read which views.
 
-A view by session is read by whoever may read the session. One that spans sessions takes the right to read them all.
-What in it is not for everyone its projection shows to whom it may concern (`Projection.shown`).
+A view by session can be read by everyone who may read the session. One that spans sessions needs the right to read all
+of them. What in it is not for everyone, its projection shows to whom it may concern (`Projection.shown`).
 """
 
 from ...domain.audience import Viewer
@@ -28,7 +28,7 @@ def searchable(projection: AnyProjection) -> list[str]:
 
 
 def viewer_of(principal: Principal, projection: AnyProjection, key: str) -> Viewer:
-    """Who looks at what a view holds under a key. Raises Forbidden for those who may not."""
+    """The viewer of what a view holds under a key. Raises Forbidden for those who may not."""
     if by_session(projection):
         principal.require("read", key)
         return principal.viewer(key)
@@ -36,7 +36,7 @@ def viewer_of(principal: Principal, projection: AnyProjection, key: str) -> View
 
 
 def viewer_of_all(principal: Principal, projection: AnyProjection) -> Viewer:
-    """Who looks at a whole view that spans sessions. Raises Forbidden."""
+    """The viewer of a whole view that spans sessions. Raises Forbidden."""
     if principal.read != EVERYTHING:
         raise Forbidden(f"The view {projection.name} spans sessions; that takes the right to read all of them.")
     return principal.viewer(None)

@@ -69,7 +69,7 @@ async def list_page(views: ViewService, projection: AnyProjection, principal: Pr
 
 
 def sort_key(shape: Shape, row: Row, order: str) -> list[Any]:
-    """Where a row stands in an order: the ordering column's value, and the key."""
+    """The place of a row in an order: the ordering column's value, and the key."""
     fields = dict(zip([column.name for column in shape.columns], row, strict=True))
     found = [fields[name] for name in sort_columns(shape, order)]
     return [timestamp(each) if isinstance(each, datetime) else each for each in found]
@@ -102,7 +102,7 @@ def _visible(
 
 
 def _viewer(projection: AnyProjection, shape: Shape, row: Row, principal: Principal) -> Viewer | None:
-    """Who looks at a row; None where the principal may not read its session."""
+    """The viewer of a row; None where the principal may not read its session."""
     if not by_session(projection):
         return principal.viewer(None)
     name = "key" if isinstance(projection, DocProjection) else SESSION

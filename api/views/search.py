@@ -1,7 +1,7 @@
 """Finding sessions: by title, labels, who takes part, status and time, in pages.
 
-It reads two views. `facets` says which sessions have a label or a participant; if those are few, they are the ones that
-are looked at. Otherwise the sessions are gone through in the order that was asked for, as `sessions` has them.
+It reads two views. `facets` says which sessions have a label or a participant; if those are few, only they
+are read. Otherwise the sessions are read in the order that was asked for, as `sessions` has them.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from .service import ViewService
 
 LABEL = "label."
 MAX_CANDIDATES = 1_000
-"""So many sessions are few: they are looked at one by one."""
+"""Up to so many sessions with a label or participant are read one by one."""
 MAX_SESSIONS_READ = 20_000
 """Sessions that one request goes through at most."""
 _PAGE = 500

@@ -1,4 +1,4 @@
-"""The views of one log. While it is open it keeps them current.
+"""The views of one log. While it is open it runs their projections.
 
 The projections are the built-in ones, those that installed packages offer, and those that the settings name.
 """
@@ -23,7 +23,7 @@ MAX_FOLDS = 4
 
 class ViewService:
     """Views of a log in a store. Without projections there are none, and nothing runs. Over a log that was opened for
-    reading no effects are carried out: that is up to those who write it. Without `promote` a view that was built anew
+    reading no effects are carried out: that is up to those who write it. Without `promote` a view that was rebuilt
     waits for a command before readers see it."""
 
     def __init__(
