@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
 from ..log.storage import Storage
-from .access.origin import Origins
+from .access.origin import OriginCheck
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.event_routes import EventRoutes
@@ -32,7 +32,7 @@ from .tenants import Tenants
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
 from .views.service import ViewService
-from .views.storage import NONE, ViewStorage, make_projections
+from .views.storage import NO_VIEWS, ViewStorage, make_projections
 
 
 class Gateway:
@@ -44,34 +44,34 @@ class Gateway:
         self.tenants = tenants
         self.url = ""
         self.place = place
-        self.sockets = WebSocketServer(settings, tenants, auth)
-        self.streams = SseServer(settings, tenants, auth)
-        self._pages = EventRoutes(tenants, auth)
-        self._sessions = SessionRoutes(settings, tenants, auth)
-        self._metrics_page = Metrics(tenants, self.sockets, self.streams)
-        self._views = ViewRoutes(tenants, auth, self.streams)
+        self.websocket_server = WebSocketServer(settings, tenants, auth)
+        self.sse_server = SseServer(settings, tenants, auth)
+        self._event_routes = EventRoutes(tenants, auth)
+        self._session_routes = SessionRoutes(settings, tenants, auth)
+        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
+        self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
         self._description: bytes | None = None
         self._draining = False
 
     def app(self) -> web.Application:
         """The routes."""
-        origins = Origins(self.settings)
+        origins = OriginCheck(self.settings)
         app = web.Application(
             middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
         )
         app.on_response_prepare.append(origins.add_headers)
-        sessions = self._sessions
-        app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
-        app.router.add_get("/v1/sessions", sessions.sessions, allow_head=False)
-        app.router.add_get("/v1/sessions/{session}", sessions.session, allow_head=False)
+        sessions = self._session_routes
+        app.router.add_get("/v1/ws", self.websocket_server.accept, allow_head=False)
+        app.router.add_get("/v1/sessions", sessions.list_sessions, allow_head=False)
+        app.router.add_get("/v1/sessions/{session}", sessions.show_session, allow_head=False)
         app.router.add_get("/v1/sessions/{session}/events", self._events, allow_head=False)
-        app.router.add_post("/v1/sessions/{session}/commands", sessions.command)
+        app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
         app.router.add_get("/v1/events", self._events, allow_head=False)
-        app.router.add_get("/v1/search", self._views.search, allow_head=False)
-        app.router.add_get("/v1/views", self._views.views, allow_head=False)
-        app.router.add_get("/v1/views/{view}", self._views.listing, allow_head=False)
-        app.router.add_get("/v1/views/{view}/{key}", self._views.one, allow_head=False)
-        app.router.add_get("/v1/views/{view}/{key}/difference", self._views.difference, allow_head=False)
+        app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
+        app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
+        app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
+        app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
+        app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -81,17 +81,17 @@ class Gateway:
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
         self._draining = True
-        self._pages.drain()
+        self._event_routes.drain()
         for tenant in self.tenants.open.values():
             tenant.views.progress.drain()
-        self.streams.drain()
-        await self.sockets.drain()
+        self.sse_server.drain()
+        await self.websocket_server.drain()
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         session = session_of(request) if "session" in request.match_info else None
         if EVENT_STREAM in request.headers.get("Accept", ""):
-            return await self.streams.follow_events(request, session)
-        return await self._pages.serve(request, session)
+            return await self.sse_server.follow_events(request, session)
+        return await self._event_routes.show_page(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
@@ -122,7 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         storage = Storage(settings.log)
         # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
-        place = settings.views or (NONE if settings.read_only else "")
+        place = settings.views or (NO_VIEWS if settings.read_only else "")
         projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
 
         def open_log(tenant: str) -> Log:
@@ -148,8 +148,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         await _listen(site, settings)
         gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
         inspections = [
-            tasks.create_task(gateway.sockets.inspect_connections()),
-            tasks.create_task(gateway.streams.inspect_connections()),
+            tasks.create_task(gateway.websocket_server.inspect_connections()),
+            tasks.create_task(gateway.sse_server.inspect_connections()),
         ]
         try:
             yield gateway

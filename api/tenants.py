@@ -33,9 +33,7 @@ class Tenant:
         if self.timekeeper is not None:
             self.timekeeper.progressed(participant, progress)
         elif progress:
-            raise LogReadOnly(
-                "This gateway only reads; report progress to the one through which you claimed it."
-            )
+            raise LogReadOnly("This gateway only reads; report progress to the one through which you claimed it.")
 
 
 class Tenants:

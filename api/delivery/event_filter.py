@@ -10,7 +10,7 @@ from ...log.records import Record
 from .event_slice import EventSlice
 
 Reading = Literal["raw", "folded"]
-DELTA = "message.delta"
+MESSAGE_DELTA = "message.delta"
 EVERY_SESSION = ("*",)
 
 
@@ -70,7 +70,7 @@ def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
     folded: list[bytes | _JoinedDeltas] = []
     runs: dict[tuple[str, str], _JoinedDeltas] = {}
     for record, wire in seen:
-        if record.type != DELTA:
+        if record.type != MESSAGE_DELTA:
             folded.append(wire)
             continue
         message = message_of(record)

@@ -17,7 +17,7 @@ PROGRESS_EVERY_PLACES = 1_000
 """A subscriber from whom everything is filtered is told how far it is whenever a multiple of this is passed."""
 
 
-class Frame(NamedTuple):
+class EncodedFrame(NamedTuple):
     """Bytes to write (or nothing), and the place of the subscriber afterwards."""
 
     to: int
@@ -46,21 +46,23 @@ def cut_to_size(events: EventSlice) -> Iterator[EventSlice]:
         yield events.part(start, len(events)) if start else events
 
 
-def encode_frame(topic: Topic, key: GroupKey, viewer: Viewer, run: EventSlice, finished: Finished, at: int) -> Frame:
+def encode_frame(
+    topic: Topic, key: GroupKey, viewer: Viewer, run: EventSlice, finished: Finished, at: int
+) -> EncodedFrame:
     """One run for one viewer."""
     to = run.places[-1]
     wires = visible_wires(run, key.filter, viewer, finished)
     if not wires and to // PROGRESS_EVERY_PLACES == at // PROGRESS_EVERY_PLACES:
-        return Frame(to, None)
-    return Frame(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires))
+        return EncodedFrame(to, None)
+    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires))
 
 
-def gap_frame(topic: Topic, key: GroupKey, at: int, to: int) -> Frame:
+def gap_frame(topic: Topic, key: GroupKey, at: int, to: int) -> EncodedFrame:
     """Says that the places after `at` up to `to` were removed from the log."""
     frame = {"frame": "gap", "sub": key.sub, "session": topic.session, "from": at + 1, "to": to}
     if topic.session is None:
         del frame["session"]
-    return Frame(to, key.encoder.notice(frame, topic.cursor(to)))
+    return EncodedFrame(to, key.encoder.notice(frame, topic.cursor(to)))
 
 
 class SharedFrames:
@@ -73,9 +75,9 @@ class SharedFrames:
         self._finished = finished
         self._restricted = tuple(run.restrictions.values())
         self._at = topic.flushed
-        self._made: dict[tuple[bool, ...], Frame] = {}
+        self._made: dict[tuple[bool, ...], EncodedFrame] = {}
 
-    def frame(self, viewer: Viewer) -> Frame:
+    def frame(self, viewer: Viewer) -> EncodedFrame:
         """What this viewer gets."""
         restricted = self._restricted
         mask = tuple([visible(*restriction, viewer) for restriction in restricted]) if restricted else ()
@@ -90,17 +92,17 @@ class ReplayCache:
     """Frames of the past, which stay while memory allows, so that many who catch up from one place share them."""
 
     def __init__(self) -> None:
-        self._kept: FrameCache[ReplayKey, list[Frame]] = FrameCache(KEPT_BYTES)
+        self._kept: FrameCache[ReplayKey, list[EncodedFrame]] = FrameCache(KEPT_BYTES)
         self.forget = self._kept.forget
 
-    def known(self, cursor: Cursor, upto: int) -> list[Frame] | None:
+    def known(self, cursor: Cursor, upto: int) -> list[EncodedFrame] | None:
         """What brings a raw reader from its place to `upto`, if another one went the same way: then there is no need to
         read anything."""
         if cursor.key.filter.reading == "folded":
             return None
         return self._kept.get(ReplayKey(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
 
-    def frames(self, cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -> list[Frame]:
+    def frames(self, cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -> list[EncodedFrame]:
         """What brings the cursor from its place to `upto`, made of the events that exist between the two."""
         key = ReplayKey(cursor.topic, cursor.key, cursor.at, upto, finished)
         frames = self._kept.get(key)
@@ -111,7 +113,7 @@ class ReplayCache:
         return frames
 
 
-def _frames(cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -> Iterator[Frame]:
+def _frames(cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -> Iterator[EncodedFrame]:
     topic, key, at = cursor.topic, cursor.key, cursor.at
     for stretch in events.stretches():
         first = stretch.places[0]
@@ -125,5 +127,5 @@ def _frames(cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -
         yield gap_frame(topic, key, at, upto)
 
 
-def _size(frames: list[Frame]) -> int:
+def _size(frames: list[EncodedFrame]) -> int:
     return sum([len(frame.data) + 100 if frame.data else 100 for frame in frames])

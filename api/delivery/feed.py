@@ -14,12 +14,12 @@ from ...domain.ids import SessionId
 from ...log.log import Log
 from ...log.records import Record
 from .event_filter import Finished
-from .event_frames import Frame, ReplayCache, SharedFrames, cut_to_size
+from .event_frames import EncodedFrame, ReplayCache, SharedFrames, cut_to_size
 from .event_slice import EventSlice, RingEntry
 from .finished_messages import finished_now
 from .history_reader import HistoryPage, HistoryReader, end_of_page
 from .pump import Pump
-from .subscriber import GroupKey, Sink
+from .subscriber import GroupKey, SubscriberSink
 from .topic import Cursor, LogTopic, SessionTopic, Topic
 
 END = "end"
@@ -40,7 +40,7 @@ class Feed:
         self.close = log.hub.listen(self._published)
 
     async def follow(
-        self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: Sink
+        self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: SubscriberSink
     ) -> Cursor:
         """A cursor on a session, or with None on the whole log, at a place; nothing is delivered before `resume`.
         Raises BadCursor for a place in the future."""
@@ -200,7 +200,7 @@ class Feed:
         # Last, and with no yield since `open` was found false: a resume in between would have been lost.
         cursor.queued = False
 
-    def _frames(self, cursor: Cursor, page: HistoryPage | None) -> list[Frame] | None:
+    def _frames(self, cursor: Cursor, page: HistoryPage | None) -> list[EncodedFrame] | None:
         """What comes next for a subscriber in the past, `page` being what it waited for; None when it must be read from
         the storage first."""
         # Up to `flushed` and not `last`: what is beyond it is the live group's next run, which it gets when it joins.
@@ -250,7 +250,7 @@ class Feed:
             cursor.sink.fail(found)
 
 
-def _replay(cursor: Cursor, frames: list[Frame]) -> Iterator[None]:
+def _replay(cursor: Cursor, frames: list[EncodedFrame]) -> Iterator[None]:
     """Write frames of the past to one subscriber, while its transport takes them."""
     for frame in frames:
         if frame.data is not None:

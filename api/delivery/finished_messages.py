@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ...log.log import Log
 from ...log.records import Record
-from .event_filter import DELTA, Finished, message_of
+from .event_filter import MESSAGE_DELTA, Finished, message_of
 
 _FINISHING = ("message.completed", "message.aborted")
 
@@ -18,7 +18,7 @@ def finished_now(log: Log, records: Iterable[Record]) -> Finished:
     """The messages of these records that are finished, as far as the records and the sessions in memory say."""
     finished, streaming = set(), set()
     for record in records:
-        if record.type == DELTA:
+        if record.type == MESSAGE_DELTA:
             streaming.add(message_of(record))
         elif record.type in _FINISHING:
             finished.add(message_of(record))
@@ -32,5 +32,5 @@ def finished_now(log: Log, records: Iterable[Record]) -> Finished:
 
 async def load_finished(log: Log, records: Iterable[Record]) -> None:
     """Have in memory the sessions whose messages stream in these records. Folds those that are not."""
-    for session in {record.session for record in records if record.type == DELTA}:
+    for session in {record.session for record in records if record.type == MESSAGE_DELTA}:
         await log.state(session)

@@ -1,4 +1,4 @@
-"""What a subscriber gets (`GroupKey`), and where its bytes go (`Sink`)."""
+"""What a subscriber gets (`GroupKey`), and where its bytes go (`SubscriberSink`)."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -15,7 +15,7 @@ class GroupKey(NamedTuple):
     filter: EventFilter
 
 
-class Sink(Protocol):
+class SubscriberSink(Protocol):
     """Where a cursor's bytes go. `open` is false while the transport wants no more, or for good; the sink's owner
     calls `Feed.resume` for its cursors when it is true again."""
 

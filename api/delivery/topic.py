@@ -15,7 +15,7 @@ from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from .event_slice import EventSlice, RingEntry
-from .subscriber import GroupKey, Sink
+from .subscriber import GroupKey, SubscriberSink
 
 RING_ENTRIES = 1_024
 RING_BYTES = 1_048_576
@@ -27,7 +27,7 @@ class Cursor:
 
     __slots__ = ("at", "caught_up", "ended", "key", "live", "queued", "sink", "topic", "viewer")
 
-    def __init__(self, topic: "Topic", key: GroupKey, viewer: Viewer, sink: Sink, at: int) -> None:
+    def __init__(self, topic: "Topic", key: GroupKey, viewer: Viewer, sink: SubscriberSink, at: int) -> None:
         self.topic = topic
         self.key = key
         self.viewer = viewer

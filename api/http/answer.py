@@ -28,7 +28,7 @@ def components(name: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "array", "items": {"component": name}})
 
 
-class Answer(BaseModel):
+class HttpAnswer(BaseModel):
     """A JSON object. What is not given when it is made is left out; it can be made from attributes, too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -44,13 +44,13 @@ class ProblemAnswer(BaseModel):
     detail: str
 
 
-class AliveAnswer(Answer):
+class AliveAnswer(HttpAnswer):
     """The process lives."""
 
     status: Literal["alive"]
 
 
-class ReadyAnswer(Answer):
+class ReadyAnswer(HttpAnswer):
     """The gateway can serve: where the main log ends, how many commands wait, and for how many seconds it has not been
     certain what other gateways have written."""
 
@@ -63,7 +63,7 @@ class ReadyAnswer(Answer):
 
 def members_of(value: Any) -> dict[str, Any]:
     """What of a model goes over the wire; `orjson` asks for each that it meets."""
-    if not isinstance(value, Answer):
+    if not isinstance(value, HttpAnswer):
         dumped: dict[str, Any] = value.model_dump()
         return dumped
     members, given = value.__dict__, value.model_fields_set

@@ -5,20 +5,20 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from ..protocol.client_frames import LOG_CURSOR_PATTERN
-from .answer import Absent, Answer, Id, Number, components
+from .answer import Absent, HttpAnswer, Id, Number, components
 
 Events = Annotated[Any, components("Event")]
 LogCursor = Annotated[str, StringConstraints(pattern=LOG_CURSOR_PATTERN)]
 
 
-class EventGap(Answer):
+class EventGap(HttpAnswer):
     """Places that were removed from the log, the first and the last of them."""
 
     from_: Number = Field(alias="from")
     to: Number
 
 
-class SessionPageAnswer(Answer):
+class SessionPageAnswer(HttpAnswer):
     """A page of a session's events; `to` is the `after` of the next one."""
 
     events: Events
@@ -29,7 +29,7 @@ class SessionPageAnswer(Answer):
     gap: EventGap | Absent = None
 
 
-class LogPageAnswer(Answer):
+class LogPageAnswer(HttpAnswer):
     """A page of the log's events; `to` is the `after` of the next one."""
 
     events: Events

@@ -23,7 +23,7 @@ from .responses import json_response
 NDJSON = "application/x-ndjson"
 
 
-class EventPage(NamedTuple):
+class WirePage(NamedTuple):
     """Events as their wire forms, `to` where to go on, and the places in front of them that were removed."""
 
     wires: Sequence[bytes]
@@ -41,7 +41,7 @@ class EventRoutes:
         self._waits: set[asyncio.Timeout] = set()
         self._draining = False
 
-    async def serve(self, request: web.Request, session: SessionId | None) -> web.Response:
+    async def show_page(self, request: web.Request, session: SessionId | None) -> web.Response:
         """A page of a session, or with None of the whole log."""
         principal = self._auth.of_request(request)
         if session is not None:
@@ -58,10 +58,10 @@ class EventRoutes:
         for wait in self._waits:
             wait.reschedule(0.0)
 
-    async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> EventPage:
+    async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> WirePage:
         head = await topic.head()
         at = head if after == "end" else int(after)
-        if at > head and await topic.log.look():  # another gateway may have told of it before this one has heard
+        if at > head and await topic.log.look():  # the client may have it from another gateway
             head = await topic.head()
         if at > head:
             raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)
@@ -79,7 +79,7 @@ class EventRoutes:
         wires = visible_wires(run, filter, principal.viewer(topic.session), finished)
         to = run.places[-1] if run.places else head
         before = to - len(run)
-        return EventPage(wires, to, max(head, to), (at + 1, before) if before > at else None)
+        return WirePage(wires, to, max(head, to), (at + 1, before) if before > at else None)
 
     async def _wait(self, topic: Topic, at: int, seconds: float) -> int:
         """Wait for something behind `at`; the head afterwards."""
@@ -104,7 +104,7 @@ def _unbroken(run: EventSlice) -> EventSlice:
     return stretches[0] if stretches else run
 
 
-def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Response:
+def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Response:
     to, head = _place(topic, page.to), _place(topic, page.head)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):

@@ -39,10 +39,10 @@ async def _check(log: Log) -> None:
         why = log.trouble or "it does not answer"
         raise NotReady(f"The log's database was last reached {log.lag:.0f} seconds ago: {why}")
     if not log.engine.shared:
-        await _ask(log)
+        await _probe_storage(log)
 
 
-async def _ask(log: Log) -> None:
+async def _probe_storage(log: Log) -> None:
     asking = asyncio.ensure_future(log.engine.mark())
     done, _ = await asyncio.wait([asking], timeout=STORAGE_TIMEOUT_S)
     if not done:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
-from .answer import Answer, ProblemAnswer, members_of
+from .answer import HttpAnswer, ProblemAnswer, members_of
 
 _OF_CLIENTS = (HttpProcessingError, ConnectionError)
 _logger = logging.getLogger(__name__)
@@ -16,10 +16,10 @@ http_logger = logging.getLogger(f"{__name__}.http")
 """For aiohttp. Bytes that are no HTTP are answered with 400, and clients go away in the midst of a request: that is no
 fault of ours, and so it is not logged."""
 http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], _OF_CLIENTS)))
-PROBLEM = "application/problem+json"
+PROBLEM_JSON = "application/problem+json"
 
 
-def json_response(answer: Answer, headers: dict[str, str] | None = None) -> web.Response:
+def json_response(answer: HttpAnswer, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
     body = orjson.dumps(answer, default=members_of)
     return web.Response(body=body, content_type="application/json", headers=headers)
@@ -27,7 +27,7 @@ def json_response(answer: Answer, headers: dict[str, str] | None = None) -> web.
 
 def problem_response(error: StenogramError) -> web.Response:
     """A problem; `Retry-After` and `WWW-Authenticate` where HTTP wants them."""
-    response = web.Response(body=orjson.dumps(error.problem()), status=error.status, content_type=PROBLEM)
+    response = web.Response(body=orjson.dumps(error.problem()), status=error.status, content_type=PROBLEM_JSON)
     if "retry_after" in error.extra:
         response.headers["Retry-After"] = str(max(1, round(error.extra["retry_after"])))
     if isinstance(error, Unauthenticated):
@@ -69,4 +69,4 @@ def _of_http(error: web.HTTPException, code: str, detail: str) -> web.Response:
     )
     allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     body = orjson.dumps(problem, default=members_of)
-    return web.Response(body=body, status=error.status, content_type=PROBLEM, headers=allow)
+    return web.Response(body=body, status=error.status, content_type=PROBLEM_JSON, headers=allow)

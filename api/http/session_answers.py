@@ -13,12 +13,12 @@ from ...domain.concepts.signals import SignalKind, Target
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
 from ...domain.state import State
-from .answer import Absent, Answer, Id, Number, component
+from .answer import Absent, HttpAnswer, Id, Number, component
 
 SessionStatus = Literal["none", "open", "closed"]
 
 
-class SessionSummary(Answer):
+class SessionSummary(HttpAnswer):
     """A session in a list."""
 
     session: Id
@@ -29,14 +29,14 @@ class SessionSummary(Answer):
     opened: str | Absent = Field(default=None, json_schema_extra={"format": "date-time"})
 
 
-class SessionsAnswer(Answer):
+class SessionsAnswer(HttpAnswer):
     """Sessions by id; `next` is the `after` of the next page."""
 
     sessions: list[SessionSummary]
     next: Id | Absent = None
 
 
-class AckAnswer(Answer):
+class AckAnswer(HttpAnswer):
     """A command was carried out: where its events are. `repeated`: that had been done before."""
 
     id: Id
@@ -46,7 +46,7 @@ class AckAnswer(Answer):
     repeated: bool | Absent = None
 
 
-class SessionParticipant(Answer):
+class SessionParticipant(HttpAnswer):
     """Somebody who has joined."""
 
     id: Id
@@ -64,7 +64,7 @@ class SessionParticipant(Answer):
     stalled: Id | None
 
 
-class OpenMessage(Answer):
+class SessionMessage(HttpAnswer):
     """A message that is being streamed, with its text so far."""
 
     message: Id = Field(validation_alias="id")
@@ -78,7 +78,7 @@ class OpenMessage(Answer):
     ] = Field(validation_alias="streamed")
 
 
-class SessionTask(Answer):
+class SessionTask(HttpAnswer):
     """A task, in whatever state."""
 
     task: Id = Field(validation_alias="id")
@@ -97,7 +97,7 @@ def _how_far(waiting: Any) -> dict[str, str]:
     return {participant: "delivered" if got else "raised" for participant, got in waiting.items()}
 
 
-class OpenSignal(Answer):
+class SessionSignal(HttpAnswer):
     """A signal, and how far it is with each who has not answered it yet."""
 
     signal: Id = Field(validation_alias="id")
@@ -111,7 +111,7 @@ class OpenSignal(Answer):
     since: Number
 
 
-class OpenApproval(Answer):
+class SessionApproval(HttpAnswer):
     """A question that waits for an answer."""
 
     approval: Id = Field(validation_alias="id")
@@ -125,7 +125,7 @@ class OpenApproval(Answer):
     since: Number
 
 
-class SessionAnswer(Answer):
+class SessionAnswer(HttpAnswer):
     """A session now: what is open in it, and what it has come to, as far as the reader may see it."""
 
     session: Id
@@ -135,10 +135,10 @@ class SessionAnswer(Answer):
     labels: dict[str, str]
     metadata: JsonObject
     participants: list[SessionParticipant]
-    open_messages: list[OpenMessage]
+    open_messages: list[SessionMessage]
     tasks: list[SessionTask]
-    open_signals: list[OpenSignal]
-    open_approvals: list[OpenApproval]
+    open_signals: list[SessionSignal]
+    open_approvals: list[SessionApproval]
     speakers: list[Id] | None
     state: JsonObject
     state_version: Number

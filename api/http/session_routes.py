@@ -35,7 +35,7 @@ class SessionRoutes:
         self._tenants = tenants
         self._auth = auth
 
-    async def sessions(self, request: web.Request) -> web.Response:
+    async def list_sessions(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions`: those that the token may read, by id."""
         principal = self._auth.of_request(request)
         query = sessions_query(request)
@@ -52,20 +52,20 @@ class SessionRoutes:
         following = {"next": found[-1][0]} if len(found) == query.limit else {}
         return json_response(SessionsAnswer(sessions=described, **following))
 
-    async def session(self, request: web.Request) -> web.Response:
+    async def show_session(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions/{session}`: the session now."""
         principal = self._auth.of_request(request)
         no_query(request)
         session = session_of(request)
         principal.require("read", session)
         log = (await self._tenants.of(principal.tenant)).log
-        await log.look()  # what another gateway has acknowledged
+        await log.look()  # another gateway may have acknowledged more
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
         return json_response(session_answer(state, principal.viewer(session)))
 
-    async def command(self, request: web.Request) -> web.Response:
+    async def execute_command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""
         principal = self._auth.of_request(request)
         no_query(request)
@@ -78,7 +78,7 @@ class SessionRoutes:
         if isinstance(data, ForkSession):
             principal.require("read", data.origin)
         tenant = await self._tenants.of(principal.tenant)
-        tenant.last_seen.note(principal.participant)
+        tenant.last_seen.note_request(principal.participant)
         command = frame.command(principal.actor, datetime.now(UTC), data)
         result = await tenant.log.submit(
             command,
@@ -92,7 +92,7 @@ class SessionRoutes:
 
 def _command_frame(members: Any, session: SessionId) -> CommandFrame:
     if not isinstance(members, dict) or "session" in members or "frame" in members:
-        raise Invalid("The body must be an object with id, do and data; the session stands in the path.")
+        raise Invalid("The body must be an object with id, do and data; the session is in the path.")
     try:
         return CommandFrame.model_validate({**members, "session": session})
     except ValidationError as error:

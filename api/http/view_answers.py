@@ -8,14 +8,14 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.health import Health, Verdict
 from ..views.access import by_session, searchable
-from .answer import Absent, Answer, Id, Number, component
+from .answer import Absent, HttpAnswer, Id, Number, component
 
 Value = Annotated[Any, component("Value")]
 """What a view holds under a key: of the projection's model."""
 Operation = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "required": ["op", "path"]})]
 
 
-class BuildDescription(Answer):
+class BuildDescription(HttpAnswer):
     """A build of a view, and how far it has come. What is wrong with it may say what not everyone may know, and is left
     out."""
 
@@ -30,7 +30,7 @@ class BuildDescription(Answer):
     health: Verdict
 
 
-class ViewDescription(Answer):
+class ViewDescription(HttpAnswer):
     """A view, how far the build has come that readers see, if there is one, and all of its builds."""
 
     view: str
@@ -45,13 +45,13 @@ class ViewDescription(Answer):
     builds: list[BuildDescription]
 
 
-class ViewsAnswer(Answer):
+class ViewsAnswer(HttpAnswer):
     """Which views there are."""
 
     views: list[ViewDescription]
 
 
-class DocumentAnswer(Answer):
+class DocumentAnswer(HttpAnswer):
     """A document as it is, or as it was at a version of its session."""
 
     view: str
@@ -61,7 +61,7 @@ class DocumentAnswer(Answer):
     value: Value
 
 
-class DocumentDifference(Answer):
+class DocumentDifference(HttpAnswer):
     """What changed in a document between two versions of its session, as a JSON Patch (RFC 6902)."""
 
     view: str
@@ -71,14 +71,14 @@ class DocumentDifference(Answer):
     patch: list[Operation]
 
 
-class KeyedDocument(Answer):
+class KeyedDocument(HttpAnswer):
     """A document in a list."""
 
     key: str
     value: Value
 
 
-class ViewPage(Answer):
+class ViewPage(HttpAnswer):
     """What all pages of views say; `next` is the `after` of the next one."""
 
     view: str

@@ -11,11 +11,11 @@ from ...domain.errors import Invalid
 from ...domain.timestamps import Time
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.authoring.shape import Kind, Shape
-from ..protocol.queries import MAX_PAGE_EVENTS, MAX_WAIT_S, Query, members_of, session_named, validated
+from ..protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S, Query, members_of, session_named, validated
 from ..views.access import by_session
 from ..views.page_cursor import PageCursor
 
-WHERE = "where."
+WHERE_PREFIX = "where."
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
@@ -49,7 +49,7 @@ class RowsQuery(ViewQuery):
     where: dict[str, str] = {}
     order: Order | None = None
     after: PageCursor | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_EVENTS)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
 
 
 class DifferenceQuery(Query):
@@ -67,7 +67,9 @@ def view_query(request: web.Request) -> ViewQuery:
 def rows_query(request: web.Request) -> RowsQuery:
     """Read a query for rows: `where.status=open` asks for those with that status."""
     members = members_of(request)
-    where = {name.removeprefix(WHERE): members.pop(name) for name in tuple(members) if name.startswith(WHERE)}
+    where = {
+        name.removeprefix(WHERE_PREFIX): members.pop(name) for name in tuple(members) if name.startswith(WHERE_PREFIX)
+    }
     if "where" in members:
         raise Invalid("Say where.<field>=<value>, a parameter for each field.")
     return validated(RowsQuery, {**members, "where": where})

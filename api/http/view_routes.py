@@ -15,7 +15,7 @@ from ..access.tokens import Authenticator
 from ..protocol.queries import no_query
 from ..tenants import Tenants
 from ..transport.sse_server import EVENT_STREAM, SseServer
-from ..views.access import SESSION, by_session, viewer_of, viewer_of_all
+from ..views.access import SESSION_KEY, by_session, viewer_of, viewer_of_all
 from ..views.listing import ListPage, ListQuery, default_order, list_page
 from ..views.past import difference_between, document_of, fold_moment, rows_of
 from ..views.rendering import etag_of, render_rows
@@ -42,14 +42,14 @@ class ViewRoutes:
         self._auth = auth
         self._streams = streams
 
-    async def views(self, request: web.Request) -> web.Response:
+    async def list_views(self, request: web.Request) -> web.Response:
         """`GET /v1/views`: which views there are, and how far each of their builds is."""
         _, views = await self._enter(request)
         no_query(request)
         found = await healths(views.log, views.store, retired=True) if views.projections else []
         return json_response(ViewsAnswer(views=[describe(each, found) for each in views.projections.values()]))
 
-    async def listing(self, request: web.Request) -> web.Response:
+    async def list_view(self, request: web.Request) -> web.Response:
         """`GET /v1/views/{view}`: a page of it, of all sessions."""
         principal, views = await self._enter(request)
         projection, query = views.named(request.match_info["view"]), rows_query(request)
@@ -61,7 +61,7 @@ class ViewRoutes:
         found = await list_page(views, projection, principal, _wanted(projection, query, {}))
         return _page(projection, found, {})
 
-    async def one(self, request: web.Request) -> web.StreamResponse:
+    async def show_key(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/views/{view}/{key}`: a document, or a page of a session's rows; now or at a moment; or a stream of
         a document's changes."""
         principal, views = await self._enter(request)
@@ -114,7 +114,7 @@ class ViewRoutes:
             raise Invalid(f"{projection.name} is not kept by session; search it without a key in the path.")
         query = rows_query(request)
         await _arrive(views, projection, query)
-        wanted, about = _wanted(projection, query, {SESSION: key}), {"key": key}
+        wanted, about = _wanted(projection, query, {SESSION_KEY: key}), {"key": key}
         if query.at is None:
             return _page(projection, await list_page(views, projection, principal, wanted), about)
         then = await fold_moment(views, projection, key, query.at)
@@ -135,7 +135,7 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
     """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
     and NotReady."""
     if query.min_position > views.log.position:
-        await views.log.look()  # another process may have told of it before this one has heard
+        await views.log.look()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
         raise BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
     if query.at is not None:

@@ -52,7 +52,7 @@ class LastSeen:
             del self._connections[participant]
         _note(self._last, participant, connection.heard_at)
 
-    def note(self, participant: ParticipantId) -> None:
+    def note_request(self, participant: ParticipantId) -> None:
         """They were heard of just now, without a connection that lasts."""
         _note(self._last, participant, self.now())
 

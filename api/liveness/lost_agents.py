@@ -41,7 +41,7 @@ class LostAgents:
             elsewhere = NEVER if self._heartbeats is None else self._heartbeats.last_heard(silence)
             return max(at, max(last_seen.last_heard(silence), elsewhere) + after)
         progress = last_seen.last_progress(silence, session, deadline.under) + after
-        # Progress is reported to one gateway and kept in memory: one that has just started knows of none yet.
+        # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
         return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
 
     async def exchange_heartbeats(self, waited_for: Collection[ParticipantId]) -> None:

@@ -34,7 +34,7 @@ SESSIONS_PER_TICK = 256
 """Sessions of one round; then the loop serves others."""
 RETRY_AFTER_S = 1.0
 """Seconds after which something is tried again that failed, or that another gateway may have done."""
-PAGE_SESSIONS = 1_000
+SESSIONS_PER_READ = 1_000
 
 
 def _utc() -> datetime:
@@ -71,7 +71,7 @@ class Timekeeper:
     async def load_sessions(self) -> None:
         """Read which sessions have deadlines, and schedule each of them."""
         after = ""
-        while live := await self._log.engine.read_live(after, PAGE_SESSIONS):
+        while live := await self._log.engine.read_live(after, SESSIONS_PER_READ):
             after = live[-1]
             for session in live:
                 if not await self._read_deadlines(session):

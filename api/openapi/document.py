@@ -6,7 +6,7 @@ import orjson
 
 from ... import __version__
 from ...projections.authoring.projection import AnyProjection
-from ..http.answer import AliveAnswer, Answer, ReadyAnswer
+from ..http.answer import AliveAnswer, HttpAnswer, ReadyAnswer
 from ..http.event_answers import LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
 from ..http.session_answers import SessionAnswer, SessionsAnswer
@@ -69,7 +69,7 @@ def _paths() -> Schema:
     }
 
 
-def _events(name: str, summary: str, path: list[Schema], place: str, page: type[Answer]) -> Schema:
+def _events(name: str, summary: str, path: list[Schema], place: str, page: type[HttpAnswer]) -> Schema:
     after = {"type": "string", "pattern": place, "default": "0"}
     last = {**parameter("Last-Event-ID", {"type": "string", "pattern": f"^$|{place}"}, where="header")}
     asked = query_parameters(EventsQuery, {"after": after})

@@ -6,13 +6,13 @@ from typing import get_args
 
 from ...domain.model import Kind
 from ..http.answer import ProblemAnswer
-from ..http.responses import PROBLEM
+from ..http.responses import PROBLEM_JSON
 from ..http.session_answers import AckAnswer
 from ..protocol.queries import Query
 from .schemas import NAME, Schema, component_of, ref
 
 JSON = "application/json"
-NOTHING: Mapping[str, Schema] = MappingProxyType({})
+NO_SCHEMAS: Mapping[str, Schema] = MappingProxyType({})
 JSON_OBJECT: Schema = {"type": "object"}
 
 
@@ -65,7 +65,7 @@ def parameter(name: str, schema: Schema, where: str = "query") -> Schema:
     return {"name": name, "in": where, "schema": schema, **({"required": True} if where == "path" else {})}
 
 
-def query_parameters(model: type[Query], schemas: Mapping[str, Schema] = NOTHING) -> list[Schema]:
+def query_parameters(model: type[Query], schemas: Mapping[str, Schema] = NO_SCHEMAS) -> list[Schema]:
     """The parameters that a query's model reads; `schemas` are of those that it cannot describe."""
     described = model.model_json_schema()
     properties = {**described["properties"], **schemas}
@@ -91,5 +91,5 @@ def _answer(summary: str, schema: Schema, media_type: str = JSON) -> Schema:
 
 
 def _problems(statuses: list[str]) -> Schema:
-    problem = _answer("A problem (RFC 9457)", component_of(ProblemAnswer), PROBLEM)
+    problem = _answer("A problem (RFC 9457)", component_of(ProblemAnswer), PROBLEM_JSON)
     return dict.fromkeys(statuses, problem)

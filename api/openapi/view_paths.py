@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, ViewsAnswer
-from ..http.view_queries import WHERE, DifferenceQuery, RowsQuery, ViewQuery
+from ..http.view_queries import WHERE_PREFIX, DifferenceQuery, RowsQuery, ViewQuery
 from ..transport.sse_server import EVENT_STREAM
 from ..views.access import by_session, searchable
-from ..views.search import LABEL, SearchQuery
+from ..views.search import LABEL_PREFIX, SearchQuery
 from .operations import operation, parameter, query_parameters
 from .schemas import NAME, TEXT, TIME, Schema, answer_schemas, component_of
 
@@ -21,7 +21,7 @@ _KINDS: dict[str, Schema] = {
     "boolean": {"type": "boolean"},
     "time": TIME,
 }
-_KNOWN = [
+_KNOWN_ETAG = [
     {**parameter("If-None-Match", TEXT, where="header"), "description": "The ETag of the document that is known"},
     {**parameter("Last-Event-ID", TEXT, where="header"), "description": "Its `id` in a stream, without parameters"},
 ]
@@ -61,7 +61,7 @@ def _paths(projection: AnyProjection) -> Schema:
     if documents:
         asked = [each for each in query_parameters(ViewQuery) if each["name"] != "at" or by_session(projection)]
         answer = component_of(DocumentAnswer, f"{name}.")
-        one = operation(f"{name}_get", summary, [key, *asked, *_KNOWN], answer, also=(EVENT_STREAM,))
+        one = operation(f"{name}_get", summary, [key, *asked, *_KNOWN_ETAG], answer, also=(EVENT_STREAM,))
         one["responses"]["304"] = {"description": "The document is the one whose ETag was sent"}
     else:
         one = operation(f"{name}_get", summary, [key, *_listing(projection)], page)
@@ -80,12 +80,12 @@ def _listing(projection: AnyProjection) -> list[Schema]:
     orders = [f"{sign}{column.name}" for column in columns for sign in ("", "-")]
     return [
         *query_parameters(RowsQuery, {"order": {"enum": orders}}),
-        *[parameter(f"{WHERE}{column.name}", _KINDS[column.kind]) for column in columns],
+        *[parameter(f"{WHERE_PREFIX}{column.name}", _KINDS[column.kind]) for column in columns],
     ]
 
 
 def _searching() -> list[Schema]:
-    stage = parameter(f"{LABEL}stage", {"type": "string", "maxLength": 256})
+    stage = parameter(f"{LABEL_PREFIX}stage", {"type": "string", "maxLength": 256})
     return [*query_parameters(SearchQuery), {**stage, "description": "Any label, by its name"}]
 
 

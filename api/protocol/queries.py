@@ -11,9 +11,9 @@ from ...domain.ids import Name, SessionId
 from ..delivery.event_filter import EventFilter, Reading
 from .client_frames import Types, parse_log_cursor, parse_version
 
-MAX_PAGE_EVENTS = 1_000
+MAX_PAGE_ITEMS = 1_000
 MAX_WAIT_S = 30.0
-IDENTITY = {"token", "participant", "kind"}
+IDENTITY_PARAMETERS = {"token", "participant", "kind"}
 Q = TypeVar("Q", bound=BaseModel)
 _SESSION: TypeAdapter[SessionId] = TypeAdapter(SessionId)
 
@@ -28,7 +28,7 @@ class EventsQuery(Query):
     """What page of events, or from where a stream."""
 
     after: Annotated[str, Field(max_length=200)] = "0"
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_EVENTS)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     types: Types = ()
     reading: Reading = "raw"
     wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 0.0
@@ -42,7 +42,7 @@ class SessionsQuery(Query):
     """What page of sessions."""
 
     after: Annotated[str, Field(max_length=128)] = ""
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_EVENTS)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     prefix: Name | None = None
 
 
@@ -90,8 +90,8 @@ def members_of(request: web.Request) -> dict[str, object]:
     """The parameters as they came, but for those that identify the client. Raises Invalid for one given twice."""
     twice = [name for name in request.query if len(request.query.getall(name)) > 1]
     if twice:
-        raise Invalid(f"The parameter {twice[0]!r} stands there twice.")
-    return {name: value for name, value in request.query.items() if name not in IDENTITY}
+        raise Invalid(f"The parameter {twice[0]!r} is given twice.")
+    return {name: value for name, value in request.query.items() if name not in IDENTITY_PARAMETERS}
 
 
 def validated(model: type[Q], members: dict[str, object]) -> Q:

@@ -9,10 +9,10 @@ import asyncio
 from ...domain.errors import LogFailed, StenogramError
 from ..delivery.sse_encoder import SSE
 from ..protocol.close_codes import SERVER_ERROR, CloseCode
-from .subscription import Subscription
+from .subscription import ConnectionSubscription
 from .transport_sink import TransportSink
 
-SUB = "events"
+STREAM_SUB = "events"
 """The name of a stream's only subscription; it is not written."""
 
 
@@ -23,15 +23,15 @@ class SseConnection(TransportSink):
         super().__init__(transport)
         self.gone = asyncio.Event()
 
-    async def follow(self, subscription: Subscription) -> None:
+    async def follow(self, subscription: ConnectionSubscription) -> None:
         """Deliver until the connection ends."""
         self.attach()
-        self.begin(SUB, subscription)
+        self.begin(STREAM_SUB, subscription)
         await self.gone.wait()
 
     def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
         """Say why the stream ends; then write nothing more. The block's id is where to resume."""
-        subscription = self.subscriptions.get(SUB)
+        subscription = self.subscriptions.get(STREAM_SUB)
         frame = {"frame": "bye", "code": close_code.name, "reason": reason, "retry_after": retry_after}
         event_id = "0" if subscription is None else subscription.event_id()
         self.write(SSE.notice(frame, event_id.encode()))

@@ -21,8 +21,8 @@ from ..tenants import Tenants
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
 from .slow_consumers import LINGER_S, SlowConsumers
-from .sse_connection import SUB, SseConnection
-from .subscription import DocumentSubscription, EventSubscription, Subscription
+from .sse_connection import STREAM_SUB, SseConnection
+from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_CHUNK = http_chunk(b": heartbeat\n\n")
@@ -53,7 +53,7 @@ class SseServer:
         tenant = await self._tenants.of(principal.tenant)
         after = events_start(request, query, session, tenant.log.epoch)
         connection = _connection(request)
-        key = GroupKey(SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
+        key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
         cursor = await tenant.feed.follow(session, after, key, principal.viewer(session), connection)
         try:
             return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
@@ -69,12 +69,16 @@ class SseServer:
         tenant = await self._tenants.of(principal.tenant)
         connection = _connection(request)
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
-        follower = DocumentFollower(projection, key, viewer, connection, SUB, SSE, known)
+        follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)
         subscription = DocumentSubscription(tenant.views.document_feed, [follower])
         return await self._serve(request, connection, principal, subscription)
 
     async def _serve(
-        self, request: web.Request, connection: SseConnection, principal: Principal, subscription: Subscription
+        self,
+        request: web.Request,
+        connection: SseConnection,
+        principal: Principal,
+        subscription: ConnectionSubscription,
     ) -> web.StreamResponse:
         try:
             response = await _prepare(request)

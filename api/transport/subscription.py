@@ -11,7 +11,7 @@ from ..views.document_feed import DocumentFeed
 from ..views.document_follower import DocumentFollower
 
 
-class Subscription(Protocol):
+class ConnectionSubscription(Protocol):
     """What a connection starts, resumes and ends."""
 
     def begin(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ..loop.lazy_event import LazyEvent
 from ..protocol.close_codes import CloseCode
 from .flow_control import FlowControl
-from .subscription import Subscription
+from .subscription import ConnectionSubscription
 
 
 def _discard(_: bytes) -> None:
@@ -26,7 +26,7 @@ class TransportSink:
         self.open = True
         self.closed = False
         self.write: Callable[[bytes], None] = transport.write
-        self.subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: dict[str, ConnectionSubscription] = {}
         self.drained = LazyEvent(is_set=True)
         self._transport = transport
         self._unsent_bytes = 0
@@ -54,7 +54,7 @@ class TransportSink:
         """Where each subscription has come to."""
         return {sub: each.place() for sub, each in self.subscriptions.items()}
 
-    def begin(self, sub: str, subscription: Subscription) -> None:
+    def begin(self, sub: str, subscription: ConnectionSubscription) -> None:
         """Deliver to a subscription, under this name; one that had the name before is ended."""
         self.end(sub)
         # Known here before anything is written: what fills the transport at once must find it when it is resumed.

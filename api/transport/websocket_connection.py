@@ -23,14 +23,7 @@ from ..delivery.subscriber import GroupKey
 from ..delivery.websocket_encoder import WEBSOCKET, text_frame
 from ..loop.clock import CLOCK
 from ..loop.lazy_event import LazyEvent
-from ..protocol.client_frames import (
-    Heartbeat,
-    Subscribe,
-    Unsubscribe,
-    parse_command_frame,
-    parse_control,
-    read_frames,
-)
+from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
 from ..settings import Settings
 from ..tenants import Tenant
@@ -39,7 +32,7 @@ from ..views.document_follower import DocumentFollower
 from .inbox import InboxResponse, Message
 from .replies import Replies
 from .slow_consumers import LINGER_S
-from .subscription import DocumentSubscription, EventSubscription, Subscription
+from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
 from .transport_sink import TransportSink
 
 MAX_UNREADABLE_FRAMES = 100
@@ -314,7 +307,7 @@ class WebSocketConnection(TransportSink):
             raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
         self.begin(frame.name, self._documents(frame) if frame.views else await self._events(frame))
 
-    def _documents(self, frame: Subscribe) -> Subscription:
+    def _documents(self, frame: Subscribe) -> ConnectionSubscription:
         views = self._tenant.views
         followers = []
         for each in frame.views or ():
@@ -323,7 +316,7 @@ class WebSocketConnection(TransportSink):
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)
 
-    async def _events(self, frame: Subscribe) -> Subscription:
+    async def _events(self, frame: Subscribe) -> ConnectionSubscription:
         principal, session, after = self.principal, frame.session, frame.start(self._tenant.log.epoch)
         if session is not None:
             principal.require("read", session)

@@ -46,7 +46,7 @@ class WebSocketServer:
     def __len__(self) -> int:
         return len(self._connections)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def accept(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
         ws = InboxResponse(compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False)
         await ws.prepare(request)

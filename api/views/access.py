@@ -10,15 +10,15 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ..access.principal import EVERYTHING, Principal
 
-SESSION = "session"
+SESSION_KEY = "session"
 
 
 def by_session(projection: AnyProjection) -> bool:
     """Whether each document or row belongs to one session, and says to which."""
-    if projection.key != SESSION:
+    if projection.key != SESSION_KEY:
         return False
     leading = {*projection.shape.key, *[index[0] for index in projection.shape.indexes]}
-    return isinstance(projection, DocProjection) or SESSION in leading
+    return isinstance(projection, DocProjection) or SESSION_KEY in leading
 
 
 def searchable(projection: AnyProjection) -> list[str]:

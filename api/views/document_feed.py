@@ -61,7 +61,7 @@ class DocumentFeed:
 
     def resume(self, follower: DocumentFollower) -> None:
         """Send the follower its document, if it was left behind."""
-        # A transport may resume after the follower was ended: it would be due for ever, and be read again and again.
+        # A transport may resume after the follower was ended: it would stay due, and be read again and again.
         if follower in self._followed.get(follower.projection.name, {}).get(follower.key, {}) and follower.is_behind:
             self._due.setdefault(follower.projection.name, set()).add(follower.key)
             self._wake.set()

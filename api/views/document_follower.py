@@ -9,7 +9,7 @@ from ...domain.ids import Position
 from ...domain.json.diff import difference
 from ...projections.authoring.projection import AnyProjection
 from ..delivery.encoder import Encoder
-from ..delivery.subscriber import Sink
+from ..delivery.subscriber import SubscriberSink
 from .rendering import etag_of
 
 
@@ -38,7 +38,14 @@ class DocumentFollower:
     that the client has."""
 
     def __init__(
-        self, projection: AnyProjection, key: str, viewer: Viewer, sink: Sink, sub: str, encoder: Encoder, known: str
+        self,
+        projection: AnyProjection,
+        key: str,
+        viewer: Viewer,
+        sink: SubscriberSink,
+        sub: str,
+        encoder: Encoder,
+        known: str,
     ) -> None:
         self.projection = projection
         self.key = key

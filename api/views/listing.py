@@ -19,12 +19,12 @@ from ...projections.store import Build
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from . import page_cursor
-from .access import SESSION, by_session
+from .access import SESSION_KEY, by_session
 from .rendering import render_rows
 from .service import ViewService
 
 MAX_ROWS_READ = 20_000
-_PAGE = 200
+_PAGE_ROWS = 200
 
 
 class ListQuery(NamedTuple):
@@ -49,7 +49,7 @@ async def list_page(views: ViewService, projection: AnyProjection, principal: Pr
     await views.current(projection.name)
     found: list[tuple[Row, bytes]] = []
     after = None if wanted.after is None else page_cursor.read_cursor(wanted.after, wanted.order)
-    read, size = 0, max(_PAGE, wanted.limit)
+    read, size = 0, max(_PAGE_ROWS, wanted.limit)
     while True:
         page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
         found += _visible(projection, page.build, page.rows, principal)
@@ -85,7 +85,7 @@ def default_order(projection: AnyProjection) -> str:
     with the session."""
     if isinstance(projection, DocProjection):
         return ""
-    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION and len(index) > 1), "")
+    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION_KEY and len(index) > 1), "")
 
 
 def _visible(
@@ -105,7 +105,7 @@ def _viewer(projection: AnyProjection, shape: Shape, row: Row, principal: Princi
     """The viewer of a row; None where the principal may not read its session."""
     if not by_session(projection):
         return principal.viewer(None)
-    name = "key" if isinstance(projection, DocProjection) else SESSION
+    name = "key" if isinstance(projection, DocProjection) else SESSION_KEY
     place = next(number for number, column in enumerate(shape.columns) if column.name == name)
     session = row[place]
     return principal.viewer(session) if matches_any(session, principal.read) else None

@@ -20,7 +20,7 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Column, Row, Shape
 from ...projections.store import Build
 
-_DATA = 2  # where a document's JSON is in its row
+_DATA_COLUMN = 2  # where a document's JSON is in its row
 
 
 def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], viewer: Viewer) -> list[bytes | None]:
@@ -32,7 +32,7 @@ def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], vi
         if not viewer.sees_all:
             raise NotReady(f"The view {projection.name} is being built anew; try again in a moment.", retry_after=5.0)
     if isinstance(projection, DocProjection):
-        return [bytes(row[_DATA]) for row in rows]
+        return [bytes(row[_DATA_COLUMN]) for row in rows]
     return [_by_columns(build.shape, row) for row in rows]
 
 

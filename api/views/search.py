@@ -24,19 +24,19 @@ from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
-from ..protocol.queries import MAX_PAGE_EVENTS, Query, members_of, validated
+from ..protocol.queries import MAX_PAGE_ITEMS, Query, members_of, validated
 from . import page_cursor
 from .listing import ListPage, sort_key
 from .page_cursor import PageCursor
 from .service import ViewService
 
-LABEL = "label."
+LABEL_PREFIX = "label."
 MAX_CANDIDATES = 1_000
 """Up to so many sessions with a label or participant are read one by one."""
 MAX_SESSIONS_READ = 20_000
 """Sessions that one request goes through at most."""
-_PAGE = 500
-_BEYOND = "~"  # behind every id
+_PAGE_SESSIONS = 500
+_AFTER_EVERY_ID = "~"  # behind every id
 
 
 class SearchQuery(Query):
@@ -50,7 +50,7 @@ class SearchQuery(Query):
     until: Time | None = None
     order: Literal["changed", "-changed", "opened", "-opened", "key", "-key"] = "-changed"
     after: PageCursor | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_EVENTS)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
 
     def fits(self, overview: Mapping[str, Any]) -> bool:
         """Whether a session is one of those that are looked for."""
@@ -68,7 +68,9 @@ class SearchQuery(Query):
 def search_query(request: web.Request) -> SearchQuery:
     """Read a search: `label.stage=planning` asks for sessions with that label."""
     members = members_of(request)
-    labels = {name.removeprefix(LABEL): members.pop(name) for name in tuple(members) if name.startswith(LABEL)}
+    labels = {
+        name.removeprefix(LABEL_PREFIX): members.pop(name) for name in tuple(members) if name.startswith(LABEL_PREFIX)
+    }
     if "labels" in members:
         raise Invalid("Say label.<name>=<value>, a parameter for each label.")
     return validated(SearchQuery, {**members, "labels": labels})
@@ -80,9 +82,9 @@ async def search(views: ViewService, principal: Principal, query: SearchQuery) -
     await views.current(facets.name)
     await views.current(sessions.name)
     place = None if query.after is None else page_cursor.read_cursor(query.after, query.order)
-    few = await _few(views, query)
+    few = await _candidates(views, query)
     if few is None:
-        return await _through(views, principal, query, place)
+        return await _scan(views, principal, query, place)
     found = await views.store.get(sessions.name, [(session,) for session in few])
     shape, down = found.build.shape, query.order.startswith("-")
     places = [(sort_key(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
@@ -94,7 +96,7 @@ async def search(views: ViewService, principal: Principal, query: SearchQuery) -
     return _page(rows, found.build, query, more=len(rows) > query.limit)
 
 
-async def _few(views: ViewService, query: SearchQuery) -> list[str] | None:
+async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | None:
     """The sessions that have the labels and the participant, if they are few."""
     labels = query.labels.items()
     wanted = [{"facet": of_label(name), "value": storable(value)} for name, value in labels]
@@ -109,17 +111,17 @@ async def _few(views: ViewService, query: SearchQuery) -> list[str] | None:
     return None if few is None else sorted(few)
 
 
-async def _through(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> ListPage:
+async def _scan(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> ListPage:
     """Go through all sessions in their order."""
     found: list[Row] = []
     read = 0
     if after is None and query.until is not None and query.order == "-changed":
-        after = [timestamp(query.until), _BEYOND]
+        after = [timestamp(query.until), _AFTER_EVERY_ID]
     while True:
-        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE)
+        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
         found += [row for row in page.rows if _wanted(row, principal, query)]
         read += len(page.rows)
-        ended = len(page.rows) < _PAGE or _is_past(page.build.shape, page.rows[-1], query)
+        ended = len(page.rows) < _PAGE_SESSIONS or _is_past(page.build.shape, page.rows[-1], query)
         if ended or len(found) > query.limit or read >= MAX_SESSIONS_READ:
             break
         after = sort_key(page.build.shape, page.rows[-1], query.order)

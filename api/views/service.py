@@ -17,7 +17,7 @@ from ...projections.store import Build, Found, ViewStore
 from .document_feed import DocumentFeed
 from .progress import BuildProgress
 
-MAX_FOLDS = 4
+MAX_CONCURRENT_FOLDS = 4
 """Moments that are folded at the same time; further requests wait."""
 
 
@@ -41,7 +41,7 @@ class ViewService:
         self.progress = BuildProgress(log, store, tasks)
         self.document_feed = DocumentFeed(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
-        self.folding = asyncio.Semaphore(MAX_FOLDS)
+        self.folding = asyncio.Semaphore(MAX_CONCURRENT_FOLDS)
         self._runner = Runner(log, store, projections, promote=promote, effects=log.engine.writable)
         self._tasks = tasks
         self._running: asyncio.Task[None] | None = None

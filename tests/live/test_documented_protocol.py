@@ -11,7 +11,7 @@ import pytest
 
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
-from stenogram.api.protocol.queries import MAX_PAGE_EVENTS, MAX_WAIT_S
+from stenogram.api.protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S
 from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
 from stenogram.domain import errors
@@ -176,7 +176,7 @@ def test_every_limit_is_as_documented() -> None:
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
-        "events of an HTTP page": MAX_PAGE_EVENTS,
+        "events of an HTTP page": MAX_PAGE_ITEMS,
         "seconds that an HTTP request may wait": int(MAX_WAIT_S),
     }
 

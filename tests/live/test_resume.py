@@ -88,11 +88,11 @@ class Run:
     async def disturb(self) -> None:
         """Say of random transports that they are full, and that they are not."""
         while not self.over:
-            for socket in tuple(self.gateway.sockets._connections):
+            for socket in tuple(self.gateway.websocket_server._connections):
                 if self.random.random() < 0.3:
                     socket.paused()
             await self.pause(0.01)
-            for socket in tuple(self.gateway.sockets._connections):
+            for socket in tuple(self.gateway.websocket_server._connections):
                 socket.resumed()
             await self.pause(0.01)
 

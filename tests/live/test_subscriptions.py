@@ -313,7 +313,7 @@ async def test_nothing_is_left_of_those_who_went(connect: Open, gateway: Gateway
         else:
             other.cut()
     for _ in range(500):
-        if not feed._topics and len(gateway.sockets) == 1:
+        if not feed._topics and len(gateway.websocket_server) == 1:
             break
         await asyncio.sleep(0.01)
     assert not feed._topics
