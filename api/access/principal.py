@@ -8,7 +8,6 @@ from ...domain.ids import ParticipantId, SessionId
 from ...domain.model import Actor, Kind
 from ..delivery.event_filter import matches_any
 
-Right = Literal["read", "write", "audit"]
 EVERYTHING = ("*",)
 
 

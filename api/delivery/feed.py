@@ -37,7 +37,7 @@ class Feed:
         self._topics: dict[SessionId | None, Topic] = {}
         self._dirty: dict[Topic, None] = {}
         self._scheduled = False
-        self.close = log.hub.listen(self._published)
+        log.hub.listen(self._published)
 
     async def follow(
         self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: SubscriberSink

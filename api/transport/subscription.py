@@ -1,7 +1,6 @@
 """Subscriptions: what a connection follows under one name, be it events or documents."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 import orjson
 
@@ -9,25 +8,6 @@ from ..delivery.feed import Feed
 from ..delivery.topic import Cursor
 from ..views.document_feed import DocumentFeed
 from ..views.document_follower import DocumentFollower
-
-
-class ConnectionSubscription(Protocol):
-    """What a connection starts, resumes and ends."""
-
-    def begin(self) -> None:
-        """Deliver from now on."""
-
-    def resume(self) -> None:
-        """Go on: the transport takes more again."""
-
-    def end(self) -> None:
-        """Deliver nothing more."""
-
-    def place(self) -> Any:
-        """Where to resume, as a client says it in `subscribe`."""
-
-    def event_id(self) -> str:
-        """The same, as the id of a server-sent event."""
 
 
 class EventSubscription:
@@ -86,3 +66,6 @@ class DocumentSubscription:
     def event_id(self) -> str:
         """The etag of the document; a stream follows one."""
         return self._followers[0].known
+
+
+ConnectionSubscription = EventSubscription | DocumentSubscription

@@ -6,6 +6,7 @@ finds nothing: such a search must be narrowed.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ...domain.audience import Viewer
@@ -18,13 +19,16 @@ from ...projections.authoring.shape import Row, Shape
 from ...projections.store import Build
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
-from . import page_cursor
 from .access import SESSION_KEY, by_session
+from .page_cursor import read_cursor, write_cursor
 from .rendering import render_rows
 from .service import ViewService
 
 MAX_ROWS_READ = 20_000
 _PAGE_ROWS = 200
+
+StoredRow = tuple[Row, bytes]
+"""A row, and as it is rendered."""
 
 
 class ListQuery(NamedTuple):
@@ -39,7 +43,7 @@ class ListQuery(NamedTuple):
 class ListPage(NamedTuple):
     """A page. Rows come with their stored form, of documents the first column is the key."""
 
-    rows: list[tuple[Row, bytes]]
+    rows: list[StoredRow]
     next: str | None
     position: Position
 
@@ -47,8 +51,8 @@ class ListPage(NamedTuple):
 async def list_page(views: ViewService, projection: AnyProjection, principal: Principal, wanted: ListQuery) -> ListPage:
     """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
     await views.current(projection.name)
-    found: list[tuple[Row, bytes]] = []
-    after = None if wanted.after is None else page_cursor.read_cursor(wanted.after, wanted.order)
+    found: list[StoredRow] = []
+    after = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
     read, size = 0, max(_PAGE_ROWS, wanted.limit)
     while True:
         page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
@@ -60,12 +64,27 @@ async def list_page(views: ViewService, projection: AnyProjection, principal: Pr
         after = sort_key(page.build.shape, page.rows[-1], wanted.order)
     if not found and not ended:
         raise Invalid("Almost nothing of this view may be shown to you; ask for one session of it.")
-    more = not ended or len(found) > wanted.limit
+    return cut_page(found, page.build.shape, wanted, page.build.checkpoint.position, more=not ended)
+
+
+def cut_page(found: list[StoredRow], shape: Shape, wanted: ListQuery, position: Position, *, more: bool) -> ListPage:
+    """The first of these rows, up to the limit; `more`: there are others that were not read."""
+    more = more or len(found) > wanted.limit
     found = found[: wanted.limit]
-    last = (
-        page_cursor.write_cursor(wanted.order, sort_key(page.build.shape, found[-1][0], wanted.order)) if more else None
-    )
-    return ListPage(found, last, page.build.checkpoint.position)
+    next = write_cursor(wanted.order, sort_key(shape, found[-1][0], wanted.order)) if more else None
+    return ListPage(found, next, position)
+
+
+def sort_and_cut(found: list[StoredRow], shape: Shape, wanted: ListQuery, position: Position) -> ListPage:
+    """A page of rows that are all in memory: those after the cursor, in their order. Raises BadCursor."""
+    down = wanted.order.startswith("-")
+    keyed = [(sort_key(shape, each[0], wanted.order), each) for each in found]
+    keyed = [each for each in keyed if each[0][0] is not None]
+    if wanted.after is not None:
+        after = read_cursor(wanted.after, wanted.order)
+        keyed = [each for each in keyed if (each[0] < after if down else each[0] > after)]
+    keyed.sort(key=itemgetter(0), reverse=down)
+    return cut_page([each for _, each in keyed], shape, wanted, position, more=False)
 
 
 def sort_key(shape: Shape, row: Row, order: str) -> list[Any]:
@@ -88,9 +107,7 @@ def default_order(projection: AnyProjection) -> str:
     return next((index[1] for index in projection.shape.indexes if index[0] == SESSION_KEY and len(index) > 1), "")
 
 
-def _visible(
-    projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
-) -> list[tuple[Row, bytes]]:
+def _visible(projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal) -> list[StoredRow]:
     viewers = [_viewer(projection, build.shape, row, principal) for row in rows]
     rendered: dict[int, bytes] = {}
     for viewer in dict.fromkeys(viewers):

@@ -12,11 +12,10 @@ from ...domain.json.diff import difference
 from ...domain.json.patch import Operation
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
-from ...projections.authoring.shape import STORED, Row
+from ...projections.authoring.shape import STORED
 from ...projections.moments import Moment
-from . import page_cursor
 from .access import searchable
-from .listing import ListPage, ListQuery, sort_columns, sort_key
+from .listing import ListPage, ListQuery, sort_and_cut, sort_columns
 from .rendering import render_values
 from .service import ViewService
 
@@ -41,9 +40,8 @@ def document_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> b
 
 def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: ListQuery) -> ListPage:
     """A page of the rows at that moment. Raises Invalid and BadCursor."""
-    shape, order = projection.shape, wanted.order
-    by = sort_columns(shape, order)
-    _check(projection, [*wanted.where, *by])
+    shape = projection.shape
+    _check(projection, [*wanted.where, *sort_columns(shape, wanted.order)])
     folder = projection.folder()
     folder.values = dict(then.values)
     found = [(folder.row(place), text) for place, text in render_values(projection, then.values, viewer).items()]
@@ -52,14 +50,7 @@ def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: 
         column, number = shape.columns[places.index(name)], places.index(name)
         stored = STORED[column.kind](value)
         found = [each for each in found if each[0][number] == stored]
-    found = [each for each in found if each[0][places.index(by[0])] is not None]
-    found.sort(key=lambda each: sort_key(shape, each[0], order), reverse=order.startswith("-"))
-    if wanted.after is not None:
-        found = _after(found, page_cursor.read_cursor(wanted.after, order), projection, order)
-    more = len(found) > wanted.limit
-    found = found[: wanted.limit]
-    last = page_cursor.write_cursor(order, sort_key(shape, found[-1][0], order)) if more else None
-    return ListPage(found, last, then.position)
+    return sort_and_cut(found, shape, wanted, then.position)
 
 
 def difference_between(
@@ -70,16 +61,6 @@ def difference_between(
         raise Invalid(f"{projection.name} is kept as rows; ask for them at both moments.")
     before, after = [document_of(projection, each, viewer) for each in moments]
     return difference(orjson.loads(before or b"null"), orjson.loads(after or b"null"))
-
-
-def _after(found: list[tuple[Row, bytes]], place: list[Any], projection: AnyProjection, order: str) -> Any:
-    down = order.startswith("-")
-
-    def follows(row: Row) -> bool:
-        here = sort_key(projection.shape, row, order)
-        return here < place if down else here > place
-
-    return [each for each in found if follows(each[0])]
 
 
 def _check(projection: AnyProjection, names: list[str]) -> None:

@@ -18,16 +18,14 @@ from ...domain.errors import Invalid
 from ...domain.ids import Name
 from ...domain.timestamps import Time
 from ...projections.authoring.shape import Row, Shape
-from ...projections.store import Build
 from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from ..protocol.queries import MAX_PAGE_ITEMS, Query, members_of, validated
-from . import page_cursor
-from .listing import ListPage, sort_key
-from .page_cursor import PageCursor
+from .listing import ListPage, ListQuery, StoredRow, cut_page, sort_and_cut, sort_key
+from .page_cursor import PageCursor, read_cursor
 from .service import ViewService
 
 LABEL_PREFIX = "label."
@@ -51,6 +49,11 @@ class SearchQuery(Query):
     order: Literal["changed", "-changed", "opened", "-opened", "key", "-key"] = "-changed"
     after: PageCursor | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
+
+    @property
+    def page(self) -> ListQuery:
+        """Which page of them."""
+        return ListQuery({}, self.order, self.after, self.limit)
 
     def fits(self, overview: Mapping[str, Any]) -> bool:
         """Whether a session is one of those that are looked for."""
@@ -81,19 +84,12 @@ async def search(views: ViewService, principal: Principal, query: SearchQuery) -
     Invalid for a search that would have to go through too many."""
     await views.current(facets.name)
     await views.current(sessions.name)
-    place = None if query.after is None else page_cursor.read_cursor(query.after, query.order)
-    few = await _candidates(views, query)
-    if few is None:
-        return await _scan(views, principal, query, place)
-    found = await views.store.get(sessions.name, [(session,) for session in few])
-    shape, down = found.build.shape, query.order.startswith("-")
-    places = [(sort_key(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
-    places = [each for each in places if each[0][0] is not None]
-    if place is not None:
-        places = [each for each in places if (each[0] < place if down else each[0] > place)]
-    places.sort(key=lambda each: each[0], reverse=down)
-    rows = [row for _, row in places]
-    return _page(rows, found.build, query, more=len(rows) > query.limit)
+    candidates = await _candidates(views, query)
+    if candidates is None:
+        return await _scan(views, principal, query)
+    found = await views.store.get(sessions.name, [(session,) for session in candidates])
+    rows = [(row, _document(row)) for row in found.rows if _wanted(row, principal, query)]
+    return sort_and_cut(rows, found.build.shape, query.page, found.build.checkpoint.position)
 
 
 async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | None:
@@ -111,15 +107,15 @@ async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | Non
     return None if few is None else sorted(few)
 
 
-async def _scan(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> ListPage:
+async def _scan(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
     """Go through all sessions in their order."""
-    found: list[Row] = []
-    read = 0
+    found: list[StoredRow] = []
+    read, after = 0, None if query.after is None else read_cursor(query.after, query.order)
     if after is None and query.until is not None and query.order == "-changed":
         after = [timestamp(query.until), _AFTER_EVERY_ID]
     while True:
         page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
-        found += [row for row in page.rows if _wanted(row, principal, query)]
+        found += [(row, _document(row)) for row in page.rows if _wanted(row, principal, query)]
         read += len(page.rows)
         ended = len(page.rows) < _PAGE_SESSIONS or _is_past(page.build.shape, page.rows[-1], query)
         if ended or len(found) > query.limit or read >= MAX_SESSIONS_READ:
@@ -127,13 +123,11 @@ async def _scan(views: ViewService, principal: Principal, query: SearchQuery, af
         after = sort_key(page.build.shape, page.rows[-1], query.order)
     if not found and not ended:
         raise Invalid(f"None of the first {read} sessions is one; narrow the search, or begin it elsewhere by `until`.")
-    return _page(found, page.build, query, more=not ended or len(found) > query.limit)
+    return cut_page(found, page.build.shape, query.page, page.build.checkpoint.position, more=not ended)
 
 
-def _page(rows: list[Row], build: Build, query: SearchQuery, more: bool) -> ListPage:
-    rows = rows[: query.limit]
-    next = page_cursor.write_cursor(query.order, sort_key(build.shape, rows[-1], query.order)) if more else None
-    return ListPage([(row, bytes(row[2])) for row in rows], next, build.checkpoint.position)
+def _document(row: Row) -> bytes:
+    return bytes(row[2])
 
 
 def _wanted(row: Row, principal: Principal, query: SearchQuery) -> bool:
