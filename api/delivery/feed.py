@@ -95,9 +95,7 @@ class Feed:
                 return topic
             try:
                 head = await topic.head()
-            except (
-                BaseException
-            ):  # cancelled, too: nobody else would drop it, and it events would be pushed to it until the end
+            except BaseException:  # cancelled, too: nobody else would drop the topic, and its ring would go on growing
                 self._drop_if_unused(topic)
                 raise
             # While the head was read another subscriber may have come and gone, and the topic with it: begin again.

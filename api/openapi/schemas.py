@@ -1,6 +1,6 @@
 """The JSON Schemas (draft 2020-12) of what goes over HTTP, made from the models that the routes use."""
 
-from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -113,21 +113,27 @@ def component_of(answer: type[BaseModel], prefix: str = "") -> Schema:
     return ref(f"{prefix}{answer.__name__.removesuffix(_SUFFIX)}")
 
 
-def answer_schemas(answers: Sequence[type[BaseModel]], prefix: str = "") -> dict[str, Schema]:
+def answer_schemas(answers: tuple[type[BaseModel], ...], prefix: str = "") -> dict[str, Schema]:
     """The schemas of these answers and of what is in them, each under its name with `prefix` before it."""
-    template = _REF.format(model=f"{prefix}{{model}}")
-    _, schema = models_json_schema([(each, "serialization") for each in answers], ref_template=template)
-    described = _resolved(schema["$defs"], prefix)
-    return {f"{prefix}{name.removesuffix(_SUFFIX)}": each for name, each in described.items()}
+    described = _resolved(_described(answers), prefix)
+    return {f"{prefix}{name.removesuffix(_SUFFIX)}": schema for name, schema in described.items()}
+
+
+@cache
+def _described(answers: tuple[type[BaseModel], ...]) -> Schema:
+    _, schema = models_json_schema([(each, "serialization") for each in answers], ref_template=_REF)
+    definitions: Schema = schema["$defs"]
+    return definitions
 
 
 def _resolved(schema: Any, prefix: str) -> Any:
-    """References as the document has them, and no defaults of members that are left out."""
+    """A copy with references as the document has them, and without defaults of members that are left out."""
     if isinstance(schema, list):
         return [_resolved(each, prefix) for each in schema]
     if not isinstance(schema, dict):
         return schema
     if "component" in schema:
         return ref(f"{prefix}{schema['component']}")
-    found = {name: _resolved(each, prefix) for name, each in schema.items() if (name, each) != ("default", None)}
-    return {**found, "$ref": found["$ref"].removesuffix(_SUFFIX)} if isinstance(found.get("$ref"), str) else found
+    if "$ref" in schema:
+        return ref(f"{prefix}{schema['$ref'].rpartition('/')[2].removesuffix(_SUFFIX)}")
+    return {name: _resolved(each, prefix) for name, each in schema.items() if (name, each) != ("default", None)}
