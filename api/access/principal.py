@@ -6,9 +6,8 @@ from ...domain.audience import Viewer
 from ...domain.errors import Forbidden
 from ...domain.ids import ParticipantId, SessionId
 from ...domain.model import Actor, Kind
-from ..delivery.event_filter import matches
+from ..delivery.event_filter import matches_any
 
-Right = Literal["read", "write", "audit"]
 EVERYTHING = ("*",)
 
 
@@ -30,12 +29,12 @@ class Principal(NamedTuple):
         return Actor(self.participant, self.kind)
 
     def viewer(self, session: SessionId | None) -> Viewer:
-        """As one who looks at a session, or at all of them. Who may audit sees whatever the audience."""
-        audits = self.audit == EVERYTHING or (session is not None and matches(session, self.audit))
+        """As a viewer of a session, or with None of all. With the right to audit it sees whatever the audience."""
+        audits = self.audit == EVERYTHING or (session is not None and matches_any(session, self.audit))
         return Viewer(self.participant, self.kind, audits)
 
     def require(self, right: Literal["read", "write"], session: SessionId) -> None:
         """Raise Forbidden unless the token gives this right to this session."""
         patterns = self.read if right == "read" else self.write
-        if patterns != EVERYTHING and not matches(session, patterns):
+        if patterns != EVERYTHING and not matches_any(session, patterns):
             raise Forbidden(f"This token gives no right to {right} session {session!r}.")

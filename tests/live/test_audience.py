@@ -103,7 +103,6 @@ SUBSCRIPTIONS: list[dict[str, Any]] = [
     {"session": "s", "types": ["message.*"]},
     {"all": True},
     {"all": True, "reading": "folded"},
-    {"sessions": {"s": 0, "t": 0}},
 ]
 
 

@@ -9,9 +9,9 @@ import aiohttp
 import orjson
 import pytest
 
-from stenogram.api.http.session_queries import MAX_PAGE, MAX_WAIT
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
+from stenogram.api.protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S
 from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
 from stenogram.domain import errors
@@ -174,14 +174,13 @@ def test_every_limit_is_as_documented() -> None:
         "frames in one message": settings.batch,
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
-        "sessions of a subscription": client_frames.MAX_SESSIONS,
-        "documents of a subscription": client_frames.MAX_WATCHED,
+        "documents of a subscription": client_frames.MAX_DOCUMENTS,
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
-        "events of an HTTP page": MAX_PAGE,
-        "seconds that an HTTP request can wait": int(MAX_WAIT),
+        "events of an HTTP page": MAX_PAGE_ITEMS,
+        "seconds that an HTTP request can wait": int(MAX_WAIT_S),
     }
 
 

@@ -311,11 +311,11 @@ async def test_a_stream_that_is_cut_leaves_nothing_behind(
             assert stream.response.connection.transport is not None
             stream.response.connection.transport.abort()
     for _ in range(500):
-        if not len(gateway.streams) and not gateway.tenants.open[""].feed._topics:
+        if not len(gateway.sse_server) and not gateway.tenants.open[""].feed._topics:
             break
         await say(wire, 1)
         await asyncio.sleep(0.01)
-    assert not len(gateway.streams)
+    assert not len(gateway.sse_server)
     assert not gateway.tenants.open[""].feed._topics
 
 

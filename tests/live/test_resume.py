@@ -26,14 +26,14 @@ TINY = {
     "log.sqlite.reading.PAGE_BYTES": 1_500,
     "api.delivery.topic.RING_ENTRIES": 8,
     "api.delivery.topic.RING_BYTES": 4_000,
-    "api.delivery.pages.PAGE_EVENTS": 7,
-    "api.delivery.pages.KEPT_BYTES": 20_000,
+    "api.delivery.history_reader.PAGE_EVENTS": 7,
+    "api.delivery.history_reader.KEPT_BYTES": 20_000,
     "api.delivery.event_frames.KEPT_BYTES": 10_000,
-    "api.delivery.event_frames.MAX_FRAME": 900,
-    "api.delivery.event_frames.STRIDE": 5,
+    "api.delivery.event_frames.MAX_FRAME_BYTES": 900,
+    "api.delivery.event_frames.PROGRESS_EVERY_PLACES": 5,
     "api.delivery.feed.WRITES_PER_STEP": 1,
-    "api.delivery.pump.SLICE": 0.0,
-    "api.delivery.pump.WINDOW": 0.001,
+    "api.delivery.pump.SLICE_S": 0.0,
+    "api.delivery.window.MAX_WINDOW_S": 0.001,
 }
 
 
@@ -88,11 +88,11 @@ class Run:
     async def disturb(self) -> None:
         """Say of random transports that they are full, and that they are not."""
         while not self.over:
-            for socket in tuple(self.gateway.sockets._sockets):
+            for socket in tuple(self.gateway.websocket_server._connections):
                 if self.random.random() < 0.3:
                     socket.paused()
             await self.pause(0.01)
-            for socket in tuple(self.gateway.sockets._sockets):
+            for socket in tuple(self.gateway.websocket_server._connections):
                 socket.resumed()
             await self.pause(0.01)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from stenogram.api.delivery import pump
-from stenogram.api.delivery.pump import Pump
+from stenogram.api.delivery import window
+from stenogram.api.delivery.pump import SLICE_S, Pump
 
 
 @pytest.fixture(autouse=True)
 def wide_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump, "WINDOW", 0.2)
+    monkeypatch.setattr(window, "MAX_WINDOW_S", 0.2)
 
 
 async def turns(number: int = 5) -> None:
@@ -26,7 +26,7 @@ def no_failure(error: BaseException) -> None:
 
 async def test_what_comes_alone_goes_out_in_this_turn() -> None:
     gone = asyncio.Event()
-    Pump().soon(gone.set)
+    Pump().call_when_window_closes(gone.set)
     await turns(1)
     assert gone.is_set()
 
@@ -35,7 +35,7 @@ async def test_what_comes_after_a_quick_delivery_goes_out_at_once() -> None:
     delivering, gone = Pump(), asyncio.Event()
     delivering.start(iter([]), no_failure)
     await asyncio.sleep(0.05)
-    delivering.soon(gone.set)
+    delivering.call_when_window_closes(gone.set)
     await turns(1)
     assert gone.is_set()
 
@@ -50,7 +50,7 @@ async def test_what_comes_after_a_long_delivery_waits_for_company() -> None:
 
     delivering.start(long(), no_failure)
     await done.wait()
-    delivering.soon(gone.set)
+    delivering.call_when_window_closes(gone.set)
     await turns(1)
     assert not gone.is_set()
     await gone.wait()
@@ -61,11 +61,11 @@ async def test_what_comes_during_a_delivery_waits_for_the_window_however_long_th
 
     def endless() -> Iterator[None]:
         while not gone.is_set():
-            time.sleep(pump.SLICE)
+            time.sleep(SLICE_S)
             yield
 
     delivering.start(endless(), no_failure)
-    delivering.soon(gone.set)
+    delivering.call_when_window_closes(gone.set)
     await turns(3)
     assert not gone.is_set()
     await gone.wait()

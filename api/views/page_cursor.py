@@ -13,17 +13,17 @@ from pydantic import Field
 
 from ...domain.errors import BadCursor
 
-MAX_CURSOR = 4_096
+MAX_CURSOR_CHARS = 4_096
 CURSOR_PATTERN = r"^[A-Za-z0-9_-]*$"
-Cursor = Annotated[str, Field(pattern=CURSOR_PATTERN, max_length=MAX_CURSOR)]
+PageCursor = Annotated[str, Field(pattern=CURSOR_PATTERN, max_length=MAX_CURSOR_CHARS)]
 
 
-def written(order: str, place: Sequence[Any]) -> str:
+def write_cursor(order: str, place: Sequence[Any]) -> str:
     """The cursor of a place in a list of this order."""
     return urlsafe_b64encode(orjson.dumps([order, *place])).decode().rstrip("=")
 
 
-def read(cursor: str, order: str) -> list[Any]:
+def read_cursor(cursor: str, order: str) -> list[Any]:
     """The place again. Raises BadCursor."""
     try:
         said, *place = list(orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))

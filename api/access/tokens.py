@@ -1,4 +1,4 @@
-"""Authentication: from a token, or on an open gateway from what the client says, to a principal."""
+"""Where a token is checked: from it, or on an open gateway from what the client claims, to a principal."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from ...domain.model import KINDS, TIMEKEEPER, Kind
 from ..settings import Settings
 from .principal import EVERYTHING, Principal
 
-ANYBODY = "user"
+ANONYMOUS = "user"
 MIN_RSA_BITS = 2_048
 
 
@@ -96,7 +96,7 @@ def _public_key(pem: str) -> tuple[Any, list[str]]:
 
 def _claimed(claimed: Mapping[str, Any]) -> tuple[str, Kind]:
     try:
-        return _PARTICIPANT.validate_python(claimed.get("participant", ANYBODY)), _kind(claimed.get("kind", "user"))
+        return _PARTICIPANT.validate_python(claimed.get("participant", ANONYMOUS)), _kind(claimed.get("kind", "user"))
     except ValidationError:
         raise Invalid(
             f"`participant` must be 1 to 128 of A-Z a-z 0-9 . _ : @ + - and not one of "

@@ -1,8 +1,8 @@
 """Pages of the past, shared by all who read them.
 
-Pages lie at fixed places, so that subscribers who start at different places still share them; a page is read once,
-however many wait for it, and kept while memory allows. Memory is bounded by bytes over all topics of a feed: where
-events are large the storage gives fewer at once, and the place where it stopped begins a page of its own.
+Pages begin at fixed places, so that subscribers who start at different places still share them; a page is read once,
+however many wait for it, and stays while memory allows. Memory is bounded by bytes over all topics of a feed: where
+events are large the storage gives fewer at once, and a page of its own begins where it stopped.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .event_filter import EventFilter
 from .event_slice import EventSlice
-from .finished import learn
+from .finished_messages import load_finished
 from .frame_cache import FrameCache
 from .topic import Topic
 
@@ -29,8 +29,8 @@ class HistoryPage(NamedTuple):
 
 
 class PageKey(NamedTuple):
-    """The page of a topic behind the place `start`. For folded readings the sessions that stream in it are brought to
-    hand."""
+    """The page of a topic behind the place `start`. For folded readings the sessions that stream in it are loaded,
+    too."""
 
     topic: Topic
     start: int
@@ -38,7 +38,7 @@ class PageKey(NamedTuple):
     folded: bool
 
 
-Then = Callable[[HistoryPage | Exception], None]
+OnPage = Callable[[HistoryPage | Exception], None]
 
 
 def end_of_page(topic: Topic, after: int) -> int:
@@ -53,52 +53,58 @@ def _key(topic: Topic, after: int, filter: EventFilter) -> PageKey:
     return PageKey(topic, start, filter.needs_records, filter.reading == "folded")
 
 
-class HistoryPages:
+class HistoryReader:
     """Reads pages, each once at a time, and keeps the newest used. `tasks` owns the reading."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
         self._kept: FrameCache[PageKey, HistoryPage] = FrameCache(KEPT_BYTES)
         self.forget = self._kept.forget
-        self._reading: dict[PageKey, list[Then]] = {}
+        self._reading: dict[PageKey, list[OnPage]] = {}
         self.reads = 0
 
     def get(self, topic: Topic, after: int, filter: EventFilter) -> HistoryPage | None:
-        """The page that holds the place behind `after`, if it is at hand and reaches beyond it."""
+        """The page that holds the place behind `after`, if it is in memory and reaches beyond it."""
         page = self._kept.get(_key(topic, after, filter))
         return None if page is None or page.upto <= after else page
 
-    def request(self, topic: Topic, after: int, filter: EventFilter, then: Then) -> None:
-        """Read that page and call `then` with it, or with why it cannot be read. Who waited for a page need not find it
-        again: when many are read at once, it may have made room for others by then."""
+    def request(self, topic: Topic, after: int, filter: EventFilter, on_page: OnPage) -> None:
+        """Read that page and call `on_page` with it, or with why it cannot be read. `get` need not find it afterwards:
+        when many are read at once, it may have made room for others by then."""
         key = _key(topic, after, filter)
+        # Single flight: a thousand subscribers that come back at once cost one query.
         waiting = self._reading.get(key)
         if waiting is not None:
-            waiting.append(then)
+            waiting.append(on_page)
             return
-        self._reading[key] = [then]
+        self._reading[key] = [on_page]
         self._tasks.create_task(self._read(key))
 
     async def _read(self, key: PageKey) -> None:
         found: HistoryPage | Exception
         try:
             found = await self._load(key)
+            # The last follower may have ended during the read, and `forget` been called: nobody would drop it again.
             if key.topic.followers:
                 self._kept.put(key, found, found.size)
         except Exception as failure:  # handed to all who wait; they decide what becomes of them
             found = failure
-        for then in self._reading.pop(key):
-            then(found)
+        # Out of `_reading` before anyone is called: a call may request the same page again, and would wait for ever.
+        for on_page in self._reading.pop(key):
+            on_page(found)
 
     async def _load(self, key: PageKey) -> HistoryPage:
         topic, start = key.topic, key.start
         self.reads += 1
         end = end_of_page(topic, start)
+        # Before the read: what is published during it is in the ring, and would seem removed where the page ends short.
         upto = min(topic.last, end)
         events = (await topic.page(start, end - start, records=key.records)).between(start, end)
         if key.folded:
-            await learn(topic.log, events.records)
+            await load_finished(topic.log, events.records)
         last = events.places[-1] if events.places else start
+        # Fewer than asked for: either the rest was removed, or the storage stopped because it was full of bytes. Taken
+        # for the first, the second would skip events; so it is asked for one more.
         if last < upto and (await topic.page(last, 1, records=False)).between(last, upto):
             insort(topic.cuts, last)
             upto = last
@@ -106,6 +112,6 @@ class HistoryPages:
 
 
 def _size(events: EventSlice) -> int:
-    """About how many bytes of memory they take."""
+    """About how many bytes of memory they use."""
     size = sum(map(len, events.wires))
     return 2 * size + 800 * len(events) if events.records else size + 120 * len(events)

@@ -9,11 +9,11 @@ from ...domain.catalogue import explain
 from ...domain.errors import Invalid
 from ...domain.ids import Name, SessionId
 from ..delivery.event_filter import EventFilter, Reading
-from ..protocol.client_frames import Types, log_place, session_place
+from .client_frames import Types, parse_log_cursor, parse_version
 
-MAX_PAGE = 1_000
-MAX_WAIT = 30.0
-IDENTITY = {"token", "participant", "kind"}
+MAX_PAGE_ITEMS = 1_000
+MAX_WAIT_S = 30.0
+IDENTITY_PARAMETERS = {"token", "participant", "kind"}
 Q = TypeVar("Q", bound=BaseModel)
 _SESSION: TypeAdapter[SessionId] = TypeAdapter(SessionId)
 
@@ -28,13 +28,13 @@ class EventsQuery(Query):
     """What page of events, or from where a stream."""
 
     after: Annotated[str, Field(max_length=200)] = "0"
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     types: Types = ()
     reading: Reading = "raw"
-    wait: Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 0.0
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 0.0
 
     def filter(self, sessions: tuple[str, ...]) -> EventFilter:
-        """The lens that the query asks for."""
+        """Which events the query asks for."""
         return EventFilter(self.reading, self.types, sessions)
 
 
@@ -42,7 +42,7 @@ class SessionsQuery(Query):
     """What page of sessions."""
 
     after: Annotated[str, Field(max_length=128)] = ""
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     prefix: Name | None = None
 
 
@@ -54,12 +54,12 @@ def events_query(request: web.Request) -> EventsQuery:
     return validated(EventsQuery, members)
 
 
-def events_place(request: web.Request, query: EventsQuery, session: SessionId | None, epoch: str) -> int | str:
+def events_start(request: web.Request, query: EventsQuery, session: SessionId | None, epoch: str) -> int | str:
     """Where the request asks to begin, in a session or with None in the log of this epoch. `Last-Event-ID` goes before
     `after`, which must be a place all the same. Raises BadCursor and Invalid."""
     last = request.headers.get("Last-Event-ID")
     given = (query, validated(EventsQuery, {"after": last})) if last else (query,)
-    places = [log_place(each.after, epoch) if session is None else session_place(each.after) for each in given]
+    places = [parse_log_cursor(each.after, epoch) if session is None else parse_version(each.after) for each in given]
     return places[-1]
 
 
@@ -87,11 +87,11 @@ def session_named(id: str) -> SessionId:
 
 
 def members_of(request: web.Request) -> dict[str, object]:
-    """The parameters as they came, but for those that say who asks. Raises Invalid for one that stands there twice."""
+    """The parameters as they came, but for those that identify the client. Raises Invalid for one given twice."""
     twice = [name for name in request.query if len(request.query.getall(name)) > 1]
     if twice:
-        raise Invalid(f"The parameter {twice[0]!r} stands there twice.")
-    return {name: value for name, value in request.query.items() if name not in IDENTITY}
+        raise Invalid(f"The parameter {twice[0]!r} is given twice.")
+    return {name: value for name, value in request.query.items() if name not in IDENTITY_PARAMETERS}
 
 
 def validated(model: type[Q], members: dict[str, object]) -> Q:
