@@ -89,7 +89,7 @@ class HistoryReader:
                 self._kept.put(key, found, found.size)
         except Exception as failure:  # handed to all who wait; they decide what becomes of them
             found = failure
-        # Out of `_reading` before anyone is called: a call may request the same page again, and would wait for ever.
+        # Out of `_reading` before anyone is called: one that requests the page once more needs a new read, not this one.
         for on_page in self._reading.pop(key):
             on_page(found)
 
@@ -97,7 +97,7 @@ class HistoryReader:
         topic, start = key.topic, key.start
         self.reads += 1
         end = end_of_page(topic, start)
-        # Before the read: what is published during it is in the ring, and would seem removed where the page ends short.
+        # Before the read: what is published during it is not in the page, and would seem removed if `upto` counted it.
         upto = min(topic.last, end)
         events = (await topic.page(start, end - start, records=key.records)).between(start, end)
         if key.folded:
