@@ -22,8 +22,9 @@ def text_frame(payload: bytes) -> bytes:
 class Encoder(Protocol):
     """Turns what is to be told about one subscription into bytes."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes]) -> bytes:
-        """Consecutive events, and the place `to` (as JSON) up to which the subscriber is then current."""
+    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
+        """Consecutive events, and the place `to` (as JSON) up to which the subscriber is then current; `cursors`, where
+        they have any, is a JSON list of the places behind each of them."""
 
     def notice(self, frame: dict[str, Any], to: bytes) -> bytes:
         """A `caught_up`, `gap` or `bye`."""
@@ -32,9 +33,9 @@ class Encoder(Protocol):
 class SocketEncoder:
     """Frames for WebSockets."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes]) -> bytes:
+    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
         """One text frame."""
-        where = b"" if session is None else b',"session":"%s"' % session.encode()
+        where = b',"cursors":%s' % cursors if session is None else b',"session":"%s"' % session.encode()
         head = b'{"frame":"events","sub":%s%s,"to":%s,"events":[' % (orjson.dumps(sub), where, to)
         return text_frame(b"".join((head, b",".join(wires), b"]}")))
 
@@ -51,8 +52,8 @@ def http_chunk(block: bytes) -> bytes:
 class StreamEncoder:
     """Blocks for server-sent events (WHATWG HTML §9.2), each an HTTP chunk."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes]) -> bytes:
-        """One block whose data is a JSON array and whose id is where to resume."""
+    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
+        """One block, which is taken as a whole, whose data is a JSON array and whose id is where to resume."""
         return http_chunk(b"event: events\nid: %s\ndata: [%s]\n\n" % (to.strip(b'"'), b",".join(wires)))
 
     def notice(self, frame: dict[str, Any], to: bytes) -> bytes:

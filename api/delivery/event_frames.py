@@ -52,7 +52,7 @@ def encode(topic: Topic, key: GroupKey, viewer: Viewer, run: EventSlice, finishe
     wires = read(run, key.filter, viewer, finished)
     if not wires and to // STRIDE == at // STRIDE:
         return Chunk(to, None)
-    return Chunk(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires))
+    return Chunk(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires, topic.cursors(wires)))
 
 
 def gap(topic: Topic, key: GroupKey, at: int, to: int) -> Chunk:

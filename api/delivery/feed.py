@@ -42,10 +42,11 @@ class Feed:
     async def follow(
         self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: Sink
     ) -> Cursor:
-        """A cursor on a session, or with None on the whole log, at a place; nothing is delivered before `resume`.
-        Raises BadCursor for a place in the future."""
+        """A cursor on a session, or with None on the whole log, at a place (a negative one: so many before the end);
+        nothing is delivered before `resume`. Raises BadCursor for a place in the future."""
         topic = await self._topic(session)
         at = topic.flushed if after == END else int(after)
+        at = at if at >= 0 else max(topic.flushed + at, 0)
         if at > topic.last and await self.log.look():  # another gateway may have told of it before this one has heard
             topic = await self._topic(session)
         if at > topic.last:
@@ -207,9 +208,11 @@ class Feed:
         if not cursor.caught_up:
             cursor.caught_up = True
             frame = {"frame": "caught_up", "sub": key.sub}
-            place = {"version": cursor.at, "position": self.log.position} if topic.session else {}
-            where = {"session": topic.session} if topic.session else {"position": cursor.at}
-            cursor.sink.write(key.encoder.notice({**frame, **where, **place}, topic.cursor(cursor.at)))
+            if topic.session:
+                place = {"session": topic.session, "version": cursor.at, "position": self.log.position}
+            else:  # who asked for `end` has no cursor until this one, and could not resume
+                place = {"to": topic.resume_place(cursor.at), "position": cursor.at}
+            cursor.sink.write(key.encoder.notice({**frame, **place}, topic.cursor(cursor.at)))
         if cursor.sink.open:
             cursor.join()
 

@@ -59,6 +59,7 @@ class EventRoutes:
     async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> EventPage:
         head = await topic.head()
         at = head if after == "end" else int(after)
+        at = at if at >= 0 else max(head + at, 0)
         if at > head and await topic.log.look():  # another gateway may have told of it before this one has heard
             head = await topic.head()
         if at > head:
@@ -103,7 +104,7 @@ def _unbroken(run: EventSlice) -> EventSlice:
 
 
 def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Response:
-    to, head = _place(topic, page.to), _place(topic, page.head)
+    to, head = topic.resume_place(page.to), topic.resume_place(page.head)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
@@ -114,7 +115,3 @@ def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Respon
     gap = {"gap": {"from": page.gap[0], "to": page.gap[1]}} if page.gap else {}
     rest = orjson.dumps({**session, "to": to, "head": head, "caught_up": caught_up, **gap})
     return web.Response(body=b'{"events":[%s],%s' % (b",".join(page.wires), rest[1:]), content_type="application/json")
-
-
-def _place(topic: Topic, place: int) -> int | str:
-    return place if topic.session is not None else topic.cursor(place).decode().strip('"')

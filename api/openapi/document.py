@@ -5,9 +5,10 @@ from typing import Any
 
 from ... import __version__
 from ...projections.authoring.projection import Projection
+from ..delivery.log_cursor import CURSOR_PATTERN
 from ..http.event_routes import NDJSON
 from ..http.session_queries import MAX_PAGE, MAX_WAIT
-from ..protocol.client_frames import LOG_PLACE, SESSION_PLACE
+from ..protocol.client_frames import SESSION_PLACE
 from ..transport.sse import SSE
 from .operations import TYPES, command, operation, parameter, probe
 from .schemas import NAME, Schema, ref, schemas
@@ -49,7 +50,7 @@ def _paths() -> Schema:
         "/v1/sessions/{session}/events": {
             "get": _events("session_events", "A page of a session's events", [session], SESSION_PLACE, "SessionPage")
         },
-        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], LOG_PLACE, "LogPage")},
+        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], CURSOR_PATTERN, "LogPage")},
         "/v1/sessions/{session}/commands": {"post": command(session)},
         "/health": {"get": probe("health", "Whether the process lives")},
         "/ready": {"get": probe("ready", "Whether the gateway can serve")},
@@ -71,6 +72,7 @@ def _events(name: str, summary: str, parameters: list[Schema], place: str, page:
     asked = [
         *parameters,
         parameter("after", {"type": "string", "pattern": place, "default": "0"}),
+        {**parameter("last", {"type": "integer", "minimum": 0}), "description": "From so many before the end on"},
         {**parameter("Last-Event-ID", last, where="header"), "description": "Goes before `after`"},
         parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100}),
         {**parameter("types", TYPES), "style": "form", "explode": False},

@@ -9,7 +9,8 @@ from ...domain.commands import COMMANDS
 from ...domain.envelope import Envelope, model_of_event
 from ...domain.ids import NAME_PATTERN
 from ...domain.model import CommandData
-from ..protocol.client_frames import LOG_PLACE, CommandFrame
+from ..delivery.log_cursor import CURSOR_PATTERN
+from ..protocol.client_frames import CommandFrame
 
 Schema = dict[str, Any]
 NAME: Schema = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 128}
@@ -106,7 +107,7 @@ def _answers() -> Schema:
     )
     gap = object_of({"from": COUNT, "to": COUNT})
     page = {"events": array_of(ref("Event")), "caught_up": {"type": "boolean"}, "gap": gap}
-    cursor = {"type": "string", "pattern": LOG_PLACE}
+    cursor = {"type": "string", "pattern": CURSOR_PATTERN}
     counts = array_of(COUNT)
     ack = {"id": NAME, "session": NAME, "versions": counts, "positions": counts, "repeated": {"type": "boolean"}}
     return {

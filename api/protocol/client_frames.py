@@ -16,6 +16,7 @@ from ...domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, 
 from ...log.records import Producer
 from ...projections.authoring.projection import MAX_KEY
 from ..delivery.event_filter import Reading
+from ..delivery.log_cursor import read_cursor
 from .json_input import read_json
 
 MAX_NAME = 128
@@ -32,7 +33,6 @@ Subject = Annotated[str, Field(max_length=512)]
 MAX_SESSIONS = 1_000
 MAX_WATCHED = 16
 SESSION_PLACE = r"^(end|[0-9]{1,18})$"
-LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
 
 
 def _not_ours(id: str) -> str:
@@ -93,12 +93,12 @@ class Subscribe(_Frame):
     def places(self, epoch: str) -> dict[SessionId | None, int | str]:
         """Where to begin in each session (None: in the whole log) of a log of this epoch. Raises BadCursor."""
         if self.epoch is not None and self.epoch != epoch:
-            log_place(f"{self.epoch}.0", epoch)
+            raise BadCursor(f"The places of epoch {self.epoch!r} are in another log; start from 0.", epoch=epoch)
         if self.sessions is not None:
             return {session: session_place(after) for session, after in self.sessions.items()}
         if self.session is not None:
             return {self.session: session_place(self.after)}
-        return {None: log_place(self.after, epoch)}
+        return {None: read_cursor(self.after, epoch)}
 
 
 class Unsubscribe(_Frame):
@@ -213,19 +213,6 @@ def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, Co
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
     return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)
-
-
-def log_place(after: int | str, epoch: str) -> int | str:
-    """The position that an `after` of the whole log means: 0, `end`, or a cursor. Raises BadCursor."""
-    place = str(after)
-    if not re.fullmatch(LOG_PLACE, place):
-        raise BadCursor(f"{after!r} is no cursor of a log; use 0, 'end', or one that the gateway gave you.")
-    of_epoch, _, position = place.rpartition(".")
-    if of_epoch and of_epoch != epoch:
-        raise BadCursor(
-            f"{after!r} is a place in another log (this one's epoch is {epoch}); start from 0.", epoch=epoch
-        )
-    return position if position == "end" else int(position)
 
 
 def session_place(after: int | str) -> int | str:

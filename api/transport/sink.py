@@ -25,9 +25,8 @@ class Subscription:
         if self.watchers:
             return [watcher.place() for watcher in self.watchers]
         if len(self.cursors) == 1:
-            ((session, cursor),) = self.cursors.items()
-            place = cursor.topic.cursor(cursor.place)
-            return cursor.place if session is not None else place.decode().strip('"')
+            (cursor,) = self.cursors.values()
+            return cursor.topic.resume_place(cursor.place)
         return {session: cursor.place for session, cursor in self.cursors.items()}
 
 

@@ -117,7 +117,7 @@ class EventBuffer:
         if batch.next == len(batch.events):
             self._finish(batch)
         else:
-            self.place = _place_after(event, batch.to)
+            self.place = event["version"] if isinstance(batch.to, int) else event["cursor"]
         return event
 
     def _finish(self, batch: _Batch) -> None:
@@ -132,11 +132,3 @@ class EventBuffer:
     def _put(self, item: _Batch | HistoryGone | _CaughtUp) -> None:
         self._queue.append(item)
         self._wake.set()
-
-
-def _place_after(event: Wire, to: Place) -> Place:
-    """The place of an event inside a batch: its version, or the cursor of its position in the epoch of `to`."""
-    if isinstance(to, int):
-        version: int = event["version"]
-        return version
-    return f"{to.rpartition('.')[0]}.{event['position']}"
