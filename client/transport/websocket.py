@@ -79,6 +79,11 @@ class WebSocketLink:
                 group.create_task(self._pulse())
         except* LinkLost as causes:
             lost = next(each for each in causes.exceptions if isinstance(each, LinkLost))
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A group that fails while it is cancelled raises only the failure (until Python 3.13): the client would
+            # connect again, and whoever closes it would wait without end.
+            raise asyncio.CancelledError
         raise lost
 
     async def close(self) -> None:

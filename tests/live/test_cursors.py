@@ -205,6 +205,7 @@ async def test_a_stubborn_reader_gets_through(http: aiohttp.ClientSession, gatew
         while follower.at < 43:  # noqa: ASYNC110  (the reader has no event to wait for)
             await asyncio.sleep(0.01)
     reading.cancel()
+    await asyncio.wait([reading])
     assert follower.places == list(range(1, 44))
 
 
