@@ -2,23 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..domain.concepts.approvals import Approval
 from ..domain.ids import new_id
-from .audience import To, names
-from .drop_none import drop_none
+from .arguments import To, drop_none, names
 from .errors import Unanswered
-from .transport.command_queue import forgotten
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session_port import SessionPort
+from .transport.command_queue import unawaited
 
 
 class Approvals:
     """One of those asked answers, for all; who comes second gets the first answer."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property
@@ -55,7 +51,7 @@ class Approvals:
             await self._session.do("approval.request", {"approval": approval, **what})
             return await self._answered(approval)
         except asyncio.CancelledError:
-            forgotten(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
+            unawaited(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
             raise
 
     async def _answered(self, id: str) -> str:

@@ -11,9 +11,9 @@ import aiohttp
 from ..domain.envelope import timestamp
 from ..domain.model import Kind
 from .agent.agent import Agent
-from .drop_none import drop_none
+from .arguments import drop_none
 from .errors import ClientClosed, Unreachable
-from .membership import Membership
+from .membership.membership import Membership
 from .session import Session
 from .transport.backoff import Backoff
 from .transport.command_queue import Ack
@@ -116,7 +116,7 @@ class Client:
         who it is, the token says. The session is opened, with this `title`, unless it exists. `lease`: seconds of
         silence after which it is taken for lost (15)."""
         joining = drop_none(name=name, about=about, lease=lease)
-        membership = Membership(self._open, session, drop_none(title=title), joining, anew=True)
+        membership = Membership(self._open, session, drop_none(title=title), joining, restart=True)
         return Agent(Session(self._open, session, membership), self.participant)
 
     def watch(self, id: str) -> Session:

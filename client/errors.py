@@ -19,7 +19,7 @@ from typing import Any
 from ..domain.errors import Forbidden, Invalid, Refused, StenogramError, TooLarge, Unauthenticated
 
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "code", "detail"})
-MAX_REASON = 500
+MAX_REASON_CHARS = 500
 
 
 class ClientError(StenogramError):
@@ -130,7 +130,7 @@ def reason_of(error: BaseException) -> str:
     paths and keys: the name of its class stands for it.
     """
     if isinstance(error, StenogramError):
-        return error.detail[:MAX_REASON]
+        return error.detail[:MAX_REASON_CHARS]
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     return type(error).__name__

@@ -5,22 +5,20 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..domain.errors import Invalid, StenogramError
 from ..domain.ids import new_id
 from ..domain.parts import Part, StreamedKind
 from .errors import ClientError, reason_of
-from .transport.command_queue import Answer, forgotten
+from .session_port import SessionPort
+from .transport.command_queue import Answer, unawaited
 from .transport.delta_pipeline import DeltaPipeline
 
-if TYPE_CHECKING:
-    from .session import Session
-
-WINDOW = 0.025
-MAX_BUFFERED = 65_536
-MAX_PIECE = 65_536
-ABORT_TIMEOUT = 5.0
+WINDOW_S = 0.025
+MAX_BUFFERED_CHARS = 65_536
+MAX_DELTA_CHARS = 65_536
+ABORT_TIMEOUT_S = 5.0
 logger = logging.getLogger("stenogram.client")
 
 
@@ -36,11 +34,11 @@ class MessageStream:
 
     def __init__(
         self,
-        session: "Session",
+        session: SessionPort,
         start: dict[str, Any],
         *,
         message: str | None = None,
-        window: float = WINDOW,
+        window: float = WINDOW_S,
     ) -> None:
         self.id = message or new_id()
         self.parts: Sequence[Part] = ()
@@ -132,7 +130,7 @@ class MessageStream:
 
     async def _room(self) -> None:
         """Wait until there is room for more."""
-        while (self._length >= MAX_BUFFERED or self._deltas.full) and self._deltas.error is None:
+        while (self._length >= MAX_BUFFERED_CHARS or self._deltas.full) and self._deltas.error is None:
             self._changed.clear()
             await self._changed.wait()
         if self._deltas.error is None:
@@ -142,7 +140,7 @@ class MessageStream:
         """Send what was written and the abort behind it. The answer may be waited for, or let go."""
         self.stop_here()
         data = {"message": self.id} if reason is None else {"message": self.id, "reason": reason}
-        return forgotten(self._session.commands.submit(self._session.id, "message.abort", data))
+        return unawaited(self._session.commands.submit(self._session.id, "message.abort", data))
 
     def _abort_cancelled(self) -> None:
         """Abort without waiting; a client that was closed meanwhile must not hide the cancellation."""
@@ -152,7 +150,7 @@ class MessageStream:
     async def _abort_quietly(self, reason: str) -> None:
         """Abort because of another error, which must not be hidden by one of this."""
         try:
-            async with asyncio.timeout(ABORT_TIMEOUT):
+            async with asyncio.timeout(ABORT_TIMEOUT_S):
                 await self._abort_now(reason)
         except (StenogramError, TimeoutError) as error:
             logger.warning("Message %s could not be aborted: %s", self.id, error)
@@ -184,8 +182,8 @@ class MessageStream:
             self._text.clear()
             self._length = 0
             self._sent_at = asyncio.get_running_loop().time()
-            for start in range(0, len(text), MAX_PIECE):
-                self._deltas.send(text[start : start + MAX_PIECE], self._part)
+            for start in range(0, len(text), MAX_DELTA_CHARS):
+                self._deltas.send(text[start : start + MAX_DELTA_CHARS], self._part)
 
     def _refuse_late(self) -> None:
         if self._deltas.error is not None:

@@ -13,13 +13,12 @@ from ..domain.ids import Position, Version, new_id
 from ..domain.model import EventData
 from ..domain.parts import Part
 from .approvals import Approvals
-from .audience import To, names
-from .drop_none import drop_none
+from .arguments import To, drop_none, names
 from .errors import ClientError
 from .floor import Floor
-from .live_session import LiveSession
-from .membership import Membership
-from .message import WINDOW, MessageStream
+from .membership.live_session import LiveSession
+from .membership.membership import Membership
+from .message import WINDOW_S, MessageStream
 from .signals import SignalBoard
 from .state import SharedState
 from .task_context import TaskContext, current_task
@@ -104,7 +103,7 @@ class Session:
         claim = self.current_task
         if claim is None:
             return await self.commands.do(self.id, do, data, id=id, expect=expect)
-        await claim.gate()
+        await claim.checkpoint()
         return await self.commands.do(self.id, do, data, id=id, expect=expect, under=claim.wire)
 
     async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
@@ -143,7 +142,7 @@ class Session:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
-        window: float = WINDOW,
+        window: float = WINDOW_S,
     ) -> MessageStream:
         """A message to stream, piece by piece; `window` (seconds) is how long pieces wait to be joined."""
         start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)

@@ -1,14 +1,12 @@
 """Interruptions of a session: raised by anyone, on any device, and followed until they are answered."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.concepts.signals import SESSION, Signal, SignalKind
 from ..domain.errors import NoChange
 from ..domain.ids import new_id
-from .drop_none import drop_none
-
-if TYPE_CHECKING:
-    from .session import Session
+from .arguments import drop_none
+from .session_port import SessionPort
 
 
 class SignalBoard:
@@ -20,7 +18,7 @@ class SignalBoard:
     work ends without them. 0 is at once.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property

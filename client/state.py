@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.concepts.document import Document
 from ..domain.json.pointer import resolve
+from .session_port import SessionPort
 from .transport.command_queue import Ack
-
-if TYPE_CHECKING:
-    from .session import Session
 
 Unchanged = Mapping[str, int]
 """JSON Pointers, each with the version since which nothing at, above or below it may have changed."""
@@ -24,7 +22,7 @@ class SharedState:
     and `version`. A refused write has changed nothing.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property

@@ -1,21 +1,19 @@
 """The tasks of a session: put on the board, looked at, waited for, taken away."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.concepts.tasks import Task, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
 from ..domain.ids import TaskId, Version, new_id
-from .drop_none import drop_none
+from .arguments import drop_none
 from .errors import NotDone
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session_port import SessionPort
 
 
 class TaskBoard:
     """Anyone in the session, on any device, may use it; agents take tasks by `Agent.tasks`."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property

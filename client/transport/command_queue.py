@@ -171,7 +171,7 @@ class CommandQueue:
         return bool(self._pending) and (len(self._pending) >= self._window or self._bytes + size > self._window_bytes)
 
 
-def forgotten(answer: Answer) -> Answer:
+def unawaited(answer: Answer) -> Answer:
     """An answer that nobody need wait for: a refusal is not logged as an exception that was never looked at."""
     answer.add_done_callback(lambda done: done.cancelled() or done.exception())
     return answer

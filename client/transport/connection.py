@@ -27,8 +27,8 @@ from .subscription_registry import SubscriptionRegistry
 from .websocket import LinkLost, WebSocketLink, Wire
 
 State = Literal["connecting", "connected", "reconnecting", "closed"]
-HANDSHAKE_TIMEOUT = 10.0
-FLUSH_TIMEOUT = 1.0
+HANDSHAKE_TIMEOUT_S = 10.0
+FLUSH_TIMEOUT_S = 1.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 RETRIED_STATUS = (408, 425, 429)
 FINAL_STATUS = {401: 4501, 403: 4503, 404: 4500}
@@ -73,7 +73,7 @@ class Connection:
         finally:
             self.end(error)
 
-    def beat_within(self, seconds: float) -> None:
+    def heartbeat_within(self, seconds: float) -> None:
         """Never be silent for longer, now and on later sockets: others take silence for a loss."""
         self.beat = min(self.beat, seconds)
 
@@ -100,7 +100,7 @@ class Connection:
     async def flush(self) -> None:
         """Hand to the socket what waits for it, unless that takes longer than a second."""
         try:
-            async with asyncio.timeout(FLUSH_TIMEOUT):
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self.outbox.drained()
         except TimeoutError:
             logger.debug("Closed with frames unsent")
@@ -147,7 +147,7 @@ class Connection:
         """Connect and say hello. Raises Lost."""
         link: WebSocketLink | None = None
         try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 hello = await self._hello()
                 socket = await self._http.ws_connect(self._url, max_msg_size=MAX_MESSAGE_BYTES, compress=0)
                 link = WebSocketLink(socket, self.outbox, self._on_frame, lambda: self.beat)

@@ -14,7 +14,7 @@ from ...domain.errors import Conflict, StenogramError
 from ...domain.parts import StreamedKind
 from .command_queue import Answer, CommandQueue
 
-MAX_ON_THE_WAY = 64
+MAX_UNANSWERED = 64
 
 
 class _Delta(NamedTuple):
@@ -40,7 +40,7 @@ class DeltaPipeline:
     @property
     def full(self) -> bool:
         """Whether so many are on their way that new text had better wait and be joined."""
-        return len(self._kept) >= MAX_ON_THE_WAY
+        return len(self._kept) >= MAX_UNANSWERED
 
     @property
     def idle(self) -> bool:

@@ -19,8 +19,8 @@ from ..errors import from_close, from_problem, is_final
 from .identity import PROTOCOL
 from .outbox import Outbox, Outgoing, encode
 
-CLOSE_TIMEOUT = 1.0
-DEAD_AFTER = 2.5
+CLOSE_TIMEOUT_S = 1.0
+DEAD_AFTER_HEARTBEATS = 2.5
 """Heartbeats without a sign of life after which the other side is taken for dead."""
 
 Wire = dict[str, Any]
@@ -70,26 +70,24 @@ class WebSocketLink:
                 self._note(frame)
 
     async def serve(self) -> NoReturn:
-        """Read, write and keep the connection alive until it is lost."""
-        lost = LinkLost("the connection ended")
+        """Read, write and keep the connection alive until it is lost. Raises LinkLost."""
+        # Not a TaskGroup: one that fails in the turn in which it is cancelled raises only the failure (before Python
+        # 3.13), and the client that is being closed would connect again instead.
+        tasks = [asyncio.create_task(each) for each in (self._read(), self._write(), self._pulse())]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._read())
-                group.create_task(self._write())
-                group.create_task(self._pulse())
-        except* LinkLost as causes:
-            lost = next(each for each in causes.exceptions if isinstance(each, LinkLost))
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # A group that fails while it is cancelled raises only the failure (until Python 3.13): the client would
-            # connect again, and whoever closes it would wait without end.
-            raise asyncio.CancelledError
-        raise lost
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            # Waited for, so that none of them touches the outbox once it is open for the next connection.
+            await asyncio.wait(tasks)
+        errors = [task.exception() for task in tasks if not task.cancelled()]
+        raise next(error for error in errors if error is not None)
 
     async def close(self) -> None:
         """Close the socket, politely for a second."""
         with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._socket.close()
 
     def _welcomed(self, welcome: Wire) -> Wire:
@@ -145,7 +143,7 @@ class WebSocketLink:
             interval = min(self._heartbeat, self._beat())
             await asyncio.sleep(interval / 4)
             now = time.monotonic()
-            if now - self._heard >= DEAD_AFTER * self._heartbeat:
+            if now - self._heard >= DEAD_AFTER_HEARTBEATS * self._heartbeat:
                 raise LinkLost(f"nothing was heard from the gateway for {now - self._heard:.1f} s")
             if now - min(self._heard, self._said) >= 0.75 * interval:
                 self._outbox.put(beat)
