@@ -15,6 +15,7 @@ from .agent.claimed_task import ClaimedTask, Outcome
 from .client import Client
 from .errors import ClientClosed, ClientError, HistoryGone, NotDone, Unanswered, Unreachable
 from .message import MessageStream
+from .producer import Producer
 from .session import Posted, Session
 from .state import SharedState
 from .tool import ToolCall
@@ -46,6 +47,7 @@ __all__ = [
     "NotDone",
     "Outcome",
     "Posted",
+    "Producer",
     "Reading",
     "Session",
     "SharedState",

@@ -12,8 +12,8 @@ from ..domain.ids import new_id
 from ..domain.parts import Part, StreamedKind
 from .errors import ClientError, reason_of
 from .session_port import SessionPort
+from .transport.command_pipeline import CommandPipeline
 from .transport.command_queue import Answer, unawaited
-from .transport.delta_pipeline import DeltaPipeline
 
 WINDOW_S = 0.025
 MAX_BUFFERED_CHARS = 65_536
@@ -47,7 +47,7 @@ class MessageStream:
         self._start = start
         self._window = window
         self._changed = asyncio.Event()
-        self._deltas = DeltaPipeline(session.commands, session.id, self.id, self._on_change)
+        self._deltas = CommandPipeline(session.commands, session.id, "message.delta", self._on_change)
         self._text: list[str] = []
         self._length = 0
         self._part: StreamedKind | None = None
@@ -183,7 +183,9 @@ class MessageStream:
             self._length = 0
             self._sent_at = asyncio.get_running_loop().time()
             for start in range(0, len(text), MAX_DELTA_CHARS):
-                self._deltas.send(text[start : start + MAX_DELTA_CHARS], self._part)
+                piece = text[start : start + MAX_DELTA_CHARS]
+                delta = {"message": self.id, "index": self._deltas.count, "text": piece}
+                self._deltas.send(delta if self._part is None else {**delta, "part": self._part})
 
     def _refuse_late(self) -> None:
         if self._deltas.error is not None:

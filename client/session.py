@@ -13,12 +13,13 @@ from ..domain.ids import Position, Version, new_id
 from ..domain.model import EventData
 from ..domain.parts import Part
 from .approvals import Approvals
-from .arguments import To, drop_none, names
+from .arguments import To, custom_record, drop_none, names
 from .errors import ClientError
 from .floor import Floor
 from .membership.live_session import LiveSession
 from .membership.membership import Membership
 from .message import WINDOW_S, MessageStream
+from .producer import Producer
 from .signals import SignalBoard
 from .state import SharedState
 from .task_context import TaskContext, current_task
@@ -172,12 +173,12 @@ class Session:
         id: str | None = None,
     ) -> Ack:
         """Record an event of your own: a type that begins with `x.` and its data, or an instance of its model."""
-        if isinstance(type, EventData):
-            data = type.model_dump(mode="json", exclude_none=True)
-            type = type.type
-        return await self.do(
-            "custom.record", {"type": type, "data": data or {}, **drop_none(about=about, audience=names(to))}, id=id
-        )
+        return await self.do("custom.record", custom_record(type, data, about, to), id=id)
+
+    def producer(self, id: str, *, epoch: int = 1) -> Producer:
+        """A stream of events of your own, numbered so that sending them again does no harm. `id` is its name among the
+        participant's producers; a higher `epoch` (1 or more) fences those who still use a lower one."""
+        return Producer(self, id, epoch)
 
     async def describe(self, *, title: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
         """Replace the title, or change the metadata by a merge patch."""

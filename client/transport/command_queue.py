@@ -79,11 +79,20 @@ class CommandQueue:
             self._abandon(pending, answer)
             raise
 
-    def submit(self, session: str, do: str, data: Data, *, id: str | None = None, under: Data | None = None) -> Answer:
+    def submit(
+        self,
+        session: str,
+        do: str,
+        data: Data,
+        *,
+        id: str | None = None,
+        under: Data | None = None,
+        producer: Data | None = None,
+    ) -> Answer:
         """Send a command at once, without waiting for room; the caller bounds how many. The answer is a future whose
         exception the caller must look at."""
         id = id or new_id()
-        return self._enlist((session, id), self._encode(session, do, data, id, under=under))[1]
+        return self._enlist((session, id), self._encode(session, do, data, id, under=under, producer=producer))[1]
 
     async def room(self, size: int = 0) -> None:
         """Wait until the window has room; first come, first served. Raises when the client is closed."""
