@@ -58,7 +58,7 @@ class Producer:
         while self._pipeline.full and self._pipeline.error is None:
             await self._change()
         if self._pipeline.error is None:
-            await self._session.commands.room()
+            await self._session.commands.wait_for_room()
         task = self._session.current_task
         if task is not None:
             await task.checkpoint()

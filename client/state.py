@@ -14,12 +14,12 @@ Unchanged = Mapping[str, int]
 
 
 class SharedState:
-    """One JSON document per session, changed by agents and people alike.
+    """The shared state of a session (`session.state`): one JSON document, changed by agents and people alike.
 
     Reads are local: `value` is the document at `version`, folded from the session's events. Writes return when the
     gateway has committed them *and* `value` shows them. A write may be made conditional, on the whole document
-    (`if_version`) or on paths (`if_unchanged`); then `Conflict` says by its `extra` how things stand: `path`, `value`
-    and `version`. A refused write has changed nothing.
+    (`if_version`) or on paths (`if_unchanged`); then the `extra` of a `Conflict` says how it is: `path`, `value` and
+    `version`. A refused write has changed nothing.
     """
 
     def __init__(self, session: SessionPort) -> None:

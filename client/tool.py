@@ -34,7 +34,7 @@ class ToolCall:
     async def __aenter__(self) -> Self:
         try:
             await self._session.do("tool.call", {"call": self.id, **self._data})
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # it may have been recorded all the same, and must not stay open
             with contextlib.suppress(StenogramError):
                 self._return("cancelled")
             raise

@@ -11,7 +11,8 @@ from ...domain.errors import StenogramError
 from ...domain.session import evolve
 from ...domain.state import State
 from ..errors import ClientClosed, ClientError, HistoryGone
-from ..transport.subscription import Place, Wire
+from ..transport.outbox import Wire
+from ..transport.subscription import Place
 
 TYPES = ("session.*", "presence.*", "state.*", "task.*", "signal.*", "approval.*", "floor.*")
 """What the fold needs. Messages, the bulk of a session, are not among it."""

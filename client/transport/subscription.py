@@ -1,41 +1,38 @@
 """Subscriptions: what makes a stream of events survive the loss of its connection without a gap or a duplicate.
 
-A subscription remembers its place: the `to` of the last batch that its sink took. At a new connection it subscribes
+A subscription remembers its place: the `to` of the last batch that its sink accepted. At a new connection it subscribes
 `after` that place, naming the epoch in which it was learned, so that the gateway refuses (`bad_cursor`) rather than
 answer from another log. A place in the whole log is a cursor, which only the gateway can read: it is handed back as it
 came. What comes is checked by versions, which rise within a session in either kind of stream: an event that is not
 newer than the last of its session is a repeat and dropped; an event beyond its batch's `to` is a fault, upon which the
 subscription is made again from its place.
 
-A sink never blocks the reader. One that has no room refuses the batch; the subscription then ends itself at the gateway
-and begins anew, from its place, when the sink has room again (`resume`). So a slow consumer costs the memory of its
-buffer, slows no other subscription down, and the gateway reads for it from the log again. Each new beginning on one
-connection has a new name, so that batches of the old one, still on their way, cannot be mistaken for the new one's.
+A sink never blocks the reader. One that has no room refuses the batch; the subscription then unsubscribes, and
+subscribes again from its place when the sink has room (`resume`). So a slow consumer costs the memory of its buffer,
+slows no other subscription down, and the gateway reads for it from the log again. Each time on one connection it has a
+new name, so that batches of the old one, still on their way, cannot be mistaken for the new one's.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from ...domain.errors import StenogramError
 from ..errors import HistoryGone, from_problem
-from .outbox import Outgoing, encode
-
-if TYPE_CHECKING:
-    from .subscription_registry import SubscriptionRegistry
+from .outbox import Outgoing, Wire, encode
+from .subscription_registry import SubscriptionRegistry
 
 Reading = Literal["raw", "folded"]
 Place = int | str
 """A version, a cursor, or `end`."""
-Wire = dict[str, Any]
 REMEMBERED_SESSIONS = 1_000
 """How many sessions of a log's stream are checked for repeats: those heard of last. `to` alone prevents them."""
 
 
 class Sink(Protocol):
-    """Who takes the events of a subscription."""
+    """Where the events of a subscription go."""
 
     def events(self, events: Sequence[Wire], to: Place, cost: int) -> bool:
-        """Take a batch of about `cost` bytes, whole; or, having no room, answer false."""
+        """Accept a batch of about `cost` bytes, whole; or, having no room, return false."""
 
     def caught_up(self, frame: Wire) -> None:
         """History has been delivered."""
@@ -48,11 +45,11 @@ class Sink(Protocol):
 
 
 class Subscription:
-    """One subscription over all connections. `place` only grows and covers exactly what the sink took."""
+    """One subscription over all connections. `place` only grows and covers exactly what the sink accepted."""
 
     def __init__(
         self,
-        owner: "SubscriptionRegistry",
+        registry: SubscriptionRegistry,
         sink: Sink,
         session: str | None,
         after: Place,
@@ -67,7 +64,7 @@ class Subscription:
         self.sink = sink
         self.place = after
         self.open = True
-        self._owner = owner
+        self._registry = registry
         self._session = session
         self._target: Wire = {"all": True} if session is None else {"session": session}
         self._filter: Wire = {"reading": reading, **({} if types is None else {"types": list(types)})}
@@ -100,9 +97,11 @@ class Subscription:
                 event["cursor"] = cursor
         fresh, versions = self._fresh(frame["events"])
         if fresh and isinstance(to, int) and fresh[-1]["version"] > to:
-            self._owner.renew(self, 0.1)
+            # Dropped whole: what a faulty batch says cannot be told from what is missing in it.
+            self._registry.renew(self, 0.1)
         elif not self.sink.events(fresh, to, cost):
-            self._owner.pause(self)
+            # Without moving the place: the batch comes again after `resume`.
+            self._registry.pause(self)
         else:
             for session, version in versions.items():
                 self._passed(session, version)
@@ -120,20 +119,20 @@ class Subscription:
     def on_refused(self, frame: Wire) -> None:
         """The gateway does not carry the subscription out; try again later if it says when."""
         error = from_problem(frame["error"])
-        self._owner.drop(self)
+        self._registry.drop(self)  # without unsubscribing: the gateway has none of this name
         if "retry_after" in error.extra:
-            self._owner.renew(self, error.extra["retry_after"])
+            self._registry.renew(self, error.extra["retry_after"])
         else:
             self.end(error)
 
     def resume(self) -> None:
         """The sink has room again."""
-        self._owner.resume(self)
+        self._registry.resume(self)
 
     def close(self) -> None:
-        """Unsubscribe; the sink hears nothing more. Idempotent."""
+        """Unsubscribe; nothing more goes to the sink. Idempotent."""
         self.open = False
-        self._owner.drop(self, tell=True)
+        self._registry.drop(self, unsubscribe=True)
 
     def end(self, error: StenogramError | None) -> None:
         """Tell the sink that this was all."""
@@ -162,4 +161,4 @@ class Subscription:
             self._passed(self._session, to)
             to = self._versions[self._session]
         self.place = to
-        self._epoch = self._owner.epoch if isinstance(to, int) else None
+        self._epoch = self._registry.epoch if isinstance(to, int) else None
