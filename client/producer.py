@@ -21,7 +21,8 @@ class Producer:
       they are the tap, one is fenced.
     - Events are recorded in the order of their numbers. A number that leaves some out raises Conflict, whose
       `extra["expected"]` is the next one.
-    - At most 64 are on their way. A lost connection and a busy gateway are waited out: they are sent again.
+    - The first is committed before the second is sent; then at most 64 are on their way. A lost connection and a busy
+      gateway are waited out: what was not committed is sent again.
 
     A refusal ends it: what was sent behind the refused event was not recorded. Make another one to go on.
     """
@@ -55,13 +56,14 @@ class Producer:
         Returns without waiting for the commit, except when too many are on their way. Raises the refusal of an earlier
         event; then this one is not sent. When cancelled, it was not sent.
         """
-        while self._pipeline.full and self._pipeline.error is None:
-            await self._change()
-        if self._pipeline.error is None:
-            await self._session.commands.wait_for_room()
         task = self._session.current_task
         if task is not None:
             await task.checkpoint()
+        while True:
+            await self._session.commands.wait_for_room()
+            if self._pipeline.error is not None or not self._must_wait:
+                break
+            await self._change()
         self._raise()
         # No await from here on: two that record at once must not get the same number, or be sent out of turn.
         seq = self.next_seq if seq is None else seq
@@ -86,6 +88,13 @@ class Producer:
         """Wait for the commits, unless an exception leaves the block; what was sent stays sent."""
         if error is None:
             await self.flush()
+
+    @property
+    def _must_wait(self) -> bool:
+        """Whether too many are on their way. The first one goes alone: it opens the epoch, in which any number may be
+        the first. Were it refused for a while and the second one not, it would count as a repeat when it comes again.
+        """
+        return self._pipeline.full or (self._pipeline.count > 0 and self._pipeline.committed == 0)
 
     async def _change(self) -> None:
         self._changed.clear()  # by callers that have just looked: nothing can change between their look and the wait

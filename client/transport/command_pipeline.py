@@ -44,6 +44,11 @@ class CommandPipeline:
         return len(self._uncommitted) >= MAX_UNANSWERED
 
     @property
+    def committed(self) -> int:
+        """How many of those that were sent have been committed."""
+        return self.count - len(self._uncommitted)
+
+    @property
     def idle(self) -> bool:
         """Whether all that was sent has been committed, or nothing more will be."""
         return not self._uncommitted or self.error is not None

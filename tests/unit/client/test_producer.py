@@ -38,15 +38,23 @@ async def test_recording_does_not_wait_for_the_commit_until_too_many_are_on_thei
 ) -> None:
     gateway.hold = []
     tap = client.session("trip").producer("tap")
+    await tap.record("x.line")
+    second = asyncio.create_task(tap.record("x.line"))
+    await asyncio.sleep(0.02)
+    assert not second.done(), "the first one opens the epoch"
+    gateway.release()
+    assert await second == 1
+    await tap.flush()
+    gateway.hold = []
     for _ in range(MAX_UNANSWERED):
         await tap.record("x.line")
     late = asyncio.create_task(tap.record("x.line"))
     await asyncio.sleep(0.02)
     assert not late.done()
     gateway.release()
-    assert await late == MAX_UNANSWERED
+    assert await late == MAX_UNANSWERED + 2
     await tap.flush()
-    assert len(numbers(gateway)) == MAX_UNANSWERED + 1
+    assert len(numbers(gateway)) == MAX_UNANSWERED + 3
 
 
 async def test_many_at_once_get_a_number_each(gateway: FakeGateway, client: Client) -> None:
@@ -76,14 +84,35 @@ async def test_a_busy_gateway_gets_them_again_in_order(gateway: FakeGateway, cli
     assert tap.repeated == 0
 
 
-async def test_a_cut_connection_is_waited_out(gateway: FakeGateway, client: Client) -> None:
-    gateway.hold = []
+async def test_an_epoch_is_not_opened_by_the_second_event_when_the_first_is_refused_for_a_while(
+    gateway: FakeGateway, client: Client
+) -> None:
+    accepted: list[int] = []
+    busy = [True]
+
+    def refuse(frame: dict[str, Any]) -> dict[str, Any] | None:
+        if busy:
+            busy.pop()
+            return {"code": "busy", "detail": "later", "status": 429, "retry_after": 0.01}
+        accepted.append(frame["producer"]["seq"])  # the first that comes opens the epoch, whatever its number
+        return None
+
+    gateway.refuse = refuse
     async with client.session("trip").producer("tap") as tap:
+        await asyncio.gather(*(tap.record("x.line") for _ in range(5)))
+    assert accepted == [0, 1, 2, 3, 4]
+
+
+async def test_a_cut_connection_is_waited_out(gateway: FakeGateway, client: Client) -> None:
+    async with client.session("trip").producer("tap") as tap:
+        await tap.record("x.line")
+        await tap.flush()
+        gateway.hold = []
         for _ in range(5):
             await tap.record("x.line")
         gateway.peer.cut()
         gateway.release()
-    assert tap.next_seq == 5
+    assert tap.next_seq == 6
 
 
 @pytest.mark.parametrize(("code", "error"), [("stale_producer", StaleProducer), ("conflict", Conflict)])
