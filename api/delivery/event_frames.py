@@ -54,7 +54,7 @@ def encode_frame(
     wires = visible_wires(run, key.filter, viewer, finished)
     if not wires and to // PROGRESS_EVERY_PLACES == at // PROGRESS_EVERY_PLACES:
         return EncodedFrame(to, None)
-    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires))
+    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires, topic.cursors(wires)))
 
 
 def gap_frame(topic: Topic, key: GroupKey, at: int, to: int) -> EncodedFrame:

@@ -42,12 +42,13 @@ class Feed:
     async def follow(
         self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: SubscriberSink
     ) -> Cursor:
-        """A cursor on a session, or with None on the whole log, at a place; nothing is delivered before `resume`.
-        Raises BadCursor for a place in the future."""
+        """A cursor on a session, or with None on the whole log, at a place (a negative one: so many before the end);
+        nothing is delivered before `resume`. Raises BadCursor for a place in the future."""
         topic = await self._topic(session)
         # While a topic has no followers, any subscriber that ends drops it: so it is fetched again after each await, or
         # the cursor would be on one that gets nothing any more.
         at = topic.flushed if after == END else int(after)
+        at = at if at >= 0 else max(topic.flushed + at, 0)
         if at > topic.last:  # the client may have it from another gateway, and before this one has
             await self.log.look()
             topic = await self._topic(session)
@@ -231,9 +232,11 @@ class Feed:
         if not cursor.caught_up:
             cursor.caught_up = True
             frame = {"frame": "caught_up", "sub": key.sub}
-            place = {"version": cursor.at, "position": self.log.position} if topic.session else {}
-            where = {"session": topic.session} if topic.session else {"position": cursor.at}
-            cursor.sink.write(key.encoder.notice({**frame, **where, **place}, topic.cursor(cursor.at)))
+            if topic.session:
+                place = {"session": topic.session, "version": cursor.at, "position": self.log.position}
+            else:  # who asked for `end` has no cursor until this one, and could not resume
+                place = {"to": topic.resume_place(cursor.at), "position": cursor.at}
+            cursor.sink.write(key.encoder.notice({**frame, **place}, topic.cursor(cursor.at)))
         # The notice may have filled the transport: then `resumed` brings it here again, and says nothing twice.
         if cursor.sink.open:
             cursor.join()

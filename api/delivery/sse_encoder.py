@@ -14,8 +14,8 @@ def http_chunk(block: bytes) -> bytes:
 class SseEncoder:
     """Blocks of a stream."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes]) -> bytes:
-        """One block whose data is a JSON array and whose id is where to resume."""
+    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
+        """One block, which is taken as a whole, whose data is a JSON array and whose id is where to resume."""
         return http_chunk(b"event: events\nid: %s\ndata: [%s]\n\n" % (to.strip(b'"'), b",".join(wires)))
 
     def notice(self, frame: dict[str, Any], to: bytes) -> bytes:

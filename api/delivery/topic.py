@@ -15,6 +15,7 @@ from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from .event_slice import EventSlice, RingEntry
+from .log_cursor import write_cursor
 from .subscriber import GroupKey, SubscriberSink
 
 RING_ENTRIES = 1_024
@@ -83,6 +84,14 @@ class Topic:
     def cursor(self, place: int) -> bytes:
         """The place as JSON, as clients resume from it."""
         raise NotImplementedError
+
+    def resume_place(self, place: int) -> int | str:
+        """The place as clients give it back: a version, or a cursor."""
+        return place
+
+    def cursors(self, wires: Sequence[bytes]) -> bytes:
+        """Where clients resume behind each of these envelopes, as JSON; nothing where the envelope says it itself."""
+        return b""
 
     async def head(self) -> int:
         """The last place that has been published. The storage may hold more, committed and not published yet: a client
@@ -177,8 +186,16 @@ class LogTopic(Topic):
         return record.position
 
     def cursor(self, place: int) -> bytes:
-        """Epoch and position, opaque to clients."""
-        return b'"%s.%d"' % (self.log.epoch.encode(), place)
+        """A cursor, opaque to clients."""
+        return b'"%s"' % write_cursor(self.log.epoch, place).encode()
+
+    def resume_place(self, place: int) -> str:
+        """A cursor."""
+        return write_cursor(self.log.epoch, place)
+
+    def cursors(self, wires: Sequence[bytes]) -> bytes:
+        """A list of cursors: a consumer that takes events one by one cannot make those within a batch itself."""
+        return b"[%s]" % b",".join([self.cursor(_position(wire)) for wire in wires])
 
     async def head(self) -> int:
         """The log's position."""
@@ -187,3 +204,8 @@ class LogTopic(Topic):
     async def page(self, after: int, limit: int, *, records: bool) -> EventSlice:
         """The log's events, always with their records."""
         return self.slice_of(await self.log.engine.read_log(after, limit))
+
+
+def _position(wire: bytes) -> int:
+    """An envelope begins with it, folded or not (`wire_template`)."""
+    return int(wire[len(b'{"position":') : wire.index(b",")])

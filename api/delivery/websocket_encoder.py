@@ -19,9 +19,9 @@ def text_frame(payload: bytes) -> bytes:
 class WebSocketEncoder:
     """Frames for WebSockets."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes]) -> bytes:
+    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
         """One text frame."""
-        where = b"" if session is None else b',"session":"%s"' % session.encode()
+        where = b',"cursors":%s' % cursors if session is None else b',"session":"%s"' % session.encode()
         head = b'{"frame":"events","sub":%s%s,"to":%s,"events":[' % (orjson.dumps(sub), where, to)
         return text_frame(b"".join((head, b",".join(wires), b"]}")))
 

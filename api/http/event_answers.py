@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from ..protocol.client_frames import LOG_CURSOR_PATTERN
+from ..delivery.log_cursor import CURSOR_PATTERN
 from .answer import Absent, HttpAnswer, Id, Number, components
 
 Events = Annotated[Any, components("Event")]
-LogCursor = Annotated[str, StringConstraints(pattern=LOG_CURSOR_PATTERN)]
+LogCursor = Annotated[str, StringConstraints(pattern=CURSOR_PATTERN)]
 
 
 class EventGap(HttpAnswer):

@@ -61,6 +61,7 @@ class EventRoutes:
     async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> WirePage:
         head = await topic.head()
         at = head if after == "end" else int(after)
+        at = at if at >= 0 else max(head + at, 0)
         if at > head and await topic.log.look():  # the client may have it from another gateway
             head = await topic.head()
         if at > head:
@@ -105,7 +106,7 @@ def _unbroken(run: EventSlice) -> EventSlice:
 
 
 def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Response:
-    to, head = _place(topic, page.to), _place(topic, page.head)
+    to, head = topic.resume_place(page.to), topic.resume_place(page.head)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
@@ -119,8 +120,3 @@ def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Respons
     if topic.session is None:
         return json_response(LogPageAnswer.model_validate(answer))
     return json_response(SessionPageAnswer.model_validate({**answer, "session": topic.session}))
-
-
-def _place(topic: Topic, place: int) -> int | str:
-    found: int | str = orjson.loads(topic.cursor(place))
-    return found

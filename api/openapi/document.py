@@ -6,11 +6,12 @@ import orjson
 
 from ... import __version__
 from ...projections.authoring.projection import AnyProjection
+from ..delivery.log_cursor import CURSOR_PATTERN
 from ..http.answer import AliveAnswer, HttpAnswer, ReadyAnswer
 from ..http.event_answers import LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
 from ..http.session_answers import SessionAnswer, SessionsAnswer
-from ..protocol.client_frames import LOG_CURSOR_PATTERN, VERSION_PATTERN
+from ..protocol.client_frames import VERSION_PATTERN
 from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_server import EVENT_STREAM
 from .operations import command, operation, parameter, probe, query_parameters
@@ -60,7 +61,7 @@ def _paths() -> Schema:
                 "session_events", "A page of a session's events", [session], VERSION_PATTERN, SessionPageAnswer
             )
         },
-        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], LOG_CURSOR_PATTERN, LogPageAnswer)},
+        "/v1/events": {"get": _events("log_events", "A page of the whole log", [], CURSOR_PATTERN, LogPageAnswer)},
         "/v1/sessions/{session}/commands": {"post": command(session)},
         "/health": {"get": probe("health", "Whether the process lives", component_of(AliveAnswer))},
         "/ready": {"get": probe("ready", "Whether the gateway can serve", component_of(ReadyAnswer))},

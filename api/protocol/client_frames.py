@@ -16,6 +16,7 @@ from ...domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, 
 from ...log.records import Producer
 from ...projections.authoring.projection import MAX_KEY
 from ..delivery.event_filter import Reading
+from ..delivery.log_cursor import read_cursor
 from .json_input import read_json
 
 MAX_NAME_CHARS = 128
@@ -31,7 +32,6 @@ After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_len
 Subject = Annotated[str, Field(max_length=512)]
 MAX_DOCUMENTS = 16
 VERSION_PATTERN = r"^(end|[0-9]{1,18})$"
-LOG_CURSOR_PATTERN = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
 
 
 def _not_ours(id: str) -> str:
@@ -91,8 +91,8 @@ class Subscribe(_Frame):
     def start(self, epoch: str) -> int | str:
         """Where to begin in the session, or in a log of this epoch. Raises BadCursor."""
         if self.epoch is not None and self.epoch != epoch:
-            parse_log_cursor(f"{self.epoch}.0", epoch)
-        return parse_log_cursor(self.after, epoch) if self.session is None else parse_version(self.after)
+            raise BadCursor(f"The places of epoch {self.epoch!r} are in another log; start from 0.", epoch=epoch)
+        return read_cursor(self.after, epoch) if self.session is None else parse_version(self.after)
 
 
 class Unsubscribe(_Frame):
@@ -207,19 +207,6 @@ def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, Co
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
     return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)
-
-
-def parse_log_cursor(after: int | str, epoch: str) -> int | str:
-    """The position that an `after` of the whole log means: 0, `end`, or a cursor. Raises BadCursor."""
-    place = str(after)
-    if not re.fullmatch(LOG_CURSOR_PATTERN, place):
-        raise BadCursor(f"{after!r} is no cursor of a log; use 0, 'end', or one that the gateway gave you.")
-    of_epoch, _, position = place.rpartition(".")
-    if of_epoch and of_epoch != epoch:
-        raise BadCursor(
-            f"{after!r} is a place in another log (this one's epoch is {epoch}); start from 0.", epoch=epoch
-        )
-    return position if position == "end" else int(position)
 
 
 def parse_version(after: int | str) -> int | str:

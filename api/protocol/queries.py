@@ -9,7 +9,8 @@ from ...domain.catalogue import explain
 from ...domain.errors import Invalid
 from ...domain.ids import Name, SessionId
 from ..delivery.event_filter import EventFilter, Reading
-from .client_frames import Types, parse_log_cursor, parse_version
+from ..delivery.log_cursor import read_cursor
+from .client_frames import Types, parse_version
 
 MAX_PAGE_ITEMS = 1_000
 MAX_WAIT_S = 30.0
@@ -28,6 +29,7 @@ class EventsQuery(Query):
     """What page of events, or from where a stream."""
 
     after: Annotated[str, Field(max_length=200)] = "0"
+    last: Annotated[int, Field(ge=0, le=2**53, description="From so many before the end on")] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     types: Types = ()
     reading: Reading = "raw"
@@ -55,12 +57,13 @@ def events_query(request: web.Request) -> EventsQuery:
 
 
 def events_start(request: web.Request, query: EventsQuery, session: SessionId | None, epoch: str) -> int | str:
-    """Where the request asks to begin, in a session or with None in the log of this epoch. `Last-Event-ID` goes before
-    `after`, which must be a place all the same. Raises BadCursor and Invalid."""
+    """Where the request asks to begin, in a session or with None in the log of this epoch; a negative number is so many
+    events before the end. `Last-Event-ID` goes before `last`, and this before `after`, which must be a place all the
+    same. Raises BadCursor and Invalid."""
     last = request.headers.get("Last-Event-ID")
     given = (query, validated(EventsQuery, {"after": last})) if last else (query,)
-    places = [parse_log_cursor(each.after, epoch) if session is None else parse_version(each.after) for each in given]
-    return places[-1]
+    places = [read_cursor(each.after, epoch) if session is None else parse_version(each.after) for each in given]
+    return places[-1] if last or query.last is None else -query.last or "end"
 
 
 def sessions_query(request: web.Request) -> SessionsQuery:

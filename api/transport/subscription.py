@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import orjson
-
 from ..delivery.feed import Feed
 from ..delivery.topic import Cursor
 from ..views.document_feed import DocumentFeed
@@ -29,8 +27,7 @@ class EventSubscription:
 
     def place(self) -> int | str:
         """A version, or a cursor of the log."""
-        place: int | str = orjson.loads(self._cursor.topic.cursor(self._cursor.place))
-        return place
+        return self._cursor.topic.resume_place(self._cursor.place)
 
     def event_id(self) -> str:
         """The same as text."""

@@ -143,15 +143,13 @@ async def follow_by_socket(run: Run, session: str | None, *, reading: str = "raw
     where: dict[str, Any] = {"all": True} if session is None else {"session": session}
     while not run.done(follower, session):
         wire = await Wire.open(run.http, run.gateway.url, participant="reader")
-        epoch = wire.welcome["epoch"]
         for _ in range(run.random.choice((1, 1, 1, 3))):
             follower.resume()
             sub = f"sub{run.random.random()}"
             for name in {key[0] for key in wire.followers}:
                 await wire.unsubscribe(name)
             wire.follow(sub, {(sub, session): follower})
-            after = follower.at if session else f"{epoch}.{follower.at}"  # type: ignore[assignment]
-            await wire.send({"frame": "subscribe", "sub": sub, **where, "after": after, "reading": reading})
+            await wire.send({"frame": "subscribe", "sub": sub, **where, "after": follower.place, "reading": reading})
             goal = follower.at + run.random.choice((0, 1, 10, 40, 1_000))
             with contextlib.suppress(TimeoutError):
                 await wire.until(lambda goal=goal: follower.at >= goal or run.done(follower, session), 0.2)  # type: ignore[misc]

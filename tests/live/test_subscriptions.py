@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from stenogram.api.delivery import event_frames
+from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
 from stenogram.domain.errors import LogFailed
 from stenogram.testing.wire import Follower, Pages, Stream, Wire
@@ -70,9 +71,8 @@ async def test_the_whole_log_by_cursor(connect: Open) -> None:
     for session in ("a", "b"):
         await wire.command(session, "session.open", {})
         await say(wire, 2, session)
-    epoch = wire.welcome["epoch"]
     all = await wire.subscribe("log", all=True)
-    part = await wire.subscribe("part", all=True, after=f"{epoch}.4")
+    part = await wire.subscribe("part", all=True, after=write_cursor(wire.welcome["epoch"], 4), at=4)
     await wire.catch_up("log")
     await wire.catch_up("part")
     await say(wire, 1, "a")

@@ -6,22 +6,22 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.concepts.presence import LEASE
-from ..domain.errors import Conflict, NoChange, StenogramError
+from ...domain.concepts.presence import LEASE
+from ...domain.errors import Conflict, NoChange, StenogramError
+from ..transport.command_queue import unawaited
+from ..transport.connection import Connection
+from ..transport.subscription import Subscription
 from .live_session import TYPES, LiveSession
-from .transport.command_queue import forgotten
-from .transport.connection import Connection
-from .transport.subscription import Subscription
 
-LEAVE_TIMEOUT = 5.0
-BEATS_PER_LEASE = 3
+LEAVE_TIMEOUT_S = 5.0
+HEARTBEATS_PER_LEASE = 3
 logger = logging.getLogger("stenogram.client")
 
 
 class Membership:
-    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out; `anew` says
-    that whoever joins begins anew, so that what an earlier run has left there is given back. `view` is there while the
-    session is followed, and keeps what it knew afterwards. Who was lost meanwhile joins again."""
+    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. With
+    `restart` the participant leaves before it joins, so that what an earlier run left is given back. `live` is there
+    while the session is followed, and keeps what it knew afterwards. A participant that was lost joins again."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Membership:
         opening: Mapping[str, Any] | None,
         joining: Mapping[str, Any] | None,
         follow: bool = True,
-        anew: bool = False,
+        restart: bool = False,
     ) -> None:
         self.live: LiveSession | None = None
         self._connection = connection
@@ -38,7 +38,7 @@ class Membership:
         self._opening = opening
         self._joining = joining
         self._follows = follow
-        self._anew = anew
+        self._restart = restart
         self._joined = False
         self._lost = 0
         self._following: Subscription | None = None
@@ -67,8 +67,8 @@ class Membership:
             return
         self._joined = False
         try:
-            async with asyncio.timeout(LEAVE_TIMEOUT):
-                await forgotten(self._connection.commands.submit(self._session, "presence.leave", {}))
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await unawaited(self._connection.commands.submit(self._session, "presence.leave", {}))
         except NoChange:
             pass
         except (StenogramError, TimeoutError) as error:
@@ -82,26 +82,29 @@ class Membership:
                 raise
 
     async def _join(self, data: Mapping[str, Any]) -> None:
+        # Before the command: if it is cancelled, it may be done all the same, and `leave` must undo it.
         self._joined = True
-        self._connection.beat_within(data.get("lease", LEASE) / BEATS_PER_LEASE)
-        if self._anew:
-            forgotten(self._connection.commands.submit(self._session, "presence.leave", {"reason": "It begins anew."}))
+        self._connection.heartbeat_within(data.get("lease", LEASE) / HEARTBEATS_PER_LEASE)
+        if self._restart:
+            # Not awaited: commands of one client are handled in order, so it is done before the join.
+            unawaited(self._connection.commands.submit(self._session, "presence.leave", {"reason": "It starts over."}))
         with contextlib.suppress(NoChange):
             await self._connection.commands.do(self._session, "presence.join", data)
 
     async def _follow(self) -> None:
         self.live = LiveSession(self._session)
         subscriptions = self._connection.subscriptions
-        label = f"{self._session}:view"
+        label = f"{self._session}:live"
         self._following = Subscription(subscriptions, self.live, self._session, 0, types=TYPES, label=label)
         subscriptions.add(self._following)
         await self.live.ready()
-        self.live.listen(self._come_back)
+        # Only now: losses of earlier runs are history, and none of them is a reason to join again.
+        self.live.listen(self._rejoin)
 
-    def _come_back(self) -> None:
+    def _rejoin(self) -> None:
         """Join again when lost."""
         if self._joined and self._joining is not None and self.live is not None:
             me = self.live.state.presence.get(str(self._connection.welcome["participant"]))
             if me is not None and not me.present and me.since != self._lost:
                 self._lost = me.since
-                forgotten(self._connection.commands.submit(self._session, "presence.join", self._joining))
+                unawaited(self._connection.commands.submit(self._session, "presence.join", self._joining))
