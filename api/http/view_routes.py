@@ -15,7 +15,7 @@ from ..access.principal import Principal
 from ..tenants import Tenants
 from ..transport.sse import SSE, SseServer
 from ..views.access import SESSION, by_session, viewer_of, viewer_of_all
-from ..views.listing import Listed, Wanted, listed, natural
+from ..views.listing import Listed, Wanted, listed
 from ..views.past import changed, document_of, moment, rows_of
 from ..views.rendering import etag_of, render_rows
 from ..views.search import search, search_query
@@ -149,7 +149,7 @@ def _state(health: Health) -> dict[str, Any]:
 
 
 def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> Wanted:
-    order = natural(projection) if fixed and query.order is None else query.order or ""
+    order = projection.shape.session_order if fixed and query.order is None else query.order or ""
     return Wanted({**typed(projection.shape, query.where), **fixed}, order, query.after, query.limit)
 
 

@@ -78,14 +78,6 @@ def ordering(shape: Shape, order: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
-def natural(projection: AnyProjection) -> str:
-    """The order in which a session's rows are shown unless another is asked for: that of the first index which begins
-    with the session."""
-    if isinstance(projection, DocProjection):
-        return ""
-    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION and len(index) > 1), "")
-
-
 def _visible(
     projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
 ) -> list[tuple[Row, bytes]]:

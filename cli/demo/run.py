@@ -94,5 +94,5 @@ async def _watch(url: str, session: str, stage: Stage) -> None:
 
 
 def _all_is_over(stage: Stage) -> bool:
-    state = stage.scene.picture.state
-    return "plan" in state.document.value and not any(each.present for each in state.presence.values())
+    views = stage.scene.views
+    return "plan" in views.state.value and not any(each.present for each in views.agents.values())

@@ -123,14 +123,12 @@ async def _events(
     place: Place, session: str, span: tuple[int, int | None], after: int
 ) -> AsyncGenerator[tuple[bytes, "Event"]]:
     from ...domain.envelope import parse
-    from ...domain.errors import BadCursor
     from ..source.choosing import open_source
+    from ..source.port import reached_version
 
     first, last = span
     async with open_source(place) as source:
-        version = await source.version(session)
-        if first > version:
-            raise BadCursor(f"Session {session!r} stands at version {version}; {first} is not reached yet.")
+        await reached_version(source, session, first)
         async for page in source.read(session, after):
             for wire in page:
                 event = parse(wire)

@@ -29,7 +29,7 @@ def state_lines(scene: Scene, palette: Palette, width: int, most: int, now: floa
     """The state in at most `most` lines of at most `width` cells; when it has more, those around the last change."""
     lines: list[Text] = []
     seen: list[float] = []
-    for name, value in scene.picture.state.document.value.items():
+    for name, value in scene.views.state.value.items():
         group = list(_group(scene, palette, name, value, width, now))
         newest = _newest(scene, pointer([name]))
         lines += group

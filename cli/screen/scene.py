@@ -1,4 +1,4 @@
-"""What the screen shows of a session: the picture, and what is fresh in it.
+"""What the screen shows of a session: its views, and what is fresh in them.
 
 Fed with events by whoever has them (a subscription, a replay) and with the time at which they were seen, so that
 changes can glow for a moment. It knows nothing of terminals.
@@ -8,17 +8,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...domain.concepts import document, messages, presence
-from ...domain.concepts.presence import Participant
+from ...domain.concepts import document, messages
 from ...domain.ids import SessionId
 from ...domain.json.pointer import pointer
 from ...domain.model import Event
+from ...projections.views.transcript import TranscriptRow
 from ..text.event_words import in_words
-from ..text.picture import Picture
-from ..text.transcript import Item
+from .live_views import LiveViews
 
 TICKS = 60
-ITEMS = 8
+ENTRIES = 8
 
 
 @dataclass(slots=True)
@@ -43,44 +42,47 @@ class Touch(NamedTuple):
 
 @dataclass
 class Scene:
-    """The session so far. `speakers` stand in the order in which they first acted."""
+    """The session so far. `speakers` have the entries of the transcript that each began or ended last, and are in the
+    order in which they first acted."""
 
     session: SessionId
-    picture: Picture = field(init=False)
+    views: LiveViews = field(init=False)
     ticker: deque[Tick] = field(default_factory=lambda: deque(maxlen=TICKS))
-    speakers: dict[str, deque[Item]] = field(default_factory=dict)
+    speakers: dict[str, deque[str]] = field(default_factory=dict)
     touched: dict[str, Touch] = field(default_factory=dict)
-    people: list[str] = field(default_factory=list)
-    lost: set[str] = field(default_factory=set)
-    events: int = 0
+    first: Event | None = None
+    last: Event | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
-        self.picture = Picture(self.session)
+        self.views = LiveViews(self.session)
 
     def see(self, event: Event, now: float) -> None:
         """Take in one event, seen at `now` (seconds of any steady clock)."""
-        before = self.picture.state.document
-        item = self.picture.see(event)
-        self.events += 1
-        match event.data:
-            case presence.PresenceJoined(participant=who):
-                self.lost.discard(who)
-                self.people += [who] if who not in self.people else []
-            case presence.PresenceLost(participant=who):
-                self.lost.add(who)
-        if item is not None:
-            items = self.speakers.setdefault(item.author, deque(maxlen=ITEMS))
-            if not any(item is each for each in items):
-                items.append(item)
-        if self.picture.state.document is not before:
+        self.views.fold(event)
+        self.first, self.last = self.first or event, event
+        subject = event.data.subject()
+        if entry := self.views.entry(subject):
+            entries = self.speakers.setdefault(entry.actor, deque(maxlen=ENTRIES))
+            if subject not in entries:
+                entries.append(subject)
+        if event.version == self.views.state.version:
             self._touch(event, now)
         self._tick(event)
 
-    def participants(self) -> list[Participant]:
-        """Who has joined, in the order in which they first acted."""
-        presence = self.picture.state.presence
-        return [presence[name] for name in self.people if name in presence]
+    @property
+    def version(self) -> int:
+        """The last event's."""
+        return self.last.version if self.last else 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has gone on, from the first event to the last."""
+        return (self.last.time - self.first.time).total_seconds() if self.first and self.last else 0.0
+
+    def entries(self, speaker: str) -> list[TranscriptRow]:
+        """What a speaker said and did last."""
+        return [row for row in map(self.views.entry, self.speakers[speaker]) if row is not None]
 
     def _touch(self, event: Event, now: float) -> None:
         for path in _written(event):

@@ -105,7 +105,7 @@ class LiveStage:
 
     def _leave_last_frame(self) -> None:
         width, height = self._size()
-        if self.scene.events:
+        if self.scene.last:
             self._console.print(self._frame.draw(width, height - 12, time.monotonic() + 60))
 
     def _size(self) -> tuple[int, int]:

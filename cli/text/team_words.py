@@ -5,22 +5,7 @@ from typing import Any
 
 from ...domain.concepts import approvals, floor, presence, signals, tasks, tools
 from ...domain.model import EventData
-from ...domain.state import State
 from .brief import compact, joined, short
-
-TASK_MARKS = {
-    "open": ("○", "dim"),
-    "claimed": ("●", "yellow"),
-    "completed": ("✓", "green"),
-    "failed": ("✕", "red"),
-    "cancelled": ("✕", "dim"),
-}
-"""How a task's status is drawn, and in which style."""
-
-
-def board(state: State) -> list[tasks.Task]:
-    """The tasks of a session, in the order in which they were created."""
-    return sorted(state.tasks.known.values(), key=lambda each: each.since)
 
 
 def _aim(target: str) -> str:

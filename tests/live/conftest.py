@@ -1,7 +1,7 @@
 """A running gateway, in this process or in one of its own, and connections to it.
 
 In a process of its own it keeps views, as the product does. In this process it does so where a test asks for them
-(`views=""`): hundreds of gateways start here, and making ten views would be most of what they do.
+(`views=""`): hundreds of gateways start here, and making every built-in view would be most of what they do.
 
 A test fails when anything was logged as an error while it ran: no fault of the gateway goes by unseen.
 """
