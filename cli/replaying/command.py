@@ -24,7 +24,7 @@ LONGEST = 2.0
     epilog=examples(
         "stenogram replay trip-7                        as it was, on the whole terminal",
         "stenogram replay trip-7 --speed 4x --from 120  from version 120 on, four times as fast",
-        "stenogram replay recording-33 --pace 1.5       a recording without times, message by message",
+        "stenogram replay meeting-3 --pace 1.5           what was posted all at once, message by message",
         "stenogram replay trip-7 --lines --folded | less -R",
     ),
 )

@@ -12,10 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
+from to_jsonl import jsonl_lines
+from who_and_when import parse_recording
 
 from stenogram.cli.main import run
 
@@ -27,10 +30,10 @@ HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "co
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log with one long session, `gyms`, that nobody has open."""
     folder = tmp_path_factory.mktemp("imported")
-    recording = folder / "run.json"
-    recording.write_bytes(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
+    recording = parse_recording(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
+    lines = b"\n".join(jsonl_lines(recording, "gyms", datetime(2026, 1, 31, 9, 30, tzinfo=UTC)))
     log = folder / "log.db"
-    subprocess.run([*STENOGRAM, "import", str(recording), "--session", "gyms", "--log", str(log)], check=True)
+    subprocess.run([*STENOGRAM, "import", "-", "--log", str(log)], input=lines, check=True)
     return log
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from who_and_when import Recording, Step, read_recording, speakers
 
 from stenogram.api.server import Gateway
-from stenogram.cli.importing.recording import Recording, Step, read_recording, speakers
 from stenogram.client import Client
 from stenogram.domain.envelope import timestamp
 from stenogram.domain.model import Event, Kind

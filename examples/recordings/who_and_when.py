@@ -1,4 +1,4 @@
-"""Recorded runs of agent teams, in the format of the public data set Who&When (Magentic-One, AG2).
+"""Reads recorded runs of agent teams, in the format of the public data set Who&When (Magentic-One, AG2).
 
 A recording is a JSON object: `question`, `history` (a list of `{role, content}` in order, perhaps with a `name`), and
 often `ground_truth` and a labelled mistake. A role says who speaks, and in brackets to whom or how:
@@ -21,10 +21,10 @@ from typing import Any
 
 import orjson
 
-from ...domain.audience import RESERVED
-from ...domain.concepts.messages import MAX_MESSAGE_BYTES
-from ...domain.errors import Invalid
-from ...domain.model import Kind
+from stenogram.domain.audience import RESERVED
+from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
+from stenogram.domain.errors import Invalid
+from stenogram.domain.model import Kind
 
 _ROLE = re.compile(r"^\s*(?P<name>.*?)\s*(?:\((?P<note>[^()]*)\))?\s*$", re.DOTALL)
 _ASSIGNS = re.compile(r"^->\s*(?P<to>.+?)\s*$")

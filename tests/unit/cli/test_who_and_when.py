@@ -1,4 +1,4 @@
-"""Recordings: what each role means, and that no byte of what was said is lost."""
+"""The example that converts recordings: what each role means, and that no byte of what was said is lost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from to_jsonl import jsonl_lines
+from who_and_when import Recording, parse_recording, speakers
 
-from stenogram.cli.importing.recorded import recorded_entries
-from stenogram.cli.importing.recording import Recording, parse_recording, speakers
 from stenogram.domain.concepts.messages import MessagePosted
+from stenogram.domain.envelope import parse
 from stenogram.domain.errors import Invalid
+from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -109,9 +111,12 @@ def test_the_steps_of_each_actor_are_at_hand() -> None:
     }
 
 
+def events_of(made: Recording, start: datetime = START) -> list[Event]:
+    return [parse(line) for line in jsonl_lines(made, "s", start)]
+
+
 def transcript(made: Recording) -> list[str]:
-    entries = recorded_entries(made, "s", START, "here")
-    return [text_of(entry.event.data.parts) for entry in entries if isinstance(entry.event.data, MessagePosted)]
+    return [text_of(event.data.parts) for event in events_of(made) if isinstance(event.data, MessagePosted)]
 
 
 @given(
@@ -129,15 +134,15 @@ def test_a_huge_content_stays_whole() -> None:
 
 def test_events_follow_each_other_by_a_millisecond_and_have_stable_ids() -> None:
     made = recording({"role": "human", "content": "?"}, {"role": "A", "content": "!"})
-    entries = list(recorded_entries(made, "s", START, "here"))
-    steps = {(after.event.time - before.event.time).total_seconds() for before, after in pairwise(entries)}
+    events = events_of(made)
+    steps = {(after.time - before.time).total_seconds() for before, after in pairwise(events)}
     assert steps == {0.001}
-    again = recorded_entries(made, "s", datetime(2030, 1, 1, tzinfo=UTC), "here")
-    assert [entry.event.id for entry in again] == [entry.event.id for entry in entries]
+    again = events_of(made, datetime(2030, 1, 1, tzinfo=UTC))
+    assert [event.id for event in again] == [event.id for event in events]
 
 
 def test_everyone_joins_and_leaves_and_the_session_is_closed() -> None:
     made = recording({"role": "human", "content": "?"}, {"role": "A (-> B)", "content": "!"})
-    types = [entry.event.type for entry in recorded_entries(made, "s", START, "here")]
+    types = [event.type for event in events_of(made)]
     expected = ["session.opened", *["presence.joined"] * 3, *["message.posted"] * 2, *["presence.left"] * 3]
     assert types == [*expected, "session.closed"]
