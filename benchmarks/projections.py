@@ -9,10 +9,9 @@ from itertools import count
 from pathlib import Path
 
 from harness import Bench, Side, baseline
+from support.postgres import PostgresServer, find_binaries, new_log
 from table import NO_POSTGRES, Goal, Table
 from tally import fill
-
-from stenogram.testing.postgres import PostgresServer, find_binaries, new_log
 
 EVENTS = 200_000
 OF_LIBRARY = 4_000  # events, for it would take minutes

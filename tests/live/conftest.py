@@ -21,6 +21,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.wire import Wire
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
@@ -30,7 +31,6 @@ from stenogram.log.storage import Storage
 from stenogram.projections.verify import verify
 from stenogram.projections.views import BUILT_IN
 from stenogram.testing.stage import Stage
-from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.http.session_queries import MAX_PAGE, MAX_WAIT
 from stenogram.api.protocol import client_frames, close_codes
@@ -22,7 +23,6 @@ from stenogram.domain.errors import StenogramError
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
 from stenogram.projections.views.activity import WIDTHS
-from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()

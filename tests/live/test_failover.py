@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-
-from stenogram.testing.postgres import PostgresServer
-from stenogram.testing.wire import Wire
+from support.postgres import PostgresServer
+from support.wire import Wire
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 

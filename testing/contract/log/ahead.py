@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ....domain.errors import Conflict, LogFailed, NotFound
 from ....log.log import Log
 from ....log.records import Appended
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, draft, drafts, heads, opened, outcome, places, post, refusal
 

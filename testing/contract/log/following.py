@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ....domain.ids import Position
 from ....log.log import Log
 from ....log.records import Record
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, drafts, everything, heads, opened, places, post
 

@@ -4,7 +4,7 @@ import asyncio
 
 from ....domain.errors import Conflict, NotFound
 from ....log.records import ANYTHING
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import (
     LogFactory,

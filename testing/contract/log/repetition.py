@@ -6,7 +6,7 @@ from ....domain.errors import Conflict, StaleProducer
 from ....domain.ids import Version
 from ....log.log import Log
 from ....log.records import Appended, Producer
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import (
     LogFactory,

@@ -5,10 +5,10 @@ from typing import Any
 import aiohttp
 import orjson
 
-from .follower import Follower
+from support.wire.follower import Follower
 
 
-class Pages:
+class PageReader:
     """Pages through `url` into a follower; `place` is the `to` of the last page."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Pages:
             page = orjson.loads(await response.read())
             assert response.status == 200, page
         if gap := page.get("gap"):
-            self.follower.take({"frame": "gap", **gap})
+            self.follower.receive({"frame": "gap", **gap})
         self.follower.extend(page["events"], int(str(page["to"]).rpartition(".")[2]))
         self.place, self.caught_up = page["to"], page["caught_up"]
         assert self.caught_up == (page["to"] == page["head"])

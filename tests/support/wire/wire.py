@@ -8,7 +8,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from .follower import Follower, Frame
+from support.wire.follower import Follower, Frame
 
 Key = tuple[str, str | None]
 
@@ -151,7 +151,7 @@ class Wire:
             case "events" | "caught_up" | "gap" if frame["sub"] in self._ended:
                 pass
             case "events" | "caught_up" | "gap":
-                self.followers[frame["sub"], frame.get("session")].take(frame)
+                self.followers[frame["sub"], frame.get("session")].receive(frame)
             case "ack":
                 self.answers[frame["id"]] = frame
             case "refused" if "id" in frame:

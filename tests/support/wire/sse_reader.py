@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import orjson
 
-from .follower import Follower
+from support.wire.follower import Follower
 
 
 class Block(NamedTuple):
@@ -19,7 +19,7 @@ class Block(NamedTuple):
     data: Any
 
 
-class Stream:
+class SseReader:
     """One response that follows a session or the log; hands what comes to a follower."""
 
     def __init__(self, response: aiohttp.ClientResponse, follower: Follower) -> None:
@@ -40,7 +40,7 @@ class Stream:
         last: str | None = None,
         headers: dict[str, str] | None = None,
         **query: Any,
-    ) -> AsyncIterator["Stream"]:
+    ) -> AsyncIterator["SseReader"]:
         """Follow `url`; `last` goes out as `Last-Event-ID`."""
         sent = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {}), **(headers or {})}
         params = {name: str(value) for name, value in query.items()}
@@ -67,7 +67,7 @@ class Stream:
         elif block.event == "events":
             self.follower.extend(block.data, int(block.id.rpartition(".")[2]))
         else:
-            self.follower.take({"frame": block.event, **block.data})
+            self.follower.receive({"frame": block.event, **block.data})
         self.last = block.id
         return block
 

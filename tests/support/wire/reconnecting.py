@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import aiohttp
 
-from .follower import Follower, Frame
-from .wire import Closed, Wire
+from support.wire.follower import Follower, Frame
+from support.wire.wire import Closed, Wire
 
 LOST = (Closed, aiohttp.ClientError, ConnectionError, TimeoutError)
 PAUSE = 0.02
@@ -26,7 +26,7 @@ class _Refused(Exception):
     """A command was refused: those behind it are sent again with it, in order."""
 
 
-class StubbornWriter:
+class ReconnectingWriter:
     """One participant: sends in order, at most `window` that are not answered. Every `turn` acknowledgements it
     connects anew by itself. `hello` says who it is where a name does not do. `times` has the loop's time of
     each first acknowledgement."""
@@ -104,7 +104,7 @@ class StubbornWriter:
             self._waiting.popleft()
 
 
-async def follow_stubbornly(
+async def follow_reconnecting(
     http: aiohttp.ClientSession, where: Where, follower: Follower, place: Frame, patience: float = 20.0
 ) -> None:
     """Follow `place` (`{"session": …}` or `{"all": True}`) until cancelled, each connection resumed from where the last

@@ -29,7 +29,7 @@ class Follower:
         """Forget that history had been delivered: a new subscription goes on from `at`."""
         self.caught_up = None
 
-    def take(self, frame: Frame) -> None:
+    def receive(self, frame: Frame) -> None:
         """Check an `events`, `gap` or `caught_up` and take it over."""
         kind = frame["frame"]
         if kind == "gap":

@@ -25,9 +25,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from ..log.postgres.address import Address, in_schema
-from ..log.postgres.sql import LIST_LOGS
-from .afterwards import afterwards
+from stenogram.log.postgres.address import Address, in_schema
+from stenogram.log.postgres.sql import LIST_LOGS
+from support.afterwards import afterwards
 
 _BINARIES = (
     "/usr/lib/postgresql/*/bin",

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
 
-from .afterwards import afterwards
-from .postgres import server_user
+from support.afterwards import afterwards
+from support.postgres import server_user
 
 _PORT = 6432  # of a socket in a directory of its own
 _SERVER = ("host", "port", "user", "password")

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .follower import Frame
+from support.wire.follower import Frame
 
 
-def transcript(events: Iterable[Frame]) -> dict[str, dict[str, Any]]:
+def messages_of(events: Iterable[Frame]) -> dict[str, dict[str, Any]]:
     """Each message's parts and status, in the order in which they began, from a raw or a folded reading."""
     messages: dict[str, dict[str, Any]] = {}
     for event in events:

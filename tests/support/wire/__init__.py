@@ -10,25 +10,25 @@ client in another language. Whatever breaks a guarantee fails an assertion at th
         follower = await wire.reach("trip-7", 1)
 """
 
-from .chatter import audit, chatter
-from .follower import Follower, Frame
-from .pages import Pages
-from .stream import Stream
-from .stubborn import LOST, StubbornWriter, follow_stubbornly
-from .transcript import transcript
-from .wire import Closed, Wire
+from support.wire.follower import Follower, Frame
+from support.wire.messages import messages_of
+from support.wire.page_reader import PageReader
+from support.wire.reconnecting import LOST, ReconnectingWriter, follow_reconnecting
+from support.wire.sse_reader import SseReader
+from support.wire.wire import Closed, Wire
+from support.wire.workload import audit, workload
 
 __all__ = [
     "LOST",
     "Closed",
     "Follower",
     "Frame",
-    "Pages",
-    "Stream",
-    "StubbornWriter",
+    "PageReader",
+    "ReconnectingWriter",
+    "SseReader",
     "Wire",
     "audit",
-    "chatter",
-    "follow_stubbornly",
-    "transcript",
+    "follow_reconnecting",
+    "messages_of",
+    "workload",
 ]

@@ -7,8 +7,8 @@ from ...log.engine import Engine
 from ...log.records import ANYTHING, Batch, Record
 
 
-class Line(NamedTuple):
-    """What a test has to say of an event; the scribe adds the rest."""
+class BatchEvent(NamedTuple):
+    """What a test has to say of an event; the writer adds the rest."""
 
     session: SessionId = "s-1"
     subject: str = "message:m1"
@@ -16,7 +16,7 @@ class Line(NamedTuple):
     data: bytes = b'{"id":"e-1","type":"message.delta"}'
 
 
-class Scribe:
+class BatchWriter:
     """Knows where a log stands because it alone writes to it."""
 
     def __init__(self, engine: Engine, position: int = 0) -> None:
@@ -24,8 +24,8 @@ class Scribe:
         self.position = Position(position)
         self.heads: dict[tuple[SessionId, str], Version] = {}
 
-    def batch(self, *lines: Line) -> Batch:
-        """The batch that writes these lines; the scribe does not move by it."""
+    def batch(self, *lines: BatchEvent) -> Batch:
+        """The batch that writes these events; the writer does not move by it."""
         records: list[Record] = []
         heads: dict[tuple[SessionId, str], Version] = {}
         for position, line in enumerate(lines, self.position + 1):
@@ -46,8 +46,8 @@ class Scribe:
             )
         return Batch(self.position, records, heads, producers={}, tracking={}, live={})
 
-    async def write(self, *lines: Line) -> list[Record]:
-        """Write these lines in one batch; returns their records."""
+    async def write(self, *lines: BatchEvent) -> list[Record]:
+        """Write these events in one batch; returns their records."""
         return await self.commit(self.batch(*lines))
 
     async def commit(self, batch: Batch) -> list[Record]:
@@ -56,3 +56,18 @@ class Scribe:
         self.position = Position(self.position + len(batch.records))
         self.heads |= batch.heads
         return batch.records
+
+    async def check_refused(self, kind: type[Exception], batch: Batch) -> None:
+        """Assert that the batch is refused, that nothing of it is in the log, and that the log goes on."""
+        try:
+            await self.engine.write(batch)
+        except kind:
+            pass
+        else:
+            raise AssertionError(f"the batch was written; it should be refused with {kind.__name__}")
+        assert (await self.engine.mark()).position == self.position
+        assert len(await self.engine.read_log(0, 1000)) == self.position
+        others = {head for head in batch.heads if head not in self.heads}
+        assert await self.engine.read_heads(others) == {}
+        assert await self.engine.read_heads(self.heads) == self.heads
+        await self.write(BatchEvent("after"))

@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 
-from ...log.records import Record
-from .follower import Frame
-from .stubborn import StubbornWriter
+from stenogram.log.records import Record
+from support.wire.follower import Frame
+from support.wire.reconnecting import ReconnectingWriter
 
 DELTAS = 8
 
 
-def chatter(name: str, sessions: Sequence[str], count: int) -> Iterator[Frame]:
+def workload(name: str, sessions: Sequence[str], count: int) -> Iterator[Frame]:
     """`count` commands of one participant, in its sessions in turn: messages token by token, changes of the state,
     custom events with a producer's count. All are accepted if they come in this order."""
     number = 0
@@ -38,7 +38,7 @@ def _turn(message: str, number: int) -> Iterator[tuple[str, Frame]]:
     yield "custom.record", {"type": "x.n", "data": {"number": number}}
 
 
-def audit(records: Sequence[Record], writers: Iterable[StubbornWriter]) -> None:
+def audit(records: Sequence[Record], writers: Iterable[ReconnectingWriter]) -> None:
     """Check a whole log in which nobody but these writers said anything like them. Raises AssertionError."""
     assert [record.position for record in records] == list(range(1, len(records) + 1)), "positions have holes"
     versions: dict[str, int] = {}
