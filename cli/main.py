@@ -24,7 +24,7 @@ from .export import export
 from .importing.command import import_
 from .migrate import migrate
 from .projections.command import projections
-from .replaying.command import replay
+from .replay.command import replay
 from .serve import serve
 from .sessions import sessions
 from .show import show
@@ -43,7 +43,7 @@ class _Ended(Exception):
         self.code = code
 
 
-class Roof(click.Group):
+class RootGroup(click.Group):
     """Takes what click would otherwise make something else of: Ctrl-C, and readers that go away."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -60,7 +60,7 @@ class Roof(click.Group):
 
 
 @click.group(
-    cls=Roof,
+    cls=RootGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import SESSION, Place, examples, json_option, reading
+from .options import SESSION, Place, examples, json_option, source_options
 
 if TYPE_CHECKING:
     from ..projections.views.transcript import TranscriptRow
@@ -27,7 +27,7 @@ MESSAGES = ("message", "progress")
 @click.argument("session", type=SESSION, metavar="SESSION")
 @click.option("--at", type=click.IntRange(min=1), metavar="VERSION", help="As it was after this version.")
 @json_option
-@reading
+@source_options
 def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
     """Show a session: what it is, who takes part, what was said, and the shared state.
 
@@ -48,7 +48,7 @@ def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
 
 async def _read(place: Place, session: str, at: int | None) -> "SessionViews":
     from ..projections import views
-    from .source.choosing import open_source
+    from .source.open_source import open_source
     from .source.port import reached_version
     from .text.session_views import session_views
 

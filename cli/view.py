@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import SESSION, Place, examples, json_option, reading
+from .options import SESSION, Place, examples, json_option, source_options
 
 if TYPE_CHECKING:
     from ..projections.authoring.projection import AnyProjection
@@ -55,7 +55,7 @@ MOMENT = MomentType()
     "--projection", "names", multiple=True, metavar="MODULE:ATTRIBUTE", help="Where projections of your own are."
 )
 @json_option
-@reading
+@source_options
 def view(
     session: str,
     view: str,
@@ -95,7 +95,7 @@ async def _values(
     projection: "AnyProjection", place: Place, session: str, since: "AtMoment | None", at: "AtMoment | None"
 ) -> tuple[Any, Any]:
     """What the view held at two moments; the first is not looked at without `since`."""
-    from .source.choosing import open_source
+    from .source.open_source import open_source
     from .source.port import reached_version
 
     async with open_source(place) as source:

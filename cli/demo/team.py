@@ -53,7 +53,7 @@ async def hotels(agent: Agent, task: ClaimedTask, pace: Pace) -> None:
     ):
         # Stands for the time that a hotel takes to answer: longer than Maya takes to change her mind.
         await agent.state.wait(lambda state: state["hotel"]["name"] != script.LIS["name"])
-        await pace.take(1.0)
+        await pace.sleep(1.0)
         hold.result = {"held": True}
     try:
         await agent.state.merge({"hotel": {"status": "booked"}}, if_unchanged={"/hotel": since})
@@ -73,7 +73,7 @@ async def _adapt(agent: Agent, task: ClaimedTask, pace: Pace, conflict: Conflict
     chosen: dict[str, Any] = conflict.extra["value"]
     await agent.session.post(f"{script.HOTELS_NOTICES} ({conflict.detail})", kind="progress")
     await agent.status("thinking", f"{chosen['name']} instead?")
-    await pace.take(0.8)
+    await pace.sleep(0.8)
     question = script.HOTELS_ASKS.format(**chosen)
     if await agent.ask(question, ("book", "wait"), deadline=60, default="wait") == "wait":
         await agent.session.post(script.HOTELS_STOPS)
@@ -114,7 +114,7 @@ async def _until_elsewhere(city: str) -> None:
 async def _use(agent: Agent, pace: Pace, tool: str, arguments: Any, result: Any, seconds: float) -> None:
     """Call a tool, wait for it, and record what it said."""
     async with agent.tool(tool, arguments) as call:
-        await pace.take(seconds)
+        await pace.sleep(seconds)
         call.result = result
 
 

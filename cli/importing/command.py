@@ -15,8 +15,8 @@ import click
 from ..options import SESSION, Place, examples, log_option
 
 if TYPE_CHECKING:
-    from .entry import ImportEntry
-    from .importer import Findings
+    from .checking import Findings
+    from .import_entry import ImportEntry
 
     Read = Callable[[], Iterator[ImportEntry]]
 
@@ -89,7 +89,8 @@ async def _import(address: str, entries: "Read") -> "Findings":
     from ...log.memory import MemoryEngine
     from ...log.storage import Storage
     from ..text.console import progress
-    from .importer import check, write
+    from .checking import check
+    from .writing import write
 
     storage = Storage(address)
     if storage.file is not None and not storage.file.exists():

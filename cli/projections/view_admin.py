@@ -21,7 +21,7 @@ POLL_S = 0.2
 _TRIES, _PAUSE = 40, 0.05
 STOP_TIMEOUT_S = 10.0
 """Seconds without any runner after which nobody is waited for."""
-PROMOTION = 3.0
+PROMOTION_S = 3.0
 """Seconds within which what has caught up is promoted, if it is so without being asked for."""
 
 
@@ -110,7 +110,7 @@ class ViewAdmin:
     async def _advanced(self, build: Build, bar: Bar) -> bool:
         """Wait until readers see a build that has caught up; False when it waits for a command."""
         alone = waiting = 0.0
-        while waiting < PROMOTION:
+        while waiting < PROMOTION_S:
             found = await self.healths()
             current = {each.build.name: each.build for each in found if each.build.state == "current"}
             now = next((each for each in found if each.build.id == build.id), None)

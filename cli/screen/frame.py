@@ -1,4 +1,4 @@
-"""One frame: a scene drawn to a width and a height.
+"""One frame: a session drawn to a width and a height.
 
     title, clock, events
     the team: who is present and what each is doing
@@ -6,7 +6,7 @@
     what each says, side by side
     the shared state            what just happened
 
-Pure: the same scene, size and time give the same frame.
+Pure: the same model, size and time give the same frame.
 """
 
 from rich.console import Group, RenderableType
@@ -19,11 +19,11 @@ from ..text.console import one_line
 from ..text.event_lines import Palette
 from ..text.view_words import TASK_MARKS, presence_of
 from .columns import column
-from .document import state_lines
-from .scene import Scene, Tick
+from .screen_model import ScreenModel, TickerLine
+from .shared_state import state_lines
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-NARROW = 30
+COLUMN_CELLS = 30
 MOST_COLUMNS = 5
 MOST_AGENTS = 10
 BUSY = {"thinking": "yellow", "working": "green", "waiting-for-tool": "cyan"}
@@ -37,15 +37,15 @@ MARKS = {
 
 
 class Frame:
-    """Draws a scene. `beat` (seconds) moves what is animated and lets fresh changes fade."""
+    """Draws a model. `beat` (seconds) moves what is animated and lets fresh changes fade."""
 
-    def __init__(self, scene: Scene, palette: Palette) -> None:
-        self._scene = scene
+    def __init__(self, model: ScreenModel, palette: Palette) -> None:
+        self._model = model
         self._palette = palette
 
     def draw(self, width: int, height: int, beat: float) -> RenderableType:
         """The frame, exactly `height` lines of `width` characters."""
-        agents = list(self._scene.views.agents.values())
+        agents = list(self._model.views.agents.values())
         for agent in agents:
             self._palette.of(agent.id)
         shown = agents[:MOST_AGENTS]
@@ -60,12 +60,12 @@ class Frame:
         return Group(*parts)
 
     def _title(self, width: int, beat: float) -> Text:
-        scene = self._scene
-        left = Text().append(" STENOGRAM ", "bold reverse").append(f"  {scene.session}", "bold")
-        left.append(f"  {one_line(scene.views.title)}")
-        minutes, seconds = divmod(scene.seconds, 60)
-        right = Text().append(f"{scene.note}   " if scene.note else "", "yellow")
-        right.append(f"{int(minutes):02}:{seconds:04.1f}   version {scene.version} ", "dim")
+        model = self._model
+        left = Text().append(" STENOGRAM ", "bold reverse").append(f"  {model.session}", "bold")
+        left.append(f"  {one_line(model.views.title)}")
+        minutes, seconds = divmod(model.seconds, 60)
+        right = Text().append(f"{model.note}   " if model.note else "", "yellow")
+        right.append(f"{int(minutes):02}:{seconds:04.1f}   version {model.version} ", "dim")
         left.truncate(max(width - right.cell_len - 1, 10), overflow="ellipsis")
         return left.append(" " * max(width - left.cell_len - right.cell_len, 1)).append_text(right)
 
@@ -87,7 +87,7 @@ class Frame:
 
     def _board(self, width: int) -> list[Text]:
         """The tasks on one line; none, while there are none."""
-        tasks = self._scene.views.tasks
+        tasks = self._model.views.tasks
         if not tasks:
             return []
         line = Text(" tasks ", "dim")
@@ -109,11 +109,11 @@ class Frame:
         for _ in speakers:
             grid.add_column(ratio=1)
         inner = width // max(len(speakers), 1) - 4
-        agents = self._scene.views.agents
+        agents = self._model.views.agents
         panels = []
         for name in speakers:
             shown = agents[name].name or name if name in agents else name
-            lines = column(self._scene.entries(name), inner, height - 2)
+            lines = column(self._model.entries(name), inner, height - 2)
             panels.append(
                 Panel(
                     lines,
@@ -130,21 +130,21 @@ class Frame:
 
     def _columns(self, width: int) -> list[str]:
         """Who gets a column: those who last said something, in their usual order."""
-        most = max(min(MOST_COLUMNS, width // NARROW), 1)
-        speakers = self._scene.speakers
-        since = {name: self._scene.entries(name)[-1].since for name in speakers}
+        most = max(min(MOST_COLUMNS, width // COLUMN_CELLS), 1)
+        speakers = self._model.speakers
+        since = {name: self._model.entries(name)[-1].since for name in speakers}
         latest = sorted(speakers, key=lambda name: since[name], reverse=True)[:most]
         return [name for name in speakers if name in latest]
 
     def _bottom(self, width: int, height: int, beat: float) -> RenderableType:
-        document = self._scene.views.state
+        document = self._model.views.state
         inner = (width if not document.version else width // 2) - 4
         happened = Text("\n").join(self._ticker(inner, height - 2))
         events = Panel(happened, title="events", title_align="left", border_style="dim", height=height)
         if not document.version:
             return events
         state = Panel(
-            Text("\n").join(state_lines(self._scene, self._palette, inner, height - 2, beat)),
+            Text("\n").join(state_lines(self._model, self._palette, inner, height - 2, beat)),
             title=f"shared state · version {document.version}",
             title_align="left",
             border_style="dim",
@@ -157,12 +157,12 @@ class Frame:
         return grid
 
     def _ticker(self, width: int, most: int) -> list[Text]:
-        lines = [self._tick(tick) for tick in list(self._scene.ticker)[-most:]]
+        lines = [self._tick(tick) for tick in list(self._model.ticker)[-most:]]
         for line in lines:
             line.truncate(width, overflow="ellipsis")
         return lines
 
-    def _tick(self, tick: Tick) -> Text:
+    def _tick(self, tick: TickerLine) -> Text:
         line = Text().append(f"{tick.version:>4} ", "dim")
         line.append(f"{tick.actor:<9.9} ", self._palette.of(tick.actor)).append(tick.type)
         if tick.count > 1:

@@ -11,10 +11,10 @@ from ...domain.parts import ReasoningPart, TextPart, text_of
 from ...projections.views.agents import AgentRow
 from ...projections.views.tasks import TaskRow
 from ...projections.views.transcript import TranscriptRow
-from .brief import compact, short
 from .console import one_line, printable, stdout
 from .event_lines import Palette, clock
 from .session_views import SessionViews
+from .short_forms import compact, short
 from .view_words import TASK_MARKS, answered, arguments, outcome, presence_of, reasoning_of
 
 

@@ -4,7 +4,7 @@ from ...domain.concepts.presence import PresenceLost
 from ...domain.parts import Part, ReasoningPart
 from ...projections.views.agents import AgentRow
 from ...projections.views.transcript import TranscriptRow
-from .brief import compact
+from .short_forms import compact
 
 TASK_MARKS = {
     "open": ("○", "dim"),

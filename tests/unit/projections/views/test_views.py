@@ -6,12 +6,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.audience import Viewer
-from stenogram.domain.concepts.approvals import (
-    ApprovalAnswered,
-    ApprovalExpired,
-    ApprovalRequested,
-    ApprovalWithdrawn,
-)
+from stenogram.domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from stenogram.domain.concepts.document import StateIncremented, StateMerged
 from stenogram.domain.concepts.lifecycle import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
 from stenogram.domain.concepts.messages import (

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...domain.concepts import approvals, floor, presence, signals, tasks, tools
 from ...domain.model import EventData
-from .brief import compact, joined, short
+from .short_forms import compact, joined, short
 
 
 def _aim(target: str) -> str:

@@ -1,6 +1,6 @@
 """Agents in processes of their own, which can be killed like any other; and the program that such a process runs.
 
-python -m stenogram.cli.demo.crew URL SESSION NAME KIND SPEED
+python -m stenogram.cli.demo.agent_processes URL SESSION NAME KIND SPEED
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from ...client.client import Client
 from .pace import Pace
 from .team import work
 
-LEASE = 1.5
+LEASE_S = 1.5
 """Seconds of silence after which an agent of the demo is lost; fifteen, where nobody waits to see it."""
-LEAVE = 5.0
+LEAVE_TIMEOUT_S = 5.0
 
 
-class Crew:
-    """Hires agents. Ended with `async with`, it asks those that are left to go, and sees to it that they have."""
+class AgentProcesses:
+    """Starts agents, and kills or stops them."""
 
     def __init__(self, url: str, session: str, speed: float) -> None:
         self._about = (url, session)
@@ -34,7 +34,7 @@ class Crew:
         """Who is at work."""
         return list(self._processes)
 
-    async def hire(self, kind: str) -> str:
+    async def start(self, kind: str) -> str:
         """Start an agent that takes tasks of a kind; its name."""
         number = self._names[kind] = self._names.get(kind, 0) + 1
         name = kind if number == 1 else f"{kind}-{number}"
@@ -64,7 +64,7 @@ class Crew:
                     raise RuntimeError(f"The agent {name} ended with {process.returncode}: {said.decode()[-2000:]}")
             await asyncio.sleep(0.2)
 
-    async def dismiss(self) -> None:
+    async def stop_all(self) -> None:
         """Ask everyone to go, and wait until they have; kill those who do not."""
         processes, self._processes = list(self._processes.values()), {}
         for process in processes:
@@ -72,7 +72,7 @@ class Crew:
                 process.terminate()
         for process in processes:
             try:
-                async with asyncio.timeout(LEAVE):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
                     await process.communicate()
             except TimeoutError:
                 process.kill()
@@ -80,13 +80,13 @@ class Crew:
 
 
 @asynccontextmanager
-async def crew(url: str, session: str, speed: float) -> AsyncIterator[Crew]:
-    """A crew for the time of the block."""
-    hired = Crew(url, session, speed)
+async def agent_processes(url: str, session: str, speed: float) -> AsyncIterator[AgentProcesses]:
+    """Agents for the time of the block; at its end they are asked to go."""
+    agents = AgentProcesses(url, session, speed)
     try:
-        yield hired
+        yield agents
     finally:
-        await hired.dismiss()
+        await agents.stop_all()
 
 
 async def main(url: str, session: str, name: str, kind: str, speed: str) -> None:
@@ -94,7 +94,7 @@ async def main(url: str, session: str, name: str, kind: str, speed: str) -> None
     parent = os.getppid()
     async with (
         Client(url, participant=name) as client,
-        client.agent(name.capitalize(), session=session, lease=LEASE) as agent,
+        client.agent(name.capitalize(), session=session, lease=LEASE_S) as agent,
     ):
         working = asyncio.create_task(work(agent, kind, Pace(float(speed))))
         for each in (signal.SIGTERM, signal.SIGINT):

@@ -1,17 +1,14 @@
-"""Bringing events into a log: checked whole first, written after that.
+"""Checking what is to be imported, before anything is written.
 
-`check` goes through everything once and writes nothing: each session must go on without a hole from where the log
-stands, what the log has already must be the same, and all of it must fold. `write` then appends what is new, in order,
-with the ids, times and actors that it came with. If the process dies in between, importing again goes on where it
-stopped.
+`check` goes through everything once: each session must go on without a hole from where the log stands, what the log has
+already must be the same, and all of it must fold.
 """
 
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ...domain.concepts.custom import APPLICATION_PATTERN
 from ...domain.errors import Conflict, Invalid
@@ -20,16 +17,13 @@ from ...domain.session import evolve
 from ...domain.state import State
 from ...log.commit.session_cache import fold_records
 from ...log.log import Log
-from ...log.records import ANYTHING, Append, Appended, Draft, Record
-from .entry import ImportEntry
+from ...log.records import ANYTHING, Record
+from .import_entry import ImportEntry
 
-PAGE = 1_000
-MAX_DRAFTS = 500
-MAX_BYTES = 2**20
-MAX_UNDER_WAY = 16 * MAX_BYTES
+PAGE_EVENTS = 1_000
 
 Tick = Callable[[int], None]
-Key = tuple[SessionId, str]
+"""Told how many more events are done."""
 
 
 @dataclass
@@ -56,7 +50,7 @@ class _Session:
             if self._page:
                 self._page.popleft()
             else:
-                self._page.extend(await self._log.read_session(self.state.id, version - 1, PAGE))
+                self._page.extend(await self._log.read_session(self.state.id, version - 1, PAGE_EVENTS))
         return self._page[0]
 
 
@@ -75,7 +69,7 @@ async def check(log: Log, entries: Iterable[ImportEntry], tick: Tick) -> Finding
             findings.new += 1
         session.state = _folded(session.state, entry)
         tick(1)
-        if number % PAGE == 0:
+        if number % PAGE_EVENTS == 0:
             await asyncio.sleep(0)
     if not sessions:
         raise Invalid("There is nothing to import: not one event was read.")
@@ -91,7 +85,7 @@ async def _begin(log: Log, entry: ImportEntry) -> _Session:
         raise Invalid(f"{entry.origin}: begins at version {first}, but session {id!r} {stands}; the start is missing.")
     state = State(id)
     while state.version < first - 1:
-        page = await log.read_session(id, state.version, min(PAGE, first - 1 - state.version))
+        page = await log.read_session(id, state.version, min(PAGE_EVENTS, first - 1 - state.version))
         state = fold_records(state, page)
     return _Session(log, state, head)
 
@@ -123,52 +117,3 @@ def _folded(state: State, entry: ImportEntry) -> State:
     if folded.session.status == "none" and not re.match(APPLICATION_PATTERN, entry.event.type):
         raise Invalid(f"{entry.origin}: a session begins with session.opened, not with {entry.event.type}.")
     return folded
-
-
-async def write(log: Log, entries: Iterable[ImportEntry], heads: dict[SessionId, Version], tick: Tick) -> None:
-    """Append what the log does not have. Call it with what `check` found, while nobody else writes the log."""
-    under_way: deque[_UnderWay] = deque()
-    for run in _runs(entry for entry in entries if entry.event.version > heads[entry.event.session]):
-        append, keys = await _append(log, run, set().union(*(each.keys for each in under_way)))
-        under_way.append(_UnderWay(log.append(append), keys, sum(len(draft.data) for draft in append.drafts)))
-        while sum(each.size for each in under_way) >= MAX_UNDER_WAY:
-            tick(len((await under_way.popleft().answer).versions))
-    for each in under_way:
-        tick(len((await each.answer).versions))
-
-
-class _UnderWay(NamedTuple):
-    answer: "asyncio.Future[Appended]"
-    keys: set[Key]
-    size: int
-
-
-def _runs(entries: Iterable[ImportEntry]) -> Iterator[list[ImportEntry]]:
-    """Entries of one session that stand together, so many at most as one append takes."""
-    run: list[ImportEntry] = []
-    size = 0
-    for entry in entries:
-        if run and (entry.event.session != run[0].event.session or len(run) >= MAX_DRAFTS or size >= MAX_BYTES):
-            yield run
-            run, size = [], 0
-        run.append(entry)
-        size += len(entry.stored)
-    if run:
-        yield run
-
-
-async def _append(log: Log, run: list[ImportEntry], under_way: set[Key]) -> tuple[Append, set[Key]]:
-    """The append, and the keys that it brings in. The first event of each command carries the command's id as its key,
-    so that a client that repeats the command gets its first result."""
-    first = run[0].event
-    causes = {(first.session, entry.event.cause) for entry in run if entry.event.cause}
-    taken = under_way | (await log.engine.read_keys(causes)).keys()
-    keys: set[Key] = set()
-    drafts: list[Draft] = []
-    for entry in run:
-        cause = entry.event.cause
-        is_first = cause is not None and (first.session, cause) not in taken and (first.session, cause) not in keys
-        drafts.append(entry.draft(cause if is_first else None))
-        if cause is not None and is_first:
-            keys.add((first.session, cause))
-    return Append(first.session, tuple(drafts), first_version=first.version), keys

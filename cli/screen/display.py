@@ -1,4 +1,4 @@
-"""Where a scene is shown: live on a terminal, or as plain lines elsewhere.
+"""Where a session is shown: live on a terminal, or as plain lines elsewhere.
 
 Both take events as they come. The live screen uses the terminal's second page while it runs and leaves the last frame
 on the first one; plain lines leave token streams out, since each message comes whole when it is finished.
@@ -16,21 +16,21 @@ from rich.live import Live
 from ...domain.ids import SessionId
 from ...domain.model import Event
 from ..text.console import stdout
-from ..text.event_choice import Choice
+from ..text.event_choice import EventChoice
 from ..text.event_lines import EventLines, Palette
 from .frame import Frame
-from .scene import Scene
+from .screen_model import ScreenModel
 
 FRAMES_PER_SECOND = 12
-LOWEST, NARROWEST = 16, 40
+MIN_LINES, MIN_CELLS = 16, 40
 
 
-class Stage(Protocol):
+class Display(Protocol):
     """Takes events in version order, and a word about what is going on."""
 
-    scene: Scene
+    model: ScreenModel
 
-    def see(self, events: Sequence[Event]) -> None:
+    def show(self, events: Sequence[Event]) -> None:
         """Show these events."""
 
     def note(self, text: str) -> None:
@@ -38,12 +38,12 @@ class Stage(Protocol):
 
 
 @asynccontextmanager
-async def stage(session: SessionId, *, live: bool, choice: Choice | None = None) -> AsyncIterator[Stage]:
-    """A stage for a session while the block runs."""
+async def open_display(session: SessionId, *, live: bool, choice: EventChoice | None = None) -> AsyncIterator[Display]:
+    """A display for a session while the block runs."""
     if not live:
-        yield PlainStage(session, choice or Choice(folded=True))
+        yield LinesDisplay(session, choice or EventChoice(folded=True))
         return
-    screen = LiveStage(session)
+    screen = LiveDisplay(session)
     drawing = asyncio.create_task(screen.run())
     try:
         yield screen
@@ -56,20 +56,20 @@ async def stage(session: SessionId, *, live: bool, choice: Choice | None = None)
 def can_be_live() -> bool:
     """Whether stdout is a terminal that is large enough for the screen."""
     console = stdout()
-    return console.is_terminal and console.width >= NARROWEST and console.height >= LOWEST
+    return console.is_terminal and console.width >= MIN_CELLS and console.height >= MIN_LINES
 
 
-class PlainStage:
+class LinesDisplay:
     """Prints events as lines."""
 
-    def __init__(self, session: SessionId, choice: Choice) -> None:
-        self.scene = Scene(session)
+    def __init__(self, session: SessionId, choice: EventChoice) -> None:
+        self.model = ScreenModel(session)
         self._choice = choice
         self._lines = EventLines()
 
-    def see(self, events: Sequence[Event]) -> None:
+    def show(self, events: Sequence[Event]) -> None:
         for event in events:
-            self.scene.see(event, 0.0)
+            self.model.fold(event, 0.0)
         self._lines.print([event for event in events if self._choice.wants(event)])
 
     def note(self, text: str) -> None:
@@ -77,21 +77,21 @@ class PlainStage:
             self._lines.remark(text)
 
 
-class LiveStage:
+class LiveDisplay:
     """Draws frames, twelve a second."""
 
     def __init__(self, session: SessionId, console: Console | None = None) -> None:
-        self.scene = Scene(session)
+        self.model = ScreenModel(session)
         self._console = console or Console(highlight=False, emoji=False)
-        self._frame = Frame(self.scene, Palette())
+        self._frame = Frame(self.model, Palette())
 
-    def see(self, events: Sequence[Event]) -> None:
+    def show(self, events: Sequence[Event]) -> None:
         now = time.monotonic()
         for event in events:
-            self.scene.see(event, now)
+            self.model.fold(event, now)
 
     def note(self, text: str) -> None:
-        self.scene.note = text
+        self.model.note = text
 
     async def run(self) -> None:
         """Draw until cancelled; then leave the last frame on the terminal's first page."""
@@ -105,7 +105,7 @@ class LiveStage:
 
     def _leave_last_frame(self) -> None:
         width, height = self._size()
-        if self.scene.last:
+        if self.model.last:
             self._console.print(self._frame.draw(width, height - 12, time.monotonic() + 60))
 
     def _size(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Coroutine
 
 
-async def while_read(work: Coroutine[None, None, None]) -> None:
+async def while_stdout_is_read(work: Coroutine[None, None, None]) -> None:
     """Do `work` as long as somebody reads stdout. Raises BrokenPipeError when nobody does any more, so that a command
     that waits for events does not outlive its reader; the first write would be too late."""
     task = asyncio.ensure_future(work)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..options import SESSION, Place, examples, json_option, reading
-from ..text.event_choice import Choice, choosing
+from ..options import SESSION, Place, examples, json_option, source_options
+from ..text.event_choice import EventChoice, event_choice_options
 from .speed import SPEED
 
 if TYPE_CHECKING:
     from ...domain.model import Event
-    from ..screen.stage import Stage
+    from ..screen.display import Display
     from .pacing import Pacing
 
-LONGEST = 2.0
+LONGEST_PAUSE_S = 2.0
 
 
 @click.command(
@@ -35,7 +35,7 @@ LONGEST = 2.0
 )
 @click.option("--to", "last", type=click.IntRange(min=1), metavar="VERSION", help="End with this version.")
 @click.option(
-    "--longest", type=click.FloatRange(min=0), default=LONGEST, show_default=True, metavar="SECONDS",
+    "--longest", type=click.FloatRange(min=0), default=LONGEST_PAUSE_S, show_default=True, metavar="SECONDS",
     help="Shorten longer pauses to this.",
 )  # fmt: skip
 @click.option(
@@ -43,9 +43,9 @@ LONGEST = 2.0
     help="Take at least so long for each message that was not streamed.",
 )  # fmt: skip
 @click.option("--lines", is_flag=True, help="Print lines, also on a terminal.")
-@choosing
+@event_choice_options
 @json_option
-@reading
+@source_options
 def replay(  # noqa: PLR0913, PLR0917 - one for each option
     session: str,
     speed: float,
@@ -54,7 +54,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one for each option
     longest: float,
     pace: float,
     lines: bool,
-    choice: Choice,
+    choice: EventChoice,
     as_json: bool,
     place: Place,
 ) -> None:
@@ -75,25 +75,25 @@ def replay(  # noqa: PLR0913, PLR0917 - one for each option
 
 
 async def _replay(
-    place: Place, session: str, span: tuple[int, int | None], pacing: "Pacing", choice: Choice, lines: bool
+    place: Place, session: str, span: tuple[int, int | None], pacing: "Pacing", choice: EventChoice, lines: bool
 ) -> None:
-    from ..screen.stage import can_be_live, stage
+    from ..screen.display import can_be_live, open_display
 
     first, _ = span
     live = not lines and choice.everything and can_be_live()
-    async with stage(session, live=live, choice=choice) as here:
+    async with open_display(session, live=live, choice=choice) as here:
         async with aclosing(_events(place, session, span, 0)) as events:
             async for _, event in events:
                 if event.version < first:
-                    here.scene.see(event, 0.0)
+                    here.model.fold(event, 0.0)
                 else:
                     await _wait(here, pacing, event)
-                    here.see([event])
+                    here.show([event])
         if live:
             here.note("the end")
 
 
-async def _wait(here: "Stage", pacing: "Pacing", event: "Event") -> None:
+async def _wait(here: "Display", pacing: "Pacing", event: "Event") -> None:
     from ..text.session_page import lasted
 
     pause = pacing.before(event)
@@ -106,7 +106,7 @@ async def _wait(here: "Stage", pacing: "Pacing", event: "Event") -> None:
 
 
 async def _replay_json(
-    place: Place, session: str, span: tuple[int, int | None], pacing: "Pacing", choice: Choice
+    place: Place, session: str, span: tuple[int, int | None], pacing: "Pacing", choice: EventChoice
 ) -> None:
     from ..text.console import stdout
     from ..text.event_lines import write_raw
@@ -123,7 +123,7 @@ async def _events(
     place: Place, session: str, span: tuple[int, int | None], after: int
 ) -> AsyncGenerator[tuple[bytes, "Event"]]:
     from ...domain.envelope import parse
-    from ..source.choosing import open_source
+    from ..source.open_source import open_source
     from ..source.port import reached_version
 
     first, last = span

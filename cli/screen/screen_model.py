@@ -16,12 +16,12 @@ from ...projections.views.transcript import TranscriptRow
 from ..text.event_words import in_words
 from .live_views import LiveViews
 
-TICKS = 60
-ENTRIES = 8
+TICKER_LINES = 60
+ENTRIES_PER_SPEAKER = 8
 
 
 @dataclass(slots=True)
-class Tick:
+class TickerLine:
     """A line of the ticker. Deltas of one message share a line: `count` of them, the first at `version`."""
 
     version: int
@@ -32,7 +32,7 @@ class Tick:
     count: int = 1
 
 
-class Touch(NamedTuple):
+class Change(NamedTuple):
     """Who changed a place of the shared state, in which version, and when that was seen."""
 
     actor: str
@@ -41,15 +41,15 @@ class Touch(NamedTuple):
 
 
 @dataclass
-class Scene:
+class ScreenModel:
     """The session so far. `speakers` have the entries of the transcript that each began or ended last, and are in the
     order in which they first acted."""
 
     session: SessionId
     views: LiveViews = field(init=False)
-    ticker: deque[Tick] = field(default_factory=lambda: deque(maxlen=TICKS))
+    ticker: deque[TickerLine] = field(default_factory=lambda: deque(maxlen=TICKER_LINES))
     speakers: dict[str, deque[str]] = field(default_factory=dict)
-    touched: dict[str, Touch] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
     first: Event | None = None
     last: Event | None = None
     note: str = ""
@@ -57,13 +57,13 @@ class Scene:
     def __post_init__(self) -> None:
         self.views = LiveViews(self.session)
 
-    def see(self, event: Event, now: float) -> None:
-        """Take in one event, seen at `now` (seconds of any steady clock)."""
+    def fold(self, event: Event, now: float) -> None:
+        """Fold one event, seen at `now` (seconds of any steady clock)."""
         self.views.fold(event)
         self.first, self.last = self.first or event, event
         subject = event.data.subject()
         if entry := self.views.entry(subject):
-            entries = self.speakers.setdefault(entry.actor, deque(maxlen=ENTRIES))
+            entries = self.speakers.setdefault(entry.actor, deque(maxlen=ENTRIES_PER_SPEAKER))
             if subject not in entries:
                 entries.append(subject)
         if event.version == self.views.state.version:
@@ -87,8 +87,8 @@ class Scene:
     def _touch(self, event: Event, now: float) -> None:
         for path in _written(event):
             below = f"{path}/"
-            self.touched = {place: each for place, each in self.touched.items() if not place.startswith(below)}
-            self.touched[path] = Touch(event.actor, event.version, now)
+            self.changes = {place: each for place, each in self.changes.items() if not place.startswith(below)}
+            self.changes[path] = Change(event.actor, event.version, now)
 
     def _tick(self, event: Event) -> None:
         if isinstance(event.data, messages.MessageDelta):
@@ -97,9 +97,9 @@ class Scene:
                 if tick.about == about:
                     tick.count += 1
                     return
-            self.ticker.append(Tick(event.version, event.actor, event.type, event.data.text, about))
+            self.ticker.append(TickerLine(event.version, event.actor, event.type, event.data.text, about))
         else:
-            self.ticker.append(Tick(event.version, event.actor, event.type, in_words(event, 200)))
+            self.ticker.append(TickerLine(event.version, event.actor, event.type, in_words(event, 200)))
 
 
 def _written(event: Event) -> list[str]:
