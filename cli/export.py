@@ -88,4 +88,4 @@ async def _total(source: "Source", sessions: tuple[str, ...]) -> int:
     """How many events there are to export. Raises NotFound before anything is written."""
     if sessions:
         return sum([await source.version(session) for session in sessions])
-    return int((await source.place(0)).rpartition(".")[2])
+    return int((await source.tail_cursor(0)).rpartition(".")[2])

@@ -6,7 +6,7 @@ A command raises; this module alone turns what was raised into one line on stder
     1    refused or failed: one line says what happened and what to do
     2    the command line itself was wrong
     130  interrupted with Ctrl-C, quietly
-    141  whoever read the output went away (`| head`), quietly
+    141  the reader of the output closed its pipe (`| head`), quietly
 """
 
 import io
@@ -44,7 +44,7 @@ class _Ended(Exception):
 
 
 class RootGroup(click.Group):
-    """Takes what click would otherwise make something else of: Ctrl-C, and readers that go away."""
+    """Turns Ctrl-C and a closed pipe into exit codes, which click would report otherwise."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""

@@ -1,4 +1,4 @@
-"""Whoever reads our output through a pipe, and that they may go away while there is nothing to write."""
+"""The pipe that stdout may be: its reader can close it while there is nothing to write."""
 
 import asyncio
 import os

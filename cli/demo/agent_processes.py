@@ -90,7 +90,7 @@ async def agent_processes(url: str, session: str, speed: float) -> AsyncIterator
 
 
 async def main(url: str, session: str, name: str, kind: str, speed: str) -> None:
-    """Be an agent until told to go, or until whoever started it is gone."""
+    """Be an agent until told to go, or until the process that started it is gone."""
     parent = os.getppid()
     async with (
         Client(url, participant=name) as client,

@@ -33,7 +33,7 @@ def demo(log: str, session: str | None, speed: float, lines: bool, chaos: bool) 
     """Watch a team of agents plan a journey, live.
 
     A gateway starts on a free port of this machine, and a team of agents and a person talk through it. They take
-    tasks and work side by side; she changes her mind, twice, and only what depends on it begins anew; one of the
+    tasks and work side by side; she changes her mind, twice, and only what depends on it starts over; one of the
     agents is killed (`kill -9`) in the middle of a sentence, and another takes over; a question is asked, and
     answered on her phone. There is no model behind it: what they say is scripted; the gateway, the clients, the
     processes and the log are real. What you see comes from a subscription, as it would in a program of yours. It

@@ -22,7 +22,7 @@ async def kill_the_visa_agent(session: Session, agents: AgentProcesses, display:
 
 
 async def kill_at_random(agents: AgentProcesses, display: Display, pace: Pace, chance: random.Random) -> None:
-    """Kill whoever it hits, every few seconds."""
+    """Kill an agent at random, every few seconds."""
     for _ in range(KILLS):
         await pace.sleep(chance.uniform(2.0, 5.0))
         await _replace(agents, display, chance.choice(agents.names))

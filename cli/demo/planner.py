@@ -38,7 +38,7 @@ async def planner(agent: Agent, pace: Pace) -> None:
 
 
 async def _listen(agent: Agent, pace: Pace) -> None:
-    """When Maya wants to go elsewhere, what depends on the place begins anew, and nothing else."""
+    """When Maya wants to go elsewhere, what depends on the place starts over, and nothing else."""
     await _said_by_maya(agent.session, "Lisbon")
     await pace.sleep(0.5)
     await agent.state.merge({"trip": {"to": "Lisbon"}})

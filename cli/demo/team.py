@@ -1,7 +1,7 @@
 """Flights, hotels and visas: each takes one kind of task, and works on it as a real agent would.
 
-They meet in the session only, and each looks at what stands there before it writes: so it does not matter which of them
-does a task, for the how manieth time, or in which process.
+They meet in the session only, and each looks at what is there before it writes: so it does not matter which of them
+does a task, at which attempt, or in which process.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,7 @@
 """Checking what is to be imported, before anything is written.
 
-`check` goes through everything once: each session must go on without a hole from where the log stands, what the log has
-already must be the same, and all of it must fold.
+`check` goes through everything once: each session must go on without a hole from the log's last version, what the log
+already has must be the same, and all of it must fold.
 """
 
 import asyncio

@@ -41,7 +41,7 @@ class _UnderWay(NamedTuple):
 
 
 def _runs(entries: Iterable[ImportEntry]) -> Iterator[list[ImportEntry]]:
-    """Entries of one session that stand together, so many at most as one append takes."""
+    """Consecutive entries of one session, so many at most as one append takes."""
     run: list[ImportEntry] = []
     size = 0
     for entry in entries:

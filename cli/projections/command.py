@@ -43,10 +43,10 @@ def _admin_command(command: Command) -> Command:
     )
     @click.option("--tenant", default="", metavar="NAME", help="Whose log.")
     def with_admin(log: str, views: str, tenant: str, **given: Any) -> None:
-        from .view_admin import opened
+        from .view_admin import open_view_admin
 
         async def run() -> None:
-            async with opened(log, views, tenant) as admin:
+            async with open_view_admin(log, views, tenant) as admin:
                 await command(admin, **given)
 
         asyncio.run(run())
@@ -83,23 +83,23 @@ async def status(admin: "ViewAdmin", wait: bool) -> None:
     from .tables import show_troubles
 
     if wait:
-        await admin.caught_up()
+        await admin.wait_until_caught_up()
     healthy = show_troubles(await admin.healths(), await admin.parked())
     if not healthy:
         raise click.exceptions.Exit(1)
 
 
-@projections.command(short_help="Build a view anew, beside the one that readers see.")
+@projections.command(short_help="Rebuild a view beside the one that readers see.")
 @_admin_command
 @View
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
 async def rebuild(admin: "ViewAdmin", view: str, no_wait: bool) -> None:
-    """Build a view anew from the log. Readers stay on the present build until the new one has caught up, or, where
+    """Rebuild a view from the log. Readers stay on the present build until the new one has caught up, or, where
     gateways run with --promote manual, until it is promoted."""
     build = await admin.rebuild(view)
-    click.echo(f"{view} is being built anew (build {build.id}).")
+    click.echo(f"{view} is being rebuilt (build {build.id}).")
     if not no_wait:
-        if await admin.built(build):
+        if await admin.wait_until_built(build):
             click.echo(f"Readers see build {build.id} of {view} now.")
         else:
             click.echo(f"Build {build.id} has caught up; `stenogram projections promote {view}` shows it to readers.")

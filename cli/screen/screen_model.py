@@ -1,7 +1,7 @@
 """What the screen shows of a session: its views, and what is fresh in them.
 
-Fed with events by whoever has them (a subscription, a replay) and with the time at which they were seen, so that
-changes can glow for a moment. It knows nothing of terminals.
+A subscription or a replay gives it events, and the time at which each was seen, so that changes can glow for a moment.
+It knows nothing of terminals.
 """
 
 from collections import deque

@@ -113,10 +113,10 @@ class GatewaySource:
                 return rows
             asked["after"] = page["next"]
 
-    async def place(self, back: int) -> str:
+    async def tail_cursor(self, events: int) -> str:
         body, _ = await self._get("/v1/events", {"limit": "1"})
         epoch, _, position = str(orjson.loads(body)["head"]).rpartition(".")
-        return f"{epoch}.{max(int(position) - back, 0)}"
+        return f"{epoch}.{max(int(position) - events, 0)}"
 
     async def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
         async for page in self._pages("/v1/events", after, follow):

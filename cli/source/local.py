@@ -1,4 +1,4 @@
-"""The log itself, a file or a database, opened for reading beside whoever writes it."""
+"""The log itself, a file or a database, opened for reading beside the process that writes it."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +20,7 @@ PAGE_SESSIONS = 200
 
 
 class LocalSource:
-    """Reads one log. Sees everything: whoever may read where it is kept is not held back by audiences."""
+    """Reads one log, all of it: audiences do not apply to those who can read its storage."""
 
     def __init__(self, address: str) -> None:
         self._storage = Storage(address)
@@ -73,8 +73,8 @@ class LocalSource:
 
         return await fold_views(self.read(session, 0), projections, at)
 
-    async def place(self, back: int) -> str:
-        return f"{self._log.epoch}.{max(self._log.position - back, 0)}"
+    async def tail_cursor(self, events: int) -> str:
+        return f"{self._log.epoch}.{max(self._log.position - events, 0)}"
 
     async def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
         position = self._position(after)

@@ -59,11 +59,11 @@ class Source(Protocol):
         """What the view of each projection holds of the session, now or at a moment: a document as JSON (None where
         there is none), or a list of rows in the session's order. Raises NotFound and FoldFailed."""
 
-    async def place(self, back: int) -> str:
-        """The cursor that stands `back` events before the log's end."""
+    async def tail_cursor(self, events: int) -> str:
+        """The cursor that is so many events before the log's end."""
 
     def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
-        """The whole log after a cursor (`place`), or "0". Raises BadCursor."""
+        """The whole log after a cursor (`tail_cursor`), or "0". Raises BadCursor."""
 
 
 async def reached_version(source: Source, session: SessionId, *versions: int | None) -> Version:

@@ -35,7 +35,7 @@ _TEAM = ("agents",)
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Someone who takes part in a recording: `id` is made from the `name`, so that it can stand in a session."""
+    """Someone who takes part in a recording: `id` is made from the `name`, so that a session takes it."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A whole recorded run. `players` stand in the order in which they first speak."""
+    """A whole recorded run. `players` are in the order in which they first speak."""
 
     question: str
     players: tuple[Player, ...]

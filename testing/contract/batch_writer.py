@@ -17,7 +17,7 @@ class BatchEvent(NamedTuple):
 
 
 class BatchWriter:
-    """Knows where a log stands because it alone writes to it."""
+    """Knows the log's position because it alone writes to it."""
 
     def __init__(self, engine: Engine, position: int = 0) -> None:
         self.engine = engine

@@ -219,7 +219,7 @@ async def a_batch_for_another_position_is_refused(factory: EngineFactory) -> Non
         await writer.check_refused(LogMoved, Batch(Position(1), [], {}, {}, {"t-1": Position(1)}, {}))
 
 
-# -- What stands beside the events -------------------------------------------------------------------------------------
+# -- What is kept beside events ----------------------------------------------------------------------------------------
 
 
 async def heads_are_the_last_ones_written(factory: EngineFactory) -> None:

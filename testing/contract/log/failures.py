@@ -1,4 +1,4 @@
-"""Failures: whoever waits is answered, truthfully, and nothing is half written."""
+"""Failures: all who wait are answered, truthfully, and nothing is half written."""
 
 import asyncio
 from typing import Any

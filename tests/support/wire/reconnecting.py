@@ -15,7 +15,7 @@ from support.wire.follower import Follower, Frame
 from support.wire.wire import Closed, Wire
 
 LOST = (Closed, aiohttp.ClientError, ConnectionError, TimeoutError)
-PAUSE = 0.02
+PAUSE_S = 0.02
 """Seconds between two connections."""
 
 Where = Callable[[], str]
@@ -28,7 +28,7 @@ class _Refused(Exception):
 
 class ReconnectingWriter:
     """One participant: sends in order, at most `window` that are not answered. Every `turn` acknowledgements it
-    connects anew by itself. `hello` says who it is where a name does not do. `times` has the loop's time of
+    reconnects by itself. `hello` says who it is where a name does not do. `times` has the loop's time of
     each first acknowledgement."""
 
     def __init__(
@@ -66,7 +66,7 @@ class ReconnectingWriter:
                     await self._speak(wire)
                 finally:
                     wire.cut()
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE_S)
 
     async def _speak(self, wire: Wire) -> None:
         for frame in self._waiting:
@@ -117,7 +117,7 @@ async def follow_reconnecting(
                 await _listen(wire, follower, place, patience)
             finally:
                 wire.cut()
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def _listen(wire: Wire, follower: Follower, place: Frame, patience: float) -> None:

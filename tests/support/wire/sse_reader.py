@@ -50,7 +50,7 @@ class SseReader:
             yield cls(response, follower)
 
     async def reach(self, place: int, timeout: float = 20.0) -> Follower:
-        """Read until the follower stands at `place`."""
+        """Read until the follower is at `place`."""
         async with asyncio.timeout(timeout):
             while self.follower.at < place:
                 assert await self.step() is not None, "the stream ended"

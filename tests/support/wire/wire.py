@@ -1,4 +1,4 @@
-"""A raw WebSocket client. It has no task of its own: whoever waits for something reads until it has come."""
+"""A raw WebSocket client. It has no task of its own: to wait for something is to read until it has come."""
 
 import asyncio
 import uuid
@@ -88,7 +88,7 @@ class Wire:
         return self.answers[id]
 
     async def reach(self, sub: str, place: int, session: str | None = None) -> Follower:
-        """Read until the subscription stands at `place`."""
+        """Read until the subscription is at `place`."""
         follower = self.followers[sub, session] if session else self._of(sub)
         await self.until(lambda: follower.at >= place)
         return follower
