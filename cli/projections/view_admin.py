@@ -136,7 +136,7 @@ def _waits(health: Health, seen: Build | None) -> bool:
 
 @asynccontextmanager
 async def open_view_admin(log: str, views: str, tenant: str) -> AsyncIterator[ViewAdmin]:
-    """The administration of a log's views. Raises what the log and the store raise, and NotFound where there are no views."""
+    """Open a log and its views. Raises what they raise, and NotFound where there are no views."""
     if log.startswith(("http://", "https://")):
         raise click.UsageError(f"This needs the log itself; --log is a gateway ({log}).")
     storage = ViewStorage(views, log)
