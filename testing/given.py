@@ -20,7 +20,7 @@ from ..domain.ids import Position, Version
 from ..domain.model import Event, EventData
 from ..projections.authoring.projection import Folder, Projection
 from ..projections.folding import as_given, failure, fold
-from .saying import START
+from .command import START
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

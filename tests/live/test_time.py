@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import aiohttp
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Frame, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]

@@ -1,4 +1,4 @@
-"""Failures: whoever waits is answered, truthfully, and nothing is half written."""
+"""Failures: all who wait are answered, truthfully, and nothing is half written."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from ....domain.errors import Busy, Conflict, LogError, LogFailed, LogReplaced, 
 from ....log.engine import KeyTaken, LogMoved
 from ....log.log import Log
 from ....log.records import Record
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, draft, drafts, opened, outcome, places, post, refusal
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from ....domain.ids import Position
 from ....log.log import Log
 from ....log.records import Record
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, drafts, everything, heads, opened, places, post
 
 
 async def a_follower_gets_each_event_once_while_writers_race(factory: LogFactory) -> None:
-    """A ring of 4 records: whoever is slow has to read the storage, and to find back to the ring."""
+    """A ring of 4 records: a slow reader has to read the storage, and to find back to the ring."""
     async with factory(ring_records=4) as log:
         await opened(log)
         followers = [asyncio.create_task(_follow(log, after, 100, pause=after % 3)) for after in (0, 0, 1, 5, 50)]

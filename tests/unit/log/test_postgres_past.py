@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
 import pytest
+from support.postgres import PostgresServer, new_log
 
 from stenogram.domain.errors import LogFailed, LogReplaced
 from stenogram.domain.ids import Position, Version
@@ -15,25 +16,24 @@ from stenogram.log.postgres import Database, PostgresEngine, sql
 from stenogram.log.postgres.admin import migrate_all
 from stenogram.log.postgres.sql import within
 from stenogram.log.records import ANYTHING, Record
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 from stenogram.testing.contract.log.factory import opened, post, refusal
-from stenogram.testing.contract.scribe import Line, Scribe
-from stenogram.testing.postgres import PostgresServer, new_log
 
 pytestmark = pytest.mark.postgres
 
 BEFORE, LOST = 3, 2
 """Events that are there before and after, and events that are lost."""
 
-Use = Callable[[PostgresEngine, Scribe], Awaitable[object]]
+Use = Callable[[PostgresEngine, BatchWriter], Awaitable[object]]
 
 
-async def _write(engine: PostgresEngine, scribe: Scribe) -> object:
-    return await scribe.commit(scribe.batch(_line("next")))
+async def _write(engine: PostgresEngine, writer: BatchWriter) -> object:
+    return await writer.commit(writer.batch(_line("next")))
 
 
-async def _write_in_a_turn(engine: PostgresEngine, scribe: Scribe) -> object:
+async def _write_in_a_turn(engine: PostgresEngine, writer: BatchWriter) -> object:
     async with engine.turn():
-        return await _write(engine, scribe)
+        return await _write(engine, writer)
 
 
 USES: dict[str, tuple[Use, type[Exception]]] = {
@@ -49,8 +49,8 @@ USES: dict[str, tuple[Use, type[Exception]]] = {
 }
 
 
-def _line(word: str) -> Line:
-    return Line(data=b'{"id":"e-%s","type":"x.said"}' % word.encode())
+def _line(word: str) -> BatchEvent:
+    return BatchEvent(data=b'{"id":"e-%s","type":"x.said"}' % word.encode())
 
 
 async def test_nothing_is_done_with_a_log_that_has_another_past(server: PostgresServer) -> None:
@@ -62,11 +62,11 @@ async def test_nothing_is_done_with_a_log_that_has_another_past(server: Postgres
     async with AsyncExitStack() as stack:
         known = {others: await _knowing(stack, url) for others, url in logs.items()}
         await asyncio.to_thread(server.fall_back, copy)
-        for others, (engine, scribe) in known.items():
+        for others, (engine, writer) in known.items():
             await _extend(logs[others], BEFORE, *[f"other-{number}" for number in range(others)])
             for use, (work, error) in USES.items():
                 with pytest.raises((LogReplaced, LogMoved)) as raised:
-                    await work(engine, scribe)
+                    await work(engine, writer)
                 assert raised.errisinstance(error), (others, use)
             async with Log(PostgresEngine(Database(logs[others]), read_only=True)) as log:
                 assert log.position == BEFORE + others
@@ -74,32 +74,32 @@ async def test_nothing_is_done_with_a_log_that_has_another_past(server: Postgres
 
 async def _extend(url: str, position: int, *words: str) -> None:
     """Write one batch for each word, with an engine of its own."""
-    async with _scribe(url, position) as scribe:
+    async with _scribe(url, position) as writer:
         for word in words:
-            await scribe.write(_line(word))
+            await writer.write(_line(word))
 
 
 @asynccontextmanager
-async def _scribe(url: str, position: int) -> AsyncIterator[Scribe]:
+async def _scribe(url: str, position: int) -> AsyncIterator[BatchWriter]:
     """One that goes on from there."""
     engine = PostgresEngine(Database(url))
     await engine.open()
-    scribe = Scribe(engine, position)
-    scribe.heads["s-1", ANYTHING] = Version(position)
+    writer = BatchWriter(engine, position)
+    writer.heads["s-1", ANYTHING] = Version(position)
     try:
-        yield scribe
+        yield writer
     finally:
         await engine.close()
 
 
-async def _knowing(stack: AsyncExitStack, url: str) -> tuple[PostgresEngine, Scribe]:
+async def _knowing(stack: AsyncExitStack, url: str) -> tuple[PostgresEngine, BatchWriter]:
     """An engine that has read the first events that will be lost, and written the last."""
-    scribe = await stack.enter_async_context(_scribe(url, BEFORE + LOST - 1))
+    writer = await stack.enter_async_context(_scribe(url, BEFORE + LOST - 1))
     await _extend(url, BEFORE, *[f"lost-{number}" for number in range(LOST - 1)])
-    assert isinstance(scribe.engine, PostgresEngine)
-    await scribe.engine.read_log(0, 100)
-    await scribe.write(_line("lost-last"))
-    return scribe.engine, scribe
+    assert isinstance(writer.engine, PostgresEngine)
+    await writer.engine.read_log(0, 100)
+    await writer.write(_line("lost-last"))
+    return writer.engine, writer
 
 
 async def test_a_server_that_has_everything_is_gone_on_with(server: PostgresServer) -> None:
@@ -167,9 +167,9 @@ async def test_a_standby_that_is_behind_is_waited_for(server: PostgresServer) ->
         await reader.open()
         async with await psycopg.AsyncConnection.connect(standby.url, autocommit=True) as admin:
             await admin.execute("SELECT pg_wal_replay_pause()")
-            async with _scribe(url, 1) as scribe:
-                await scribe.write(_line("second"))
-                reader._past = scribe.engine._past  # type: ignore[attr-defined]
+            async with _scribe(url, 1) as writer:
+                await writer.write(_line("second"))
+                reader._past = writer.engine._past  # type: ignore[attr-defined]
             with pytest.raises(LogFailed):
                 await reader.read_log(0, 10)
             await admin.execute("SELECT pg_wal_replay_resume()")
@@ -190,8 +190,8 @@ async def test_no_statement_is_planned_for_a_small_log(fresh_log: Callable[[], s
     """A plan is kept while the log grows: what is quickest for fifty events would take seconds for millions."""
     engine = PostgresEngine(Database(fresh_log()))
     await engine.open()
-    scribe = Scribe(engine)
-    await scribe.write(*[_line(f"{number}") for number in range(60)])
+    writer = BatchWriter(engine)
+    await writer.write(*[_line(f"{number}") for number in range(60)])
     values = engine._past.values | {"after": 59, "limit": 1, "session": "s-1"}
     async with engine.database.writers.lend() as connection:
         await connection.execute(f'ANALYZE "{engine.schema}".event')

@@ -5,7 +5,7 @@ from stenogram.domain.state import State
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 from stenogram.log.records import Appended, Record
-from stenogram.testing.saying import command
+from stenogram.testing.command import command
 
 
 async def test_named_tuples_made_quickly_are_whole() -> None:

@@ -13,7 +13,7 @@ from stenogram.domain.errors import LogInUse
 from stenogram.domain.ids import Position
 from stenogram.log.records import ANYTHING, Record
 from stenogram.log.sqlite import SqliteEngine
-from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
 PROGRAM = Path(__file__).with_name("sqlite_process.py")
 
@@ -48,7 +48,7 @@ async def test_a_second_engine_of_this_process_is_refused(path: Path) -> None:
     for name in (path, link):
         with pytest.raises(LogInUse, match="this process"):
             await SqliteEngine(name).open()
-    await Scribe(engine).write(Line())
+    await BatchWriter(engine).write(BatchEvent())
     await engine.close()
 
 
@@ -65,7 +65,7 @@ async def test_a_killed_writer_loses_nothing_that_it_acknowledged(path: Path) ->
     assert [record.position for record in records] == [*range(1, mark.position + 1)]
     assert mark.position % 20 == 0, "batches are there whole or not at all"
     await _check_heads(engine, records)
-    await Scribe(engine, mark.position).write(Line("after"))
+    await BatchWriter(engine, mark.position).write(BatchEvent("after"))
     await engine.close()
 
 
