@@ -113,7 +113,7 @@ async def _moments(
                 then, taken = _plain(projection, fold), True
             if _is_after(event, at):
                 break
-            fold.take(event)
+            fold.fold(event)
     now = _plain(projection, fold)
     return (then if taken else now), now
 

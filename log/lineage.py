@@ -6,7 +6,6 @@ sessions for its stretch. The events come out as the fork's own, in one dense or
 those of the origin.
 """
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from ..domain.concepts.lifecycle import SessionForked
@@ -14,9 +13,11 @@ from ..domain.envelope import decode
 from ..domain.ids import SessionId, Version
 from .engine import PAGE_BYTES, Engine, is_last
 from .records import Record
+from .weighted_cache import WeightedCache
 
 FORKED = "session.forked"
-MAX_KNOWN = 10_000
+MAX_SEGMENTS = 20_000
+"""Segments that are remembered, of all sessions together."""
 ENDLESS = 2**63
 
 
@@ -32,7 +33,7 @@ class Lineage:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: OrderedDict[SessionId, tuple[HistorySegment, ...]] = OrderedDict()
+        self._known = WeightedCache[SessionId, tuple[HistorySegment, ...]](MAX_SEGMENTS)
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         """What the engine's `read_session` would find if the session stood there whole."""
@@ -84,9 +85,8 @@ class Lineage:
 
     async def _stretches(self, session: SessionId) -> tuple[HistorySegment, ...]:
         """Where a session's history stands, from its start. That of a session that exists never changes."""
-        known = self._known.get(session)
+        known = self._known.use(session)
         if known is not None:
-            self._known.move_to_end(session)
             return known
         own = HistorySegment(session, ENDLESS)
         first = await self._engine.read_session(session, 0, 1)
@@ -98,9 +98,7 @@ class Lineage:
             before = await self._stretches(origin.session)
             shared = [each for each in before if each.upto < origin.upto]
             stretches = (*shared, HistorySegment(before[len(shared)].session, origin.upto), own)
-        self._known[session] = stretches
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        self._known.put(session, stretches, len(stretches))
         return stretches
 
 

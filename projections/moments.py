@@ -89,7 +89,7 @@ class Moments(Generic[K, T]):
             if not page:
                 break
             async for few in slices(page):
-                new += folding.take(few)
+                new += folding.fold_on(few)
         if new:
             await self._store.keep(self._projection.name, self._fingerprint, session, new)
         return Moment(session, Version(folding.version), Position(folding.position), folding.fold.values())
@@ -115,12 +115,12 @@ class _Folding:
         self._projection = projection
         self._next = SNAPSHOT_EVERY_EVENTS
 
-    def take(self, records: Iterable[Record]) -> list[Snapshot]:
+    def fold_on(self, records: Iterable[Record]) -> list[Snapshot]:
         """Fold some more events; the snapshots for which it was time. Raises FoldFailed."""
         new = []
         for record in records:
             if self._projection.handlers.of(record.type):
-                self.fold.take(decode(record.data, record.position, record.session, record.version))
+                self.fold.fold(decode(record.data, record.position, record.session, record.version))
             self.version, self.position = record.version, record.position
             if record.version >= self._next:
                 new.append(self._snapshot(record))
@@ -140,7 +140,7 @@ class _Folding:
             if mark != mark_of(stands):
                 return False
             for row in rows:
-                self.fold.folder.take(_read(row, self._projection.shape))
+                self.fold.folder.load(_read(row, self._projection.shape))
         except (ValueError, TypeError, KeyError):
             return False
         self.version, self.position = stands.version, stands.position

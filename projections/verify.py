@@ -143,7 +143,7 @@ async def _fold(
         for record in few:
             if projection.handlers.of(record.type):
                 event = decode(record.data, record.position, record.session, record.version)
-                fresh.take(event, lambda item: not _is_parked(item, parked))
+                fresh.fold(event, lambda item: not _is_parked(item, parked))
 
 
 def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
@@ -163,7 +163,7 @@ def _compared(projection: Projection[K, T], build: Build, pairs: Iterable[tuple[
     for found, fresh in pairs:
         stored = projection.folder()
         for row in found.rows:
-            stored.take(row)
+            stored.load(row)
         folded = fresh.values()
         places = dict.fromkeys([*stored.values, *folded])
         compared += len(places)

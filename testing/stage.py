@@ -72,7 +72,7 @@ class Stage:
         found = await self.store.find(projection.name, limit=1_000)
         while found.rows:
             for row in found.rows:
-                folder.take(row)
+                folder.load(row)
             after = found.rows[-1][: len(projection.shape.key)]
             found = await self.store.find(projection.name, after=after, limit=1_000)
         return {place: value for place, value in folder.values.items() if value is not None}

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...domain.audience import Viewer, visible
+from ...log.weighted_cache import WeightedCache
 from .cursor import Cursor, GroupKey
 from .event_filter import Finished, read
 from .event_slice import EventSlice
-from .frame_cache import FrameCache
 from .topic import Topic
 
 MAX_FRAME = 64 * 1024
@@ -90,20 +90,20 @@ class Replays:
     """Frames of the past, kept while memory allows, so that many who catch up from one place share them."""
 
     def __init__(self) -> None:
-        self._kept: FrameCache[Name, list[Chunk]] = FrameCache(KEPT_BYTES)
-        self.forget = self._kept.forget
+        self._kept = WeightedCache[Name, list[Chunk]](KEPT_BYTES, group=lambda name: name.topic)
+        self.forget = self._kept.drop_group
 
     def known(self, cursor: Cursor, upto: int) -> list[Chunk] | None:
         """What brings a raw reader from its place to `upto`, if another one went the same way: then there is no need to
         read anything."""
         if cursor.key.filter.reading == "folded":
             return None
-        return self._kept.get(Name(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
+        return self._kept.use(Name(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
 
     def chunks(self, cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -> list[Chunk]:
         """What brings the cursor from its place to `upto`, made of the events that exist between the two."""
         name = Name(cursor.topic, cursor.key, cursor.at, upto, finished)
-        chunks = self._kept.get(name)
+        chunks = self._kept.use(name)
         if chunks is None:
             chunks = list(_chunks(cursor, events, upto, finished))
             if not events.restrictions:

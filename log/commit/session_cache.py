@@ -23,12 +23,14 @@ from ..weighted_cache import WeightedCache
 
 PAGE = 1_000
 NO_MARK = ProducerState(0, -1, Position(0))
+ALWAYS_KEPT = 1_000
+"""Sessions that are kept whatever they weigh."""
 MAX_NAMES = 500
 """Subjects, and producers, that are remembered of one session."""
 MOST_NAMES = 500_000
-"""… and of all, beyond the first thousand sessions."""
+"""… and of all, beyond `ALWAYS_KEPT` sessions."""
 MOST_EVENTS = 1_000_000
-"""Events that sessions beyond the first thousand may consist of: a state is at most about as large as its events are
+"""Events that sessions beyond `ALWAYS_KEPT` may consist of: a state is at most about as large as its events are
 many, since each message leaves something in it, but for its document."""
 
 Heads = dict[tuple[SessionId, str], Version]
@@ -65,7 +67,7 @@ class SessionCache:
 
     def __init__(self, lineage: Lineage, capacity: int) -> None:
         self.lineage = lineage
-        self._states = WeightedCache[State](capacity, MOST_EVENTS)
+        self._states = WeightedCache[SessionId, State](MOST_EVENTS, most=capacity, at_least=ALWAYS_KEPT)
         self._watches: dict[SessionId, list[_Watch]] = {}
         self.get = self._states.get
         """The state of a session, if it is at hand."""
@@ -160,7 +162,7 @@ class HeadCache:
 
     def __init__(self, engine: Engine, capacity: int) -> None:
         self._engine = engine
-        self._places = WeightedCache[_Place](capacity, MOST_NAMES)
+        self._places = WeightedCache[SessionId, _Place](MOST_NAMES, most=capacity, at_least=ALWAYS_KEPT)
 
     def version(self, session: SessionId) -> Version | None:
         """The session's version, if it is at hand."""

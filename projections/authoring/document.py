@@ -110,7 +110,7 @@ class Documents(Folder[str, D]):
         indexed = [_stored(column, getattr(document, column.name)) for column in self._indexed]
         return (place, self._positions[place], data, *indexed)
 
-    def take(self, row: Row) -> str:
+    def load(self, row: Row) -> str:
         key, position, data = row[: len(OWN)]
         self.values[key] = self._model.__pydantic_validator__.validate_json(bytes(data))
         self._positions[key] = position

@@ -61,7 +61,7 @@ class Folder(Protocol[K, T]):
     def row(self, place: K) -> Row:
         """The value at a place in its stored form. Raises ValueError for one that cannot be stored."""
 
-    def take(self, row: Row) -> K:
+    def load(self, row: Row) -> K:
         """Take a stored value in hand; its place. Raises ValueError when it cannot be read."""
 
     def drop(self, place: K) -> None:

@@ -66,7 +66,7 @@ class Batch:
         self._store = store
         self._build = build
         self._settled = settled
-        self._hand = WorkingSet(projection)
+        self._working = WorkingSet(projection)
 
     async def fold(self, stretch: PageSlice, passed: Passed | None, *, strict: bool) -> Folded:
         """Fold the events of a stretch in their order, for each key that is not `passed`. Raises Stuck if a strict fold
@@ -75,13 +75,13 @@ class Batch:
             if not await self._quickly(await self._items(part, passed)):
                 return await self.careful(stretch, passed, strict=strict)
         try:
-            return Folded(self._hand.put())
+            return Folded(self._working.changes())
         except Exception:
             return await self.careful(stretch, passed, strict=strict)
 
     async def careful(self, stretch: PageSlice, passed: Passed | None, *, strict: bool) -> Folded:
         """The same, one at a time, parking keys that fail."""
-        self._hand = WorkingSet(self._projection)
+        self._working = WorkingSet(self._projection)
         rows: Rows = {}
         parked: dict[str, Parked] = {}
         for item in await self._items(stretch, passed):
@@ -104,14 +104,14 @@ class Batch:
         """Fold items into what is in hand; False if anything failed, after which the hand is good for nothing."""
         try:
             work = await self._prepared(items)
-            wanted = self._hand.missing(work)
+            wanted = self._working.missing(work)
         except Exception:
             return False
         rows = await self._fetch(wanted) if wanted else []
         try:
-            self._hand.take(wanted, rows)
+            self._working.load(wanted, rows)
             async for few in slices(work):
-                self._hand.folder.fold(few)
+                self._working.folder.fold(few)
         except Exception:
             return False
         return True
@@ -119,7 +119,7 @@ class Batch:
     async def _prepared(self, items: list[Item]) -> list[Any]:
         work = list[Any]()
         async for few in slices(items):
-            work += self._hand.folder.prepare(few)
+            work += self._working.folder.prepare(few)
         return work
 
     async def _fetch(self, places: Collection[Row]) -> list[Row]:
@@ -131,18 +131,18 @@ class Batch:
         fault: Exception | None = None
         for _ in range(TRIES):
             await asyncio.sleep(0)
-            hand = WorkingSet(self._projection)
+            working = WorkingSet(self._projection)
             try:
-                work = hand.folder.prepare([item])
-                wanted = hand.missing(work)
+                work = working.folder.prepare([item])
+                wanted = working.missing(work)
             except Exception as error:
                 fault = error
                 continue
             stored = await self._stored(wanted, rows)
             try:
-                hand.take(wanted, stored)
-                hand.folder.fold(work)
-                new = hand.put()
+                working.load(wanted, stored)
+                working.folder.fold(work)
+                new = working.changes()
                 _read_back(self._projection, new)
             except Exception as error:
                 fault = error
@@ -184,7 +184,7 @@ def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
     folder = projection.folder()
     for row in rows.values():
         if row is not None:
-            folder.take(row)
+            folder.load(row)
 
 
 def _parked(item: Item, fault: Exception) -> Parked:

@@ -89,7 +89,7 @@ async def check(log: Log, store: ViewStore) -> None:
         kept = projection.folder()
         places = [projection.place(place) for place in fresh]
         for row in (await store.get(projection.name, places)).rows:
-            kept.take(row)
+            kept.load(row)
         whole = await store.find(projection.name, limit=1_000)
         same = kept.values == fresh and len(whole.rows) == len(kept.values)
         print(projection.name, "same" if same else f"DIFFERS: {kept.values} not {fresh}", head, flush=True)
