@@ -38,8 +38,8 @@ class LogMoved(Exception):
 class Engine(Protocol):
     """Storage of one log. Errors: the `LogError` tree of `domain.errors`, and the three exceptions above.
 
-    A *page* is at most `limit` events, and ends with the event with which their data comes to `PAGE_BYTES`. `is_last`
-    tells whether more may follow.
+    A *page* is at most `limit` events, and ends with the event with which their data comes to `PAGE_BYTES`.
+    `paging` reads on after it.
     """
 
     name: str
@@ -102,20 +102,3 @@ class Engine(Protocol):
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         """Where the log is shared: record who is attached through this process, strike off the gateways that are gone,
         and tell what the others have recorded. Not durable, and no commit of the log."""
-
-
-def is_last(page: Sequence[Record], limit: int) -> bool:
-    """Whether a page shows by itself that nothing follows."""
-    return len(page) < limit and sum([len(record.data) for record in page]) < PAGE_BYTES
-
-
-async def read_whole(engine: Engine, session: SessionId, after: int, limit: int) -> list[Record]:
-    """The session's events with version > after, in order, at most `limit`, over as many pages as it takes."""
-    found: list[Record] = []
-    while room := limit - len(found):
-        page = await engine.read_session(session, after, room)
-        found += page
-        if is_last(page, room):
-            break
-        after = page[-1].version
-    return found

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from ..domain.concepts.lifecycle import SessionForked
 from ..domain.envelope import decode
 from ..domain.ids import SessionId, Version
-from .engine import PAGE_BYTES, Engine, is_last
+from .engine import PAGE_BYTES, Engine
+from .paging import ENDLESS, is_last
 from .records import Record
 from .weighted_cache import WeightedCache
 
 FORKED = "session.forked"
 MAX_SEGMENTS = 20_000
 """Segments that are remembered, of all sessions together."""
-ENDLESS = 2**63
 
 
 class HistorySegment(NamedTuple):

@@ -24,11 +24,11 @@ from .commit.session_cache import HeadCache, SessionCache
 from .engine import Engine
 from .hub import Hub
 from .lineage import Lineage
+from .paging import PAGE
 from .records import Append, Appended, Producer, Record
 from .stats import LogStats
 from .tail import Tail
 
-PAGE = 1_000
 POLL = 1.0
 
 _logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from ..domain.errors import LogReplaced
 from ..domain.ids import Position
-from .engine import Engine, LogHead, is_last
+from .engine import Engine, LogHead
+from .paging import log_pages
 from .records import Record
 
-PAGE = 1_000
 CHECK = 1.0
 """Seconds after which it makes sure again that this is the log that was opened."""
 
@@ -54,14 +54,10 @@ class Tail:
                 self._checked = time.monotonic()
 
     async def _read_on(self) -> None:
-        while True:
-            records = await self._engine.read_log(self._position, PAGE)
-            if records:
-                self._last = records[-1]
-                self._position = self._last.position
-                self._publish(records)
-            if is_last(records, PAGE):
-                return
+        async for records in log_pages(self._engine, self._position):
+            self._last = records[-1]
+            self._position = self._last.position
+            self._publish(records)
 
     async def _check(self) -> None:
         """Nothing else has this epoch, ends here or later, and has the same event in the same place."""

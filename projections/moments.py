@@ -18,6 +18,7 @@ from ..domain.envelope import decode, microseconds
 from ..domain.errors import BadCursor, Invalid, NotFound
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
+from ..log.paging import session_pages
 from ..log.records import ANYTHING, Record
 from .authoring.fingerprint import fingerprint
 from .authoring.projection import Projection
@@ -35,7 +36,6 @@ T = TypeVar("T")
 SNAPSHOT_EVERY_EVENTS = 1_000
 """Events between two snapshots of a small value."""
 _LARGE = 64 * 2**10  # bytes of a snapshot from which on they are taken more rarely
-_PAGE = 1_000
 
 
 class Moment(NamedTuple, Generic[K, T]):
@@ -84,10 +84,7 @@ class Moments(Generic[K, T]):
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
         folding = await self._resume(session, version)
         new = list[Snapshot]()
-        while folding.version < version:
-            page = await self._log.read_session(session, folding.version, min(_PAGE, version - folding.version))
-            if not page:
-                break
+        async for page in session_pages(self._log, session, folding.version, version):
             async for few in slices(page):
                 new += folding.fold_on(few)
         if new:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from ..domain.envelope import decode
 from ..domain.errors import Invalid
 from ..domain.ids import Position, SessionId
-from ..log.lineage import ENDLESS
 from ..log.log import Log
+from ..log.paging import ENDLESS, PAGE, log_pages, session_pages
 from ..log.records import Record
 from .authoring.projection import Item, Projection
 from .folding import Fold
@@ -22,7 +22,6 @@ from .store import Build, Checkpoint, Found, Parked, ViewStore
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-_PAGE = 1_000
 _SHOWN = 20
 
 Told = Callable[[int, int], None]
@@ -74,17 +73,12 @@ async def verify(
 
 
 async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, told: Told) -> Verified:
-    goal, fresh, position = found.build.checkpoint, Fold(projection), 0
-    while position < goal.position:
-        page = await log.engine.read_log(position, _PAGE)
-        records = [each for each in page if each.position <= goal.position]
-        if not records:
-            break
+    goal, fresh = found.build.checkpoint, Fold(projection)
+    async for records in log_pages(log.engine, 0, goal.position):
         for first in records:
             await _fold_shared(log, projection, fresh, first, found.parked)
         await _fold(projection, fresh, records, found.parked)
-        position = records[-1].position
-        told(position, goal.position)
+        told(records[-1].position, goal.position)
     if goal.shared:
         (first,) = await log.engine.read_log(goal.position, 1)
         await _fold_shared(log, projection, fresh, first, found.parked, upto=goal.shared)
@@ -101,11 +95,10 @@ async def _verify_sample(
     pairs, build = [], (await store.get(projection.name, [])).build
     for number, session in enumerate(chosen, 1):
         found = await store.get(projection.name, [(session,)])
-        goal, fresh, version = found.build.checkpoint, Fold(projection), 0
+        goal, fresh = found.build.checkpoint, Fold(projection)
         first = (await log.engine.read_session(session, -1, 1))[0].position
-        while page := await log.read_session(session, version, _PAGE):
+        async for page in session_pages(log, session, 0):
             await _fold(projection, fresh, [each for each in page if _is_behind(goal, each, first)], found.parked)
-            version = page[-1].version
         pairs.append((found, fresh))
         told(number, len(chosen))
     return _compared(projection, build, pairs)
@@ -129,7 +122,7 @@ async def _fold_shared(
     """What the fork that begins with this event shares, up to a version, for a projection that is given it."""
     version = 0
     while projection.key == "session" and version < upto:
-        page = await log.read_shared(first, version, _PAGE)
+        page = await log.read_shared(first, version, PAGE)
         if not page:
             return
         await _fold(projection, fresh, [each for each in page if each.version <= upto], parked)
@@ -153,7 +146,7 @@ def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
 
 async def _sessions(log: Log) -> list[SessionId]:
     sessions: list[SessionId] = []
-    while page := await log.engine.list_sessions(sessions[-1] if sessions else "", _PAGE):
+    while page := await log.engine.list_sessions(sessions[-1] if sessions else "", PAGE):
         sessions += [session for session, _ in page]
     return sessions
 

@@ -19,7 +19,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from ...domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
 from ...domain.ids import Position
 from ...domain.model import Repeat
-from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken, is_last
+from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
+from ..paging import log_pages
 from ..records import Record
 from ..stats import LogStats
 from . import repeats
@@ -27,7 +28,7 @@ from .intake import Intake, Room, fault
 from .planner import Known, Plan, needs
 from .queue import RequestQueue
 from .requests import Execute, Request
-from .session_cache import PAGE, HeadCache, SessionCache
+from .session_cache import HeadCache, SessionCache
 
 DEPTH = 2
 """Batches that the storage is given at a time: it goes on with the second without hearing from the loop."""
@@ -323,13 +324,11 @@ class Committer:
     async def _catch_up(self, at_least: int = 0) -> None:
         """Take over what other processes wrote, which may have to be something."""
         before = self._position
-        while records := await self._engine.read_log(self._position, PAGE):
+        async for records in log_pages(self._engine, before):
             self._sessions.follow(records)
             self._places.follow(records)
             self._position = records[-1].position
             self._publish(records)
-            if is_last(records, PAGE):
-                break
         if self._position - before < at_least:
             raise LogReplaced(f"The log no longer stands at position {before}; was it restored? Open it anew.")
 

@@ -16,12 +16,12 @@ from ...domain.errors import LogUnreadable, NotFound
 from ...domain.ids import Position, SessionId, Version
 from ...domain.session import as_origin, evolve
 from ...domain.state import State
-from ..engine import Engine, is_last
+from ..engine import Engine
 from ..lineage import Lineage
+from ..paging import ENDLESS, session_pages
 from ..records import ANYTHING, Batch, ProducerState, Record
 from ..weighted_cache import WeightedCache
 
-PAGE = 1_000
 NO_MARK = ProducerState(0, -1, Position(0))
 ALWAYS_KEPT = 1_000
 """Sessions that are kept whatever they weigh."""
@@ -112,11 +112,7 @@ class SessionCache:
         """A session as it was at a version, or is now, as the state that a fork begins with. Raises NotFound."""
         state = self.get(session) or await self.load(session)
         if at is not None and at < state.version:
-            state = State(session)
-            while state.version < at:
-                most = min(PAGE, at - state.version)
-                state = _fold(state, await self.lineage.read_session(session, state.version, most))
-                await asyncio.sleep(0)
+            state = await self._read_on(State(session), at)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r} to fork.")
         if at is not None and at > state.version:
@@ -135,12 +131,10 @@ class SessionCache:
                 with suppress(LogUnreadable):
                     self._keep(_fold(state, (record,)))
 
-    async def _read_on(self, state: State) -> State:
-        while page := await self.lineage.read_session(state.id, state.version, PAGE):
+    async def _read_on(self, state: State, upto: int = ENDLESS) -> State:
+        async for page in session_pages(self.lineage, state.id, state.version, upto):
             state = _fold(state, page)
-            if is_last(page, PAGE):
-                break
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a page is folded in milliseconds, a long session would hold the loop for seconds
         return state
 
     def _tell(self, session: SessionId, version: Version) -> None:

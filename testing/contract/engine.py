@@ -15,7 +15,8 @@ from typing import Protocol
 
 from ...domain.errors import LogFailed
 from ...domain.ids import Position, Version
-from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved, TrackingTaken, is_last, read_whole
+from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved, TrackingTaken
+from ...log.paging import is_last, read_range
 from ...log.records import ANYTHING, Batch, ProducerState, Record
 from .beside import BESIDE
 from .scribe import Line, Scribe
@@ -132,7 +133,7 @@ async def a_page_ends_with_the_event_that_fills_it(factory: EngineFactory) -> No
             versions = [record.version for record in page]
             assert await engine.read_wires("s-1", after, 100) == (versions, [record.wire() for record in page])
             assert is_last(page, 100) == (page == pages[-1])
-        assert await read_whole(engine, "s-1", 1, 6) == written[1:7]
+        assert await read_range(engine, "s-1", 1, 7) == written[1:7]
 
 
 async def versions_may_have_holes_and_come_late(factory: EngineFactory) -> None:

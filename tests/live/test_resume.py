@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from stenogram.api.server import Gateway
-from stenogram.log.engine import read_whole
+from stenogram.log.paging import read_range
 from stenogram.testing.wire import Closed, Follower, Frame, Pages, Stream, Wire, transcript
 
 Open = Callable[..., Awaitable[Wire]]
@@ -106,7 +106,7 @@ class Run:
         """All places, from the storage."""
         engine = self.gateway.tenants.open[""].log.engine
         if session is not None:
-            return [record.version for record in await read_whole(engine, session, 0, 100_000)]
+            return [record.version for record in await read_range(engine, session, 0, 100_000)]
         positions: list[int] = []
         while page := await engine.read_log(len(positions), 1_000):
             positions += [record.position for record in page]
