@@ -131,9 +131,9 @@ class Plan:
         if request.expect:
             self._check(before.id, request.expect)
         decision = decide(before, command)
-        _, _, repeat, refusal, _ = decision
-        if repeat is not None:
-            self.repeats.append((request, repeat))
+        refusal = decision.refusal
+        if decision.repeat is not None:
+            self.repeats.append((request, decision.repeat))
             if producer is not None:
                 self._advance(before.id, producer)
             return
@@ -149,19 +149,18 @@ class Plan:
 
     def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
         """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        command_id, session, (actor, _), time, of, _, _ = command
-        facts, _, _, _, after = decision
-        cause = command_id if of.keyed else None
-        stamp, micros = _moment(time)
+        session, actor, after = command.session, command.actor.id, decision.after
+        cause = command.id if command.data.keyed else None
+        stamp, micros = _moment(command.time)
         position: int = self.end
         version: int = before.version
         state = before
         written: list[Record] = []
         heads: Heads = {}
-        for fact in facts:
-            data, _, type, about, _ = fact
+        for fact in decision.facts:
+            data = fact.data
             position, version, id = position + 1, version + 1, new_id()
-            about, type = about or data.subject(), type or data.type
+            about, type = fact.subject or data.subject(), fact.type or data.type
             stored = encode(id, fact, stamp, actor, cause)
             unique = keys[0][1] if keys and not written else None
             record = new_unchecked(Record, (position, session, version, about, type, stored, unique, micros))
