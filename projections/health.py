@@ -38,7 +38,7 @@ async def healths(log: Log, store: ViewStore, *, retired: bool = False) -> list[
     """How the builds are that are current or are being made, and with `retired` those that readers saw before. The log
     is asked where it ends, not its tail."""
     builds = await store.builds()
-    head = (await log.engine.mark()).position
+    head = (await log.engine.head()).position
     return [health(build, head) for build in builds if retired or build.state != "retired"]
 
 

@@ -24,7 +24,7 @@ from .authoring.fingerprint import fingerprint
 from .authoring.projection import Projection
 from .authoring.shape import Row, Shape
 from .folding import Fold
-from .runner.checkpoints import mark_of
+from .runner.checkpoints import digest_of
 from .runner.time_slices import slices
 from .seek import last_version
 from .store import ViewStore
@@ -126,15 +126,15 @@ class _Folding:
     def _snapshot(self, last: Record) -> Snapshot:
         folder = self.fold.folder
         rows = [_written(folder.row(place)) for place, value in folder.values.items() if value is not None]
-        data = orjson.dumps([mark_of(last), rows])
+        data = orjson.dumps([digest_of(last), rows])
         self._next = self.version + SNAPSHOT_EVERY_EVENTS * (1 + len(data) // _LARGE)
         return Snapshot(self.version, data)
 
     def restore(self, snapshot: Snapshot, stands: Record) -> bool:
         """Go on from a snapshot; `stands` is the event at its version. False if it is of another, or unreadable."""
         try:
-            mark, rows = orjson.loads(snapshot.data)
-            if mark != mark_of(stands):
+            digest, rows = orjson.loads(snapshot.data)
+            if digest != digest_of(stands):
                 return False
             for row in rows:
                 self.fold.folder.load(_read(row, self._projection.shape))

@@ -46,7 +46,8 @@ class Feed:
         Raises BadCursor for a place in the future."""
         topic = await self._topic(session)
         at = topic.flushed if after == END else int(after)
-        if at > topic.last and await self.log.look():  # another gateway may have told of it before this one has heard
+        # Another gateway may have handed out a place that this one has not come to yet.
+        if at > topic.last and await self.log.catch_up():
             topic = await self._topic(session)
         if at > topic.last:
             self._drop_if_unused(topic)

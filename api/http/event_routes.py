@@ -59,7 +59,7 @@ class EventRoutes:
     async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> EventPage:
         head = await topic.head()
         at = head if after == "end" else int(after)
-        if at > head and await topic.log.look():  # another gateway may have told of it before this one has heard
+        if at > head and await topic.log.catch_up():  # another gateway may have told of it before this one has heard
             head = await topic.head()
         if at > head:
             raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)

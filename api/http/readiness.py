@@ -32,7 +32,7 @@ async def readiness(tenants: Tenants) -> dict[str, Any]:
 async def _check(log: Log) -> None:
     if not log.working:
         raise NotReady("The log's work has ended; restart the gateway.")
-    failed_at = log.tally.failed_at
+    failed_at = log.stats.failed_at
     if failed_at is not None and time.monotonic() - failed_at < AFTER_FAILURE:
         raise NotReady("The last commit failed; the gateway's log says why.")
     if log.lag > MAX_LAG:
@@ -43,7 +43,7 @@ async def _check(log: Log) -> None:
 
 
 async def _ask(log: Log) -> None:
-    asking = asyncio.ensure_future(log.engine.mark())
+    asking = asyncio.ensure_future(log.engine.head())
     done, _ = await asyncio.wait([asking], timeout=WITHIN)
     if not done:
         asking.cancel()

@@ -59,7 +59,7 @@ class SessionRoutes:
         session = session_of(request)
         principal.require("read", session)
         log = (await self._tenants.of(principal.tenant)).log
-        await log.look()  # what another gateway has acknowledged
+        await log.catch_up()  # what another gateway has acknowledged
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")

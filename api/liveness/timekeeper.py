@@ -99,7 +99,7 @@ class Timekeeper:
     def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
         """A heartbeat of theirs says that they make progress with these tasks."""
         for session, tasks in progress.items():
-            state = self._log.at_hand(session)
+            state = self._log.cached_state(session)
             known = None if state is None else state.presence.get(participant)
             for task in tasks:
                 self._last_seen.note_progress(participant, session, task)
@@ -129,7 +129,7 @@ class Timekeeper:
     async def _read(self, session: SessionId) -> bool:
         """Take over a session's deadlines from its state; returns whether there are any."""
         try:
-            state = self._log.at_hand(session) or await self._log.state(session)
+            state = self._log.cached_state(session) or await self._log.state(session)
         except LogUnreadable as fault:
             _logger.error("nothing can fall due in session %s: %s", session, fault)
             return True

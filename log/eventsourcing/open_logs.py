@@ -82,7 +82,7 @@ def lend(log: Log, where: str) -> Iterator[None]:
     To be entered and left on the log's loop; applications call it from threads.
     """
     name, bridge = Location.parse(where).identity, Bridge()
-    bridge.lead_to(log)
+    bridge.attach(log)
     with _lock:
         known = _open_logs.get(name)
         if known is not None and (known.thread is None or known.holders):
@@ -91,7 +91,7 @@ def lend(log: Log, where: str) -> Iterator[None]:
     try:
         yield
     finally:
-        bridge.cut()
+        bridge.detach()
         with _lock:
             if _open_logs.get(name) is open_log:
                 del _open_logs[name]

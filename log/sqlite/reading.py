@@ -44,8 +44,8 @@ class Packed(NamedTuple):
         return records
 
 
-def read_mark(connection: Connection) -> LogHead:
-    ((position, epoch),) = connection.execute(sql.READ_MARK).fetchall()
+def read_head(connection: Connection) -> LogHead:
+    ((position, epoch),) = connection.execute(sql.READ_HEAD).fetchall()
     return LogHead(position, epoch)
 
 
@@ -87,7 +87,7 @@ def read_heads(connection: Connection, subjects: Pairs) -> dict[tuple[SessionId,
 
 def read_producers(connection: Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerState]:
     rows = _rows(connection, sql.READ_PRODUCERS, producers)
-    return {(session, producer): ProducerState(*mark) for session, producer, *mark in rows}
+    return {(session, producer): ProducerState(*state) for session, producer, *state in rows}
 
 
 def list_sessions(connection: Connection, after: str, limit: int, prefix: str) -> list[tuple[SessionId, Version]]:

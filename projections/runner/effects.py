@@ -71,8 +71,8 @@ class Effects:
             self._pages.forget(self._news)
 
     async def _begin_at_the_end(self) -> None:
-        mark = await self._log.engine.mark()
-        last = await self._log.engine.read_log(mark.position - 1, 1) if mark.position else []
+        head = await self._log.engine.head()
+        last = await self._log.engine.read_log(head.position - 1, 1) if head.position else []
         if last:
             await self._commit(checkpoint_at(self._checkpoint.epoch, last[0]))
         await self._store.promote(self._build.id)

@@ -132,7 +132,7 @@ def _builds(database: Database, statement: str, values: Sequence[Any]) -> list[B
 
 
 def _build(row: Row, now: float, lapse: float) -> Build:
-    id, name, version, state, shape, epoch, position, mark, shared, rate, stopped, runner, token = row[:13]
+    id, name, version, state, shape, epoch, position, digest, shared, rate, stopped, runner, token = row[:13]
     begun, moved, ended, heard, parked = row[13:]
     return Build(
         id,
@@ -141,7 +141,7 @@ def _build(row: Row, now: float, lapse: float) -> Build:
         state,
         _table(name, id),
         _shape(shape),
-        Checkpoint(epoch, position, mark, shared),
+        Checkpoint(epoch, position, digest, shared),
         rate,
         stopped,
         runner,

@@ -12,7 +12,7 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
         now = database.clock()
         to, after = commit.to, commit.after
         place = (build.id, commit.token, after.position, after.shared, to.epoch)
-        if not database.run(sql.ADVANCE, (to.position, to.mark, to.shared, commit.rate, now, commit.stopped, *place)):
+        if not database.run(sql.ADVANCE, (to.position, to.digest, to.shared, commit.rate, now, commit.stopped, *place)):
             raise CheckpointMoved(f"{build.name}, build {build.id}, is not at {after.position} any more")
         written = [row for row in commit.rows.values() if row is not None]
         deleted = [place for place, row in commit.rows.items() if row is None]

@@ -25,12 +25,12 @@ class Checkpoint(NamedTuple):
     """A place in a log: behind the event at `position`. When `shared` is not 0, it lies further on, before the next
     event, with which a fork begins: behind the first so many of those that this shares with its origin.
 
-    `mark` tells the event there (of the fork, its first one) from any other that might be there after a restore.
+    `digest` tells the event there (of the fork, its first one) from any other that might be there after a restore.
     """
 
     epoch: str
     position: Position = Position(0)
-    mark: str = ""
+    digest: str = ""
     shared: int = 0
 
 

@@ -96,7 +96,7 @@ class SqliteDatabase:
 
     def put(self, table: str, shape: Shape, rows: Sequence[Row]) -> None:
         # One statement, however many rows: at each step of one the interpreter's lock is let go of, and beside a busy
-        # loop it takes long to win it back (see `log.lane`). Bytes travel beside the rest, and are cut up there.
+        # loop it takes long to win it back (see `log.db_threads`). Bytes travel beside the rest, and are cut up there.
         blobs = [index for index, column in enumerate(shape.columns) if column.kind == "bytes"]
         data, cut = list[bytes](), list[list[Any]]()
         end = 1

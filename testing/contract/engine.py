@@ -48,7 +48,7 @@ def sentences(factory: EngineFactory) -> tuple[Sentence, ...]:
 
 async def a_new_log_is_empty(factory: EngineFactory) -> None:
     async with factory() as engine:
-        position, epoch = await engine.mark()
+        position, epoch = await engine.head()
         assert position == 0
         assert epoch
         assert await engine.read_log(0, 10) == []
@@ -64,7 +64,7 @@ async def a_new_log_is_empty(factory: EngineFactory) -> None:
 
 async def each_log_has_an_epoch_of_its_own(factory: EngineFactory) -> None:
     async with factory() as one, factory() as other:
-        assert (await one.mark()).epoch != (await other.mark()).epoch
+        assert (await one.head()).epoch != (await other.head()).epoch
 
 
 async def a_closed_engine_refuses(factory: EngineFactory) -> None:
@@ -285,7 +285,7 @@ async def a_cancelled_write_is_done_whole_or_not_at_all(factory: EngineFactory) 
             try:
                 await scribe.commit(batch)
             except LogMoved:
-                scribe.position, scribe.heads = (await engine.mark()).position, scribe.heads | batch.heads
+                scribe.position, scribe.heads = (await engine.head()).position, scribe.heads | batch.heads
         assert [record.position for record in await engine.read_log(0, 1000)] == [*range(1, 501)]
 
 
@@ -307,13 +307,13 @@ async def a_wait_for_changes_ends_in_time(factory: EngineFactory) -> None:
 
 async def a_reopened_log_is_as_it_was_left(factory: EngineFactory) -> None:
     async with factory() as engine:
-        mark = await engine.mark()
+        head = await engine.head()
         scribe = Scribe(engine)
         producer = {("s-1", "p-1"): ProducerState(1, 2, Position(2))}
         batch = scribe.batch(Line(key="k-1"), Line("s-2"))
         written = await scribe.commit(batch._replace(producers=producer, tracking={"t-1": Position(4)}))
         reopened = await factory.reopen(engine)
-        assert await reopened.mark() == (2, mark.epoch)
+        assert await reopened.head() == (2, head.epoch)
         assert await reopened.read_log(0, 10) == written
         assert await reopened.read_heads(scribe.heads) == scribe.heads
         assert await reopened.read_producers(producer) == producer
@@ -328,7 +328,7 @@ async def closing_waits_for_a_cancelled_write(factory: EngineFactory) -> None:
         await asyncio.sleep(0)
         writing.cancel()
         reopened = await factory.reopen(engine)
-        position = (await reopened.mark()).position
+        position = (await reopened.head()).position
         assert position in (0, 2000)
         await Scribe(reopened, position).write(Line("s-2"))
         await asyncio.gather(writing, return_exceptions=True)
@@ -351,7 +351,7 @@ async def _refused(scribe: Scribe, kind: type[Exception], batch: Batch) -> None:
     """The batch is refused, nothing of it is in the log, and the log goes on."""
     engine = scribe.engine
     assert await _raised(kind, engine.write(batch))
-    assert (await engine.mark()).position == scribe.position
+    assert (await engine.head()).position == scribe.position
     assert len(await engine.read_log(0, 1000)) == scribe.position
     others = {head for head in batch.heads if head not in scribe.heads}
     assert await engine.read_heads(others) == {}

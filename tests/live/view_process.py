@@ -74,7 +74,7 @@ async def run(log: Log, store: ViewStore, lapse: float) -> None:
 
 async def check(log: Log, store: ViewStore) -> None:
     """Compare what readers see with a fresh fold."""
-    head = (await log.engine.mark()).position
+    head = (await log.engine.head()).position
     events = list[Event]()
     while len(events) < head:
         page = await log.engine.read_log(len(events), 10_000)

@@ -21,8 +21,8 @@ async def write(path: str, batches: int) -> None:
     print(scribe.position, flush=True)
     for number in range(batches):
         lines = [Line(f"s-{n % 3}", f"message:m{number % 5}", f"k-{scribe.position + n}") for n in range(20)]
-        mark = ProducerState(1, number, scribe.position)
-        await scribe.commit(scribe.batch(*lines)._replace(producers={("s-1", "p-1"): mark}))
+        state = ProducerState(1, number, scribe.position)
+        await scribe.commit(scribe.batch(*lines)._replace(producers={("s-1", "p-1"): state}))
         print(scribe.position, flush=True)
     await engine.close()
 
@@ -39,11 +39,11 @@ async def fill(path: str) -> None:
     except LogFailed as error:
         print(error)
     assert scribe.position > 0
-    assert (await engine.mark()).position == scribe.position
+    assert (await engine.head()).position == scribe.position
     assert len(await engine.read_log(0, 10_000)) == scribe.position
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     await scribe.write(Line())
-    assert (await engine.mark()).position == scribe.position
+    assert (await engine.head()).position == scribe.position
     await engine.close()
 
 

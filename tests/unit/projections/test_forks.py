@@ -231,7 +231,7 @@ async def test_a_view_with_half_of_what_a_fork_shares_is_verified_as_that(monkey
             (build, _) = await here.store.builds()
             await check_log(here.log, build.checkpoint)
             with pytest.raises(OtherLog):
-                await check_log(here.log, build.checkpoint._replace(mark="another fork"))
+                await check_log(here.log, build.checkpoint._replace(digest="another fork"))
             monkeypatch.setattr(here.store, "commit", write)
             await assert_whole(here, [tally(), lines()])
 
