@@ -53,8 +53,8 @@ class Fold(Generic[K, T]):
         self.folder = projection.folder()
 
     def fold(self, event: Event, wanted: Callable[[Item], bool] = lambda _: True) -> None:
-        """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold is good for
-        nothing."""
+        """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold cannot be
+        used."""
         try:
             items = [item for item in self._projection.items_of(event) if wanted(item)]
             self.folder.fold(self.folder.prepare(items))

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _SHOWN = 20
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """How far it is: so many of so many events, or sessions."""
 
 
@@ -54,8 +54,8 @@ async def verify(
     projection: Projection[K, T],
     *,
     sample: int | None = None,
-    told: Told = lambda done, total: None,
-    chance: random.Random | None = None,
+    progress: Progress = lambda done, total: None,
+    rng: random.Random | None = None,
 ) -> Verified:
     """Fold again and compare: everything, or the documents of a `sample` of sessions.
 
@@ -68,17 +68,17 @@ async def verify(
             f"{found.build} is not of version {projection.version}, which would be folded; promote that first."
         )
     if sample is None:
-        return await _verify_whole(log, projection, found, told)
-    return await _verify_sample(log, store, projection, sample, told, chance or random.Random())
+        return await _verify_whole(log, projection, found, progress)
+    return await _verify_sample(log, store, projection, sample, progress, rng or random.Random())
 
 
-async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, told: Told) -> Verified:
+async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, progress: Progress) -> Verified:
     goal, fresh = found.build.checkpoint, Fold(projection)
     async for records in log_pages(log.engine, 0, goal.position):
         for first in records:
             await _fold_shared(log, projection, fresh, first, found.parked)
         await _fold(projection, fresh, records, found.parked)
-        told(records[-1].position, goal.position)
+        progress(records[-1].position, goal.position)
     if goal.shared:
         (first,) = await log.engine.read_log(goal.position, 1)
         await _fold_shared(log, projection, fresh, first, found.parked, upto=goal.shared)
@@ -86,12 +86,12 @@ async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, to
 
 
 async def _verify_sample(
-    log: Log, store: ViewStore, projection: Projection[K, T], sample: int, told: Told, chance: random.Random
+    log: Log, store: ViewStore, projection: Projection[K, T], sample: int, progress: Progress, rng: random.Random
 ) -> Verified:
     if projection.key != "session" or projection.shape.key != ("key",):
         raise Invalid(f"{projection.name} is not a document for each session; verify all of it.")
     sessions = await _sessions(log)
-    chosen = chance.sample(sessions, min(sample, len(sessions)))
+    chosen = rng.sample(sessions, min(sample, len(sessions)))
     pairs, build = [], (await store.get(projection.name, [])).build
     for number, session in enumerate(chosen, 1):
         found = await store.get(projection.name, [(session,)])
@@ -100,7 +100,7 @@ async def _verify_sample(
         async for page in session_pages(log, session, 0):
             await _fold(projection, fresh, [each for each in page if _is_behind(goal, each, first)], found.parked)
         pairs.append((found, fresh))
-        told(number, len(chosen))
+        progress(number, len(chosen))
     return _compared(projection, build, pairs)
 
 

@@ -18,7 +18,7 @@ from ..projections.runner.runner import Runner
 from ..projections.store import Build, ViewStore, memory_views
 from .memory import memory_log
 
-LOOK = 0.02
+POLL_S = 0.02
 LAPSE = 0.5
 
 
@@ -31,8 +31,8 @@ class Stage:
 
     @asynccontextmanager
     async def running(self, *projections: Projection[Any, Any], **options: Any) -> AsyncIterator[Runner]:
-        """A runner for the time of the block, which looks around every `LOOK` seconds; `options` are the runner's."""
-        runner = Runner(self.log, self.store, projections, **{"look": LOOK, **options})
+        """A runner for the time of the block, which does a round every `POLL_S` seconds; `options` are the runner's."""
+        runner = Runner(self.log, self.store, projections, **{"poll": POLL_S, **options})
         task = asyncio.create_task(runner.run())
         try:
             yield runner

@@ -105,7 +105,7 @@ class ViewAdmin:
         if view not in known:
             raise NotFound(f"There is no projection {view!r} here; name yours by --projection module:attribute.")
         with progress(f"verifying {view}", None) as bar:
-            return await verify(self._log, self._store, known[view], sample=sample, told=bar.reach)
+            return await verify(self._log, self._store, known[view], sample=sample, progress=bar.reach)
 
     async def _advanced(self, build: Build, bar: Bar) -> bool:
         """Wait until readers see a build that has caught up; False when it waits for a command."""

@@ -73,7 +73,7 @@ class DocProjection(Projection[str, D]):
 
 
 class Documents(Folder[str, D]):
-    """Documents in hand, by key."""
+    """Documents in memory, by key."""
 
     def __init__(self, projection: DocProjection[D]) -> None:
         self.values: dict[str, D | None] = {}

@@ -125,7 +125,7 @@ class TableProjection(Projection[Place, R]):
 
 
 class Table(Folder[Place, R]):
-    """Rows in hand, by place. They are never changed in place: another takes a row's stead."""
+    """Rows in memory, by place. A row is never changed in place, but replaced by another."""
 
     def __init__(self, projection: TableProjection[R]) -> None:
         self.values: dict[Place, R | None] = {}

@@ -89,11 +89,6 @@ def claim_build(database: Database, id: int, runner: str) -> Build | None:
         return _one(database, id)
 
 
-def release_build(database: Database, id: int, runner: str, token: int) -> None:
-    """Give a build back, if it is still this runner's."""
-    database.run(sql.RELEASE_BUILD, (id, runner, token))
-
-
 def release_all(database: Database, runner: str) -> None:
     """Give everything back: the runner ends."""
     with database.writing():

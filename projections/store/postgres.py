@@ -17,8 +17,8 @@ from ...domain.errors import ViewsFailed
 from ...log.postgres.address import Address
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
+from .connections import ViewConnections
 from .database import names, statements
-from .lanes import Lanes
 from .records import LAPSE
 from .store import ViewStore
 
@@ -115,12 +115,12 @@ class PostgresViews:
     def __init__(self, url: str, *, lapse: float = LAPSE) -> None:
         self._address = Address.parse(url)
         self._lapse = lapse
-        self._lanes = Lanes(self._connect, _explain, writers=WRITERS, readers=READERS, lost=_is_lost)
+        self._connections = ViewConnections(self._connect, _explain, writers=WRITERS, readers=READERS, lost=_is_lost)
 
     def store(self, tenant: str = "") -> ViewStore:
         """The views of a tenant, not opened yet."""
         schema = (self._address.of_tenant(tenant) if tenant else self._address).schema
-        return ViewStore(self._lanes, lambda connection: PostgresDatabase(connection, schema, self._lapse))
+        return ViewStore(self._connections, lambda connection: PostgresDatabase(connection, schema, self._lapse))
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(self._address.conninfo, autocommit=True)

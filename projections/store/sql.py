@@ -88,7 +88,6 @@ CLAIM_BUILD = """
     )
 """
 RELEASE_BUILDS = "UPDATE @build SET runner = NULL WHERE runner = ?"
-RELEASE_BUILD = "UPDATE @build SET runner = NULL WHERE id = ? AND runner = ? AND token = ?"
 
 # -- Commits -----------------------------------------------------------------------------------------------------------
 

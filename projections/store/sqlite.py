@@ -19,8 +19,8 @@ import orjson
 from ...domain.errors import ViewsFailed
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
+from .connections import ViewConnections
 from .database import names, statements
-from .lanes import Lanes
 from .records import LAPSE
 from .store import ViewStore
 
@@ -138,13 +138,13 @@ def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE) -> ViewS
             raise ViewsFailed(f"The directory {where.parent} does not exist; create it, or check the path.")
         return SqliteDatabase(str(where), lapse)
 
-    return ViewStore(Lanes(connect, _explain, writers=1, readers=_READERS))
+    return ViewStore(ViewConnections(connect, _explain, writers=1, readers=_READERS))
 
 
 def memory_views(*, lapse: float = LAPSE) -> ViewStore:
     """Views in memory, for tests and trials; gone when they are closed."""
     database = SqliteDatabase(":memory:", lapse)
-    return ViewStore(Lanes(lambda: database, _explain, writers=1, readers=0))
+    return ViewStore(ViewConnections(lambda: database, _explain, writers=1, readers=0))
 
 
 @lru_cache(1_024)

@@ -69,7 +69,7 @@ def views(where: str, lapse: float) -> ViewStore:
 async def run(log: Log, store: ViewStore, lapse: float) -> None:
     """Run until killed."""
     print("running", flush=True)
-    await Runner(log, store, PROJECTIONS, look=lapse / 5).run()
+    await Runner(log, store, PROJECTIONS, poll=lapse / 5).run()
 
 
 async def check(log: Log, store: ViewStore) -> None:
