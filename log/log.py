@@ -102,7 +102,7 @@ class Log:
         self._tail.start_at(head)
         self._current_at = time.monotonic()
         self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._follow))
-        self._work.add_done_callback(lambda _: self.hub.end())  # or those who follow would wait for ever
+        self._work.add_done_callback(lambda _: self.hub.end())  # or those who follow would wait without end
         return self
 
     async def __aexit__(self, *exc: object) -> None:

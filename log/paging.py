@@ -1,7 +1,7 @@
 """Reading on after a place, page by page, until nothing more is there: the one loop of that kind.
 
-Engines bound a page by events and by bytes, so whoever needs more than one page's worth reads in a loop; what ends it
-is easily got wrong (a full page may be the last, a short one may not be).
+Engines bound a page by events and by bytes, so who needs more than one page reads in a loop, and what ends it is
+easily got wrong (a full page may be the last, a short one may not be).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

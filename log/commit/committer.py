@@ -238,7 +238,7 @@ class Committer:
         elif isinstance(failure, LogMoved):
             self._contended = LOCKED_BATCHES
             self.stats.overtaken += 1
-            await self._read_others(at_least=1)  # with nothing new read, the same plan would fail for ever
+            await self._read_others(at_least=1)  # with nothing new read, the same plan would fail again and again
             self._queue.put_back(plan.requests)
         else:
             raise failure

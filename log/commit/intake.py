@@ -123,7 +123,7 @@ class Intake:
         task.add_done_callback(self.tasks.discard)
 
     async def _load(self, session: SessionId) -> None:
-        self._heads.forget(session)  # or a head that is ahead of the log would have it read again for ever
+        self._heads.forget(session)  # or a head that is ahead of the log would have it read again and again
         try:
             await self._sessions.load(session)
         except Exception as error:

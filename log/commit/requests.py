@@ -51,7 +51,7 @@ class Request:
         return self.keys[0] if self.keys else None
 
     def answer(self, outcome: Outcome) -> None:
-        """Answer with places or a refusal, unless whoever asked has gone."""
+        """Answer with places or a refusal, unless it was withdrawn."""
         if not self.done:
             self.done = True  # first: what is called below may withdraw it, or answer it again
             self.on_done(self)

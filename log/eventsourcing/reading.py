@@ -64,7 +64,7 @@ async def read_next(log: Log, after: Position, topics: Collection[str]) -> tuple
         after = page[-1].position
         if found := select(page, topics):
             return found, after
-    raise AssertionError("a log is followed for ever")
+    raise AssertionError("following a log never ends")
 
 
 def select(page: Sequence[Record], topics: Collection[str]) -> list[Record]:

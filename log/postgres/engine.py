@@ -1,8 +1,8 @@
 """The PostgreSQL engine: the port over one schema of a database, beside any number of other processes.
 
 Writers compare and advance the one row of the table `log`, in the statement that also writes the batch. The row is
-locked until the commit, so positions are contiguous and in commit order, and whoever reads to the end of the log has
-missed nothing. Commits are synced to the disk before `write` returns, as far as the server is set so.
+locked until the commit, so positions are contiguous and in commit order, and a reader that has come to the end of the
+log has missed nothing. Commits are synced to the disk before `write` returns, as far as the server is set so.
 """
 
 import asyncio

@@ -78,5 +78,5 @@ async def check(connection: Connection, schema: str, identity: LogIdentity, writ
             await connection.execute(within(schema, sql.REPLACE_EPOCH), {"old": now.epoch, "new": secrets.token_hex(8)})
     raise LogReplaced(
         f"The log is not the one that was known here: event {identity.position} is missing, or another one now, or it "
-        "was given a new epoch. Were events lost in a failover, or an older copy restored? Start this anew."
+        "was given a new epoch. Were events lost in a failover, or an older copy restored? Restart this process."
     )

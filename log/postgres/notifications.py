@@ -1,7 +1,7 @@
 """NOTIFY: how a commit is announced to the other processes that have the log open, and LISTEN for them.
 
 The notification is part of the statement that writes the batch (`sql.WRITE_BATCH`), so that the server sends it with
-the commit and never without. It says which log was written and by whom; a hint, no more: whoever hears it reads.
+the commit and never without. It says which log was written and by whom; a hint, no more: who hears it reads the log.
 """
 
 CHANNEL = "stenogram"

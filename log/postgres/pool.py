@@ -133,7 +133,7 @@ def _discard(connection: Connection) -> None:
 
 
 def _shut_down_socket(connection: Connection) -> None:
-    """Shut the connection's socket down under whoever waits for it. Not its descriptor: that is being watched."""
+    """Shut the connection's socket down under the task that waits for it. Not its descriptor: the loop watches that."""
     with suppress(OSError, psycopg.Error):
         copy = socket.socket(fileno=os.dup(connection.fileno()))
         with copy:

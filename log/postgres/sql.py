@@ -42,7 +42,7 @@ LIST_LOGS = """
     ORDER BY nspname
 """
 
-# One at a time, whoever starts first; the lock goes with the transaction.
+# One process at a time; the lock goes with the transaction.
 LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('stenogram migrations', 0))"
 
 RENEW_EPOCH = "UPDATE {log}.log SET epoch = %s WHERE id = 1"

@@ -160,7 +160,7 @@ class SqliteEngine:
             raise LogReplaced(f"{self.path} is another file than the one that was opened; restored? Open it again.")
 
     def _close(self) -> None:
-        # The writer's connection goes last: whoever closes last folds the write-ahead file into the log.
+        # The writer's connection goes last: the one closed last folds the write-ahead file into the log.
         self._readers.close()
         self._writer.close()
         self._lock.release()

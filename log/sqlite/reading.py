@@ -3,7 +3,7 @@ must be cut by its bytes takes three, over events that never change.)
 
 Every answer comes as one row (why: see `sql`) and its statement ends with it, so that a connection at rest never keeps
 an old state of the log alive in the write-ahead file. An answer's data must stay below SQLite's longest value, 1 GB;
-that of pages stays far below. Pages are left as they came (`Packed`): whoever wants their records cuts them up, on the
+that of pages stays far below. Pages are left as they came (`Packed`): who needs their records cuts them up, on the
 thread, and so in the processor's cache, where they are used.
 """
 

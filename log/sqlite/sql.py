@@ -15,7 +15,7 @@ SCHEMA_VERSION = 2
 _LIVE = "CREATE TABLE live (session TEXT PRIMARY KEY) WITHOUT ROWID"
 
 # By the version that it starts from: what brings a file of that version to the next one. What may be live in an older
-# file is said to be so; whoever watches looks once, and strikes off the rest.
+# file is marked live; the timekeeper reads each once, and unmarks the rest.
 UPGRADES = {
     1: (
         _LIVE,

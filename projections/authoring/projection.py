@@ -7,7 +7,7 @@ The **key** divides a view into parts that do not depend on each other: by defau
 fails, the part that it failed at is parked and the others go on. A key may be a function of the event, which answers
 with one key, several, or none.
 
-**Who may see it.** Events that are not for everyone in their session are passed over, so that whoever may read a
+**Who may see it.** Events that are not for everyone in their session are passed over, so that everyone who may read a
 session may read its views. A projection that wants them says who is shown what of its values (`shown`).
 """
 
@@ -93,7 +93,7 @@ class Projection(Generic[K, T]):
         return f"<{type(self).__name__} {self.name} version {self.version}>"
 
     def shown(self, seen: Callable[[T, Viewer], T | None]) -> Callable[[T, Viewer], T | None]:
-        """Declare what a viewer sees of a value: it, another in its stead, or None. From then on events of every
+        """Declare what a viewer sees of a value: it, another in its place, or None. From then on events of every
         audience are folded; the function, which must not change the value, alone keeps what is not for everyone."""
         self.seen = seen
         self.shape = self.shape._replace(restricted=True)

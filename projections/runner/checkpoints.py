@@ -1,7 +1,7 @@
 """Places in a log that are recognised after a restore.
 
-A position alone is not enough: a log that was restored from a copy, or made anew, has other events in the same places.
-So a checkpoint also has the log's epoch and a digest of the event at its place.
+A position alone is not enough: a log that was restored from a copy, or created again, has other events in the same
+places. So a checkpoint also has the log's epoch and a digest of the event at its place.
 """
 
 import zlib

@@ -5,7 +5,7 @@
         await pager.send(f"{meta.actor} failed at {event.task}")
 
 Effects have a place of their own in the log, which begins at its end when the projection is first run, and stays when
-views are built anew: so history is never acted upon, and a rebuild does nothing. They are carried out one after the
+views are built again: so history is never acted upon, and a rebuild does nothing. They are carried out one after the
 other, in the log's order, by one runner, and at least once: the one that was under way when a runner died is carried
 out again by the next (`meta.id` tells a repeat). One that fails three times is parked, and the others go on.
 """

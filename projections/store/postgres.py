@@ -1,7 +1,7 @@
 """Views in PostgreSQL: tables named `view_…` in the schema of the log, by a few connections of their own, which all
 tenants share.
 
-Views can be made anew from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
+Views can be rebuilt from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
 after a crash of the server the database is as it was a moment earlier, checkpoints and all.
 """
 
@@ -36,7 +36,7 @@ _TYPES: dict[Kind, str] = {
 _ARRAYS = {kind: type.removesuffix(' COLLATE "C"') + "[]" for kind, type in _TYPES.items()}
 WRITERS, READERS = 3, 2
 """Connections, at most, whatever the number of views and of tenants."""
-_LOCK = 0x53746576  # whoever makes, promotes or drops builds holds this advisory lock
+_LOCK = 0x53746576  # the advisory lock for making, promoting and dropping builds
 
 
 class PostgresDatabase:

@@ -45,7 +45,7 @@ class Build(NamedTuple):
     shape: Shape
     checkpoint: Checkpoint
     rate: float
-    """Events per second, lately."""
+    """Events per second, a moving average."""
     stopped: str | None
     """Why it does not go on, until somebody retries."""
     runner: str | None

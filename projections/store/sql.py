@@ -78,8 +78,8 @@ FORGET_LAPSED = """
     DELETE FROM @runner WHERE (beat < ? OR beat > ?) AND id NOT IN (SELECT runner FROM @build WHERE runner IS NOT NULL)
 """
 # A build may be taken when it has no runner, or the one that asks, or one that was not heard of for too long, or will
-# only be heard of some time: a clock that counts from the machine's start begins anew.
-# Whoever claims holds the row first: PostgreSQL looks at the runners as they were when its statement began.
+# only be heard of some time: a clock that counts from the machine's start begins again.
+# Who claims holds the row first: PostgreSQL looks at the runners as they were when its statement began.
 HOLD_BUILD = "UPDATE @build SET token = token WHERE id = ?"
 CLAIM_BUILD = """
     UPDATE @build SET runner = ?, token = token + 1

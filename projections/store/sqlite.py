@@ -1,6 +1,6 @@
 """Views in SQLite: a file of their own beside the log's, which is theirs to lose.
 
-They can be made anew from the log at any time, so that commits need not reach the disk at once
+They can be rebuilt from the log at any time, so that commits need not reach the disk at once
 (`synchronous=NORMAL`): after a loss of power the file is as it was a moment earlier, checkpoint and all. They stand
 apart from the log so that its writer never waits for them. Several processes may use the file.
 """
@@ -169,4 +169,4 @@ def _put(table: str, shape: Shape, blobs: Sequence[int]) -> str:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.Error):
         return error
-    return ViewsFailed(f"The file of the views failed: {error}. Views can be made anew; the log is not concerned.")
+    return ViewsFailed(f"The file of the views failed: {error}. Views can be rebuilt; the log is not concerned.")
