@@ -30,7 +30,7 @@ from .queue import RequestQueue
 from .requests import Execute, Request
 from .session_cache import HeadCache, SessionCache
 
-DEPTH = 2
+BATCHES_IN_FLIGHT = 2
 """Batches that the storage is given at a time: it goes on with the second without hearing from the loop."""
 SMALL_BATCH_EVENTS = 64
 """Events with which a batch is given to the storage while that has another one; fewer wait for more."""
@@ -178,7 +178,7 @@ class Committer:
                 if not writing.done():
                     self._wake.clear()  # before filling, as in `run`; the write's end sets it as well
                     self._fill(next_plan, [plan for plan, _ in writes])
-                    if next_plan.is_enough and len(writes) < DEPTH:
+                    if next_plan.is_enough and len(writes) < BATCHES_IN_FLIGHT:
                         writes.append(self._begin_write(group, next_plan.plan))
                         next_plan = _NextPlan(next_plan.plan)
                     else:
@@ -261,9 +261,9 @@ class Committer:
             else:
                 unclear.append((request, refusal))
         if plan.repeats or unclear:
-            self._start(self._look_up(plan.repeats, unclear))
+            self._start(self._answer_from_log(plan.repeats, unclear))
 
-    async def _look_up(
+    async def _answer_from_log(
         self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, StenogramError]]
     ) -> None:
         """Answer by what the log has: what was written before, with its place; a refused request with its first result,

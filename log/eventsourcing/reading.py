@@ -8,7 +8,7 @@ from ..paging import ENDLESS, PAGE, log_pages, read_range, session_pages
 from ..records import ANYTHING, Record
 from .stored_events import topic_of
 
-WINDOW = 16
+FIRST_WINDOW = 16
 
 
 async def read_forward(
@@ -35,7 +35,7 @@ async def read_backward(
     floor = -1 if gt is None else gt
     head = (await log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), -1)
     upto = head if lte is None else min(lte, head)
-    window = WINDOW
+    window = FIRST_WINDOW
     while len(found) < most and upto > floor:
         after = max(upto - max(window, min(most - len(found), PAGE)), floor)
         found += reversed(await read_range(log.engine, session, after, upto))

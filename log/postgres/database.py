@@ -20,7 +20,7 @@ from .pool import Pool
 
 WRITERS = 4
 READERS = 3
-PATIENCE = 10.0
+PATIENCE_S = 10.0
 """Seconds for which a read or a commit waits for a database that is away or does not answer."""
 
 # For connections that are ours for good. An abandoned statement must not wait for its lock without end. Plans are kept
@@ -32,7 +32,7 @@ class Database:
     """The connections. Behind a pooler in transaction mode there is no LISTEN, and nothing that must outlast a
     transaction: no prepared statements, no settings of a session."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE_S) -> None:
         self.address = address = Address.parse(url)
         self._conninfo = address.conninfo if address.pooler else _with_session(address.conninfo)
         self._users = 0

@@ -34,8 +34,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Found = TypeVar("Found", bound=Iterable[object])
 
-_OPEN_WITHIN = 30.0  # seconds; another process that makes the tables has the lock meanwhile
-_SHORTEST_POLL, _LONGEST_POLL = 0.01, 0.2  # seconds
+_OPEN_WITHIN_S = 30.0  # seconds; another process that makes the tables has the lock meanwhile
+_SHORTEST_POLL_S, _LONGEST_POLL_S = 0.01, 0.2  # seconds
 _position = attrgetter("position")
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
@@ -156,7 +156,7 @@ class PostgresEngine:
         """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every
         200 ms after a while; and in any case at the end."""
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + timeout, _SHORTEST_POLL
+        deadline, pause = loop.time() + timeout, _SHORTEST_POLL_S
         notified = self._subscriber.notified
         while self._identity.position <= after and not (notified.is_set() and not self._subscriber.may_have_missed):
             if notified.is_set():
@@ -173,7 +173,7 @@ class PostgresEngine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left if listens else min(pause, left)):
                     await notified.wait()
-            pause = min(pause * 1.25, _LONGEST_POLL)
+            pause = min(pause * 1.25, _LONGEST_POLL_S)
         notified.clear()
         return True
 
@@ -183,7 +183,7 @@ class PostgresEngine:
     async def _check(self) -> None:
         """Look at the database and the log's schema before anything else is done with them."""
         try:
-            deadline = asyncio.get_running_loop().time() + _OPEN_WITHIN
+            deadline = asyncio.get_running_loop().time() + _OPEN_WITHIN_S
             async with self.database.writers.borrow(deadline) as connection:
                 await check_condition(connection, self.writable)
                 if not await check_version(connection, self.schema):

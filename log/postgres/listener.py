@@ -16,7 +16,7 @@ from .notifications import LISTEN, read_payload
 
 _logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between attempts to connect
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0  # seconds between attempts to connect
 
 
 class Subscriber:
@@ -65,12 +65,12 @@ class Listener:
             self._subscribers.pop(subscriber.schema, None)
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE
+        pause = _FIRST_PAUSE_S
         while True:
             try:
                 async with await self._connect() as connection:
                     await connection.execute(LISTEN)
-                    pause = _FIRST_PAUSE
+                    pause = _FIRST_PAUSE_S
                     await self._listen(connection)
             except psycopg.Error as error:
                 level = logging.DEBUG if self._disconnected else logging.WARNING  # once for each outage
@@ -81,7 +81,7 @@ class Listener:
                 self.live = False
                 self._wake_all()
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     async def _listen(self, connection: "AsyncConnection[Any]") -> None:
         if self._disconnected:

@@ -29,7 +29,7 @@ Connection = AsyncConnection[Any]
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to connect
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5  # seconds between attempts to connect
 
 
 class Pool:
@@ -46,7 +46,7 @@ class Pool:
         """Do `work(connection, …)`, again if its connection is lost. Raises LogFailed when that goes on for too long,
         and what `explain` makes of other failures."""
         deadline = asyncio.get_running_loop().time() + self._patience
-        pause = _FIRST_PAUSE
+        pause = _FIRST_PAUSE_S
         while True:
             try:
                 async with self.borrow(deadline) as connection:
@@ -55,7 +55,7 @@ class Pool:
                 if asyncio.get_running_loop().time() + pause >= deadline:
                     raise lost.failure() from lost.__cause__
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     @asynccontextmanager
     async def borrow(self, deadline: float | None = None) -> AsyncIterator[Connection]:

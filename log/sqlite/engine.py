@@ -23,7 +23,7 @@ from .file import identity, open_reader, open_writer
 from .lock import WriterLock
 from .writing import write_batch
 
-_SHORTEST_POLL, _LONGEST_POLL = 0.002, 0.05  # seconds
+_SHORTEST_POLL_S, _LONGEST_POLL_S = 0.002, 0.05  # seconds
 
 
 class SqliteEngine:
@@ -121,16 +121,16 @@ class SqliteEngine:
             return await self._is_beyond(after) or await asyncio.sleep(timeout, False)
         moving, self._asked = self._asked not in (None, after), after
         if moving:
-            await asyncio.sleep(_SHORTEST_POLL)
+            await asyncio.sleep(_SHORTEST_POLL_S)
             return True
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + timeout, _SHORTEST_POLL
+        deadline, pause = loop.time() + timeout, _SHORTEST_POLL_S
         while not await self._is_beyond(after):
             left = deadline - loop.time()
             if left <= 0:
                 return False
             await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.25, _LONGEST_POLL)
+            pause = min(pause * 1.25, _LONGEST_POLL_S)
         return True
 
     async def _is_beyond(self, position: Position) -> bool:

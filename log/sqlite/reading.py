@@ -112,9 +112,9 @@ def _records(connection: Connection, statement: str, values: tuple[Any, ...]) ->
 
 
 def _page(connection: Connection, statement: str, sizes: str, place: tuple[Any, ...], limit: int) -> tuple[Any, ...]:
-    """The row that answers a page's statement. Of pages that are not crowded nobody needs to know the sizes first:
-    SQLite gives up when their data outgrow a page."""
-    if not connection.crowded:
+    """The row that answers a page's statement. Unless pages are full by bytes, the sizes need not be known first:
+    SQLite gives up when the data outgrow a page."""
+    if not connection.full_by_bytes:
         longest = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, PAGE_BYTES)
         try:
             return _row(connection, statement, (*place, limit))
@@ -125,7 +125,7 @@ def _page(connection: Connection, statement: str, sizes: str, place: tuple[Any, 
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
     totals = list(accumulate(orjson.loads(_row(connection, sizes, (*place, limit))[0])))
     before_last = bisect_left(totals, PAGE_BYTES)
-    connection.crowded = before_last + 1 < len(totals)
+    connection.full_by_bytes = before_last + 1 < len(totals)
     return _row(connection, statement, (*place, min(before_last + 1, limit)))
 
 

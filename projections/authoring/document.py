@@ -9,8 +9,8 @@
     def _(doc: Board, event: TaskClaimed, meta: Meta) -> None:
         doc.claims[event.task] = meta.actor
 
-A document begins as its model's defaults when the first event for its key comes, and is changed in place: what calls the
-handler owns the document. It is stored as JSON, so it must be the same after it was written and read.
+A document begins as its model's defaults when the first event for its key comes, and is changed in place: the caller
+of the handler owns the document. It is stored as JSON, so it must be the same after it was written and read.
 """
 
 from collections.abc import Callable, Iterable, Sequence

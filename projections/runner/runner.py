@@ -4,7 +4,7 @@
         tasks.create_task(Runner(log, store, [board]).run())
 
 Any number of runners may work on the same views. Each build of a view is claimed by one of them; a runner that is not
-heard of for `LAPSE` seconds loses its claims to the others. Should it still live, it is fenced: its commits are
+heard of for `LAPSE_S` seconds loses its claims to the others. Should it still live, it is fenced: its commits are
 refused, since they name the place and the claim that they follow on.
 
 Once a second the runner does a round: it begins builds for projections whose version has none, claims what nobody

@@ -19,7 +19,7 @@ from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .connections import ViewConnections
 from .database import names, statements
-from .records import LAPSE
+from .records import LAPSE_S
 from .store import ViewStore
 
 Connection = psycopg.Connection[Any]
@@ -112,7 +112,7 @@ class PostgresViews:
     """The views in a database: a store for each tenant's log, beside its tables, all by the same connections. `lapse`:
     seconds without a beat after which a runner is taken for dead."""
 
-    def __init__(self, url: str, *, lapse: float = LAPSE) -> None:
+    def __init__(self, url: str, *, lapse: float = LAPSE_S) -> None:
         self._address = Address.parse(url)
         self._lapse = lapse
         self._connections = ViewConnections(self._connect, _explain, writers=WRITERS, readers=READERS, lost=_is_lost)
@@ -129,7 +129,7 @@ class PostgresViews:
         return connection
 
 
-def postgres_views(url: str, *, lapse: float = LAPSE) -> ViewStore:
+def postgres_views(url: str, *, lapse: float = LAPSE_S) -> ViewStore:
     """The views of the log at this address, by connections of their own, not opened yet."""
     return PostgresViews(url, lapse=lapse).store()
 

@@ -21,7 +21,7 @@ from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .connections import ViewConnections
 from .database import names, statements
-from .records import LAPSE
+from .records import LAPSE_S
 from .store import ViewStore
 
 _TYPES: dict[Kind, str] = {
@@ -35,7 +35,7 @@ _TYPES: dict[Kind, str] = {
 }
 _APPLICATION_ID = 0x53746576  # "Stev", in the header of every file of ours
 _READERS = 2
-_PATIENCE = 10.0  # seconds for which a commit waits for another process's
+_PATIENCE_S = 10.0  # seconds for which a commit waits for another process's
 
 
 class SqliteDatabase:
@@ -43,7 +43,7 @@ class SqliteDatabase:
 
     def __init__(self, path: str, lapse: float) -> None:
         self.lapse = lapse
-        self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -128,7 +128,7 @@ class SqliteDatabase:
         self._connection.close()
 
 
-def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE) -> ViewStore:
+def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE_S) -> ViewStore:
     """The views in the file `path`, not opened yet; the file is made where there is none. `lapse`: seconds without a
     beat after which a runner is taken for dead."""
     where = Path(path).resolve()
@@ -141,7 +141,7 @@ def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE) -> ViewS
     return ViewStore(ViewConnections(connect, _explain, writers=1, readers=_READERS))
 
 
-def memory_views(*, lapse: float = LAPSE) -> ViewStore:
+def memory_views(*, lapse: float = LAPSE_S) -> ViewStore:
     """Views in memory, for tests and trials; gone when they are closed."""
     database = SqliteDatabase(":memory:", lapse)
     return ViewStore(ViewConnections(lambda: database, _explain, writers=1, readers=0))

@@ -69,7 +69,7 @@ class ViewStore:
         await self._write(builds.stop_build, build, why)
 
     async def beat(self, runner: str) -> None:
-        """Say that a runner lives. One that does not for `LAPSE` seconds loses what it holds to any that asks."""
+        """Say that a runner lives. One that does not for `LAPSE_S` seconds loses what it holds to any that asks."""
         await self._write(builds.beat, runner)
 
     async def claim(self, build: int, runner: str) -> Build | None:

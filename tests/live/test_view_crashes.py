@@ -23,7 +23,7 @@ from stenogram.log.storage import Storage
 from stenogram.projections.health import healths
 from stenogram.projections.store import Build, ViewStore, sqlite_views
 from stenogram.projections.store.postgres import postgres_views
-from stenogram.projections.store.records import LAPSE as PRODUCTS
+from stenogram.projections.store.records import LAPSE_S as PRODUCTS
 
 SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "2"))
