@@ -35,7 +35,8 @@ def is_last(page: Sequence[Record], limit: int) -> bool:
 async def session_pages(
     source: SessionReader, session: SessionId, after: int, upto: int = ENDLESS, *, size: int = PAGE
 ) -> AsyncIterator[list[Record]]:
-    """A session's events with after < version <= upto, in order, in pages of at most `size`."""
+    """A session's events with after < version <= upto, in order, in pages of at most `size`, none of them
+    empty."""
 
     async def read(after: int, limit: int) -> list[Record]:
         return await source.read_session(session, after, limit)
@@ -47,7 +48,7 @@ async def session_pages(
 async def log_pages(
     engine: Engine, after: int, upto: int = ENDLESS, *, size: int = PAGE
 ) -> AsyncIterator[list[Record]]:
-    """The log's events with after < position <= upto, in order, in pages of at most `size`."""
+    """The log's events with after < position <= upto, in order, in pages of at most `size`, none of them empty."""
     async for page in _pages(engine.read_log, _position, after, upto, size):
         yield page
 
@@ -68,9 +69,10 @@ async def _pages(
         limit = min(size, upto - after)
         page = await read(after, limit)
         last = is_last(page, limit)
+        if page and place(page[-1]) > upto:  # places may be missing (removed, or never taken): it goes beyond the end
+            page, last = [record for record in page if place(record) <= upto], True
         if page:
+            yield page
             after = place(page[-1])
-            # Places may be missing (removed, or never taken): then a page goes beyond the end.
-            yield page if after <= upto else [record for record in page if place(record) <= upto]
         if last:
             return
