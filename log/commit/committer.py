@@ -70,7 +70,7 @@ class Committer:
         self._queue = queue
         self._wake = asyncio.Event()
         self._intake = Intake(queue, sessions, heads, self._wake.set)
-        self._in_flight: list[Request] = []  # given to the storage, or being planned for it
+        self._in_flight: list[Request] = []  # given to the storage, and not answered yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._catch_ups: list[asyncio.Future[None]] = []  # those who wait for other processes' events
         self._closed: str | None = None
