@@ -98,7 +98,7 @@ def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Com
 
 def decide(state: State, command: Command) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened."""
-    _, _, _, _, data, task, _ = command
+    data, task = command.data, command.task
     status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
@@ -110,8 +110,8 @@ def decide(state: State, command: Command) -> Decision:
             return stale
     place, decide_concept, plain = _decider(type(data))
     decision = decide_concept(state if place is None else state[place], command)
-    facts, _, _, refusal, _ = decision
-    if not facts or (plain and task is None and facts[0].task is None) or refusal is not None:
+    facts = decision.facts
+    if not facts or (plain and task is None and facts[0].task is None) or decision.refusal is not None:
         return decision
     return _completed(state, command, decision)
 
@@ -164,8 +164,8 @@ def evolve(state: State, event: Event) -> State:
 
 def evolve_by(state: State, command: Command, decision: Decision) -> State:
     """Fold all facts of a decision that knows what is after them."""
-    facts, _, _, _, after = decision
-    return _with(state, Version(state.version + len(facts)), _PLACES[command.data.concept], after)
+    version = Version(state.version + len(decision.facts))
+    return _with(state, version, _PLACES[command.data.concept], decision.after)
 
 
 def _with(state: State, version: Version, place: int, concept: Any) -> State:

@@ -141,7 +141,7 @@ class _Kept(Generic[K, T]):
     def _loaded(self) -> Folder[K, T]:
         folder = self._projection.folder()
         for row in self._rows.values():
-            folder.take(row)
+            folder.load(row)
         return folder
 
     def _fold(self, folder: Folder[K, T], event: Event) -> None:

@@ -18,8 +18,8 @@ from ..projections.runner.runner import Runner
 from ..projections.store import Build, ViewStore, memory_views
 from .memory import memory_log
 
-LOOK_S = 0.02
-"""How often a runner looks around."""
+POLL_S = 0.02
+"""How often a runner does a round."""
 LAPSE_S = 0.5
 """After how much silence a runner counts as gone."""
 
@@ -33,8 +33,8 @@ class Stage:
 
     @asynccontextmanager
     async def running(self, *projections: Projection[Any, Any], **options: Any) -> AsyncIterator[Runner]:
-        """A runner for the time of the block, which looks around every `LOOK_S` seconds; `options` are the runner's."""
-        runner = Runner(self.log, self.store, projections, **{"look": LOOK_S, **options})
+        """A runner for the time of the block, which does a round every `POLL_S` seconds; `options` are the runner's."""
+        runner = Runner(self.log, self.store, projections, **{"poll": POLL_S, **options})
         task = asyncio.create_task(runner.run())
         try:
             yield runner
@@ -74,7 +74,7 @@ class Stage:
         found = await self.store.find(projection.name, limit=1_000)
         while found.rows:
             for row in found.rows:
-                folder.take(row)
+                folder.load(row)
             after = found.rows[-1][: len(projection.shape.key)]
             found = await self.store.find(projection.name, after=after, limit=1_000)
         return {place: value for place, value in folder.values.items() if value is not None}

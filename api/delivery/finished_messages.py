@@ -23,7 +23,7 @@ def finished_now(log: Log, records: Iterable[Record]) -> Finished:
         elif record.type in _FINISHING:
             finished.add(message_of(record))
     for session, message in streaming - finished:
-        state = log.at_hand(session)
+        state = log.cached_state(session)
         known = state.messages.get(message) if state is not None else None
         if known is not None and known.status != "open":
             finished.add((session, message))

@@ -135,7 +135,7 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
     """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
     and NotReady."""
     if query.min_position > views.log.position:
-        await views.log.look()  # the client may have it from another process, and before this one has
+        await views.log.catch_up()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
         raise BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
     if query.at is not None:

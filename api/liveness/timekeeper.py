@@ -95,7 +95,7 @@ class Timekeeper:
     def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
         """A heartbeat of theirs says that they make progress with these tasks."""
         for session, tasks in progress.items():
-            state = self._log.at_hand(session)
+            state = self._log.cached_state(session)
             known = None if state is None else state.presence.get(participant)
             for task in tasks:
                 # Before the command: a round could find the task stalled once more until it has taken effect.
@@ -121,7 +121,7 @@ class Timekeeper:
     async def _read_deadlines(self, session: SessionId) -> bool:
         """Schedule a session by its state; returns whether it has any deadlines."""
         try:
-            state = self._log.at_hand(session) or await self._log.state(session)
+            state = self._log.cached_state(session) or await self._log.state(session)
         except LogUnreadable as fault:
             _logger.error("nothing can fall due in session %s: %s", session, fault)
             return True

@@ -51,13 +51,13 @@ class ViewAdmin:
     async def wait_until_built(self, build: Build) -> bool:
         """Wait until readers see a build; False when it has caught up and must be promoted by command. Raises NotReady
         when it stops, or nobody goes on with it."""
-        with progress(f"building {build.name}", (await self._log.engine.mark()).position) as bar:
+        with progress(f"building {build.name}", (await self._log.engine.head()).position) as bar:
             return await self._wait_until_seen(build, bar)
 
     async def wait_until_caught_up(self) -> None:
         """Wait until all builds have folded the whole log."""
         for each in await self.healths():
-            with progress(each.build.name, (await self._log.engine.mark()).position) as bar:
+            with progress(each.build.name, (await self._log.engine.head()).position) as bar:
                 await self._wait_until_seen(each.build, bar)
 
     async def promote(self, view: str, id: int | None, anyway: bool) -> Build:
@@ -76,7 +76,7 @@ class ViewAdmin:
     async def _promoted_in_step(self, build: Build) -> bool:
         """Promote a build that is as far as the log was when this began, in a moment in which it is as far as what
         readers see; whether there was one soon. (While agents write, two builds are seldom at the same place.)"""
-        head = (await self._log.engine.mark()).position
+        head = (await self._log.engine.head()).position
         for _ in range(_PROMOTION_TRIES):
             now = next((each for each in await self._store.builds() if each.id == build.id), build)
             if now.checkpoint.position >= head and await self._store.promote(build.id, even_if_behind=False):
@@ -103,7 +103,7 @@ class ViewAdmin:
         if view not in known:
             raise NotFound(f"There is no projection {view!r} here; name yours by --projection module:attribute.")
         with progress(f"verifying {view}", None) as bar:
-            return await verify(self._log, self._store, known[view], sample=sample, told=bar.reach)
+            return await verify(self._log, self._store, known[view], sample=sample, progress=bar.reach)
 
     async def _wait_until_seen(self, build: Build, bar: Bar) -> bool:
         """Wait until readers see a build that has caught up; False when it waits for a command."""

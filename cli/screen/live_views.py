@@ -28,7 +28,7 @@ class LiveViews:
     def fold(self, event: Event) -> None:
         """Fold one event. Raises FoldFailed for one that does not follow from what was before."""
         for fold in (self._sessions, self._agents, self._tasks, self._transcript, self._state):
-            fold.take(event)
+            fold.fold(event)
         self._open_messages.fold(event)
 
     @property

@@ -18,7 +18,7 @@ async def fold_views(
     folds = [Fold(each) for each in projections]
     async for event in events_until(pages, at):
         for fold in folds:
-            fold.take(event)
+            fold.fold(event)
     return [_json_value(*each) for each in zip(projections, folds, strict=True)]
 
 

@@ -240,18 +240,18 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
 
 def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision:
     message, index = _own(messages, command, data.message), data.index
-    id, _, _, audience, since, _, expected, before, task, _ = message
+    expected = message.index
     if index < expected:
-        return Decision((), repeat=Repeat(f"message:{id}", since, index))
+        return Decision((), repeat=Repeat(f"message:{message.id}", message.since, index))
     _refuse_closed(message)
     if index > expected:
         raise Conflict(
-            f"Delta {index} of message {id!r} came before delta {expected}; send that first.", expected=expected
+            f"Delta {index} of message {message.id!r} came before delta {expected}; send that first.", expected=expected
         )
-    streamed = extend(before, data.part or "text", data.text)
+    streamed = extend(message.streamed, data.part or "text", data.text)
     if streamed.length > MAX_MESSAGE_BYTES:
         raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
-    fact = new_unchecked(Fact, (data, audience, None, None, task))
+    fact = new_unchecked(Fact, (data, message.audience, None, None, message.task))
     return new_unchecked(Decision, ((fact,), (), None, None, _with(messages, message, index + 1, streamed)))
 
 

@@ -6,14 +6,16 @@ from itertools import takewhile
 import orjson
 
 from ...domain.errors import Conflict, StenogramError
-from ...domain.ids import SessionId, Version
+from ...domain.ids import SessionId
 from ...domain.model import Repeat
-from ..engine import Engine, read_whole
+from ..engine import Engine
 from ..lineage import Lineage
+from ..paging import read_range, session_pages
 from ..records import Append, Appended, Record
 from .requests import Execute, Request, Write
 
-PAGE = 1_000
+FEW_EVENTS = 16
+"""Events that are read at once of what one command caused: most cause fewer."""
 
 
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
@@ -44,7 +46,7 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
         together = []
         for append in request.appends:
             start = first.version if append.first_version is None else append.first_version
-            together += await read_whole(engine, append.session, start - 1, len(append.drafts))
+            together += await read_range(engine, append.session, start - 1, start - 1 + len(append.drafts))
     else:
         together = await _caused(engine, first)
     versions = tuple(record.version for record in together)
@@ -54,24 +56,20 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
 async def _caused(engine: Engine, first: Record) -> list[Record]:
     """The first event of a command, and those that follow it by the same command."""
     together: list[Record] = []
-    after = first.version - 1
-    while page := await engine.read_session(first.session, after, 16):
+    async for page in session_pages(engine, first.session, first.version - 1, size=FEW_EVENTS):
         caused = list(takewhile(lambda record: _members(record).get("cause") == first.key, page))
         together += caused
         if len(caused) < len(page):
             break
-        after = page[-1].version
     return together
 
 
 async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat) -> Appended:
     """The place of what was written before: a delta, a task of the same key, an answer."""
-    after = repeat.since
-    while page := await lineage.read_session(session, after, PAGE):
+    async for page in session_pages(lineage, session, repeat.since):
         for record in page:
             if record.subject == repeat.subject and _index(record) == repeat.index:
                 return Appended((record.version,), (record.position,), repeated=True)
-        after = Version(page[-1].version)
     return Appended((), (), repeated=True)
 
 

@@ -65,7 +65,7 @@ class BatchWriter:
             pass
         else:
             raise AssertionError(f"the batch was written; it should be refused with {kind.__name__}")
-        assert (await self.engine.mark()).position == self.position
+        assert (await self.engine.head()).position == self.position
         assert len(await self.engine.read_log(0, 1000)) == self.position
         others = {head for head in batch.heads if head not in self.heads}
         assert await self.engine.read_heads(others) == {}

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from ...domain.errors import LogFailed
 from ...domain.ids import Position, Version
-from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved, is_last, read_whole
+from ...log.engine import PAGE_BYTES, Engine, KeyTaken, LogMoved
+from ...log.paging import is_last, read_range
 from ...log.records import ANYTHING, Batch, ProducerState, Record
 from .batch_writer import BatchEvent, BatchWriter
 from .without_events import WITHOUT_EVENTS
@@ -47,7 +48,7 @@ def sentences(factory: EngineFactory) -> tuple[Sentence, ...]:
 
 async def a_new_log_is_empty(factory: EngineFactory) -> None:
     async with factory() as engine:
-        position, epoch = await engine.mark()
+        position, epoch = await engine.head()
         assert position == 0
         assert epoch
         assert await engine.read_log(0, 10) == []
@@ -63,7 +64,7 @@ async def a_new_log_is_empty(factory: EngineFactory) -> None:
 
 async def each_log_has_an_epoch_of_its_own(factory: EngineFactory) -> None:
     async with factory() as one, factory() as other:
-        assert (await one.mark()).epoch != (await other.mark()).epoch
+        assert (await one.head()).epoch != (await other.head()).epoch
 
 
 async def a_closed_engine_refuses(factory: EngineFactory) -> None:
@@ -141,7 +142,7 @@ async def a_page_ends_with_the_event_that_fills_it(factory: EngineFactory) -> No
             versions = [record.version for record in page]
             assert await engine.read_wires("s-1", after, 100) == (versions, [record.wire() for record in page])
             assert is_last(page, 100) == (page == pages[-1])
-        assert await read_whole(engine, "s-1", 1, 6) == written[1:7]
+        assert await read_range(engine, "s-1", 1, 7) == written[1:7]
 
 
 async def versions_may_have_holes_and_come_late(factory: EngineFactory) -> None:
@@ -289,7 +290,7 @@ async def a_cancelled_write_is_done_whole_or_not_at_all(factory: EngineFactory) 
                 await writer.commit(batch)
             except LogMoved:
                 writer.position, writer.heads = (
-                    (await engine.mark()).position,
+                    (await engine.head()).position,
                     writer.heads | batch.heads,
                 )
         assert [record.position for record in await engine.read_log(0, 1000)] == [*range(1, 501)]
@@ -313,13 +314,13 @@ async def a_wait_for_changes_ends_in_time(factory: EngineFactory) -> None:
 
 async def a_reopened_log_is_as_it_was_left(factory: EngineFactory) -> None:
     async with factory() as engine:
-        mark = await engine.mark()
+        head = await engine.head()
         writer = BatchWriter(engine)
         producer = {("s-1", "p-1"): ProducerState(1, 2, Position(2))}
         batch = writer.batch(BatchEvent(key="k-1"), BatchEvent("s-2"))
         written = await writer.commit(batch._replace(producers=producer, tracking={"t-1": Position(4)}))
         reopened = await factory.reopen(engine)
-        assert await reopened.mark() == (2, mark.epoch)
+        assert await reopened.head() == (2, head.epoch)
         assert await reopened.read_log(0, 10) == written
         assert await reopened.read_heads(writer.heads) == writer.heads
         assert await reopened.read_producers(producer) == producer
@@ -334,7 +335,7 @@ async def closing_waits_for_a_cancelled_write(factory: EngineFactory) -> None:
         await asyncio.sleep(0)
         writing.cancel()
         reopened = await factory.reopen(engine)
-        position = (await reopened.mark()).position
+        position = (await reopened.head()).position
         assert position in (0, 2000)
         await BatchWriter(reopened, position).write(BatchEvent("s-2"))
         await asyncio.gather(writing, return_exceptions=True)

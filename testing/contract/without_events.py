@@ -30,7 +30,7 @@ async def a_tracking_needs_no_events(factory: "EngineFactory") -> None:
         await writer.write(BatchEvent())
         await engine.write(Batch(writer.position, [], {}, {}, {"t-1": Position(5)}, {}))
         assert await engine.read_tracking("t-1") == 5
-        assert (await engine.mark()).position == 1
+        assert (await engine.head()).position == 1
 
 
 async def what_is_live_is_known_by_the_last_batch(factory: "EngineFactory") -> None:
@@ -55,7 +55,7 @@ async def what_is_live_is_known_by_the_last_batch(factory: "EngineFactory") -> N
         assert await engine.read_live("", 10) == ["b"]
         await engine.write(writer.batch()._replace(live={"b": False}))
         assert await engine.read_live("", 10) == []
-        assert (await engine.mark()).position == writer.position
+        assert (await engine.head()).position == writer.position
 
 
 async def gateways_hear_of_each_other(factory: "EngineFactory") -> None:
@@ -69,7 +69,7 @@ async def gateways_hear_of_each_other(factory: "EngineFactory") -> None:
         assert await engine.exchange_heartbeats(GatewayHeartbeat("g-2", 9, {}), ["g-1"]) == []
         others = await engine.exchange_heartbeats(GatewayHeartbeat("g-3", 1, {}), [])
         assert others == ([GatewayHeartbeat("g-2", 9, {})] if engine.shared else [])
-        assert (await engine.mark()).position == 0
+        assert (await engine.head()).position == 0
 
 
 WITHOUT_EVENTS: tuple[Callable[["EngineFactory"], Awaitable[None]], ...] = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import aiohttp
 import orjson
 import pytest
-from support.wire import Follower, PageReader, Wire
+from support.wire import Follower, PageReader, SseReader, Wire
 from support.wire.reconnecting import follow_reconnecting
 
 from stenogram.api.delivery import log_cursor

@@ -14,7 +14,7 @@ import pytest
 from support.wire import Closed, Follower, Frame, PageReader, SseReader, Wire, messages_of
 
 from stenogram.api.server import Gateway
-from stenogram.log.engine import read_whole
+from stenogram.log.paging import read_range
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -106,7 +106,7 @@ class Run:
         """All places, from the storage."""
         engine = self.gateway.tenants.open[""].log.engine
         if session is not None:
-            return [record.version for record in await read_whole(engine, session, 0, 100_000)]
+            return [record.version for record in await read_range(engine, session, 0, 100_000)]
         positions: list[int] = []
         while page := await engine.read_log(len(positions), 1_000):
             positions += [record.position for record in page]

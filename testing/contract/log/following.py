@@ -77,7 +77,7 @@ async def the_hub_hears_of_an_event_before_its_writer_does(factory: LogFactory) 
 
 
 async def forgetting_changes_nothing(factory: LogFactory) -> None:
-    async with factory(sessions_at_hand=1) as log:
+    async with factory(cached_sessions=1) as log:
         sessions = [f"s-{number}" for number in range(6)]
         await opened(log, *sessions)
 
@@ -95,7 +95,7 @@ async def forgetting_changes_nothing(factory: LogFactory) -> None:
 
 
 async def a_batch_may_touch_more_sessions_than_are_remembered(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=2) as log:
+    async with factory(faulty, cached_sessions=2) as log:
         sessions = [f"s-{number}" for number in range(20)]
         await opened(log, *sessions)
         async with faults(log).writes_held() as gate:
@@ -108,7 +108,7 @@ async def a_batch_may_touch_more_sessions_than_are_remembered(factory: LogFactor
 
 
 async def a_state_that_was_read_before_a_commit_does_not_come_back_after_it(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=1) as log:
+    async with factory(faulty, cached_sessions=1) as log:
         await opened(log, "s-1", "s-2")
         await log.state("s-2")
         async with faults(log).reads_held() as gate:

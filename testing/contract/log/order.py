@@ -69,7 +69,7 @@ async def requests_of_a_session_are_decided_in_the_order_of_submission(factory: 
 
 
 async def requests_keep_their_order_while_their_session_is_read(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=1) as log:
+    async with factory(faulty, cached_sessions=1) as log:
         await opened(log, "s-1", "s-2")
         await log.state("s-2")
         async with faults(log).reads_held() as gate:

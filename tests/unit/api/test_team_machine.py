@@ -300,7 +300,7 @@ class Team(RuleBasedStateMachine):
             assert [event.version for event in events] == list(range(1, len(events) + 1))
             Checker(self).check(events)
             for gateway in self.gateways:
-                known = gateway.log.at_hand(session)
+                known = gateway.log.cached_state(session)
                 assert known is None or known == self.state(session)
 
     def teardown(self) -> None:

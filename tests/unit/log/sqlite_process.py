@@ -39,11 +39,11 @@ async def fill(path: str) -> None:
     except LogFailed as error:
         print(error)
     assert writer.position > 0
-    assert (await engine.mark()).position == writer.position
+    assert (await engine.head()).position == writer.position
     assert len(await engine.read_log(0, 10_000)) == writer.position
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     await writer.write(BatchEvent())
-    assert (await engine.mark()).position == writer.position
+    assert (await engine.head()).position == writer.position
     await engine.close()
 
 

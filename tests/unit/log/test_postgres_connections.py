@@ -16,7 +16,7 @@ from stenogram.domain.ids import Position
 from stenogram.log.engine import LogMoved
 from stenogram.log.log import Log
 from stenogram.log.postgres import Database, PostgresEngine
-from stenogram.log.postgres.pool import _sever
+from stenogram.log.postgres.pool import _shut_down_socket
 from stenogram.testing.command import command
 from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 from stenogram.testing.contract.log.factory import check, delta, opened, places, post, refusal
@@ -95,7 +95,7 @@ async def test_a_commit_survives_its_connection(url: str, admin: Connection) -> 
         for number in range(1, 4):
             await _terminate(admin, engine)
             await writer.write(BatchEvent(), BatchEvent())
-            assert (await engine.mark()).position == 2 * number
+            assert (await engine.head()).position == 2 * number
 
 
 async def test_a_commit_that_is_cut_off_is_written_once(url: str, admin: Connection) -> None:
@@ -107,11 +107,11 @@ async def test_a_commit_that_is_cut_off_is_written_once(url: str, admin: Connect
         async with _held(admin, engine):
             writing = asyncio.create_task(writer.write(BatchEvent(), BatchEvent()))
             await _waiting(admin, engine)
-            _sever(connection)
+            _shut_down_socket(connection)
             await _waiting(admin, engine, 2)
         written = await writing
         assert (await engine.read_log(0, 10))[1:] == written
-        assert (await engine.mark()).position == 3
+        assert (await engine.head()).position == 3
 
 
 async def test_a_commit_whose_reply_is_lost_is_recognised(url: str) -> None:

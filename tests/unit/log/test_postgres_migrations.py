@@ -49,9 +49,9 @@ def _engine(url: str, read_only: bool = False) -> PostgresEngine:
 async def _open(url: str, read_only: bool = False) -> str:
     """Open and close; returns the epoch."""
     engine = _engine(url, read_only)
-    mark = await engine.open()
+    head = await engine.open()
     await engine.close()
-    return mark.epoch
+    return head.epoch
 
 
 async def test_writers_that_start_at_once_make_one_log(url: str) -> None:

@@ -139,7 +139,7 @@ async def test_a_failure_after_the_commit_is_a_success(
 ) -> None:
     batch = batches(engine)[which]
     write_batch(unanswered, batch)
-    assert (await engine.mark()).position == len(batch.records)
+    assert (await engine.head()).position == len(batch.records)
 
 
 @BATCHES

@@ -50,9 +50,9 @@ async def test_a_reader_creates_nothing(path: Path) -> None:
 
 async def test_a_reader_refuses_to_write(log: Path) -> None:
     engine = SqliteEngine(log, read_only=True)
-    mark = await engine.open()
+    head = await engine.open()
     with pytest.raises(LogReadOnly, match="opened for reading"):
-        await engine.write(BatchWriter(engine, mark.position).batch(BatchEvent()))
+        await engine.write(BatchWriter(engine, head.position).batch(BatchEvent()))
     await engine.close()
 
 

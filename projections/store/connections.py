@@ -1,7 +1,7 @@
 """The connections to one database of views, as this process uses it: a few, whatever the number of its stores.
 
-Those of all tenants share them: whoever opens a store enters, whoever closes one leaves, and the last to leave closes
-them, for good.
+The stores of all tenants share them: each enters when it is opened and leaves when it is closed, and the last to leave
+closes them, for good.
 
     writers    for commits and all that changes something; what fails is not repeated, for it may have been carried out
     readers    for the rest; a read whose connection turns out to be lost is done again on a new one
@@ -13,7 +13,7 @@ from typing import Any
 from ...log.db_threads import DbThreads
 
 
-class Lanes:
+class ViewConnections:
     """How to come by connections, and how many of them write and read; without readers the writers do both. `lost`
     tells which connections are not to be used again."""
 

@@ -1,4 +1,5 @@
-"""The one transaction by which a view moves on: rows, checkpoint and parked keys together, or nothing."""
+"""Where a checkpoint is committed: the one transaction by which a view moves on, rows, checkpoint and parked keys
+together, or nothing."""
 
 from . import sql
 from .database import Database
@@ -12,7 +13,9 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
         now = database.clock()
         to, after = commit.to, commit.after
         place = (build.id, commit.token, after.position, after.shared, to.epoch)
-        if not database.run(sql.ADVANCE, (to.position, to.mark, to.shared, commit.rate, now, commit.stopped, *place)):
+        # First of all: it locks the build's row. Rows that were written before it could be those of a runner that has
+        # lost the build, mixed with its successor's.
+        if not database.run(sql.ADVANCE, (to.position, to.digest, to.shared, commit.rate, now, commit.stopped, *place)):
             raise CheckpointMoved(f"{build.name}, build {build.id}, is not at {after.position} any more")
         written = [row for row in commit.rows.values() if row is not None]
         deleted = [place for place, row in commit.rows.items() if row is None]

@@ -32,15 +32,15 @@ async def _write(engine: PostgresEngine, writer: BatchWriter) -> object:
 
 
 async def _write_in_a_turn(engine: PostgresEngine, writer: BatchWriter) -> object:
-    async with engine.turn():
+    async with engine.hold_writers():
         return await _write(engine, writer)
 
 
 USES: dict[str, tuple[Use, type[Exception]]] = {
     "write": (_write, LogMoved),
     "write in a turn": (_write_in_a_turn, LogMoved),
-    "wait": (lambda engine, _: engine.changed(engine._past.position, 0.01), LogReplaced),
-    "mark": (lambda engine, _: engine.mark(), LogReplaced),
+    "wait": (lambda engine, _: engine.changed(engine._identity.position, 0.01), LogReplaced),
+    "mark": (lambda engine, _: engine.head(), LogReplaced),
     "follow": (lambda engine, _: engine.read_log(BEFORE + LOST, 100), LogReplaced),
     "read the log": (lambda engine, _: engine.read_log(0, 100), LogReplaced),
     "read a session": (lambda engine, _: engine.read_session("s-1", 0, 100), LogReplaced),
@@ -169,7 +169,7 @@ async def test_a_standby_that_is_behind_is_waited_for(server: PostgresServer) ->
             await admin.execute("SELECT pg_wal_replay_pause()")
             async with _scribe(url, 1) as writer:
                 await writer.write(_line("second"))
-                reader._past = writer.engine._past  # type: ignore[attr-defined]
+                reader._identity = writer.engine._identity  # type: ignore[attr-defined]
             with pytest.raises(LogFailed):
                 await reader.read_log(0, 10)
             await admin.execute("SELECT pg_wal_replay_resume()")
@@ -192,8 +192,8 @@ async def test_no_statement_is_planned_for_a_small_log(fresh_log: Callable[[], s
     await engine.open()
     writer = BatchWriter(engine)
     await writer.write(*[_line(f"{number}") for number in range(60)])
-    values = engine._past.values | {"after": 59, "limit": 1, "session": "s-1"}
-    async with engine.database.writers.lend() as connection:
+    values = engine._identity.values | {"after": 59, "limit": 1, "session": "s-1"}
+    async with engine.database.writers.borrow() as connection:
         await connection.execute(f'ANALYZE "{engine.schema}".event')
         for statement in (sql.READ_END, sql.READ_LOG, sql.READ_SESSION, sql.READ_WIRES):
             cursor = await connection.execute(b"EXPLAIN " + within(engine.schema, statement), values)

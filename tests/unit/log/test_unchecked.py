@@ -1,4 +1,4 @@
-"""What is made quickly has all its members."""
+"""What is made without checks has all its members."""
 
 from stenogram.domain.session import decide
 from stenogram.domain.state import State
@@ -8,7 +8,7 @@ from stenogram.log.records import Appended, Record
 from stenogram.testing.command import command
 
 
-async def test_named_tuples_made_quickly_are_whole() -> None:
+async def test_named_tuples_made_without_checks_are_whole() -> None:
     delta = command("message.delta", message="m", index=0, text="Ti")
     async with Log(MemoryEngine()) as log:
         await log.submit(command("session.open"))
