@@ -27,17 +27,21 @@ def with_consequences(state: State, actor: Actor, facts: Iterable[Fact]) -> tupl
     """The facts, and whatever follows from them."""
     done = list(facts)
     ended = {ending for fact in done for ending in _endings(fact)}
-    further = [each for fact in done for each in _following(state, actor.id, fact, ended)]
-    return (*done, *further)
+    return (*done, *_following(state, actor.id, done, ended))
 
 
-def _following(state: State, actor: ParticipantId, fact: Fact, ended: set[str]) -> Iterator[Fact]:
-    for further in _of(state, actor, fact):
-        endings = _endings(further)
-        if ended.isdisjoint(endings):
+def _following(state: State, actor: ParticipantId, facts: list[Fact], ended: set[str]) -> Iterator[Fact]:
+    """What follows from each fact, and from that, before what follows from the next. However long a chain is, it takes
+    no more of the interpreter's stack."""
+    under_way = [_of(state, actor, fact) for fact in reversed(facts)]
+    while under_way:
+        further = next(under_way[-1], None)
+        if further is None:
+            under_way.pop()
+        elif ended.isdisjoint(endings := _endings(further)):
             ended.update(endings)
             yield further
-            yield from _following(state, actor, further, ended)
+            under_way.append(_of(state, actor, further))
 
 
 def _endings(fact: Fact) -> tuple[str, ...]:
@@ -98,9 +102,8 @@ def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fac
 
 def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
     """Who takes a task over answers its signals."""
-    for id in state.signals.open:
-        if state.signals.known[id].target == f"task:{data.task}":
-            yield Fact(SignalAddressed(signal=id, addressees=(actor,)))
+    for signal in state.signals.open_at(f"task:{data.task}"):
+        yield Fact(SignalAddressed(signal=signal.id, addressees=(actor,)))
 
 
 def _over(state: State, data: TaskReleased | TaskFailed, _: ParticipantId) -> Iterator[Fact]:
@@ -116,11 +119,10 @@ def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantI
     yield from _attempt_over(state, data.task, f"Task {data.task} is {status}.")
     yield from _moot(state, f"task:{data.task}")
     if isinstance(data, TaskCancelled):
-        for task in state.tasks.known.values():
-            if task.parent == data.task and task.status in ("open", "claimed"):
-                attempt = task.attempt if task.owner else None
-                reason = f"It was a part of task {data.task}."
-                yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
+        reason = f"It was a part of task {data.task}."
+        for task in state.tasks.unfinished_parts(data.task):
+            attempt = task.attempt if task.owner else None
+            yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
 
 
 def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
@@ -132,9 +134,8 @@ def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
 
 def _moot(state: State, target: str) -> Iterator[Fact]:
     """Nobody needs to answer signals to what has ended."""
-    for id in state.signals.open:
-        if state.signals.known[id].target == target:
-            yield Fact(SignalExpired(signal=id))
+    for signal in state.signals.open_at(target):
+        yield Fact(SignalExpired(signal=signal.id))
 
 
 def _message_over(state: State, data: MessageCompleted | MessageAborted, _: ParticipantId) -> Iterator[Fact]:
@@ -143,9 +144,8 @@ def _message_over(state: State, data: MessageCompleted | MessageAborted, _: Part
 
 def _raised(state: State, data: SignalRaised, actor: ParticipantId) -> Iterator[Fact]:
     if data.kind == "cancel" and data.target == SESSION:
-        for task in state.tasks.known.values():
-            if task.status == "open":
-                yield Fact(TaskCancelled(task=task.id, reason=f"{actor} cancelled all work in the session."))
+        for task in state.tasks.on_board():
+            yield Fact(TaskCancelled(task=task.id, reason=f"{actor} cancelled all work in the session."))
     if data.kind in STOPS and (data.grace == 0 or not data.addressees):
         reason = f"{actor} raised {data.kind} {data.signal}."
         yield from _stopped(state, data.kind, data.target, data.addressees, reason, to=data.to, input=data.body)

@@ -13,7 +13,8 @@ from ...domain.state import State
 
 def session_page(state: State, viewer: Viewer) -> dict[str, Any]:
     """The session now: what is open in it, and what it has come to."""
-    messages = [each for each in state.messages.values() if each.status == "open" and _may_see(each, viewer)]
+    opened = map(state.messages.known.__getitem__, state.messages.open.of(None))
+    messages = [each for each in opened if _may_see(each, viewer)]
     signals, approvals = state.signals, state.approvals
     return {
         "session": state.id,

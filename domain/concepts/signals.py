@@ -12,8 +12,10 @@ run out which was aimed at it, or at the session, is fenced: it can do nothing m
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
+import orjson
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
@@ -34,6 +36,7 @@ from ..model import (
     timer_id,
 )
 from ..timestamps import Time
+from .open_work import Index, indexed, unindexed
 
 SignalKind = Literal["cancel", "pause", "resume", "steer", "reroute"]
 SESSION = "session"
@@ -188,12 +191,32 @@ class Signal(NamedTuple):
         return self.kind == "cancel" and (self.target == SESSION or self.target.startswith("agent:"))
 
 
+Wish = tuple[str, str, str | None, bytes]
+"""What a signal says: its kind, target, new holder and body."""
+
+
+class Alike(NamedTuple):
+    """Signals that say the same, the newest first."""
+
+    id: SignalId
+    before: "Alike | None"
+
+
 class Signals(NamedTuple):
-    """All signals; the open ones; and for each agent that is fenced, by which signal."""
+    """All signals; the open ones, and by their targets; and for each agent that is fenced, by which signal. `alike`
+    finds by what they say those of which the newest is open; `turns` has when each target was last paused, and
+    resumed."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, SignalId] = Map()
+    aimed: Index = Map()
+    alike: Map[Wish, Alike] = Map()
+    turns: Map[tuple[str, str], Version] = Map()
+
+    def open_at(self, target: str) -> list[Signal]:
+        """The open signals that are aimed at this very target, in the order of their raising."""
+        return sorted(map(self.known.__getitem__, self.aimed.get(target, ())), key=lambda each: each.since)
 
 
 EMPTY = Signals()
@@ -247,19 +270,21 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
 def _refuse_twin(signals: Signals, data: RaiseSignal) -> None:
     """Two devices of one user stop the same thing; the second hears that it has been done. Unless it is in a greater
     hurry, or the opposite was raised meanwhile."""
-    for signal in map(signals.known.__getitem__, signals.open):
-        same = (signal.kind, signal.target, signal.to, signal.body) == (data.kind, data.target, data.to, data.body)
-        if same and data.grace is None and not _overtaken(signals, signal):
-            raise NoChange(f"Signal {signal.id!r} says the same, and is open.", signal=signal.id)
+    twin = None if data.grace is not None else signals.alike.get(_wish(data))
+    if twin is not None and not _overtaken(signals, signals.known[twin.id]):
+        raise NoChange(f"Signal {twin.id!r} says the same, and is open.", signal=twin.id)
+
+
+def _wish(signal: "RaiseSignal | Signal") -> Wish:
+    # A body may be large: of two that differ, the digests differ.
+    body = sha256(orjson.dumps(signal.body, option=orjson.OPT_SORT_KEYS)).digest()
+    return signal.kind, signal.target, signal.to, body
 
 
 def _overtaken(signals: Signals, signal: Signal) -> bool:
     """Whether a pause has been lifted, or what was resumed has been paused again."""
-    opposite = _OPPOSITES.get(signal.kind)
-    return opposite is not None and any(
-        other.kind == opposite and other.target in (signal.target, SESSION) and other.since > signal.since
-        for other in signals.known.values()
-    )
+    opposite = _OPPOSITES.get(signal.kind, "")
+    return any(signals.turns.get((opposite, target), 0) > signal.since for target in (signal.target, SESSION))
 
 
 def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
@@ -296,7 +321,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
-            return _with(signals, Signal(*about, data.addressees, waiting, event.version))
+            return _raised(signals, Signal(*about, data.addressees, waiting, event.version))
         case SignalDelivered() as data:
             signal = signals.known[data.signal]
             if event.actor in signal.waiting:
@@ -316,6 +341,25 @@ def evolve(signals: Signals, event: Event) -> Signals:
     return signals
 
 
+def _raised(signals: Signals, signal: Signal) -> Signals:
+    alike, turns, wish = signals.alike, signals.turns, _wish(signal)
+    alike = alike.set(wish, Alike(signal.id, alike.get(wish)))
+    if signal.kind in _OPPOSITES:
+        turns = turns.set((signal.kind, signal.target), signal.since)
+    return _with(signals._replace(alike=alike, turns=turns), signal)
+
+
+def _without_closed(signals: Signals, wish: Wish) -> Signals:
+    """The newest of those that say this is open, or there is none."""
+    newest = kept = signals.alike.get(wish)
+    while newest is not None and newest.id not in signals.open:
+        newest = newest.before
+    if newest is kept:
+        return signals
+    alike = signals.alike.delete(wish) if newest is None else signals.alike.set(wish, newest)
+    return signals._replace(alike=alike)
+
+
 def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals:
     if actor in signal.waiting:
         signal = signal._replace(waiting=signal.waiting.delete(actor))
@@ -327,12 +371,15 @@ def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals
 
 
 def _with(signals: Signals, signal: Signal) -> Signals:
-    open = signals.open
+    known = signals.known.set(signal.id, signal)
     if signal.status == "open":
-        open = open.set(signal.id, None)
-    elif signal.id in open:
-        open = open.delete(signal.id)
-    return signals._replace(known=signals.known.set(signal.id, signal), open=open)
+        aimed = indexed(signals.aimed, signal.target, signal.id)
+        return signals._replace(known=known, open=signals.open.set(signal.id, None), aimed=aimed)
+    if signal.id not in signals.open:
+        return signals._replace(known=known)
+    aimed = unindexed(signals.aimed, signal.target, signal.id)
+    closed = signals._replace(known=known, open=signals.open.delete(signal.id), aimed=aimed)
+    return _without_closed(closed, _wish(signal))
 
 
 def deadlines(signals: Signals) -> Iterator[Deadline]:
