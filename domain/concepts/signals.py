@@ -12,10 +12,8 @@ run out which was aimed at it, or at the session, is fenced: it can do nothing m
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-import orjson
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
@@ -37,6 +35,7 @@ from ..model import (
 )
 from ..timestamps import Time
 from .open_work import Index, indexed, unindexed
+from .twins import Twins, Wish, wish
 
 SignalKind = Literal["cancel", "pause", "resume", "steer", "reroute"]
 SESSION = "session"
@@ -45,7 +44,6 @@ Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160
 Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
 GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}
 """Seconds of grace where a signal names none; of the other kinds, none ever runs out."""
-_OPPOSITES = {"pause": "resume", "resume": "pause"}
 STOPS = frozenset(GRACES)
 """Kinds after which the target's work ends, honoured or not."""
 
@@ -191,28 +189,15 @@ class Signal(NamedTuple):
         return self.kind == "cancel" and (self.target == SESSION or self.target.startswith("agent:"))
 
 
-Wish = tuple[str, str, str | None, bytes]
-"""What a signal says: its kind, target, new holder and body."""
-
-
-class Alike(NamedTuple):
-    """Signals that say the same, the newest first."""
-
-    id: SignalId
-    before: "Alike | None"
-
-
 class Signals(NamedTuple):
-    """All signals; the open ones, and by their targets; and for each agent that is fenced, by which signal. `alike`
-    finds by what they say those of which the newest is open; `turns` has when each target was last paused, and
-    resumed."""
+    """All signals; the open ones, and by their targets; for each agent that is fenced, by which signal; and which say
+    the same."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, SignalId] = Map()
     aimed: Index = Map()
-    alike: Map[Wish, Alike] = Map()
-    turns: Map[tuple[str, str], Version] = Map()
+    twins: Twins = Twins()
 
     def open_at(self, target: str) -> list[Signal]:
         """The open signals that are aimed at this very target, in the order of their raising."""
@@ -270,21 +255,13 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
 def _refuse_twin(signals: Signals, data: RaiseSignal) -> None:
     """Two devices of one user stop the same thing; the second hears that it has been done. Unless it is in a greater
     hurry, or the opposite was raised meanwhile."""
-    twin = None if data.grace is not None else signals.alike.get(_wish(data))
-    if twin is not None and not _overtaken(signals, signals.known[twin.id]):
-        raise NoChange(f"Signal {twin.id!r} says the same, and is open.", signal=twin.id)
+    twin = signals.twins.in_force(_wish(data), SESSION) if data.grace is None else None
+    if twin is not None:
+        raise NoChange(f"Signal {twin!r} says the same, and is open.", signal=twin)
 
 
 def _wish(signal: "RaiseSignal | Signal") -> Wish:
-    # A body may be large: of two that differ, the digests differ.
-    body = sha256(orjson.dumps(signal.body, option=orjson.OPT_SORT_KEYS)).digest()
-    return signal.kind, signal.target, signal.to, body
-
-
-def _overtaken(signals: Signals, signal: Signal) -> bool:
-    """Whether a pause has been lifted, or what was resumed has been paused again."""
-    opposite = _OPPOSITES.get(signal.kind, "")
-    return any(signals.turns.get((opposite, target), 0) > signal.since for target in (signal.target, SESSION))
+    return wish(signal.kind, signal.target, signal.to, signal.body)
 
 
 def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
@@ -321,7 +298,9 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
-            return _raised(signals, Signal(*about, data.addressees, waiting, event.version))
+            signal = Signal(*about, data.addressees, waiting, event.version)
+            twins = signals.twins.raised(_wish(signal), signal.id, signal.since)
+            return _with(signals._replace(twins=twins), signal)
         case SignalDelivered() as data:
             signal = signals.known[data.signal]
             if event.actor in signal.waiting:
@@ -339,25 +318,6 @@ def evolve(signals: Signals, event: Event) -> Signals:
             fenced = signals.fenced.update(late)
             return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
     return signals
-
-
-def _raised(signals: Signals, signal: Signal) -> Signals:
-    alike, turns, wish = signals.alike, signals.turns, _wish(signal)
-    alike = alike.set(wish, Alike(signal.id, alike.get(wish)))
-    if signal.kind in _OPPOSITES:
-        turns = turns.set((signal.kind, signal.target), signal.since)
-    return _with(signals._replace(alike=alike, turns=turns), signal)
-
-
-def _without_closed(signals: Signals, wish: Wish) -> Signals:
-    """The newest of those that say this is open, or there is none."""
-    newest = kept = signals.alike.get(wish)
-    while newest is not None and newest.id not in signals.open:
-        newest = newest.before
-    if newest is kept:
-        return signals
-    alike = signals.alike.delete(wish) if newest is None else signals.alike.set(wish, newest)
-    return signals._replace(alike=alike)
 
 
 def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals:
@@ -378,8 +338,8 @@ def _with(signals: Signals, signal: Signal) -> Signals:
     if signal.id not in signals.open:
         return signals._replace(known=known)
     aimed = unindexed(signals.aimed, signal.target, signal.id)
-    closed = signals._replace(known=known, open=signals.open.delete(signal.id), aimed=aimed)
-    return _without_closed(closed, _wish(signal))
+    open = signals.open.delete(signal.id)
+    return signals._replace(known=known, open=open, aimed=aimed, twins=signals.twins.closed(_wish(signal), open))
 
 
 def deadlines(signals: Signals) -> Iterator[Deadline]:
