@@ -6,7 +6,8 @@ facts. These may have consequences of their own. Nothing is ended twice: what ha
 another leaves alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import JsonValue
@@ -18,19 +19,41 @@ from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, Si
 from .concepts.stalls import recovered
 from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from .ids import ParticipantId
-from .model import Actor, EventData, Fact
+from .model import Actor, Decision, EventData, Fact
 from .signal_targets import cancelled, left_open, rerouted, under_way
 from .state import State
 
 
-def with_consequences(state: State, actor: Actor, facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """The facts, and whatever follows from them."""
-    done = list(facts)
-    ended = {ending for fact in done for ending in _endings(fact)}
-    return (*done, *_following(state, actor.id, done, ended))
+class LongCascade(Exception):
+    """More follows from a command than was asked for at once."""
+
+    def __init__(
+        self,
+        before: State,
+        found: list[Fact],
+        further: Iterator[Fact],
+        decision: Callable[[tuple[Fact, ...]], Decision],
+    ) -> None:
+        super().__init__("More follows from this than was asked for at once.")
+        self.before = before
+        self._found = found
+        self._further = further
+        self._decision = decision
+
+    def go_on(self, most: int) -> Decision | None:
+        """Find so many facts more; the decision, once there are none."""
+        more = list(islice(self._further, most))
+        self._found += more
+        return self._decision(tuple(self._found)) if len(more) < most else None
 
 
-def _following(state: State, actor: ParticipantId, facts: list[Fact], ended: set[str]) -> Iterator[Fact]:
+def consequences(state: State, actor: Actor, facts: Sequence[Fact]) -> Iterator[Fact]:
+    """Whatever follows from the facts."""
+    ended = {ending for fact in facts for ending in _endings(fact)}
+    return _following(state, actor.id, facts, ended)
+
+
+def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended: set[str]) -> Iterator[Fact]:
     """What follows from each fact, and from that, before what follows from the next. However long a chain is, it takes
     no more of the interpreter's stack."""
     under_way = [_of(state, actor, fact) for fact in reversed(facts)]

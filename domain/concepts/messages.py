@@ -247,10 +247,11 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
 
 def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision:
     message, index = _own(messages, command, data.message), data.index
-    id, _, _, audience, since, _, expected, before, task, _ = message
+    id, _, _, audience, since, status, expected, before, task, _ = message
     if index < expected:
         return Decision((), repeat=Repeat(f"message:{id}", since, index))
-    _refuse_closed(message)
+    if status != "open":
+        _refuse_closed(message)
     if index > expected:
         raise Conflict(
             f"Delta {index} of message {id!r} came before delta {expected}; send that first.", expected=expected

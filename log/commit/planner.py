@@ -10,18 +10,17 @@ When the lower one fails, both are dropped.
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
-from ...domain.envelope import encode, microseconds, timestamp
+from ...domain.consequences import LongCascade
 from ...domain.errors import Conflict, Refused, StaleProducer, StenogramError
-from ...domain.ids import EventId, Position, SessionId, Version, new_id
-from ...domain.model import Command, Decision, Event, Fact, Repeat
-from ...domain.session import LIVELY, LIVELY_TYPES, decide, evolve, evolve_by, is_live
+from ...domain.ids import Position, SessionId, Version
+from ...domain.model import Command, Repeat
+from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
+from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
 
@@ -43,8 +42,9 @@ class Plan:
 
     `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
-    `later` are requests that cannot be judged before this batch is in the log, and those behind them in their
-    sessions: requests of one session keep their order.
+    `repeats` come with the version at which their session was looked at.
+    `later` are requests that cannot be judged before this batch is in the log, or that take too long to be planned in
+    their turn, and those behind them in their sessions: requests of one session keep their order.
     """
 
     def __init__(self, after: Position, known: Known = NOTHING) -> None:
@@ -53,7 +53,7 @@ class Plan:
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, StenogramError]] = []
         self.fenced: list[tuple[Request, StenogramError]] = []
-        self.repeats: list[tuple[Request, Repeat]] = []
+        self.repeats: list[tuple[Request, Repeat, Version]] = []
         self.later: list[Request] = []
         self.states: dict[SessionId, State] = {}
         """Sessions as this plan leaves them, if it changes them."""
@@ -64,6 +64,8 @@ class Plan:
         self._raw: set[SessionId] = set()
         self._torn: set[SessionId] = set()
         self._behind: set[SessionId] = set()
+        self.followed = 0
+        """Facts that followed from the commands' own. From `MOST_AT_ONCE` on nothing more should be planned at once."""
 
     @property
     def end(self) -> Position:
@@ -75,8 +77,7 @@ class Plan:
         wrong with the request."""
         self.requests.append(request)
         if self.must_precede(request):
-            self.later.append(request)
-            self._behind.update(request.sessions)
+            self._put_off(request)
             return
         try:
             if isinstance(request, Write):
@@ -88,6 +89,10 @@ class Plan:
                     self._review(request, before)
         except Refused as refusal:
             self.refused.append((request, refusal))
+        except LongCascade as begun:
+            assert isinstance(request, Execute)
+            request.cascade = Cascade(request.command, begun, request.cascade)
+            self._put_off(request)
         except Exception as fault:  # a fault in one rule must not take the others' commands with it
             _logger.exception("deciding a request failed")
             self.refused.append((request, StenogramError(f"Deciding this failed inside the server: {fault!r}.")))
@@ -116,6 +121,10 @@ class Plan:
         if self._raw:
             sessions.follow([record for record in self.batch.records if record.session in self._raw])
 
+    def _put_off(self, request: Request) -> None:
+        self.later.append(request)
+        self._behind.update(request.sessions)
+
     def _overlaps(self, append: Append) -> bool:
         """Whether this batch may have taken the append's explicit versions, or its tracking's position."""
         if append.tracking is not None and self.batch.tracking.get(append.tracking[0], -1) >= append.tracking[1]:
@@ -130,56 +139,34 @@ class Plan:
             return
         if request.expect:
             self._check(before.id, request.expect)
-        decision = decide(before, command)
-        _, _, repeat, refusal, _ = decision
-        if repeat is not None:
-            self.repeats.append((request, repeat))
-            if producer is not None:
-                self._advance(before.id, producer)
-            return
-        if refusal is not None and request.keys and not request.fresh:
-            raise refusal
-        written = self._carry_out(command, decision, before, request.keys if refusal is None else ())
+        cascade, refusal, after = request.cascade, None, None
+        outcome = None if cascade is None else cascade.placed(before, self.end)
+        if outcome is None:
+            most = MOST_AT_ONCE if cascade is None else cascade.most
+            facts, _, repeat, refusal, after = decide(before, command, most)
+            if repeat is not None:
+                self.repeats.append((request, repeat, before.version))
+                if producer is not None:
+                    self._advance(before.id, producer)
+                return
+            if refusal is not None and request.keys and not request.fresh:
+                raise refusal
+            key = request.keys[0][1] if request.keys and refusal is None else None
+            outcome = carry_out(command, facts, after, before, self.end, key)
+        # Nothing can go wrong any more: the batch takes it in.
+        written, heads, state = outcome
+        self._records += written
+        self._heads.update(heads)
+        self.states[before.id] = state
+        if after is None:
+            self.followed += len(written) - 1
+            self._note_life(command, before, state)
         if refusal is not None:
             self.fenced.append((request, refusal))
             return
         self._accept(request, written)
         if producer is not None:
             self._advance(before.id, producer)
-
-    def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
-        """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        command_id, session, (actor, _), time, of, _, _ = command
-        facts, _, _, _, after = decision
-        cause = command_id if of.keyed else None
-        stamp, micros = _moment(time)
-        position: int = self.end
-        version: int = before.version
-        state = before
-        written: list[Record] = []
-        heads: Heads = {}
-        for fact in facts:
-            data, _, type, about, _ = fact
-            position, version, id = position + 1, version + 1, new_id()
-            about, type = about or data.subject(), type or data.type
-            stored = encode(id, fact, stamp, actor, cause)
-            unique = keys[0][1] if keys and not written else None
-            record = new_unchecked(Record, (position, session, version, about, type, stored, unique, micros))
-            written.append(record)
-            heads[session, about] = record.version
-            for subject in data.also():
-                heads[session, subject] = record.version
-            if after is None:
-                state = evolve(state, _event(id, command, cause, fact, record))
-        if after is None:
-            self._note_life(command, before, state)
-        else:
-            state = evolve_by(before, command, decision)
-        heads[session, ANYTHING] = Version(version)
-        self._records += written
-        self._heads.update(heads)
-        self.states[session] = state
-        return written
 
     def _note_life(self, command: Command, before: State, after: State) -> None:
         """Record when things begin, or cease, to happen of themselves in a session."""
@@ -281,29 +268,6 @@ class Plan:
                 expected=mark.seq + 1,
             )
         return producer.seq <= mark.seq
-
-
-@lru_cache(16)
-def _moment(time: datetime) -> tuple[str, int]:
-    """A time as it is written, and as it is counted; what came in together shares one."""
-    return timestamp(time), microseconds(time)
-
-
-def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record: Record) -> Event:
-    """The same as `record`, in memory."""
-    return Event(
-        record.position,
-        record.session,
-        record.version,
-        id,
-        record.type,
-        command.time,
-        command.actor.id,
-        fact.data,
-        fact.task,
-        cause,
-        fact.audience,
-    )
 
 
 def _refuse_twins(request: Write) -> None:

@@ -14,6 +14,7 @@ from ..records import Append, Appended, Record
 from .requests import Execute, Request, Write
 
 PAGE = 1_000
+SMALL_PAGE = 64
 
 
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
@@ -64,15 +65,47 @@ async def _caused(engine: Engine, first: Record) -> list[Record]:
     return together
 
 
-async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat) -> Appended:
-    """The place of what was written before: a delta, a task of the same key, an answer."""
+async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat, upto: Version) -> Appended:
+    """The place of what was written before, in a session that had come to the version `upto`: a delta, a task of the
+    same key, an answer."""
+    found = None if repeat.index is None else await _find_delta(lineage, session, repeat, repeat.index, upto)
     after = repeat.since
-    while page := await lineage.read_session(session, after, PAGE):
-        for record in page:
-            if record.subject == repeat.subject and _index(record) == repeat.index:
-                return Appended((record.version,), (record.position,), repeated=True)
+    while found is None and (page := await lineage.read_session(session, after, PAGE)):
+        found = next((each for each in page if each.subject == repeat.subject and _index(each) == repeat.index), None)
         after = Version(page[-1].version)
-    return Appended((), (), repeated=True)
+    if found is None:
+        return Appended((), (), repeated=True)
+    return Appended((found.version,), (found.position,), repeated=True)
+
+
+async def _find_delta(lineage: Lineage, session: SessionId, repeat: Repeat, index: int, upto: Version) -> Record | None:
+    """The delta, by halving what it may stand in: a message's deltas follow one another in the order of their index.
+    None when they do not, because two gateways wrote to the message at once."""
+    # As many deltas as go before it stand between the message's start and it; if nothing else does, it is right there.
+    low, high = repeat.since + index, int(upto)
+    middle = low
+    while low < high:
+        deltas, end = await _deltas_after(lineage, session, repeat.subject, middle, high)
+        if index in deltas:
+            return deltas[index]
+        if deltas and min(deltas) < index:
+            low = end
+        else:
+            high = middle
+        middle = (low + high) // 2
+    return None
+
+
+async def _deltas_after(
+    lineage: Lineage, session: SessionId, subject: str, after: int, upto: int
+) -> tuple[dict[int, Record], int]:
+    """The message's deltas, by index, on the first small page after a version that has any; and where that ends."""
+    deltas: dict[int, Record] = {}
+    while not deltas and after < upto and (page := await lineage.read_session(session, after, SMALL_PAGE)):
+        numbered = [(_index(each), each) for each in page if each.subject == subject]
+        deltas = {index: each for index, each in reversed(numbered) if isinstance(index, int)}
+        after = page[-1].version
+    return deltas, after
 
 
 def _index(record: Record) -> object:
