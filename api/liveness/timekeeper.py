@@ -40,6 +40,10 @@ RETURN_GRACE_S = 15.0
 OTHER_GATEWAY_GRACE_S = 2.5 * HEARTBEAT_INTERVAL_S
 """Seconds after which another gateway that has not renewed its row is not relied on any more."""
 PAGE_SESSIONS = 1_000
+REST_PER_WORK = 50
+"""How many times as long as it took to read what is due in a session that session is left alone, however often it
+changes meanwhile: with a thousand participants it takes milliseconds of the loop, and each status is a change."""
+LONGEST_REST_S = TICK_S
 
 
 def _utc() -> datetime:
@@ -58,6 +62,7 @@ class Timekeeper:
         self._heartbeats = GatewayHeartbeats(log.engine, last_seen.now) if log.engine.shared else None
         self._called = float("-inf")
         self._changed: dict[SessionId, None] = {}
+        self._rested_at: dict[SessionId, float] = {}
         self._wake = asyncio.Event()
         self._end = log.hub.listen(self._published)
 
@@ -86,7 +91,7 @@ class Timekeeper:
     async def look(self) -> None:
         """One round. What fails is tried again in the next."""
         try:
-            for session in [*self._changed][:SESSIONS_PER_TICK]:
+            for session in self._rested()[:SESSIONS_PER_TICK]:
                 del self._changed[session]
                 await self._read(session)
             await self._call_roll()
@@ -110,7 +115,8 @@ class Timekeeper:
     async def _rest(self) -> None:
         """Wait until something is due, or has changed. Who comes round much later than that has heard nobody."""
         now, due = self._last_seen.now(), self._deadline_queue.next()
-        pause = 0.0 if self._changed else TICK_S if due is None else min(max(due - now, 0.0), TICK_S)
+        again = [self._rested_at.get(session, now) for session in self._changed]
+        pause = min([TICK_S, *[max(at - now, 0.0) for at in (*again, *([] if due is None else [due]))]])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
@@ -135,11 +141,21 @@ class Timekeeper:
             return True
         return self._take_over(state)
 
+    def _rested(self) -> list[SessionId]:
+        """The changed sessions that need not be left alone any longer."""
+        now = self._last_seen.now()
+        return [session for session in self._changed if self._rested_at.get(session, now) <= now]
+
     def _take_over(self, state: State) -> bool:
+        began = self._last_seen.now()
         found = deadlines(state)
         self._deadline_queue.put(state.id, found)
         if found:
             self._deadline_queue.schedule(state.id, min([self._when(state.id, each) for each in found]))
+            now = self._last_seen.now()
+            self._rested_at[state.id] = now + min(REST_PER_WORK * (now - began), LONGEST_REST_S)
+        else:
+            self._rested_at.pop(state.id, None)
         return bool(found)
 
     async def _attend_to(self, session: SessionId) -> None:
