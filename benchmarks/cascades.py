@@ -5,7 +5,7 @@ import asyncio
 import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,10 +17,13 @@ from table import Goal, Table
 from stenogram.testing.wire import Wire
 
 TASKS, CHAIN, MESSAGES, DELTAS, RESENT, PRESENT, SIGNALS = 8_000, 1_000, 60_000, 20_000, 200, 1_000, 6_000
-TOGETHER = 500
-"""Commands in one message."""
+Connect = Callable[[str], Awaitable[Wire]]
+TOGETHER = 256
+"""Commands in one message: as many as a gateway takes."""
 DUE_EVERY = 0.005
 """Seconds between the bystander's commands, which count from when they are due."""
+LONG = 3_600.0
+"""Seconds of lease: nobody is to be lost meanwhile."""
 WATCHED = 1.0
 """Seconds from the cancel on in which the bystander's delays count."""
 EACH = 50
@@ -43,14 +46,8 @@ def run(bench: Bench) -> Table:
         table.rows.append((what, f[name], f[beside], f[name] / f[beside]))
     table.goals.append(Goal(f"seconds to cancel {tasks:,} tasks", f["cancel"] / 1_000, 0.5, at_most=True))
     table.goals.append(Goal("a bystander's ack p99 in that second, in ms", f["bystander p99"], 20, at_most=True))
-    table.goals.append(
-        Goal(
-            "task.complete in a long session ÷ in an empty one",
-            f["complete"] / f["complete in an empty one"],
-            1.5,
-            True,
-        )
-    )
+    ratio = f["complete"] / f["complete in an empty one"]
+    table.goals.append(Goal("task.complete in a long session ÷ in an empty one", ratio, 1.5, at_most=True))
     table.notes.append(
         f"The bystander's acks in that second: p50 {f['bystander p50']:.1f} ms, longest {f['bystander max']:.1f} ms; "
         f"before it p50 {f['quiet p50']:.1f} ms, p99 {f['quiet p99']:.1f} ms."
@@ -61,20 +58,20 @@ def run(bench: Bench) -> Table:
 async def _measure(
     bench: Bench, tasks: int, chain: int, messages: int, deltas: int, resent: int, present: int, signals: int
 ) -> Figures:
-    async with _connected(bench) as wires:
+    async with _gateway(bench) as connect:
         return {
-            **await _saying(wires, present),
-            **await _cancelling(wires, tasks),
-            **await _chain(wires[0], chain),
-            **await _completing(wires[0], messages),
-            **await _resending(wires[0], deltas, resent),
-            **await _raising(wires[0], signals),
+            **await _saying(connect, present),
+            **await _cancelling(connect, tasks),
+            **await _chain(connect, chain),
+            **await _completing(connect, messages),
+            **await _resending(connect, deltas, resent),
+            **await _raising(connect, signals),
         }
 
 
-async def _cancelling(wires: Sequence[Wire], tasks: int) -> dict[str, float]:
+async def _cancelling(connect: Connect, tasks: int) -> dict[str, float]:
     """Cancel all work in a session while somebody works in another."""
-    worker, bystander, *_ = wires
+    worker, bystander = await connect("a0"), await connect("a1")
     posts = await _all(worker, "b0", "message.post", [{"message": f"m{n}", "text": "Hello."} for n in range(tasks)])
     await _all(worker, "b0", "task.create", [{"task": f"t{n}", "title": "T"} for n in range(tasks)])
     quiet = await _delays(bystander, WATCHED)
@@ -89,14 +86,16 @@ async def _cancelling(wires: Sequence[Wire], tasks: int) -> dict[str, float]:
     }
 
 
-async def _chain(wire: Wire, length: int) -> dict[str, float]:
+async def _chain(connect: Connect, length: int) -> dict[str, float]:
+    wire = await connect("a0")
     posts = await _all(wire, "b2", "message.post", [{"message": f"m{n}", "text": "Hello."} for n in range(length)])
     parents: list[dict[str, Any]] = [{}, *({"parent": f"t{n}"} for n in range(length - 1))]
     await _all(wire, "b2", "task.create", [{"task": f"t{n}", "title": "T", **parents[n]} for n in range(length)])
     return {"posts of a chain": posts, "chain": await _one(wire, "b2", "task.cancel", {"task": "t0"})}
 
 
-async def _completing(wire: Wire, messages: int) -> dict[str, float]:
+async def _completing(connect: Connect, messages: int) -> dict[str, float]:
+    wire = await connect("a0")
     found = {}
     for session, number, name in (("b3", 0, "complete in an empty one"), ("b4", messages, "complete")):
         await _all(wire, session, "message.post", [{"message": f"m{n}", "text": "Hello."} for n in range(number)])
@@ -108,7 +107,8 @@ async def _completing(wire: Wire, messages: int) -> dict[str, float]:
     return found
 
 
-async def _resending(wire: Wire, deltas: int, resent: int) -> dict[str, float]:
+async def _resending(connect: Connect, deltas: int, resent: int) -> dict[str, float]:
+    wire = await connect("a0")
     await _one(wire, "b5", "message.start", {"message": "m"})
     pieces = [{"message": "m", "index": n, "text": "word "} for n in range(deltas)]
     await _all(wire, "b5", "message.delta", pieces[:-EACH])
@@ -116,7 +116,9 @@ async def _resending(wire: Wire, deltas: int, resent: int) -> dict[str, float]:
     return {"delta": first, "resent": await _each(wire, "b5", "message.delta", pieces[-resent:])}
 
 
-async def _raising(wire: Wire, signals: int) -> dict[str, float]:
+async def _raising(connect: Connect, signals: int) -> dict[str, float]:
+    wire = await connect("a0")
+
     def steer(number: int) -> dict[str, Any]:
         return {"signal": f"s{number}", "kind": "steer", "target": "agent:a0", "body": number}
 
@@ -126,14 +128,18 @@ async def _raising(wire: Wire, signals: int) -> dict[str, float]:
     return {"raise alone": alone, "raise": await _each(wire, "b6", "signal.raise", more)}
 
 
-async def _saying(wires: Sequence[Wire], present: int) -> dict[str, float]:
-    """Statuses of one participant among many, each of whom has joined over a connection of its own."""
+async def _saying(connect: Connect, present: int) -> dict[str, float]:
+    """Statuses of one participant, alone and among many."""
     said = [{"status": "working", "activity": f"Step {number}"} for number in range(EACH)]
     found = {}
-    for session, joined, name in (("b7", wires[:1], "status alone"), ("b8", wires[:present], "status")):
-        for wire in joined:
-            await _one(wire, session, "presence.join", {"lease": 3_600.0})
-        found[name] = await _each(wires[0], session, "presence.status", said)
+    for session, joined, name in (("b7", 1, "status alone"), ("b8", present, "status")):
+        for number in range(1, joined):
+            other = await connect(f"a{number}")
+            await _one(other, session, "presence.join", {"lease": LONG})
+            await other.close()
+        wire = await connect("a0")
+        await _one(wire, session, "presence.join", {"lease": LONG})
+        found[name] = await _each(wire, session, "presence.status", said)
     return found
 
 
@@ -191,10 +197,12 @@ def _check(answer: dict[str, Any]) -> None:
 
 
 @asynccontextmanager
-async def _connected(bench: Bench) -> AsyncIterator[list[Wire]]:
-    """A gateway with its log on the disk, and a connection for each participant."""
+async def _gateway(bench: Bench) -> AsyncIterator[Connect]:
+    """A gateway with its log on the disk; connects participants to it."""
     with bench.database() as path, bench.gateway(log=path, sessions=9) as server:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            url = f"http://127.0.0.1:{server.port}"
-            count = max(2, bench.size(PRESENT))
-            yield [await Wire.open(http, url, token=token(f"a{number}")) for number in range(count)]
+
+            async def connect(participant: str) -> Wire:
+                return await Wire.open(http, f"http://127.0.0.1:{server.port}", token=token(participant))
+
+            yield connect
