@@ -23,6 +23,7 @@ BENCHMARKS = (
     "reconnect",
     "latency",
     "presence",
+    "cascades",
     "projections",
     "moments",
     "postgres",

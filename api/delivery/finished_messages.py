@@ -24,7 +24,7 @@ def finished_now(log: Log, records: Iterable[Record]) -> Finished:
             finished.add(message_of(record))
     for session, message in streaming - finished:
         state = log.cached_state(session)
-        known = state.messages.get(message) if state is not None else None
+        known = state.messages.known.get(message) if state is not None else None
         if known is not None and known.status != "open":
             finished.add((session, message))
     return frozenset(finished)

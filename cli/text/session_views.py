@@ -29,7 +29,7 @@ class OpenMessages:
 
     def with_text(self, row: TranscriptRow) -> TranscriptRow:
         """The row of a message that is open, with what was streamed as its parts; any other as it is."""
-        message = self._messages.get(row.entry.removeprefix("message:"))
+        message = self._messages.known.get(row.entry.removeprefix("message:"))
         if row.status != "open" or message is None or not row.entry.startswith("message:"):
             return row
         return row.model_copy(update={"parts": assemble(message.streamed)})

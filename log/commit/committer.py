@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 
 from ...domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
-from ...domain.ids import Position
+from ...domain.ids import Position, Version
 from ...domain.model import Repeat
 from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
 from ..paging import log_pages
@@ -25,6 +25,7 @@ from ..records import Record
 from ..stats import LogStats
 from . import repeats
 from .intake import Intake, Room, fault
+from .outcome import MOST_AT_ONCE
 from .planner import Known, Plan, needs
 from .queue import RequestQueue
 from .requests import Execute, Request
@@ -147,8 +148,12 @@ class Committer:
             taken = list(self._intake.dequeue(Room()))
             requests = [request for request, _ in taken]
             plan = Plan(self._position, Known(*await self._heads.find(*needs(requests))))
-            for request, state in taken:
+            for number, (request, state) in enumerate(taken):
+                if plan.followed >= MOST_AT_ONCE:
+                    self._queue.put_back(requests[number:])
+                    break
                 plan.add(request, state)
+            requests = plan.requests
             if requests:
                 plan, failure = await self._write_on(plan)
                 requests = plan.requests
@@ -205,9 +210,11 @@ class Committer:
     def _fill(self, next_plan: _NextPlan, below: Sequence[Plan]) -> None:
         """Plan what has come meanwhile, on top of what is being written. Not where others write as well and have come
         first, or may have: then this would most often be in vain."""
-        if not self._contended and not self._catch_ups:
+        if not self._contended and not self._catch_ups and next_plan.plan.followed < MOST_AT_ONCE:
             for request, state in self._intake.dequeue_ahead(next_plan.room, below):
                 next_plan.plan.add(request, state)
+                if next_plan.plan.followed >= MOST_AT_ONCE:
+                    break
 
     async def _drop(self, plans: "Sequence[tuple[Plan, asyncio.Task[Exception | None] | None]]") -> None:
         """Put back what was planned on top of a plan that failed, when no more of it is being written."""
@@ -264,7 +271,7 @@ class Committer:
             self._start(self._answer_from_log(plan.repeats, unclear))
 
     async def _answer_from_log(
-        self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, StenogramError]]
+        self, found: Sequence[tuple[Request, Repeat, Version]], refused: Sequence[tuple[Request, StenogramError]]
     ) -> None:
         """Answer by what the log has: what was written before, with its place; a refused request with its first result,
         if it had been accepted before. Later batches do not wait for this."""
@@ -279,11 +286,11 @@ class Committer:
                     self._wake.set()
                 else:
                     request.answer(refusal)
-            for request, repeat in found:
-                request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat))
+            for request, repeat, upto in found:
+                request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat, upto))
         except Exception as error:
             failure = error if isinstance(error, StenogramError) else fault("Looking up a repeat", error)
-            for request, _ in (*refused, *found):
+            for request in [request for request, *_ in refused] + [request for request, *_ in found]:
                 request.answer(failure)
 
     async def _without_repeats(self, plan: Plan) -> list[Request]:

@@ -13,6 +13,7 @@ from ...domain.concepts.lifecycle import ForkSession
 from ...domain.errors import LogError, LogFailed, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.state import State
+from .outcome import Cascade
 from .planner import Plan
 from .queue import RequestQueue
 from .requests import Execute, Request, Write
@@ -97,6 +98,9 @@ class Intake:
         if state is None:
             self._park(session, request, self._load(session))
             return None
+        if request.cascade is not None and not request.cascade.worked_out:
+            self._park(session, request, self._work_out(request, request.cascade))
+            return None
         if state.version == 0 and isinstance(request, Execute) and isinstance(request.command.data, ForkSession):
             if request.origin is None:
                 self._park(session, request, self._find_origin(request, request.command.data))
@@ -146,6 +150,15 @@ class Intake:
             )
         except Exception as error:
             request.answer(error if isinstance(error, StenogramError) else fault("Reading the session", error))
+        self._queue.put_back(self._queue.unpark(session))
+        self._ready()
+
+    async def _work_out(self, request: Request, cascade: Cascade) -> None:
+        session = request.sessions[0]
+        try:
+            await cascade.work_out(request.keys[0][1] if request.keys else None)
+        except Exception as error:
+            request.answer(fault("Working out what follows from a command", error))
         self._queue.put_back(self._queue.unpark(session))
         self._ready()
 

@@ -10,18 +10,17 @@ When the lower one fails, both are dropped.
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
-from ...domain.envelope import encode, microseconds, timestamp
+from ...domain.consequences import LongCascade
 from ...domain.errors import Conflict, Refused, StaleProducer, StenogramError
-from ...domain.ids import EventId, Position, SessionId, Version, new_id
-from ...domain.model import Command, Decision, Event, Fact, Repeat
-from ...domain.session import LIVELY, LIVELY_TYPES, decide, evolve, evolve_by, is_live
+from ...domain.ids import Position, SessionId, Version
+from ...domain.model import Command, Repeat
+from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
+from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
 
@@ -43,8 +42,9 @@ class Plan:
 
     `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
-    `later` are requests that cannot be decided before this batch is in the log, and those after them in their
-    sessions: requests of one session keep their order.
+    `repeats` come with the version at which their session was looked at.
+    `later` are requests that cannot be decided before this batch is in the log, or that take too long to be planned in
+    their turn, and those after them in their sessions: requests of one session keep their order.
     """
 
     def __init__(self, after: Position, known: Known = NOTHING) -> None:
@@ -53,7 +53,7 @@ class Plan:
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, StenogramError]] = []
         self.fenced: list[tuple[Request, StenogramError]] = []
-        self.repeats: list[tuple[Request, Repeat]] = []
+        self.repeats: list[tuple[Request, Repeat, Version]] = []
         self.later: list[Request] = []
         self.states: dict[SessionId, State] = {}
         """Sessions as this plan leaves them, if it changes them."""
@@ -64,6 +64,8 @@ class Plan:
         self._appended: set[SessionId] = set()  # sessions with drafts, whose state is not known
         self._rewritten: set[SessionId] = set()  # sessions with drafts before their head
         self._postponed: set[SessionId] = set()  # sessions of `later`
+        self.followed = 0
+        """Facts that followed from the commands' own. From `MOST_AT_ONCE` on nothing more should be planned at once."""
 
     @property
     def end(self) -> Position:
@@ -76,8 +78,7 @@ class Plan:
         self.requests.append(request)
         if self.must_precede(request):
             # Decided now, a repeat would be written twice in one batch, which the storage refuses as a whole.
-            self.later.append(request)
-            self._postponed.update(request.sessions)
+            self._postpone(request)
             return
         try:
             if isinstance(request, Write):
@@ -89,6 +90,10 @@ class Plan:
                     self._review(request, before)
         except Refused as refusal:
             self.refused.append((request, refusal))
+        except LongCascade as begun:
+            assert isinstance(request, Execute)
+            request.cascade = Cascade(request.command, begun, request.cascade)
+            self._postpone(request)
         except Exception as fault:  # a fault in one rule must not fail the whole batch
             _logger.exception("deciding a request failed")
             self.refused.append((request, StenogramError(f"Deciding this failed inside the server: {fault!r}.")))
@@ -117,6 +122,10 @@ class Plan:
         if self._appended:
             sessions.follow([record for record in self.batch.records if record.session in self._appended])
 
+    def _postpone(self, request: Request) -> None:
+        self.later.append(request)
+        self._postponed.update(request.sessions)
+
     def _overlaps(self, append: Append) -> bool:
         """Whether this batch may have taken the append's explicit versions, or its tracking's position."""
         if append.tracking is not None and self.batch.tracking.get(append.tracking[0], -1) >= append.tracking[1]:
@@ -131,57 +140,36 @@ class Plan:
             return
         if request.expect:
             self._check(before.id, request.expect)
-        decision = decide(before, command)
-        refusal = decision.refusal
-        if decision.repeat is not None:
-            self.repeats.append((request, decision.repeat))
-            if producer is not None:
-                self._advance(before.id, producer)
-            return
-        if refusal is not None and request.keys and not request.fresh:
-            # It may repeat what was accepted before it was fenced: the log is searched before this is recorded.
-            raise refusal
-        written = self._add_facts(command, decision, before, request.keys if refusal is None else ())
+        cascade, refusal, after = request.cascade, None, None
+        outcome = None if cascade is None else cascade.placed(before, self.end)
+        if outcome is None:
+            most = MOST_AT_ONCE if cascade is None else cascade.most
+            decision = decide(before, command, most)
+            refusal, after = decision.refusal, decision.after
+            if decision.repeat is not None:
+                self.repeats.append((request, decision.repeat, before.version))
+                if producer is not None:
+                    self._advance(before.id, producer)
+                return
+            if refusal is not None and request.keys and not request.fresh:
+                # It may repeat what was accepted before it was fenced: the log is searched before this is recorded.
+                raise refusal
+            key = request.keys[0][1] if request.keys and refusal is None else None
+            outcome = carry_out(command, decision.facts, after, before, self.end, key)
+        # From here on nothing raises: a command that failed half-way would leave records without heads in the batch.
+        written, heads, state = outcome
+        self._records += written
+        self._heads.update(heads)
+        self.states[before.id] = state
+        if after is None:
+            self.followed += len(written) - 1
+            self._note_life(command, before, state)
         if refusal is not None:
             self.fenced.append((request, refusal))
             return
         self._accept(request, written)
         if producer is not None:
             self._advance(before.id, producer)
-
-    def _add_facts(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
-        """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        session, actor, after = command.session, command.actor.id, decision.after
-        cause = command.id if command.data.keyed else None
-        stamp, micros = _moment(command.time)
-        position: int = self.end
-        version: int = before.version
-        state = before
-        written: list[Record] = []
-        heads: Heads = {}
-        for fact in decision.facts:
-            data = fact.data
-            position, version, id = position + 1, version + 1, new_id()
-            about, type = fact.subject or data.subject(), fact.type or data.type
-            stored = encode(id, fact, stamp, actor, cause)
-            unique = keys[0][1] if keys and not written else None
-            record = new_unchecked(Record, (position, session, version, about, type, stored, unique, micros))
-            written.append(record)
-            heads[session, about] = record.version
-            for subject in data.also():
-                heads[session, subject] = record.version
-            if after is None:
-                state = evolve(state, _event(id, command, cause, fact, record))
-        if after is None:
-            self._note_life(command, before, state)
-        else:
-            state = evolve_by(before, command, decision)
-        heads[session, ANYTHING] = Version(version)
-        # From here on nothing raises: a command that failed half-way would leave records without heads in the batch.
-        self._records += written
-        self._heads.update(heads)
-        self.states[session] = state
-        return written
 
     def _note_life(self, command: Command, before: State, after: State) -> None:
         """Record when things begin, or cease, to happen of themselves in a session."""
@@ -283,29 +271,6 @@ class Plan:
                 expected=state.seq + 1,
             )
         return producer.seq <= state.seq
-
-
-@lru_cache(16)
-def _moment(time: datetime) -> tuple[str, int]:
-    """A time as it is written, and as it is counted; what came in together shares one."""
-    return timestamp(time), microseconds(time)
-
-
-def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record: Record) -> Event:
-    """The same as `record`, in memory."""
-    return Event(
-        record.position,
-        record.session,
-        record.version,
-        id,
-        record.type,
-        command.time,
-        command.actor.id,
-        fact.data,
-        fact.task,
-        cause,
-        fact.audience,
-    )
 
 
 def _refuse_twins(request: Write) -> None:

@@ -6,7 +6,7 @@ from itertools import takewhile
 import orjson
 
 from ...domain.errors import Conflict, StenogramError
-from ...domain.ids import SessionId
+from ...domain.ids import SessionId, Version
 from ...domain.model import Repeat
 from ..engine import Engine
 from ..lineage import Lineage
@@ -16,6 +16,8 @@ from .requests import Execute, Request, Write
 
 FEW_EVENTS = 16
 """Events that are read at once of what one command caused: most cause fewer."""
+DELTAS_PER_READ = 64
+"""Events that are read at once where a delta is looked for."""
 
 
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
@@ -64,13 +66,53 @@ async def _caused(engine: Engine, first: Record) -> list[Record]:
     return together
 
 
-async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat) -> Appended:
-    """The place of what was written before: a delta, a task of the same key, an answer."""
+async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat, upto: Version) -> Appended:
+    """The place of what was written before, in a session that had come to the version `upto`: a delta, a task of the
+    same key, an answer."""
+    found = None if repeat.index is None else await _find_delta(lineage, session, repeat, repeat.index, upto)
+    if found is None:
+        found = await _search(lineage, session, repeat)
+    if found is None:
+        return Appended((), (), repeated=True)
+    return Appended((found.version,), (found.position,), repeated=True)
+
+
+async def _search(lineage: Lineage, session: SessionId, repeat: Repeat) -> Record | None:
     async for page in session_pages(lineage, session, repeat.since):
         for record in page:
             if record.subject == repeat.subject and _index(record) == repeat.index:
-                return Appended((record.version,), (record.position,), repeated=True)
-    return Appended((), (), repeated=True)
+                return record
+    return None
+
+
+async def _find_delta(lineage: Lineage, session: SessionId, repeat: Repeat, index: int, upto: Version) -> Record | None:
+    """The delta, by halving the range that it can be in: a message's deltas follow one another in the order of their
+    index. None when they do not, because two gateways wrote to the message at once."""
+    # As many deltas as come before it are between the message's start and it; if nothing else is, it is right there.
+    low, high = repeat.since + index, int(upto)
+    middle = low
+    while low < high:
+        deltas, end = await _deltas_after(lineage, session, repeat.subject, middle, high)
+        if index in deltas:
+            return deltas[index]
+        if deltas and min(deltas) < index:
+            low = end
+        else:
+            high = middle
+        middle = (low + high) // 2
+    return None
+
+
+async def _deltas_after(
+    lineage: Lineage, session: SessionId, subject: str, after: int, upto: int
+) -> tuple[dict[int, Record], int]:
+    """The message's deltas, by index, on the first small page after a version that has any; and where that ends."""
+    async for page in session_pages(lineage, session, after, upto, size=DELTAS_PER_READ):
+        numbered = [(_index(each), each) for each in page if each.subject == subject]
+        after = page[-1].version
+        if deltas := {index: each for index, each in reversed(numbered) if isinstance(index, int)}:
+            return deltas, after
+    return {}, after
 
 
 def _index(record: Record) -> object:

@@ -4,13 +4,16 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.model import Command
 from ...domain.state import State
 from ..records import Append, Appended, Producer
+
+if TYPE_CHECKING:
+    from .outcome import Cascade
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class Request:
     `sessions` are those that it writes to, `keys` everything of it that must be unique, `weight` is how long planning
     it holds the loop, roughly, in drafts that are given their places. `done`: it was answered or
     withdrawn; `on_done` is the queue's, and called at either. `doubts` counts how often the storage refused a batch
-    with it for no reason that could be found.
+    with it for no reason that could be found. `cascade` works out a command from which a great deal follows.
     """
 
     answered: Answered
@@ -44,6 +47,7 @@ class Request:
     done: bool = field(default=False, init=False)
     on_done: "Callable[[Request], None]" = field(default=_nothing, init=False)
     doubts: int = field(default=0, init=False)
+    cascade: "Cascade | None" = field(default=None, init=False)
 
     @property
     def key(self) -> Key | None:

@@ -251,7 +251,7 @@ class Team(RuleBasedStateMachine):
     @rule(data=st.data(), who=agents)
     def stream(self, data: Any, who: str) -> None:
         session = data.draw(st.sampled_from(self.sessions))
-        mine = [each for each in self.state(session).messages.values() if each.author == who and each.index < 5]
+        mine = [each for each in self.state(session).messages.known.values() if each.author == who and each.index < 5]
         if mine:
             message = data.draw(st.sampled_from(mine))
             self.do(who, session, "message.delta", message=message.id, index=message.index, text="«said»")

@@ -17,7 +17,7 @@ async def test_named_tuples_made_without_checks_are_whole() -> None:
         result = await log.submit(delta)
         (record,) = await log.read_session(delta.session, 2, 1)
         state = await log.state(delta.session)
-    message = state.messages["m"]
+    message = state.messages.known["m"]
     made = [decision, decision.facts[0], result, record, state, message, message.streamed]
     assert all(len(each) == len(type(each)._fields) for each in made if each is not None)
     assert [type(each) for each in (result, record, state)] == [Appended, Record, State]
