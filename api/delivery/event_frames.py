@@ -54,7 +54,7 @@ def encode_frame(
     wires = visible_wires(run, key.filter, viewer, finished)
     if not wires and to // PROGRESS_EVERY_PLACES == at // PROGRESS_EVERY_PLACES:
         return EncodedFrame(to, None)
-    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires))
+    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, topic.resume_place(to), wires))
 
 
 def gap_frame(topic: Topic, key: GroupKey, at: int, to: int) -> EncodedFrame:
@@ -62,7 +62,7 @@ def gap_frame(topic: Topic, key: GroupKey, at: int, to: int) -> EncodedFrame:
     frame = {"frame": "gap", "sub": key.sub, "session": topic.session, "from": at + 1, "to": to}
     if topic.session is None:
         del frame["session"]
-    return EncodedFrame(to, key.encoder.notice(frame, topic.cursor(to)))
+    return EncodedFrame(to, key.encoder.notice(frame, topic.resume_place(to)))
 
 
 class SharedFrames:

@@ -233,7 +233,7 @@ class Feed:
             frame = {"frame": "caught_up", "sub": key.sub}
             place = {"version": cursor.at, "position": self.log.position} if topic.session else {}
             where = {"session": topic.session} if topic.session else {"position": cursor.at}
-            cursor.sink.write(key.encoder.notice({**frame, **where, **place}, topic.cursor(cursor.at)))
+            cursor.sink.write(key.encoder.notice({**frame, **where, **place}, topic.resume_place(cursor.at)))
         # The notice may have filled the transport: then `resumed` brings it here again, and says nothing twice.
         if cursor.sink.open:
             cursor.join()

@@ -89,7 +89,7 @@ class HistoryReader:
                 self._kept.put(key, found, found.size)
         except Exception as failure:  # handed to all who wait; they decide what becomes of them
             found = failure
-        # Out of `_reading` before anyone is called: one that requests the page once more needs a new read, not this one.
+        # Out of `_reading` before anyone is called: one that requests the page once more needs a new read.
         for on_page in self._reading.pop(key):
             on_page(found)
 

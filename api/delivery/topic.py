@@ -80,7 +80,7 @@ class Topic:
         """The record's place in this topic."""
         raise NotImplementedError
 
-    def cursor(self, place: int) -> bytes:
+    def resume_place(self, place: int) -> bytes:
         """The place as JSON, as clients resume from it."""
         raise NotImplementedError
 
@@ -148,7 +148,7 @@ class SessionTopic(Topic):
         """The version."""
         return record.version
 
-    def cursor(self, place: int) -> bytes:
+    def resume_place(self, place: int) -> bytes:
         """A bare number."""
         return b"%d" % place
 
@@ -176,7 +176,7 @@ class LogTopic(Topic):
         """The position."""
         return record.position
 
-    def cursor(self, place: int) -> bytes:
+    def resume_place(self, place: int) -> bytes:
         """Epoch and position, opaque to clients."""
         return b'"%s.%d"' % (self.log.epoch.encode(), place)
 

@@ -122,5 +122,5 @@ def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Respons
 
 
 def _place(topic: Topic, place: int) -> int | str:
-    found: int | str = orjson.loads(topic.cursor(place))
+    found: int | str = orjson.loads(topic.resume_place(place))
     return found

@@ -29,7 +29,7 @@ class EventSubscription:
 
     def place(self) -> int | str:
         """A version, or a cursor of the log."""
-        place: int | str = orjson.loads(self._cursor.topic.cursor(self._cursor.place))
+        place: int | str = orjson.loads(self._cursor.topic.resume_place(self._cursor.place))
         return place
 
     def event_id(self) -> str:
