@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from .source.port import Source
     from .text.session_views import SessionViews
 
-MESSAGES = ("message", "progress")
-"""Kinds of the transcript's entries that are messages."""
-
 
 @click.command(
     short_help="Show a session, now or at any version.",
@@ -66,9 +63,9 @@ async def _with_open_text(
     """The entries, those of open messages with what was streamed; it is read from the first of them on."""
     from ..domain.concepts.messages import MessageDelta, MessageStarted
     from .source.folding import events_until
-    from .text.session_views import OpenMessages
+    from .text.session_views import MESSAGE_KINDS, OpenMessages
 
-    begun = {each.entry: each.since for each in entries if each.status == "open" and each.kind in MESSAGES}
+    begun = {each.entry: each.since for each in entries if each.status == "open" and each.kind in MESSAGE_KINDS}
     if not begun:
         return entries
     texts = OpenMessages()

@@ -16,6 +16,9 @@ from ...projections.views.state import SharedState
 from ...projections.views.tasks import TaskRow
 from ...projections.views.transcript import TranscriptRow
 
+MESSAGE_KINDS = ("message", "progress")
+"""Kinds of the transcript's entries that are messages, not calls or questions."""
+
 
 class OpenMessages:
     """What open messages have said so far."""
@@ -29,8 +32,8 @@ class OpenMessages:
 
     def with_text(self, row: TranscriptRow) -> TranscriptRow:
         """The row of a message that is open, with what was streamed as its parts; any other as it is."""
-        message = self._messages.known.get(row.entry.removeprefix("message:"))
-        if row.status != "open" or message is None or not row.entry.startswith("message:"):
+        message = self._messages.known.get(id_of(row)) if row.status == "open" and row.kind in MESSAGE_KINDS else None
+        if message is None:
             return row
         return row.model_copy(update={"parts": assemble(message.streamed)})
 
@@ -46,6 +49,11 @@ class SessionViews(NamedTuple):
     tasks: list[TaskRow]
     transcript: list[TranscriptRow]
     state: SharedState
+
+
+def id_of(row: TranscriptRow) -> str:
+    """The id of a message, a call or a question."""
+    return row.entry.partition(":")[2]
 
 
 def session_views(
@@ -73,7 +81,7 @@ def for_programs(views: SessionViews) -> dict[str, Any]:
         **views.overview.model_dump(mode="json", include={"status", "title", "labels"}),
         "metadata": views.metadata.value,
         "participants": [each.model_dump(mode="json") for each in views.agents.values()],
-        "messages": [_message(each) for each in entries if each.kind in ("message", "progress")],
+        "messages": [_message(each) for each in entries if each.kind in MESSAGE_KINDS],
         "tasks": [each.model_dump(mode="json", exclude={"session"}) for each in views.tasks],
         "approvals": [_approval(each) for each in entries if each.kind == "approval"],
         "state": views.state.value,
@@ -83,11 +91,11 @@ def for_programs(views: SessionViews) -> dict[str, Any]:
 
 def _message(row: TranscriptRow) -> dict[str, Any]:
     said = row.model_dump(mode="json", include={"actor", "kind", "status", "audience"})
-    about = {"message": row.entry.partition(":")[2], "version": row.since, "time": row.began}
+    about = {"message": id_of(row), "version": row.since, "time": row.began}
     return {**about, **said, "text": text_of(row.parts)}
 
 
 def _approval(row: TranscriptRow) -> dict[str, Any]:
     asked = {"actor", "status", "question", "options", "answer", "answered_by", "comment", "reason"}
     said = row.model_dump(mode="json", include=asked)
-    return {"approval": row.entry.partition(":")[2], "version": row.since, "time": row.began, **said}
+    return {"approval": id_of(row), "version": row.since, "time": row.began, **said}

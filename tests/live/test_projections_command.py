@@ -51,7 +51,7 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
         ack = await session.do("state.merge", {"patch": {"a": 1}})
         await session.view("state").get(min_position=ack.positions[0], wait=10)
     code, said, _ = await run("status", "--wait")
-    assert (code, said) == (0, "All 12 views are healthy.\n")
+    assert (code, said) == (0, "All 13 views are healthy.\n")
     _, listed, _ = await run("list", "--json")
     builds = {row["view"]: row for row in map(orjson.loads, listed.splitlines())}
     assert (builds["state"]["state"], builds["state"]["behind"]) == ("current", 0)
@@ -148,7 +148,7 @@ async def test_what_is_parked_is_told_and_healed(
 
 
 REFUSED = [
-    (("rebuild", "nothing"), "There is no view 'nothing' to build anew"),
+    (("rebuild", "nothing"), "There is no view 'nothing' to rebuild"),
     (("promote", "state"), "state has no such build"),
     (("skip", "state", "s"), "In 'state' nothing is parked under 's'."),
     (("verify", "words"), "name yours by --projection"),

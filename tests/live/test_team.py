@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support import environment
 from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
@@ -141,7 +142,13 @@ AGENT = textwrap.dedent(
 async def working(url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """An agent in a process of its own: it claims t-1 and streams until it is refused, then tries everything else."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", AGENT, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        AGENT,
+        url,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
     )
     try:
         yield process

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from support import environment
 from support.pgbouncer import find_pgbouncer
 from support.postgres import find_binaries
 
-TESTS = Path(__file__).parents[2]
 STARTER = """
 import time
 from psycopg.conninfo import conninfo_to_dict
@@ -28,8 +27,7 @@ with PostgresServer.temporary() as server, pgbouncer(server.url) as url:
 @pytest.mark.postgres
 @pytest.mark.skipif(find_binaries() is None or find_pgbouncer() is None, reason="no PostgreSQL, or no PgBouncer")
 def test_servers_end_with_their_starter_even_if_it_is_killed() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True, env=environment) as ran:
+    with subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True, env=environment()) as ran:
         assert ran.stdout is not None
         directories = [Path(each) for each in ran.stdout.readline().split()]
         assert len(directories) == 2
