@@ -17,7 +17,7 @@ from ..errors import Conflict, Forbidden, NoChange, NotFound
 from ..ids import ApprovalId, ParticipantId, TaskId, Version
 from ..model import DAY, Command, CommandData, Deadline, Decision, Event, EventData, Reason, Repeat, decided, timer_id
 from ..timestamps import Time
-from .open_work import OpenWork
+from .open_work import OpenWork, refuse_more
 
 
 def _each_once(options: tuple[str, ...]) -> tuple[str, ...]:
@@ -183,6 +183,7 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
         raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
     if data.default is not None and data.default not in data.options:
         raise NotFound("The default is none of the options.", options=data.options)
+    refuse_more(len(approvals.open), "open approvals")
     due = None if data.within is None else command.time + timedelta(seconds=data.within)
     requested = ApprovalRequested(
         approval=data.approval, question=data.question, options=data.options, of=data.of, default=data.default, due=due

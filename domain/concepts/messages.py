@@ -19,7 +19,7 @@ from ..ids import MessageId, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
 from ..parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
 from ..unchecked import new_unchecked
-from .open_work import OpenWork
+from .open_work import OpenWork, refuse_more
 
 MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
@@ -214,6 +214,7 @@ def decide(messages: Messages, command: Command) -> Decision:
             return _post(messages, data)
         case StartMessage() as data:
             _refuse_known(messages, data.message)
+            refuse_more(messages.open.number, "open messages")
             started = MessageStarted(message=data.message, kind=data.kind, reply_to=data.reply_to)
             return decided(started, audience=data.audience)
         case CompleteMessage() as data:

@@ -9,7 +9,12 @@ from typing import NamedTuple
 
 from immutables import Map
 
+from ..errors import Conflict
 from ..ids import ParticipantId, TaskId
+
+MAX_OPEN = 10_000
+"""Tasks that are not over, and open messages, tool calls, signals and approvals, of each kind in one session: one
+cancel may end all of them by one commit, which takes the storage about 50 ms."""
 
 Index = Map[str, Map[str, None]]
 _NONE: Map[str, None] = Map()
@@ -28,19 +33,29 @@ def unindexed(index: Index, key: str | None, id: str) -> Index:
     return index.set(key, ids.delete(id)) if len(ids) > 1 else index.delete(key)
 
 
-class OpenWork(NamedTuple):
-    """The ids of what is open, by participant and by task."""
+def refuse_more(open: int, what: str) -> None:
+    """Raise Conflict when so many are open that there may be no more."""
+    if open >= MAX_OPEN:
+        raise Conflict(f"A session has at most {MAX_OPEN:,} {what}; end some first.", most=MAX_OPEN)
 
+
+class OpenWork(NamedTuple):
+    """The ids of what is open, by participant and by task, and how many there are."""
+
+    number: int = 0
     by_owner: Index = Map()
     by_task: Index = Map()
 
     def begun(self, id: str, owner: ParticipantId, task: TaskId | None) -> "OpenWork":
         """After one was begun."""
-        return OpenWork(indexed(self.by_owner, owner, id), indexed(self.by_task, task, id))
+        return OpenWork(self.number + 1, indexed(self.by_owner, owner, id), indexed(self.by_task, task, id))
 
     def ended(self, id: str, owner: ParticipantId, task: TaskId | None) -> "OpenWork":
         """After one has ended, or the same when it had before."""
-        return OpenWork(unindexed(self.by_owner, owner, id), unindexed(self.by_task, task, id))
+        by_owner = unindexed(self.by_owner, owner, id)
+        if by_owner is self.by_owner:
+            return self
+        return OpenWork(self.number - 1, by_owner, unindexed(self.by_task, task, id))
 
     def of(self, owner: ParticipantId | None) -> Iterator[str]:
         """What a participant, or with None anyone, has open."""

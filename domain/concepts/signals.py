@@ -34,7 +34,7 @@ from ..model import (
     timer_id,
 )
 from ..timestamps import Time
-from .open_work import Index, indexed, unindexed
+from .open_work import Index, indexed, refuse_more, unindexed
 from .twins import Twins, Wish, wish
 
 SignalKind = Literal["cancel", "pause", "resume", "steer", "reroute"]
@@ -238,6 +238,7 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
     if data.kind == "reroute" and not data.target.startswith(("task:", "agent:")):
         raise Conflict("Only a task can be rerouted, or an agent with its tasks.")
     _refuse_twin(signals, data)
+    refuse_more(len(signals.open), "open signals")
     grace = GRACES.get(data.kind) if data.grace is None else data.grace
     raised = SignalRaised(
         signal=data.signal,

@@ -7,7 +7,7 @@ from typing import Literal
 from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ..ids import TaskId, Version
 from ..model import Command, Deadline, Decision, Event, EventData, Fact, Repeat, timer_id
-from .open_work import indexed, unindexed
+from .open_work import indexed, refuse_more, unindexed
 from .tasks import (
     EMPTY,
     CancelTask,
@@ -89,6 +89,7 @@ def _create(tasks: Tasks, data: CreateTask) -> Decision:
         return Decision((), repeat=Repeat(f"task:{first}", _before(tasks.known[first])))
     if data.task in tasks.known:
         raise Conflict(f"Task {data.task!r} exists already; choose another id.")
+    refuse_more(len(tasks.open) + len(tasks.claimed), "unfinished tasks")
     for other in (*data.needs, *([data.parent] if data.parent else ())):
         _known(tasks, other)
     members = {name: getattr(data, name) for name in TaskCreated.model_fields}

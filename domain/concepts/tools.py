@@ -9,7 +9,7 @@ from ..audience import Audience, including
 from ..errors import Conflict, Fenced, Forbidden, NotFound
 from ..ids import CallId, MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Decision, Event, EventData, Fact, Reason, decided
-from .open_work import OpenWork
+from .open_work import OpenWork, refuse_more
 
 ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
@@ -111,6 +111,7 @@ def decide(calls: Calls, command: Command) -> Decision:
         case CallTool() as data:
             if data.call in calls.known:
                 raise Conflict(f"Tool call {data.call!r} exists already; choose another id.")
+            refuse_more(calls.open.number, "open tool calls")
             called = ToolCalled(call=data.call, tool=data.tool, arguments=data.arguments, message=data.message)
             return decided(called, audience=data.audience)
         case ReturnTool() as data:

@@ -126,3 +126,27 @@ def test_what_ends_is_told_in_the_order_in_which_it_was_begun(session: Rehearsal
     events = session.do("hotels", "presence.leave")
     subjects = [event.data.subject() for event in events[1:]]
     assert subjects == [f"message:m{each}" for each in range(20)] + [f"tool:c{each}" for each in range(20)]
+
+
+BEGINNINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("message.start", {"message": "a"}, {"message": "b"}),
+    ("tool.call", {"call": "a", "tool": "search"}, {"call": "b", "tool": "search"}),
+    ("task.create", {"task": "a", "title": "T"}, {"task": "b", "title": "T"}),
+    ("approval.request", {"approval": "a", "question": "?"}, {"approval": "b", "question": "?"}),
+    (
+        "signal.raise",
+        {"signal": "a", "kind": "steer", "target": "agent:x", "body": 1},
+        {"signal": "b", "kind": "steer", "target": "agent:x", "body": 2},
+    ),
+]
+
+
+@pytest.mark.parametrize(("do", "first", "second"), BEGINNINGS, ids=[do for do, _, _ in BEGINNINGS])
+def test_no_more_is_open_than_can_be_ended_at_once(
+    session: Rehearsal, do: str, first: dict[str, Any], second: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stenogram.domain.concepts.open_work.MAX_OPEN", 1)
+    session.do("hotels", do, first)
+    refusal = session.refusal("hotels", do, second)
+    assert (refusal.code, refusal.extra) == ("conflict", {"most": 1})
+    session.do("hotels", "message.post", message="m", text="Hello.")
