@@ -4,6 +4,9 @@ Concepts do not know each other. Where one fact ends what belongs to another con
 open under a task that was taken away), the rule stands here: a function from the state before, and the fact, to further
 facts. These may have consequences of their own. Nothing is ended twice: what has been ended by one fact of a decision,
 another leaves alone.
+
+Whoever caused a consequence is its actor, and sees no more of it for that: no consequence is of a type that counts as
+said by its actor (`audience.SAID`), so its audience alone decides, and must name those who are to hear of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +14,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from .audience import SAID
 from .concepts.lifecycle import SessionForked
 from .concepts.messages import MessageAborted, MessageCompleted
 from .concepts.presence import PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
@@ -34,6 +38,7 @@ def with_consequences(state: State, actor: Actor, facts: Iterable[Fact]) -> tupl
 def _following(state: State, actor: ParticipantId, fact: Fact, ended: set[str]) -> Iterator[Fact]:
     for further in _of(state, actor, fact):
         endings = _endings(further)
+        assert not further.data.type.startswith(SAID), "a consequence is not said by whoever caused it"
         if ended.isdisjoint(endings):
             ended.update(endings)
             yield further

@@ -78,7 +78,7 @@ class Shared:
     def chunk(self, viewer: Viewer) -> Chunk:
         """What this viewer gets."""
         restricted = self._restricted
-        mask = tuple([visible(*restriction, viewer) for restriction in restricted]) if restricted else ()
+        mask = tuple([visible(readers, viewer) for readers in restricted]) if restricted else ()
         made = self._made.get(mask)
         if made is None:
             made = encode(self._topic, self._key, viewer, self._run, self._finished, self._at)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.approvals import Approval
 from ...domain.concepts.messages import Message
 from ...domain.concepts.signals import Signal
@@ -34,7 +34,7 @@ def session_page(state: State, viewer: Viewer) -> dict[str, Any]:
 
 
 def _may_see(message: Message, viewer: Viewer) -> bool:
-    return visible(message.audience, message.author, viewer)
+    return visible(including(message.audience, message.author), viewer)
 
 
 def _message(message: Message) -> dict[str, Any]:

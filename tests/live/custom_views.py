@@ -20,8 +20,7 @@ class Mention(BaseModel):
     session: str
     name: str
     times: int = 0
-    actor: str = ""
-    audience: tuple[str, ...] | None = None
+    readers: tuple[str, ...] | None = None
 
 
 poison = True
@@ -40,14 +39,14 @@ def _(doc: Words, event: MessagePosted) -> None:
 
 @mentions.shown
 def _(row: Mention, viewer: Viewer) -> Mention | None:
-    return row if visible(row.audience, row.actor, viewer) else None
+    return row if visible(row.readers, viewer) else None
 
 
 @mentions.on
 def _(rows: Rows[Mention], event: MessagePosted, meta: Meta) -> None:
     for word in text_of(event.parts).split():
         if word.startswith("@"):
-            rows.upsert(Mention(session=meta.session, name=word[1:], times=1, actor=meta.actor, audience=meta.audience))
+            rows.upsert(Mention(session=meta.session, name=word[1:], times=1, readers=meta.readers))
 
 
 all_of_them = [words, mentions]
