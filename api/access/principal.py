@@ -6,6 +6,7 @@ from ...domain.audience import Viewer
 from ...domain.errors import Forbidden
 from ...domain.ids import ParticipantId, SessionId
 from ...domain.model import Actor, Kind
+from ...log.log import Log
 from ..delivery.event_filter import matches
 
 Right = Literal["read", "write", "audit"]
@@ -29,9 +30,19 @@ class Principal(NamedTuple):
         """As the actor of commands."""
         return Actor(self.participant, self.kind)
 
-    def viewer(self, session: SessionId | None) -> Viewer:
-        """As one who looks at a session, or at all of them. Who may audit sees whatever the audience."""
-        audits = self.audit == EVERYTHING or (session is not None and matches(session, self.audit))
+    @property
+    def log_viewer(self) -> Viewer:
+        """As one who looks at the whole log. Only who may audit all of it sees whatever the audience."""
+        return Viewer(self.participant, self.kind, self.audit == EVERYTHING)
+
+    async def viewer(self, log: Log, session: SessionId) -> Viewer:
+        """As one who looks at a session. Who may audit it sees whatever the audience; a fork only with that right to
+        every session in which its events were written. A session that does not exist nobody may audit yet: it might
+        become a fork of any other one."""
+        audits = self.audit == EVERYTHING
+        if not audits and matches(session, self.audit):
+            lineage = await log.written_in(session)
+            audits = bool(lineage) and all(matches(each, self.audit) for each in lineage)
         return Viewer(self.participant, self.kind, audits)
 
     def require(self, right: Literal["read", "write"], session: SessionId) -> None:

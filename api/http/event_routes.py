@@ -74,7 +74,9 @@ class EventRoutes:
         if query.reading == "folded":
             await learn(topic.log, run.records)
             finished = finished_now(topic.log, run.records)
-        wires = read(run, filter, principal.viewer(topic.session), finished)
+        session = topic.session
+        viewer = principal.log_viewer if session is None else await principal.viewer(topic.log, session)
+        wires = read(run, filter, viewer, finished)
         to = run.places[-1] if run.places else head
         before = to - len(run)
         return EventPage(wires, to, max(head, to), (at + 1, before) if before > at else None)

@@ -59,7 +59,7 @@ class ViewRoutes:
         principal, views = await self._enter(request)
         projection = views.named(request.match_info["view"])
         key = key_of(request, projection)
-        viewer = viewer_of(principal, projection, key)
+        viewer = await viewer_of(principal, views.log, projection, key)
         if SSE in request.headers.get("Accept", ""):
             no_query(request)
             return await self._streams.watch_document(request, principal, views.document(projection.name), key)
@@ -81,7 +81,7 @@ class ViewRoutes:
         principal, views = await self._enter(request)
         projection = views.named(request.match_info["view"])
         key = key_of(request, projection)
-        viewer = viewer_of(principal, projection, key)
+        viewer = await viewer_of(principal, views.log, projection, key)
         query = difference_query(request)
         moments = (await moment(views, projection, key, query.from_), await moment(views, projection, key, query.to))
         patch = changed(projection, moments, viewer)
@@ -106,7 +106,7 @@ class ViewRoutes:
         if query.at is None:
             return _page(projection, await listed(views, projection, principal, wanted), about)
         then = await moment(views, projection, key, query.at)
-        found = rows_of(projection, then, principal.viewer(key), wanted)
+        found = rows_of(projection, then, await principal.viewer(views.log, key), wanted)
         return _page(projection, found, {**about, "version": then.version})
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:

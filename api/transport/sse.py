@@ -88,7 +88,8 @@ class SseServer:
         after = events_place(request, query, session, tenant.log.epoch)
         stream = _stream(request, tenant)
         key = GroupKey(NAME, STREAM, query.filter(EVERY_SESSION if session is not None else principal.read))
-        cursor = await tenant.feed.follow(session, after, key, principal.viewer(session), stream)
+        viewer = principal.log_viewer if session is None else await principal.viewer(tenant.log, session)
+        cursor = await tenant.feed.follow(session, after, key, viewer, stream)
         try:
             return await self._keep(request, stream, principal, Subscription({session: cursor}))
         finally:
@@ -98,8 +99,9 @@ class SseServer:
         self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
     ) -> web.StreamResponse:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
-        viewer = viewer_of(principal, projection, key)
-        stream = _stream(request, await self._tenants.of(principal.tenant))
+        tenant = await self._tenants.of(principal.tenant)
+        viewer = await viewer_of(principal, tenant.log, projection, key)
+        stream = _stream(request, tenant)
         known = request.headers.get("Last-Event-ID", "")[:MAX_KNOWN]
         watcher = DocumentFollower(projection, key, viewer, stream, NAME, STREAM, known)
         return await self._keep(request, stream, principal, Subscription({}, [watcher]))

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType
 
+from ...domain.audience import Viewer
 from ...domain.concepts.lifecycle import ForkSession
 from ...domain.errors import Busy, Invalid, LogFailed, StenogramError
 from ...domain.ids import SessionId
@@ -316,12 +317,12 @@ class WebSocketConnection(TransportSink):
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:
             raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
-        watchers = [self._watcher(frame.name, each) for each in frame.views or ()]
+        watchers = [await self._watcher(frame.name, each) for each in frame.views or ()]
         self.begin(frame.name, Subscription({} if watchers else await self._follow(frame), watchers))
 
-    def _watcher(self, sub: str, wanted: Watched) -> DocumentFollower:
+    async def _watcher(self, sub: str, wanted: Watched) -> DocumentFollower:
         projection = self._tenant.views.document(wanted.view)
-        viewer = viewer_of(self.principal, projection, wanted.key)
+        viewer = await viewer_of(self.principal, self._tenant.log, projection, wanted.key)
         return DocumentFollower(projection, wanted.key, viewer, self, sub, SOCKET, wanted.known)
 
     async def _follow(self, frame: Subscribe) -> dict[SessionId | None, Cursor]:
@@ -336,12 +337,17 @@ class WebSocketConnection(TransportSink):
                     frame.reading, frame.types, EVERY_SESSION if session is not None else principal.read
                 )
                 key = GroupKey(frame.name, SOCKET, filter)
-                cursors[session] = await self.feed.follow(session, after, key, principal.viewer(session), self)
+                viewer = await self._viewer(session)
+                cursors[session] = await self.feed.follow(session, after, key, viewer, self)
         except BaseException:
             for cursor in cursors.values():
                 self.feed.end(cursor)
             raise
         return cursors
+
+    async def _viewer(self, session: SessionId | None) -> Viewer:
+        principal = self.principal
+        return principal.log_viewer if session is None else await principal.viewer(self._tenant.log, session)
 
 
 def _is_command(frame: Any) -> bool:

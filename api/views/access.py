@@ -6,6 +6,7 @@ What in it is not for everyone its projection shows to whom it may concern (`Pro
 
 from ...domain.audience import Viewer
 from ...domain.errors import Forbidden
+from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ..access.principal import EVERYTHING, Principal
@@ -21,11 +22,11 @@ def by_session(projection: AnyProjection) -> bool:
     return isinstance(projection, DocProjection) or SESSION in searchable
 
 
-def viewer_of(principal: Principal, projection: AnyProjection, key: str) -> Viewer:
+async def viewer_of(principal: Principal, log: Log, projection: AnyProjection, key: str) -> Viewer:
     """Who looks at what a view holds under a key. Raises Forbidden for those who may not."""
     if by_session(projection):
         principal.require("read", key)
-        return principal.viewer(key)
+        return await principal.viewer(log, key)
     return viewer_of_all(principal, projection)
 
 
@@ -33,4 +34,4 @@ def viewer_of_all(principal: Principal, projection: AnyProjection) -> Viewer:
     """Who looks at a whole view that spans sessions. Raises Forbidden."""
     if principal.read != EVERYTHING:
         raise Forbidden(f"The view {projection.name} spans sessions; that takes the right to read all of them.")
-    return principal.viewer(None)
+    return principal.log_viewer

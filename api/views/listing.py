@@ -12,6 +12,7 @@ from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
 from ...domain.errors import Invalid
 from ...domain.ids import Position
+from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
@@ -52,7 +53,7 @@ async def listed(views: ViewService, projection: AnyProjection, principal: Princ
     read, size = 0, max(_PAGE, wanted.limit)
     while True:
         page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
-        found += _visible(projection, page.build, page.rows, principal)
+        found += await _visible(views.log, projection, page.build, page.rows, principal)
         read += len(page.rows)
         ended = len(page.rows) < size
         if ended or len(found) > wanted.limit or read >= MAX_READ:
@@ -86,10 +87,10 @@ def natural(projection: AnyProjection) -> str:
     return next((index[1] for index in projection.shape.indexes if index[0] == SESSION and len(index) > 1), "")
 
 
-def _visible(
-    projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
+async def _visible(
+    log: Log, projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
 ) -> list[tuple[Row, bytes]]:
-    viewers = [_viewer(projection, build.shape, row, principal) for row in rows]
+    viewers = [await _viewer(log, projection, build.shape, row, principal) for row in rows]
     rendered: dict[int, bytes] = {}
     for viewer in dict.fromkeys(viewers):
         if viewer is not None:
@@ -99,11 +100,11 @@ def _visible(
     return [(row, rendered[number]) for number, row in enumerate(rows) if number in rendered]
 
 
-def _viewer(projection: AnyProjection, shape: Shape, row: Row, principal: Principal) -> Viewer | None:
+async def _viewer(log: Log, projection: AnyProjection, shape: Shape, row: Row, principal: Principal) -> Viewer | None:
     """Who looks at a row; None where the principal may not read its session."""
     if not by_session(projection):
-        return principal.viewer(None)
+        return principal.log_viewer
     name = "key" if isinstance(projection, DocProjection) else SESSION
     place = next(number for number, column in enumerate(shape.columns) if column.name == name)
     session = row[place]
-    return principal.viewer(session) if matches(session, principal.read) else None
+    return await principal.viewer(log, session) if matches(session, principal.read) else None

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.audience import Viewer, including, visible
 from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.parts import text_of
 from stenogram.projections import DocProjection, Meta, Rows, TableProjection
@@ -20,7 +20,8 @@ class Mention(BaseModel):
     session: str
     name: str
     times: int = 0
-    readers: tuple[str, ...] | None = None
+    actor: str = ""
+    audience: tuple[str, ...] | None = None
 
 
 poison = True
@@ -39,14 +40,14 @@ def _(doc: Words, event: MessagePosted) -> None:
 
 @mentions.shown
 def _(row: Mention, viewer: Viewer) -> Mention | None:
-    return row if visible(row.readers, viewer) else None
+    return row if visible(including(row.audience, row.actor), viewer) else None
 
 
 @mentions.on
 def _(rows: Rows[Mention], event: MessagePosted, meta: Meta) -> None:
     for word in text_of(event.parts).split():
         if word.startswith("@"):
-            rows.upsert(Mention(session=meta.session, name=word[1:], times=1, readers=meta.readers))
+            rows.upsert(Mention(session=meta.session, name=word[1:], times=1, actor=meta.actor, audience=meta.audience))
 
 
 all_of_them = [words, mentions]

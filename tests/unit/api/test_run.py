@@ -13,7 +13,7 @@ payloads = texts | st.lists(texts, max_size=4) | st.fixed_dictionaries({"audienc
 
 def wire(place: int, audience: list[str] | None, payload: object) -> bytes:
     restricted = {} if audience is None else {"audience": audience}
-    type = ("message.posted", "message.aborted")[place % 2]
+    type = "message.aborted" if place % 2 else "message.posted"
     return orjson.dumps(
         {"version": place, "type": type, "actor": f"a{place}", **restricted, "data": {"value": payload}}
     )
