@@ -19,9 +19,9 @@ logger = logging.getLogger("stenogram.client")
 
 
 class Membership:
-    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out; `anew` says
-    that whoever joins begins anew, so that what an earlier run has left there is given back. `view` is there while the
-    session is followed, and keeps what it knew afterwards. Who was lost meanwhile joins again."""
+    """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. `anew` says
+    that a new run joins: what an earlier one has left there is given back, and a stop of it is over. `live` is there
+    while the session is followed, and keeps what it knew afterwards. Who was lost meanwhile joins again."""
 
     def __init__(
         self,
@@ -84,8 +84,7 @@ class Membership:
     async def _join(self, data: Mapping[str, Any]) -> None:
         self._joined = True
         self._connection.beat_within(data.get("lease", LEASE) / BEATS_PER_LEASE)
-        if self._anew:
-            forgotten(self._connection.commands.submit(self._session, "presence.leave", {"reason": "It begins anew."}))
+        data = {**data, "new_run": True} if self._anew else data
         with contextlib.suppress(NoChange):
             await self._connection.commands.do(self._session, "presence.join", data)
 
@@ -99,7 +98,7 @@ class Membership:
         self.live.listen(self._come_back)
 
     def _come_back(self) -> None:
-        """Join again when lost."""
+        """Join again when lost. That is no new run: a stop that was not honoured still holds."""
         if self._joined and self._joining is not None and self.live is not None:
             me = self.live.state.presence.get(str(self._connection.welcome["participant"]))
             if me is not None and not me.present and me.since != self._lost:

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from .audience import SAID
 from .concepts.lifecycle import SessionForked
 from .concepts.messages import MessageAborted, MessageCompleted
-from .concepts.presence import PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
+from .concepts.presence import PresenceJoined, PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
 from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
 from .concepts.stalls import recovered
 from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
@@ -70,6 +70,17 @@ def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
     known = state.presence.get(actor)
     if known is not None and known.present and known.stalled == fact.task:
         yield Fact(recovered(known, "It goes on."))
+
+
+def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fact]:
+    """A new run honours the stop of the one before, which is over. People are not interrupted: what was aimed at their
+    id before they came waits for nobody, and holds nobody."""
+    id, person, fence = data.participant, data.kind == "user", state.signals.fenced.get(data.participant)
+    if person:
+        yield from _moot(state, f"agent:{id}")
+    if fence is not None and (person or data.new_run):
+        new_run = f"A new run of {id} begins; the one that was to stop is over."
+        yield Fact(SignalHonoured(signal=fence.signal, reason=f"{id} is a person." if person else new_run))
 
 
 def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
@@ -190,6 +201,7 @@ def _stopped(
 
 _RULES: dict[type[EventData], Callable[[State, Any, ParticipantId], Iterator[Fact]]] = {
     SessionForked: _forked,
+    PresenceJoined: _joined,
     PresenceLost: _gone,
     PresenceLeft: _gone,
     PresenceStatus: _said,

@@ -5,8 +5,10 @@ from typing import Any
 from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.approvals import Approval
 from ...domain.concepts.messages import Message
-from ...domain.concepts.signals import Signal
+from ...domain.concepts.signals import Fence, Signal
 from ...domain.concepts.tasks import Task
+from ...domain.fences import HOW_TO_LIFT, fences
+from ...domain.ids import ParticipantId
 from ...domain.parts import assemble
 from ...domain.state import State
 
@@ -26,6 +28,7 @@ def session_page(state: State, viewer: Viewer) -> dict[str, Any]:
         "open_messages": [_message(each) for each in sorted(messages, key=lambda each: each.since)],
         "tasks": [_task(each) for each in sorted(state.tasks.known.values(), key=lambda each: each.since)],
         "open_signals": [_signal(signals.known[id]) for id in sorted(signals.open)],
+        "fences": [_fence(id, fence) for id, fence in sorted(fences(state).items())],
         "open_approvals": [_approval(approvals.known[id]) for id in sorted(approvals.open)],
         "speakers": None if state.floor is None else sorted(state.floor),
         "state": state.document.value,
@@ -75,6 +78,10 @@ def _signal(signal: Signal) -> dict[str, Any]:
         "waiting": {participant: "delivered" if got else "raised" for participant, got in signal.waiting.items()},
         "since": signal.since,
     }
+
+
+def _fence(participant: ParticipantId, fence: Fence) -> dict[str, Any]:
+    return {"participant": participant, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
 
 
 def _approval(approval: Approval) -> dict[str, Any]:

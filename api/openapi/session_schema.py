@@ -29,6 +29,7 @@ def session_schema() -> Schema:
             "open_messages": array_of(_message()),
             "tasks": array_of(_task()),
             "open_signals": array_of(_signal()),
+            "fences": array_of(object_of({"participant": NAME, "signal": NAME, "since": COUNT, "to_lift": TEXT})),
             "open_approvals": array_of(_approval()),
             "speakers": or_null(array_of(NAME)),
             "state": _OBJECT,

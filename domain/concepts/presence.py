@@ -12,11 +12,24 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from immutables import Map
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from ..errors import Conflict, NoChange
 from ..ids import ParticipantId, TaskId, Version
-from ..model import Command, CommandData, Count, Deadline, Decision, Event, EventData, Kind, Reason, decided, timer_id
+from ..model import (
+    Actor,
+    Command,
+    CommandData,
+    Count,
+    Deadline,
+    Decision,
+    Event,
+    EventData,
+    Kind,
+    Reason,
+    decided,
+    timer_id,
+)
 from ..timestamps import Time
 
 Status = Literal["idle", "thinking", "working", "waiting-for-tool", "waiting-for-human", "blocked"]
@@ -48,6 +61,8 @@ class PresenceJoined(_PresenceEvent):
     """The application's own: model, version, avatar."""
     lease: Lease = LEASE
     """Seconds of silence after which it is lost."""
+    new_run: bool | None = None
+    """Whether it began a new run; absent: no, or it comes back."""
 
 
 class PresenceStatus(_PresenceEvent):
@@ -107,7 +122,8 @@ class _PresenceCommand(CommandData):
 
 
 class Join(_PresenceCommand):
-    """Take part. `about` is free for the application: model, version, avatar."""
+    """Take part. `about` is free for the application: model, version, avatar. Refused with `no_change` when you are
+    here, unless you begin a new run."""
 
     do = "presence.join"
     name: DisplayName | None = None
@@ -117,6 +133,9 @@ class Join(_PresenceCommand):
     lease: Lease = LEASE
     """Seconds of silence after which you are lost. Everything that comes from you counts; send a heartbeat at least
     every third of it."""
+    new_run: Annotated[bool, Strict()] = False
+    """Whether you start, and do not come back: what an earlier run of you has left (presence, tasks, open messages and
+    questions) ends, and a cancel that it did not honour counts as honoured."""
 
 
 class ReportStatus(_PresenceCommand):
@@ -180,12 +199,7 @@ def decide(presence: Presence, command: Command) -> Decision:
     here = known if known is not None and known.present else None
     match command.data:
         case Join() as data:
-            if here is not None:
-                raise NoChange(f"{actor.id!r} is here already.")
-            joined = PresenceJoined(
-                participant=actor.id, kind=actor.kind, name=data.name, about=data.about, lease=data.lease
-            )
-            return decided(joined)
+            return _join(actor, here, data)
         case ReportStatus() as data:
             if here is None:
                 raise Conflict(f"{actor.id!r} is not here; send presence.join first.")
@@ -204,6 +218,22 @@ def decide(presence: Presence, command: Command) -> Decision:
             reason = f"Nothing came from {lost.id} for {lost.lease:g} seconds."
             return decided(PresenceLost(participant=lost.id, after=lost.lease, reason=reason))
     raise NotImplementedError(command.data.do)
+
+
+def _join(actor: Actor, here: Participant | None, data: Join) -> Decision:
+    if here is not None and not data.new_run:
+        raise NoChange(f"{actor.id!r} is here already.")
+    joined = PresenceJoined(
+        participant=actor.id,
+        kind=actor.kind,
+        name=data.name,
+        about=data.about,
+        lease=data.lease,
+        new_run=data.new_run or None,
+    )
+    if here is None:
+        return decided(joined)
+    return decided(PresenceLeft(participant=actor.id, reason=f"A new run of {actor.id} begins."), joined)
 
 
 def evolve(presence: Presence, event: Event) -> Presence:

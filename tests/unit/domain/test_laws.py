@@ -343,7 +343,7 @@ def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
         assert all(call.task in (None, *held) for call in state.tools.values() if call.open)
         assert {id for id, signal in state.signals.known.items() if signal.status == "open"} == set(state.signals.open)
         assert {id for id, each in state.approvals.known.items() if each.status == "open"} == set(state.approvals.open)
-        assert all(state.signals.known[signal].status == "expired" for signal in state.signals.fenced.values())
+        assert all(state.signals.known[fence.signal].status == "expired" for fence in state.signals.fenced.values())
         parts = [task for task in state.tasks.known.values() if task.parent]
         assert all(
             each.status != "open" for each in parts if state.tasks.known[each.parent or ""].status == "cancelled"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.errors import Refused
+from stenogram.domain.fences import fences
 from stenogram.domain.model import Actor, Event
 from stenogram.projections import Projection, fold
 from stenogram.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
@@ -174,7 +175,7 @@ def test_what_is_over_by_the_rules_is_open_in_no_view(script: list[Step], lost: 
     waits = fold(attention, events).get("s-1", Attention())
     assert set(waits.signals) == set(state.signals.open)
     assert {f"approval:{id}" for id in waits.approvals} == asked
-    assert waits.fenced == dict(state.signals.fenced)
+    assert waits.fenced == {who: fence.signal for who, fence in fences(state).items()}
 
 
 @pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)

@@ -1,0 +1,41 @@
+"""Fences: who can do nothing in a session until a stop is behind them.
+
+An agent (or a service: they count as agents) that let the grace of a cancel run out which was aimed at it, or at the
+session, is fenced. What is fenced is the run that was to stop. It can honour the signal late; or a new run of the agent
+begins (`presence.join` with `new_run`), and the one that was to stop is over. People are never fenced, nor is the
+gateway itself, whatever a log says: nobody else would end their tasks, or keep the time.
+"""
+
+from .concepts.signals import Fence
+from .errors import Fenced
+from .ids import ParticipantId
+from .model import TIMEKEEPER, Command
+from .state import State
+
+HOW_TO_LIFT = "send signal.honour, or begin a new run: presence.join with new_run"
+_ALWAYS = ("presence", "signals")
+"""Concepts whose commands are never fenced: they are what it takes to honour a signal, and to begin a new run."""
+
+
+def fences(state: State) -> dict[ParticipantId, Fence]:
+    """Who is fenced, and by which signal."""
+    return {id: fence for id, fence in state.signals.fenced.items() if not _is_exempt(state, id)}
+
+
+def _is_exempt(state: State, id: ParticipantId) -> bool:
+    known = state.presence.get(id)
+    return id == TIMEKEEPER.id or (known is not None and known.kind == "user")
+
+
+def refuse_fenced(state: State, command: Command) -> None:
+    """Raise Fenced when the actor did not honour a cancel in time, and has neither done so since nor begun a new run.
+    That a session is open already is answered as to anyone: a new run asks that first."""
+    actor, data = command.actor, command.data
+    fence = state.signals.fenced.get(actor.id)
+    if fence is None or actor.kind == "user" or actor == TIMEKEEPER:
+        return
+    if data.concept not in _ALWAYS and data.do != "session.open":
+        raise Fenced(
+            f"{actor.id!r} did not honour signal {fence.signal!r} in time; stop. To go on, {HOW_TO_LIFT}.",
+            signal=fence.signal,
+        )
