@@ -80,7 +80,8 @@ def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fa
         yield from _moot(state, f"agent:{id}")
     if fence is not None and (person or data.new_run):
         new_run = f"A new run of {id} begins; the one that was to stop is over."
-        yield Fact(SignalHonoured(signal=fence.signal, reason=f"{id} is a person." if person else new_run))
+        reason = f"{id} is a person." if person else new_run
+        yield Fact(SignalHonoured(signal=fence.signal, reason=reason, new_run=None if person else True))
 
 
 def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:

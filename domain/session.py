@@ -99,11 +99,11 @@ def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Com
 
 def decide(state: State, command: Command) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened."""
-    _, _, _, _, data, task, _ = command
+    _, _, _, _, data, task, _, _ = command
     status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
-    if state.signals.fenced:
+    if state.signals.fenced or state.signals.replaced:
         refuse_fenced(state, command)
     if task is not None:
         stale = _under(state, command)

@@ -54,6 +54,7 @@ def _participant() -> Schema:
             "lease": _SECONDS,
             "until": or_null(TIME),
             "stalled": or_null(NAME),
+            "run": or_null(NAME),
         }
     )
 

@@ -81,6 +81,7 @@ class WebSocketConnection(TransportSink):
         tenant: Tenant,
         principal: Principal,
         settings: Settings,
+        run: str | None = None,
     ) -> None:
         super().__init__(transport, tenant)
         self.principal = principal
@@ -88,6 +89,7 @@ class WebSocketConnection(TransportSink):
         self._tenant = tenant
         self._settings = settings
         self._actor = principal.actor
+        self._run_of_actor = run
         self._answers = Replies(self, tenant.turn)
         self._execute = tenant.log.execute
         self._read = partial(read_frames, depth=settings.depth, batch=settings.batch)
@@ -268,10 +270,10 @@ class WebSocketConnection(TransportSink):
             if type(data) is ForkSession:
                 self.principal.require("read", data.origin)
             if frame is None:
-                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None))
+                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None, self._run_of_actor))
                 self._execute(command, self._answered, size)
             else:
-                command = frame.command(self._actor, now, data)
+                command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
                 producer = frame.parsed_producer(self.principal.participant)
                 self._execute(command, self._answered, size, frame.parsed_expect(), producer)
         except StenogramError as error:

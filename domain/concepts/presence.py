@@ -15,7 +15,7 @@ from immutables import Map
 from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from ..errors import Conflict, NoChange
-from ..ids import ParticipantId, TaskId, Version
+from ..ids import Name, ParticipantId, TaskId, Version
 from ..model import (
     Actor,
     Command,
@@ -63,6 +63,8 @@ class PresenceJoined(_PresenceEvent):
     """Seconds of silence after which it is lost."""
     new_run: bool | None = None
     """Whether it began a new run; absent: no, or it comes back."""
+    run: Name | None = None
+    """Which run began, where it has a name."""
 
 
 class PresenceStatus(_PresenceEvent):
@@ -171,7 +173,7 @@ class LoseParticipant(_PresenceCommand):
 
 class Participant(NamedTuple):
     """One who takes part. `since` is the version of the last transition, `joined` that in which it came; `at` is when
-    it last showed itself; `stalled` is the task for which it shows nothing."""
+    it last showed itself; `stalled` is the task for which it shows nothing; `run` is the one that began last."""
 
     id: ParticipantId
     kind: Kind
@@ -186,6 +188,7 @@ class Participant(NamedTuple):
     lease: float = LEASE
     until: datetime | None = None
     stalled: TaskId | None = None
+    run: str | None = None
 
 
 Presence = Map[str, Participant]
@@ -199,7 +202,7 @@ def decide(presence: Presence, command: Command) -> Decision:
     here = known if known is not None and known.present else None
     match command.data:
         case Join() as data:
-            return _join(actor, here, data)
+            return _join(actor, command.run, here, data)
         case ReportStatus() as data:
             if here is None:
                 raise Conflict(f"{actor.id!r} is not here; send presence.join first.")
@@ -220,7 +223,7 @@ def decide(presence: Presence, command: Command) -> Decision:
     raise NotImplementedError(command.data.do)
 
 
-def _join(actor: Actor, here: Participant | None, data: Join) -> Decision:
+def _join(actor: Actor, run: str | None, here: Participant | None, data: Join) -> Decision:
     if here is not None and not data.new_run:
         raise NoChange(f"{actor.id!r} is here already.")
     joined = PresenceJoined(
@@ -230,6 +233,7 @@ def _join(actor: Actor, here: Participant | None, data: Join) -> Decision:
         about=data.about,
         lease=data.lease,
         new_run=data.new_run or None,
+        run=run if data.new_run else None,
     )
     if here is None:
         return decided(joined)
@@ -252,6 +256,7 @@ def evolve(presence: Presence, event: Event) -> Presence:
                 event.time,
                 event.version,
                 data.lease,
+                run=data.run if data.new_run else _run(presence, data.participant),
             )
             return presence.set(data.participant, joined)
         case PresenceStatus() as data:
@@ -265,6 +270,11 @@ def evolve(presence: Presence, event: Event) -> Presence:
             gone = {"present": False, "status": "idle", "activity": None, "until": None, "stalled": None}
             return _moved(presence, event, data, **gone)
     return presence
+
+
+def _run(presence: Presence, id: ParticipantId) -> str | None:
+    known = presence.get(id)
+    return None if known is None else known.run
 
 
 def _moved(presence: Presence, event: Event, data: _PresenceEvent, **members: Any) -> Presence:

@@ -88,6 +88,8 @@ class SignalHonoured(_SignalEvent):
     type = "signal.honoured"
     reason: Reason | None = None
     """For people."""
+    new_run: bool | None = None
+    """Whether it was honoured by a new run of the actor: then earlier ones can do nothing more."""
 
 
 class SignalRefused(_SignalEvent):
@@ -198,11 +200,13 @@ class Fence(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """All signals; the open ones; and the fence of each who let a cancel pass (`fences` says whom it holds)."""
+    """All signals; the open ones; the fence of each who let a cancel pass (`fences` says whom it holds); and for those
+    who honoured one by beginning a new run, which."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, Fence] = Map()
+    replaced: Map[ParticipantId, SignalId] = Map()
 
 
 EMPTY = Signals()
@@ -306,6 +310,8 @@ def evolve(signals: Signals, event: Event) -> Signals:
             signal = signals.known[data.signal]._replace(addressees=data.addressees, waiting=waiting)
             return _with(signals, signal)
         case SignalHonoured() | SignalRefused() as data:
+            if isinstance(data, SignalHonoured) and data.new_run:
+                signals = signals._replace(replaced=signals.replaced.set(event.actor, data.signal))
             return _answered(signals, signals.known[data.signal], event.actor)
         case SignalExpired() as data:
             signal = signals.known[data.signal]

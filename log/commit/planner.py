@@ -149,7 +149,7 @@ class Plan:
 
     def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
         """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        command_id, session, (actor, _), time, of, _, _ = command
+        command_id, session, (actor, _), time, of, _, _, _ = command
         facts, _, _, _, after = decision
         cause = command_id if of.keyed else None
         stamp, micros = _moment(time)

@@ -47,8 +47,8 @@ async def fences(http: aiohttp.ClientSession, gateway: Gateway) -> list[dict[str
 async def test_a_stopped_agent_comes_back_as_a_new_run(
     target: str, ann: Session, people: Any, gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
-    wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent")
-    await wire.command("trip", "presence.join", {"lease": 3_600})
+    wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent", run="stuck")
+    await wire.command("trip", "presence.join", {"lease": 3_600, "new_run": True})
     await wire.command("trip", "message.start", {"message": "m0"})
     signal = (await ann.do("signal.raise", {"signal": "s1", "kind": "cancel", "target": target, "grace": 0})).versions
     (fence,) = await fences(http, gateway)
@@ -59,6 +59,8 @@ async def test_a_stopped_agent_comes_back_as_a_new_run(
     async with (await people("hotels")).agent("Hotels", session="trip") as agent:
         await agent.session.post("Here again.", message="m2")
         assert await fences(http, gateway) == []
+        still = await wire.command("trip", "message.post", {"message": "m3", "text": "Hi."})
+        assert (still["error"]["code"], still["error"]["signal"]) == ("fenced", "s1")
     honoured = [event async for event in ann.events(types=("signal.honoured",), follow=False)]
     assert [event.actor for event in honoured] == ["hotels"]
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.concepts.signals import SignalExpired, SignalRaised
+from stenogram.domain.errors import Refused
 from stenogram.domain.fences import fences
 from stenogram.domain.ids import Position, Version
 from stenogram.domain.model import TIMEKEEPER, Actor, Event, EventData
@@ -142,3 +143,67 @@ def test_a_new_run_answers_what_is_open_for_itself(session: Rehearsal) -> None:
 def test_a_stopped_agent_that_opens_its_session_hears_that_it_exists(session: Rehearsal) -> None:
     stop(session, "agent:hotels")
     assert session.refusal("hotels", "session.open").code == "conflict"
+
+
+def run(session: Rehearsal, name: str | None, do: str, data: dict[str, Any]) -> list[str]:
+    """Something that a run of the agent does: what happened, or the code of the refusal."""
+    command = session.command("hotels", do, data)._replace(run=name)
+    try:
+        return [event.type for event in session.execute(command)]
+    except Refused as refusal:
+        return [refusal.code]
+
+
+BEGIN = {"new_run": True}
+
+
+def test_a_run_that_was_stopped_stays_stopped_when_the_next_has_begun(session: Rehearsal) -> None:
+    run(session, "old", "presence.join", BEGIN)
+    stop(session, "agent:hotels")
+    assert run(session, "new", "presence.join", BEGIN)[-1] == "signal.honoured"
+    assert run(session, "new", "message.post", {"message": "m1", "text": "Hi."}) == ["message.posted"]
+    for do, data in (
+        ("message.post", {"message": "m2", "text": "Hi."}),
+        ("presence.status", {"status": "working"}),
+        ("presence.leave", {}),
+        ("presence.join", {}),
+        ("signal.honour", {"signal": "s1"}),
+        ("custom.record", {"type": "x.note", "data": {}}),
+    ):
+        assert run(session, "old", do, data) == ["fenced"], do
+        assert run(session, None, do, data) == ["fenced"], do
+    assert run(session, "new", "presence.status", {"status": "working"}) == ["presence.status"]
+
+
+def test_a_run_that_goes_on_after_a_stop_comes_back_when_it_is_lost(session: Rehearsal) -> None:
+    run(session, "old", "presence.join", BEGIN)
+    stop(session, "agent:hotels")
+    run(session, "new", "presence.join", BEGIN)
+    session.wait(60)
+    assert run(session, "old", "presence.join", {}) == ["fenced"]
+    assert run(session, "new", "presence.join", {}) == ["presence.joined"]
+    assert run(session, "new", "message.post", {"message": "m1", "text": "Hi."}) == ["message.posted"]
+
+
+def test_every_later_run_takes_over_from_the_one_before(session: Rehearsal) -> None:
+    run(session, "1", "presence.join", BEGIN)
+    stop(session, "agent:hotels")
+    for name, before in (("2", "1"), ("3", "2")):
+        run(session, name, "presence.join", BEGIN)
+        assert run(session, before, "message.post", {"message": "m0", "text": "Hi."}) == ["fenced"]
+        assert run(session, name, "message.post", {"message": f"m{name}", "text": "Hi."}) == ["message.posted"]
+
+
+def test_runs_of_an_agent_that_nobody_stopped_work_side_by_side(session: Rehearsal) -> None:
+    run(session, "1", "presence.join", BEGIN)
+    run(session, "2", "presence.join", BEGIN)
+    names: list[str | None] = ["1", "2", None]
+    for name in names:
+        assert run(session, name, "message.post", {"message": f"m{name}", "text": "Hi."}) == ["message.posted"]
+
+
+def test_who_honours_its_stop_goes_on_itself(session: Rehearsal) -> None:
+    run(session, "1", "presence.join", BEGIN)
+    stop(session, "agent:hotels")
+    assert run(session, "1", "signal.honour", {"signal": "s1"}) == ["signal.honoured"]
+    assert run(session, "1", "message.post", {"message": "m1", "text": "Hi."}) == ["message.posted"]
