@@ -58,9 +58,10 @@ class Lineage:
     async def written_in(self, session: SessionId) -> tuple[SessionId, ...]:
         """The sessions in which a session's events were written: its own, and for a fork those of what it shares. None
         for a session that does not exist."""
-        if not await self._engine.read_session(session, 0, 1):
+        stretches = await self._stretches(session)
+        if len(stretches) == 1 and not await self._engine.read_session(session, 0, 1):
             return ()
-        return tuple([each.session for each in await self._stretches(session)])
+        return tuple([each.session for each in stretches])
 
     async def read_shared(self, first: Record, after: int, limit: int) -> list[Record]:
         """A page of what the session that begins with this event shares with its origin; nothing of any other event."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
 from ...domain.errors import Invalid
-from ...domain.ids import Position
+from ...domain.ids import Position, SessionId
 from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
@@ -90,7 +90,9 @@ def natural(projection: AnyProjection) -> str:
 async def _visible(
     log: Log, projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
 ) -> list[tuple[Row, bytes]]:
-    viewers = [await _viewer(log, projection, build.shape, row, principal) for row in rows]
+    sessions = [_session(projection, build.shape, row) for row in rows]
+    viewer_of = {session: await _viewer(log, session, principal) for session in dict.fromkeys(sessions)}
+    viewers = [viewer_of[session] for session in sessions]
     rendered: dict[int, bytes] = {}
     for viewer in dict.fromkeys(viewers):
         if viewer is not None:
@@ -100,11 +102,18 @@ async def _visible(
     return [(row, rendered[number]) for number, row in enumerate(rows) if number in rendered]
 
 
-async def _viewer(log: Log, projection: AnyProjection, shape: Shape, row: Row, principal: Principal) -> Viewer | None:
-    """Who looks at a row; None where the principal may not read its session."""
+def _session(projection: AnyProjection, shape: Shape, row: Row) -> SessionId | None:
+    """The session that a row belongs to; None where the view spans sessions."""
     if not by_session(projection):
-        return principal.log_viewer
+        return None
     name = "key" if isinstance(projection, DocProjection) else SESSION
     place = next(number for number, column in enumerate(shape.columns) if column.name == name)
-    session = row[place]
+    session: SessionId = row[place]
+    return session
+
+
+async def _viewer(log: Log, session: SessionId | None, principal: Principal) -> Viewer | None:
+    """Who looks at a session's rows; None where the principal may not read it."""
+    if session is None:
+        return principal.log_viewer
     return await principal.viewer(log, session) if matches(session, principal.read) else None
