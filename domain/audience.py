@@ -65,7 +65,9 @@ def visible(readers: tuple[str, ...] | None, viewer: Viewer) -> bool:
 
 def readers(type: str, audience: tuple[str, ...] | None, actor: ParticipantId) -> tuple[str, ...] | None:
     """Who may see an event of this type, audience and actor; None: everyone."""
-    return including(audience, actor) if type.startswith(SAID) else audience
+    if audience is None or actor in audience or actor in RESERVED or not type.startswith(SAID):
+        return audience
+    return (*audience, actor)
 
 
 def including(audience: tuple[str, ...] | None, participant: ParticipantId) -> tuple[str, ...] | None:

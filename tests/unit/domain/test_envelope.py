@@ -48,7 +48,7 @@ def test_it_is_read_back_from_the_store_the_wire_and_a_file() -> None:
 
 
 def test_readers_are_read_without_the_payload() -> None:
-    assert envelope.readers_of(STORED) == ("hotels", "users")
+    assert envelope.readers_of(STORED) == ("users", "hotels")
     everyone = envelope.encode("e-3", Fact(POSTED), envelope.timestamp(TIME), "hotels")
     assert envelope.readers_of(everyone) is None
 
