@@ -176,6 +176,8 @@ async def test_an_auditor_reads_of_a_fork_what_they_may_audit_in_each_of_its_ori
     bearer = {"Authorization": f"Bearer {eve}"}
     agent = await Wire.open(http, gateway.url, token=token("hotels", "agent"))
     await do(agent, "b", "message.post", {"message": "secret", "text": "«for the team», in b", **AUDIENCE})
+    await do(agent, "b", "message.start", {"message": "counted", **AUDIENCE})
+    await do(agent, "b", "message.complete", {"message": "counted", "parts": [], "usage": {"«for the team»": 3}})
     wire = await Wire.open(http, gateway.url, token=eve)
     live = [("raw", "mine-1"), ("folded", "mine-1")]
     for reading, session in live:  # before there is such a session
@@ -197,6 +199,10 @@ async def test_an_auditor_reads_of_a_fork_what_they_may_audit_in_each_of_its_ori
         f"views/transcript/mine-1?{newest}",
         f"views/transcript/mine-1?{then}",
         f"views/transcript?where.session=mine-1&{newest}",
+        f"views/usage/mine-1?{newest}",
+        f"views/usage/mine-1?{then}",
+        f"views/usage/mine-1/difference?from=0&to={forked['versions'][0]}",
+        f"views/usage?order=key&{newest}",
     ):
         async with http.get(f"{url}/{path}", headers=bearer) as response:
             text = await response.text()
@@ -207,6 +213,18 @@ async def test_an_auditor_reads_of_a_fork_what_they_may_audit_in_each_of_its_ori
         while "caught_up" not in streamed:
             streamed += (await response.content.readline()).decode()
     assert ("«for the team»" in streamed) == allowed
+    told = ""
+    async with http.get(f"{url}/views/usage/mine-1", headers={**bearer, "Accept": "text/event-stream"}) as response:
+        while '"spoken"' not in told:
+            told += (await response.content.readline()).decode()
+    ws = await http.ws_connect(f"{gateway.url}/v1/ws")
+    await ws.send_json({"frame": "hello", "token": eve})
+    await ws.send_json({"frame": "subscribe", "views": [{"view": "usage", "key": "mine-1"}]})
+    frame = {"frame": ""}
+    while frame["frame"] != "view":
+        frame = await ws.receive_json(timeout=10)
+    for text in (told, str(frame)):
+        assert ("«for the team»" in text) == allowed
 
 
 async def test_who_audits_a_session_that_is_no_fork_reads_all_of_it(
