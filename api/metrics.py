@@ -1,6 +1,6 @@
-"""What a gateway tells Prometheus: collected when it is asked for, from what the logs and connections count anyway.
+"""What a gateway exports to Prometheus: collected on request, from what the logs and connections count anyway.
 
-Tenants are added up: nothing here names one, a session or a participant. docs/operations.md says what each means.
+Tenants are added up: nothing here names one, a session or a participant. docs/reference/metrics.md says what each is.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,17 +12,17 @@ from prometheus_client.registry import Collector
 from ..log.log import Log
 from ..log.stats import Histogram
 from .tenants import Tenant, Tenants
-from .transport.sse import SseServer
+from .transport.sse_server import SseServer
 from .transport.websocket_server import WebSocketServer
 
 
 class Metrics(Collector):
     """The metrics of one gateway."""
 
-    def __init__(self, tenants: Tenants, sockets: WebSocketServer, streams: SseServer) -> None:
+    def __init__(self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer) -> None:
         self._tenants = tenants
-        self._sockets = sockets
-        self._streams = streams
+        self._websocket_server = websocket_server
+        self._sse_server = sse_server
         self._registry = CollectorRegistry()
         self._registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -46,12 +46,12 @@ class Metrics(Collector):
 
     def _of_followers(self, tenants: tuple[Tenant, ...]) -> Iterator[Metric]:
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
-        connections.add_metric(["websocket"], len(self._sockets))
-        connections.add_metric(["stream"], len(self._streams))
+        connections.add_metric(["websocket"], len(self._websocket_server))
+        connections.add_metric(["stream"], len(self._sse_server))
         yield connections
         subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)
         yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
-        slow = self._sockets.slow + self._streams.slow
+        slow = self._websocket_server.slow_consumers.closed + self._sse_server.slow_consumers.closed
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
 
 

@@ -1,7 +1,7 @@
 """The gateway as a whole: its routes, its start and its end.
 
-Start: settings are checked, the log is opened, then the port. End (SIGTERM or SIGINT): the port closes, what was taken
-is committed and acknowledged, everyone is told where to resume, the log is closed.
+Start: settings are checked, the log is opened, then the port. End (SIGTERM or SIGINT): the port closes, accepted
+commands are committed and acknowledged, every client is told where to resume, the log is closed.
 """
 
 import asyncio
@@ -16,22 +16,23 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
 from ..log.storage import Storage
-from .access.auth import Authenticator
-from .access.origin import Origins
+from .access.origin import OriginCheck
+from .access.tokens import Authenticator
+from .http.answer import AliveAnswer
 from .http.event_routes import EventRoutes
-from .http.readiness import readiness
-from .http.responses import http_logger, json_response, problem_response, problems
-from .http.session_queries import session_of
+from .http.readiness import check_readiness
+from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
 from .metrics import Metrics
-from .openapi.document import openapi
+from .openapi.document import openapi_json
+from .protocol.queries import session_of
 from .settings import Settings
 from .tenants import Tenants
-from .transport.sse import SSE, SseServer
+from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
 from .views.service import ViewService
-from .views.storage import NONE, ViewStorage, make_projections
+from .views.storage import NO_VIEWS, ViewStorage, make_projections
 
 
 class Gateway:
@@ -43,31 +44,34 @@ class Gateway:
         self.tenants = tenants
         self.url = ""
         self.place = place
-        self.sockets = WebSocketServer(settings, tenants, auth)
-        self.streams = SseServer(settings, tenants, auth)
-        self._pages = EventRoutes(tenants, auth)
-        self._http = SessionRoutes(settings, tenants, auth)
-        self._counts = Metrics(tenants, self.sockets, self.streams)
-        self._views = ViewRoutes(tenants, auth, self.streams)
+        self.websocket_server = WebSocketServer(settings, tenants, auth)
+        self.sse_server = SseServer(settings, tenants, auth)
+        self._event_routes = EventRoutes(tenants, auth)
+        self._session_routes = SessionRoutes(settings, tenants, auth)
+        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
+        self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
+        self._description: bytes | None = None
         self._draining = False
 
     def app(self) -> web.Application:
         """The routes."""
-        origins = Origins(self.settings)
-        app = web.Application(middlewares=[problems, origins.middleware], client_max_size=self.settings.frame_bytes)
-        app.on_response_prepare.append(origins.tell)
-        http = self._http
-        app.router.add_get("/v1/ws", self.sockets.handle, allow_head=False)
-        app.router.add_get("/v1/sessions", http.sessions, allow_head=False)
-        app.router.add_get("/v1/sessions/{session}", http.session, allow_head=False)
+        origins = OriginCheck(self.settings)
+        app = web.Application(
+            middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
+        )
+        app.on_response_prepare.append(origins.add_headers)
+        sessions = self._session_routes
+        app.router.add_get("/v1/ws", self.websocket_server.accept, allow_head=False)
+        app.router.add_get("/v1/sessions", sessions.list_sessions, allow_head=False)
+        app.router.add_get("/v1/sessions/{session}", sessions.show_session, allow_head=False)
         app.router.add_get("/v1/sessions/{session}/events", self._events, allow_head=False)
-        app.router.add_post("/v1/sessions/{session}/commands", http.command)
+        app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
         app.router.add_get("/v1/events", self._events, allow_head=False)
-        app.router.add_get("/v1/search", self._views.search, allow_head=False)
-        app.router.add_get("/v1/views", self._views.views, allow_head=False)
-        app.router.add_get("/v1/views/{view}", self._views.listing, allow_head=False)
-        app.router.add_get("/v1/views/{view}/{key}", self._views.one, allow_head=False)
-        app.router.add_get("/v1/views/{view}/{key}/difference", self._views.difference, allow_head=False)
+        app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
+        app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
+        app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
+        app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
+        app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -75,33 +79,37 @@ class Gateway:
         return app
 
     async def drain(self) -> None:
-        """Tell everyone, close every connection."""
+        """Say `bye` to every client and close its connection."""
         self._draining = True
-        self._pages.drain()
+        self._event_routes.drain()
         for tenant in self.tenants.open.values():
             tenant.views.progress.drain()
-        self.streams.drain()
-        await self.sockets.drain()
+        self.sse_server.drain()
+        await self.websocket_server.drain()
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         session = session_of(request) if "session" in request.match_info else None
-        faces = self.streams if SSE in request.headers.get("Accept", "") else self._pages
-        return await faces.serve(request, session)
+        if EVENT_STREAM in request.headers.get("Accept", ""):
+            return await self.sse_server.follow_events(request, session)
+        return await self._event_routes.show_page(request, session)
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return json_response(openapi(self.tenants.open[""].views.projections.values()))
+        if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
+            projections = tuple(self.tenants.open[""].views.projections.values())
+            self._description = await asyncio.to_thread(openapi_json, projections)
+        return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:
-        return json_response({"status": "alive"})
+        return json_response(AliveAnswer(status="alive"))
 
     async def _ready(self, request: web.Request) -> web.Response:
         """Ready while every open log can be written and read, and the gateway is not draining."""
         if self._draining:
             return problem_response(NotReady("The gateway is shutting down."))
-        return json_response({"status": "ready", **await readiness(self.tenants)})
+        return json_response(await check_readiness(self.tenants))
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._counts.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=self._metrics_page.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @asynccontextmanager
@@ -113,8 +121,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push(_alone)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         storage = Storage(settings.log)
-        # What stands beside the log is its writer's, and in a copy it is to be left as it is.
-        place = settings.views or (NONE if settings.read_only else "")
+        # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
+        place = settings.views or (NO_VIEWS if settings.read_only else "")
         projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
 
         def open_log(tenant: str) -> Log:
@@ -139,20 +147,23 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
         await _listen(site, settings)
         gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
-        watching = [tasks.create_task(gateway.sockets.watch()), tasks.create_task(gateway.streams.watch())]
+        inspections = [
+            tasks.create_task(gateway.websocket_server.inspect_connections()),
+            tasks.create_task(gateway.sse_server.inspect_connections()),
+        ]
         try:
             yield gateway
         finally:
             await site.stop()
             await gateway.drain()
-            for task in watching:
+            for task in inspections:
                 task.cancel()
 
 
 async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
     """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens.
 
-    The signals' handlers stay when it returns: a process that is told to end twice still ends in good order. (The
+    The signals' handlers stay when it returns: a second signal still ends the process in good order. (The
     loop's own would be gone with the loop, a moment before the process.)
     """
     stop = asyncio.Event()

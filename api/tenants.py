@@ -16,24 +16,24 @@ from .views.service import ViewService
 
 
 class Tenant:
-    """An open log, those who follow it, who is heard of, and the views that are made of it. `turn` is for what they are
-    told. Over a log that was opened for reading nobody keeps the time: those do who write it."""
+    """An open log, its feed, who was heard of when, its timekeeper and its views. Replies of one turn of the loop are
+    batched by `tick`. A read-only gateway runs no timekeeper: the gateways that write the log do."""
 
     def __init__(self, log: Log, tasks: asyncio.TaskGroup, views: ViewService) -> None:
         self.log = log
         self.feed = Feed(log, tasks)
-        self.turn = TickBatcher()
+        self.tick = TickBatcher()
         self.last_seen = LastSeen()
         self.timekeeper = Timekeeper(log, self.last_seen) if log.engine.writable else None
         self.views = views
 
     def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
-        """A heartbeat of theirs says that they make progress with these tasks. Raises LogReadOnly where nobody can take
-        note of that."""
+        """A heartbeat of theirs says that they make progress with these tasks. Raises LogReadOnly on a read-only
+        gateway."""
         if self.timekeeper is not None:
             self.timekeeper.progressed(participant, progress)
         elif progress:
-            raise LogReadOnly("This gateway only reads; tell of progress where you hold your tasks.")
+            raise LogReadOnly("This gateway only reads; report progress to the one through which you claimed it.")
 
 
 class Tenants:
@@ -86,5 +86,5 @@ async def _end(task: "asyncio.Task[None]") -> None:
 
 
 async def _watch(log: Log) -> None:
-    """A log whose work ends by itself takes the gateway down with it: better gone and restarted than half alive."""
+    """A log whose work ends by itself takes the gateway down with it: it is better restarted than half alive."""
     await log.broken()

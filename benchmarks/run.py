@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`, or `python benchmarks/run.py --help`. What they mean: docs/benchmarks.md."""
+"""Run the benchmarks: `make bench`, or `python benchmarks/run.py --help`. See docs/explanation/figures.md."""
 
 import argparse
 import importlib

@@ -76,7 +76,7 @@ async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> in
     count = 0
     async with open_source(place) as source:
         with progress("exporting", await _total(source, sessions)) as bar:
-            for pages in [source.read(session, 0) for session in sessions] or [source.read_all("0")]:
+            for pages in [source.read(session, 0) for session in sessions] or [source.read_all()]:
                 async for page in pages:
                     file.write(b"\n".join((*page, b"")))
                     count += len(page)
@@ -84,8 +84,6 @@ async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> in
     return count
 
 
-async def _total(source: "Source", sessions: tuple[str, ...]) -> int:
-    """How many events there are to export. Raises NotFound before anything is written."""
-    if sessions:
-        return sum([await source.version(session) for session in sessions])
-    return int((await source.place(0)).rpartition(".")[2])
+async def _total(source: "Source", sessions: tuple[str, ...]) -> int | None:
+    """How many events there are to export; of a whole log, nobody says. Raises NotFound before anything is written."""
+    return sum([await source.version(session) for session in sessions]) if sessions else None

@@ -85,6 +85,6 @@ async def _pages(
     source: "Source", session: str | None, after: str | None, last: int, follow: bool
 ) -> "AsyncIterator[Page]":
     if session is None:
-        return source.read_all(after or await source.place(last), follow=follow)
+        return source.read_all(follow=follow, last=last) if after is None else source.read_all(after, follow=follow)
     begin = max(await source.version(session) - last, 0) if after is None else int(after)
     return source.read(session, begin, follow=follow)

@@ -134,12 +134,12 @@ def _is_after(event: "Event", moment: Moment | None) -> bool:
 
 def _plain(projection: "AnyProjection", fold: "Fold[Any, Any]") -> Any:
     """A document, or rows in the order in which a gateway shows those of a session."""
-    from ..api.views.listing import natural
+    from ..api.views.listing import default_order
     from ..projections.authoring.document import DocProjection
 
     values = fold.values()
     if isinstance(projection, DocProjection):
         return next((each.model_dump(mode="json", by_alias=True) for each in values.values()), None)
-    first = natural(projection)
+    first = default_order(projection)
     rows = [each.model_dump(mode="json") for _, each in sorted(values.items())]
     return sorted(rows, key=lambda row: (row[first] is not None, row[first])) if first else rows

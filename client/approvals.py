@@ -2,23 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..domain.concepts.approvals import Approval
 from ..domain.ids import new_id
-from .audience import To, names
-from .drop_none import drop_none
+from .arguments import To, drop_none, names
 from .errors import Unanswered
-from .transport.command_queue import forgotten
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session_port import SessionPort
+from .transport.command_queue import unawaited
 
 
 class Approvals:
-    """One of those asked answers, for all; who comes second gets the first answer."""
+    """The questions of a session (`session.approvals`). One of those asked answers, for all; a later answer gets the
+    first."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property
@@ -32,7 +29,7 @@ class Approvals:
         return (await self._session.live.until(lambda: self.open))[0]
 
     async def answer(self, approval: str, option: str, *, comment: str | None = None) -> str:
-        """Answer; the option that holds, be it another's who was quicker."""
+        """Answer; returns the option that holds, which is another's if that came first."""
         ack = await self._session.do("approval.answer", drop_none(approval=approval, option=option, comment=comment))
         await self._session.live.reached(ack.versions[0])
         return str(self._session.live.state.approvals.known[approval].option)
@@ -48,22 +45,23 @@ class Approvals:
         approval: str | None = None,
     ) -> str:
         """Ask, and wait for the answer: one of the options. At the deadline (seconds) the default holds; without one,
-        Unanswered is raised. When the wait is cancelled the question is taken back. `approval` names it."""
+        Unanswered is raised. When the wait is cancelled the question is withdrawn. `approval` names it."""
         approval = approval or new_id()
         what = drop_none(question=question, options=list(options), of=names(of), within=deadline, default=default)
         try:
             await self._session.do("approval.request", {"approval": approval, **what})
             return await self._answered(approval)
         except asyncio.CancelledError:
-            forgotten(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
+            # Sent behind the request, which may be on its way: nobody would wait for an answer any more.
+            unawaited(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
             raise
 
     async def _answered(self, id: str) -> str:
-        def look() -> Approval | None:
+        def settled() -> Approval | None:
             known = self._session.live.state.approvals.known.get(id)
             return None if known is None or known.status == "open" else known
 
-        approval = await self._session.live.until(look)
+        approval = await self._session.live.until(settled)
         assert approval is not None
         if approval.option is None:
             why = "nobody answered in time" if approval.status == "expired" else "it was withdrawn"

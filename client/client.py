@@ -11,9 +11,9 @@ import aiohttp
 from ..domain.envelope import timestamp
 from ..domain.model import Kind
 from .agent.agent import Agent
-from .drop_none import drop_none
+from .arguments import drop_none
 from .errors import ClientClosed, Unreachable
-from .membership import Membership
+from .membership.membership import Membership
 from .session import Session
 from .transport.backoff import Backoff
 from .transport.command_queue import Ack
@@ -26,7 +26,7 @@ from .view_reader import ViewReader, ViewRows
 
 
 class Client:
-    """A participant's connection to a gateway. Use it with `async with`, in one event loop.
+    """A participant's connection to a gateway. Use it with `async with`, in one event loop; it is not thread-safe.
 
     - The connection is kept up: when it is lost, the client connects again (0.05 s, doubling to 5 s, with full jitter,
       or as long as the gateway asked for), subscribes again from the places reached and sends again what was not
@@ -64,7 +64,7 @@ class Client:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection at this moment."""
+        """Whether there is a connection now."""
         return self._connection is not None and self._connection.state == "connected"
 
     @property
@@ -95,7 +95,7 @@ class Client:
         follow: bool = True,
     ) -> Session:
         """A session. Entering it opens it unless it exists (`title`, `labels` and `metadata` are used only then),
-        joins it (`name` and `about` introduce the participant), and follows its presence and shared state, which takes
+        joins it (`name` and `about` introduce the participant), and follows all of it but messages, which takes
         one of the connection's subscriptions (100, unless the gateway is set otherwise). `open`, `join` and `follow`
         leave these steps out."""
         opening = drop_none(title=title, labels=labels, metadata=metadata) if open else None
@@ -112,11 +112,11 @@ class Client:
         about: Mapping[str, Any] | None = None,
         lease: float | None = None,
     ) -> Agent:
-        """An agent at work in a session: it takes tasks, hears signals, speaks and asks. `name` is what people call it;
-        who it is, the token says. The session is opened, with this `title`, unless it exists. `lease`: seconds of
-        silence after which it is taken for lost (15)."""
+        """An agent at work in a session: it claims tasks, answers signals, speaks and asks. `name` is what people call
+        it; its id comes from the token. The session is opened, with this `title`, unless it exists. `lease`: seconds of
+        silence after which it counts as lost (15)."""
         joining = drop_none(name=name, about=about, lease=lease)
-        membership = Membership(self._open, session, drop_none(title=title), joining, anew=True)
+        membership = Membership(self._open, session, drop_none(title=title), joining, restart=True)
         return Agent(Session(self._open, session, membership), self.participant)
 
     def watch(self, id: str) -> Session:
@@ -125,14 +125,15 @@ class Client:
 
     def events(
         self,
-        after: str | int | None = None,
+        after: str | None = None,
         *,
         types: Sequence[str] | None = None,
         reading: Reading = "raw",
         follow: bool = True,
     ) -> LogStream:
         """The events of every session that the client may read, in commit order, each with the cursor to resume from.
-        `after` is such a cursor, `"end"`, or nothing: from the beginning."""
+        `after` is such a cursor, handed back as it is, `"end"`, or nothing: from the beginning. Raises BadCursor, at
+        iteration, for a cursor of another log."""
         return LogStream.begin(
             self._open.subscriptions, None, 0 if after is None else after, types=types, reading=reading, follow=follow
         )
@@ -146,21 +147,22 @@ class Client:
         id: str | None = None,
         expect: Mapping[str, int] | None = None,
     ) -> Ack:
-        """Have a command done in any session."""
+        """Have a command done in any session; see `Session.do`."""
         return await self._open.commands.do(session, do, data, id=id, expect=expect)
 
     async def sessions(
         self, *, prefix: str | None = None, after: str | None = None, limit: int | None = None
     ) -> dict[str, Any]:
-        """A page of the sessions that the client may read, by id."""
+        """A page of the sessions that the client may read, by id. One HTTP request, without a retry: raises
+        Unreachable."""
         return await self._http.get("/v1/sessions", {"prefix": prefix, "after": after, "limit": limit})
 
     async def show(self, session: str) -> dict[str, Any]:
-        """A session now, as the gateway sees it."""
+        """A session now, as the gateway has it. One HTTP request, without a retry."""
         return await self._http.get(f"/v1/sessions/{session}", {})
 
     def view(self, view: str, key: str | None = None) -> ViewReader:
-        """What a view keeps: under a key (of most views a session's id), or with none all that the client may read."""
+        """Reads a view: under a key (of most views a session's id), or with none all that the client may read."""
         return ViewReader(self._http, self._open.subscriptions, view, key)
 
     async def search(  # noqa: PLR0913  (keywords, few of which are used at once)
@@ -176,8 +178,8 @@ class Client:
         after: str | None = None,
         limit: int | None = None,
     ) -> ViewRows:
-        """A page of the sessions that are so: objects with `key`, the session, and `value`, it at a glance. Those that
-        changed last come first, unless `order` says otherwise."""
+        """A page of the sessions of which all this is true: objects with `key`, the session's id, and `value`, an
+        overview of it. Those that changed last come first, unless `order` says otherwise."""
         times = {name: time and timestamp(time) for name, time in {"since": since, "until": until}.items()}
         asked = {"title": title, "with": participant, "status": status, "order": order, "after": after, "limit": limit}
         labelled = {f"label.{name}": value for name, value in (labels or {}).items()}
@@ -192,7 +194,7 @@ class Client:
         reading: Reading | None = None,
         types: Sequence[str] | None = None,
     ) -> EventPage:
-        """A page of a session's events."""
+        """A page of a session's events after a version. One HTTP request, without a retry."""
         types = None if types is None else list(types)
         return await self._http.page(session, {"after": after, "limit": limit, "reading": reading, "types": types})
 

@@ -19,7 +19,7 @@ from typing import Any
 from ..domain.errors import Forbidden, Invalid, Refused, StenogramError, TooLarge, Unauthenticated
 
 STANDARD_MEMBERS = frozenset({"type", "title", "status", "code", "detail"})
-MAX_REASON = 500
+MAX_REASON_CHARS = 500
 
 
 class ClientError(StenogramError):
@@ -45,7 +45,8 @@ class Unreachable(ClientError):
 
 
 class HistoryGone(ClientError):
-    """Retention removed events `first` to `last` (versions, both included) that were asked for.
+    """Retention removed events `first` to `last`, both included, that were asked for: versions of a session, or
+    positions of the log.
 
     The stream that raises it stays usable: iterate on to get what is left.
     """
@@ -103,7 +104,7 @@ class _Unknown(StenogramError):
 
 
 def from_problem(problem: Mapping[str, Any]) -> StenogramError:
-    """The error that an RFC 9457 problem object stands for."""
+    """The error that an RFC 9457 problem object describes."""
     code = problem.get("code")
     kind = _BY_CODE.get(code) if isinstance(code, str) else None
     detail = str(problem.get("detail") or problem.get("title") or "The gateway gave no reason.")
@@ -127,10 +128,10 @@ def reason_of(error: BaseException) -> str:
     """What the session's record says about why a piece of work ended early.
 
     The text of a foreign exception is left out, since the record is read by others and such texts hold addresses,
-    paths and keys: the name of its class stands for it.
+    paths and keys: only the name of its class is recorded.
     """
     if isinstance(error, StenogramError):
-        return error.detail[:MAX_REASON]
+        return error.detail[:MAX_REASON_CHARS]
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     return type(error).__name__

@@ -1,15 +1,13 @@
 """The floor of a session: which agents may address the people in it."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session_port import SessionPort
 
 
 class Floor:
-    """Users, services and agents that have the floor may move it. What other agents say is kept, for the team alone."""
+    """The floor of a session (`session.floor`): users, services and agents that have it may move it. What other agents
+    say is recorded for the team alone."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property

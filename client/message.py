@@ -5,22 +5,21 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..domain.errors import Invalid, StenogramError
 from ..domain.ids import new_id
 from ..domain.parts import Part, StreamedKind
 from .errors import ClientError, reason_of
-from .transport.command_queue import Answer, forgotten
-from .transport.delta_pipeline import DeltaPipeline
+from .session_port import SessionPort
+from .transport.command_pipeline import CommandPipeline
+from .transport.command_queue import Answer, unawaited
 
-if TYPE_CHECKING:
-    from .session import Session
-
-WINDOW = 0.025
-MAX_BUFFERED = 65_536
-MAX_PIECE = 65_536
-ABORT_TIMEOUT = 5.0
+WINDOW_S = 0.025
+"""Pieces that follow one another within this time are sent together."""
+MAX_BUFFERED_CHARS = 65_536
+MAX_DELTA_CHARS = 65_536
+ABORT_TIMEOUT_S = 5.0
 logger = logging.getLogger("stenogram.client")
 
 
@@ -36,11 +35,11 @@ class MessageStream:
 
     def __init__(
         self,
-        session: "Session",
+        session: SessionPort,
         start: dict[str, Any],
         *,
         message: str | None = None,
-        window: float = WINDOW,
+        window: float = WINDOW_S,
     ) -> None:
         self.id = message or new_id()
         self.parts: Sequence[Part] = ()
@@ -49,9 +48,9 @@ class MessageStream:
         self._start = start
         self._window = window
         self._changed = asyncio.Event()
-        self._deltas = DeltaPipeline(session.commands, session.id, self.id, self._on_change)
-        self._text: list[str] = []
-        self._length = 0
+        self._pipeline = CommandPipeline(session.commands, session.id, "message.delta", self._on_change)
+        self._unsent: list[str] = []
+        self._unsent_chars = 0
         self._part: StreamedKind | None = None
         self._sent_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -66,27 +65,27 @@ class MessageStream:
         return self
 
     async def write(self, text: str, part: StreamedKind | None = None) -> None:
-        """Say the next piece; `part="reasoning"` for what is thought rather than said.
+        """Write the next piece; `part="reasoning"` for what is thought rather than said.
 
         The first piece goes at once. Pieces within `window` seconds of the last that went are joined and go together at
         its end. Returns without waiting for the commit, except when too much is on its way already. Raises the refusal
         of an earlier piece; then nothing more is sent.
         """
-        self._refuse_late()
+        self._raise_if_ended()
         _refuse_surrogates(text)
-        await self._room()
-        self._refuse_late()
+        await self._wait_for_room()
+        self._raise_if_ended()  # again: it may have been refused, or stopped by a signal, during the wait
         if part != self._part:
             self._send()
             self._part = part
         if text:
-            self._text.append(text)
-            self._length += len(text)
+            self._unsent.append(text)
+            self._unsent_chars += len(text)
             self._send_when_due()
 
     async def abort(self, reason: str | None = None) -> None:
         """End the message early; what was written is kept. Leaving the block does nothing more then."""
-        self._refuse_late()
+        self._raise_if_ended()
         await self._abort_now(reason)
 
     def stop_here(self) -> None:
@@ -109,10 +108,11 @@ class MessageStream:
         """Commit everything; what cannot be completed is aborted."""
         self._send()
         self._finished = True
-        data: dict[str, Any] = {"message": self.id, "deltas": self._deltas.count, "parts": list(self.parts)}
+        data: dict[str, Any] = {"message": self.id, "deltas": self._pipeline.count, "parts": list(self.parts)}
         if self.usage is not None:
             data["usage"] = self.usage
         try:
+            # Waited for: `deltas` must be true when the message is completed, and a delta may yet be sent again.
             await self._settled()
             await self._session.do("message.complete", data)
         except asyncio.CancelledError:
@@ -124,25 +124,25 @@ class MessageStream:
 
     async def _settled(self) -> None:
         """Wait until every piece has been committed. Raises what prevents it."""
-        while not self._deltas.idle:
-            self._changed.clear()
+        while not self._pipeline.idle:
+            self._changed.clear()  # looked at in this turn: an answer cannot come between the look and the wait
             await self._changed.wait()
-        if self._deltas.error is not None:
-            raise self._deltas.error
+        if self._pipeline.error is not None:
+            raise self._pipeline.error
 
-    async def _room(self) -> None:
+    async def _wait_for_room(self) -> None:
         """Wait until there is room for more."""
-        while (self._length >= MAX_BUFFERED or self._deltas.full) and self._deltas.error is None:
+        while (self._unsent_chars >= MAX_BUFFERED_CHARS or self._pipeline.full) and self._pipeline.error is None:
             self._changed.clear()
             await self._changed.wait()
-        if self._deltas.error is None:
-            await self._session.commands.room()
+        if self._pipeline.error is None:
+            await self._session.commands.wait_for_room()
 
     def _abort_now(self, reason: str | None) -> Answer:
         """Send what was written and the abort behind it. The answer may be waited for, or let go."""
         self.stop_here()
         data = {"message": self.id} if reason is None else {"message": self.id, "reason": reason}
-        return forgotten(self._session.commands.submit(self._session.id, "message.abort", data))
+        return unawaited(self._session.commands.submit(self._session.id, "message.abort", data))
 
     def _abort_cancelled(self) -> None:
         """Abort without waiting; a client that was closed meanwhile must not hide the cancellation."""
@@ -152,7 +152,7 @@ class MessageStream:
     async def _abort_quietly(self, reason: str) -> None:
         """Abort because of another error, which must not be hidden by one of this."""
         try:
-            async with asyncio.timeout(ABORT_TIMEOUT):
+            async with asyncio.timeout(ABORT_TIMEOUT_S):
                 await self._abort_now(reason)
         except (StenogramError, TimeoutError) as error:
             logger.warning("Message %s could not be aborted: %s", self.id, error)
@@ -163,7 +163,7 @@ class MessageStream:
 
     def _send_when_due(self) -> None:
         """Send the text that waits when the window is over and not too much is on its way; or see to it later."""
-        if not self._text or self._deltas.full:
+        if not self._unsent or self._pipeline.full:
             return
         loop = asyncio.get_running_loop()
         if loop.time() >= self._sent_at + self._window:
@@ -177,19 +177,21 @@ class MessageStream:
 
     def _send(self) -> None:
         if self._timer is not None:
-            self._timer.cancel()
+            self._timer.cancel()  # or it would cut the next window short
             self._timer = None
-        if self._text:
-            text = "".join(self._text)
-            self._text.clear()
-            self._length = 0
+        if self._unsent:
+            text = "".join(self._unsent)
+            self._unsent.clear()
+            self._unsent_chars = 0
             self._sent_at = asyncio.get_running_loop().time()
-            for start in range(0, len(text), MAX_PIECE):
-                self._deltas.send(text[start : start + MAX_PIECE], self._part)
+            for start in range(0, len(text), MAX_DELTA_CHARS):
+                piece = text[start : start + MAX_DELTA_CHARS]
+                delta = {"message": self.id, "index": self._pipeline.count, "text": piece}
+                self._pipeline.send(delta if self._part is None else {**delta, "part": self._part})
 
-    def _refuse_late(self) -> None:
-        if self._deltas.error is not None:
-            raise self._deltas.error
+    def _raise_if_ended(self) -> None:
+        if self._pipeline.error is not None:
+            raise self._pipeline.error
         if self._finished:
             raise ClientError(f"Message {self.id!r} is finished; start another.")
 

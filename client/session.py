@@ -13,13 +13,13 @@ from ..domain.ids import Position, Version, new_id
 from ..domain.model import EventData
 from ..domain.parts import Part
 from .approvals import Approvals
-from .audience import To, names
-from .drop_none import drop_none
+from .arguments import To, custom_record, drop_none, names
 from .errors import ClientError
 from .floor import Floor
-from .live_session import LiveSession
-from .membership import Membership
-from .message import WINDOW, MessageStream
+from .membership.live_session import LiveSession
+from .membership.membership import Membership
+from .message import WINDOW_S, MessageStream
+from .producer import Producer
 from .signals import SignalBoard
 from .state import SharedState
 from .task_context import TaskContext, current_task
@@ -41,15 +41,15 @@ class Posted(NamedTuple):
 
 
 class Session:
-    """A handle on one session.
+    """A handle on one session; made by `Client.session`, `Client.watch` and `fork`.
 
-    Entered (`async with`), it opens the session unless it exists, joins it, and follows its presence and shared state;
-    on leaving the block it leaves the session. Not entered, it can do everything but tell `present`, `info` and the
-    value of `state`.
+    Entered (`async with`), it opens the session unless it exists, joins it, and follows it; on leaving the block it
+    leaves the session. Not entered, it can write, and read events and views; what needs `live` raises ClientError:
+    `present`, `info`, the value of `state`, and what is known of tasks, signals and approvals.
 
-    Every method that writes returns after the commit, raises the refusal, and is done once, however often the
-    connection is lost meanwhile. `to` is the audience: `users`, `agents`, a participant's id, or several of these;
-    everyone when absent.
+    Every method that writes returns after the commit, raises the refusal (`stenogram.domain.errors`), and is done once,
+    however often the connection is lost meanwhile. Cancelled, it is done or not, unobserved. `to` is the audience:
+    `users`, `agents`, a participant's id, or several of these; everyone when absent.
     """
 
     def __init__(self, connection: Connection, id: str, membership: Membership) -> None:
@@ -64,17 +64,18 @@ class Session:
 
     @property
     def commands(self) -> CommandQueue:
-        """The way to the gateway."""
+        """The commands of this client that are on their way."""
         return self._connection.commands
 
     @property
     def followed(self) -> bool:
-        """Whether the session's presence and shared state are known here."""
+        """Whether the session is folded here, so that `live` is there."""
         return self._membership.live is not None
 
     @property
     def live(self) -> LiveSession:
-        """What is known of the session now. Raises when the session was not entered."""
+        """The session as it is folded here, from its events: all but its messages. (`view` reads what the gateway has
+        folded.) Raises ClientError when the session was not entered."""
         if self._membership.live is None:
             raise ClientError(
                 f"Session {self.id!r} is not followed; enter it with `async with`, and not with follow=False."
@@ -99,12 +100,13 @@ class Session:
     async def do(
         self, do: str, data: Mapping[str, Any], *, id: str | None = None, expect: Mapping[str, int] | None = None
     ) -> Ack:
-        """Have any command done; the low-level door. `expect` names the versions at which subjects must stand. In the
-        block of a task it is done under the task, and not while that is paused."""
+        """Have any command done. With an `id` of your own it may be repeated, whenever. `expect` names the versions
+        that subjects must have, or Conflict is raised. In the block of a task it is done under the task, and not while
+        that is paused."""
         claim = self.current_task
         if claim is None:
             return await self.commands.do(self.id, do, data, id=id, expect=expect)
-        await claim.gate()
+        await claim.checkpoint()
         return await self.commands.do(self.id, do, data, id=id, expect=expect, under=claim.wire)
 
     async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
@@ -117,7 +119,7 @@ class Session:
         self._connection.show_progress(self.id, task)
 
     async def status(self, status: Status, activity: str | None = None) -> None:
-        """Say what you are doing. Saying what is known already does nothing."""
+        """Say what you are doing. Saying the same again does nothing."""
         await self.unless_known("presence.status", drop_none(status=status, activity=activity))
 
     async def post(
@@ -130,7 +132,7 @@ class Session:
         reply_to: str | None = None,
         message: str | None = None,
     ) -> Posted:
-        """Say something at once: text, or parts."""
+        """Post a message at once: text, or parts."""
         message = message or new_id()
         said = drop_none(text=text, parts=list(parts) or None, audience=names(to), kind=kind, reply_to=reply_to)
         ack = await self.do("message.post", {"message": message, **said})
@@ -143,7 +145,7 @@ class Session:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
-        window: float = WINDOW,
+        window: float = WINDOW_S,
     ) -> MessageStream:
         """A message to stream, piece by piece; `window` (seconds) is how long pieces wait to be joined."""
         start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)
@@ -173,12 +175,12 @@ class Session:
         id: str | None = None,
     ) -> Ack:
         """Record an event of your own: a type that begins with `x.` and its data, or an instance of its model."""
-        if isinstance(type, EventData):
-            data = type.model_dump(mode="json", exclude_none=True)
-            type = type.type
-        return await self.do(
-            "custom.record", {"type": type, "data": data or {}, **drop_none(about=about, audience=names(to))}, id=id
-        )
+        return await self.do("custom.record", custom_record(type, data, about, to), id=id)
+
+    def producer(self, id: str, *, epoch: int = 1) -> Producer:
+        """A stream of events of your own, numbered so that sending them again does no harm. `id` is its name among the
+        participant's producers; a higher `epoch` (1 or more) fences those who still use a lower one."""
+        return Producer(self, id, epoch)
 
     async def describe(self, *, title: str | None = None, metadata: Mapping[str, Any] | None = None) -> None:
         """Replace the title, or change the metadata by a merge patch."""
@@ -189,8 +191,8 @@ class Session:
         await self.unless_known("session.label", {"set": dict(set or {}), "remove": list(remove)})
 
     async def fork(self, *, at: int | None = None, title: str | None = None, id: str | None = None) -> "Session":
-        """A new session that shares this one's history up to a version (its newest, when absent) and lives apart from
-        there on; enter it to join it. `id` names it. What was under way at that version ends in the fork."""
+        """A new session that shares this one's history up to a version (its newest, when absent) and is apart from it
+        after that; enter it to join it. `id` names it. What was under way at that version ends in the fork."""
         id = id or new_id()
         await self.commands.do(id, "session.fork", drop_none(origin=self.id, at=at, title=title))
         return Session(self._connection, id, Membership(self._connection, id, None, {}))
@@ -219,7 +221,7 @@ class Session:
         )
 
     def view(self, view: str) -> ViewReader:
-        """What a view of the gateway keeps of the session: `transcript`, `agents`, or one of your own."""
+        """Reads a view of the gateway for this session: `transcript`, `agents`, or one of your own."""
         return ViewReader(self._connection.http, self._connection.subscriptions, view, self.id)
 
     async def __aenter__(self) -> Self:

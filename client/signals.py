@@ -1,26 +1,24 @@
 """Interruptions of a session: raised by anyone, on any device, and followed until they are answered."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.concepts.signals import SESSION, Signal, SignalKind
 from ..domain.errors import NoChange
 from ..domain.ids import new_id
-from .drop_none import drop_none
-
-if TYPE_CHECKING:
-    from .session import Session
+from .arguments import drop_none
+from .session_port import SessionPort
 
 
 class SignalBoard:
-    """A `target` is `session`, or `agent:hotels`, `task:t-3`, `message:m1`. Raising returns the signal's id, once it is
-    on record: it reaches whom it concerns even if they come later, and disconnecting takes nothing back. Saying what an
-    open signal says already is that signal.
+    """The signals of a session (`session.signals`). A `target` is `session`, or `agent:hotels`, `task:t-3`,
+    `message:m1`. Raising returns the signal's id, once it is recorded: it reaches those whom it concerns even if they
+    come later, and disconnecting takes nothing back. Raising what an open signal says already returns that one.
 
     `grace`: seconds that those whom it concerns get to stop in good order (10 for `cancel` and `reroute`); then the
     work ends without them. 0 is at once.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property
@@ -42,7 +40,7 @@ class SignalBoard:
         return await self._raise("resume", target)
 
     async def steer(self, target: str, instruction: Any) -> str:
-        """Give whoever works on the target a new instruction (any JSON value), and let them go on."""
+        """Give those who work on the target a new instruction (any JSON value), and let them go on."""
         return await self._raise("steer", target, body=instruction)
 
     async def reroute(
@@ -53,13 +51,13 @@ class SignalBoard:
         return await self._raise("reroute", target, to=to, body=input, grace=grace)
 
     async def settled(self, signal: str) -> Signal:
-        """Wait until a signal is answered by all whom it concerns, or its grace has run out; how it stands then."""
+        """Wait until a signal is answered by all whom it concerns, or its grace has run out; the signal then."""
 
-        def look() -> Signal | None:
+        def answered() -> Signal | None:
             known = self._session.live.state.signals.known.get(signal)
             return None if known is None or known.status == "open" else known
 
-        found = await self._session.live.until(look)
+        found = await self._session.live.until(answered)
         assert found is not None
         return found
 

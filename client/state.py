@@ -2,29 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.concepts.document import Document
 from ..domain.json.pointer import resolve
+from .session_port import SessionPort
 from .transport.command_queue import Ack
-
-if TYPE_CHECKING:
-    from .session import Session
 
 Unchanged = Mapping[str, int]
 """JSON Pointers, each with the version since which nothing at, above or below it may have changed."""
 
 
 class SharedState:
-    """One JSON document per session, changed by agents and people alike.
+    """The shared state of a session (`session.state`): one JSON document, changed by agents and people alike.
 
     Reads are local: `value` is the document at `version`, folded from the session's events. Writes return when the
     gateway has committed them *and* `value` shows them. A write may be made conditional, on the whole document
-    (`if_version`) or on paths (`if_unchanged`); then `Conflict` says by its `extra` how things stand: `path`, `value`
-    and `version`. A refused write has changed nothing.
+    (`if_version`) or on paths (`if_unchanged`); then the `extra` of a `Conflict` says how it is: `path`, `value` and
+    `version`. A refused write has changed nothing.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property

@@ -15,25 +15,30 @@ from .transport.command_queue import CommandQueue
 
 
 class TaskContext:
-    """One claim of a task. `over` once its holder has said how it ended: what follows is not done under it any more.
-    (But when it was taken away, what still names it is refused, and that is wanted.) `gate` holds what is written
-    while the task is paused."""
+    """One claim of a task. `ended` once its holder has said how: what follows is not done under it any more. (But when
+    it was taken away, what still names it is refused, and that is wanted.) `checkpoint` waits while the task is
+    paused; what is written under it passes it first."""
 
     def __init__(
-        self, commands: CommandQueue, session: str, task: TaskId, attempt: int, gate: Callable[[], Awaitable[None]]
+        self,
+        commands: CommandQueue,
+        session: str,
+        task: TaskId,
+        attempt: int,
+        checkpoint: Callable[[], Awaitable[None]],
     ) -> None:
-        self.over = False
-        self.gate = gate
+        self.ended = False
+        self.checkpoint = checkpoint
         self.target = f"task:{task}"
         self.wire: dict[str, Any] = {"task": task, "attempt": attempt}
         self._where = (commands, session)
 
     def covers(self, commands: CommandQueue, session: str) -> bool:
         """Whether what this client writes to this session is a part of the task."""
-        return not self.over and self._where == (commands, session)
+        return not self.ended and self._where == (commands, session)
 
 
-_CURRENT: ContextVar[TaskContext | None] = ContextVar("stenogram_under", default=None)
+_CURRENT: ContextVar[TaskContext | None] = ContextVar("stenogram_task", default=None)
 
 
 @contextmanager

@@ -1,26 +1,24 @@
-"""The tasks of a session: put on the board, looked at, waited for, taken away."""
+"""The tasks of a session: created, looked at, waited for, rerouted, cancelled."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.concepts.tasks import Task, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
 from ..domain.ids import TaskId, Version, new_id
-from .drop_none import drop_none
+from .arguments import drop_none
 from .errors import NotDone
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session_port import SessionPort
 
 
 class TaskBoard:
-    """Anyone in the session, on any device, may use it; agents take tasks by `Agent.tasks`."""
+    """The tasks of a session (`session.tasks`), for anyone in it, on any device; agents claim them by `Agent.tasks`."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
 
     @property
     def known(self) -> Mapping[TaskId, Task]:
-        """Every task of the session, by id, as it stands now."""
+        """Every task of the session, by id, as it is now."""
         return self._session.live.state.tasks.known
 
     async def create(
@@ -48,7 +46,7 @@ class TaskBoard:
         return task
 
     async def reroute(self, task: str, *, to: str | None = None, input: Any = None, reason: str | None = None) -> None:
-        """Take a task from whoever holds it, at once, and put it back on the board: for `to`, or for anyone; with a new
+        """Take a task from its holder, at once, and put it back on the board: for `to`, or for anyone; with a new
         `input`, or the same. (`signals.reroute` leaves the holder time to stop in good order.)"""
         await self._session.unless_known("task.reroute", drop_none(task=task, to=to, input=input, reason=reason))
 

@@ -4,17 +4,15 @@ import asyncio
 import contextlib
 import logging
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..domain.errors import StenogramError
 from ..domain.ids import new_id
 from .errors import reason_of
-from .transport.command_queue import forgotten
+from .session_port import SessionPort
+from .transport.command_queue import unawaited
 
-if TYPE_CHECKING:
-    from .session import Session
-
-RETURN_TIMEOUT = 5.0
+RETURN_TIMEOUT_S = 5.0
 logger = logging.getLogger("stenogram.client")
 
 
@@ -26,7 +24,7 @@ class ToolCall:
     be recorded.
     """
 
-    def __init__(self, session: "Session", data: dict[str, Any], call: str | None = None) -> None:
+    def __init__(self, session: SessionPort, data: dict[str, Any], call: str | None = None) -> None:
         self.id = call or new_id()
         self.result: Any = None
         self.error: str | None = None
@@ -36,7 +34,7 @@ class ToolCall:
     async def __aenter__(self) -> Self:
         try:
             await self._session.do("tool.call", {"call": self.id, **self._data})
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # it may have been recorded all the same, and must not stay open
             with contextlib.suppress(StenogramError):
                 self._return("cancelled")
             raise
@@ -57,7 +55,7 @@ class ToolCall:
     async def _return_quietly(self, reason: str) -> None:
         """Return with an error because of another one, which must not be hidden by one of this."""
         try:
-            async with asyncio.timeout(RETURN_TIMEOUT):
+            async with asyncio.timeout(RETURN_TIMEOUT_S):
                 await self._return(reason)
         except (StenogramError, TimeoutError) as failure:
             logger.warning("The end of tool call %s could not be recorded: %s", self.id, failure)
@@ -68,4 +66,4 @@ class ToolCall:
             data["error"] = error
         elif self.result is not None:
             data["result"] = self.result
-        return forgotten(self._session.commands.submit(self._session.id, "tool.return", data))
+        return unawaited(self._session.commands.submit(self._session.id, "tool.return", data))

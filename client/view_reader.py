@@ -1,4 +1,4 @@
-"""What the gateway's views hold: read as it is, as it was, in pages, and followed."""
+"""Reading the gateway's views: as they are, as they were, in pages, and live."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from .transport.http import Http
 from .transport.subscription_registry import SubscriptionRegistry
 
 Moment = int | datetime
-"""A version of the session, or a time."""
+"""A version of the session, or a time, with its zone."""
 
 
 class ViewDocument(NamedTuple):
@@ -32,8 +32,8 @@ class ViewRows(NamedTuple):
 
 
 class ViewReader:
-    """What one view keeps, under one key or as a whole. Each question is one request: raises Unreachable, or the
-    gateway's refusal.
+    """Reads one view, under one key or as a whole; made by `Session.view` and `Client.view`. Each call is one HTTP
+    request, without a retry: raises Unreachable, or the gateway's refusal.
 
     `min_position` asks for a view that is as new as that position (from an `Ack`), `wait` (seconds) to wait for it.
     """
@@ -74,7 +74,7 @@ class ViewReader:
         return patch
 
     def follow(self) -> DocumentStream:
-        """The document as it changes."""
+        """The document as it changes, over all connections; see DocumentStream. It takes a subscription."""
         return DocumentStream(self._subscriptions, self._view, self._key or "")
 
 

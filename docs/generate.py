@@ -1,4 +1,4 @@
-"""Writes events.md and commands.md from the models: `python docs/generate.py`.
+"""Writes reference/events.md and reference/commands.md from the models: `python docs/generate.py`.
 
 The examples are not made up: a story is played by the rules, and each command and event is shown as it first occurs in
 it. A test asserts that the committed pages are what this makes.
@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.commands import COMMANDS
 from stenogram.domain.ids import NAME_PATTERN
-from stenogram.domain.model import Actor, CommandData, Event
+from stenogram.domain.model import Actor, CommandData, Event, EventData
 from stenogram.testing.rehearsal import Rehearsal
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).with_name("reference")
 ADA = Actor("ada", "user")
 CONCEPTS = {
     "session": "Sessions",
@@ -164,12 +164,12 @@ def events_page(told: Told) -> str:
     """The reference of event types."""
     page = [
         "# Events",
-        "What is recorded. An event is an immutable fact inside an envelope, which is the same everywhere: over"
-        " WebSocket, in pages, and in exports. Absent members are left out.",
+        "Every type of event that is recorded. An event is an immutable fact inside an envelope, which is the same"
+        " everywhere: over WebSocket, in pages, and in exports. Absent members are left out.",
         _table(["member", "meaning"], ENVELOPE),
         "A **subject** is what an event is about inside its session: a filter for subscribers, and the unit of"
-        " conditional writes. An event of a type that is not listed here is stored and streamed all the same; passing"
-        " over types and members that you do not know keeps a client working with newer gateways.",
+        " conditional writes. An event of a type that is not listed here is stored and streamed all the same. Ignore"
+        " types and members that you do not know: then your client works with newer gateways.",
         *_contents(BUILT_IN),
     ]
     for concept, title in CONCEPTS.items():
@@ -177,11 +177,11 @@ def events_page(told: Told) -> str:
         for type in (type for type in BUILT_IN if type.split(".")[0] == concept):
             model, (event, wire) = BUILT_IN[type], told.events[type]
             page += [f"### {type}", _prose(model), f"Subject `{event.data.subject()}`{_also(event)}."]
-            page[-1] += _written_by(told, type)
+            page[-1] += _written_by(told, type) + _class(model)
             page += [_fields(model), _json(wire)]
     page += [
-        "An application's own types are named `x.…` and registered with `stenogram.domain.catalogue.register`, which"
-        " has them validated; a type that is not registered is kept as it came. Subject `custom`, or `custom:<about>`."
+        "An application's own types are named `x.…`. `stenogram.domain.catalogue.register` registers one, and its"
+        " data is then validated; the data of other types is stored as it is. Subject `custom`, or `custom:<about>`."
         f" Written by [`custom.record`](commands.md#{_anchor('custom.record')}).",
         _json(told.events["x.hotel.booked"][1]),
         *_shapes(),
@@ -193,11 +193,11 @@ def commands_page(told: Told) -> str:
     """The reference of commands."""
     page = [
         "# Commands",
-        "What can be done to a session. A command is a name (`do`) and a payload (`data`), sent in a"
-        " [`command` frame or request](protocol.md) under an id that the client mints. It is decided against the"
-        " session as it is: either it leads to an event, or it is refused with a [code](protocol.md#errors), and"
-        " nothing was written. Repeating a command under its id, whenever, gets its first result. Members that are not"
-        " listed here are refused.",
+        "Everything that a client can do to a session. A command is a name (`do`) and a payload (`data`), sent in a"
+        " [`command` frame or request](protocol.md) under an id that the client makes. The gateway decides it against"
+        " the session's current state: it leads to an event, or it is refused with a [code](errors.md) and nothing is"
+        " written. A repeated command, under the same id, gets its first result. Members that are not listed here are"
+        " refused.",
         *_contents(COMMANDS),
     ]
     for concept, title in CONCEPTS.items():
@@ -211,16 +211,16 @@ def commands_page(told: Told) -> str:
 
 
 ENVELOPE = [
-    ["`position`", "place in the whole log: 1, 2, 3 …, in commit order"],
+    ["`position`", "its place in the whole log: 1, 2, 3 …, in commit order"],
     ["`session`", "the session's id"],
-    ["`version`", "place in the session: 1, 2, 3 …, dense, in commit order"],
+    ["`version`", "its place in the session: 1, 2, 3 …, without holes, in commit order"],
     ["`id`", "the event's id, unique; a UUID of version 7"],
     ["`type`", "what happened"],
     ["`time`", "when: RFC 3339, UTC"],
-    ["`actor`", "the participant who did it, as the token named it"],
+    ["`actor`", "the participant who did it, as the token names it"],
     ["`task`", "the task under which it was done"],
     ["`cause`", "the id of the command that led to it; absent on deltas"],
-    ["`audience`", "who may see it: `users`, `agents`, participants' ids; absent: everyone"],
+    ["`audience`", "who can see it: `users`, `agents`, participants' ids; absent: everyone"],
     ["`data`", "the payload, as below"],
 ]
 
@@ -228,8 +228,12 @@ ENVELOPE = [
 def _written_by(told: Told, type: str) -> str:
     do = told.came_from.get(type)
     if do is None or do not in COMMANDS:
-        return " Written by the gateway, in the commit of what it follows from, or when its time has come."
+        return " Written by the gateway, in the commit of the event that it follows from, or when a timer fires."
     return f" Written by [`{do}`](commands.md#{_anchor(do)})."
+
+
+def _class(model: type[EventData]) -> str:
+    return f" In Python `{model.__module__}.{model.__name__}`."
 
 
 def _leads_to(type: str) -> str:
@@ -258,7 +262,7 @@ def _shapes() -> list[str]:
     )
     page = [
         "## Shapes",
-        "A **name** is 1 to 128 of `A-Z a-z 0-9 . _ : @ + -` and begins with a letter or digit. An **audience** is"
+        "A **name** is 1 to 128 of `A-Z a-z 0-9 . _ : @ + -` and starts with a letter or digit. An **audience** is"
         ' `["everyone"]`, or any of `users`, `agents` and participants\' ids; services count as agents. A **JSON'
         " Pointer** is RFC 6901's: `/hotel/name`, with `~1` for a slash and `~0` for a tilde inside a name.",
     ]

@@ -1,4 +1,4 @@
-"""Writes docs/cli.md from the command line's own help; a test asserts that it is up to date.
+"""Writes docs/reference/cli.md from the command line's own help; a test asserts that it is up to date.
 
 python docs/generate_cli.py
 """
@@ -12,17 +12,17 @@ import click
 
 from stenogram.cli.main import stenogram
 
-PAGE = Path(__file__).with_name("cli.md")
+PAGE = Path(__file__).parent / "reference" / "cli.md"
 WIDTH = 100
 
 HEAD = """\
 # Command line
 
-This page is what `stenogram --help` and `stenogram COMMAND --help` print.
+What `stenogram --help` and `stenogram COMMAND --help` print.
 
-Where a command reads a log, `--log` is a file or the URL of a gateway; a file may be read while a gateway writes it.
-Results go to stdout, everything else to stderr. Colours, progress bars and the live screen appear on a terminal only,
-and `NO_COLOR` is honoured.
+For commands that read a log, `--log` is a file or the URL of a gateway; you can read a file while a gateway writes it.
+Results go to stdout, everything else to stderr. Colours, progress bars and the live screen appear on a terminal only;
+`NO_COLOR` turns colours off.
 
 | exit code | meaning |
 |---|---|
@@ -30,7 +30,7 @@ and `NO_COLOR` is honoured.
 | 1 | refused or failed: one line on stderr says what happened and what to do |
 | 2 | the command line itself is wrong |
 | 130 | interrupted with Ctrl-C |
-| 141 | whoever read the output went away, as in `stenogram tail \\| head` |
+| 141 | the reader of the output ended, as in `stenogram tail \\| head` |
 """
 
 

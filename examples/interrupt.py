@@ -17,7 +17,7 @@ async def agent() -> None:
             async with task:
                 subject = task.input
                 while True:  # nothing here asks whether to stop: the block is cancelled
-                    subject = task.steer.take() or subject
+                    subject = task.steer.next_nowait() or subject
                     async with agent.say() as message:
                         await message.write(f"And then there was {subject}. ")
                     await asyncio.sleep(0.05)

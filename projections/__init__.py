@@ -1,6 +1,8 @@
 """Read models: what projections keep of the log, and the runner that keeps it current.
 
-from stenogram.projections import DocProjection, Meta, fold
+What projections are written with is imported from here:
+
+    from stenogram.projections import DocProjection, Meta, fold
 """
 
 from .authoring.document import DELETE, DocProjection

@@ -1,8 +1,8 @@
 """What users need to test against Stenogram: a log in memory, a session played by the rules, sentences about
 projections, the contracts.
 
-async with memory_log() as log:
-    await log.submit(command("session.open", "trip-7"))
+    async with memory_log() as log:
+        await log.submit(command("session.open", "trip-7"))
 """
 
 from .given import event, given, recorded

@@ -1,7 +1,7 @@
 """Which web pages may use the gateway with their visitor's browser (RFC 6454; RFC 6455 §10.2).
 
 A browser names the page's origin; a program names none. Besides those of the settings, pages of the gateway's own
-address may connect; where the two differ, browsers want to be told so (CORS, WHATWG Fetch §3.2) before they show a page
+address may connect; where the two differ, browsers need headers (CORS, WHATWG Fetch §3.2) before they show a page
 what it has asked for. On an open gateway that address must be this machine's: a page whose name was made to point here
 (DNS rebinding) would otherwise pass for one of ours.
 """
@@ -14,11 +14,11 @@ from aiohttp import web
 from ...domain.errors import Forbidden
 from ..settings import Settings, is_loopback
 
-_TO_PAGES = {
+_CORS_HEADERS = {
     "Access-Control-Expose-Headers": "Stenogram-To, Stenogram-Caught-Up, Stenogram-Gap, Retry-After",
     "Vary": "Origin",
 }
-_BEFOREHAND = {
+_PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
     "Access-Control-Max-Age": "600",
@@ -27,7 +27,7 @@ _BEFOREHAND = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Origins:
+class OriginCheck:
     """Checks every request, as a middleware."""
 
     def __init__(self, settings: Settings) -> None:
@@ -45,15 +45,15 @@ class Origins:
         """Check, then handle. A browser that asks beforehand (a preflight) is answered here."""
         self.check(request.headers.get("Origin"), request.host)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return web.Response(status=204, headers=_BEFOREHAND)
+            return web.Response(status=204, headers=_PREFLIGHT_HEADERS)
         return await handler(request)
 
-    async def tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Tell the browser of a page from elsewhere that the page may see this answer, be it a refusal. A signal of
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let the browser show this response to a page from elsewhere, be it a refusal. A signal of
         responses that are about to be sent."""
         origin = request.headers.get("Origin")
         if origin is not None and origin in self._settings.origins:
-            response.headers.update({**_TO_PAGES, "Access-Control-Allow-Origin": origin})
+            response.headers.update({**_CORS_HEADERS, "Access-Control-Allow-Origin": origin})
 
 
 def _address(origin: str) -> str:

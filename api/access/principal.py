@@ -7,9 +7,8 @@ from ...domain.errors import Forbidden
 from ...domain.ids import ParticipantId, SessionId
 from ...domain.model import Actor, Kind
 from ...log.log import Log
-from ..delivery.event_filter import matches
+from ..delivery.event_filter import matches_any
 
-Right = Literal["read", "write", "audit"]
 EVERYTHING = ("*",)
 
 
@@ -32,21 +31,23 @@ class Principal(NamedTuple):
 
     @property
     def log_viewer(self) -> Viewer:
-        """As one who looks at the whole log. Only who may audit all of it sees whatever the audience."""
+        """As a viewer of the whole log. Only with the right to audit all of it it sees whatever the audience."""
         return Viewer(self.participant, self.kind, self.audit == EVERYTHING)
 
-    async def viewer(self, log: Log, session: SessionId) -> Viewer:
-        """As one who looks at a session. Who may audit it sees whatever the audience; a fork only with that right to
-        every session in which its events were written. A session that does not exist nobody may audit yet: it might
-        become a fork of any other one."""
+    async def viewer(self, log: Log, session: SessionId | None) -> Viewer:
+        """As a viewer of a session, or with None of the whole log. With the right to audit the session it sees whatever
+        the audience; in a fork only with that right to every session in which its events were written. Nobody audits a
+        session that does not exist yet: it might become a fork of any other one."""
+        if session is None:
+            return self.log_viewer
         audits = self.audit == EVERYTHING
-        if not audits and matches(session, self.audit):
+        if not audits and matches_any(session, self.audit):
             lineage = await log.written_in(session)
-            audits = bool(lineage) and all(matches(each, self.audit) for each in lineage)
+            audits = bool(lineage) and all(matches_any(each, self.audit) for each in lineage)
         return Viewer(self.participant, self.kind, audits)
 
     def require(self, right: Literal["read", "write"], session: SessionId) -> None:
         """Raise Forbidden unless the token gives this right to this session."""
         patterns = self.read if right == "read" else self.write
-        if patterns != EVERYTHING and not matches(session, patterns):
+        if patterns != EVERYTHING and not matches_any(session, patterns):
             raise Forbidden(f"This token gives no right to {right} session {session!r}.")

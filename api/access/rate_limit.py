@@ -1,4 +1,4 @@
-"""An allowance: how many commands a connection may still send in this second."""
+"""The rate limit: how many commands a connection may still send in this second."""
 
 from ...domain.errors import Busy
 
@@ -12,7 +12,7 @@ class TokenBucket:
         self._refilled = now
 
     def spend(self, now: float) -> None:
-        """Take one off. Raises Busy when nothing is left."""
+        """Spend one. Raises Busy when nothing is left."""
         if self._left < 1:
             self._left = min(float(self._rate), self._left + (now - self._refilled) * self._rate)
             self._refilled = now

@@ -1,4 +1,4 @@
-"""A lens: which events of a topic a subscriber sees, and in which reading."""
+"""A filter: which events of a topic a subscriber sees, and in which reading."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -10,12 +10,12 @@ from ...log.records import Record
 from .event_slice import EventSlice
 
 Reading = Literal["raw", "folded"]
-DELTA = "message.delta"
+MESSAGE_DELTA = "message.delta"
 EVERY_SESSION = ("*",)
 
 
 class EventFilter(NamedTuple):
-    """What subscribers of one group have in common. `scopes` matters where a topic spans sessions."""
+    """What subscribers of one group have in common. `sessions` matters where a topic spans sessions."""
 
     reading: Reading = "raw"
     types: tuple[str, ...] = ()
@@ -28,17 +28,17 @@ class EventFilter(NamedTuple):
 
     @property
     def needs_records(self) -> bool:
-        """Whether wire forms alone do not do."""
+        """Whether wire forms alone do not suffice."""
         return self.selects or self.reading == "folded"
 
     def wants(self, record: Record) -> bool:
         """Whether the event's type and session are wanted."""
-        return (not self.types or matches(record.type, self.types)) and (
-            self.sessions == EVERY_SESSION or matches(record.session, self.sessions)
+        return (not self.types or matches_any(record.type, self.types)) and (
+            self.sessions == EVERY_SESSION or matches_any(record.session, self.sessions)
         )
 
 
-def matches(name: str, patterns: Iterable[str]) -> bool:
+def matches_any(name: str, patterns: Iterable[str]) -> bool:
     """Whether a name matches one of the patterns; a `*` at a pattern's end matches any rest."""
     return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in patterns)
 
@@ -52,7 +52,7 @@ def message_of(record: Record) -> tuple[str, str]:
     return record.session, record.subject[len("message:") :]
 
 
-def read(run: EventSlice, filter: EventFilter, viewer: Viewer, finished: Finished) -> Sequence[bytes]:
+def visible_wires(run: EventSlice, filter: EventFilter, viewer: Viewer, finished: Finished) -> Sequence[bytes]:
     """The wire forms that a viewer gets for these consecutive events; `finished` matters to folded readings."""
     if not (filter.needs_records or run.restrictions):
         return run.wires
@@ -67,10 +67,10 @@ def read(run: EventSlice, filter: EventFilter, viewer: Viewer, finished: Finishe
 
 def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
     """Leave out deltas of finished messages and join the consecutive deltas of each open one."""
-    folded: list[bytes | _Run] = []
-    runs: dict[tuple[str, str], _Run] = {}
+    folded: list[bytes | _JoinedDeltas] = []
+    runs: dict[tuple[str, str], _JoinedDeltas] = {}
     for record, wire in seen:
-        if record.type != DELTA:
+        if record.type != MESSAGE_DELTA:
             folded.append(wire)
             continue
         message = message_of(record)
@@ -81,14 +81,14 @@ def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
         if run is not None and run.part == members["data"].get("part"):
             folded[run.place] = b""
         else:
-            run = runs[message] = _Run(members)
+            run = runs[message] = _JoinedDeltas(members)
         run.add(members, len(folded))
         folded.append(run)
     return [each if isinstance(each, bytes) else each.wire() for each in folded if each != b""]
 
 
-class _Run:
-    """Consecutive deltas of one message and part, becoming one that stands where the last of them stood."""
+class _JoinedDeltas:
+    """Consecutive deltas of one message and part, becoming one at the place of the last of them."""
 
     def __init__(self, first: dict[str, object]) -> None:
         data = first["data"]

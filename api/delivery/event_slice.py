@@ -1,4 +1,4 @@
-"""Events on their way out: as entries where they come one by one, in columns where they go out together."""
+"""Events to be delivered: entries of a ring, where they come one by one; slices, which hold them in columns."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _AUDIENCE = b'"audience":['
 
 
 class RingEntry:
-    """A record on its way out: its wire form is made once, when first needed."""
+    """A record to be delivered; its wire form is made once, when first needed."""
 
     __slots__ = ("_wire", "record")
 
@@ -29,7 +29,7 @@ class RingEntry:
 
 class EventSlice:
     """Events of one topic, in order: their places, and their envelopes as UTF-8 JSON. The `records` are there where a
-    lens needs them, and otherwise there are none."""
+    filter needs them, and otherwise there are none."""
 
     def __init__(self, places: Sequence[int], wires: Sequence[bytes], records: Sequence[Record] = ()) -> None:
         self.places = places
@@ -61,7 +61,7 @@ class EventSlice:
         """From one index up to another."""
         part = EventSlice(self.places[start:end], self.wires[start:end], self.records[start:end])
         if not self.restrictions:
-            part.restrictions = self.restrictions  # what is known of all need not be looked for again
+            part.restrictions = self.restrictions  # what holds for all holds for the part
         return part
 
     def between(self, at: int, upto: int) -> "EventSlice":
@@ -80,7 +80,7 @@ class EventSlice:
 
 def _names_audience(wires: bytes, few: int) -> bool:
     """Whether these name an audience anywhere. A byte alone is found thirty times as quickly as a text, and most events
-    hold no list: so brackets are looked at one by one, as long as they are few."""
+    hold no list: so brackets are checked one by one, as long as they are few."""
     length = len(_AUDIENCE)
     end = wires.find(b"[") + 1
     for _ in range(few):

@@ -1,8 +1,6 @@
 """The pump: runs delivery in slices of a few milliseconds, so that commands, acks and heartbeats get their turns.
 
-It also holds the window open for events that come in quick succession. What has just been delivered took some time,
-and what comes next waits for as long again, counted from then, 10 ms at most. So a single event goes out at once, and
-the more there is to write, and the busier the loop is with other things, the more events share a frame.
+Events that come in quick succession wait until the delivery window (`window`) closes.
 """
 
 import asyncio
@@ -11,62 +9,60 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from .window import DeliveryWindow
+
 _logger = logging.getLogger(__name__)
 
-Failed = Callable[[BaseException], None]
+OnError = Callable[[BaseException], None]
 
-SLICE = 0.004
-WINDOW = 0.010
-"""Seconds that events wait for company, at most."""
+SLICE_S = 0.004
 
 
 class Pump:
     """Runs iterators a slice at a time, first come first served; each `yield` is a place to pause."""
 
     def __init__(self) -> None:
-        self._jobs: deque[tuple[Iterator[None], Failed]] = deque()
+        self._jobs: deque[tuple[Iterator[None], OnError]] = deque()
         self._loop = asyncio.get_running_loop()
+        self._window = DeliveryWindow()
         self._scheduled = False
-        self._began = self._ended = time.perf_counter()
 
-    def start(self, job: Iterator[None], failed: Failed) -> None:
-        """Run a job to its end; call `failed` if it raises."""
-        self._jobs.append((job, failed))
+    def start(self, job: Iterator[None], on_error: OnError) -> None:
+        """Run a job to its end; call `on_error` if it raises."""
+        self._jobs.append((job, on_error))
+        # One `_run` at a time: a second one would give delivery two slices in each turn of the loop.
         if not self._scheduled:
             self._scheduled = True
-            self._began = time.perf_counter()
+            self._window.delivery_began()
+            # Not at once: a job started by a command would delay that command's ack by a whole slice.
             self._loop.call_soon(self._run)
 
-    def soon(self, callback: Callable[[], None]) -> None:
-        """Call once, in this turn of the loop or when the window closes."""
-        wait = self._window() - time.perf_counter()
+    def call_when_window_closes(self, callback: Callable[[], None]) -> None:
+        """Call once, in this turn of the loop if the window is closed."""
+        wait = self._window.seconds_left()
         if wait > 0:
             self._loop.call_later(wait, callback)
         else:
             self._loop.call_soon(callback)
 
-    def _window(self) -> float:
-        """When it closes. While there is something to deliver it is not known yet how long that will take."""
-        if self._scheduled:
-            return time.perf_counter() + WINDOW
-        return self._ended + min(WINDOW, self._ended - self._began)
-
     def _run(self) -> None:
-        until = time.perf_counter() + SLICE
+        until = time.perf_counter() + SLICE_S
         jobs = self._jobs
         while jobs:
-            job, failed = jobs.popleft()
-            if not self._step(job, failed, until):
-                jobs.append((job, failed))
+            job, on_error = jobs.popleft()
+            if not self._step(job, on_error, until):
+                # To the end of the queue: at its head a subscriber with a long past would keep out all others.
+                jobs.append((job, on_error))
             if time.perf_counter() > until:
                 break
+        # Set after the jobs have run: what they start is in `jobs` already, and needs no call of its own.
         self._scheduled = bool(jobs)
         if jobs:
             self._loop.call_soon(self._run)
         else:
-            self._ended = time.perf_counter()
+            self._window.delivery_ended()
 
-    def _step(self, job: Iterator[None], failed: Failed, until: float) -> bool:
+    def _step(self, job: Iterator[None], on_error: OnError, until: float) -> bool:
         """Run a job until the slice is used up; whether it is done."""
         try:
             for _ in job:
@@ -74,5 +70,5 @@ class Pump:
                     return False
         except Exception as error:  # one subscriber's fault must not stop delivery to the others
             _logger.exception("delivering to a subscriber failed")
-            failed(error)
+            on_error(error)
         return True

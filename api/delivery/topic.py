@@ -1,23 +1,63 @@
-"""A topic: what can be followed (one session, or the whole log), and its newest events.
+"""A topic: what can be followed (one session, or the whole log), its newest events, and the cursors on it.
 
 Places in a topic are versions (a session) or positions (the log). The ring holds the newest entries without a hole;
-what is older stands in the storage. `flushed` is the place up to which live subscribers have been served: all of them
-stand there, so their own places need no keeping. `cuts` are the places, in order, at which a page of the storage was
-full of bytes before it was full of events.
+what is older is in the storage. `flushed` is the place up to which live subscribers have been served: it is the place
+of all of them, so none has to store its own. `cuts` are the places, in order, at which a page of the storage was full
+of bytes before it was full of events.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from ...domain.audience import Viewer
 from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
-from .cursor import Cursor, GroupKey
 from .event_slice import EventSlice, RingEntry
+from .log_cursor import write_cursor
+from .subscriber import GroupKey, SubscriberSink
 
 RING_ENTRIES = 1_024
 RING_BYTES = 1_048_576
+
+
+class Cursor:
+    """One subscriber's place in one topic. `live`: it is with its group at the topic's flushed place; otherwise at
+    `at`."""
+
+    __slots__ = ("at", "caught_up", "ended", "key", "live", "queued", "sink", "topic", "viewer")
+
+    def __init__(self, topic: "Topic", key: GroupKey, viewer: Viewer, sink: SubscriberSink, at: int) -> None:
+        self.topic = topic
+        self.key = key
+        self.viewer = viewer
+        self.sink = sink
+        self.at = at
+        self.live = False
+        self.caught_up = False
+        self.ended = False
+        self.queued = False
+
+    @property
+    def place(self) -> int:
+        """Up to where events have been written to the subscriber."""
+        return self.topic.flushed if self.live else self.at
+
+    def join(self) -> None:
+        """Become live, with the group."""
+        self.live = True
+        self.topic.groups.setdefault(self.key, {})[self] = None
+
+    def leave(self, at: int) -> None:
+        """Be live no more, from the place `at` on."""
+        if self.live:
+            self.live = False
+            self.at = at
+            group = self.topic.groups[self.key]
+            del group[self]
+            if not group:
+                del self.topic.groups[self.key]
 
 
 class Topic:
@@ -38,37 +78,45 @@ class Topic:
         self._bytes = 0
 
     def place(self, record: Record) -> int:
-        """Where the record stands in this topic."""
+        """The record's place in this topic."""
         raise NotImplementedError
 
     def cursor(self, place: int) -> bytes:
         """The place as JSON, as clients resume from it."""
         raise NotImplementedError
 
+    def resume_place(self, place: int) -> int | str:
+        """The place as clients give it back: a version, or a cursor."""
+        return place
+
+    def cursors(self, wires: Sequence[bytes]) -> bytes:
+        """Where clients resume behind each of these envelopes, as JSON; nothing where the envelope says it itself."""
+        return b""
+
     async def head(self) -> int:
-        """The last place in the log that everyone may know of. The storage may hold more, which has been committed
-        and not been told of yet: whoever saw it could not go on from it elsewhere."""
+        """The last place that has been published. The storage may hold more, committed and not published yet: a client
+        that saw it could not resume from it at another gateway."""
         raise NotImplementedError
 
     async def page(self, after: int, limit: int, *, records: bool) -> EventSlice:
         """Events after a place, from the storage; with their records if these are needed."""
         raise NotImplementedError
 
-    def run(self, records: Sequence[Record]) -> EventSlice:
-        """These records on their way out."""
+    def slice_of(self, records: Sequence[Record]) -> EventSlice:
+        """These records as a slice."""
         return EventSlice([self.place(record) for record in records], [record.wire() for record in records], records)
 
-    def stand_at(self, head: int) -> None:
-        """Take over where the log stands, before anyone follows. What is committed may not have been told of yet:
-        then the ring, which must end at `last`, begins anew."""
+    def start_at(self, head: int) -> None:
+        """Begin at the head, before anyone follows. It may be ahead of what was published."""
         if head > self.last:
+            # The ring must end at `last` without a hole. What is published up to `head` later is ignored by `push`.
             self.last = head
             self._ring.clear()
             self._bytes = 0
         self.flushed = self.last
 
     def push(self, entry: RingEntry) -> None:
-        """Take over the next entry. Those up to `last` stand in the storage and are not needed here."""
+        """Append the next entry. Those up to `last` are in the storage and not needed here."""
         place = self.place(entry.record)
         if place <= self.last:
             return
@@ -76,6 +124,7 @@ class Topic:
         self._bytes += len(entry.record.data)
         self.last = place
         while len(self._ring) > RING_ENTRIES or self._bytes > RING_BYTES:
+            # Over the bound rather than with a hole in front of the live subscribers, who read on from `flushed`.
             if self.place(self._ring[0].record) > self.flushed:
                 break
             self._bytes -= len(self._ring.popleft().record.data)
@@ -86,7 +135,7 @@ class Topic:
         return self.place(self._ring[0].record) - 1 if self._ring else self.last
 
     def newer(self, after: int, upto: int) -> EventSlice:
-        """The ring's entries with after < place ≤ upto; `after` must not lie before `ring_start`."""
+        """The ring's entries with after < place ≤ upto; `after` must not be before `ring_start`."""
         count, behind = upto - after, self.last - upto
         if behind < len(self._ring) // 2:
             entries = list(islice(reversed(self._ring), behind, behind + count))[::-1]
@@ -113,7 +162,7 @@ class SessionTopic(Topic):
         return b"%d" % place
 
     async def head(self) -> int:
-        """The session's version. A session that is being written is at hand, and as new as what was told of it."""
+        """The session's version. A session that is being written is in memory, as new as what was published of it."""
         assert self.session is not None
         state = self.log.at_hand(self.session)
         if state is not None:
@@ -125,7 +174,7 @@ class SessionTopic(Topic):
         """The session's events."""
         assert self.session is not None
         if records:
-            return self.run(await self.log.read_session(self.session, after, limit))
+            return self.slice_of(await self.log.read_session(self.session, after, limit))
         return EventSlice(*await self.log.read_wires(self.session, after, limit))
 
 
@@ -137,8 +186,16 @@ class LogTopic(Topic):
         return record.position
 
     def cursor(self, place: int) -> bytes:
-        """Epoch and position, opaque to clients."""
-        return b'"%s.%d"' % (self.log.epoch.encode(), place)
+        """A cursor, opaque to clients."""
+        return b'"%s"' % write_cursor(self.log.epoch, place).encode()
+
+    def resume_place(self, place: int) -> str:
+        """A cursor."""
+        return write_cursor(self.log.epoch, place)
+
+    def cursors(self, wires: Sequence[bytes]) -> bytes:
+        """A list of cursors: a consumer that takes events one by one cannot make those within a batch itself."""
+        return b"[%s]" % b",".join([self.cursor(_position(wire)) for wire in wires])
 
     async def head(self) -> int:
         """The log's position."""
@@ -146,4 +203,9 @@ class LogTopic(Topic):
 
     async def page(self, after: int, limit: int, *, records: bool) -> EventSlice:
         """The log's events, always with their records."""
-        return self.run(await self.log.engine.read_log(after, limit))
+        return self.slice_of(await self.log.engine.read_log(after, limit))
+
+
+def _position(wire: bytes) -> int:
+    """An envelope begins with it, folded or not (`wire_template`)."""
+    return int(wire[len(b'{"position":') : wire.index(b",")])

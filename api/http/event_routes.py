@@ -2,26 +2,28 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
 
 from ...domain.errors import BadCursor
 from ...domain.ids import Position, SessionId
-from ..access.auth import Authenticator
 from ..access.principal import Principal
-from ..delivery.event_filter import EVERY_SESSION, Finished, read
+from ..access.tokens import Authenticator
+from ..delivery.event_filter import EVERY_SESSION, Finished, visible_wires
 from ..delivery.event_slice import EventSlice
-from ..delivery.finished import finished_now, learn
+from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
+from ..protocol.queries import EventsQuery, events_query, events_start
 from ..tenants import Tenants
-from .session_queries import EventsQuery, events_place, events_query
+from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
+from .responses import json_response
 
 NDJSON = "application/x-ndjson"
 
 
-class EventPage(NamedTuple):
+class WirePage(NamedTuple):
     """Events as their wire forms, `to` where to go on, and the places in front of them that were removed."""
 
     wires: Sequence[bytes]
@@ -39,7 +41,7 @@ class EventRoutes:
         self._waits: set[asyncio.Timeout] = set()
         self._draining = False
 
-    async def serve(self, request: web.Request, session: SessionId | None) -> web.Response:
+    async def show_page(self, request: web.Request, session: SessionId | None) -> web.Response:
         """A page of a session, or with None of the whole log."""
         principal = self._auth.of_request(request)
         if session is not None:
@@ -47,7 +49,7 @@ class EventRoutes:
         query = events_query(request)
         log = (await self._tenants.of(principal.tenant)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
-        after = events_place(request, query, session, log.epoch)
+        after = events_start(request, query, session, log.epoch)
         return _response(request, topic, await self._page(topic, after, query, principal))
 
     def drain(self) -> None:
@@ -56,10 +58,11 @@ class EventRoutes:
         for wait in self._waits:
             wait.reschedule(0.0)
 
-    async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> EventPage:
+    async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> WirePage:
         head = await topic.head()
         at = head if after == "end" else int(after)
-        if at > head and await topic.log.look():  # another gateway may have told of it before this one has heard
+        at = at if at >= 0 else max(head + at, 0)
+        if at > head and await topic.log.look():  # the client may have it from another gateway
             head = await topic.head()
         if at > head:
             raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)
@@ -72,14 +75,13 @@ class EventRoutes:
             run = _unbroken(found.between(at, head))
         finished: Finished = frozenset()
         if query.reading == "folded":
-            await learn(topic.log, run.records)
+            await load_finished(topic.log, run.records)
             finished = finished_now(topic.log, run.records)
-        session = topic.session
-        viewer = principal.log_viewer if session is None else await principal.viewer(topic.log, session)
-        wires = read(run, filter, viewer, finished)
+        viewer = await principal.viewer(topic.log, topic.session)
+        wires = visible_wires(run, filter, viewer, finished)
         to = run.places[-1] if run.places else head
         before = to - len(run)
-        return EventPage(wires, to, max(head, to), (at + 1, before) if before > at else None)
+        return WirePage(wires, to, max(head, to), (at + 1, before) if before > at else None)
 
     async def _wait(self, topic: Topic, at: int, seconds: float) -> int:
         """Wait for something behind `at`; the head afterwards."""
@@ -104,19 +106,18 @@ def _unbroken(run: EventSlice) -> EventSlice:
     return stretches[0] if stretches else run
 
 
-def _response(request: web.Request, topic: Topic, page: EventPage) -> web.Response:
-    to, head = _place(topic, page.to), _place(topic, page.head)
+def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Response:
+    to, head = topic.resume_place(page.to), topic.resume_place(page.head)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
         if page.gap:
             headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
         return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
-    session = {} if topic.session is None else {"session": topic.session}
-    gap = {"gap": {"from": page.gap[0], "to": page.gap[1]}} if page.gap else {}
-    rest = orjson.dumps({**session, "to": to, "head": head, "caught_up": caught_up, **gap})
-    return web.Response(body=b'{"events":[%s],%s' % (b",".join(page.wires), rest[1:]), content_type="application/json")
-
-
-def _place(topic: Topic, place: int) -> int | str:
-    return place if topic.session is not None else topic.cursor(place).decode().strip('"')
+    events = orjson.Fragment(b"[%s]" % b",".join(page.wires))
+    answer: dict[str, Any] = {"events": events, "to": to, "head": head, "caught_up": caught_up}
+    if page.gap:
+        answer["gap"] = EventGap.model_validate({"from": page.gap[0], "to": page.gap[1]})
+    if topic.session is None:
+        return json_response(LogPageAnswer.model_validate(answer))
+    return json_response(SessionPageAnswer.model_validate({**answer, "session": topic.session}))

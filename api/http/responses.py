@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import orjson
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
+from .answer import HttpAnswer, ProblemAnswer, members_of
 
 _OF_CLIENTS = (HttpProcessingError, ConnectionError)
 _logger = logging.getLogger(__name__)
@@ -16,17 +16,18 @@ http_logger = logging.getLogger(f"{__name__}.http")
 """For aiohttp. Bytes that are no HTTP are answered with 400, and clients go away in the midst of a request: that is no
 fault of ours, and so it is not logged."""
 http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], _OF_CLIENTS)))
-PROBLEM = "application/problem+json"
+PROBLEM_JSON = "application/problem+json"
 
 
-def json_response(value: Any, status: int = 200) -> web.Response:
+def json_response(answer: HttpAnswer, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+    body = orjson.dumps(answer, default=members_of)
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def problem_response(error: StenogramError) -> web.Response:
     """A problem; `Retry-After` and `WWW-Authenticate` where HTTP wants them."""
-    response = web.Response(body=orjson.dumps(error.problem()), status=error.status, content_type=PROBLEM)
+    response = web.Response(body=orjson.dumps(error.problem()), status=error.status, content_type=PROBLEM_JSON)
     if "retry_after" in error.extra:
         response.headers["Retry-After"] = str(max(1, round(error.extra["retry_after"])))
     if isinstance(error, Unauthenticated):
@@ -35,7 +36,7 @@ def problem_response(error: StenogramError) -> web.Response:
 
 
 @web.middleware
-async def problems(
+async def problem_middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Turn every error into a problem; nothing else leaves the gateway."""
@@ -63,12 +64,9 @@ async def problems(
 
 
 def _of_http(error: web.HTTPException, code: str, detail: str) -> web.Response:
-    body = {
-        "type": f"urn:stenogram:error:{code}",
-        "title": error.reason,
-        "status": error.status,
-        "code": code,
-        "detail": detail,
-    }
+    problem = ProblemAnswer(
+        type=f"urn:stenogram:error:{code}", title=error.reason, status=error.status, code=code, detail=detail
+    )
     allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return web.Response(body=orjson.dumps(body), status=error.status, content_type=PROBLEM, headers=allow)
+    body = orjson.dumps(problem, default=members_of)
+    return web.Response(body=body, status=error.status, content_type=PROBLEM_JSON, headers=allow)

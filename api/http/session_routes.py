@@ -16,15 +16,15 @@ from ...domain.session import fold
 from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
-from ..access.auth import Authenticator
-from ..delivery.event_filter import matches
+from ..access.tokens import Authenticator
+from ..delivery.event_filter import matches_any
 from ..protocol.client_frames import CommandFrame
 from ..protocol.json_input import read_json
+from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..tenants import Tenants
 from .responses import json_response
-from .session_page import session_page
-from .session_queries import no_query, session_of, sessions_query
+from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_answer
 
 
 class SessionRoutes:
@@ -35,7 +35,7 @@ class SessionRoutes:
         self._tenants = tenants
         self._auth = auth
 
-    async def sessions(self, request: web.Request) -> web.Response:
+    async def list_sessions(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions`: those that the token may read, by id."""
         principal = self._auth.of_request(request)
         query = sessions_query(request)
@@ -45,27 +45,27 @@ class SessionRoutes:
         while more and len(found) < query.limit:
             page = await log.engine.list_sessions(after, query.limit, query.prefix or "")
             more = len(page) == query.limit
-            found += [(session, version) for session, version in page if matches(session, principal.read)]
+            found += [(session, version) for session, version in page if matches_any(session, principal.read)]
             after = page[-1][0] if page else after
         found = found[: query.limit]
         described = await _describe(log, found)
         following = {"next": found[-1][0]} if len(found) == query.limit else {}
-        return json_response({"sessions": described, **following})
+        return json_response(SessionsAnswer(sessions=described, **following))
 
-    async def session(self, request: web.Request) -> web.Response:
+    async def show_session(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions/{session}`: the session now."""
         principal = self._auth.of_request(request)
         no_query(request)
         session = session_of(request)
         principal.require("read", session)
         log = (await self._tenants.of(principal.tenant)).log
-        await log.look()  # what another gateway has acknowledged
+        await log.look()  # another gateway may have acknowledged more
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
-        return json_response(session_page(state, await principal.viewer(log, session)))
+        return json_response(session_answer(state, await principal.viewer(log, session)))
 
-    async def command(self, request: web.Request) -> web.Response:
+    async def execute_command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""
         principal = self._auth.of_request(request)
         no_query(request)
@@ -78,7 +78,7 @@ class SessionRoutes:
         if isinstance(data, ForkSession):
             principal.require("read", data.origin)
         tenant = await self._tenants.of(principal.tenant)
-        tenant.last_seen.note(principal.participant)
+        tenant.last_seen.note_request(principal.participant)
         command = frame.command(principal.actor, datetime.now(UTC), data)
         result = await tenant.log.submit(
             command,
@@ -86,21 +86,20 @@ class SessionRoutes:
             producer=frame.parsed_producer(principal.participant),
             size=len(body),
         )
-        more = {"repeated": True} if result.repeated else {}
-        places = {"versions": result.versions, "positions": result.positions}
-        return json_response({"id": frame.id, "session": session, **places, **more})
+        about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}
+        return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
 
 
 def _command_frame(members: Any, session: SessionId) -> CommandFrame:
     if not isinstance(members, dict) or "session" in members or "frame" in members:
-        raise Invalid("The body must be an object with id, do and data; the session stands in the path.")
+        raise Invalid("The body must be an object with id, do and data; the session is in the path.")
     try:
         return CommandFrame.model_validate({**members, "session": session})
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
 
 
-async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[dict[str, Any]]:
+async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[SessionSummary]:
     """Title, labels and status of sessions, from their own few events alone."""
     records: dict[SessionId, list[Record]] = {session: [] for session, _ in found}
     for record in await log.engine.read_subject(list(records), "session"):
@@ -108,20 +107,10 @@ async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[dict[s
     return [_described(session, version, records[session]) for session, version in found]
 
 
-def _described(session: SessionId, version: int, records: list[Record]) -> dict[str, Any]:
+def _described(session: SessionId, version: int, records: list[Record]) -> SessionSummary:
     state = fold(State(session), (decode(each.data, each.position, each.session, each.version) for each in records))
     about = state.session
-    opened = {"opened": _time(records[0])} if records else {}
-    title = {} if about.title is None else {"title": about.title}
-    return {
-        "session": session,
-        "version": version,
-        "status": about.status,
-        **title,
-        "labels": about.labels,
-        **opened,
-    }
-
-
-def _time(record: Record) -> str:
-    return timestamp(datetime.fromtimestamp(record.time / 1_000_000, UTC))
+    more = {} if about.title is None else {"title": about.title}
+    if records:
+        more["opened"] = timestamp(datetime.fromtimestamp(records[0].time / 1_000_000, UTC))
+    return SessionSummary(session=session, version=version, status=about.status, labels=about.labels, **more)

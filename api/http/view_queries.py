@@ -11,11 +11,11 @@ from ...domain.errors import Invalid
 from ...domain.timestamps import Time
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.authoring.shape import Kind, Shape
+from ..protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S, Query, members_of, session_named, validated
 from ..views.access import by_session
-from ..views.cursor import Cursor
-from .session_queries import MAX_PAGE, MAX_WAIT, Query, members_of, session_named, validated
+from ..views.page_cursor import PageCursor
 
-WHERE = "where."
+WHERE_PREFIX = "where."
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
@@ -29,7 +29,7 @@ def _moment(said: object) -> object:
         raise ValueError("should be a version of the session, or a time such as 2026-01-31T12:00:00Z") from None
 
 
-AtMoment = Annotated[int | datetime, BeforeValidator(_moment)]
+AtMoment = Annotated[Annotated[int, Field(ge=0, lt=10**18)] | datetime, BeforeValidator(_moment)]
 """A version of a session, or a time."""
 Number = Annotated[int, Field(ge=0, le=2**53)]
 Order = Annotated[str, Field(pattern=r"^-?[a-z][a-z0-9_]*$", max_length=64)]
@@ -40,7 +40,7 @@ class ViewQuery(Query):
 
     at: AtMoment | None = None
     min_position: Number = 0
-    wait: Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 0.0
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)] = 0.0
 
 
 class RowsQuery(ViewQuery):
@@ -48,8 +48,8 @@ class RowsQuery(ViewQuery):
 
     where: dict[str, str] = {}
     order: Order | None = None
-    after: Cursor | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    after: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
 
 
 class DifferenceQuery(Query):
@@ -67,7 +67,9 @@ def view_query(request: web.Request) -> ViewQuery:
 def rows_query(request: web.Request) -> RowsQuery:
     """Read a query for rows: `where.status=open` asks for those with that status."""
     members = members_of(request)
-    where = {name.removeprefix(WHERE): members.pop(name) for name in tuple(members) if name.startswith(WHERE)}
+    where = {
+        name.removeprefix(WHERE_PREFIX): members.pop(name) for name in tuple(members) if name.startswith(WHERE_PREFIX)
+    }
     if "where" in members:
         raise Invalid("Say where.<field>=<value>, a parameter for each field.")
     return validated(RowsQuery, {**members, "where": where})

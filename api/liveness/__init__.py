@@ -1,1 +1,1 @@
-"""What happens of itself when time has passed: leases, stalls, deadlines; and who was heard of last."""
+"""What happens by itself when time has passed: leases, stalls, deadlines; and who was last heard of when."""

@@ -1,7 +1,7 @@
-"""The agenda: what is due next in the sessions that live, and who is waited for.
+"""The queue of deadlines: what is due next in the sessions that have any, and whose silence matters.
 
-A heap with one entry that counts for each session: the earliest of its deadlines. Entries that were overtaken are
-passed over when they come up, and the heap is built anew when they are too many.
+A heap with one valid entry for each session: the earliest of its deadlines. Outdated entries are skipped when they come
+up, and the heap is built again when they are too many.
 """
 
 import heapq
@@ -25,7 +25,7 @@ class DeadlineQueue:
         return len(self._deadlines)
 
     def put(self, session: SessionId, deadlines: Sequence[Deadline]) -> None:
-        """Take over a session's deadlines in place of those known before; none: it rests."""
+        """Replace the deadlines of a session; with none it is removed."""
         for each in _silences(self._deadlines.pop(session, ())):
             self._waited_for[each] -= 1
             if not self._waited_for[each]:
@@ -36,11 +36,11 @@ class DeadlineQueue:
             self._waited_for.update(_silences(deadlines))
 
     def of(self, session: SessionId) -> Sequence[Deadline]:
-        """What is known of a session."""
+        """The deadlines of a session."""
         return self._deadlines.get(session, ())
 
     def schedule(self, session: SessionId, at: float) -> None:
-        """Come back to a session at this time."""
+        """The session is due at this time."""
         if session not in self._deadlines:
             return
         self._times[session] = at
@@ -50,18 +50,18 @@ class DeadlineQueue:
         else:
             heapq.heappush(self._heap, (at, session))
 
-    def due(self, now: float, most: int) -> list[SessionId]:
-        """Sessions whose time has come, at most so many; they are to be scheduled again."""
+    def pop_due(self, now: float, limit: int) -> list[SessionId]:
+        """Remove and return at most `limit` sessions that are due; the caller schedules them again."""
         found: list[SessionId] = []
-        while self._heap and self._heap[0][0] <= now and len(found) < most:
+        while self._heap and self._heap[0][0] <= now and len(found) < limit:
             at, session = heapq.heappop(self._heap)
             if self._times.get(session) == at:
                 del self._times[session]
                 found.append(session)
         return found
 
-    def next(self) -> float | None:
-        """When something is due next, at the earliest."""
+    def next_due(self) -> float | None:
+        """When something is due at the earliest."""
         return self._heap[0][0] if self._heap else None
 
     def waited_for(self) -> list[ParticipantId]:

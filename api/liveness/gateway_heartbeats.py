@@ -1,4 +1,4 @@
-"""The roll: what the gateways of one log tell each other about who is attached through which.
+"""Heartbeats between gateways: what those of one log tell each other about who is attached through which.
 
 Each keeps a row of its own in the log's database and renews it all the time; nobody writes for a single heartbeat. The
 row names those who are attached, and says how long each has been silent: so one who left a connection behind on another
@@ -18,51 +18,52 @@ from .last_seen import NEVER
 HEARTBEAT_INTERVAL_S = 1.0
 """Seconds between renewals."""
 FORGET_GATEWAY_AFTER_S = 60.0
-"""Seconds after which a row that is not renewed is struck off."""
+"""Seconds after which a row that is not renewed is deleted."""
 
 
 class GatewayHeartbeats:
-    """One gateway's part in the roll. `now` is the clock on which renewals are timed."""
+    """One gateway's row, and what the rows of the others said last. `now` is the clock on which renewals are timed."""
 
     def __init__(self, engine: Engine, now: Callable[[], float]) -> None:
         self._engine = engine
         self._now = now
         self._own = GatewayHeartbeat(secrets.token_hex(8), 0, {})
         self._beats: dict[str, tuple[int, float]] = {}
-        self._called = now()
-        self._named: dict[ParticipantId, float] = {}
-        self._heard: dict[ParticipantId, float] = {}
+        self._exchanged_at = now()
+        self._named_at: dict[ParticipantId, float] = {}
+        self._last_heard: dict[ParticipantId, float] = {}
 
-    async def call(self, silent: Mapping[ParticipantId, float]) -> None:
-        """Renew one's own row, and look at the others'; `silent` tells who is attached, and how many seconds each has
+    async def exchange(self, silent: Mapping[ParticipantId, float]) -> None:
+        """Renew one's own row, and read the others'; `silent` tells who is attached, and how many seconds each has
         been silent. Raises the LogError tree."""
         attached = {each: int(seconds * 1_000) for each, seconds in silent.items()}
         self._own = GatewayHeartbeat(self._own.gateway, self._own.beat + 1, attached)
-        now, called = self._now(), self._called
-        self._called = now
+        now, exchanged_at = self._now(), self._exchanged_at
+        self._exchanged_at = now
         gone = [gateway for gateway, (_, at) in self._beats.items() if now - at > FORGET_GATEWAY_AFTER_S]
         heartbeats = await self._engine.exchange_heartbeats(self._own, gone)
-        before, self._beats, self._named, self._heard = self._beats, {}, {}, {}
-        for roll in heartbeats:
-            known = before.get(roll.gateway)
-            at, renewed = now, known is None or known[0] != roll.beat
-            # Who could not look for a while cannot tell how long the others were silent.
-            if known is not None and not renewed and now - called < 3 * HEARTBEAT_INTERVAL_S:
+        before, self._beats, self._named_at, self._last_heard = self._beats, {}, {}, {}
+        for heartbeat in heartbeats:
+            known = before.get(heartbeat.gateway)
+            at, renewed = now, known is None or known[0] != heartbeat.beat
+            # After a pause of its own a gateway cannot tell how long the others were silent: they count as renewed now,
+            # or all of their participants would be lost at once.
+            if known is not None and not renewed and now - exchanged_at < 3 * HEARTBEAT_INTERVAL_S:
                 at = known[1]
-            self._beats[roll.gateway] = (roll.beat, at)
-            for participant, milliseconds in roll.attached.items():
+            self._beats[heartbeat.gateway] = (heartbeat.beat, at)
+            for participant, milliseconds in heartbeat.attached.items():
                 heard = at + HEARTBEAT_INTERVAL_S - (milliseconds / 1_000 if renewed else 0.0)
-                self._named[participant] = max(at, self._named.get(participant, at))
-                self._heard[participant] = max(heard, self._heard.get(participant, heard))
+                self._named_at[participant] = max(at, self._named_at.get(participant, at))
+                self._last_heard[participant] = max(heard, self._last_heard.get(participant, heard))
 
     async def leave(self) -> None:
         """Say that nobody is attached through this gateway any more."""
         await self._engine.exchange_heartbeats(self._own._replace(beat=self._own.beat + 1, attached={}), ())
 
-    def named(self, participant: ParticipantId) -> float | None:
+    def named_at(self, participant: ParticipantId) -> float | None:
         """When another gateway last said that they are attached through it; None if none does."""
-        return self._named.get(participant)
+        return self._named_at.get(participant)
 
-    def heard(self, participant: ParticipantId) -> float:
+    def last_heard(self, participant: ParticipantId) -> float:
         """Until when another gateway may have heard of them."""
-        return self._heard.get(participant, NEVER)
+        return self._last_heard.get(participant, NEVER)

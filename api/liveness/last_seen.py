@@ -1,6 +1,6 @@
-"""Attendance: when each participant was last heard of. It is kept in memory and never written.
+"""When each participant was last heard of: held in memory and never written.
 
-Whatever comes from a participant counts, on whichever connection; connections tell when they are asked, so that a frame
+Whatever comes from a participant counts, on whichever connection; connections are asked for it, so that a frame
 costs nothing more. What was heard before the gateway began to listen (it has just started, or its process stood still)
 is not known, and nobody's silence is counted from earlier than that.
 """
@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 from ...domain.ids import ParticipantId, SessionId, TaskId
 
 NEVER = float("-inf")
-MAX_KNOWN = 100_000
-"""Participants without a connection, and tasks, of whom it is known when they were heard of."""
+MAX_ENTRIES = 100_000
+"""Participants without a connection, and tasks, for which it is known when they were heard of."""
 ATTACHED_AFTER_HTTP_S = 15.0
 """Seconds for which somebody who sends requests over HTTP counts as attached."""
 
-Clock = Callable[[], float]
+MonotonicClock = Callable[[], float]
 K = TypeVar("K", bound=Hashable)
 
 
@@ -26,16 +26,16 @@ class HeardConnection(Protocol):
     """Something that participants are heard over."""
 
     @property
-    def heard(self) -> float:
-        """When, on the clock of `time.monotonic`."""
+    def heard_at(self) -> float:
+        """When anything came last, on the clock of `time.monotonic`."""
 
 
 class LastSeen:
-    """Who was last heard of when. `since` is when the gateway began to listen without a break."""
+    """Who was last heard of when. `listening_since`: the gateway has listened without a break since then."""
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    def __init__(self, clock: MonotonicClock = time.monotonic) -> None:
         self.now = clock
-        self.since = clock()
+        self.listening_since = clock()
         self._connections: dict[ParticipantId, dict[HeardConnection, None]] = {}
         self._last: OrderedDict[ParticipantId, float] = OrderedDict()
         self._progress: OrderedDict[tuple[ParticipantId, SessionId, TaskId], float] = OrderedDict()
@@ -50,9 +50,9 @@ class LastSeen:
         del connections[connection]
         if not connections:
             del self._connections[participant]
-        _note(self._last, participant, connection.heard)
+        _note(self._last, participant, connection.heard_at)
 
-    def note(self, participant: ParticipantId) -> None:
+    def note_request(self, participant: ParticipantId) -> None:
         """They were heard of just now, without a connection that lasts."""
         _note(self._last, participant, self.now())
 
@@ -60,20 +60,20 @@ class LastSeen:
         """They have said just now that they make progress with a task."""
         _note(self._progress, (participant, session, task), self.now())
 
-    def disconnected_until_now(self) -> None:
+    def restart_listening(self) -> None:
         """Nobody could be heard until now."""
-        self.since = self.now()
+        self.listening_since = self.now()
 
-    def heard(self, participant: ParticipantId) -> float:
-        """When they were last heard of here, or when it began to be listened for them."""
+    def last_heard(self, participant: ParticipantId) -> float:
+        """When they were last heard of here, or since when the gateway listens."""
         connections = self._connections.get(participant, ())
-        return max([self.since, self._last.get(participant, NEVER), *[each.heard for each in connections]])
+        return max([self.listening_since, self._last.get(participant, NEVER), *[each.heard_at for each in connections]])
 
-    def progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
+    def last_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
         """When a heartbeat of theirs last said that they make progress with the task."""
         return self._progress.get((participant, session, task), NEVER)
 
-    def attached(self, participant: ParticipantId) -> bool:
+    def is_attached(self, participant: ParticipantId) -> bool:
         """Whether they can be heard here at all."""
         return (
             participant in self._connections or self._last.get(participant, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
@@ -83,5 +83,5 @@ class LastSeen:
 def _note(known: OrderedDict[K, float], who: K, at: float) -> None:
     known[who] = max(at, known.get(who, NEVER))
     known.move_to_end(who)
-    if len(known) > MAX_KNOWN:
+    if len(known) > MAX_ENTRIES:
         known.popitem(last=False)

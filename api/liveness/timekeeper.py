@@ -1,9 +1,9 @@
-"""The timekeeper: carries out what happens of itself in the sessions of one log, when its time has come.
+"""The timekeeper: carries out what happens by itself in the sessions of one log when its time has come.
 
-What is due follows from the folded state (`domain.session.deadlines`), so nothing of it has to be kept: a gateway that
-starts reads which sessions live, folds them, and goes on where the last one stopped. Commands are carried out under ids
-that are the same wherever they are made, so that each takes effect once, whichever gateway is first; and the rules look
-again whether it is time. Who is silent is judged by what was heard here, and by what other gateways say (`roll`).
+What is due follows from the folded state (`domain.session.deadlines`), so nothing is stored: a gateway that starts
+reads which sessions have deadlines, folds them, and goes on where the last one stopped. Commands get ids that are the
+same on every gateway, so that each takes effect once, whichever gateway is first; and the rules check again whether it
+is time. Whether a participant is silent is judged by `lost_agents`.
 """
 
 import asyncio
@@ -18,28 +18,23 @@ from ...domain.errors import LogUnreadable, Refused, StenogramError
 from ...domain.ids import ParticipantId, SessionId, TaskId
 from ...domain.model import TIMEKEEPER, Command, CommandData, Deadline, timer_id
 from ...domain.session import LIVELY_TYPES, deadlines
-from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Appended, Record
 from .deadline_queue import DeadlineQueue
-from .gateway_heartbeats import HEARTBEAT_INTERVAL_S, GatewayHeartbeats
-from .last_seen import NEVER, LastSeen
+from .last_seen import LastSeen
+from .lost_agents import LostAgents
 
 _logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
-"""Seconds after which it looks again at the latest."""
+"""Seconds between two rounds, at most."""
 STALLED_LOOP_S = 1.0
-"""Seconds beyond a tick: when it comes round later than that, the process stood still, and heard nobody meanwhile."""
+"""Seconds: a round that begins so much late says that the process stood still, and heard nobody meanwhile."""
 SESSIONS_PER_TICK = 256
-"""Sessions that are looked at before others get their turn."""
+"""Sessions of one round; then the loop serves others."""
 RETRY_AFTER_S = 1.0
-"""Seconds after which something is tried again that could not be done, or is left to another gateway."""
-RETURN_GRACE_S = 15.0
-"""Seconds that those who make progress have to say so again after the gateway began to listen."""
-OTHER_GATEWAY_GRACE_S = 2.5 * HEARTBEAT_INTERVAL_S
-"""Seconds after which another gateway that has not renewed its row is not relied on any more."""
-PAGE_SESSIONS = 1_000
+"""Seconds after which something is tried again that failed, or that another gateway may have done."""
+SESSIONS_PER_READ = 1_000
 
 
 def _utc() -> datetime:
@@ -47,51 +42,52 @@ def _utc() -> datetime:
 
 
 class Timekeeper:
-    """Watches over the live sessions of a log. `run` does everything; what it is told in between is taken note of.
-    `wall` tells the time of day."""
+    """Keeps the time of a log's sessions; `run` does all of it. `wall` is the time of day."""
 
     def __init__(self, log: Log, last_seen: LastSeen, wall: Callable[[], datetime] = _utc) -> None:
         self._log = log
         self._wall = wall
         self._last_seen = last_seen
-        self._deadline_queue = DeadlineQueue()
-        self._heartbeats = GatewayHeartbeats(log.engine, last_seen.now) if log.engine.shared else None
-        self._called = float("-inf")
+        self._queue = DeadlineQueue()
+        self._lost_agents = LostAgents(log.engine, last_seen)
         self._changed: dict[SessionId, None] = {}
         self._wake = asyncio.Event()
-        self._end = log.hub.listen(self._published)
+        # Before sessions are read in `load_sessions`: one that changes after it was read is in `_changed`.
+        self._stop_listening = log.hub.listen(self._published)
 
     async def run(self) -> None:
         """Keep the time until cancelled, or until the log has ended. A failing log is waited for."""
         try:
-            await self.begin()
+            await self.load_sessions()
             while self._log.working:
-                await self.look()
-                await self._rest()
+                await self.run_once()
+                await self._wait_until_due()
         finally:
-            self._end()
-            if self._heartbeats is not None:
-                with contextlib.suppress(StenogramError):
-                    await self._heartbeats.leave()
+            self._stop_listening()
+            # Otherwise the other gateways would rely on this one until its row is old. The log may be gone already.
+            with contextlib.suppress(StenogramError):
+                await self._lost_agents.leave()
 
-    async def begin(self) -> None:
-        """Read which sessions live, and look at each of them."""
+    async def load_sessions(self) -> None:
+        """Read which sessions have deadlines, and schedule each of them."""
         after = ""
-        while live := await self._log.engine.read_live(after, PAGE_SESSIONS):
+        while live := await self._log.engine.read_live(after, SESSIONS_PER_READ):
             after = live[-1]
             for session in live:
-                if not await self._read(session):
+                if not await self._read_deadlines(session):
                     await self._log.review(session)
 
-    async def look(self) -> None:
+    async def run_once(self) -> None:
         """One round. What fails is tried again in the next."""
         try:
             for session in [*self._changed][:SESSIONS_PER_TICK]:
+                # Before the await: a change that comes during it puts the session back.
                 del self._changed[session]
-                await self._read(session)
-            await self._call_roll()
-            for session in self._deadline_queue.due(self._last_seen.now(), SESSIONS_PER_TICK):
-                await self._attend_to(session)
+                await self._read_deadlines(session)
+            # Before anything is carried out: whom other gateways hear is known by then, also in the first round.
+            await self._lost_agents.exchange_heartbeats(self._queue.waited_for())
+            for session in self._queue.pop_due(self._last_seen.now(), SESSIONS_PER_TICK):
+                await self._carry_out_due(session)
         except StenogramError as error:
             _logger.info("keeping the time has to wait: %s", error)
             await asyncio.sleep(TICK_S)
@@ -102,90 +98,75 @@ class Timekeeper:
             state = self._log.at_hand(session)
             known = None if state is None else state.presence.get(participant)
             for task in tasks:
+                # Before the command: a round could find the task stalled once more until it has taken effect.
                 self._last_seen.note_progress(participant, session, task)
                 if known is not None and known.stalled == task:
                     recover = RecoverParticipant(participant=participant, stalled=known.since)
                     self._carry_out(session, timer_id("recover", participant, known.since), recover)
 
-    async def _rest(self) -> None:
-        """Wait until something is due, or has changed. Who comes round much later than that has heard nobody."""
-        now, due = self._last_seen.now(), self._deadline_queue.next()
+    async def _wait_until_due(self) -> None:
+        """Wait until something is due or has changed, a tick at most."""
+        now, due = self._last_seen.now(), self._queue.next_due()
         pause = 0.0 if self._changed else TICK_S if due is None else min(max(due - now, 0.0), TICK_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
+        # After the wait, and before `_changed` is read: what comes later sets it again.
         self._wake.clear()
+        # The process stood still, or the machine slept. Connections have had no chance to be heard: without this all of
+        # their participants would be lost at once.
         if self._last_seen.now() - now > pause + STALLED_LOOP_S:
-            self._last_seen.disconnected_until_now()
+            self._last_seen.restart_listening()
 
-    async def _call_roll(self) -> None:
-        if self._heartbeats is None or self._last_seen.now() - self._called < HEARTBEAT_INTERVAL_S:
-            return
-        self._called = self._last_seen.now()
-        last_seen, now = self._last_seen, self._called
-        waited_for = [each for each in self._deadline_queue.waited_for() if last_seen.attached(each)]
-        await self._heartbeats.call({each: now - last_seen.heard(each) for each in waited_for})
-
-    async def _read(self, session: SessionId) -> bool:
-        """Take over a session's deadlines from its state; returns whether there are any."""
+    async def _read_deadlines(self, session: SessionId) -> bool:
+        """Schedule a session by its state; returns whether it has any deadlines."""
         try:
             state = self._log.at_hand(session) or await self._log.state(session)
         except LogUnreadable as fault:
             _logger.error("nothing can fall due in session %s: %s", session, fault)
             return True
-        return self._take_over(state)
-
-    def _take_over(self, state: State) -> bool:
         found = deadlines(state)
-        self._deadline_queue.put(state.id, found)
+        self._queue.put(session, found)
         if found:
-            self._deadline_queue.schedule(state.id, min([self._when(state.id, each) for each in found]))
+            self._queue.schedule(session, min([self._due_at(session, each) for each in found]))
         return bool(found)
 
-    async def _attend_to(self, session: SessionId) -> None:
-        """Carry out what is due in a session. Deltas move deadlines, too: so its state is looked at before that."""
+    async def _carry_out_due(self, session: SessionId) -> None:
+        """Carry out what is due in a session."""
         now = self._last_seen.now()
-        if min([self._when(session, each) for each in self._deadline_queue.of(session)]) <= now:
-            await self._read(session)
-        found = self._deadline_queue.of(session)
-        times = {each: self._when(session, each) for each in found}
+        # Deltas move deadlines without being among the types that set `_changed`: so the state is read once more before
+        # somebody is declared stalled who is writing.
+        if min([self._due_at(session, each) for each in self._queue.of(session)]) <= now:
+            await self._read_deadlines(session)
+        found = self._queue.of(session)
+        times = {each: self._due_at(session, each) for each in found}
         for deadline, at in times.items():
             if at <= now:
                 self._carry_out(session, deadline.id, deadline.data)
         if times:
-            self._deadline_queue.schedule(
-                session, min([max(at, now + RETRY_AFTER_S) if at <= now else at for at in times.values()])
-            )
+            # What was carried out is scheduled as well: should its command be lost, nothing else would try again.
+            retry_at = now + RETRY_AFTER_S
+            self._queue.schedule(session, min([retry_at if at <= now else at for at in times.values()]))
 
-    def _when(self, session: SessionId, deadline: Deadline) -> float:
-        """When a deadline is due, on the clock of attendance."""
-        last_seen, silence, after = self._last_seen, deadline.silence, deadline.after
-        now = last_seen.now()
-        at = now + (deadline.when - self._wall()).total_seconds()
-        if silence is None:
-            return at
-        named = None if self._heartbeats is None else self._heartbeats.named(silence)
-        if named is not None and not last_seen.attached(silence):
-            at = max(at, named + OTHER_GATEWAY_GRACE_S)
-        if deadline.under is None:
-            elsewhere = NEVER if self._heartbeats is None else self._heartbeats.heard(silence)
-            return max(at, max(last_seen.heard(silence), elsewhere) + after)
-        said = last_seen.progress(silence, session, deadline.under) + after
-        return max(at, said, last_seen.since + min(after, RETURN_GRACE_S))
+    def _due_at(self, session: SessionId, deadline: Deadline) -> float:
+        """When a deadline is due, on the clock of `last_seen`."""
+        at = self._last_seen.now() + (deadline.when - self._wall()).total_seconds()
+        return self._lost_agents.due_at(session, deadline, at)
 
     def _carry_out(self, session: SessionId, id: str, data: CommandData) -> None:
         command = Command(id, session, TIMEKEEPER, self._wall(), data)
         try:
-            answer = self._log.submit(command)
+            result = self._log.submit(command)
         except StenogramError as error:
             _logger.info("%s in session %s has to wait: %s", data.do, session, error)
         else:
-            answer.add_done_callback(partial(self._carried_out, session, data.do))
+            # Not awaited: one session whose commit is slow would keep up the deadlines of all others.
+            result.add_done_callback(partial(self._carried_out, session, data.do))
 
-    def _carried_out(self, session: SessionId, do: str, answer: "asyncio.Future[Appended]") -> None:
-        error = None if answer.cancelled() else answer.exception()
+    def _carried_out(self, session: SessionId, do: str, result: "asyncio.Future[Appended]") -> None:
+        error = None if result.cancelled() else result.exception()
         if isinstance(error, Refused):
-            self._changed[session] = None  # it is not as it was thought to be
+            self._changed[session] = None  # its deadlines are out of date: read them again
         elif error is not None:
             _logger.info("%s in session %s failed: %s", do, session, error)
 

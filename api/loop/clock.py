@@ -1,12 +1,12 @@
-"""The time at which things come in. Writing a time out takes longer than reading it, so that what comes in one
-millisecond shares one."""
+"""The time at which commands arrive. Formatting a time takes longer than reading it: what arrives in one millisecond
+shares one."""
 
 from datetime import UTC, datetime
 
-STEP = 0.001
+RESOLUTION_S = 0.001
 
 
-class Clock:
+class ArrivalClock:
     """Tells the time in UTC, at most a millisecond late, and never an earlier one than before it (unless the system's
     clock was set back)."""
 
@@ -15,11 +15,11 @@ class Clock:
         self._now = datetime.now(UTC)
 
     def now(self, monotonic: float) -> datetime:
-        """The time; `monotonic` is what `time.monotonic` told just now."""
+        """The time; `monotonic` is what `time.monotonic` gave just now."""
         if monotonic >= self._until:
-            self._until = monotonic + STEP
+            self._until = monotonic + RESOLUTION_S
             self._now = datetime.now(UTC)
         return self._now
 
 
-CLOCK = Clock()
+CLOCK = ArrivalClock()

@@ -1,6 +1,6 @@
-"""A gate: an event that weighs nothing until somebody waits for it.
+"""An event that weighs nothing until somebody waits for it.
 
-asyncio's own keeps a deque, 700 bytes for each of thousands of connections of which hardly any ever waits.
+asyncio's own holds a deque, 700 bytes for each of thousands of connections of which hardly any ever waits.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A turn of the loop: what was put off during it is done at its end, all together."""
+"""What is put off during a turn of the event loop is done at its end, all together."""
 
 import asyncio
 from collections.abc import Callable

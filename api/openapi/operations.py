@@ -1,27 +1,31 @@
 """Operations, as OpenAPI describes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import get_args
 
-from .schemas import NAME, Schema, ref
+from ...domain.model import Kind
+from ..http.answer import ProblemAnswer
+from ..http.responses import PROBLEM_JSON
+from ..http.session_answers import AckAnswer
+from ..protocol.queries import Query
+from .schemas import NAME, Schema, component_of, ref
 
-JSON_OBJECT: Schema = {"application/json": {"schema": {"type": "object"}}}
-TYPES: Schema = {
-    "type": "array",
-    "items": {"type": "string", "pattern": r"^[a-z][a-z0-9_.]*\*?$", "maxLength": 128},
-    "minItems": 1,
-    "maxItems": 64,
-}
+JSON = "application/json"
+NO_SCHEMAS: Mapping[str, Schema] = MappingProxyType({})
+JSON_OBJECT: Schema = {"type": "object"}
 
 
 def operation(name: str, summary: str, parameters: list[Schema], answer: Schema, also: Sequence[str] = ()) -> Schema:
     """What is asked for with GET; `also` are the media types that can be had in the place of JSON."""
-    content = {"application/json": {"schema": answer}, **{type: {"schema": {"type": "string"}} for type in also}}
+    found = _answer(summary, answer)
+    found["content"] |= {type: {"schema": {"type": "string"}} for type in also}
     problems = ["400", "401", "403", "404", "503"]
     return {
         "operationId": name,
         "summary": summary,
         "parameters": [*parameters, *_identity()],
-        "responses": {"200": {"description": summary, "content": content}, **_problems(problems)},
+        "responses": {"200": found, **_problems(problems)},
     }
 
 
@@ -33,27 +37,26 @@ def command(session: Schema) -> Schema:
         "parameters": [session, *_identity()],
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref("Command")}}},
         "responses": {
-            "200": {"description": "Done, and durable", "content": {"application/json": {"schema": ref("Ack")}}},
+            "200": _answer("Done, and durable", component_of(AckAnswer)),
             **_problems(["400", "401", "403", "404", "409", "413", "422", "429", "503"]),
         },
     }
 
 
-def probe(name: str, summary: str, content: Schema | None = None) -> Schema:
+def probe(name: str, summary: str, answer: Schema = JSON_OBJECT, media_type: str = JSON) -> Schema:
     """What anybody may ask."""
-    answer = {"description": summary, "content": content or JSON_OBJECT}
     return {
         "operationId": name,
         "summary": summary,
         "security": [],
-        "responses": {"200": answer, **_problems(["503"])},
+        "responses": {"200": _answer(summary, answer, media_type), **_problems(["503"])},
     }
 
 
 def _identity() -> list[Schema]:
     return [
         {**parameter("participant", NAME), "description": "Who asks, on an open gateway"},
-        {**parameter("kind", {"enum": ["agent", "user", "service"]}), "description": "Of what kind, likewise"},
+        {**parameter("kind", {"enum": list(get_args(Kind))}), "description": "Of what kind, likewise"},
     ]
 
 
@@ -62,6 +65,31 @@ def parameter(name: str, schema: Schema, where: str = "query") -> Schema:
     return {"name": name, "in": where, "schema": schema, **({"required": True} if where == "path" else {})}
 
 
+def query_parameters(model: type[Query], schemas: Mapping[str, Schema] = NO_SCHEMAS) -> list[Schema]:
+    """The parameters that a query's model reads; `schemas` are of those that it cannot describe."""
+    described = model.model_json_schema()
+    properties = {**described["properties"], **schemas}
+    required = described.get("required", ())
+    return [
+        {**parameter(name, _given(schema)), **({"required": True} if name in required else {})}
+        for name, schema in properties.items()
+        if schema.get("type") != "object"  # many parameters, which the route knows
+    ]
+
+
+def _given(schema: Schema) -> Schema:
+    """The schema of a parameter that is there: `null` is not among its values."""
+    one_of = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    about = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
+    if not one_of:
+        return about
+    return {**about, **one_of[0]} if len(one_of) == 1 else {**about, "anyOf": one_of}
+
+
+def _answer(summary: str, schema: Schema, media_type: str = JSON) -> Schema:
+    return {"description": summary, "content": {media_type: {"schema": schema}}}
+
+
 def _problems(statuses: list[str]) -> Schema:
-    content = {"application/problem+json": {"schema": ref("Problem")}}
-    return {status: {"description": "A problem (RFC 9457)", "content": content} for status in statuses}
+    problem = _answer("A problem (RFC 9457)", component_of(ProblemAnswer), PROBLEM_JSON)
+    return dict.fromkeys(statuses, problem)

@@ -1,22 +1,38 @@
 """The JSON Schemas (draft 2020-12) of what goes over HTTP, made from the models that the routes use."""
 
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from ...domain.catalogue import BUILT_IN
 from ...domain.commands import COMMANDS
 from ...domain.envelope import Envelope, model_of_event
 from ...domain.ids import NAME_PATTERN
 from ...domain.model import CommandData
-from ..protocol.client_frames import LOG_PLACE, CommandFrame
+from ..http.answer import AliveAnswer, ProblemAnswer, ReadyAnswer
+from ..http.event_answers import LogPageAnswer, SessionPageAnswer
+from ..http.session_answers import AckAnswer, SessionAnswer, SessionsAnswer
+from ..http.view_answers import ViewsAnswer
+from ..protocol.client_frames import CommandFrame
 
 Schema = dict[str, Any]
 NAME: Schema = {"type": "string", "pattern": NAME_PATTERN, "maxLength": 128}
-COUNT: Schema = {"type": "integer", "minimum": 0}
 TEXT: Schema = {"type": "string"}
 TIME: Schema = {"type": "string", "format": "date-time"}
-LABELS: Schema = {"type": "object", "additionalProperties": TEXT}
+ANSWERS = (
+    AckAnswer,
+    AliveAnswer,
+    LogPageAnswer,
+    ProblemAnswer,
+    ReadyAnswer,
+    SessionAnswer,
+    SessionPageAnswer,
+    SessionsAnswer,
+    ViewsAnswer,
+)
+_SUFFIX = "Answer"
 _REF = "#/components/schemas/{model}"
 _EITHER = {"PostMessage": [{"required": ["text"]}, {"required": ["parts"]}]}
 """What a command's model says in code."""
@@ -45,7 +61,7 @@ def schemas() -> Schema:
         },
         "Event": {"oneOf": [*(ref(model.__name__) for model in events.values()), ref("CustomEvent")]},
         "CustomEvent": _custom(envelope),
-        **_answers(),
+        **answer_schemas(ANSWERS),
     }
 
 
@@ -92,48 +108,32 @@ def _custom(envelope: Schema) -> Schema:
     return {**envelope, "properties": properties, "title": "CustomEvent"}
 
 
-def _answers() -> Schema:
-    summary = object_of(
-        {
-            "session": NAME,
-            "version": COUNT,
-            "status": {"enum": ["none", "open", "closed"]},
-            "title": TEXT,
-            "labels": LABELS,
-            "opened": TIME,
-        },
-        optional=("title", "opened"),
-    )
-    gap = object_of({"from": COUNT, "to": COUNT})
-    page = {"events": array_of(ref("Event")), "caught_up": {"type": "boolean"}, "gap": gap}
-    cursor = {"type": "string", "pattern": LOG_PLACE}
-    counts = array_of(COUNT)
-    ack = {"id": NAME, "session": NAME, "versions": counts, "positions": counts, "repeated": {"type": "boolean"}}
-    return {
-        "Sessions": object_of({"sessions": array_of(summary), "next": NAME}, optional=("next",)),
-        "SessionPage": object_of({"session": NAME, **page, "to": COUNT, "head": COUNT}, optional=("gap",)),
-        "LogPage": object_of({**page, "to": cursor, "head": cursor}, optional=("gap",)),
-        "Ack": object_of(ack, optional=("repeated",)),
-        "Problem": _problem(),
-    }
+def component_of(answer: type[BaseModel], prefix: str = "") -> Schema:
+    """A reference to the component that an answer's model describes: it is called as the model, without `Answer`."""
+    return ref(f"{prefix}{answer.__name__.removesuffix(_SUFFIX)}")
 
 
-def _problem() -> Schema:
-    properties = {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "code": TEXT, "detail": TEXT}
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def answer_schemas(answers: tuple[type[BaseModel], ...], prefix: str = "") -> dict[str, Schema]:
+    """The schemas of these answers and of what is in them, each under its name with `prefix` before it."""
+    described = _resolved(_described(answers), prefix)
+    return {f"{prefix}{name.removesuffix(_SUFFIX)}": schema for name, schema in described.items()}
 
 
-def array_of(items: Schema) -> Schema:
-    """Any number of these."""
-    return {"type": "array", "items": items}
+@cache
+def _described(answers: tuple[type[BaseModel], ...]) -> Schema:
+    _, schema = models_json_schema([(each, "serialization") for each in answers], ref_template=_REF)
+    definitions: Schema = schema["$defs"]
+    return definitions
 
 
-def or_null(schema: Schema) -> Schema:
-    """This, or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def object_of(properties: Schema, optional: tuple[str, ...] = ()) -> Schema:
-    """An object of these properties and no others."""
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+def _resolved(schema: Any, prefix: str) -> Any:
+    """A copy with references as the document has them, and without defaults of members that are left out."""
+    if isinstance(schema, list):
+        return [_resolved(each, prefix) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "component" in schema:
+        return ref(f"{prefix}{schema['component']}")
+    if "$ref" in schema:
+        return ref(f"{prefix}{schema['$ref'].rpartition('/')[2].removesuffix(_SUFFIX)}")
+    return {name: _resolved(each, prefix) for name, each in schema.items() if (name, each) != ("default", None)}

@@ -1,4 +1,4 @@
-"""The frames that clients send, and how they are read. Commands take a path of their own, since they are many."""
+"""The frames that clients send, and how they are read. Commands have a path of their own, since they are many."""
 
 import re
 from datetime import datetime
@@ -16,10 +16,11 @@ from ...domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, 
 from ...log.records import Producer
 from ...projections.authoring.projection import MAX_KEY
 from ..delivery.event_filter import Reading
+from ..delivery.log_cursor import read_cursor
 from .json_input import read_json
 
-MAX_NAME = 128
-_NAME = NAME_PATTERN.strip("^*$") + f"{{0,{MAX_NAME - 1}}}"
+MAX_NAME_CHARS = 128
+_NAME = NAME_PATTERN.strip("^*$") + f"{{0,{MAX_NAME_CHARS - 1}}}"
 _is_name = lru_cache(4_096)(re.compile(_NAME).fullmatch)  # the same sessions come again and again
 _is_id = re.compile(f"(?!{TIMER}){_NAME}").fullmatch
 _members = itemgetter("id", "session", "do", "data")
@@ -29,10 +30,8 @@ Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
 Tasks = Annotated[tuple[TaskId, ...], Field(max_length=100)]
 After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
-MAX_SESSIONS = 1_000
-MAX_WATCHED = 16
-SESSION_PLACE = r"^(end|[0-9]{1,18})$"
-LOG_PLACE = r"^(0|end|[0-9A-Za-z]+\.[0-9]{1,18})$"
+MAX_DOCUMENTS = 16
+VERSION_PATTERN = r"^(end|[0-9]{1,18})$"
 
 
 def _not_ours(id: str) -> str:
@@ -56,7 +55,7 @@ class Hello(_Frame):
     run: Name | None = None
 
 
-class Watched(BaseModel):
+class FollowedDocument(BaseModel):
     """A document to follow; `known` is the etag of the one that the client has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,18 +71,17 @@ class Subscribe(_Frame):
     frame: Literal["subscribe"]
     sub: Sub | None = None
     session: SessionId | None = None
-    sessions: Annotated[dict[SessionId, After], Field(min_length=1, max_length=MAX_SESSIONS)] | None = None
     all: Literal[True] | None = None
-    views: Annotated[tuple[Watched, ...], Field(min_length=1, max_length=MAX_WATCHED)] | None = None
+    views: Annotated[tuple[FollowedDocument, ...], Field(min_length=1, max_length=MAX_DOCUMENTS)] | None = None
     after: After = 0
     types: Types = ()
     reading: Reading = "raw"
     epoch: str | None = None
 
     @model_validator(mode="after")
-    def _one_of_four(self) -> "Subscribe":
-        if sum(each is not None for each in (self.session, self.sessions, self.all, self.views)) != 1:
-            raise ValueError("exactly one of session, sessions, all and views is needed")
+    def _one_of_three(self) -> "Subscribe":
+        if sum(each is not None for each in (self.session, self.all, self.views)) != 1:
+            raise ValueError("exactly one of session, all and views is needed")
         return self
 
     @property
@@ -91,15 +89,11 @@ class Subscribe(_Frame):
         """The subscription's name."""
         return self.sub or self.session or ("views" if self.views else "*")
 
-    def places(self, epoch: str) -> dict[SessionId | None, int | str]:
-        """Where to begin in each session (None: in the whole log) of a log of this epoch. Raises BadCursor."""
+    def start(self, epoch: str) -> int | str:
+        """Where to begin in the session, or in a log of this epoch. Raises BadCursor."""
         if self.epoch is not None and self.epoch != epoch:
-            log_place(f"{self.epoch}.0", epoch)
-        if self.sessions is not None:
-            return {session: session_place(after) for session, after in self.sessions.items()}
-        if self.session is not None:
-            return {self.session: session_place(self.after)}
-        return {None: log_place(self.after, epoch)}
+            raise BadCursor(f"The places of epoch {self.epoch!r} are in another log; start from 0.", epoch=epoch)
+        return read_cursor(self.after, epoch) if self.session is None else parse_version(self.after)
 
 
 class Unsubscribe(_Frame):
@@ -117,7 +111,7 @@ class Heartbeat(_Frame):
 
 
 class ProducerModel(BaseModel):
-    """Where in a producer's stream a command stands."""
+    """The place of a command in a producer's stream."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -136,7 +130,7 @@ class Under(BaseModel):
 
 
 class CommandFrame(_Frame):
-    """Changes a session. Over HTTP the session stands in the path."""
+    """Changes a session. Over HTTP the session is in the path."""
 
     frame: Literal["command"] = "command"
     id: Annotated[Name, AfterValidator(_not_ours)]
@@ -200,7 +194,7 @@ def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, s
     """
     try:
         id, session, do, data = _members(members)
-        plain = len(members) == 5 and _is_id(id) and len(session) <= MAX_NAME and _is_name(session)
+        plain = len(members) == 5 and _is_id(id) and len(session) <= MAX_NAME_CHARS and _is_name(session)
     except (KeyError, TypeError):  # the model says what is wrong
         return _parse_by_model(members)
     if plain and isinstance(do, str) and isinstance(data, dict):
@@ -216,22 +210,9 @@ def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, Co
     return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)
 
 
-def log_place(after: int | str, epoch: str) -> int | str:
-    """The position that an `after` of the whole log means: 0, `end`, or a cursor. Raises BadCursor."""
-    place = str(after)
-    if not re.fullmatch(LOG_PLACE, place):
-        raise BadCursor(f"{after!r} is no cursor of a log; use 0, 'end', or one that the gateway gave you.")
-    of_epoch, _, position = place.rpartition(".")
-    if of_epoch and of_epoch != epoch:
-        raise BadCursor(
-            f"{after!r} is a place in another log (this one's epoch is {epoch}); start from 0.", epoch=epoch
-        )
-    return position if position == "end" else int(position)
-
-
-def session_place(after: int | str) -> int | str:
+def parse_version(after: int | str) -> int | str:
     """The version that an `after` of a session means. Raises BadCursor."""
     place = str(after)
-    if not re.fullmatch(SESSION_PLACE, place):
+    if not re.fullmatch(VERSION_PATTERN, place):
         raise BadCursor(f"{after!r} is no version of a session; use a number, or 'end'.")
     return place if place == "end" else int(place)

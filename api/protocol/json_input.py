@@ -23,17 +23,17 @@ def read_json(raw: bytes, depth: int) -> Any:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        if is_deeper(raw, depth):  # which may be what the parser gave up at
+        if is_nested_deeper(raw, depth):  # which may be what the parser gave up at
             raise _too_deep(depth) from None
         raise Invalid(f"This is not JSON: {error}.") from None
-    # With no more brackets than levels there is nothing to look for. (Whether there are any is found quicker.)
+    # With no more brackets than levels there is nothing to check. (Whether there are any is found quicker.)
     brackets = raw.count(b"{") + (raw.count(b"[") if b"[" in raw else 0)
     if brackets > depth and deeper_than(value, depth):
         raise _too_deep(depth)
     return value
 
 
-def is_deeper(raw: bytes, depth: int) -> bool:
+def is_nested_deeper(raw: bytes, depth: int) -> bool:
     """Whether brackets outside of strings are nested more than `depth` deep. Works on the whole at once, since it runs
     on the loop: a pattern for strings took a quarter of a second for one of a megabyte."""
     outside = raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]

@@ -2,11 +2,11 @@
 
 aiohttp puts messages into a queue and wakes the task that reads it. With a command in each message of thousands of
 connections, waking tasks took longer than reading the commands. So while that task waits with nothing before it, a new
-message is offered to `take` first, within the parser's call. What is not taken is queued, and everything behind it,
-until the task waits again: messages are handled in their order, and the queue's own bounds and pauses apply.
+message is offered to `try_handle` first, within the parser's call. What that refuses is queued, and everything behind
+it, until the task waits again: messages are handled in their order, and the queue's own bounds and pauses apply.
 
 This leans on a private method of aiohttp, `_post_start`, which makes queue and parser. Should that be called something
-else one day, every message takes the way through the queue. Tests pin both.
+else one day, every message goes through the queue. Tests pin both.
 """
 
 from collections.abc import Callable
@@ -18,27 +18,30 @@ from aiohttp.http_websocket import WebSocketReader, WSMessage, WSMessageTextByte
 
 QUEUE_BYTES = 1 << 16
 Message = WSMessage | WSMessageTextBytes
-Take = Callable[[Message], bool]
+MessageHandler = Callable[[Message], bool]
 
 
 class Inbox(WebSocketDataQueue):
     """aiohttp's queue, past which messages may go."""
 
-    take: Take | None = None
+    try_handle: MessageHandler | None = None
 
     def feed_data(self, data: Message, size: int) -> None:
         """Called by the parser with each message."""
-        if self.take is None or not self.take(data):
-            self.take = None
+        if self.try_handle is None or not self.try_handle(data):
+            # From here on everything is queued until the task has handled this: the next one would overtake it.
+            self.try_handle = None
             super().feed_data(data, size)
 
 
 class InboxResponse(web.WebSocketResponse[bool]):
     """A WebSocket with an inbox. Without compression, and text stays bytes."""
 
+    on_close: Callable[[], None] | None = None
+    """Called before a close frame is written, for whatever reason: nothing may be written behind it."""
     inbox: Inbox | None = None
     parse: Callable[[bytes], object] | None = None
-    """Takes in what came over the transport. Once this is a WebSocket, aiohttp's protocol does no more with it."""
+    """Parses what came over the transport. Once this is a WebSocket, aiohttp's protocol does no more with it."""
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         loop = self._loop
@@ -51,12 +54,19 @@ class InboxResponse(web.WebSocketResponse[bool]):
         request.protocol.set_parser(self._parser)
         request.protocol.keep_alive(False)
 
-    async def receive_or_take(self, take: Take) -> Message:
-        """The next message that `take`, being offered every one until then, does not take."""
+    async def receive_unhandled(self, try_handle: MessageHandler) -> Message:
+        """The next message that `try_handle`, being offered every one until then, refuses."""
         if self.inbox is None:
             return await self.receive()
-        self.inbox.take = take
+        self.inbox.try_handle = try_handle
         try:
             return await self.receive()
         finally:
-            self.inbox.take = None
+            # Also when the wait is cancelled: a message that came in while nobody waits must be queued.
+            self.inbox.try_handle = None
+
+    async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
+        """Close once."""
+        if self.on_close is not None:
+            self.on_close()
+        return await super().close(code=code, message=message, drain=drain)

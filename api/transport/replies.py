@@ -1,4 +1,4 @@
-"""Answers: what goes back to one client. Those of one turn of the loop share a message."""
+"""Replies to the frames of one client. Those of one turn of the loop share a message."""
 
 from typing import Any
 
@@ -6,29 +6,29 @@ import orjson
 
 from ...domain.errors import StenogramError
 from ...log.records import Appended
-from ..delivery.encoding import text_frame
+from ..delivery.websocket_encoder import text_frame
 from ..loop.tick_batcher import TickBatcher
-from .sink import TransportSink
+from .transport_sink import TransportSink
 
-MAX_MEMBER = 8_192
+MAX_MEMBER_BYTES = 8_192
 """Bytes of JSON. What a problem says beyond that is left out of frames: a client could ask for it any number of times
-in one message, and the answers wait in memory."""
+in one message, and the replies wait in memory."""
 
 
 class Replies:
-    """Collects answers for `sink` and writes them at the end of the turn."""
+    """Collects replies for `sink` and writes them at the end of the turn."""
 
-    def __init__(self, sink: TransportSink, turn: TickBatcher) -> None:
+    def __init__(self, sink: TransportSink, tick: TickBatcher) -> None:
         self._sink = sink
-        self._turn = turn
+        self._tick = tick
         self._waiting: list[str] = []
 
     def add(self, frame: dict[str, Any]) -> None:
-        """Answer with this frame."""
+        """Reply with this frame."""
         self._add(orjson.dumps(frame).decode())
 
     def ack(self, id: str, session: str, result: Appended) -> None:
-        """Say where a command's events stand. The plain case is written by hand: it is what a gateway does most."""
+        """Say at which places a command's events are. The plain case is written by hand: it is the most common."""
         versions, positions, repeated = result
         if len(versions) == 1 and not repeated:
             (version,), (position,) = versions, positions
@@ -40,9 +40,11 @@ class Replies:
 
     def refuse(self, error: StenogramError, **about: Any) -> None:
         """Say that a frame was not carried out; `about` names it, as far as that could be read."""
-        told = {name: value for name, value in about.items() if isinstance(value, str)}
-        problem = {name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER}
-        self.add({"frame": "refused", **told, "error": problem})
+        named = {name: value for name, value in about.items() if isinstance(value, str)}
+        problem = {
+            name: value for name, value in error.problem().items() if len(orjson.dumps(value)) <= MAX_MEMBER_BYTES
+        }
+        self.add({"frame": "refused", **named, "error": problem})
 
     def flush(self) -> None:
         """Write what waits."""
@@ -54,5 +56,5 @@ class Replies:
 
     def _add(self, frame: str) -> None:
         if not self._waiting:
-            self._turn.at_end(self.flush)
+            self._tick.at_end(self.flush)
         self._waiting.append(frame)

@@ -1,4 +1,4 @@
-"""All WebSockets of a gateway: accepting, watching over, and draining them."""
+"""All WebSockets of a gateway: accepting, inspecting, and draining them."""
 
 import asyncio
 import contextlib
@@ -10,44 +10,45 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from ...domain.errors import Invalid, StenogramError
-from ..access.auth import Authenticator
 from ..access.principal import Principal
+from ..access.tokens import Authenticator
 from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Hello, parse_hello, read_frames
-from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, SLOW_CONSUMER, TOKEN_EXPIRED, close_code_for
+from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, TOKEN_EXPIRED, close_code_for
 from ..settings import Settings
 from ..tenants import Tenants
-from .websocket import WebSocketConnection, WebSocketResponse, turn_away
+from .inbox import InboxResponse
+from .slow_consumers import SlowConsumers
+from .websocket_connection import WebSocketConnection, refuse_and_close
 
 _logger = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S = 10.0
-WATCH_INTERVAL_S = 0.5
-SILENT_HEARTBEATS = 2.5
+INSPECT_EVERY_S = 0.5
+MAX_SILENT_HEARTBEATS = 2.5
 CONNECTIONS_PER_TICK = 256
-"""Connections that are looked at before others get their turn."""
+"""Connections that are inspected before others get their turn."""
 
 
 class WebSocketServer:
-    """Accepts WebSockets and keeps them until they end. Each is served by its request's handler; `_sockets` holds what
-    is set when that is done."""
+    """Accepts WebSockets and keeps them until they end. Each is served by its request's handler;
+    `_connections` holds what is set when that is done."""
 
     def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
-        self._greeting: set[WebSocketResponse] = set()
-        self._sockets: dict[WebSocketConnection, LazyEvent] = {}
+        self._greeting: set[InboxResponse] = set()
+        self._connections: dict[WebSocketConnection, LazyEvent] = {}
         self._draining = False
-        self.slow = 0
-        """Connections that were ended because they did not take what came."""
+        self.slow_consumers = SlowConsumers(settings.slow_after)
 
     def __len__(self) -> int:
-        return len(self._sockets)
+        return len(self._connections)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def accept(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
-        ws = WebSocketResponse(compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False)
+        ws = InboxResponse(compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False)
         await ws.prepare(request)
         transport = request.transport
         if transport is not None:
@@ -58,9 +59,9 @@ class WebSocketServer:
         return ws
 
     async def _greet(
-        self, ws: WebSocketResponse, transport: asyncio.Transport
+        self, ws: InboxResponse, transport: asyncio.Transport
     ) -> tuple[WebSocketConnection, list[Any], int] | None:
-        """The socket of whoever says hello, with the frames that came behind it and their size."""
+        """The connection of a client that says hello, with the frames that came behind it and their size."""
         self._greeting.add(ws)
         try:
             raw = await self._first_message(ws)
@@ -70,15 +71,15 @@ class WebSocketServer:
             hello = parse_hello(frames[0] if frames else None)
             principal = self._principal(hello)
             tenant = await self._tenants.of(principal.tenant)
-            socket = WebSocketConnection(ws, transport, tenant, principal, self._settings, hello.run)
+            connection = WebSocketConnection(ws, transport, tenant, principal, self._settings, hello.run)
         except StenogramError as error:
-            await turn_away(ws, error)
+            await refuse_and_close(ws, error)
             return None
         finally:
             self._greeting.discard(ws)
-        return socket, frames[1:], len(raw)
+        return connection, frames[1:], len(raw)
 
-    async def _first_message(self, ws: WebSocketResponse) -> bytes | None:
+    async def _first_message(self, ws: InboxResponse) -> bytes | None:
         try:
             message = await ws.receive(timeout=HELLO_TIMEOUT_S)
         except TimeoutError:
@@ -91,63 +92,63 @@ class WebSocketServer:
         claimed = {name: value for name, value in hello.model_dump(exclude_none=True).items() if name != "token"}
         return self._auth.principal(hello.token, claimed)
 
-    async def _serve(self, socket: WebSocketConnection, frames: list[Any], size: int) -> None:
-        done = self._sockets[socket] = LazyEvent()
+    async def _serve(self, connection: WebSocketConnection, frames: list[Any], size: int) -> None:
+        done = self._connections[connection] = LazyEvent()
         try:
-            socket.welcome()
-            await socket.serve(frames, size)
+            connection.welcome()
+            await connection.serve(frames, size)
         except StenogramError as error:
-            socket.dismiss(close_code_for(error), error.detail)
+            connection.close_with_bye(close_code_for(error), error.detail)
         except ConnectionError:
             pass
-        except Exception:  # the client is told, the log has the traceback, the others go on
-            _logger.exception("a connection of %s failed", socket.principal.participant)
-            socket.dismiss(SERVER_ERROR, "The gateway failed at this connection.", 1.0)
+        except Exception:  # the client gets a bye, the log the traceback, the others go on
+            _logger.exception("a connection of %s failed", connection.principal.participant)
+            connection.close_with_bye(SERVER_ERROR, "The gateway failed at this connection.", 1.0)
         finally:
-            socket.end_all()
-            await socket.leave()
-            del self._sockets[socket]
+            # No cursor may write behind the close frame, and none may stay in the feed when the handler is cancelled.
+            connection.end_all()
+            await connection.close_transport()
+            del self._connections[connection]
             done.set()
 
-    async def watch(self) -> None:
-        """End connections that are silent, stuck, or past their token's time. Runs for ever."""
+    async def inspect_connections(self) -> None:
+        """End connections that are slow, silent, or whose token has expired. Runs until it is cancelled."""
         while True:
-            await asyncio.sleep(WATCH_INTERVAL_S)
+            await asyncio.sleep(INSPECT_EVERY_S)
             now, wall = time.monotonic(), time.time()
-            for number, socket in enumerate(tuple(self._sockets), 1):
-                if not socket.closed:
-                    self._inspect(socket, now, wall)
+            for number, connection in enumerate(tuple(self._connections), 1):
+                if not connection.closed:
+                    self._inspect(connection, now, wall)
                 if number % CONNECTIONS_PER_TICK == 0:
                     await asyncio.sleep(0)
 
-    def _inspect(self, socket: WebSocketConnection, now: float, wall: float) -> None:
-        settings, expires = self._settings, socket.principal.expires
-        if socket.stuck_for(now) > settings.slow_after:
-            self.slow += not socket.closed
-            socket.dismiss(SLOW_CONSUMER, f"No progress for {settings.slow_after:g} seconds.")
-        elif socket.silent_for(now) > SILENT_HEARTBEATS * settings.heartbeat:
-            socket.dismiss(SILENT, "Nothing came for two and a half heartbeats.")
+    def _inspect(self, connection: WebSocketConnection, now: float, wall: float) -> None:
+        expires, max_silence = connection.principal.expires, MAX_SILENT_HEARTBEATS * self._settings.heartbeat
+        if self.slow_consumers.close_if_slow(connection, now):
+            return
+        if connection.silent_for(now) > max_silence:
+            connection.close_with_bye(SILENT, "Nothing came for two and a half heartbeats.")
         elif expires is not None and wall > expires:
-            socket.dismiss(TOKEN_EXPIRED, "Get a new token and resume.")
+            connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")
 
     async def drain(self) -> None:
         """Say bye to everyone, acks first, and close all connections at once; at most `drain` seconds."""
         self._draining = True
-        spread = 1 + len(self._sockets) / 2_000
+        spread = 1 + len(self._connections) / 2_000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain), asyncio.TaskGroup() as closing:
                 for ws in tuple(self._greeting):
                     closing.create_task(ws.close(code=SHUTDOWN.code, message=SHUTDOWN.name.encode()))
-                for socket, done in tuple(self._sockets.items()):
+                for connection, done in tuple(self._connections.items()):
                     retry_after = round(random.uniform(0.1, spread), 3)
-                    closing.create_task(self._see_off(socket, done, retry_after))
+                    closing.create_task(self._drain_connection(connection, done, retry_after))
 
-    async def _see_off(self, socket: WebSocketConnection, done: LazyEvent, retry_after: float) -> None:
-        """Acks first, in at most half of the time that there is. Who was dismissed before has had time enough."""
-        if socket.closed:
-            socket.abort()
+    async def _drain_connection(self, connection: WebSocketConnection, done: LazyEvent, retry_after: float) -> None:
+        """Acks first, in at most half of the time that there is. One that was told `bye` before has had time enough."""
+        if connection.closed:
+            connection.abort()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain / 2):
-                await socket.settle()
-        socket.dismiss(SHUTDOWN, "The gateway is shutting down.", retry_after)
+                await connection.drain()
+        connection.close_with_bye(SHUTDOWN, "The gateway is shutting down.", retry_after)
         await done.wait()

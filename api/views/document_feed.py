@@ -1,8 +1,9 @@
 """Following documents as they change: first the document, then patches of it.
 
-When a view has moved on, the documents are read that somebody watches and that may have changed. Each is rendered once
-for all who see the same of it, and compared with what they were told last. A watcher whose transport is full is left
-behind, and is told the document whole when it takes more. What cannot be read is due, and is read again after a pause.
+When a view has advanced, those followed documents are read that may have changed. Each is rendered once for all
+followers that see the same of it, and compared with what they were sent last. A follower whose transport is full is
+left behind, and is sent the whole document when the transport takes more. What could not be read is due, and is read
+again after a pause.
 """
 
 import asyncio
@@ -18,8 +19,8 @@ from ...log.records import Record
 from ...projections.authoring.shape import Row
 from ...projections.store import Build, ViewStore
 from .access import by_session
-from .document_follower import DocumentFollower, Told
-from .progress import Builds, Progress
+from .document_follower import DocumentFollower, RenderedDocument
+from .progress import BuildProgress, Builds
 from .rendering import render_rows
 
 DOCUMENTS_PER_TICK = 100
@@ -31,84 +32,91 @@ _logger = logging.getLogger(__name__)
 
 
 class DocumentFeed:
-    """The watchers of one log's views. While there are some, one task reads for all of them."""
+    """The followers of one log's documents. While there are some, one task reads for all of them."""
 
-    def __init__(self, log: Log, store: ViewStore, progress: Progress, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, log: Log, store: ViewStore, progress: BuildProgress, tasks: asyncio.TaskGroup) -> None:
         self._log = log
         self._store = store
         self._progress = progress
         self._tasks = tasks
-        self._watched: dict[str, dict[str, dict[DocumentFollower, None]]] = {}
+        self._followed: dict[str, dict[str, dict[DocumentFollower, None]]] = {}
         self._due: dict[str, set[str]] = {}
-        self._moved: dict[str, Position] = {}
-        self._seen: dict[str, tuple[int, Position]] = {}
+        self._changed_at: dict[str, Position] = {}
+        self._read_at: dict[str, tuple[int, Position]] = {}
         self._builds: Builds = {}
-        self._news = asyncio.Event()
-        self._reading: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
 
-    def begin(self, watcher: DocumentFollower) -> None:
-        """Tell the watcher of its document, and of every change from now on."""
-        name, key = watcher.projection.name, watcher.key
-        self._watched.setdefault(name, {}).setdefault(key, {})[watcher] = None
-        # What is committed already and not yet folded will change the document, too.
-        self._moved[key] = max(self._log.position, self._moved.get(key, Position(0)))
-        if self._reading is None:
-            self._reading = self._tasks.create_task(self._read_on())
-        self.resume(watcher)
+    def begin(self, follower: DocumentFollower) -> None:
+        """Send the follower its document, and every change from now on."""
+        name, key = follower.projection.name, follower.key
+        self._followed.setdefault(name, {}).setdefault(key, {})[follower] = None
+        # What is committed already and not yet folded will change the document, too: with the position of the document
+        # itself, those changes would be taken for known.
+        self._changed_at[key] = max(self._log.position, self._changed_at.get(key, Position(0)))
+        if self._reader is None:
+            self._reader = self._tasks.create_task(self._read_changes())
+        # Last: it wakes the task, which must find the follower.
+        self.resume(follower)
 
-    def resume(self, watcher: DocumentFollower) -> None:
-        """Tell the watcher of its document, if it was left behind."""
-        if watcher in self._watched.get(watcher.projection.name, {}).get(watcher.key, {}) and watcher.is_behind:
-            self._due.setdefault(watcher.projection.name, set()).add(watcher.key)
-            self._news.set()
+    def resume(self, follower: DocumentFollower) -> None:
+        """Send the follower its document, if it was left behind."""
+        # A transport may resume after the follower was ended: it would stay due, and be read again and again.
+        if follower in self._followed.get(follower.projection.name, {}).get(follower.key, {}) and follower.is_behind:
+            self._due.setdefault(follower.projection.name, set()).add(follower.key)
+            self._wake.set()
 
-    def end(self, watcher: DocumentFollower) -> None:
-        """Tell it nothing more."""
-        name, key = watcher.projection.name, watcher.key
-        watchers = self._watched.get(name, {}).get(key, {})
-        if watchers.pop(watcher, self) is self or watchers:
+    def end(self, follower: DocumentFollower) -> None:
+        """Send it nothing more."""
+        name, key = follower.projection.name, follower.key
+        followers = self._followed.get(name, {}).get(key, {})
+        # It may have ended already: then what belongs to the others' document must stay.
+        if followers.pop(follower, self) is self or followers:
             return
-        del self._watched[name][key]
-        if not self._watched[name]:
-            del self._watched[name]
-            self._seen.pop(name, None)
+        del self._followed[name][key]
+        if not self._followed[name]:
+            del self._followed[name]
+            self._read_at.pop(name, None)
             self._due.pop(name, None)
-        if not any(key in keys for keys in self._watched.values()):
-            del self._moved[key]
-        if not self._watched and self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
+        if not any(key in keys for keys in self._followed.values()):
+            del self._changed_at[key]
+        if not self._followed and self._reader is not None:
+            # `None` at once: a follower that begins before the task has ended needs a task of its own.
+            self._reader.cancel()
+            self._reader = None
 
-    async def _read_on(self) -> None:
-        stop = self._log.hub.listen(self._hear)
-        leave = self._progress.listen(self._look)
+    async def _read_changes(self) -> None:
+        stop = self._log.hub.listen(self._published)
+        leave = self._progress.listen(self._advanced)
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RETRY_AFTER_S if self._due else None):
-                        await self._news.wait()
-                self._news.clear()
+                        await self._wake.wait()
+                # Before reading: what is heard meanwhile wakes it once more.
+                self._wake.clear()
                 for name, build in self._builds.items():
-                    if name in self._watched:
+                    if name in self._followed:
                         await self._refresh(name, build)
-        finally:
+        finally:  # it is ended by being cancelled
             stop()
             leave()
 
-    def _hear(self, records: list[Record]) -> None:
+    def _published(self, records: list[Record]) -> None:
         for record in records:
-            if record.session in self._moved:
-                self._moved[record.session] = record.position
+            if record.session in self._changed_at:
+                self._changed_at[record.session] = record.position
 
-    def _look(self, builds: Builds) -> None:
+    def _advanced(self, builds: Builds) -> None:
         self._builds = builds
-        if any(self._seen.get(name) != _place(builds[name]) for name in self._watched if name in builds):
-            self._news.set()
+        if any(self._read_at.get(name) != _place(builds[name]) for name in self._followed if name in builds):
+            self._wake.set()
 
     async def _refresh(self, name: str, build: Build) -> None:
-        """Read the documents of a view that may have changed, and tell those who watch them."""
+        """Read the documents of a view that may have changed, and send them to those who follow them."""
         keys = self._changed(name, build)
-        self._seen[name] = _place(build)
+        # Both before the awaits: who begins or is left behind while documents are read is due again.
+        self._read_at[name] = _place(build)
         self._due.pop(name, None)
         ordered = sorted(keys)
         for start in range(0, len(ordered), DOCUMENTS_PER_TICK):
@@ -116,38 +124,39 @@ class DocumentFeed:
             try:
                 found = await self._store.get(name, [(key,) for key in some])
             except StenogramError as error:
-                _logger.warning("%s cannot be read for those who watch it: %s", name, error)
+                _logger.warning("%s cannot be read for its followers: %s", name, error)
                 self._due.setdefault(name, set()).update(some)
                 continue
             rows = {row[0]: row for row in found.rows}
             for key in some:
-                self._tell(tuple(self._watched.get(name, {}).get(key, ())), found.build, rows.get(key))
+                # Looked up after the await: followers have come and gone.
+                self._send(tuple(self._followed.get(name, {}).get(key, ())), found.build, rows.get(key))
 
     def _changed(self, name: str, build: Build) -> set[str]:
-        keys, (id, position) = set(self._watched[name]), self._seen.get(name, (0, Position(0)))
+        keys, (id, position) = set(self._followed[name]), self._read_at.get(name, (0, Position(0)))
         if id != build.id:
             return keys
-        some_watcher = next(iter(next(iter(self._watched[name].values()))))
-        if by_session(some_watcher.projection):
-            keys = {key for key in keys if self._moved[key] > position}
+        some_follower = next(iter(next(iter(self._followed[name].values()))))
+        if by_session(some_follower.projection):
+            keys = {key for key in keys if self._changed_at[key] > position}
         elif build.checkpoint.position == position:
             keys = set()
-        return keys | (self._due.get(name, set()) & self._watched[name].keys())
+        return keys | (self._due.get(name, set()) & self._followed[name].keys())
 
-    def _tell(self, watchers: Iterable[DocumentFollower], build: Build, row: Row | None) -> None:
-        told: dict[Any, Told] = {}
-        for watcher in watchers:
-            viewer = watcher.viewer if build.shape.restricted else None
-            if viewer not in told:
+    def _send(self, followers: Iterable[DocumentFollower], build: Build, row: Row | None) -> None:
+        rendered: dict[Any, RenderedDocument] = {}
+        for follower in followers:
+            viewer = follower.viewer if build.shape.restricted else None
+            if viewer not in rendered:
                 try:
-                    told[viewer] = _told(watcher, build, row)
-                except NotReady:  # another build will be current soon, and is looked at then
+                    rendered[viewer] = _rendered(follower, build, row)
+                except NotReady:  # another build will be current soon, and is read then
                     continue
-            watcher.tell(told[viewer], build.checkpoint.position)
+            follower.send(rendered[viewer], build.checkpoint.position)
 
 
-def _told(watcher: DocumentFollower, build: Build, row: Row | None) -> Told:
-    return Told(None if row is None else render_rows(watcher.projection, build, [row], watcher.viewer)[0])
+def _rendered(follower: DocumentFollower, build: Build, row: Row | None) -> RenderedDocument:
+    return RenderedDocument(None if row is None else render_rows(follower.projection, build, [row], follower.viewer)[0])
 
 
 def _place(build: Build) -> tuple[int, Position]:

@@ -6,6 +6,7 @@ finds nothing: such a search must be narrowed.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ...domain.audience import Viewer
@@ -18,17 +19,20 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
 from ...projections.store import Build
 from ..access.principal import Principal
-from ..delivery.event_filter import matches
-from . import cursor
-from .access import SESSION, by_session
+from ..delivery.event_filter import matches_any
+from .access import SESSION_KEY, by_session
+from .page_cursor import read_cursor, write_cursor
 from .rendering import render_rows
 from .service import ViewService
 
-MAX_READ = 20_000
-_PAGE = 200
+MAX_ROWS_READ = 20_000
+_PAGE_ROWS = 200
+
+StoredRow = tuple[Row, bytes]
+"""A row, and as it is rendered."""
 
 
-class Wanted(NamedTuple):
+class ListQuery(NamedTuple):
     """What is asked for: rows whose columns equal `where`, by `order`, after a place."""
 
     where: Mapping[str, Any]
@@ -37,59 +41,76 @@ class Wanted(NamedTuple):
     limit: int
 
 
-class Listed(NamedTuple):
+class ListPage(NamedTuple):
     """A page. Rows come with their stored form, of documents the first column is the key."""
 
-    rows: list[tuple[Row, bytes]]
+    rows: list[StoredRow]
     next: str | None
     position: Position
 
 
-async def listed(views: ViewService, projection: AnyProjection, principal: Principal, wanted: Wanted) -> Listed:
+async def list_page(views: ViewService, projection: AnyProjection, principal: Principal, wanted: ListQuery) -> ListPage:
     """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
     await views.current(projection.name)
-    found: list[tuple[Row, bytes]] = []
-    after = None if wanted.after is None else cursor.read(wanted.after, wanted.order)
-    read, size = 0, max(_PAGE, wanted.limit)
+    found: list[StoredRow] = []
+    after = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
+    read, size = 0, max(_PAGE_ROWS, wanted.limit)
     while True:
         page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
         found += await _visible(views.log, projection, page.build, page.rows, principal)
         read += len(page.rows)
         ended = len(page.rows) < size
-        if ended or len(found) > wanted.limit or read >= MAX_READ:
+        if ended or len(found) > wanted.limit or read >= MAX_ROWS_READ:
             break
-        after = place_of(page.build.shape, page.rows[-1], wanted.order)
+        after = sort_key(page.build.shape, page.rows[-1], wanted.order)
     if not found and not ended:
         raise Invalid("Almost nothing of this view may be shown to you; ask for one session of it.")
-    more = not ended or len(found) > wanted.limit
+    return cut_page(found, page.build.shape, wanted, page.build.checkpoint.position, more=not ended)
+
+
+def cut_page(found: list[StoredRow], shape: Shape, wanted: ListQuery, position: Position, *, more: bool) -> ListPage:
+    """The first of these rows, up to the limit; `more`: there are others that were not read."""
+    more = more or len(found) > wanted.limit
     found = found[: wanted.limit]
-    last = cursor.written(wanted.order, place_of(page.build.shape, found[-1][0], wanted.order)) if more else None
-    return Listed(found, last, page.build.checkpoint.position)
+    next = write_cursor(wanted.order, sort_key(shape, found[-1][0], wanted.order)) if more else None
+    return ListPage(found, next, position)
 
 
-def place_of(shape: Shape, row: Row, order: str) -> list[Any]:
-    """Where a row stands in an order: the ordering column's value, and the key."""
+def sort_and_cut(found: list[StoredRow], shape: Shape, wanted: ListQuery, position: Position) -> ListPage:
+    """A page of rows that are all in memory: those after the cursor, in their order. Raises BadCursor."""
+    down = wanted.order.startswith("-")
+    keyed = [(sort_key(shape, each[0], wanted.order), each) for each in found]
+    keyed = [each for each in keyed if each[0][0] is not None]
+    if wanted.after is not None:
+        after = read_cursor(wanted.after, wanted.order)
+        keyed = [each for each in keyed if (each[0] < after if down else each[0] > after)]
+    keyed.sort(key=itemgetter(0), reverse=down)
+    return cut_page([each for _, each in keyed], shape, wanted, position, more=False)
+
+
+def sort_key(shape: Shape, row: Row, order: str) -> list[Any]:
+    """The place of a row in an order: the ordering column's value, and the key."""
     fields = dict(zip([column.name for column in shape.columns], row, strict=True))
-    found = [fields[name] for name in ordering(shape, order)]
+    found = [fields[name] for name in sort_columns(shape, order)]
     return [timestamp(each) if isinstance(each, datetime) else each for each in found]
 
 
-def ordering(shape: Shape, order: str) -> tuple[str, ...]:
+def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
     """The columns by which rows are ordered."""
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
-def natural(projection: AnyProjection) -> str:
+def default_order(projection: AnyProjection) -> str:
     """The order in which a session's rows are shown unless another is asked for: that of the first index which begins
     with the session."""
     if isinstance(projection, DocProjection):
         return ""
-    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION and len(index) > 1), "")
+    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION_KEY and len(index) > 1), "")
 
 
 async def _visible(
     log: Log, projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
-) -> list[tuple[Row, bytes]]:
+) -> list[StoredRow]:
     sessions = [_session(projection, build.shape, row) for row in rows]
     viewer_of = {session: await _viewer(log, session, principal) for session in dict.fromkeys(sessions)}
     viewers = [viewer_of[session] for session in sessions]
@@ -106,14 +127,13 @@ def _session(projection: AnyProjection, shape: Shape, row: Row) -> SessionId | N
     """The session that a row belongs to; None where the view spans sessions."""
     if not by_session(projection):
         return None
-    name = "key" if isinstance(projection, DocProjection) else SESSION
+    name = "key" if isinstance(projection, DocProjection) else SESSION_KEY
     place = next(number for number, column in enumerate(shape.columns) if column.name == name)
     session: SessionId = row[place]
     return session
 
 
 async def _viewer(log: Log, session: SessionId | None, principal: Principal) -> Viewer | None:
-    """Who looks at a session's rows; None where the principal may not read it."""
-    if session is None:
-        return principal.log_viewer
-    return await principal.viewer(log, session) if matches(session, principal.read) else None
+    """The viewer of a session's rows; None where the principal may not read it."""
+    may_read = session is None or matches_any(session, principal.read)
+    return await principal.viewer(log, session) if may_read else None

@@ -12,17 +12,17 @@ from ...domain.json.diff import difference
 from ...domain.json.patch import Operation
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
-from ...projections.authoring.shape import STORED, Row
+from ...projections.authoring.shape import STORED
 from ...projections.moments import Moment
-from . import cursor
-from .listing import Listed, Wanted, ordering, place_of
+from .access import searchable
+from .listing import ListPage, ListQuery, sort_and_cut, sort_columns
 from .rendering import render_values
 from .service import ViewService
 
 AnyMoment = Moment[Any, Any]
 
 
-async def moment(
+async def fold_moment(
     views: ViewService, projection: AnyProjection, session: SessionId, at: int | datetime | None
 ) -> AnyMoment:
     """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
@@ -38,11 +38,10 @@ def document_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> b
     return next(iter(render_values(projection, then.values, viewer).values()), None)
 
 
-def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: Wanted) -> Listed:
+def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: ListQuery) -> ListPage:
     """A page of the rows at that moment. Raises Invalid and BadCursor."""
-    shape, order = projection.shape, wanted.order
-    by = ordering(shape, order)
-    _check(projection, [*wanted.where, *by])
+    shape = projection.shape
+    _check(projection, [*wanted.where, *sort_columns(shape, wanted.order)])
     folder = projection.folder()
     folder.values = dict(then.values)
     found = [(folder.row(place), text) for place, text in render_values(projection, then.values, viewer).items()]
@@ -51,17 +50,12 @@ def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: 
         column, number = shape.columns[places.index(name)], places.index(name)
         stored = STORED[column.kind](value)
         found = [each for each in found if each[0][number] == stored]
-    found = [each for each in found if each[0][places.index(by[0])] is not None]
-    found.sort(key=lambda each: place_of(shape, each[0], order), reverse=order.startswith("-"))
-    if wanted.after is not None:
-        found = _after(found, cursor.read(wanted.after, order), projection, order)
-    more = len(found) > wanted.limit
-    found = found[: wanted.limit]
-    last = cursor.written(order, place_of(shape, found[-1][0], order)) if more else None
-    return Listed(found, last, then.position)
+    return sort_and_cut(found, shape, wanted, then.position)
 
 
-def changed(projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer) -> list[Operation]:
+def difference_between(
+    projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer
+) -> list[Operation]:
     """What a viewer sees change in a document from one moment to another, as a JSON Patch (RFC 6902) of it."""
     if not isinstance(projection, DocProjection):
         raise Invalid(f"{projection.name} is kept as rows; ask for them at both moments.")
@@ -69,20 +63,8 @@ def changed(projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], vie
     return difference(orjson.loads(before or b"null"), orjson.loads(after or b"null"))
 
 
-def _after(found: list[tuple[Row, bytes]], place: list[Any], projection: AnyProjection, order: str) -> Any:
-    down = order.startswith("-")
-
-    def follows(row: Row) -> bool:
-        here = place_of(projection.shape, row, order)
-        return here < place if down else here > place
-
-    return [each for each in found if follows(each[0])]
-
-
 def _check(projection: AnyProjection, names: list[str]) -> None:
-    searchable = {*projection.shape.key, *[name for index in projection.shape.indexes for name in index]}
-    unknown = [name for name in names if name not in searchable]
+    known = searchable(projection)
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise Invalid(
-            f"{projection.name} cannot be searched by {unknown[0]!r}; it can by {', '.join(sorted(searchable))}."
-        )
+        raise Invalid(f"{projection.name} cannot be searched by {unknown[0]!r}; it can by {', '.join(sorted(known))}.")

@@ -1,7 +1,7 @@
 """How far views are: waiting until one has been folded up to a place.
 
-Whoever advances them, in this process or another, the store knows. It is asked for as long as anybody listens, by one
-task for all: quickly while views are behind the log, and when they are not, whenever the log moves on.
+The store knows it, whichever process advances them. It is polled while there are listeners, by one task for all: often
+while views are behind the log, and when they are not, whenever the log grows.
 """
 
 import asyncio
@@ -16,8 +16,7 @@ from ...projections.store import Build, ViewStore
 
 POLL_S = 0.015
 IDLE_POLL_S = 0.5
-"""Seconds after which it looks again though the log has not moved (another build may have been promoted), or though it
-could not."""
+"""Seconds between polls while the log does not grow (another build may have been promoted), and after a failure."""
 
 Builds = dict[str, Build]
 """The builds that readers see, by name."""
@@ -25,34 +24,34 @@ Builds = dict[str, Build]
 _logger = logging.getLogger(__name__)
 
 
-class Progress:
-    """Looks at the builds that readers see, and tells those who listen."""
+class BuildProgress:
+    """Polls the builds that readers see, and calls the listeners."""
 
     def __init__(self, log: Log, store: ViewStore, tasks: asyncio.TaskGroup) -> None:
         self._log = log
         self._store = store
         self._tasks = tasks
         self._listeners: dict[Callable[[Builds], None], None] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._waits: set[asyncio.Timeout] = set()
         self._draining = False
 
     def listen(self, listener: Callable[[Builds], None]) -> Callable[[], None]:
-        """Call `listener` with what every look finds, the first one soon; returns what ends that."""
+        """Call `listener` with what every poll finds, the first one soon; returns what ends that."""
         self._listeners[listener] = None
-        if self._looking is None:
-            self._looking = self._tasks.create_task(self._look())
+        if self._polling is None:
+            self._polling = self._tasks.create_task(self._poll())
         return lambda: self._leave(listener)
 
     async def reach(self, name: str, position: int, seconds: float) -> None:
         """Wait until a view has been folded up to a position of the log. Raises NotReady after so many seconds."""
         reached = asyncio.get_running_loop().create_future()
 
-        def look(builds: Builds) -> None:
+        def check(builds: Builds) -> None:
             if name in builds and builds[name].checkpoint.position >= position and not reached.done():
                 reached.set_result(None)
 
-        leave = self.listen(look)
+        leave = self.listen(check)
         wait = asyncio.timeout(0.0 if self._draining else seconds)
         try:
             async with wait:
@@ -72,16 +71,16 @@ class Progress:
 
     def _leave(self, listener: Callable[[Builds], None]) -> None:
         self._listeners.pop(listener, None)
-        if not self._listeners and self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        if not self._listeners and self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while True:
             try:
                 builds = {each.name: each for each in await self._store.builds() if each.state == "current"}
             except StenogramError as error:
-                _logger.warning("the views cannot be looked at: %s", error)
+                _logger.warning("the builds of the views cannot be read: %s", error)
                 await asyncio.sleep(IDLE_POLL_S)
                 continue
             for listener in tuple(self._listeners):

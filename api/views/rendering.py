@@ -1,7 +1,8 @@
 """From what a view holds to what a viewer gets of it, as JSON.
 
 Rows are rendered by the columns of the build that they were read from, which may be of another version than the code.
-What is not for everyone only the code that filled the build can tell; while that is another, the view is not shown.
+Only the code that filled a build knows what in it is not for everyone; while that is another version, the view is not
+shown.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Column, Row, Shape
 from ...projections.store import Build
 
-_DATA = 2  # where a document's JSON stands in its row
+_DATA_COLUMN = 2  # where a document's JSON is in its row
 
 
 def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], viewer: Viewer) -> list[bytes | None]:
@@ -31,12 +32,12 @@ def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], vi
         if not viewer.sees_all:
             raise NotReady(f"The view {projection.name} is being built anew; try again in a moment.", retry_after=5.0)
     if isinstance(projection, DocProjection):
-        return [bytes(row[_DATA]) for row in rows]
+        return [bytes(row[_DATA_COLUMN]) for row in rows]
     return [_by_columns(build.shape, row) for row in rows]
 
 
 def etag_of(value: bytes | None) -> str:
-    """What tells one value of a document from another, for everyone alike; empty where there is none."""
+    """What distinguishes one value of a document from another, the same for everyone; empty where there is none."""
     return "" if value is None else hashlib.blake2b(value, digest_size=12).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """Finding sessions: by title, labels, who takes part, status and time, in pages.
 
-It reads two views. `facets` says which sessions have a label or a participant; if those are few, they are the ones that
-are looked at. Otherwise the sessions are gone through in the order that was asked for, as `sessions` has them.
+It reads two views. `facets` says which sessions have a label or a participant; if those are few, only they
+are read. Otherwise the sessions are read in the order that was asked for, as `sessions` has them.
 """
 
 from collections.abc import Mapping
@@ -18,25 +18,23 @@ from ...domain.errors import Invalid
 from ...domain.ids import Name
 from ...domain.timestamps import Time
 from ...projections.authoring.shape import Row, Shape
-from ...projections.store import Build
 from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
-from ..delivery.event_filter import matches
-from ..http.session_queries import MAX_PAGE, Query, members_of, validated
-from . import cursor
-from .cursor import Cursor
-from .listing import Listed, place_of
+from ..delivery.event_filter import matches_any
+from ..protocol.queries import MAX_PAGE_ITEMS, Query, members_of, validated
+from .listing import ListPage, ListQuery, StoredRow, cut_page, sort_and_cut, sort_key
+from .page_cursor import PageCursor, read_cursor
 from .service import ViewService
 
-LABEL = "label."
-SCAN_AT_MOST = 1_000
-"""So many sessions are few: they are looked at one by one."""
-MAX_READ = 20_000
+LABEL_PREFIX = "label."
+MAX_CANDIDATES = 1_000
+"""Up to so many sessions with a label or participant are read one by one."""
+MAX_SESSIONS_READ = 20_000
 """Sessions that one request goes through at most."""
-_PAGE = 500
-_BEYOND = "~"  # behind every id
+_PAGE_SESSIONS = 500
+_AFTER_EVERY_ID = "~"  # behind every id
 
 
 class SearchQuery(Query):
@@ -49,8 +47,13 @@ class SearchQuery(Query):
     since: Time | None = None
     until: Time | None = None
     order: Literal["changed", "-changed", "opened", "-opened", "key", "-key"] = "-changed"
-    after: Cursor | None = None
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    after: PageCursor | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
+
+    @property
+    def page(self) -> ListQuery:
+        """Which page of them."""
+        return ListQuery({}, self.order, self.after, self.limit)
 
     def fits(self, overview: Mapping[str, Any]) -> bool:
         """Whether a session is one of those that are looked for."""
@@ -68,33 +71,28 @@ class SearchQuery(Query):
 def search_query(request: web.Request) -> SearchQuery:
     """Read a search: `label.stage=planning` asks for sessions with that label."""
     members = members_of(request)
-    labels = {name.removeprefix(LABEL): members.pop(name) for name in tuple(members) if name.startswith(LABEL)}
+    labels = {
+        name.removeprefix(LABEL_PREFIX): members.pop(name) for name in tuple(members) if name.startswith(LABEL_PREFIX)
+    }
     if "labels" in members:
         raise Invalid("Say label.<name>=<value>, a parameter for each label.")
     return validated(SearchQuery, {**members, "labels": labels})
 
 
-async def search(views: ViewService, principal: Principal, query: SearchQuery) -> Listed:
+async def search(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
     """A page of the sessions that are looked for, and that the principal may read. Raises NotReady, BadCursor, and
     Invalid for a search that would have to go through too many."""
     await views.current(facets.name)
     await views.current(sessions.name)
-    place = None if query.after is None else cursor.read(query.after, query.order)
-    few = await _few(views, query)
-    if few is None:
-        return await _through(views, principal, query, place)
-    found = await views.store.get(sessions.name, [(session,) for session in few])
-    shape, down = found.build.shape, query.order.startswith("-")
-    places = [(place_of(shape, row, query.order), row) for row in found.rows if _wanted(row, principal, query)]
-    places = [each for each in places if each[0][0] is not None]
-    if place is not None:
-        places = [each for each in places if (each[0] < place if down else each[0] > place)]
-    places.sort(key=lambda each: each[0], reverse=down)
-    rows = [row for _, row in places]
-    return _page(rows, found.build, query, more=len(rows) > query.limit)
+    candidates = await _candidates(views, query)
+    if candidates is None:
+        return await _scan(views, principal, query)
+    found = await views.store.get(sessions.name, [(session,) for session in candidates])
+    rows = [(row, _document(row)) for row in found.rows if _wanted(row, principal, query)]
+    return sort_and_cut(rows, found.build.shape, query.page, found.build.checkpoint.position)
 
 
-async def _few(views: ViewService, query: SearchQuery) -> list[str] | None:
+async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | None:
     """The sessions that have the labels and the participant, if they are few."""
     labels = query.labels.items()
     wanted = [{"facet": of_label(name), "value": storable(value)} for name, value in labels]
@@ -102,45 +100,43 @@ async def _few(views: ViewService, query: SearchQuery) -> list[str] | None:
         wanted.append({"facet": of_participant(query.with_)})
     few: set[str] | None = None
     for each in wanted:
-        found = await views.store.find(facets.name, each, limit=SCAN_AT_MOST)
-        if len(found.rows) < SCAN_AT_MOST:
+        found = await views.store.find(facets.name, each, limit=MAX_CANDIDATES)
+        if len(found.rows) < MAX_CANDIDATES:
             having = {row[0] for row in found.rows}
             few = having if few is None else few & having
     return None if few is None else sorted(few)
 
 
-async def _through(views: ViewService, principal: Principal, query: SearchQuery, after: list[Any] | None) -> Listed:
+async def _scan(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
     """Go through all sessions in their order."""
-    found: list[Row] = []
-    read = 0
+    found: list[StoredRow] = []
+    read, after = 0, None if query.after is None else read_cursor(query.after, query.order)
     if after is None and query.until is not None and query.order == "-changed":
-        after = [timestamp(query.until), _BEYOND]
+        after = [timestamp(query.until), _AFTER_EVERY_ID]
     while True:
-        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE)
-        found += [row for row in page.rows if _wanted(row, principal, query)]
+        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
+        found += [(row, _document(row)) for row in page.rows if _wanted(row, principal, query)]
         read += len(page.rows)
-        ended = len(page.rows) < _PAGE or _is_past(page.build.shape, page.rows[-1], query)
-        if ended or len(found) > query.limit or read >= MAX_READ:
+        ended = len(page.rows) < _PAGE_SESSIONS or _is_past(page.build.shape, page.rows[-1], query)
+        if ended or len(found) > query.limit or read >= MAX_SESSIONS_READ:
             break
-        after = place_of(page.build.shape, page.rows[-1], query.order)
+        after = sort_key(page.build.shape, page.rows[-1], query.order)
     if not found and not ended:
         raise Invalid(f"None of the first {read} sessions is one; narrow the search, or begin it elsewhere by `until`.")
-    return _page(found, page.build, query, more=not ended or len(found) > query.limit)
+    return cut_page(found, page.build.shape, query.page, page.build.checkpoint.position, more=not ended)
 
 
-def _page(rows: list[Row], build: Build, query: SearchQuery, more: bool) -> Listed:
-    rows = rows[: query.limit]
-    next = cursor.written(query.order, place_of(build.shape, rows[-1], query.order)) if more else None
-    return Listed([(row, bytes(row[2])) for row in rows], next, build.checkpoint.position)
+def _document(row: Row) -> bytes:
+    return bytes(row[2])
 
 
 def _wanted(row: Row, principal: Principal, query: SearchQuery) -> bool:
-    return matches(row[0], principal.read) and query.fits(orjson.loads(row[2]))
+    return matches_any(row[0], principal.read) and query.fits(orjson.loads(row[2]))
 
 
 def _is_past(shape: Shape, row: Row, query: SearchQuery) -> bool:
     """Whether nothing that comes after a row can have changed since."""
     if query.since is None or query.order != "-changed":
         return False
-    last = place_of(shape, row, query.order)[0]
+    last = sort_key(shape, row, query.order)[0]
     return datetime.fromisoformat(last) < query.since

@@ -1,4 +1,4 @@
-"""The views of one log. While it is open it keeps them current.
+"""The views of one log. While it is open it runs their projections.
 
 The projections are the built-in ones, those that installed packages offer, and those that the settings name.
 """
@@ -15,15 +15,15 @@ from ...projections.moments import Moments
 from ...projections.runner.runner import Runner
 from ...projections.store import Build, Found, ViewStore
 from .document_feed import DocumentFeed
-from .progress import Progress
+from .progress import BuildProgress
 
-MAX_FOLDS = 4
+MAX_CONCURRENT_FOLDS = 4
 """Moments that are folded at the same time; further requests wait."""
 
 
 class ViewService:
     """Views of a log in a store. Without projections there are none, and nothing runs. Over a log that was opened for
-    reading no effects are carried out: that is up to those who write it. Without `promote` a view that was built anew
+    reading no effects are carried out: that is up to those who write it. Without `promote` a view that was rebuilt
     waits for a command before readers see it."""
 
     def __init__(
@@ -38,10 +38,10 @@ class ViewService:
         """Raises ConfigurationError when two projections have the same name and version."""
         self.log = log
         self.store = store
-        self.progress = Progress(log, store, tasks)
-        self.watching = DocumentFeed(log, store, self.progress, tasks)
+        self.progress = BuildProgress(log, store, tasks)
+        self.document_feed = DocumentFeed(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
-        self.folding = asyncio.Semaphore(MAX_FOLDS)
+        self.folding = asyncio.Semaphore(MAX_CONCURRENT_FOLDS)
         self._runner = Runner(log, store, projections, promote=promote, effects=log.engine.writable)
         self._tasks = tasks
         self._running: asyncio.Task[None] | None = None

@@ -15,13 +15,13 @@ from ...projections.views import BUILT_IN
 if TYPE_CHECKING:
     from ...projections.store.postgres import PostgresViews
 
-NONE = "none"
+NO_VIEWS = "none"
 
 
 def make_projections(views: str, names: Sequence[str]) -> list[AnyProjection]:
     """The projections whose views are kept. Raises ConfigurationError for a name that leads to none, and when two are
     called the same."""
-    if views == NONE:
+    if views == NO_VIEWS:
         return []
     projections = [*BUILT_IN, *offered(), *load(names)]
     called = Counter((each.name, each.version) for each in projections)
@@ -63,7 +63,7 @@ def _database(where: str) -> "PostgresViews | None":
 
 def _where(views: str, log: str) -> str:
     """A log in a database has its views there, too; one that is a file has them in another beside it."""
-    if views not in ("", NONE) or log.startswith((MEMORY, *SCHEMES)):
-        return views if views not in ("", NONE) else log
+    if views not in ("", NO_VIEWS) or log.startswith((MEMORY, *SCHEMES)):
+        return views if views not in ("", NO_VIEWS) else log
     file = Path(log.removeprefix(SQLITE))
     return str(file.with_name(f"{file.stem}.views{file.suffix}"))

@@ -15,7 +15,7 @@ from itertools import count
 
 from aiohttp import web
 
-from stenogram.api.delivery.encoding import SOCKET
+from stenogram.api.delivery.websocket_encoder import WEBSOCKET
 from stenogram.domain.concepts.messages import MessageDelta
 from stenogram.domain.envelope import encode
 from stenogram.domain.ids import Position, Version, new_id
@@ -78,7 +78,7 @@ async def feed(broadcast: Broadcast, clients: list[Client], size: int) -> None:
             return
         data = b"%s%019d%s" % (head, time.monotonic_ns(), tail)
         record = Record(Position(sent), "b0", Version(sent), "message:m", "message.delta", data, None, 0)
-        frame = SOCKET.events("s", "b0", b"%d" % sent, [record.wire()])
+        frame = WEBSOCKET.events("s", "b0", b"%d" % sent, [record.wire()])
         await broadcast(clients, frame[4:])
         await asyncio.sleep(0)
         if sent % 16 == 0:

@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from stamps import STAMPS, map_stamps
 
-from stenogram.api.delivery import pump
+from stenogram.api.delivery import window
 from stenogram.api.loop.gc_tuning import tune_gc
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
-from stenogram.api.views.storage import NONE
+from stenogram.api.views.storage import NO_VIEWS
 from stenogram.domain.commands import parse_command
 from stenogram.domain.concepts.messages import MessageDelta, MessageStarted
 from stenogram.domain.envelope import encode, microseconds, timestamp
@@ -39,7 +39,7 @@ def main() -> None:
     if options.unpinned:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     if options.window is not None:
-        pump.WINDOW = options.window
+        window.MAX_WINDOW_S = options.window
     if options.uvloop:
         import uvloop  # noqa: PLC0415
 
@@ -60,7 +60,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--window", type=float, help="seconds that events wait for company when it is busy")
     parser.add_argument("--stamps", type=Path, help="file to note in when each position was published")
     parser.add_argument("--secret", help="what tokens are signed with (HS256)")
-    parser.add_argument("--views", default=NONE, help="where to keep views; empty: beside the log")
+    parser.add_argument("--views", default=NO_VIEWS, help="where to keep views; empty: beside the log")
     parser.add_argument("--uvloop", action="store_true")
     return parser.parse_args()
 

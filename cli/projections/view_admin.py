@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from ...api.views.storage import NONE, ViewStorage, make_projections
+from ...api.views.storage import NO_VIEWS, ViewStorage, make_projections
 from ...domain.errors import Conflict, NotFound, NotReady
 from ...log.log import Log
 from ...log.storage import Storage
@@ -143,7 +143,7 @@ async def opened(log: str, views: str, tenant: str) -> AsyncIterator[ViewAdmin]:
         raise click.UsageError(f"This needs the log itself; --log is a gateway ({log}).")
     storage = ViewStorage(views, log)
     file = storage.file(tenant)
-    if views == NONE or (file is not None and not os.path.exists(file)):  # noqa: ASYNC240 - before anything runs
+    if views == NO_VIEWS or (file is not None and not os.path.exists(file)):  # noqa: ASYNC240 - before anything runs
         raise NotFound(f"There are no views{f' at {file}' if file else ''}; a gateway makes and keeps them.")
     async with Log(Storage(log).engine(tenant, read_only=True)) as source, storage.store(tenant) as store:
         yield ViewAdmin(source, store)

@@ -69,22 +69,18 @@ class GatewaySource:
         return version
 
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
-        async for page in self._pages(f"/v1/sessions/{session}/events", str(after), follow):
+        async for page in self._pages(f"/v1/sessions/{session}/events", {"after": str(after)}, follow):
             yield page
 
-    async def place(self, back: int) -> str:
-        body, _ = await self._get("/v1/events", {"limit": "1"})
-        epoch, _, position = str(orjson.loads(body)["head"]).rpartition(".")
-        return f"{epoch}.{max(int(position) - back, 0)}"
-
-    async def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
-        async for page in self._pages("/v1/events", after, follow):
+    async def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
+        begin = {"after": after} if last is None else {"last": str(last)}
+        async for page in self._pages("/v1/events", begin, follow):
             yield page
 
-    async def _pages(self, path: str, after: str, follow: bool) -> AsyncIterator[Page]:
+    async def _pages(self, path: str, place: dict[str, str], follow: bool) -> AsyncIterator[Page]:
         caught_up = False
         while not caught_up or follow:
-            asked = {"after": after, "limit": str(PAGE)}
+            asked = {**place, "limit": str(PAGE)}
             if caught_up:
                 asked["wait"] = str(WAIT)
             try:
@@ -98,7 +94,7 @@ class GatewaySource:
                 click.echo(f"stenogram: versions {headers['Stenogram-Gap']} are no longer kept.", err=True)
             if body:
                 yield body.splitlines()
-            after = headers["Stenogram-To"]
+            place = {"after": headers["Stenogram-To"]}
             caught_up = caught_up or headers.get("Stenogram-Caught-Up", "").lower() == "true"
 
     async def _wait_for_gateway(self, lost: Unreachable) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Self
 
+from ...api.delivery.log_cursor import read_cursor
 from ...domain.concepts.lifecycle import EMPTY, Session, evolve
 from ...domain.envelope import decode
 from ...domain.errors import BadCursor, NotFound
@@ -63,11 +64,8 @@ class LocalSource:
                     yield _wire(new)
                     after = new[-1].version
 
-    async def place(self, back: int) -> str:
-        return f"{self._log.epoch}.{max(self._log.position - back, 0)}"
-
-    async def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
-        position = self._position(after)
+    async def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
+        position = self._position(after) if last is None else Position(max(self._log.position - last, 0))
         if follow:
             async for records in self._log.follow(position):
                 yield _wire(records)
@@ -76,12 +74,17 @@ class LocalSource:
             position = records[-1].position
 
     def _position(self, cursor: str) -> Position:
-        epoch, _, number = cursor.rpartition(".")
-        if not number.isdecimal() or (epoch and epoch != self._log.epoch):
-            raise BadCursor(f"{cursor!r} is no place of {self._storage}; one looks like {self._log.epoch}.42.")
-        if int(number) > self._log.position:
-            raise BadCursor(f"The log stands at position {self._log.position}; there is nothing after {number} yet.")
-        return Position(int(number))
+        if cursor.isdecimal():  # this log has no cursors of its own to hand out; its events name their positions
+            position = int(cursor)
+        else:
+            try:
+                place = read_cursor(cursor, self._log.epoch)
+            except BadCursor as error:
+                raise BadCursor(f"{cursor!r} is no place of {self._storage}. {error.detail}") from None
+            position = self._log.position if place == "end" else int(place)
+        if position > self._log.position:
+            raise BadCursor(f"The log stands at position {self._log.position}; there is nothing after {cursor} yet.")
+        return Position(position)
 
 
 def _wire(records: list[Record]) -> Page:

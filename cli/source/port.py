@@ -45,8 +45,6 @@ class Source(Protocol):
         """The session's events after version `after`; with `follow` it goes on for ever with what happens.
         Raises NotFound, and BadCursor for a version that is not reached yet."""
 
-    async def place(self, back: int) -> str:
-        """The cursor that stands `back` events before the log's end."""
-
-    def read_all(self, after: str, *, follow: bool = False) -> AsyncIterator[Page]:
-        """The whole log after a cursor (`place`), or "0". Raises BadCursor."""
+    def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
+        """The whole log after a cursor that a gateway or `Stenogram-To` gave, from its beginning, or from so many
+        events (`last`) before its end. Raises BadCursor."""

@@ -1,12 +1,11 @@
-"""An agent at work in a session: it takes tasks, hears signals, speaks, asks, and says what it waits for.
+"""An agent at work in a session: it claims tasks, answers signals, speaks, asks, and says what it waits for.
 
-Agent ── Session       what it reads and writes
-  ├── Claims           tasks as they come up, each a ClaimedTask with a Scope
-  ├── Hearing          signals, brought to what they are aimed at
-  └── Standing         the status that others see
+Agent ── Session           what it reads and writes
+  ├── Claims               tasks as they come up, each a ClaimedTask with a CancelScope
+  ├── SignalDispatcher     signals, brought to the work that they are aimed at
+  └── StatusStack          the status that others see
 """
 
-import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -14,13 +13,11 @@ from typing import Any, Self
 
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
-from ..audience import To, names
-from ..drop_none import drop_none
-from ..message import WINDOW
+from ..arguments import To, drop_none, names
+from ..message import WINDOW_S
 from ..session import Session
 from ..state import SharedState
 from ..tool import ToolCall
-from .claimed_task import ClaimedTask
 from .claims import Accepts, Claims
 from .signal_dispatcher import SignalDispatcher
 from .speech import Speech
@@ -29,48 +26,43 @@ from .steering import Steering
 
 
 class Agent:
-    """Use it with `async with`.
+    """An agent in a session; made by `Client.agent`. Use it with `async with`, in one event loop.
 
-    Entering it opens the session unless it exists, joins and follows it. What an earlier run of the same agent had
-    left (its tasks, open messages and questions) is given back first: it begins anew. Leaving the block, also by an
-    exception or Ctrl-C, leaves the session, which gives back whatever is still held.
+    Entering it opens the session unless it exists, joins and follows it. What an earlier run of the same agent left
+    (its tasks, open messages and questions) is given back first: the agent starts over. Leaving the block, also by an
+    exception or Ctrl-C, leaves the session, which gives back what is still held.
 
-    While the block runs, the agent is kept present by heartbeats of its connection. If it was lost all the same (the
-    process was suspended, say), it joins again; what it held then is gone, and the blocks of its tasks are cancelled.
+    While the block runs, heartbeats of the connection keep the agent present. If it was lost all the same (the process
+    was suspended, say), it joins again; what it held is gone, and the blocks of its tasks are cancelled.
     """
 
     def __init__(self, session: Session, me: str) -> None:
         self.id = me
-        """Who it is, as the gateway knows it."""
+        """The participant's id, as the gateway knows it."""
         self.session = session
         self.state: SharedState = session.state
         """The session's shared state."""
-        self.standing = StatusStack(session)
-        """What others see that it does."""
-        self.hearing = SignalDispatcher(session, me, self.standing)
-        """How it hears signals."""
-        self._claims: weakref.WeakSet[Claims] = weakref.WeakSet()
+        self._statuses = StatusStack(session)
+        self._signals = SignalDispatcher(session, me, self._statuses)
 
     @property
     def steer(self) -> Steering:
         """New instructions to the agent as a whole, and to the session."""
-        return self.hearing.steer
+        return self._signals.steer
 
     @property
     def paused(self) -> bool:
         """Whether the agent as a whole, or the session, is paused."""
-        return self.hearing.paused(self.hearing.targets)
+        return self._signals.paused(self._signals.targets)
 
     def tasks(self, accepts: Accepts | None = None, *, limit: int = 1, lease: float | None = None) -> Claims:
         """Claim tasks as they come up, the oldest first, `limit` of them at a time.
 
         `accepts` is a predicate over a task of the board (`title`, `input`, `parent`, ...), or the name, or names, that
-        stand as `kind` in the input of the tasks wanted; without it, every task. `lease`: seconds of silence after
-        which a task is taken back (60).
+        are the `kind` in the input of the tasks wanted; without it, every task. `lease`: seconds of silence after which
+        a task is taken back (60).
         """
-        claims = Claims(self, accepts, limit, lease)
-        self._claims.add(claims)
-        return claims
+        return Claims(self.session, self._signals, self._statuses, accepts, limit, lease)
 
     def say(
         self,
@@ -79,37 +71,31 @@ class Agent:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
-        window: float = WINDOW,
+        window: float = WINDOW_S,
     ) -> Speech:
         """A message to stream, under the task that is worked on; see MessageStream, and Speech for what ends it."""
-        return Speech(
-            self.session,
-            drop_none(audience=names(to), kind=kind, reply_to=reply_to),
-            self.hearing,
-            self._targets(),
-            message=message,
-            window=window,
-        )
+        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)
+        return Speech(self.session, start, self._signals, message=message, window=window)
 
     def tool(self, tool: str, arguments: Any = None, *, to: To | None = None, message: str | None = None) -> ToolCall:
         """A tool call to record, under the task that is worked on."""
         return self.session.tool(tool, arguments, to=to, message=message)
 
     async def status(self, status: Status, activity: str | None = None) -> None:
-        """Say what you are doing. In a task's block this lasts until its end."""
-        await self.standing.say(status, activity)
+        """Say what you are doing; `activity` is cut at 200 characters. In a task's block this lasts until its end."""
+        await self._statuses.say(status, activity)
 
     @asynccontextmanager
     async def waiting_for_tool(self, activity: str, *, until: Until | None = None) -> AsyncIterator[None]:
-        """Wait for something slow, and say so: for the time of the block (at most `until`) nobody takes the silence for
-        a stall."""
-        with self.standing.during("waiting-for-tool", activity, until):
+        """Wait for something slow, and say so: during the block (at most `until`, a moment or seconds from now) the
+        silence does not count as a stall."""
+        with self._statuses.during("waiting-for-tool", activity, until):
             yield
 
     @asynccontextmanager
     async def waiting_for_human(self, activity: str, *, until: Until | None = None) -> AsyncIterator[None]:
         """Wait for a person, and say so."""
-        with self.standing.during("waiting-for-human", activity, until):
+        with self._statuses.during("waiting-for-human", activity, until):
             yield
 
     async def ask(
@@ -122,36 +108,24 @@ class Agent:
         default: str | None = None,
     ) -> str:
         """Ask people and wait for the answer: one of the options. At the deadline (seconds) the default holds; without
-        one, Unanswered is raised. It is asked under the task that is worked on, and taken back when that ends, or when
-        nobody waits for the answer any more."""
+        one, Unanswered is raised. The question is asked under the task that is worked on. It is withdrawn when that
+        ends, and when the wait is cancelled."""
         async with self.waiting_for_human(question, until=deadline):
             return await self.session.approvals.ask(question, options, of=of, deadline=deadline, default=default)
 
     async def checkpoint(self) -> None:
         """Wait while what is worked on is paused. All writes under a task do so, and `tasks`; long work that does not
-        write should ask now and then."""
-        await self.hearing.checkpoint(self._targets())
-
-    def began(self, task: ClaimedTask) -> None:
-        """A task was claimed."""
-        self.hearing.attend(task)
-
-    def ended(self, task: ClaimedTask) -> None:
-        """A task is not held any more. Idempotent."""
-        for claims in list(self._claims):
-            claims.freed(task)
+        write should call this now and then."""
+        await self._signals.checkpoint(self._signals.current_targets)
 
     async def __aenter__(self) -> Self:
         await self.session.__aenter__()
-        self.hearing.begin()
+        self._signals.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.hearing.end()
+        # Before the session is left: what leaving changes must not be dispatched to work that has ended.
+        self._signals.stop()
         await self.session.__aexit__(kind, error, trace)
-
-    def _targets(self) -> frozenset[str]:
-        under = self.session.current_task
-        return self.hearing.targets if under is None else self.hearing.targets | {under.target}

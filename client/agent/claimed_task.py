@@ -6,24 +6,24 @@ claimed → entered → left: completed | failed | released | cancelled | rerout
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Task, Tasks
 from ...domain.errors import Fenced, StenogramError
-from ..drop_none import drop_none
+from ..arguments import drop_none
 from ..errors import reason_of
+from ..session_port import SessionPort
 from ..task_context import TaskContext, task_context
-from ..transport.command_queue import Answer, forgotten
+from ..transport.command_queue import Answer, unawaited
 from .cancel_scope import CancelScope
+from .signal_dispatcher import SignalDispatcher
+from .status_stack import StatusStack
 from .steering import Steering
 
-if TYPE_CHECKING:
-    from .agent import Agent
-
-END_TIMEOUT = 5.0
+END_TIMEOUT_S = 5.0
 logger = logging.getLogger("stenogram.client")
 
 
@@ -44,9 +44,19 @@ class ClaimedTask:
     - A block that ends without having said how (`complete`, `fail`, `release`) gives the task back. So does one that
       ends with an exception, which is raised on.
     - One that is not entered is held, until it is released or the agent leaves.
+
+    `on_end` is called when it is not held any more, and may be called again.
     """
 
-    def __init__(self, agent: "Agent", task: Task, attempt: int) -> None:
+    def __init__(
+        self,
+        session: SessionPort,
+        signals: SignalDispatcher,
+        statuses: StatusStack,
+        task: Task,
+        attempt: int,
+        on_end: Callable[["ClaimedTask"], None],
+    ) -> None:
         self.id = task.id
         self.attempt = attempt
         self.title = task.title
@@ -55,27 +65,29 @@ class ClaimedTask:
         self.needs: Sequence[str] = task.needs
         self.outcome: Outcome | None = None
         """How it ended; None while it is held."""
-        self.steer: Steering = Steering(agent.hearing.honour)
+        self.steer: Steering = Steering(signals.honour)
         """New instructions."""
         self.target = f"task:{task.id}"
-        self.targets = agent.hearing.targets | {self.target}
-        self._agent = agent
-        self._session = agent.session
+        self.targets = signals.targets | {self.target}
+        self._session = session
+        self._signals = signals
+        self._statuses = statuses
+        self._on_end = on_end
         self._scope = CancelScope()
         self._signal: Signal | None = None
         self._ending: Answer | None = None
-        self._under = TaskContext(self._session.commands, self._session.id, self.id, attempt, self._checkpoint)
+        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint)
         self._around = contextlib.ExitStack()
 
     @property
     def wanted(self) -> bool:
-        """Whether nothing has been heard that ends it."""
+        """Whether it is held, and no signal wants it ended."""
         return self.outcome is None and self._signal is None
 
     async def progress(self, note: str | None = None, share: float | None = None) -> None:
         """Say how far it is; `share` goes from 0 to 1. It also shows that the work goes on (`stall_after`)."""
         await self._checkpoint()
-        await self._session.commands.do(self._session.id, "task.progress", self._held(note=note, share=share))
+        await self._session.commands.do(self._session.id, "task.progress", self._data(note=note, share=share))
 
     def alive(self) -> None:
         """Show that the work goes on, by a heartbeat that names the task: nothing is written. For work that computes
@@ -96,14 +108,15 @@ class ClaimedTask:
         await self._end("task.release", Outcome("released", reason), reason=reason)
 
     async def __aenter__(self) -> Self:
-        self._around.enter_context(task_context(self._under))
-        self._around.enter_context(self._agent.standing.during("working", self.title))
-        self._scope.enter()
+        self._around.enter_context(task_context(self._context))
+        self._around.enter_context(self._statuses.during("working", self.title))
+        self._scope.enter()  # last: once it can be cancelled, `__aexit__` will undo the others
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        # First: whatever is awaited below must not be hit by a signal's cancellation that is still on its way.
         ours = self._scope.leave(error)
         try:
             await self._leave(error)
@@ -128,41 +141,44 @@ class ClaimedTask:
             self._finish()
 
     async def _checkpoint(self) -> None:
-        await self._agent.hearing.checkpoint(self.targets)
+        await self._signals.checkpoint(self.targets)
 
-    def _held(self, **members: Any) -> dict[str, Any]:
+    def _data(self, **members: Any) -> dict[str, Any]:
         return drop_none(task=self.id, attempt=self.attempt, **members)
 
     async def _end(self, do: str, outcome: Outcome, **members: Any) -> None:
         """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away. Once sent, the
         answer counts, also when nobody waits for it any more."""
-        answer = self._session.commands.submit(self._session.id, do, self._held(**members))
+        answer = self._session.commands.submit(self._session.id, do, self._data(**members))
         self._ending = answer
-        forgotten(answer).add_done_callback(lambda done: self._answered(done, outcome))
-        await asyncio.wait([answer])
+        # A callback, and not the lines behind the wait: these are not reached when the wait is cancelled, and the task
+        # would be given back though it is completed.
+        unawaited(answer).add_done_callback(lambda done: self._answered(done, outcome))
+        await asyncio.wait([answer])  # unlike `await answer`, this leaves the future alone when it is cancelled
         answer.result()
 
     def _answered(self, answer: Answer, outcome: Outcome) -> None:
         self._ending = None
         error = answer.exception()
         if error is None:
-            self.outcome, self._under.over = outcome, True
+            self.outcome, self._context.ended = outcome, True
             self._finish()
         elif isinstance(error, Fenced):
             self.outcome = self.outcome or Outcome("lost", error.detail)
+        # While the answer was awaited, changes were not looked at: what ended the task meanwhile is found out here.
         self.check(self._session.live.state.tasks)
 
     def _finish(self) -> None:
         """The task is not held any more."""
         self.steer.end()
-        self._agent.ended(self)
+        self._on_end(self)
 
     async def _leave(self, error: BaseException | None) -> None:
         """Honour the signals that have waited for the end of the block; give the task back if it is still held. What
         is sent is waited for, but not for ever, since there may be an error already."""
         if self._ending is not None:
-            await asyncio.wait([self._ending], timeout=END_TIMEOUT)
-        answers = self._agent.hearing.dismiss(self)
+            await asyncio.wait([self._ending], timeout=END_TIMEOUT_S)
+        answers = self._signals.detach(self)
         if self.outcome is None and self._signal is not None:
             signal = self._signal
             kind: Any = "cancelled" if signal.kind == "cancel" else "rerouted"
@@ -172,19 +188,19 @@ class ClaimedTask:
             self.outcome = Outcome("released", reason)
             answers += self._give_back(reason)
         if answers:
-            done, late = await asyncio.wait(answers, timeout=END_TIMEOUT)
+            done, late = await asyncio.wait(answers, timeout=END_TIMEOUT_S)
             if late:
-                logger.warning("The end of task %s was not confirmed in %g s", self.id, END_TIMEOUT)
+                logger.warning("The end of task %s was not confirmed in %g s", self.id, END_TIMEOUT_S)
             fenced = [each for answer in done if isinstance(each := answer.exception(), Fenced)]
             if fenced and self.outcome.kind == "released":
                 self.outcome = Outcome("lost", fenced[0].detail)
 
     def _give_back(self, reason: str) -> list[Answer]:
         try:
-            answer = self._session.commands.submit(self._session.id, "task.release", self._held(reason=reason))
+            answer = self._session.commands.submit(self._session.id, "task.release", self._data(reason=reason))
         except StenogramError:  # the client is closed; the gateway notices by itself
             return []
-        return [forgotten(answer)]
+        return [unawaited(answer)]
 
 
 def _lost(now: Task | None, attempt: int) -> Outcome:

@@ -1,22 +1,22 @@
-"""Taking tasks from the board, one after the other, as they come up."""
+"""Claiming tasks from the board, one after the other, as they come up."""
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from ...domain.concepts.tasks import Task, Tasks
 from ...domain.errors import Busy, Conflict, Fenced, Forbidden, NotFound
 from ...domain.ids import TaskId
 from ..errors import ClientClosed
+from ..session_port import SessionPort
 from ..transport.backoff import Backoff
-from ..transport.command_queue import Answer, forgotten
+from ..transport.command_queue import Answer, unawaited
 from .claimed_task import ClaimedTask
-
-if TYPE_CHECKING:
-    from .agent import Agent
+from .signal_dispatcher import SignalDispatcher
+from .status_stack import StatusStack
 
 Accepts = Callable[[Task], object] | str | Iterable[str]
-"""A predicate, or what stands as `kind` in the input of the tasks wanted."""
+"""A predicate, or what is the `kind` in the input of the tasks wanted."""
 Found = Task | Literal["closed", "paused"]
 RETRY_AFTER_S = 1.0
 RETRY_AFTER_AT_MOST_S = 60.0
@@ -30,72 +30,75 @@ class Claims:
     - Of several agents that want the same task one gets it, and the others go on looking.
     - What this agent has given back itself, by an error or on purpose, it leaves to others at first: for a second, and
       then for longer each time, up to a minute.
-    - No task is taken while the agent is paused.
+    - No task is claimed while the agent is paused.
 
     It ends when the session is closed, or the agent leaves it. An exception of `accepts` is raised; it is asked when
     tasks have changed. Cancelling loses nothing: a claim that was on its way is given back.
     """
 
-    def __init__(self, agent: "Agent", accepts: Accepts | None, limit: int, lease: float | None) -> None:
-        self._agent = agent
-        self._session = agent.session
+    def __init__(
+        self,
+        session: SessionPort,
+        signals: SignalDispatcher,
+        statuses: StatusStack,
+        accepts: Accepts | None,
+        limit: int,
+        lease: float | None,
+    ) -> None:
+        self._session = session
+        self._signals = signals
+        self._statuses = statuses
         self._accepts = _predicate(accepts)
         self._limit = limit
         self._lease = {} if lease is None else {"lease": lease}
         self._held: list[ClaimedTask] = []
         self._freed = asyncio.Event()
         self._passed: dict[TaskId, Task] = {}
-        self._resting: set[TaskId] = set()
+        """Tasks that could not be claimed, as they were then."""
+        self._backing_off: set[TaskId] = set()
+        self._backoffs: dict[TaskId, Backoff] = {}
         self._searched: Tasks | None = None
-        """What was looked through in vain."""
-        self._patience: dict[TaskId, Backoff] = {}
+        """The tasks among which none was found."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ClaimedTask:
         try:
-            while (task := await self._take()) is None:
+            while (task := await self._try_next()) is None:
                 pass
         except ClientClosed:
             raise StopAsyncIteration from None
         return task
 
-    async def _take(self) -> ClaimedTask | None:
+    async def _try_next(self) -> ClaimedTask | None:
         """Wait for room and for a task, and claim it; None when that came to nothing."""
         while len(self._held) >= self._limit:
+            # Cleared before the wait and checked again after it: a task that ends in between is not missed.
             self._freed.clear()
             await self._freed.wait()
-        await self._agent.checkpoint()
-        self._searched = None
-        found = await self._session.live.until(self._next)
+        await self._signals.checkpoint(self._signals.current_targets)
+        self._searched = None  # what `accepts` looks at outside the session may have changed since the last call
+        found = await self._session.live.until(self._find)
         if found == "closed":
             raise StopAsyncIteration
         return await self._claim(found) if isinstance(found, Task) else None
 
-    def freed(self, task: ClaimedTask) -> None:
-        """A task is not held any more."""
-        if not any(each is task for each in self._held):
-            return
-        self._held = [each for each in self._held if each is not task]
-        self._freed.set()
-        if task.outcome is not None and task.outcome.kind in ("released", "failed"):
-            self._rest(task.id)
-
-    def _next(self) -> Found | None:
-        """The oldest task that can be claimed now and is wanted."""
+    def _find(self) -> Found | None:
+        """The oldest task that can be claimed now and is wanted. Called after every event of the session: it looks
+        through the tasks only when they have changed."""
         state = self._session.live.state
         if state.session.status == "closed":
             return "closed"
-        if self._agent.paused:
+        if self._signals.paused(self._signals.targets):
             return "paused"
         if state.tasks is self._searched:
             return None
         self._searched, known = state.tasks, state.tasks.known
         for task in sorted((each for each in known.values() if each.status == "open"), key=lambda each: each.since):
             ready = all(known[need].status == "completed" for need in task.needs)
-            mine = task.assignee in (None, self._agent.id)
-            passed = task.id in self._resting or self._passed.get(task.id) is task
+            mine = task.assignee in (None, self._signals.me)
+            passed = task.id in self._backing_off or self._passed.get(task.id) is task
             if ready and mine and not passed and self._accepts(task):
                 return task
         return None
@@ -104,54 +107,73 @@ class Claims:
         """Claim it; None when somebody else was quicker."""
         answer = self._session.commands.submit(self._session.id, "task.claim", {"task": task.id, **self._lease})
         try:
-            await asyncio.wait([forgotten(answer)])
+            # Not `await answer`: cancelling the wait would cancel the future, and with it the only way to learn whether
+            # the claim succeeded and must be given back.
+            await asyncio.wait([unawaited(answer)])
             ack = answer.result()
+            # The claim is committed before its event is folded here; until then the attempt's number is unknown.
             await self._session.live.reached(ack.versions[0])
         except Busy as busy:
             await asyncio.sleep(float(busy.extra.get("retry_after", 1.0)))
             return None
         except Fenced:
-            self._rest(task.id)
+            self._back_off(task.id)
             return None
         except (Conflict, Forbidden, NotFound):
+            # Passed over until it changes: what is folded here may still show it as open, and asking again at once
+            # would spin until the winner's claim arrives. Tasks that have changed since are forgotten.
             known = self._session.live.state.tasks.known
             self._passed = {id: each for id, each in self._passed.items() if known.get(id) is each}
             self._passed[task.id] = task
             return None
         except BaseException:
+            # Cancelled: the claim may be committed all the same, and nobody would work on the task for its whole lease.
             answer.add_done_callback(lambda done: self._give_back(task, done))
             raise
-        return await self._begin(task)
+        return await self._start(task)
 
-    async def _begin(self, task: Task) -> ClaimedTask | None:
-        """Take a task up that has been claimed; None when there is a wish already that it be ended."""
+    async def _start(self, task: Task) -> ClaimedTask | None:
+        """Begin with a task that has been claimed; None when a signal wants it ended already."""
         now = self._session.live.state.tasks.known[task.id]
-        attempt = max(number for number, owner in enumerate(now.owners, 1) if owner == self._agent.id)
-        claimed = ClaimedTask(self._agent, now, attempt)
+        # Not `now.attempt`: the task may have been taken away meanwhile, and claimed by somebody else.
+        attempt = max(number for number, owner in enumerate(now.owners, 1) if owner == self._signals.me)
+        claimed = ClaimedTask(self._session, self._signals, self._statuses, now, attempt, self._on_end)
+        # Held before signals are dispatched to it: one that ends it at once must find it here, or its room stays taken.
         self._held.append(claimed)
-        self._agent.began(claimed)
+        self._signals.attach(claimed)
         if claimed.wanted:
             return claimed
         async with claimed:
             pass
         return None
 
+    def _on_end(self, task: ClaimedTask) -> None:
+        """A task is not held any more. Called more than once for a task that was taken away inside its block."""
+        if not any(each is task for each in self._held):
+            return
+        self._held = [each for each in self._held if each is not task]
+        self._freed.set()
+        if task.outcome is not None and task.outcome.kind in ("released", "failed"):
+            self._back_off(task.id)
+
     def _give_back(self, task: Task, answer: Answer) -> None:
-        """A claim was not waited for: if it was successful, undo it."""
+        """A claim was not waited for: if it succeeded, undo it."""
         if not answer.cancelled() and answer.exception() is None:
             data = {"task": task.id, "attempt": task.attempt + 1, "reason": "Nobody waited for the claim."}
-            forgotten(self._session.commands.submit(self._session.id, "task.release", data))
+            unawaited(self._session.commands.submit(self._session.id, "task.release", data))
 
-    def _rest(self, id: TaskId) -> None:
+    def _back_off(self, id: TaskId) -> None:
         """Leave a task to others for a while."""
-        self._resting.add(id)
-        delay = self._patience.setdefault(id, Backoff(RETRY_AFTER_S, RETRY_AFTER_AT_MOST_S)).next(floor=RETRY_AFTER_S)
-        asyncio.get_running_loop().call_later(delay, self._rested, id)
+        self._backing_off.add(id)
+        delay = self._backoffs.setdefault(id, Backoff(RETRY_AFTER_S, RETRY_AFTER_AT_MOST_S)).next(floor=RETRY_AFTER_S)
+        asyncio.get_running_loop().call_later(delay, self._retry, id)
 
-    def _rested(self, id: TaskId) -> None:
-        self._resting.discard(id)
+    def _retry(self, id: TaskId) -> None:
+        self._backing_off.discard(id)
+        # No event says that the time is over: without these two lines `_find` would not be asked until one comes, and
+        # would then find the tasks unchanged.
         self._searched = None
-        self._session.live.ask()
+        self._session.live.recheck()
 
 
 def _predicate(accepts: Accepts | None) -> Callable[[Task], object]:

@@ -1,29 +1,27 @@
-"""How an agent hears signals: each one that concerns it is delivered, brought to the work that it is aimed at, and
-answered.
+"""How an agent gets signals: each one that concerns it is acknowledged as delivered, dispatched to the work that it is
+aimed at, and answered.
 
 | kind | what happens | honoured |
 |---|---|---|
 | cancel, reroute | the blocks of the work are cancelled | when the last of them has ended |
-| steer | it is put before the work, see `Steering` | when it is taken |
+| steer | it is queued for the work, see `Steering` | when the work reads it |
 | pause | what the work writes waits | when something waits, or at once if nothing is being done |
 | resume | what waits goes on | at once |
 
-Signals are events, so one that was raised before the agent came is heard when it comes. Everything here happens between
-two events of the session, without waiting for anything.
+Signals are events, so one that was raised before the agent came is dispatched when it comes. All of this runs between
+two events of the session and never waits: it sees every state of the session once, in order.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...domain.concepts.signals import SESSION, Signal, Signals
 from ...domain.concepts.tasks import Tasks
 from ...domain.state import State
-from ..transport.command_queue import Answer, forgotten
+from ..session_port import SessionPort
+from ..transport.command_queue import Answer, unawaited
 from .status_stack import StatusStack
 from .steering import Steering
-
-if TYPE_CHECKING:
-    from ..session import Session
 
 
 class Work(Protocol):
@@ -36,7 +34,7 @@ class Work(Protocol):
 
     @property
     def steer(self) -> Steering | None:
-        """Who takes new instructions; None where there is nobody to do so."""
+        """Where new instructions are queued; None where nobody reads them."""
 
     def stop(self, signal: Signal) -> None:
         """End the block; the signal is honoured when it has ended."""
@@ -46,43 +44,52 @@ class Work(Protocol):
 
 
 class SignalDispatcher:
-    """`me` is the agent. `steer` has the instructions to the agent as a whole and to the session."""
+    """`me` is the agent. `steer` has the instructions to the agent as a whole and to the session; `targets` are these
+    two."""
 
-    def __init__(self, session: "Session", me: str, standing: StatusStack) -> None:
+    def __init__(self, session: SessionPort, me: str, statuses: StatusStack) -> None:
         self.me = me
         self.steer = Steering(self.honour)
         self.targets = frozenset((SESSION, f"agent:{me}"))
         self._session = session
-        self._standing = standing
+        self._statuses = statuses
         self._works: list[Work] = []
         self._stopping: dict[str, list[Work]] = {}
-        self._delivered: set[str] = set()
-        self._brought: set[str] = set()
+        """The works that must have ended before a signal is honoured."""
+        self._acknowledged: set[str] = set()
+        self._dispatched: set[str] = set()
         self._lifted: set[str] = set()
         self._pauses: dict[str, Signal] = {}
-        self._seen = State(session.id)
+        self._previous = State(session.id)
 
-    def begin(self) -> None:
-        """Hear what there is, and from now on everything that comes."""
-        self._session.live.listen(self._look)
-        self._look()
+    def start(self) -> None:
+        """Dispatch the open signals, and from now on all that come."""
+        self._session.live.listen(self._on_change)
+        self._on_change()
 
-    def end(self) -> None:
-        """Hear nothing more."""
-        self._session.live.ignore(self._look)
+    def stop(self) -> None:
+        """Dispatch nothing more."""
+        self._session.live.ignore(self._on_change)
         self.steer.end()
 
-    def attend(self, work: Work) -> None:
-        """Work begins: hear for it, and hear what was said before it began."""
+    @property
+    def current_targets(self) -> frozenset[str]:
+        """The agent's targets, and the task under which the running code works."""
+        task = self._session.current_task
+        return self.targets if task is None else self.targets | {task.target}
+
+    def attach(self, work: Work) -> None:
+        """Work begins: dispatch to it, also what was said before it began."""
         state = self._session.live.state
-        for signal in self._open(state.signals):
-            if signal.kind == "steer" and signal.id in self._brought and signal.target in self.targets:
+        for signal in _oldest_first(state.signals):
+            if signal.kind == "steer" and signal.id in self._dispatched and signal.target in self.targets:
                 self._steer(signal, [work])
+        # Behind the loop and before `_dispatch_all`: otherwise it would get an instruction twice, or a cancel never.
         self._works.append(work)
         work.check(state.tasks)
-        self._hear(state.signals)
+        self._dispatch_all(state.signals)
 
-    def dismiss(self, work: Work) -> list[Answer]:
+    def detach(self, work: Work) -> list[Answer]:
         """Work has ended: honour what has waited for that. Idempotent."""
         self._works = [each for each in self._works if each is not work]
         ended = []
@@ -95,7 +102,7 @@ class SignalDispatcher:
 
     def paused(self, targets: frozenset[str]) -> bool:
         """Whether any of the targets is paused."""
-        return bool(self._holding(targets))
+        return bool(self._pauses_of(targets))
 
     def honour(self, signal: str) -> Answer:
         """Say that what was wanted is done. That it is late, or too late, is no error."""
@@ -103,62 +110,61 @@ class SignalDispatcher:
 
     async def checkpoint(self, targets: frozenset[str]) -> None:
         """Wait while any of the targets is paused; honour the pauses that hold."""
-        while pauses := self._holding(targets):
+        while pauses := self._pauses_of(targets):  # again: between the wake-up and this line another may have come
             self._honour_waiting(pauses)
             by = ", ".join(dict.fromkeys(each.raiser for each in pauses))
-            with self._standing.during("waiting-for-human", f"Paused by {by}."):
-                await self._session.live.until(lambda: not self._holding(targets))
+            with self._statuses.during("waiting-for-human", f"Paused by {by}."):
+                await self._session.live.until(lambda: not self._pauses_of(targets))
 
-    def _look(self) -> None:
+    def _on_change(self) -> None:
         """Something has changed in the session."""
-        state, before = self._session.live.state, self._seen
-        self._seen = state
+        state, before = self._session.live.state, self._previous
+        self._previous = state
+        # Tasks before signals: a task that was cancelled outright is gone, and its signal has nothing left to stop.
         if state.tasks is not before.tasks:
             for work in list(self._works):
                 work.check(state.tasks)
         if state.signals is not before.signals:
             self._pauses = _in_force(state.signals)
-            self._hear(state.signals)
-        self._come_back(before, state)
+            self._dispatch_all(state.signals)
+        self._report_after_loss(before, state)
 
-    def _come_back(self, before: State, now: State) -> None:
-        """Whoever was lost and is back says again what it does."""
+    def _report_after_loss(self, before: State, now: State) -> None:
+        """An agent that was lost and is back says again what it does: joining has made it idle."""
         was, here = before.presence.get(self.me), now.presence.get(self.me)
         if was is not None and not was.present and here is not None and here.present:
-            self._standing.report()
+            self._statuses.report()
 
-    def _hear(self, signals: Signals) -> None:
-        self._delivered.intersection_update(signals.open)
-        self._brought.intersection_update(signals.open)
+    def _dispatch_all(self, signals: Signals) -> None:
+        """Acknowledge and dispatch what has not been, among the open signals."""
+        self._acknowledged.intersection_update(signals.open)
+        self._dispatched.intersection_update(signals.open)
         self._lifted.intersection_update(signals.open)
         in_force = {pause.id for pause in self._pauses.values()}
-        for signal in self._open(signals):
+        for signal in _oldest_first(signals):
             if self.me not in signal.waiting:
-                self._delivered.discard(signal.id)
-                self._brought.discard(signal.id)
+                # Forgotten, not skipped: a signal may come to concern the agent again, when it claims the task again.
+                self._acknowledged.discard(signal.id)
+                self._dispatched.discard(signal.id)
                 continue
             if signal.kind == "pause" and signal.id not in in_force:
-                self._lift(signal)
-            if not signal.waiting[self.me] and signal.id not in self._delivered:
-                self._delivered.add(signal.id)
+                self._honour_lifted(signal)
+            if not signal.waiting[self.me] and signal.id not in self._acknowledged:
+                self._acknowledged.add(signal.id)
                 self._answer("signal.deliver", signal.id)
-            if signal.id not in self._brought and self._bring(signal):
-                self._brought.add(signal.id)
+            if signal.id not in self._dispatched and self._dispatch(signal):
+                self._dispatched.add(signal.id)
 
-    def _open(self, signals: Signals) -> list[Signal]:
-        """The signals that somebody has yet to answer, the oldest first."""
-        return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
-
-    def _lift(self, pause: Signal) -> None:
+    def _honour_lifted(self, pause: Signal) -> None:
         """A pause that was lifted before anything had to wait is answered all the same, so that it can be raised
         again."""
         if pause.id not in self._lifted:
             self._lifted.add(pause.id)
             self.honour(pause.id)
 
-    def _bring(self, signal: Signal) -> bool:
+    def _dispatch(self, signal: Signal) -> bool:
         """Bring a signal to the work that it is aimed at; false while that has not begun here."""
-        works = self._works if signal.target in self.targets else self._at(signal.target)
+        works = self._works if signal.target in self.targets else self._works_at(signal.target)
         if signal.target not in self.targets and not works:
             return False
         if signal.kind in ("cancel", "reroute"):
@@ -166,21 +172,22 @@ class SignalDispatcher:
         elif signal.kind == "steer":
             self._steer(signal, works)
             if signal.target in self.targets:
-                self.steer.hear(signal)
+                self.steer.put(signal)
         elif signal.kind == "resume" or not works:
             self.honour(signal.id)
         return True
 
     def _answer(self, do: str, signal: str) -> Answer:
-        return forgotten(self._session.commands.submit(self._session.id, do, {"signal": signal}))
+        return unawaited(self._session.commands.submit(self._session.id, do, {"signal": signal}))
 
-    def _at(self, target: str) -> list[Work]:
+    def _works_at(self, target: str) -> list[Work]:
         return [work for work in self._works if work.target == target]
 
     def _stop(self, signal: Signal, works: list[Work]) -> None:
         if not works:
             self.honour(signal.id)
             return
+        # Before the works are stopped: one that ends at once is detached, and must find the signal that it ends for.
         self._stopping[signal.id] = works
         for work in works:
             work.stop(signal)
@@ -188,9 +195,9 @@ class SignalDispatcher:
     def _steer(self, signal: Signal, works: Iterable[Work]) -> None:
         for work in works:
             if work.steer is not None:
-                work.steer.hear(signal)
+                work.steer.put(signal)
 
-    def _holding(self, targets: frozenset[str]) -> list[Signal]:
+    def _pauses_of(self, targets: frozenset[str]) -> list[Signal]:
         return [self._pauses[target] for target in targets if target in self._pauses]
 
     def _honour_waiting(self, pauses: Iterable[Signal]) -> None:
@@ -198,6 +205,11 @@ class SignalDispatcher:
         for pause in pauses:
             if self.me in signals.known[pause.id].waiting:
                 self.honour(pause.id)
+
+
+def _oldest_first(signals: Signals) -> list[Signal]:
+    """The signals that somebody has yet to answer."""
+    return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
 
 
 def _in_force(signals: Signals) -> dict[str, Signal]:

@@ -2,18 +2,16 @@
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Tasks
 from ...domain.parts import StreamedKind
-from ..message import ABORT_TIMEOUT, MessageStream
+from ..message import ABORT_TIMEOUT_S, MessageStream
+from ..session_port import SessionPort
 from .cancel_scope import CancelScope
 from .signal_dispatcher import SignalDispatcher
 from .steering import Steering
-
-if TYPE_CHECKING:
-    from ..session import Session
 
 
 class Speech(MessageStream):
@@ -25,30 +23,29 @@ class Speech(MessageStream):
 
     steer: Steering | None = None
 
-    def __init__(
-        self, session: "Session", start: dict[str, Any], hearing: SignalDispatcher, targets: frozenset[str], **more: Any
-    ) -> None:
+    def __init__(self, session: SessionPort, start: dict[str, Any], signals: SignalDispatcher, **more: Any) -> None:
         super().__init__(session, start, **more)
         self.stopped = False
         self.target = f"message:{self.id}"
-        self.targets = targets | {self.target}
-        self._hearing = hearing
+        self.targets = signals.current_targets | {self.target}
+        self._signals = signals
         self._scope = CancelScope()
 
     async def __aenter__(self) -> Self:
-        await self._hearing.checkpoint(self.targets)
+        await self._signals.checkpoint(self.targets)
         await super().__aenter__()
         self._scope.enter()
-        self._hearing.attend(self)
+        self._signals.attach(self)  # behind `enter`: a cancel that waits for the message must find a block to end
         return self
 
     async def write(self, text: str, part: StreamedKind | None = None) -> None:
-        await self._hearing.checkpoint(self.targets)
+        await self._signals.checkpoint(self.targets)
         await super().write(text, part)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        # First: what is awaited below must not be hit by the cancellation that ends the block.
         ours = self._scope.leave(error)
         try:
             if ours:
@@ -56,9 +53,9 @@ class Speech(MessageStream):
             else:
                 await super().__aexit__(kind, error, trace)
         finally:
-            answers = self._hearing.dismiss(self)
+            answers = self._signals.detach(self)
         if ours and answers:
-            await asyncio.wait(answers, timeout=ABORT_TIMEOUT)
+            await asyncio.wait(answers, timeout=ABORT_TIMEOUT_S)
         return ours
 
     def stop(self, signal: Signal) -> None:

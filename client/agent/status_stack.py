@@ -7,24 +7,22 @@ the topmost of those that are left. Blocks may overlap, as those of tasks side b
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...domain.concepts.presence import Status
 from ...domain.errors import StenogramError
-from ..transport.command_queue import forgotten
-
-if TYPE_CHECKING:
-    from ..session import Session
+from ..session_port import SessionPort
+from ..transport.command_queue import unawaited
 
 Until = datetime | float
 """A moment, with its time zone; or seconds from now."""
-MAX_ACTIVITY = 200
+MAX_ACTIVITY_CHARS = 200
 
 
 class StatusStack:
     """At the bottom of the stack is what was said last outside any block: at first `idle`."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
         self._base: dict[str, Any] = {"status": "idle"}
         self._blocks: list[dict[str, Any]] = []
@@ -52,16 +50,16 @@ class StatusStack:
             self.report()
 
     def report(self) -> None:
-        """Say what shows now. It is sent before all that is done afterwards, and not waited for."""
+        """Send what shows now. It goes out before all that is sent afterwards, and is not waited for."""
         said = dict(self._blocks[-1] if self._blocks else self._base)
         with suppress(StenogramError):  # the client is closed
-            forgotten(self._session.commands.submit(self._session.id, "presence.status", said))
+            unawaited(self._session.commands.submit(self._session.id, "presence.status", said))
 
 
 def _said(status: Status, activity: str | None, until: Until | None) -> dict[str, Any]:
     said: dict[str, Any] = {"status": status}
     if activity is not None:
-        said["activity"] = activity[:MAX_ACTIVITY]
+        said["activity"] = activity[:MAX_ACTIVITY_CHARS]
     if until is not None:
         moment = until if isinstance(until, datetime) else datetime.now(UTC) + timedelta(seconds=until)
         said["until"] = moment.isoformat()

@@ -1,4 +1,4 @@
-"""New instructions for work that goes on: the `steer` signals that concern it, in the order they were heard."""
+"""New instructions for work that goes on: the `steer` signals that concern it, in the order in which they came."""
 
 import asyncio
 from collections import deque
@@ -9,39 +9,40 @@ from ...domain.concepts.signals import Signal
 
 
 class Steering:
-    """`await steering.next()`, or `async for instruction in steering`: waits for the next one. `take()` does not wait.
+    """`await steering.next()`, or `async for instruction in steering`: waits for the next one. `next_nowait()` does not
+    wait.
 
-    An instruction is any JSON value. Taking one honours its signal: whoever gave it sees that it was heeded. Several
-    may hear the same instruction (an agent's tasks, side by side); the first to take it honours it. Iteration ends
-    when the work does.
+    An instruction is any JSON value. Reading one honours its signal: who gave it sees that it was read. Several may get
+    the same instruction (an agent's tasks, side by side); the first to read it honours it. Iteration ends when the work
+    does.
     """
 
     def __init__(self, honour: Callable[[str], object]) -> None:
         self._honour = honour
-        self._heard: deque[Signal] = deque()
+        self._queue: deque[Signal] = deque()
         self._wake = asyncio.Event()
         self._ended = False
 
     def __bool__(self) -> bool:
-        """Whether there is an instruction that was not taken."""
-        return bool(self._heard)
+        """Whether there is an instruction that was not read."""
+        return bool(self._queue)
 
-    def take(self) -> Any:
+    def next_nowait(self) -> Any:
         """The next instruction; None when there is none."""
-        if not self._heard:
+        if not self._queue:
             return None
-        signal = self._heard.popleft()
+        signal = self._queue.popleft()
         self._honour(signal.id)
         return signal.body
 
     async def next(self) -> Any:
         """Wait for the next instruction. Cancelling loses none. Raises StopAsyncIteration once the work has ended."""
-        while not self._heard:
+        while not self._queue:
             if self._ended:
                 raise StopAsyncIteration
-            self._wake.clear()
+            self._wake.clear()  # checked above in the same turn: nothing can come between the check and the wait
             await self._wake.wait()
-        return self.take()
+        return self.next_nowait()
 
     def __aiter__(self) -> Self:
         return self
@@ -49,12 +50,12 @@ class Steering:
     async def __anext__(self) -> Any:
         return await self.next()
 
-    def hear(self, signal: Signal) -> None:
+    def put(self, signal: Signal) -> None:
         """An instruction came."""
-        self._heard.append(signal)
+        self._queue.append(signal)
         self._wake.set()
 
     def end(self) -> None:
-        """Nothing more will be taken."""
+        """The work has ended: wake who waits, and nothing more comes."""
         self._ended = True
         self._wake.set()

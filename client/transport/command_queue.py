@@ -17,7 +17,8 @@ from .outbox import Outbox, Outgoing, encode
 
 
 class Ack(NamedTuple):
-    """Where a command's events stand. `repeated` when the gateway had accepted the command before."""
+    """Where a command's events are: their versions in the session, and their positions in the log. `repeated` when the
+    gateway had accepted the command before (a producer's repeat has no places then)."""
 
     versions: tuple[Version, ...]
     positions: tuple[Position, ...]
@@ -51,7 +52,7 @@ class CommandQueue:
         self._window_bytes = window_bytes
         self._pending: dict[tuple[str, str], _Pending] = {}
         self._bytes = 0
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Lock()  # first come, first served: a large command is not overtaken by small ones
         self._freed = asyncio.Event()
         self._error: StenogramError | None = None
 
@@ -65,30 +66,41 @@ class CommandQueue:
         expect: Mapping[str, int] | None = None,
         under: Data | None = None,
     ) -> Ack:
-        """Have a command done and wait for the answer. Raises the refusal. `under` names a task and its attempt.
+        """Have a command done and wait for the answer. Raises the refusal, and ClientClosed. `under` names a task and
+        its attempt, `expect` the versions of subjects.
 
         When cancelled, a command that was not sent yet is withdrawn; one that was sent is done or not, unobserved.
         """
         id = id or new_id()
         frame = self._encode(session, do, data, id, expect=expect, under=under)
-        await self.room(len(frame))
-        pending, answer = self._enlist((session, id), frame)
+        await self.wait_for_room(len(frame))
+        pending, answer = self._add((session, id), frame)
         try:
             return await answer
         except asyncio.CancelledError:
-            self._abandon(pending, answer)
+            self._withdraw(pending, answer)
             raise
 
-    def submit(self, session: str, do: str, data: Data, *, id: str | None = None, under: Data | None = None) -> Answer:
+    def submit(
+        self,
+        session: str,
+        do: str,
+        data: Data,
+        *,
+        id: str | None = None,
+        under: Data | None = None,
+        producer: Data | None = None,
+    ) -> Answer:
         """Send a command at once, without waiting for room; the caller bounds how many. The answer is a future whose
         exception the caller must look at."""
         id = id or new_id()
-        return self._enlist((session, id), self._encode(session, do, data, id, under=under))[1]
+        return self._add((session, id), self._encode(session, do, data, id, under=under, producer=producer))[1]
 
-    async def room(self, size: int = 0) -> None:
+    async def wait_for_room(self, size: int = 0) -> None:
         """Wait until the window has room; first come, first served. Raises when the client is closed."""
         async with self._turn:
             while self._error is None and self._full(size):
+                # Cleared in the turn in which it was full: an answer that comes before the wait sets it again.
                 self._freed.clear()
                 await self._freed.wait()
         if self._error is not None:
@@ -122,11 +134,11 @@ class CommandQueue:
 
     def fail(self, error: StenogramError) -> None:
         """The client is closed: fail all that waits and all that comes."""
-        self._error = error
+        self._error = error  # before the answers: who is woken by one must not submit another
         for pending in list(self._pending.values()):
             for answer in self._settle(*pending.key):
                 answer.set_exception(error)
-        self._freed.set()
+        self._freed.set()  # also with nothing pending: those who wait for room must find the error
 
     def _encode(self, session: str, do: str, data: Data, id: str, **more: Mapping[str, Any] | None) -> bytes:
         _refuse_unwritable(data, MAX_DEPTH)
@@ -139,12 +151,12 @@ class CommandQueue:
     def _too_large(self, size: int) -> TooLarge:
         return TooLarge(f"The command has {size} bytes; the gateway takes at most {self.frame_bytes}.")
 
-    def _enlist(self, key: tuple[str, str], frame: bytes) -> tuple[_Pending, Answer]:
+    def _add(self, key: tuple[str, str], frame: bytes) -> tuple[_Pending, Answer]:
         if self._error is not None:
             raise self._error.with_traceback(None)
         answer: Answer = asyncio.get_running_loop().create_future()
         pending = self._pending.get(key)
-        if pending is None:
+        if pending is None:  # otherwise the id was given twice, and one answer serves both
             pending = self._pending[key] = _Pending(key, frame)
             self._bytes += len(frame)
             self._outbox.put(pending)
@@ -160,7 +172,8 @@ class CommandQueue:
         self._freed.set()
         return [answer for answer in pending.answers if not answer.done()]
 
-    def _abandon(self, pending: _Pending, answer: Answer) -> None:
+    def _withdraw(self, pending: _Pending, answer: Answer) -> None:
+        # Only the last who waits withdraws it: another one with the same id still wants it done.
         pending.answers.remove(answer)
         if answer.done() and not answer.cancelled():
             answer.exception()  # it came together with the cancellation
@@ -171,8 +184,8 @@ class CommandQueue:
         return bool(self._pending) and (len(self._pending) >= self._window or self._bytes + size > self._window_bytes)
 
 
-def forgotten(answer: Answer) -> Answer:
-    """An answer that nobody need wait for: a refusal is not logged as an exception that was never looked at."""
+def unawaited(answer: Answer) -> Answer:
+    """An answer that nobody needs to wait for: its exception counts as retrieved, so that asyncio does not log it."""
     answer.add_done_callback(lambda done: done.cancelled() or done.exception())
     return answer
 

@@ -22,13 +22,13 @@ from .backoff import Backoff
 from .command_queue import CommandQueue
 from .http import Http
 from .identity import Identity
-from .outbox import Outbox, Outgoing, encode
+from .outbox import Outbox, Outgoing, Wire, encode
 from .subscription_registry import SubscriptionRegistry
-from .websocket import LinkLost, WebSocketLink, Wire
+from .websocket import LinkLost, WebSocketLink
 
 State = Literal["connecting", "connected", "reconnecting", "closed"]
-HANDSHAKE_TIMEOUT = 10.0
-FLUSH_TIMEOUT = 1.0
+HANDSHAKE_TIMEOUT_S = 10.0
+FLUSH_TIMEOUT_S = 1.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 RETRIED_STATUS = (408, 425, 429)
 FINAL_STATUS = {401: 4501, 403: 4503, 404: 4500}
@@ -50,7 +50,7 @@ class Connection:
         self.state: State = "connecting"
         self.welcome: Wire = {}
         self.trouble = "no attempt was made"
-        self.beat = math.inf
+        self.silence_s = math.inf
         self._http = http
         self._url = f"{url}/v1/ws"
         self._identity = identity
@@ -73,9 +73,9 @@ class Connection:
         finally:
             self.end(error)
 
-    def beat_within(self, seconds: float) -> None:
-        """Never be silent for longer, now and on later sockets: others take silence for a loss."""
-        self.beat = min(self.beat, seconds)
+    def heartbeat_within(self, seconds: float) -> None:
+        """Never be silent for longer, now and on later sockets: a lease runs out in silence."""
+        self.silence_s = min(self.silence_s, seconds)
 
     def show_progress(self, session: str, task: str) -> None:
         """Send a heartbeat that names a task; none, while there is no connection."""
@@ -84,23 +84,24 @@ class Connection:
     async def ready(self) -> None:
         """Wait for the first connection. Raises what made it impossible."""
         while self.state == "connecting":
+            # `_changed` is replaced at each change: nothing can clear it between the change and this wake-up.
             await self._changed.wait()
         if self.state == "closed":
             raise (self._error or ClientClosed("The client is closed.")).with_traceback(None)
 
     async def states(self) -> AsyncIterator[State]:
-        """The present state, then each new one; of several changes in one turn of the loop only the last is told."""
-        told: State | None = None
-        while told != "closed":
-            while told == self.state:
+        """The present state, then each new one; of several changes in one turn of the loop only the last is seen."""
+        last: State | None = None
+        while last != "closed":
+            while last == self.state:
                 await self._changed.wait()
-            told = self.state
-            yield told
+            last = self.state
+            yield last
 
     async def flush(self) -> None:
         """Hand to the socket what waits for it, unless that takes longer than a second."""
         try:
-            async with asyncio.timeout(FLUSH_TIMEOUT):
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
                 await self.outbox.drained()
         except TimeoutError:
             logger.debug("Closed with frames unsent")
@@ -109,6 +110,8 @@ class Connection:
         """Fail all that waits, and all that comes. Idempotent."""
         if self.state == "closed":
             return
+        # The error before the failures: who is woken by them and asks again must get it, too. The state last: then all
+        # that `ready` and `states` let go on sees everything ended.
         self._error = error
         self.commands.fail(error or ClientClosed("The client was closed."))
         self.subscriptions.end(error)
@@ -123,8 +126,8 @@ class Connection:
                 if lost.final is not None:
                     raise lost.final from None
                 delay = self._backoff.next(lost.retry_after)
-                self._tell(lost, delay)
-            if self.state == "connected":
+                self._log_trouble(lost, delay)
+            if self.state == "connected":  # a first connection that does not come about stays "connecting"
                 self._enter("reconnecting")
             await asyncio.sleep(delay)
 
@@ -134,23 +137,27 @@ class Connection:
         try:
             limits = self.welcome.get("limits", {})
             self.commands.limit(int(limits.get("frame_bytes", self.commands.frame_bytes)))
+            # Before the frames are built: places that were reached on this connection name its epoch.
             self.subscriptions.epoch = self.welcome["epoch"]
+            # In one step, without an await: a command that is submitted now comes behind all that is older. And
+            # subscriptions first, so that a stream that began before a command was given holds its events.
             self.outbox.open([*self.subscriptions.resubscribe(), *self.commands.unanswered()])
             self._troubled = False
             self._enter("connected")
             await link.serve()
         finally:
+            # Before the socket is closed, which takes up to a second: what is put meanwhile belongs to the next one.
             self.outbox.close()
             await link.close()
 
     async def _open(self) -> WebSocketLink:
-        """Connect and say hello. Raises Lost."""
+        """Connect and say hello. Raises LinkLost."""
         link: WebSocketLink | None = None
         try:
-            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 hello = await self._hello()
                 socket = await self._http.ws_connect(self._url, max_msg_size=MAX_MESSAGE_BYTES, compress=0)
-                link = WebSocketLink(socket, self.outbox, self._on_frame, lambda: self.beat)
+                link = WebSocketLink(socket, self.outbox, self._on_frame, lambda: self.silence_s)
                 self.welcome = await link.greet(hello)
                 return link
         except aiohttp.WSServerHandshakeError as error:
@@ -158,7 +165,7 @@ class Connection:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             await _close(link)
             raise LinkLost(str(error) or type(error).__name__) from None
-        except BaseException:
+        except BaseException:  # cancelled: the socket is not this method's caller's yet, nobody else would close it
             await _close(link)
             raise
 
@@ -174,6 +181,7 @@ class Connection:
     def _on_frame(self, frame: Wire, cost: int) -> None:
         match frame.get("frame"):
             case "ack":
+                # Not at the welcome: a gateway that lets everyone in and then fails must not be asked without a pause.
                 self._backoff.reset()
                 self.commands.on_ack(frame)
             case "refused" if "id" in frame:
@@ -182,16 +190,16 @@ class Connection:
                 self._backoff.reset()
                 self.subscriptions.on_frame(frame, cost)
 
-    def _tell(self, lost: LinkLost, delay: float) -> None:
-        """Say once that there is no connection, and from then on only to who wants to know."""
+    def _log_trouble(self, lost: LinkLost, delay: float) -> None:
+        """Warn once that there is no connection; until there is one, further attempts are logged as information."""
         level = logging.INFO if self._troubled else logging.WARNING
         self._troubled = True
         logger.log(level, "Not connected to %s: %s; trying again in %.2f s", self._url, lost, delay)
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed.set()  # wakes all who wait for this change;
+        self._changed = asyncio.Event()  # those who wait from now on wait for the next
         if self._on_state is not None:
             try:
                 self._on_state(state)

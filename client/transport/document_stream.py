@@ -1,34 +1,32 @@
 """A document of a view, followed over all connections: always the newest, never all that lay between.
 
-At a new connection it subscribes with the `etag` of the document that it has, so that it is told only what is new. A
-patch that does not fit what is here would be a fault; then it subscribes anew, without.
+At a new connection it subscribes with the `etag` of the document that it has, so that only what is new is sent. A patch
+that does not fit what is here would be a fault; then it subscribes again, without.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...domain.errors import Busy, PatchFailed, StenogramError
 from ...domain.json.patch import apply_patch
 from ..errors import from_problem
-from .outbox import Outgoing, encode
-
-if TYPE_CHECKING:
-    from .subscription_registry import SubscriptionRegistry
-
-Wire = dict[str, Any]
+from .outbox import Outgoing, Wire, encode
+from .subscription_registry import SubscriptionRegistry
 
 
 class DocumentStream:
     """An async iterator over the values of a document, to be entered with `async with`: the present one first, None
-    while there is none, then a new one whenever it has changed. Who is slow gets the newest only. Values are not to be
-    changed: they share parts with the ones before."""
+    while there is none, then a new one whenever it has changed. A slow consumer gets the newest only. Do not change
+    values in place: they share parts with the ones before. `position` is how far the view was folded.
 
-    def __init__(self, owner: "SubscriptionRegistry", view: str, key: str) -> None:
+    Iteration raises the gateway's refusal; it ends when the stream is left or the client is closed."""
+
+    def __init__(self, registry: SubscriptionRegistry, view: str, key: str) -> None:
         self.label = f"{view}/{key}"
         self.name = self.label
         self.value: Any = None
         self.position = 0
-        self._owner = owner
+        self._registry = registry
         self._view = view
         self._key = key
         self._etag = ""
@@ -37,26 +35,26 @@ class DocumentStream:
         self._new = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._owner.add(self)
+        self._registry.add(self)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         if self._open:
             self._open = False
-            self._owner.drop(self, tell=True)
+            self._registry.drop(self, unsubscribe=True)
             self._new.set()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        """The newest value that was not told yet. Raises what ended it; ends when it was left or the client closed."""
+        """The newest value that was not returned yet."""
         await self._new.wait()
         if not self._open:
             if self._error is not None:
                 raise self._error.with_traceback(None)
             raise StopAsyncIteration
-        self._new.clear()
+        self._new.clear()  # in the turn in which the value is read: one that comes later sets it again
         return self.value
 
     def frame(self) -> Outgoing:
@@ -85,7 +83,7 @@ class DocumentStream:
                 self.value = apply_patch(self.value, frame["patch"], bounded=False).value
             except PatchFailed:
                 self._etag = ""
-                self._owner.renew(self, 0.1)
+                self._registry.renew(self, 0.1)
                 return
         elif not frame["etag"]:
             self.value = None
@@ -97,8 +95,8 @@ class DocumentStream:
 
     def _on_refused(self, frame: Wire) -> None:
         error = from_problem(frame["error"])
-        self._owner.drop(self)
+        self._registry.drop(self)
         if isinstance(error, Busy) and "retry_after" in error.extra:
-            self._owner.renew(self, error.extra["retry_after"])
+            self._registry.renew(self, error.extra["retry_after"])
         else:
             self.end(error)

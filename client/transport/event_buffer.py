@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ...domain.errors import StenogramError
 from ..errors import HistoryGone
-from .subscription import Place, Subscription, Wire
+from .outbox import Wire
+from .subscription import Place, Subscription
 
 MAX_EVENTS = 4_096
 MAX_BYTES = 4 * 1024 * 1024
@@ -32,7 +33,7 @@ class _CaughtUp:
 
 
 class EventBuffer:
-    """A sink that keeps what its consumer has not taken yet: at most `max_events` events and `max_bytes` bytes of
+    """A sink that holds what its consumer has not read yet: at most `max_events` events and `max_bytes` bytes of
     JSON, or one batch, whatever its size. It refuses a batch for which there is no room, and asks for more as soon as
     it is three quarters empty."""
 
@@ -51,13 +52,13 @@ class EventBuffer:
         self._wake = asyncio.Event()
 
     def events(self, events: Sequence[Wire], to: Place, cost: int) -> bool:
-        """Take a batch, or refuse it."""
+        """Accept a batch, or refuse it."""
         if self._count and (self._count + len(events) > self._max_events or self._bytes + cost > self._max_bytes):
             self._refused = True
             return False
         last = self._queue[-1] if self._queue else None
         if not events and isinstance(last, _Batch):
-            last.to = to
+            last.to = to  # nothing to read: the batch before covers it, so that these do not pile up either
             return True
         self._count += len(events)
         self._bytes += cost
@@ -79,9 +80,9 @@ class EventBuffer:
         self._ended, self._error = True, error
         self._wake.set()
 
-    async def take(self, until_caught_up: bool) -> Wire:
-        """The next event; `place` is then the one after it. Raises HistoryGone at a gap, the error that ended the
-        subscription, and StopAsyncIteration at the end."""
+    async def next_event(self, until_caught_up: bool) -> Wire:
+        """Wait for the next event; `place` is then the one after it. Raises HistoryGone at a gap, the error that ended
+        the subscription, and StopAsyncIteration at the end. Cancelling loses nothing."""
         while True:
             while not self._queue:
                 await self._more()
@@ -103,7 +104,7 @@ class EventBuffer:
         """Wait for something to come. Raises when nothing will."""
         if self._ended:
             raise StopAsyncIteration if self._error is None else self._error.with_traceback(None)
-        self._wake.clear()
+        self._wake.clear()  # the queue was found empty in this turn: nothing can have come in between
         await self._wake.wait()
 
     def _next(self, batch: _Batch) -> Wire | None:
@@ -117,13 +118,14 @@ class EventBuffer:
         if batch.next == len(batch.events):
             self._finish(batch)
         else:
-            self.place = _place_after(event, batch.to)
+            self.place = event["version"] if isinstance(batch.to, int) else event["cursor"]
         return event
 
     def _finish(self, batch: _Batch) -> None:
         self._queue.popleft()
         self.place = batch.to
         self._bytes -= batch.cost
+        # Not as soon as there is room: each time costs a subscription, and a page read from the log.
         if self._refused and self._count <= self._max_events // 4 and self._bytes <= self._max_bytes // 4:
             self._refused = False
             assert self.subscription is not None
@@ -132,11 +134,3 @@ class EventBuffer:
     def _put(self, item: _Batch | HistoryGone | _CaughtUp) -> None:
         self._queue.append(item)
         self._wake.set()
-
-
-def _place_after(event: Wire, to: Place) -> Place:
-    """The place of an event inside a batch: its version, or the cursor of its position in the epoch of `to`."""
-    if isinstance(to, int):
-        version: int = event["version"]
-        return version
-    return f"{to.rpartition('.')[0]}.{event['position']}"

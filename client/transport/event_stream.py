@@ -11,12 +11,13 @@ from typing import Generic, NamedTuple, Self, TypeVar
 from ...domain.envelope import parse
 from ...domain.model import Event
 from .event_buffer import EventBuffer
-from .subscription import Place, Reading, Subscription, Wire
+from .outbox import Wire
+from .subscription import Place, Reading, Subscription
 from .subscription_registry import SubscriptionRegistry
 
 
 class LogEntry(NamedTuple):
-    """An event of the whole log, and the cursor from which to go on after it."""
+    """An event of the whole log, and the cursor, which is opaque, from which to go on after it."""
 
     event: Event
     cursor: str
@@ -78,7 +79,7 @@ class Stream(Generic[T_co]):
 
     async def __anext__(self) -> T_co:
         if self._finalizer.alive:
-            return self._made(await self._buffer.take(not self._follow))
+            return self._entry_of(await self._buffer.next_event(not self._follow))
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -96,7 +97,7 @@ class Stream(Generic[T_co]):
         await self.aclose()
 
     @abstractmethod
-    def _made(self, wire: Wire) -> T_co:
+    def _entry_of(self, wire: Wire) -> T_co:
         """What the consumer gets for an event."""
 
 
@@ -111,10 +112,10 @@ class EventStream(Stream[Event]):
 
     @property
     def version(self) -> Place:
-        """Resume from here: all up to this version has been taken (`end` until the first is known)."""
+        """Resume from here: all up to this version has been read (`end` until the first is known)."""
         return self._buffer.place
 
-    def _made(self, wire: Wire) -> Event:
+    def _entry_of(self, wire: Wire) -> Event:
         return parse(wire)
 
 
@@ -123,8 +124,9 @@ class LogStream(Stream[LogEntry]):
 
     @property
     def cursor(self) -> str:
-        """Resume from here: all up to this cursor has been taken."""
+        """Resume from here: all up to this cursor has been read. Opaque; hand it back as it is (`end` until the first
+        is known)."""
         return str(self._buffer.place)
 
-    def _made(self, wire: Wire) -> LogEntry:
+    def _entry_of(self, wire: Wire) -> LogEntry:
         return LogEntry(parse(wire), self.cursor)

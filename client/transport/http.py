@@ -12,7 +12,7 @@ from ...domain.model import Event
 from ..errors import Unreachable, from_problem
 from .identity import Identity
 
-TIMEOUT = 60.0
+TIMEOUT_S = 60.0
 
 
 class EventPage(NamedTuple):
@@ -40,7 +40,7 @@ class Http:
         params = who | {name: _text(value) for name, value in query.items() if value is not None}
         try:
             async with self._http.get(
-                self._url + path, params=params, headers=headers, timeout=aiohttp.ClientTimeout(TIMEOUT)
+                self._url + path, params=params, headers=headers, timeout=aiohttp.ClientTimeout(TIMEOUT_S)
             ) as response:
                 return _answer(response.status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -1,7 +1,7 @@
 """What waits to be written to the socket.
 
 Frames leave in the order in which they were put, joined into as few messages as the gateway's limits allow. The outbox
-holds nothing while there is no connection: whoever wants a frame sent again puts it there anew at the next one.
+holds nothing while there is no connection: what must be sent again is put there again when the next one begins.
 """
 
 import asyncio
@@ -12,6 +12,9 @@ from typing import Any
 import orjson
 
 from ...domain.errors import Invalid
+
+Wire = dict[str, Any]
+"""A frame, or an event, as JSON has it."""
 
 
 class Outgoing:
@@ -25,7 +28,7 @@ class Outgoing:
 
 
 class Outbox:
-    """Open while there is a connection. Never blocks who puts: what puts is bounded by itself (commands by their
+    """Open while there is a connection. `put` never waits: those who put are bounded themselves (commands by their
     window, subscriptions by their number)."""
 
     def __init__(self) -> None:
@@ -43,10 +46,11 @@ class Outbox:
 
     def close(self) -> None:
         """The connection is gone, and with it what was not sent."""
+        # Emptied, not kept: a command that stayed here would be sent twice, since all that is unanswered is sent again.
         self._open = False
         self._queue.clear()
         self._wake.clear()
-        self._drained.set()
+        self._drained.set()  # nothing will be written any more: whoever flushes must not wait for it
 
     def put(self, outgoing: Outgoing) -> None:
         """Send a frame, unless there is no connection."""
@@ -63,12 +67,15 @@ class Outbox:
             self._queue.remove(outgoing)
         return True
 
-    async def take(self, count: int, size: int) -> str:
-        """The next message: up to `count` frames of `size` bytes together, and at least one."""
+    async def next_message(self, count: int, size: int) -> str:
+        """Wait for the next message: up to `count` frames of `size` bytes together, and at least one. Cancelling loses
+        none."""
         while not self._queue:
+            # Only here, and not when the queue becomes empty: its last frames have been handed to the socket by now.
             self._drained.set()
             self._wake.clear()
             await self._wake.wait()
+        # No await from here on: frames that were popped and not returned would be lost though they count as sent.
         frames = [self._pop()]
         total = len(frames[0]) + 2
         while self._queue and len(frames) < count and total + len(self._queue[0].frame) + 1 <= size:
@@ -86,7 +93,7 @@ class Outbox:
         return outgoing.frame
 
 
-def encode(frame: dict[str, Any]) -> bytes:
+def encode(frame: Wire) -> bytes:
     """A frame as JSON; pydantic models inside it (parts of messages) are written as such. Raises Invalid."""
     try:
         return orjson.dumps(frame, default=_plain)

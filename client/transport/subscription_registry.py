@@ -1,11 +1,13 @@
-"""All subscriptions of a client, by the names under which the gateway knows them now."""
+"""All subscriptions of a client, by the names under which the gateway knows them now.
+
+One that is paused has no name at the gateway; it gets a new one when it resumes.
+"""
 
 import asyncio
 from typing import Protocol
 
 from ...domain.errors import StenogramError
-from .outbox import Outbox, Outgoing, encode
-from .subscription import Wire
+from .outbox import Outbox, Outgoing, Wire, encode
 
 REMEMBERED_NAMES = 10_000
 
@@ -35,15 +37,15 @@ class SubscriptionRegistry:
     def __init__(self, outbox: Outbox) -> None:
         self.epoch: str | None = None
         self._outbox = outbox
-        self._live: dict[str, Followed] = {}
-        self._resting: set[Followed] = set()
+        self._active: dict[str, Followed] = {}
+        self._paused: set[Followed] = set()
         self._released: dict[str, None] = {}
         self._numbers = 1
         self._error: StenogramError | None = None
         self._closed = False
 
     def add(self, subscription: Followed) -> None:
-        """Subscribe: at once, or as soon as there is a connection. Raises when the client is closed for an error."""
+        """Subscribe: at once, or as soon as there is a connection. When the client is closed, it is ended at once."""
         if self._closed:
             subscription.end(self._error)
             return
@@ -51,61 +53,61 @@ class SubscriptionRegistry:
 
     def resubscribe(self) -> list[Outgoing]:
         """What to send at the beginning of a connection."""
-        self._released.clear()
-        subscriptions = list(self._live.values())
-        self._live = {}
+        self._released.clear()  # nothing of the old connection is on its way any more
+        subscriptions = list(self._active.values())
+        self._active = {}
         for subscription in subscriptions:
             subscription.name = self._unused(subscription.label)
-            self._live[subscription.name] = subscription
+            self._active[subscription.name] = subscription
         return [subscription.frame() for subscription in subscriptions]
 
     def on_frame(self, frame: Wire, cost: int) -> None:
-        """A frame came that names a subscription; one that is not known any more is passed over."""
-        subscription = self._live.get(frame["sub"])
+        """A frame came that names a subscription; one that was dropped meanwhile is passed over."""
+        subscription = self._active.get(frame["sub"])
         if subscription is not None:
             subscription.on_frame(frame, cost)
 
     def pause(self, subscription: Followed) -> None:
-        """Rest until `resume`."""
-        self.drop(subscription, tell=True)
-        self._resting.add(subscription)
+        """Unsubscribe, until `resume`."""
+        self.drop(subscription, unsubscribe=True)
+        self._paused.add(subscription)
 
     def resume(self, subscription: Followed) -> None:
-        """Go on after the place reached, if it was resting."""
-        if subscription in self._resting and not self._closed:
-            self._resting.discard(subscription)
+        """Subscribe again after the place reached, if it was paused."""
+        if subscription in self._paused and not self._closed:
+            self._paused.discard(subscription)
             self._start(subscription)
 
     def renew(self, subscription: Followed, delay: float) -> None:
-        """Subscribe anew, from the place reached, in `delay` seconds."""
+        """Subscribe again, from the place reached, in `delay` seconds."""
         self.pause(subscription)
         asyncio.get_running_loop().call_later(delay, self.resume, subscription)
 
-    def drop(self, subscription: Followed, tell: bool = False) -> None:
-        """Forget a subscription, and tell the gateway to do so."""
-        self._resting.discard(subscription)
-        if self._live.get(subscription.name) is subscription:
-            del self._live[subscription.name]
+    def drop(self, subscription: Followed, unsubscribe: bool = False) -> None:
+        """Forget a subscription; with `unsubscribe`, the gateway is asked to do so, too."""
+        self._paused.discard(subscription)
+        if self._active.get(subscription.name) is subscription:
+            del self._active[subscription.name]
             self._release(subscription.name)
-            if tell:
+            if unsubscribe:
                 self._outbox.put(Outgoing(encode({"frame": "unsubscribe", "sub": subscription.name})))
 
     def end(self, error: StenogramError | None) -> None:
         """The client is closed."""
-        self._closed, self._error = True, error
-        for subscription in [*self._live.values(), *self._resting]:
+        self._closed, self._error = True, error  # first: a sink that is ended may try to subscribe or resume
+        for subscription in [*self._active.values(), *self._paused]:
             subscription.end(error)
-        self._live.clear()
-        self._resting.clear()
+        self._active.clear()
+        self._paused.clear()
 
     def _start(self, subscription: Followed) -> None:
         subscription.name = self._unused(subscription.label)
-        self._live[subscription.name] = subscription
+        self._active[subscription.name] = subscription
         self._outbox.put(subscription.frame())
 
     def _unused(self, label: str) -> str:
         name = label
-        while name in self._live or name in self._released:
+        while name in self._active or name in self._released:
             self._numbers += 1
             name = f"{label}.{self._numbers}"
         return name

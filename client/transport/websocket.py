@@ -1,7 +1,7 @@
-"""One socket, from `hello` to its end: a reader, a writer and a pulse.
+"""One socket, from `hello` to its end: a reader, a writer, and heartbeats.
 
-The three run as one group; the first that finds the socket gone ends the others, and `LinkLost` says what was learned
-about why. The writer never decides: when it cannot write, the reader is about to learn the close code.
+The three are tasks; when one finds the socket gone the others are cancelled, and `LinkLost` says what was learned about
+why. The writer never decides: when it cannot write, the reader is about to learn the close code.
 """
 
 import asyncio
@@ -17,13 +17,12 @@ import orjson
 from ...domain.errors import Invalid, StenogramError
 from ..errors import from_close, from_problem, is_final
 from .identity import PROTOCOL
-from .outbox import Outbox, Outgoing, encode
+from .outbox import Outbox, Outgoing, Wire, encode
 
-CLOSE_TIMEOUT = 1.0
-DEAD_AFTER = 2.5
-"""Heartbeats without a sign of life after which the other side is taken for dead."""
+CLOSE_TIMEOUT_S = 1.0
+DEAD_AFTER_HEARTBEATS = 2.5
+"""So many intervals without a message, and the gateway counts as dead."""
 
-Wire = dict[str, Any]
 OnFrame = Callable[[Wire, int], None]
 logger = logging.getLogger("stenogram.client")
 
@@ -38,53 +37,60 @@ class LinkLost(Exception):
 
 
 class WebSocketLink:
-    """One open socket. `greet` first, then `serve`, which never returns but raises Lost, then `close`."""
+    """One open socket. `greet` first, then `serve`, which never returns but raises LinkLost, then `close`.
+
+    `heartbeat_within` says how many seconds it may be silent; less than the gateway asks for, where a lease is short.
+    """
 
     def __init__(
         self,
         socket: "aiohttp.ClientWebSocketResponse[Any]",
         outbox: Outbox,
         on_frame: OnFrame,
-        beat: Callable[[], float],
+        heartbeat_within: Callable[[], float],
     ) -> None:
         self._socket = socket
         self._outbox = outbox
         self._on_frame = on_frame
-        self._beat = beat
+        self._heartbeat_within = heartbeat_within
         self._heartbeat = 15.0
-        self._frames = 256
-        self._bytes = 1_048_576
-        self._heard = self._said = time.monotonic()
-        self._cost = 0
+        self._message_frames = 256
+        self._message_bytes = 1_048_576
+        self._received_at = self._sent_at = time.monotonic()
+        self._frame_cost = 0
         self._bye: Wire = {}
         self._refusal: Wire = {}
 
     async def greet(self, hello: Wire) -> Wire:
         """Say hello; the gateway's `welcome`."""
+        # Suppressed: a gateway that turned the handshake down has closed already, and the close code says why.
         with contextlib.suppress(ConnectionError):
             await self._socket.send_str(encode(hello).decode())
         while True:
             for frame in await self._receive():
                 if frame.get("frame") == "welcome":
                     return self._welcomed(frame)
-                self._note(frame)
+                self._remember_reason(frame)
 
     async def serve(self) -> NoReturn:
-        """Read, write and keep the connection alive until it is lost."""
-        lost = LinkLost("the connection ended")
+        """Read, write and keep the connection alive until it is lost. Raises LinkLost."""
+        # Not a TaskGroup: one that fails in the turn in which it is cancelled raises only the failure (before Python
+        # 3.13), and the client that is being closed would connect again instead.
+        tasks = [asyncio.create_task(each) for each in (self._read(), self._write(), self._send_heartbeats())]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._read())
-                group.create_task(self._write())
-                group.create_task(self._pulse())
-        except* LinkLost as causes:
-            lost = next(each for each in causes.exceptions if isinstance(each, LinkLost))
-        raise lost
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            # Waited for, so that none of them touches the outbox once it is open for the next connection.
+            await asyncio.wait(tasks)
+        errors = [task.exception() for task in tasks if not task.cancelled()]
+        raise next(error for error in errors if error is not None)
 
     async def close(self) -> None:
         """Close the socket, politely for a second."""
         with contextlib.suppress(TimeoutError, OSError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._socket.close()
 
     def _welcomed(self, welcome: Wire) -> Wire:
@@ -97,16 +103,16 @@ class WebSocketLink:
             raise LinkLost("the gateway's welcome names no epoch")
         limits = welcome.get("limits", {})
         self._heartbeat = float(welcome.get("heartbeat", self._heartbeat))
-        self._frames = int(limits.get("batch", self._frames))
-        self._bytes = int(limits.get("frame_bytes", self._bytes))
+        self._message_frames = int(limits.get("batch", self._message_frames))
+        self._message_bytes = int(limits.get("frame_bytes", self._message_bytes))
         return welcome
 
     async def _read(self) -> None:
         while True:
             for frame in await self._receive():
                 try:
-                    self._note(frame)
-                    self._on_frame(frame, self._cost)
+                    self._remember_reason(frame)  # first: the gateway closes right behind a `bye`
+                    self._on_frame(frame, self._frame_cost)
                 except (KeyError, TypeError, ValueError, AttributeError) as error:
                     logger.exception("A frame of the gateway could not be understood")
                     raise LinkLost("a frame could not be understood") from error
@@ -114,38 +120,40 @@ class WebSocketLink:
     async def _receive(self) -> list[Wire]:
         """The frames of the next message."""
         message = await self._socket.receive()
-        self._heard = time.monotonic()
+        self._received_at = time.monotonic()
         if message.type is not aiohttp.WSMsgType.TEXT:
-            raise self._lost(message)
+            raise self._lost_by(message)
         try:
             content = orjson.loads(message.data)
         except orjson.JSONDecodeError:
             raise LinkLost("a message was no JSON") from None
         frames: list[Wire] = content if isinstance(content, list) else [content]
-        self._cost = len(message.data) // max(1, len(frames))
+        self._frame_cost = len(message.data) // max(1, len(frames))
         return frames
 
     async def _write(self) -> None:
+        # Returns when it cannot write, and leaves the rest to the reader, which learns the close code.
         with contextlib.suppress(ConnectionError):
             while True:
-                message = await self._outbox.take(self._frames, self._bytes)
+                message = await self._outbox.next_message(self._message_frames, self._message_bytes)
                 await self._socket.send_str(message)
-                self._said = time.monotonic()
+                self._sent_at = time.monotonic()
 
-    async def _pulse(self) -> None:
-        """Send a heartbeat when either side has been silent for a while, so that a dead one is noticed by both; and as
-        often as `beat` says, when that is more often."""
-        beat = Outgoing(encode({"frame": "heartbeat"}))
+    async def _send_heartbeats(self) -> None:
+        """Send a heartbeat when either side has been silent for a while, so that a dead one is noticed by both. Raises
+        LinkLost when nothing comes: a cut cable closes no socket, and the reader alone would wait for hours."""
+        heartbeat = Outgoing(encode({"frame": "heartbeat"}))
         while True:
-            interval = min(self._heartbeat, self._beat())
+            interval = min(self._heartbeat, self._heartbeat_within())
             await asyncio.sleep(interval / 4)
             now = time.monotonic()
-            if now - self._heard >= DEAD_AFTER * self._heartbeat:
-                raise LinkLost(f"nothing was heard from the gateway for {now - self._heard:.1f} s")
-            if now - min(self._heard, self._said) >= 0.75 * interval:
-                self._outbox.put(beat)
+            if now - self._received_at >= DEAD_AFTER_HEARTBEATS * self._heartbeat:
+                raise LinkLost(f"nothing was heard from the gateway for {now - self._received_at:.1f} s")
+            # Either side's silence: a gateway that has nothing to say is heard of only because it answers.
+            if now - min(self._received_at, self._sent_at) >= 0.75 * interval:
+                self._outbox.put(heartbeat)
 
-    def _note(self, frame: Wire) -> None:
+    def _remember_reason(self, frame: Wire) -> None:
         """Remember what the gateway says about why it is about to close."""
         if frame.get("frame") == "bye":
             self._bye = frame
@@ -153,7 +161,7 @@ class WebSocketLink:
             self._refusal = frame["error"]
             logger.warning("The gateway refused a frame: %s", self._refusal.get("detail"))
 
-    def _lost(self, message: aiohttp.WSMessage) -> LinkLost:
+    def _lost_by(self, message: aiohttp.WSMessage) -> LinkLost:
         code = self._socket.close_code
         error = self._socket.exception()
         if isinstance(error, aiohttp.WebSocketError):

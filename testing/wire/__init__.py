@@ -1,7 +1,7 @@
 """Raw clients of the gateway's protocol, which check its guarantees while they read.
 
-They know nothing but docs/protocol.md: use them to test a gateway, a proxy in front of one, or as the pattern of a
-client in another language. Whatever breaks a guarantee fails an assertion at the frame that broke it.
+They know nothing but docs/reference/protocol.md: use them to test a gateway, a proxy in front of one, or as the pattern
+of a client in another language. Whatever breaks a guarantee fails an assertion at the frame that broke it.
 
     async with aiohttp.ClientSession() as http:
         wire = await Wire.open(http, "http://127.0.0.1:8600", participant="hotels", kind="agent")

@@ -28,7 +28,7 @@ class Pages:
             assert response.status == 200, page
         if gap := page.get("gap"):
             self.follower.take({"frame": "gap", **gap})
-        self.follower.extend(page["events"], int(str(page["to"]).rpartition(".")[2]))
+        self.follower.extend(page["events"], page["to"])
         self.place, self.caught_up = page["to"], page["caught_up"]
         assert self.caught_up == (page["to"] == page["head"])
         return len(page["events"])

@@ -65,7 +65,7 @@ class Stream:
         if block.event == "bye":
             self.bye = block
         elif block.event == "events":
-            self.follower.extend(block.data, int(block.id.rpartition(".")[2]))
+            self.follower.extend(block.data, block.id if self.follower.whole else int(block.id))
         else:
             self.follower.take({"frame": block.event, **block.data})
         self.last = block.id

@@ -124,8 +124,7 @@ async def _listen(wire: Wire, follower: Follower, place: Frame, patience: float)
     session = place.get("session")
     follower.resume()
     wire.follow("f", {("f", session): follower})
-    after = follower.at if session else f"{wire.welcome['epoch']}.{follower.at}"
-    await wire.send({"frame": "subscribe", "sub": "f", **place, "after": after})
+    await wire.send({"frame": "subscribe", "sub": "f", **place, "after": follower.place})
     while not wire.frames:  # a refusal: there is nothing else to come here
         async with asyncio.timeout(patience):
             await wire.step()

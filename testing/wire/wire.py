@@ -54,14 +54,15 @@ class Wire:
         content = message.encode() if isinstance(message, str) else message
         await self.ws.send_frame(content, aiohttp.WSMsgType.TEXT)
 
-    async def subscribe(self, sub: str | None = None, *, dense: bool = True, **members: Any) -> Follower:
-        """Subscribe; returns the follower of the session (of several, the first), or of the log."""
+    async def subscribe(self, sub: str | None = None, *, dense: bool = True, at: int = 0, **members: Any) -> Follower:
+        """Subscribe; returns the follower of the session (of several, the first), or of the log. `at` is the position
+        of a cursor in `after`."""
         sessions = members.get("sessions") or {members.get("session"): members.get("after", 0)}
         name = sub or members.get("session") or "*"
         made = {}
         for session, after in sessions.items():
-            at = after if isinstance(after, int) else int(after.rpartition(".")[2])
-            made[name, session] = Follower(at, dense=dense, whole=session is None)
+            begin = after if isinstance(after, int) else at
+            made[name, session] = Follower(begin, dense=dense, whole=session is None)
         self.follow(name, made)
         await self.send({"frame": "subscribe", **({"sub": sub} if sub else {}), **members})
         return next(iter(made.values()))

@@ -24,7 +24,7 @@ import pytest
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
-from stenogram.api.views.storage import NONE, ViewStorage
+from stenogram.api.views.storage import NO_VIEWS, ViewStorage
 from stenogram.log.log import Log
 from stenogram.log.storage import Storage
 from stenogram.projections.verify import verify
@@ -71,7 +71,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Gateway:
-            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 0.1, "views": NONE, **settings}
+            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 0.1, "views": NO_VIEWS, **settings}
             return await stack.enter_async_context(running(Settings(**chosen)))
 
         yield start

@@ -326,7 +326,7 @@ async def test_a_steer_is_honoured_when_it_is_taken(hotels: Agent, ann: Session)
         async for instruction in task.steer:
             assert instruction == {"quiet": True}
             break
-        assert task.steer.take() is None
+        assert task.steer.next_nowait() is None
         await task.complete()
 
 
@@ -336,7 +336,7 @@ async def test_a_pause_holds_what_is_written_until_resume(hotels: Agent, ann: Se
         async with hotels.say() as message:
             await message.write("Casa")
             pause = await ann.signals.pause(f"task:{id}")
-            await until(hotels.session, lambda: hotels.hearing.paused(task.targets))
+            await until(hotels.session, lambda: hotels._signals.paused(task.targets))
             writing = asyncio.create_task(message.write(" Azul"))
             async with asyncio.timeout(10):
                 assert (await ann.signals.settled(pause)).status == "closed"
@@ -355,7 +355,7 @@ async def test_a_paused_agent_takes_nothing_new(hotels: Agent, ann: Session) -> 
         await ann.signals.settled(pause)
         id = await ann.tasks.create("Find a hotel")
         claiming = asyncio.create_task(anext(hotels.tasks()))
-        await hotels.session.live.reached(ann.live.covered)
+        await hotels.session.live.reached(ann.live.version)
         assert ann.tasks.known[id].status == "open"
         await ann.signals.resume("session")
         async with await claiming as task:
@@ -392,10 +392,10 @@ async def test_a_task_that_is_taken_away_ends_the_block_and_fences_what_it_write
 async def test_a_refusal_that_says_so_is_a_loss_not_an_error(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
     async with await anext(hotels.tasks()) as task:
-        hotels.session.live.ignore(hotels.hearing._look)  # the news has not come yet
+        hotels.session.live.ignore(hotels._signals._on_change)  # the news has not come yet
         await ann.tasks.cancel(id)
         await task.complete("too late")
-    hotels.session.live.listen(hotels.hearing._look)
+    hotels.session.live.listen(hotels._signals._on_change)
     assert task.outcome is not None
     assert task.outcome.kind == "lost"
 
@@ -506,7 +506,7 @@ async def test_an_agent_that_comes_back_begins_anew(ann: Session, people: Any) -
 
 async def test_the_floor_decides_who_reaches_people(hotels: Agent, ann: Session) -> None:
     await ann.floor.give("planner")
-    await hotels.session.live.reached(ann.live.covered)
+    await hotels.session.live.reached(ann.live.version)
     async with hotels.say(to="users") as message:
         await message.write("for the team")
     said = [event.audience for event in await events(hotels.session, "message.completed")]
@@ -517,7 +517,7 @@ async def test_the_floor_decides_who_reaches_people(hotels: Agent, ann: Session)
 
 async def test_a_claim_that_nobody_waits_for_is_given_back(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
-    await hotels.session.live.reached(ann.live.covered)
+    await hotels.session.live.reached(ann.live.version)
     claiming = asyncio.create_task(anext(hotels.tasks()))
     await asyncio.sleep(0)
     claiming.cancel()
@@ -613,7 +613,7 @@ async def test_a_pause_that_was_lifted_before_it_held_can_be_raised_again(hotels
         await ann.signals.resume(f"task:{id}")
         assert (await ann.signals.settled(first)).status == "closed"
         assert await ann.signals.pause(f"task:{id}") != first
-        await until(hotels.session, lambda: hotels.hearing.paused(task.targets))
+        await until(hotels.session, lambda: hotels._signals.paused(task.targets))
         completing = asyncio.create_task(task.complete())
         await until(ann, lambda: ann.present["hotels"].activity == "Paused by ann.")
         await ann.signals.resume(f"task:{id}")

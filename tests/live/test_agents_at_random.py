@@ -100,7 +100,7 @@ async def act(agent: Agent, task: ClaimedTask, chance: random.Random) -> None:
     """Speak for a while, then complete; or fail, or give up, or break."""
     async with agent.say() as message:
         for number in range(chance.randrange(1, 10)):
-            await message.write(f"{task.steer.take() or number} ")
+            await message.write(f"{task.steer.next_nowait() or number} ")
             await asyncio.sleep(chance.random() * 0.01)
     match chance.randrange(10):
         case 0:

@@ -228,7 +228,7 @@ async def test_tenants_share_nothing(http: aiohttp.ClientSession, gateway: Gatew
         assert [(each["title"], each["version"]) for each in listed["sessions"]] == [(str(tenant), number + 1)]
         _, page = await get(http, gateway, "/v1/events", key)
         cursors[tenant] = page["to"]
-    assert len({cursor.partition(".")[0] for cursor in cursors.values()}) == 3
+    assert len(set(cursors.values())) == 3
     status, problem = await get(http, gateway, f"/v1/events?after={cursors['umbrella']}", token(tenant="acme"))
     assert (status, problem["code"]) == (404, "bad_cursor")
 

@@ -37,23 +37,23 @@ async def registry() -> AsyncIterator[None]:
 @pytest.mark.usefixtures("registry")
 async def test_the_guide_runs_from_top_to_bottom(start: Callable[..., Awaitable[Gateway]]) -> None:
     gateway = await start(views="")
-    snippets = await first_program("docs/client.md", gateway)
+    snippets = await first_program("docs/how-to/use-the-client.md", gateway)
     async with (
         Client(gateway.url, participant="hotels") as client,
         client.session("trip-7") as session,
     ):
-        await run_snippets("docs/client.md", snippets, client=client, session=session)
+        await run_snippets("docs/how-to/use-the-client.md", snippets, client=client, session=session)
 
 
 async def test_the_agents_guide_runs_from_top_to_bottom(gateway: Gateway) -> None:
-    snippets = await first_program("docs/agents.md", gateway)
+    snippets = await first_program("docs/how-to/run-an-agent.md", gateway)
     async with (
         Client(gateway.url, participant="hotels") as client,
         Client(gateway.url, participant="ann", kind="user") as other,
         client.agent(session="trip-8") as agent,
         other.session("trip-8") as ann,
     ):
-        await run_snippets("docs/agents.md", snippets, agent=agent, ann=ann, asyncio=asyncio)
+        await run_snippets("docs/how-to/run-an-agent.md", snippets, agent=agent, ann=ann, asyncio=asyncio)
 
 
 async def test_the_streaming_agent_runs(gateway: Gateway) -> None:

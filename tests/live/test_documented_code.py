@@ -14,9 +14,9 @@ DOCUMENTED = "http://127.0.0.1:8600"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = {
     "README.md": "hotels",
-    "docs/team.md": "The booking is completed.",
-    "docs/projections.md": "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
-    "docs/quickstart.md": "The hotel is {'name': 'Casa Azul'} since version",
+    "docs/tutorials/team-of-agents.md": "The booking is completed.",
+    "docs/how-to/write-a-projection.md": "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
+    "docs/tutorials/quickstart.md": "The hotel is {'name': 'Casa Azul'} since version",
 }
 
 

@@ -9,9 +9,9 @@ import aiohttp
 import orjson
 import pytest
 
-from stenogram.api.http.session_queries import MAX_PAGE, MAX_WAIT
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
+from stenogram.api.protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S
 from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
 from stenogram.domain import errors
@@ -25,7 +25,9 @@ from stenogram.projections.views.activity import WIDTHS
 from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
-PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+PAGE = (REFERENCE / "protocol.md").read_text()
+TEXT = PAGE + (REFERENCE / "errors.md").read_text()
 EXAMPLES = [
     each
     for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -50,7 +52,7 @@ def documented(frame: str) -> Frame:
 
 def section(title: str) -> str:
     """The text under a heading."""
-    return re.split(r"^#+ ", PAGE.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return re.split(r"^#+ ", TEXT.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def table(title: str) -> dict[str, list[str]]:
@@ -146,10 +148,11 @@ def test_every_example_is_looked_at() -> None:
 
 
 def test_every_error_that_a_client_may_meet_is_documented() -> None:
-    rows = {code: int(cells[0]) for code, cells in table("Errors").items()}
-    found = {error.code: error.status for error in _tree(StenogramError)}
+    rows = {code: (int(cells[0]), cells[1].strip("`")) for code, cells in table("Errors").items()}
+    found = {error.code: (error.status, error.__name__) for error in _tree(StenogramError)}
     inner = {"refused", "log_error", "log_in_use", "log_unreadable", "configuration"}
-    assert rows == {code: status for code, status in found.items() if code not in inner} | {"method_not_allowed": 405}
+    outer = {"method_not_allowed": (405, "")}
+    assert rows == {code: row for code, row in found.items() if code not in inner} | outer
 
 
 def _tree(root: type[StenogramError]) -> list[type[StenogramError]]:
@@ -171,14 +174,13 @@ def test_every_limit_is_as_documented() -> None:
         "frames in one message": settings.batch,
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
-        "sessions of a subscription": client_frames.MAX_SESSIONS,
-        "documents of a subscription": client_frames.MAX_WATCHED,
+        "documents of a subscription": client_frames.MAX_DOCUMENTS,
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
-        "events of an HTTP page": MAX_PAGE,
-        "seconds that an HTTP request may wait": int(MAX_WAIT),
+        "events of an HTTP page": MAX_PAGE_ITEMS,
+        "seconds that an HTTP request can wait": int(MAX_WAIT_S),
     }
 
 
@@ -189,7 +191,7 @@ def test_every_route_is_documented(gateway: Gateway) -> None:
 
 
 def test_every_built_in_view_is_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
+    page = (REFERENCE / "views.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
     documented = {name.strip("`"): (keeps, set(re.findall(r"`(\w+)`", search))) for name, keeps, search, _ in rows}
     assert documented == {

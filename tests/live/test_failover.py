@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.testing.postgres import PostgresServer
 from stenogram.testing.wire import Wire
 
@@ -56,7 +57,7 @@ async def _check_what_is_served(http: aiohttp.ClientSession, gateway: Process, e
     """What the second gateway acknowledged is there, and no place that was given out before leads to another event."""
     wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent")
     assert wire.welcome["epoch"] != epoch
-    for place in ({"session": "s", "after": 2, "epoch": epoch}, {"all": True, "after": f"{epoch}.{lost[0]}"}):
+    for place in ({"session": "s", "after": 2, "epoch": epoch}, {"all": True, "after": write_cursor(epoch, lost[0])}):
         await wire.send({"frame": "subscribe", "sub": "old", **place})
         assert (await wire.refusal())["error"]["code"] == "bad_cursor"
     page = await http.get(f"{gateway.url}/v1/sessions/s/events", params={"participant": "hotels"})

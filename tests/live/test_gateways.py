@@ -18,6 +18,7 @@ import orjson
 import psycopg
 import pytest
 
+from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.log.postgres import Database, PostgresEngine
 from stenogram.log.postgres.address import Address
 from stenogram.log.records import Record
@@ -102,7 +103,9 @@ async def test_a_place_that_one_gateway_gave_is_good_at_another(
         (version,), (position,) = ack["versions"], ack["positions"]
         other = wires[1 - number % 2]
         await other.subscribe(f"s{number}", session="s", after=version)
-        await other.subscribe(f"all{number}", all=True, after=f"{other.welcome['epoch']}.{position}")
+        await other.subscribe(
+            f"all{number}", all=True, after=write_cursor(other.welcome["epoch"], position), at=position
+        )
         for sub in (f"s{number}", f"all{number}"):
             await other.catch_up(sub)
             await other.unsubscribe(sub)

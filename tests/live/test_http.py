@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from jsonschema_rs import validator_for
 
+from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
 from stenogram.testing.wire import Follower, Pages, Stream, Wire
 
@@ -167,7 +168,7 @@ async def test_what_is_committed_and_not_yet_told_of_is_not_shown(
     for path in ("/v1/sessions/s/events", "/v1/events"):
         for after in ("0", "end"):
             _, page = await call(http, "GET", f"{gateway.url}{path}?after={after}")
-            assert str(page["to"]).endswith("1")
+            assert page["to"] == (write_cursor(wire.welcome["epoch"], 1) if path == "/v1/events" else 1)
             assert page["caught_up"]
     told.set()
     assert await saying == 2
@@ -238,10 +239,10 @@ async def test_a_stream_of_the_log_and_of_some_types(http: aiohttp.ClientSession
     await say(wire, 3)
     async with Stream.open(http, f"{gateway.url}/v1/events", Follower(whole=True)) as stream:
         await stream.reach(4)
-        assert stream.last == f"{wire.welcome['epoch']}.4"
+        assert stream.last == write_cursor(wire.welcome["epoch"], 4)
         block = await stream.step()
         assert block is not None
-        assert block.data == {"position": 4}
+        assert block.data == {"position": 4, "to": stream.last}
     url = f"{gateway.url}/v1/sessions/s/events?types=session.*,message.posted"
     async with Stream.open(http, url, Follower(dense=False)) as stream:
         await stream.reach(4)
@@ -311,11 +312,11 @@ async def test_a_stream_that_is_cut_leaves_nothing_behind(
             assert stream.response.connection.transport is not None
             stream.response.connection.transport.abort()
     for _ in range(500):
-        if not len(gateway.streams) and not gateway.tenants.open[""].feed._topics:
+        if not len(gateway.sse_server) and not gateway.tenants.open[""].feed._topics:
             break
         await say(wire, 1)
         await asyncio.sleep(0.01)
-    assert not len(gateway.streams)
+    assert not len(gateway.sse_server)
     assert not gateway.tenants.open[""].feed._topics
 
 

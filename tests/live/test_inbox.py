@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from stenogram.api.transport.inbox import InboxResponse
-from stenogram.api.transport.websocket import WebSocketConnection
+from stenogram.api.transport.websocket_connection import WebSocketConnection
 from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
@@ -26,7 +26,7 @@ def refuse_to(*_: object) -> NoReturn:
 
 async def test_a_message_of_commands_wakes_no_task(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     wire = await connect()
-    monkeypatch.setattr(WebSocketConnection, "_message", refuse_to)
+    monkeypatch.setattr(WebSocketConnection, "_handle_message", refuse_to)
     await wire.send(command("c1", "session.open"))
     await wire.send(command("c2", "message.post", message="m", text="one"), command("c3", "session.close"))
     await wire.until(lambda: "c3" in wire.answers)
@@ -35,7 +35,7 @@ async def test_a_message_of_commands_wakes_no_task(connect: Open, monkeypatch: p
 
 async def test_without_what_it_leans_on_the_task_does_it(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(InboxResponse, "_post_start", web.WebSocketResponse._post_start)
-    monkeypatch.setattr(WebSocketConnection, "_take", refuse_to)
+    monkeypatch.setattr(WebSocketConnection, "_try_handle", refuse_to)
     wire = await connect()
     assert (await wire.command("s", "session.open", {}))["versions"] == [1]
 
@@ -56,7 +56,7 @@ async def test_a_fault_at_a_command_is_told_to_the_client_and_logged(
     connect: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = await connect()
-    monkeypatch.setattr("stenogram.api.transport.websocket.parse_command_frame", refuse_to)
+    monkeypatch.setattr("stenogram.api.transport.websocket_connection.parse_command_frame", refuse_to)
     await wire.send(command("c1", "session.open"))
     closed = await wire.closed()
     assert (closed.code, closed.bye and closed.bye["code"]) == (4000, "server_error")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[2] / "docs" / "library.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "use-under-eventsourcing.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SAID = re.compile(r"print\(.*\)  # (.*)$", re.MULTILINE)
 

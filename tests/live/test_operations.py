@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     Serve = Callable[..., Awaitable[Process]]
 
 Start = Callable[..., Awaitable[Gateway]]
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[2] / "docs"
+OPERATIONS = DOCS / "how-to" / "operate.md"
+METRICS = DOCS / "reference" / "metrics.md"
 OURS = "stenogram_"
 
 
@@ -51,7 +53,7 @@ async def test_every_metric_is_documented_and_no_other(http: aiohttp.ClientSessi
         families = [*text_string_to_metric_families(await answer.text())]
     types = {"counter": "_total", "gauge": "", "histogram": ""}
     served = {(each.name + types[each.type], each.type) for each in families if each.name.startswith(OURS)}
-    table = re.findall(r"^\| `(stenogram_\w+)` \| (\w+) \|", OPERATIONS.read_text(), re.MULTILINE)
+    table = re.findall(r"^\| `(stenogram_\w+)` \| (\w+) \|", METRICS.read_text(), re.MULTILINE)
     assert served == set(table)
 
 

@@ -18,6 +18,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
+from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
 from stenogram.client import Client
 from stenogram.domain.concepts.messages import MessagePosted
@@ -109,7 +110,7 @@ async def test_a_place_that_the_writer_gave_is_good_at_once(wires: tuple[Wire, W
         ack = await one.command("s", "message.post", {"message": f"m{number}", "text": "Hello"})
         (version,), (position,) = ack["versions"], ack["positions"]
         await other.subscribe(f"s{number}", session="s", after=version)
-        await other.subscribe(f"all{number}", all=True, after=f"{one.welcome['epoch']}.{position}")
+        await other.subscribe(f"all{number}", all=True, after=write_cursor(one.welcome["epoch"], position), at=position)
         for sub in (f"s{number}", f"all{number}"):
             await other.catch_up(sub)
             await other.unsubscribe(sub)

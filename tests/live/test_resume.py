@@ -26,14 +26,14 @@ TINY = {
     "log.sqlite.reading.PAGE_BYTES": 1_500,
     "api.delivery.topic.RING_ENTRIES": 8,
     "api.delivery.topic.RING_BYTES": 4_000,
-    "api.delivery.pages.PAGE_EVENTS": 7,
-    "api.delivery.pages.KEPT_BYTES": 20_000,
+    "api.delivery.history_reader.PAGE_EVENTS": 7,
+    "api.delivery.history_reader.KEPT_BYTES": 20_000,
     "api.delivery.event_frames.KEPT_BYTES": 10_000,
-    "api.delivery.event_frames.MAX_FRAME": 900,
-    "api.delivery.event_frames.STRIDE": 5,
+    "api.delivery.event_frames.MAX_FRAME_BYTES": 900,
+    "api.delivery.event_frames.PROGRESS_EVERY_PLACES": 5,
     "api.delivery.feed.WRITES_PER_STEP": 1,
-    "api.delivery.pump.SLICE": 0.0,
-    "api.delivery.pump.WINDOW": 0.001,
+    "api.delivery.pump.SLICE_S": 0.0,
+    "api.delivery.window.MAX_WINDOW_S": 0.001,
 }
 
 
@@ -88,11 +88,11 @@ class Run:
     async def disturb(self) -> None:
         """Say of random transports that they are full, and that they are not."""
         while not self.over:
-            for socket in tuple(self.gateway.sockets._sockets):
+            for socket in tuple(self.gateway.websocket_server._connections):
                 if self.random.random() < 0.3:
                     socket.paused()
             await self.pause(0.01)
-            for socket in tuple(self.gateway.sockets._sockets):
+            for socket in tuple(self.gateway.websocket_server._connections):
                 socket.resumed()
             await self.pause(0.01)
 
@@ -143,15 +143,13 @@ async def follow_by_socket(run: Run, session: str | None, *, reading: str = "raw
     where: dict[str, Any] = {"all": True} if session is None else {"session": session}
     while not run.done(follower, session):
         wire = await Wire.open(run.http, run.gateway.url, participant="reader")
-        epoch = wire.welcome["epoch"]
         for _ in range(run.random.choice((1, 1, 1, 3))):
             follower.resume()
             sub = f"sub{run.random.random()}"
             for name in {key[0] for key in wire.followers}:
                 await wire.unsubscribe(name)
             wire.follow(sub, {(sub, session): follower})
-            after = follower.at if session else f"{epoch}.{follower.at}"  # type: ignore[assignment]
-            await wire.send({"frame": "subscribe", "sub": sub, **where, "after": after, "reading": reading})
+            await wire.send({"frame": "subscribe", "sub": sub, **where, "after": follower.place, "reading": reading})
             goal = follower.at + run.random.choice((0, 1, 10, 40, 1_000))
             with contextlib.suppress(TimeoutError):
                 await wire.until(lambda goal=goal: follower.at >= goal or run.done(follower, session), 0.2)  # type: ignore[misc]

@@ -68,7 +68,7 @@ class Delays(Follower):
         super().__init__(after)
         self.delays: list[float] = []
 
-    def extend(self, events: list[Frame], to: int) -> None:
+    def extend(self, events: list[Frame], to: int | str) -> None:
         now = time.time()
         super().extend(events, to)
         self.delays += [now - event["data"]["at"] for event in events if event["type"] == "x.n"]

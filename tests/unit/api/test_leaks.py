@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-import orjson
 import pytest
 
-from stenogram.api.http.session_page import session_page
+from stenogram.api.http.session_answers import session_answer
 from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.commands import COMMANDS
@@ -279,7 +278,7 @@ def shown(session: Rehearsal, viewer: Viewer) -> Iterator[tuple[str, bytes]]:
                 seen = value if view.seen is None else view.seen(value, viewer)
                 if seen is not None:
                     yield f"view {view.name} at {upto}", seen.model_dump_json().encode()
-    yield "page", orjson.dumps(session_page(session.state, viewer), default=str)
+    yield "page", session_answer(session.state, viewer).model_dump_json().encode()
 
 
 @pytest.mark.parametrize("seed", range(SCRIPTS))

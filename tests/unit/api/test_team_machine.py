@@ -40,7 +40,7 @@ class Connection:
 
     def __init__(self, gateway: "Gateway", now: float) -> None:
         self.gateway = gateway
-        self.heard = now
+        self.heard_at = now
 
 
 class Gateway:
@@ -56,7 +56,7 @@ class Gateway:
         """Open the log and look at what lives."""
         await self.log.__aenter__()
         self.keeper = Timekeeper(self.log, self.last_seen, self.machine.wall)
-        await self.keeper.begin()
+        await self.keeper.load_sessions()
 
 
 class Team(RuleBasedStateMachine):
@@ -117,7 +117,7 @@ class Team(RuleBasedStateMachine):
     def _hear(self, who: str) -> None:
         self.heard.setdefault(who, []).append(self.now)
         if who in self.connections:
-            self.connections[who].heard = self.now
+            self.connections[who].heard_at = self.now
 
     def do(self, who: str, session: str, do: str, *, under: tuple[str, int] | None = None, **data: Any) -> Any:
         """Carry out a command over the participant's connection; the versions, or the refusal."""
@@ -173,7 +173,7 @@ class Team(RuleBasedStateMachine):
             for who in alive & self.connections.keys():
                 self.beat(who)
             for gateway in self.gateways:
-                self.run(gateway.keeper.look())
+                self.run(gateway.keeper.run_once())
 
     @precondition(lambda self: len(self.gateways) < 2)
     @rule()

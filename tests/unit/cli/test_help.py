@@ -1,4 +1,4 @@
-"""Every command explains itself, and docs/cli.md says the same."""
+"""Every command explains itself, and the pages of the docs say the same of commands and settings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from stenogram.api.settings import Settings
 from stenogram.cli.main import stenogram as commands
 
 Run = Callable[..., Any]
-ROOT = Path(__file__).parents[3]
-GENERATOR = str(ROOT / "docs" / "generate_cli.py")
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.mark.parametrize("name", sorted(commands.commands))
@@ -56,8 +55,17 @@ def test_the_version_is_told(run: Run) -> None:
     assert run("--version").out == f"stenogram, version {stenogram.__version__}\n"
 
 
-def test_the_page_of_the_docs_is_up_to_date() -> None:
+@pytest.mark.parametrize("name", ["cli", "settings"])
+def test_the_page_of_the_docs_is_up_to_date(name: str) -> None:
     # In a process of its own: click keeps a command's help option as it was first asked for.
-    program = f"import runpy, sys; sys.stdout.write(runpy.run_path({GENERATOR!r})['page']())"
+    generator = str(DOCS / f"generate_{name}.py")
+    program = f"import runpy, sys; sys.stdout.write(runpy.run_path({generator!r})['page']())"
     generated = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True).stdout
-    assert (ROOT / "docs" / "cli.md").read_text() == generated, "Run: python docs/generate_cli.py"
+    assert (DOCS / "reference" / f"{name}.md").read_text() == generated, f"Run: python docs/generate_{name}.py"
+
+
+def test_every_setting_is_documented() -> None:
+    page = (DOCS / "reference" / "settings.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert f"\n## {name}\n\n{field.description}.\n" in page
+        assert f"`STENOGRAM_{name.upper()}`" in page

@@ -77,13 +77,17 @@ class Peer:
                 self.send(self._events(sub, events))
             if not sub["told"]:
                 sub["told"] = True
-                self.send({"frame": "caught_up", "sub": sub["sub"], "version": sub["at"], "position": sub["at"]})
+                place = {"version": sub["at"]} if "session" in sub else {"to": self._gateway.cursor(sub["at"])}
+                self.send({"frame": "caught_up", "sub": sub["sub"], **place, "position": sub["at"]})
 
     def _events(self, sub: Wire, events: list[Wire]) -> Wire:
         wanted = sub.get("types")
         kept = [each for each in events if wanted is None or _wanted(each["type"], wanted)]
-        to = sub["at"] if "session" in sub else f"{self._gateway.epoch}.{sub['at']}"
-        return {"frame": "events", "sub": sub["sub"], "to": to, "events": kept}
+        frame = {"frame": "events", "sub": sub["sub"], "events": kept}
+        if "session" in sub:
+            return {**frame, "to": sub["at"]}
+        cursors = [self._gateway.cursor(each["position"]) for each in kept]
+        return {**frame, "to": self._gateway.cursor(sub["at"]), "cursors": cursors}
 
     def _on_frame(self, frame: Wire) -> None:
         gateway = self._gateway
@@ -106,7 +110,8 @@ class Peer:
             return
         log = self._gateway.log_of(frame)
         after = frame["after"]
-        at = len(log) if after == "end" else int(str(after).rpartition(".")[2])
+        gateway = self._gateway
+        at = len(log) if after == "end" else after if isinstance(after, int) else gateway.place_of(after)
         self._subs[frame["sub"]] = {**frame, "at": at, "told": False}
         for gap in self._gateway.gaps:
             self.send({"frame": "gap", "sub": frame["sub"], **gap})
@@ -160,6 +165,16 @@ class FakeGateway:
     def log_of(self, sub: Wire) -> list[Wire]:
         """The events that a subscription is about."""
         return self._logs[sub["session"]] if "session" in sub else self._all
+
+    def cursor(self, position: int) -> str:
+        """What the gateway gives out for a position: nothing that a client could compute with."""
+        return f"{(position * 7_919 + 4) % 1_000_003}~{self.epoch}"
+
+    def place_of(self, cursor: str) -> int:
+        """The position that a cursor means."""
+        number, _, epoch = cursor.partition("~")
+        assert epoch == self.epoch
+        return (int(number) - 4) * pow(7_919, -1, 1_000_003) % 1_000_003
 
     def write(self, session: str, type: str, data: Wire, actor: str = "someone") -> Wire:
         """Append an event and send it to whom it concerns."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from stenogram.client import Backoff, Client, ClientClosed, Unreachable
+from stenogram.client.transport.outbox import Outbox
+from stenogram.client.transport.websocket import WebSocketLink
 from stenogram.domain.errors import (
     ConfigurationError,
     Forbidden,
@@ -303,3 +306,26 @@ def test_delays_double_up_to_the_cap_and_keep_the_floor() -> None:
 
 async def _collect(events: Any) -> list[Any]:
     return [event async for event in events]
+
+
+async def test_closing_while_the_connection_is_being_lost_is_not_forgotten() -> None:
+    lost = asyncio.Event()
+
+    class Socket:
+        close_code = 1006
+
+        async def receive(self) -> aiohttp.WSMessage:
+            await lost.wait()
+            return aiohttp.WSMessage(aiohttp.WSMsgType.CLOSED, None, None)
+
+        def exception(self) -> None:
+            return None
+
+    link = WebSocketLink(cast(Any, Socket()), Outbox(), lambda frame, cost: None, lambda: 1.0)
+    serving = asyncio.create_task(link.serve())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    lost.set()
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert serving.cancelled()

@@ -193,7 +193,7 @@ async def test_a_role_without_rights_is_told(url: str) -> None:
 
 async def test_every_table_and_column_is_documented(url: str) -> None:
     await _open(url)
-    documented = re.findall(r"`([^`]+)`", _tables((ROOT / "docs" / "postgres.md").read_text()))
+    documented = re.findall(r"`([^`]+)`", _tables((ROOT / "docs" / "reference" / "postgresql-schema.md").read_text()))
     engine = _engine(url)
     async with await psycopg.AsyncConnection.connect(engine.database.address.conninfo) as connection:
         cursor = await connection.execute(

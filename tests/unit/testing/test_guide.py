@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[3] / "docs" / "testing.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "test-your-code.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SAID = re.compile(r"print\(.*\)  # (.*)$", re.MULTILINE)
 

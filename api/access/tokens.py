@@ -1,0 +1,136 @@
+"""Where a token is checked: from it, or on an open gateway from what the client claims, to a principal."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import jwt
+from aiohttp import web
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+
+from ...domain.audience import RESERVED
+from ...domain.errors import ConfigurationError, Invalid, Unauthenticated
+from ...domain.ids import Name
+from ...domain.model import KINDS, TIMEKEEPER, Kind
+from ..settings import Settings
+from .principal import EVERYTHING, Principal
+
+ANONYMOUS = "user"
+MIN_RSA_BITS = 2_048
+
+
+def _not_reserved(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is the name of an audience")
+    if name == TIMEKEEPER.id:
+        raise ValueError(f"{name!r} is the gateway's own name")
+    return name
+
+
+_TENANT: TypeAdapter[str] = TypeAdapter(Name)
+_PARTICIPANT: TypeAdapter[str] = TypeAdapter(Annotated[Name, AfterValidator(_not_reserved)])
+
+
+class Authenticator:
+    """Knows the keys. Raises ConfigurationError at once when one cannot be used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._open = settings.open
+        self._issuer = settings.jwt_issuer
+        self._audience = settings.jwt_audience
+        self._key: Any = settings.jwt_secret
+        self._algorithms = ["HS256"]
+        if settings.jwt_public_key is not None:
+            self._key, self._algorithms = _public_key(settings.jwt_public_key)
+
+    def principal(self, token: object, claimed: Mapping[str, Any]) -> Principal:
+        """Who this is. Raises Unauthenticated, or Invalid for a malformed claim on an open gateway."""
+        if self._open:
+            if token is not None:
+                raise Unauthenticated("This gateway runs open and has no keys to check a token with; leave it out.")
+            return Principal(*_claimed(claimed), audit=())
+        if not isinstance(token, str) or not token:
+            raise Unauthenticated("This gateway wants a token: in hello, in Authorization: Bearer, or in ?token=.")
+        return _principal(self._decode(token))
+
+    def of_request(self, request: web.Request) -> Principal:
+        """Who makes an HTTP request."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else request.query.get("token")
+        return self.principal(bearer, request.query)
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._key,
+                algorithms=self._algorithms,
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"The token is not good: {error}.") from None
+        except (ValueError, OverflowError, TypeError, RecursionError):  # what its JSON may do to a reader
+            raise Unauthenticated("The token cannot be read.") from None
+        return claims
+
+
+def _public_key(pem: str) -> tuple[Any, list[str]]:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(f"STENOGRAM_JWT_PUBLIC_KEY is no public key in PEM: {error}.") from None
+    if isinstance(key, RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            raise ConfigurationError(f"An RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518 §3.3).")
+        return key, ["RS256"]
+    if isinstance(key, Ed25519PublicKey | Ed448PublicKey):
+        return key, ["EdDSA"]
+    raise ConfigurationError("STENOGRAM_JWT_PUBLIC_KEY must be an RSA (RS256) or Ed25519 (EdDSA) key.")
+
+
+def _claimed(claimed: Mapping[str, Any]) -> tuple[str, Kind]:
+    try:
+        return _PARTICIPANT.validate_python(claimed.get("participant", ANONYMOUS)), _kind(claimed.get("kind", "user"))
+    except ValidationError:
+        raise Invalid(
+            f"`participant` must be 1 to 128 of A-Z a-z 0-9 . _ : @ + - and not one of "
+            f"{', '.join(sorted({*RESERVED, TIMEKEEPER.id}))}."
+        ) from None
+
+
+def _kind(value: object) -> Kind:
+    for kind in KINDS:
+        if value == kind:
+            return kind  # type: ignore[return-value]
+    raise Invalid(f"`kind` must be one of {', '.join(KINDS)}.")
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    try:
+        participant = _PARTICIPANT.validate_python(claims["sub"])
+        tenant = claims.get("tenant", "")
+        tenant = _TENANT.validate_python(tenant) if tenant != "" else ""
+        kind = _kind(claims.get("kind", "user"))
+        expires = float(claims["exp"])
+    except (ValidationError, Invalid, OverflowError):
+        raise Unauthenticated("The token's sub, tenant, kind or exp is not of the right form.") from None
+    rights = _rights(claims.get("scopes", ["read:*", "write:*"]))
+    return Principal(participant, kind, tenant, rights["read"], rights["write"], rights["audit"], expires)
+
+
+def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
+    if isinstance(scopes, str):
+        scopes = scopes.split()
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise Unauthenticated("The token's scopes must be a list of strings such as read:trip-*.")
+    rights: dict[str, tuple[str, ...]] = {}
+    for right in ("read", "write", "audit"):
+        patterns = [scope.partition(":")[2] for scope in scopes if scope.partition(":")[0] == right]
+        rights[right] = EVERYTHING if "*" in patterns else tuple(sorted(pattern for pattern in patterns if pattern))
+    return rights

@@ -1,0 +1,72 @@
+"""What every answer of a route is: a model, which the handler returns and from which OpenAPI describes the route.
+
+What is JSON already (events, what views hold) is put into a member as an `orjson.Fragment`: its bytes are spliced into
+the answer, and never decoded and encoded again.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from ...domain.ids import NAME_PATTERN
+
+Absent = SkipJsonSchema[None]
+"""`T | Absent = None`: a member that is left out where it is not given."""
+Id = Annotated[str, WithJsonSchema({"type": "string", "pattern": NAME_PATTERN, "maxLength": 128})]
+"""What was checked when it came in is described, and not checked again."""
+Number = Annotated[int, Field(ge=0)]
+
+
+def component(name: str) -> WithJsonSchema:
+    """Describes a member by a component of the OpenAPI document that is not made of an answer's model."""
+    return WithJsonSchema({"component": name})
+
+
+def components(name: str) -> WithJsonSchema:
+    """Describes a list of them."""
+    return WithJsonSchema({"type": "array", "items": {"component": name}})
+
+
+class HttpAnswer(BaseModel):
+    """A JSON object. What is not given when it is made is left out; it can be made from attributes, too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+
+class ProblemAnswer(BaseModel):
+    """What went wrong (RFC 9457). `code` is for programs; some problems say more."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class AliveAnswer(HttpAnswer):
+    """The process lives."""
+
+    status: Literal["alive"]
+
+
+class ReadyAnswer(HttpAnswer):
+    """The gateway can serve: where the main log ends, how many commands wait, and for how many seconds it has not been
+    certain what other gateways have written."""
+
+    status: Literal["ready"]
+    read_only: bool | Absent = None
+    position: Number
+    waiting: Number
+    lag: float
+
+
+def members_of(value: Any) -> dict[str, Any]:
+    """What of a model goes over the wire; `orjson` asks for each that it meets."""
+    if not isinstance(value, HttpAnswer):
+        dumped: dict[str, Any] = value.model_dump()
+        return dumped
+    members, given = value.__dict__, value.model_fields_set
+    if len(given) == len(members) and "from_" not in members:
+        return members
+    return {"from" if name == "from_" else name: each for name, each in members.items() if name in given}

@@ -1,0 +1,39 @@
+"""Answers with a page of events, which are spliced in."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from ..delivery.log_cursor import CURSOR_PATTERN
+from .answer import Absent, HttpAnswer, Id, Number, components
+
+Events = Annotated[Any, components("Event")]
+LogCursor = Annotated[str, StringConstraints(pattern=CURSOR_PATTERN)]
+
+
+class EventGap(HttpAnswer):
+    """Places that were removed from the log, the first and the last of them."""
+
+    from_: Number = Field(alias="from")
+    to: Number
+
+
+class SessionPageAnswer(HttpAnswer):
+    """A page of a session's events; `to` is the `after` of the next one."""
+
+    events: Events
+    session: Id
+    to: Number
+    head: Number
+    caught_up: bool
+    gap: EventGap | Absent = None
+
+
+class LogPageAnswer(HttpAnswer):
+    """A page of the log's events; `to` is the `after` of the next one."""
+
+    events: Events
+    to: LogCursor
+    head: LogCursor
+    caught_up: bool
+    gap: EventGap | Absent = None

@@ -1,0 +1,185 @@
+"""Answers about sessions: a list of them, one as it is now, and what a command came to."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ...domain.audience import Viewer, including, visible
+from ...domain.concepts.lifecycle import Labels
+from ...domain.concepts.messages import MessageKind
+from ...domain.concepts.presence import Status
+from ...domain.concepts.signals import SignalKind, Target
+from ...domain.fences import HOW_TO_LIFT, fences
+from ...domain.model import JsonObject, Kind
+from ...domain.parts import ReasoningPart, TextPart, assemble
+from ...domain.state import State
+from .answer import Absent, HttpAnswer, Id, Number, component
+
+SessionStatus = Literal["none", "open", "closed"]
+
+
+class SessionSummary(HttpAnswer):
+    """A session in a list."""
+
+    session: Id
+    version: Number
+    status: SessionStatus
+    title: str | Absent = None
+    labels: Labels
+    opened: str | Absent = Field(default=None, json_schema_extra={"format": "date-time"})
+
+
+class SessionsAnswer(HttpAnswer):
+    """Sessions by id; `next` is the `after` of the next page."""
+
+    sessions: list[SessionSummary]
+    next: Id | Absent = None
+
+
+class AckAnswer(HttpAnswer):
+    """A command was carried out: where its events are. `repeated`: that had been done before."""
+
+    id: Id
+    session: Id
+    versions: list[Number]
+    positions: list[Number]
+    repeated: bool | Absent = None
+
+
+class SessionParticipant(HttpAnswer):
+    """Somebody who has joined."""
+
+    id: Id
+    kind: Kind
+    name: str | None
+    about: JsonObject | None
+    present: bool
+    status: Status
+    activity: str | None
+    since: Number
+    at: datetime
+    joined: Number
+    lease: Annotated[float, Field(ge=0)]
+    until: datetime | None
+    stalled: Id | None
+    run: Id | None
+
+
+class SessionMessage(HttpAnswer):
+    """A message that is being streamed, with its text so far."""
+
+    message: Id = Field(validation_alias="id")
+    author: Id
+    kind: MessageKind
+    task: Id | None
+    since: Number
+    parts: Annotated[
+        tuple[Annotated[TextPart, component("TextPart")] | Annotated[ReasoningPart, component("ReasoningPart")], ...],
+        BeforeValidator(assemble),
+    ] = Field(validation_alias="streamed")
+
+
+class SessionTask(HttpAnswer):
+    """A task, in whatever state."""
+
+    task: Id = Field(validation_alias="id")
+    title: str
+    status: Literal["open", "claimed", "completed", "failed", "cancelled"]
+    owner: Id | None
+    attempt: Number
+    assignee: Id | None
+    parent: Id | None
+    needs: tuple[Id, ...]
+    input: Any
+    since: Number
+
+
+def _how_far(waiting: Any) -> dict[str, str]:
+    return {participant: "delivered" if got else "raised" for participant, got in waiting.items()}
+
+
+class SessionSignal(HttpAnswer):
+    """A signal, and how far it is with each who has not answered it yet."""
+
+    signal: Id = Field(validation_alias="id")
+    kind: SignalKind
+    target: Target
+    raiser: Id
+    body: Any
+    to: Id | None
+    due: datetime | None
+    waiting: Annotated[dict[Id, Literal["raised", "delivered"]], BeforeValidator(_how_far)]
+    since: Number
+
+
+class SessionFence(HttpAnswer):
+    """Who can do nothing in the session, by which signal, since which version, and what lifts it."""
+
+    participant: Id
+    signal: Id
+    since: Number
+    to_lift: str
+
+
+class SessionApproval(HttpAnswer):
+    """A question that waits for an answer."""
+
+    approval: Id = Field(validation_alias="id")
+    requester: Id
+    task: Id | None
+    question: str
+    options: tuple[str, ...]
+    of: tuple[Id, ...] | None
+    default: str | None
+    due: datetime | None
+    since: Number
+
+
+class SessionAnswer(HttpAnswer):
+    """A session now: what is open in it, and what it has come to, as far as the reader may see it."""
+
+    session: Id
+    version: Number
+    status: SessionStatus
+    title: str | None
+    labels: dict[str, str]
+    metadata: JsonObject
+    participants: list[SessionParticipant]
+    open_messages: list[SessionMessage]
+    tasks: list[SessionTask]
+    open_signals: list[SessionSignal]
+    fences: list[SessionFence]
+    open_approvals: list[SessionApproval]
+    speakers: list[Id] | None
+    state: JsonObject
+    state_version: Number
+
+
+def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
+    """The session as a viewer may see it."""
+    messages = [each for each in state.messages.values() if each.status == "open"]
+    seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
+    signals, approvals = state.signals, state.approvals
+    return SessionAnswer.model_validate(
+        {
+            "session": state.id,
+            "version": state.version,
+            "status": state.session.status,
+            "title": state.session.title,
+            "labels": state.session.labels,
+            "metadata": state.session.metadata,
+            "participants": list(state.presence.values()),
+            "open_messages": sorted(seen, key=lambda each: each.since),
+            "tasks": sorted(state.tasks.known.values(), key=lambda each: each.since),
+            "open_signals": [signals.known[id] for id in sorted(signals.open)],
+            "fences": [
+                {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
+                for id, fence in sorted(fences(state).items())
+            ],
+            "open_approvals": [approvals.known[id] for id in sorted(approvals.open)],
+            "speakers": None if state.floor is None else sorted(state.floor),
+            "state": state.document.value,
+            "state_version": state.document.version,
+        }
+    )

@@ -1,0 +1,48 @@
+"""One stream of server-sent events: an HTTP response that follows a session, the log, or a document.
+
+Each block is an HTTP chunk of its own (`delivery.sse_encoder`), so that blocks which are built once can be written to
+many transports as they are.
+"""
+
+import asyncio
+
+from ...domain.errors import LogFailed, StenogramError
+from ..delivery.sse_encoder import SSE
+from ..protocol.close_codes import SERVER_ERROR, CloseCode
+from .subscription import ConnectionSubscription
+from .transport_sink import TransportSink
+
+STREAM_SUB = "events"
+"""The name of a stream's only subscription; it is not written."""
+
+
+class SseConnection(TransportSink):
+    """The response's end is what `gone` tells its handler."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.gone = asyncio.Event()
+
+    async def follow(self, subscription: ConnectionSubscription) -> None:
+        """Deliver until the connection ends."""
+        self.attach()
+        self.begin(STREAM_SUB, subscription)
+        await self.gone.wait()
+
+    def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
+        """Say why the stream ends; then write nothing more. The block's id is where to resume."""
+        subscription = self.subscriptions.get(STREAM_SUB)
+        frame = {"frame": "bye", "code": close_code.name, "reason": reason, "retry_after": retry_after}
+        event_id = "0" if subscription is None else subscription.event_id()
+        self.write(SSE.notice(frame, event_id.encode()))
+        self.end_all()
+
+    def fail(self, error: BaseException) -> None:
+        """What is followed cannot be read: end the stream; the client resumes."""
+        problem = error if isinstance(error, StenogramError) else LogFailed(f"Reading the log failed: {error!r}.")
+        self.close_with_bye(SERVER_ERROR, problem.detail, 1.0)
+
+    def end_all(self) -> None:
+        """End the subscription, and with it the response."""
+        super().end_all()
+        self.gone.set()

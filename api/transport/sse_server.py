@@ -1,0 +1,138 @@
+"""Server-sent events: the same subscriptions over a plain HTTP response (WHATWG HTML §9.2)."""
+
+import asyncio
+import time
+from weakref import WeakSet
+
+from aiohttp import HttpVersion11, web
+
+from ...domain.errors import Invalid
+from ...domain.ids import SessionId
+from ...projections.authoring.projection import AnyProjection
+from ..access.principal import Principal
+from ..access.tokens import Authenticator
+from ..delivery.event_filter import EVERY_SESSION
+from ..delivery.sse_encoder import SSE, http_chunk
+from ..delivery.subscriber import GroupKey
+from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
+from ..protocol.queries import events_query, events_start
+from ..settings import Settings
+from ..tenants import Tenants
+from ..views.access import viewer_of
+from ..views.document_follower import DocumentFollower
+from .slow_consumers import LINGER_S, SlowConsumers
+from .sse_connection import STREAM_SUB, SseConnection
+from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT_CHUNK = http_chunk(b": heartbeat\n\n")
+INSPECT_EVERY_S = 0.5
+MAX_ETAG_CHARS = 64
+
+
+class SseServer:
+    """Opens streams and keeps them until they end."""
+
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+        self._settings = settings
+        self._tenants = tenants
+        self._auth = auth
+        self._connections: dict[SseConnection, float] = {}
+        self._lingering: WeakSet[SseConnection] = WeakSet()
+        self.slow_consumers = SlowConsumers(settings.slow_after)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def follow_events(self, request: web.Request, session: SessionId | None) -> web.StreamResponse:
+        """Follow a session, or with None the whole log, until the client goes."""
+        principal = self._auth.of_request(request)
+        if session is not None:
+            principal.require("read", session)
+        query = events_query(request)
+        tenant = await self._tenants.of(principal.tenant)
+        after = events_start(request, query, session, tenant.log.epoch)
+        connection = _connection(request)
+        key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
+        viewer = await principal.viewer(tenant.log, session)
+        cursor = await tenant.feed.follow(session, after, key, viewer, connection)
+        try:
+            return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
+        finally:
+            # It holds the topic since `follow`, though the client may have gone before the subscription began.
+            tenant.feed.end(cursor)
+
+    async def follow_document(
+        self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
+    ) -> web.StreamResponse:
+        """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
+        tenant = await self._tenants.of(principal.tenant)
+        viewer = await viewer_of(principal, tenant.log, projection, key)
+        connection = _connection(request)
+        known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
+        follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)
+        subscription = DocumentSubscription(tenant.views.document_feed, [follower])
+        return await self._serve(request, connection, principal, subscription)
+
+    async def _serve(
+        self,
+        request: web.Request,
+        connection: SseConnection,
+        principal: Principal,
+        subscription: ConnectionSubscription,
+    ) -> web.StreamResponse:
+        try:
+            response = await _prepare(request)
+            self._connections[connection] = principal.expires or float("inf")
+            await connection.follow(subscription)
+        finally:
+            # Also when the handler is cancelled, because the client has gone: nothing may be delivered to it any more.
+            self._connections.pop(connection, None)
+            connection.end_all()
+        return response
+
+    async def inspect_connections(self) -> None:
+        """Write heartbeats, and end streams that are slow or whose token has expired. Runs until it is cancelled."""
+        last_heartbeat = 0.0
+        while True:
+            await asyncio.sleep(INSPECT_EVERY_S)
+            now = time.monotonic()
+            heartbeat_due = now - last_heartbeat >= self._settings.heartbeat
+            last_heartbeat = now if heartbeat_due else last_heartbeat
+            for connection, expires in tuple(self._connections.items()):
+                if self.slow_consumers.close_if_slow(connection, now):
+                    self._linger(connection)
+                elif time.time() > expires:
+                    connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")
+                    self._linger(connection)
+                elif heartbeat_due and connection.open:
+                    connection.write(HEARTBEAT_CHUNK)
+
+    def drain(self) -> None:
+        """End every stream."""
+        for connection in self._lingering:
+            connection.abort()
+        for connection in tuple(self._connections):
+            connection.close_with_bye(SHUTDOWN, "The gateway is shutting down.", 0.5)
+
+    def _linger(self, connection: SseConnection) -> None:
+        """A slow client may still find out where to resume; until then its transport's buffer is kept."""
+        # Not looked at again: it would count as slow once more.
+        self._connections.pop(connection, None)
+        asyncio.get_running_loop().call_later(LINGER_S, connection.abort)
+        self._lingering.add(connection)
+
+
+async def _prepare(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    response.content_type = EVENT_STREAM
+    response.force_close()
+    await response.prepare(request)
+    await response.write(b": welcome\n\n")
+    return response
+
+
+def _connection(request: web.Request) -> SseConnection:
+    if request.transport is None or request.version < HttpVersion11:
+        raise Invalid("Event streams need HTTP/1.1.")
+    return SseConnection(request.transport)

@@ -1,0 +1,341 @@
+"""One WebSocket past its hello: frames are handled in the order in which they come."""
+
+import asyncio
+import contextlib
+import time
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import orjson
+from aiohttp import WSMsgType
+
+from ...domain.concepts.lifecycle import ForkSession
+from ...domain.errors import Busy, Invalid, LogFailed, StenogramError
+from ...domain.model import Command
+from ...domain.unchecked import new_unchecked
+from ...log.commit.requests import Execute, Outcome
+from ...log.records import Appended
+from ..access.principal import Principal
+from ..access.rate_limit import TokenBucket
+from ..delivery.event_filter import EVERY_SESSION, EventFilter
+from ..delivery.subscriber import GroupKey
+from ..delivery.websocket_encoder import WEBSOCKET, text_frame
+from ..loop.clock import CLOCK
+from ..loop.lazy_event import LazyEvent
+from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
+from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
+from ..settings import Settings
+from ..tenants import Tenant
+from ..views.access import viewer_of
+from ..views.document_follower import DocumentFollower
+from .inbox import InboxResponse, Message
+from .replies import Replies
+from .slow_consumers import LINGER_S
+from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
+from .transport_sink import TransportSink
+
+MAX_UNREADABLE_FRAMES = 100
+MAX_PENDING_COMMANDS = 4_096
+"""Commands of one connection that may wait for their commit; beyond that nothing more is read from it."""
+PROTOCOL = 1
+_WAKE_AT = (0, MAX_PENDING_COMMANDS // 2)
+_CONTENT = (WSMsgType.TEXT, WSMsgType.BINARY)
+_ENDED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
+
+
+class WebSocketConnection(TransportSink):
+    """A connection of an authenticated participant.
+
+    `close_with_bye` ends it, from anywhere; the one task that serves it stops reading then, and closes the transport.
+    (aiohttp does not wait for a peer's close frame when one task closes while another reads; the peer could then lose
+    what it has yet to read.)
+    """
+
+    def __init__(
+        self,
+        ws: InboxResponse,
+        transport: asyncio.Transport,
+        tenant: Tenant,
+        principal: Principal,
+        settings: Settings,
+        run: str | None = None,
+    ) -> None:
+        super().__init__(transport)
+        self.principal = principal
+        self._ws = ws
+        self._tenant = tenant
+        self._settings = settings
+        self._actor = principal.actor
+        self._run_of_actor = run
+        self._replies = Replies(self, tenant.tick)
+        self._execute = tenant.log.execute
+        self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
+        self._heard_at = time.monotonic()
+        self._draining = False
+        self._pending = 0
+        self._fewer_pending = LazyEvent()
+        self._unreadable = 0
+        self._fault: Exception | None = None
+        self._serve_timeout: asyncio.Timeout | None = None
+        self._close_code: CloseCode | None = None
+        self._token_bucket = TokenBucket(settings.commands_per_second, self._heard_at)
+        ws.on_close = self.end_all
+        self.attach(ws.parse)
+
+    def welcome(self) -> None:
+        """Answer the hello, before anything else is written."""
+        settings, principal = self._settings, self.principal
+        reads = {} if self._tenant.log.engine.writable else {"read_only": True}
+        self._replies.add(
+            {
+                "frame": "welcome",
+                "protocol": PROTOCOL,
+                "epoch": self._tenant.log.epoch,
+                "participant": principal.participant,
+                "kind": principal.kind,
+                **reads,
+                "heartbeat": settings.heartbeat,
+                "limits": {
+                    "frame_bytes": settings.frame_bytes,
+                    "batch": settings.batch,
+                    "subscriptions": settings.subscriptions,
+                    "depth": settings.depth,
+                    "commands_per_second": settings.commands_per_second,
+                },
+            }
+        )
+        # Not at the end of the turn: what follows from the frames behind the hello may be written before that.
+        self._replies.flush()
+
+    @property
+    def heard_at(self) -> float:
+        """When anything came last, on the clock of `time.monotonic`."""
+        return self._heard_at
+
+    async def serve(self, frames: list[Any], size: int) -> None:
+        """Handle the frames that came with the hello, then messages, until the connection ends or is ended. Raises
+        Invalid when too many cannot be read."""
+        self._tenant.last_seen.attach(self.principal.participant, self)
+        try:
+            with contextlib.suppress(TimeoutError):
+                # `close_with_bye` lets this time out. To cancel the task instead would cancel aiohttp's handler, which
+                # then cuts the connection: the bye would be lost with it.
+                async with asyncio.timeout(None) as self._serve_timeout:
+                    await self._handle(frames, size)
+                    await self._serve()
+        finally:
+            self._serve_timeout = None
+            self._tenant.last_seen.detach(self.principal.participant, self)
+
+    async def _handle(self, frames: list[Any], size: int) -> None:
+        """Handle frames that came in one message of `size` bytes."""
+        share = size // max(1, len(frames))
+        for frame in frames:
+            if self._draining or self.closed:
+                return
+            if _is_command(frame):
+                self._submit(frame, CLOCK.now(self._heard_at), share)
+            else:
+                await self._control(frame)
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since anything came; 0 while it is the client that does not read its replies."""
+        return now - self._heard_at if self.drained.is_set() else 0.0
+
+    async def drain(self) -> None:
+        """Accept no more commands (they come again elsewhere), and wait until those accepted are answered."""
+        self._draining = True
+        while self._pending:
+            self._fewer_pending.clear()
+            await self._fewer_pending.wait()
+        self._replies.flush()
+
+    def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
+        """Say why the connection ends and where to resume, and write nothing more; `close_transport` does the rest."""
+        if self._close_code is not None:
+            return
+        self._close_code = close_code
+        frame: dict[str, Any] = {"frame": "bye", "code": close_code.name, "reason": reason}
+        if not close_code.final:
+            frame["retry_after"] = retry_after
+        # Acks first: `end_all` discards what is written later, and those commands would be sent again for nothing.
+        self._replies.flush()
+        # Before `end_all`, which forgets the subscriptions: `resume` must say where each of them has come to.
+        self.write(text_frame(orjson.dumps({**frame, "resume": self.resume_places()})))
+        self.end_all()
+        if self._serve_timeout is not None:
+            self._serve_timeout.reschedule(0.0)
+
+    async def close_transport(self) -> None:
+        """Close, if the client was told `bye`; a peer that does not answer is cut off."""
+        if self._close_code is None:
+            return
+        within = LINGER_S if self._close_code is SLOW_CONSUMER else self._settings.drain / 2
+        try:
+            async with asyncio.timeout(within):
+                await self._ws.close(code=self._close_code.code, message=self._close_code.name.encode())
+        except (TimeoutError, ConnectionError, RuntimeError):
+            self.abort()
+
+    def fail(self, error: BaseException) -> None:
+        """Something that was followed cannot be read: the client resumes on a new connection."""
+        problem = error if isinstance(error, StenogramError) else LogFailed(f"Reading the log failed: {error!r}.")
+        self.close_with_bye(SERVER_ERROR, problem.detail, 1.0)
+
+    async def _serve(self) -> None:
+        while True:
+            message = await self._ws.receive_unhandled(self._try_handle)
+            if message.type in _ENDED:
+                return
+            # What `_try_handle` met within the parser's call, where raising would have gone to aiohttp.
+            if self._fault is not None:
+                raise self._fault
+            self._heard_at = time.monotonic()
+            if message.type in _CONTENT:
+                # Before the message is handled: its commands would exceed the bound, and its acks pile up in memory.
+                await self._wait_for_room()
+                await self._handle_message(message.data)
+
+    def _try_handle(self, message: Message) -> bool:
+        """Handle a message within the parser's call, if it holds nothing but commands and there is room for them: then
+        there is nothing to wait for. False: it is left to the task."""
+        if message.type not in _CONTENT or self._draining or self.closed or not self._has_room:
+            return False
+        try:
+            content = message.data
+            frames = self._read_frames(content)
+            if not all(map(_is_command, frames)):
+                return False
+        except StenogramError:
+            return False
+        self._heard_at = time.monotonic()
+        now, share = CLOCK.now(self._heard_at), len(content) // (len(frames) or 1)
+        try:
+            for frame in frames:
+                self._submit(frame, now, share)
+        except Exception as fault:  # the task that serves this connection knows what to do about it
+            self._fault = fault
+        # After a fault the message goes to the task all the same: nothing else would wake it.
+        return self._fault is None
+
+    @property
+    def _has_room(self) -> bool:
+        return self.drained.is_set() and self._pending < MAX_PENDING_COMMANDS
+
+    async def _wait_for_room(self) -> None:
+        """Wait while the client does not read its replies, or has too many commands on their way."""
+        if self._has_room:
+            return
+        await self.drained.wait()
+        while self._pending >= MAX_PENDING_COMMANDS:
+            self._fewer_pending.clear()
+            await self._fewer_pending.wait()
+        # It was not silent meanwhile, it was not read; it would be ended as silent in the moment it goes on.
+        self._heard_at = time.monotonic()
+
+    async def _handle_message(self, raw: bytes | str) -> None:
+        content = raw if isinstance(raw, bytes) else raw.encode()
+        try:
+            frames = self._read_frames(content)
+        except StenogramError as error:
+            self._refuse_unreadable(error)
+        else:
+            await self._handle(frames, len(content))
+
+    def _refuse_unreadable(self, error: StenogramError, sub: object = None) -> None:
+        self._replies.refuse(error, sub=sub)
+        self._unreadable += 1
+        if self._unreadable > MAX_UNREADABLE_FRAMES:
+            raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
+
+    def _submit(self, members: dict[str, Any], now: datetime, size: int) -> None:
+        try:
+            self._token_bucket.spend(self._heard_at)
+            frame, id, session, data = parse_command_frame(members)
+            self.principal.require("write", session)
+            if type(data) is ForkSession:
+                self.principal.require("read", data.origin)
+            if frame is None:
+                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None, self._run_of_actor))
+                self._execute(command, self._on_outcome, size)
+            else:
+                command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
+                producer = frame.parsed_producer(self.principal.participant)
+                self._execute(command, self._on_outcome, size, frame.parsed_expect(), producer)
+        except StenogramError as error:
+            self._replies.refuse(error, id=members.get("id"), session=members.get("session"))
+        else:
+            self._unreadable = 0
+            self._pending += 1
+
+    def _on_outcome(self, request: Execute, outcome: Outcome) -> None:
+        self._pending -= 1
+        # At 0 for `drain`, at the half for `_wait_for_room`: to wake it at each ack would read one command at a time.
+        if self._pending in _WAKE_AT:
+            self._fewer_pending.set()
+        command = request.command
+        if isinstance(outcome, Appended):
+            self._replies.ack(command.id, command.session, outcome)
+        else:
+            self._replies.refuse(outcome, id=command.id, session=command.session)
+
+    async def _control(self, members: Any) -> None:
+        sub = members.get("sub") if isinstance(members, dict) else None
+        try:
+            frame = parse_control(members)
+            if isinstance(frame, Subscribe):
+                await self._subscribe(frame)
+            elif isinstance(frame, Unsubscribe):
+                if not self.end(frame.sub):
+                    raise Invalid(f"There is no subscription {frame.sub!r}.")
+            else:
+                self._heartbeat(frame)
+        except Invalid as error:
+            self._refuse_unreadable(error, sub)
+        except StenogramError as error:
+            self._replies.refuse(error, sub=sub)
+        else:
+            self._unreadable = 0
+
+    def _heartbeat(self, frame: Heartbeat) -> None:
+        for session in frame.progress or ():
+            self.principal.require("write", session)
+        self._tenant.progressed(self.principal.participant, frame.progress or {})
+        self._replies.add({"frame": "heartbeat"})
+
+    async def _subscribe(self, frame: Subscribe) -> None:
+        if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:
+            raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
+        self.begin(frame.name, await (self._documents(frame) if frame.views else self._events(frame)))
+
+    async def _documents(self, frame: Subscribe) -> ConnectionSubscription:
+        views = self._tenant.views
+        followers = []
+        for each in frame.views or ():
+            projection = views.document(each.view)
+            viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
+            followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
+        return DocumentSubscription(views.document_feed, followers)
+
+    async def _events(self, frame: Subscribe) -> ConnectionSubscription:
+        principal, session, after = self.principal, frame.session, frame.start(self._tenant.log.epoch)
+        if session is not None:
+            principal.require("read", session)
+        sessions = EVERY_SESSION if session is not None else principal.read
+        key = GroupKey(frame.name, WEBSOCKET, EventFilter(frame.reading, frame.types, sessions))
+        feed = self._tenant.feed
+        viewer = await principal.viewer(self._tenant.log, session)
+        return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
+
+
+def _is_command(frame: Any) -> bool:
+    return isinstance(frame, dict) and frame.get("frame") == "command"
+
+
+async def refuse_and_close(ws: InboxResponse, error: StenogramError) -> None:
+    """End a connection that got no further than its hello."""
+    close_code = close_code_for(error)
+    with contextlib.suppress(ConnectionError):
+        await ws.send_str(orjson.dumps({"frame": "refused", "error": error.problem()}).decode())
+        await ws.close(code=close_code.code, message=close_code.name.encode())

@@ -1,0 +1,1 @@
+"""Being in a session: joining and leaving it, and what is folded of it meanwhile."""
