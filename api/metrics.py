@@ -56,7 +56,7 @@ class Metrics(Collector):
 
 
 def _of_commits(logs: list[Log]) -> Iterator[Metric]:
-    tallies = [log.tally for log in logs]
+    tallies = [log.stats for log in logs]
     sizes, seconds = [each.sizes for each in tallies], [each.seconds for each in tallies]
     appended = sum(each.sum for each in sizes)
     yield _counter("stenogram_events_appended", "Events that this gateway wrote", appended)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psycopg
 from harness import Bench, Figures, Load, Server, Side, baseline
+from support.postgres import PostgresServer, find_binaries, new_log
 from table import NO_POSTGRES, Goal, Table
 
 from stenogram.log.postgres.address import Address
-from stenogram.testing.postgres import PostgresServer, find_binaries, new_log
 
 APPENDERS = (1, 16, 256, 2_000)
 SESSIONS = 100

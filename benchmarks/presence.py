@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from harness import Bench, Figures, Server, token
+from support.wire import Wire
 from table import Goal, Table
-
-from stenogram.testing.wire import Wire
 
 SESSIONS, AGENTS = 200, 3
 EVERY = 5.0

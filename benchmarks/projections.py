@@ -9,10 +9,9 @@ from itertools import count
 from pathlib import Path
 
 from harness import Bench, Side, baseline
+from support.postgres import PostgresServer, find_binaries, new_log
 from table import NO_POSTGRES, Goal, Table
 from tally import fill
-
-from stenogram.testing.postgres import PostgresServer, find_binaries, new_log
 
 EVENTS = 200_000
 OF_LIBRARY = 4_000  # events, for it would take minutes
@@ -38,18 +37,18 @@ def _measure(bench: Bench, table: Table, database: str, new: Callable[[], str]) 
     log = new()
     fill(log, events)
     found = bench.interleave(f"views {database}", _sides(bench, log, events, new))
-    bare, lag = found["bare loop"]["events"], found["ten views, live"]
-    rate = {side: found[side]["events"] for side in found if side != "ten views, live"}
+    bare, lag = found["bare loop"]["events"], found["built-in views, live"]
+    rate = {side: found[side]["events"] for side in found if side != "built-in views, live"}
     for side, each in rate.items():
         library = rate["library's runner, synced" if side.endswith("synced") else "library's runner"]
         table.rows.append((database, side, each, each / bare, each / library, "–", "–"))
-    table.rows.append((database, "ten views, live", "–", "–", "–", lag["lag p50"], lag["lag p99"]))
+    table.rows.append((database, "built-in views, live", "–", "–", "–", lag["lag p50"], lag["lag p99"]))
     table.goals += [
         Goal(f"{database}: events/s", rate["runner"], GOALS[database]),
         Goal(f"{database}: runner ÷ bare loop", rate["runner"] / bare, 0.6),
         Goal(f"{database}: runner ÷ library's", rate["runner"] / rate["library's runner"], 50),
         Goal(f"{database}: the same, synced", rate["runner, synced"] / rate["library's runner, synced"], 50),
-        Goal(f"{database}: lag p99 in ms, ten views", lag["lag p99"], 100, at_most=True),
+        Goal(f"{database}: lag p99 in ms, built-in views", lag["lag p99"], 100, at_most=True),
     ]
 
 
@@ -61,5 +60,5 @@ def _sides(bench: Bench, log: str, events: int, new: Callable[[], str]) -> dict[
         "runner, synced": lambda: baseline("views.py", "synced", log, new(), events),
         "library's runner": lambda: baseline("views_library.py", new(), few, "relaxed"),
         "library's runner, synced": lambda: baseline("views_library.py", new(), few, "synced"),
-        "ten views, live": lambda: baseline("views.py", "live", new(), new(), live),
+        "built-in views, live": lambda: baseline("views.py", "live", new(), new(), live),
     }

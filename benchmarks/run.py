@@ -23,14 +23,18 @@ BENCHMARKS = (
     "reconnect",
     "latency",
     "presence",
+    "cascades",
     "projections",
     "moments",
     "postgres",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05
+SHARED_WITH_TESTS = Path(__file__).resolve().parents[1] / "tests"
+"""Where `support` is, which benchmarks import as tests do: servers of PostgreSQL, raw clients."""
 
 
 def main() -> None:
+    sys.path.append(str(SHARED_WITH_TESTS))
     options = parse_options()
     if options.list:
         print(*BENCHMARKS, sep="\n")

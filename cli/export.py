@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from .options import SESSION, Place, examples, reading
+from .options import SESSION, Place, examples, source_options
 
 if TYPE_CHECKING:
     from .source.port import Source
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file, which is whole or not there; by default to stdout.",
 )
-@reading
+@source_options
 def export(sessions: tuple[str, ...], everything: bool, output: Path | None, place: Place) -> None:
     """Export sessions as JSONL: one event a line, exactly as it goes over the wire.
 
@@ -70,7 +70,7 @@ def _opened(output: Path | None) -> Iterator[BinaryIO]:
 
 
 async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> int:
-    from .source.choosing import open_source
+    from .source.open_source import open_source
     from .text.console import progress
 
     count = 0

@@ -6,7 +6,7 @@ A command raises; this module alone turns what was raised into one line on stder
     1    refused or failed: one line says what happened and what to do
     2    the command line itself was wrong
     130  interrupted with Ctrl-C, quietly
-    141  whoever read the output went away (`| head`), quietly
+    141  the reader of the output closed its pipe (`| head`), quietly
 """
 
 import io
@@ -24,7 +24,7 @@ from .export import export
 from .importing.command import import_
 from .migrate import migrate
 from .projections.command import projections
-from .replaying.command import replay
+from .replay.command import replay
 from .serve import serve
 from .sessions import sessions
 from .show import show
@@ -43,8 +43,8 @@ class _Ended(Exception):
         self.code = code
 
 
-class Roof(click.Group):
-    """Takes what click would otherwise make something else of: Ctrl-C, and readers that go away."""
+class RootGroup(click.Group):
+    """Turns Ctrl-C and a closed pipe into exit codes, which click would report otherwise."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -60,7 +60,7 @@ class Roof(click.Group):
 
 
 @click.group(
-    cls=Roof,
+    cls=RootGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:

@@ -34,11 +34,11 @@ def migrate(log: str, new_epoch: bool) -> None:
     tables of a new log by itself, and never changes those of an older one.
     """
     from ..domain.errors import ConfigurationError
+    from ..log.location import Location
     from ..log.postgres.admin import migrate_all
     from ..log.postgres.migrations import NEWEST
-    from ..log.storage import SCHEMES
 
-    if not log.startswith(SCHEMES):
+    if Location.parse(log).kind != "postgres":
         raise ConfigurationError("Only a log in PostgreSQL is migrated; --log is a postgresql:// URL.")
     for schema, steps in asyncio.run(migrate_all(log, new_epoch=new_epoch)):
         done = f"schema {NEWEST}, ran: {', '.join(steps)}" if steps else f"schema {NEWEST}, up to date"

@@ -87,7 +87,7 @@ _kind = click.option(
 )
 
 
-def reading(command: Command) -> Command:
+def source_options(command: Command) -> Command:
     """Options of a command that reads a log wherever it is; the command gets them as one `place`."""
 
     @_log_or_gateway

@@ -46,7 +46,7 @@ def serve(**given: Any) -> None:
 
     Each setting is also read from the environment, as STENOGRAM_ and its name; what the command line says wins.
     The secret of HS256 tokens comes from STENOGRAM_JWT_SECRET alone, at least 32 bytes. Without keys a gateway
-    runs open, on loopback only: whoever connects says who they are. Ctrl-C or SIGTERM ends it in good order.
+    runs open, on loopback only, and trusts the identity that a client claims. Ctrl-C or SIGTERM ends it in good order.
     """
     from ..api.loop.gc_tuning import tune_gc
     from ..api.server import serve as run
@@ -65,7 +65,9 @@ def _announce(gateway: "Gateway") -> None:
     reading = " for reading only" if settings.read_only else ""
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
     if settings.open:
-        click.echo("stenogram: open, without tokens: whoever connects from this machine says who they are", err=True)
+        click.echo(
+            "stenogram: open, without tokens: it trusts the identity that a client on this machine claims", err=True
+        )
 
 
 def _loop_factory() -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Place, examples, json_option, reading
+from .options import Place, examples, json_option, source_options
 
 if TYPE_CHECKING:
     from .source.port import Summary
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 @click.option("--prefix", default="", metavar="TEXT", help="Only sessions whose id begins so.")
 @json_option
-@reading
+@source_options
 def sessions(prefix: str, as_json: bool, place: Place) -> None:
     """List sessions, by id, with the number of their events."""
     found = asyncio.run(_list(place, prefix))
@@ -34,7 +34,7 @@ def sessions(prefix: str, as_json: bool, place: Place) -> None:
 
 
 async def _list(place: Place, prefix: str) -> "list[Summary]":
-    from .source.choosing import open_source
+    from .source.open_source import open_source
 
     async with open_source(place) as source:
         return [summary async for summary in source.sessions(prefix)]

@@ -1,14 +1,19 @@
 """`stenogram show`: a session as it is, or as it was at a version."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import SESSION, Place, examples, json_option, reading
+from .options import SESSION, Place, examples, json_option, source_options
 
 if TYPE_CHECKING:
-    from .text.picture import Picture
+    from ..projections.views.transcript import TranscriptRow
+    from .source.port import Source
+    from .text.session_views import SessionViews
+
+MESSAGES = ("message", "progress")
+"""Kinds of the transcript's entries that are messages."""
 
 
 @click.command(
@@ -22,69 +27,52 @@ if TYPE_CHECKING:
 @click.argument("session", type=SESSION, metavar="SESSION")
 @click.option("--at", type=click.IntRange(min=1), metavar="VERSION", help="As it was after this version.")
 @json_option
-@reading
+@source_options
 def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
-    """Show a session, folded: what it is, who takes part, what was said, and the shared state."""
-    picture = asyncio.run(_read(place, session, at))
+    """Show a session: what it is, who takes part, what was said, and the shared state.
+
+    It is what the views hold: as a gateway keeps them, or folded from the log.
+    """
+    views = asyncio.run(_read(place, session, at))
     if as_json:
         import orjson
 
-        click.echo(orjson.dumps(_document(picture), option=orjson.OPT_UTC_Z, default=_plain).decode())
+        from .text.session_views import for_programs
+
+        click.echo(orjson.dumps(for_programs(views), option=orjson.OPT_UTC_Z).decode())
     else:
-        from .text.session_page import print_picture
+        from .text.session_page import print_session
 
-        print_picture(picture)
+        print_session(views)
 
 
-async def _read(place: Place, session: str, at: int | None) -> "Picture":
-    from ..domain.envelope import parse
-    from ..domain.errors import BadCursor
-    from .source.choosing import open_source
-    from .text.picture import Picture
+async def _read(place: Place, session: str, at: int | None) -> "SessionViews":
+    from ..projections import views
+    from .source.open_source import open_source
+    from .source.port import reached_version
+    from .text.session_views import session_views
 
-    picture = Picture(session)
     async with open_source(place) as source:
-        version = await source.version(session)
-        if at is not None and at > version:
-            raise BadCursor(f"Session {session!r} stands at version {version}; {at} is not reached yet.")
-        async for page in source.read(session, 0):
-            for wire in page:
-                event = parse(wire)
-                if at is not None and event.version > at:
-                    return picture
-                picture.see(event)
-    return picture
+        version = await reached_version(source, session, at)
+        projections = (views.sessions, views.metadata, views.agents, views.tasks, views.transcript, views.state)
+        values = await source.views(session, projections, at)
+        shown = session_views(session, version if at is None else at, *values)
+        return shown._replace(transcript=await _with_open_text(source, session, shown.transcript, at))
 
 
-def _plain(value: object) -> object:
-    return sorted(value) if isinstance(value, frozenset) else str(value)
+async def _with_open_text(
+    source: "Source", session: str, entries: "list[TranscriptRow]", at: int | None
+) -> "list[TranscriptRow]":
+    """The entries, those of open messages with what was streamed; it is read from the first of them on."""
+    from ..domain.concepts.messages import MessageDelta, MessageStarted
+    from .source.folding import events_until
+    from .text.session_views import OpenMessages
 
-
-def _document(picture: "Picture") -> dict[str, Any]:
-    """The picture for programs."""
-    from .text.team_words import board
-
-    state = picture.state
-    return {
-        "session": state.id,
-        "version": state.version,
-        **state.session._asdict(),
-        "participants": [each._asdict() for each in state.presence.values()],
-        "messages": [
-            {
-                "message": said.id,
-                "version": said.version,
-                "time": said.time,
-                "actor": said.author,
-                "kind": said.kind,
-                "status": said.status,
-                "audience": said.audience,
-                "text": said.text,
-            }
-            for said in picture.transcript.said()
-        ],
-        "tasks": [each._asdict() for each in board(state)],
-        "approvals": [each._asdict() for each in state.approvals.known.values()],
-        "state": state.document.value,
-        "state_version": state.document.version,
-    }
+    begun = {each.entry: each.since for each in entries if each.status == "open" and each.kind in MESSAGES}
+    if not begun:
+        return entries
+    texts = OpenMessages()
+    async for event in events_until(source.read(session, min(begun.values()) - 1), at):
+        if isinstance(event.data, MessageStarted | MessageDelta) and event.data.subject() in begun:
+            texts.fold(event)
+    return [texts.with_text(each) for each in entries]

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import SESSION, Place, examples, json_option, reading
-from .text.event_choice import Choice, choosing
+from .options import SESSION, Place, examples, json_option, source_options
+from .text.event_choice import EventChoice, event_choice_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from .source.port import Page, Source
 
-LAST = 10
+LAST_EVENTS = 10
 
 
 @click.command(
@@ -29,18 +29,18 @@ LAST = 10
 @click.argument("session", required=False, type=SESSION, metavar="[SESSION]")
 @click.option("--after", metavar="PLACE", help="Begin after this version (of a session) or cursor (of the log).")
 @click.option(
-    "-n", "--last", type=click.IntRange(min=0), help=f"Begin so many events before the end.  [default: {LAST}]"
+    "-n", "--last", type=click.IntRange(min=0), help=f"Begin so many events before the end.  [default: {LAST_EVENTS}]"
 )
 @click.option("--follow/--no-follow", default=True, help="Go on with what happens, or stop at the end.")
-@choosing
+@event_choice_options
 @json_option
-@reading
+@source_options
 def tail(
     session: str | None,
     after: str | None,
     last: int | None,
     follow: bool,
-    choice: Choice,
+    choice: EventChoice,
     as_json: bool,
     place: Place,
 ) -> None:
@@ -54,17 +54,17 @@ def tail(
         raise click.UsageError("--after and --last exclude each other.")
     if after is not None and session is not None and not after.isdecimal():
         raise click.UsageError("--after of a session is a version: 0, 1, 2 …")
-    from .reader import while_read
+    from .stdout_pipe import while_stdout_is_read
 
-    work = _tail(place, session, after, LAST if last is None else last, follow, choice, as_json)
-    asyncio.run(while_read(work))
+    work = _tail(place, session, after, LAST_EVENTS if last is None else last, follow, choice, as_json)
+    asyncio.run(while_stdout_is_read(work))
 
 
 async def _tail(
-    place: Place, session: str | None, after: str | None, last: int, follow: bool, choice: Choice, as_json: bool
+    place: Place, session: str | None, after: str | None, last: int, follow: bool, choice: EventChoice, as_json: bool
 ) -> None:
     from ..domain.envelope import parse
-    from .source.choosing import open_source
+    from .source.open_source import open_source
     from .text.console import stdout
     from .text.event_lines import EventLines, write_raw
 

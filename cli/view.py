@@ -1,32 +1,29 @@
 """`stenogram view`: what a view holds of a session, now or at any moment, and what changed between two.
 
-It is folded here from the session's events, so it needs no gateway and no stored view; of a gateway one sees what the
-events that it shows come to.
+A gateway is asked for what it keeps. Of a log at rest the view is folded here from the session's events, so it needs
+no gateway and no stored view.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import SESSION, Place, examples, json_option, reading
+from .options import SESSION, Place, examples, json_option, source_options
 
 if TYPE_CHECKING:
-    from ..domain.model import Event
     from ..projections.authoring.projection import AnyProjection
-    from ..projections.folding import Fold
-
-Moment = int | datetime
+    from .source.port import AtMoment
 
 
-class MomentType(click.ParamType[Moment]):
+class MomentType(click.ParamType["int | datetime"]):
     """A version of a session, or a time."""
 
     name = "moment"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "AtMoment":
         if isinstance(value, int | datetime):
             return value
         if str(value).isdecimal():
@@ -58,12 +55,12 @@ MOMENT = MomentType()
     "--projection", "names", multiple=True, metavar="MODULE:ATTRIBUTE", help="Where projections of your own are."
 )
 @json_option
-@reading
+@source_options
 def view(
     session: str,
     view: str,
-    at: Moment | None,
-    since: Moment | None,
+    at: "AtMoment | None",
+    since: "AtMoment | None",
     names: tuple[str, ...],
     as_json: bool,
     place: Place,
@@ -72,14 +69,14 @@ def view(
     import orjson
 
     projection = _projection(view, names)
-    then, now = asyncio.run(_moments(projection, place, session, since, at))
-    told = now
+    then, now = asyncio.run(_values(projection, place, session, since, at))
+    shown = now
     if since is not None:
         from ..domain.json.diff import difference
 
-        told = difference(then, now)
+        shown = difference(then, now)
     option = 0 if as_json else orjson.OPT_INDENT_2
-    click.echo(orjson.dumps(told, option=option).decode())
+    click.echo(orjson.dumps(shown, option=option).decode())
 
 
 def _projection(view: str, names: Sequence[str]) -> "AnyProjection":
@@ -94,52 +91,17 @@ def _projection(view: str, names: Sequence[str]) -> "AnyProjection":
     return known[view]
 
 
-async def _moments(
-    projection: "AnyProjection", place: Place, session: str, since: Moment | None, at: Moment | None
+async def _values(
+    projection: "AnyProjection", place: Place, session: str, since: "AtMoment | None", at: "AtMoment | None"
 ) -> tuple[Any, Any]:
-    """What the view held at two moments."""
-    from ..domain.errors import BadCursor
-    from ..projections.folding import Fold
-    from .source.choosing import open_source
+    """What the view held at two moments; the first is not looked at without `since`."""
+    from .source.open_source import open_source
+    from .source.port import reached_version
 
-    fold, then = Fold(projection), None
     async with open_source(place) as source:
-        version = await source.version(session)
-        if late := [each for each in (since, at) if isinstance(each, int) and each > version]:
-            raise BadCursor(f"Session {session!r} stands at version {version}; {late[0]} is not reached yet.")
-        taken = since is None
-        async for event in _events(source.read(session, 0)):
-            if not taken and _is_after(event, since):
-                then, taken = _plain(projection, fold), True
-            if _is_after(event, at):
-                break
-            fold.take(event)
-    now = _plain(projection, fold)
-    return (then if taken else now), now
-
-
-async def _events(pages: AsyncIterator[list[bytes]]) -> "AsyncIterator[Event]":
-    from ..domain.envelope import parse
-
-    async for page in pages:
-        for wire in page:
-            yield parse(wire)
-
-
-def _is_after(event: "Event", moment: Moment | None) -> bool:
-    if moment is None:
-        return False
-    return event.version > moment if isinstance(moment, int) else event.time > moment
-
-
-def _plain(projection: "AnyProjection", fold: "Fold[Any, Any]") -> Any:
-    """A document, or rows in the order in which a gateway shows those of a session."""
-    from ..api.views.listing import default_order
-    from ..projections.authoring.document import DocProjection
-
-    values = fold.values()
-    if isinstance(projection, DocProjection):
-        return next((each.model_dump(mode="json", by_alias=True) for each in values.values()), None)
-    first = default_order(projection)
-    rows = [each.model_dump(mode="json") for _, each in sorted(values.items())]
-    return sorted(rows, key=lambda row: (row[first] is not None, row[first])) if first else rows
+        await reached_version(source, session, *[each for each in (since, at) if isinstance(each, int)])
+        (now,) = await source.views(session, [projection], at)
+        if since is None:
+            return None, now
+        (then,) = await source.views(session, [projection], since)
+        return then, now

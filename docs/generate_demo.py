@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stenogram.cli.screen.frame import Frame
-from stenogram.cli.screen.scene import Scene
+from stenogram.cli.screen.screen_model import ScreenModel
 from stenogram.cli.text.event_lines import Palette
 from stenogram.domain.envelope import parse
 from stenogram.domain.model import Event
@@ -49,12 +49,12 @@ def busiest(happened: list[Event]) -> datetime:
 def draw(happened: list[Event]) -> str:
     """The last moment in which three messages are being streamed at once."""
     moment, began = busiest(happened), happened[0].time
-    scene = Scene("trip-7")
+    model = ScreenModel("trip-7")
     for event in happened:
         if event.time <= moment:
-            scene.see(event, (event.time - began).total_seconds())
+            model.fold(event, (event.time - began).total_seconds())
     console = Console(file=io.StringIO(), record=True, width=WIDTH, height=HEIGHT, force_terminal=True)
-    console.print(Frame(scene, Palette()).draw(WIDTH, HEIGHT, (moment - began).total_seconds()))
+    console.print(Frame(model, Palette()).draw(WIDTH, HEIGHT, (moment - began).total_seconds()))
     return console.export_svg(title="stenogram demo", unique_id="demo")
 
 

@@ -9,7 +9,8 @@ Whoever caused a consequence is its actor, and sees no more of it for that: no c
 said by its actor (`audience.SAID`), so its audience alone decides, and must name those who are to hear of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import JsonValue
@@ -22,27 +23,54 @@ from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, Si
 from .concepts.stalls import recovered
 from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from .ids import ParticipantId
-from .model import Actor, EventData, Fact
+from .model import Actor, Decision, EventData, Fact
 from .signal_targets import cancelled, left_open, rerouted, under_way
 from .state import State
 
 
-def with_consequences(state: State, actor: Actor, facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """The facts, and whatever follows from them."""
-    done = list(facts)
-    ended = {ending for fact in done for ending in _endings(fact)}
-    further = [each for fact in done for each in _following(state, actor.id, fact, ended)]
-    return (*done, *further)
+class LongCascade(Exception):
+    """More follows from a command than was asked for at once."""
+
+    def __init__(
+        self,
+        before: State,
+        found: list[Fact],
+        further: Iterator[Fact],
+        decision: Callable[[tuple[Fact, ...]], Decision],
+    ) -> None:
+        super().__init__("More follows from this than was asked for at once.")
+        self.before = before
+        self._found = found
+        self._further = further
+        self._decision = decision
+
+    def go_on(self, most: int) -> Decision | None:
+        """Find so many facts more; the decision, once there are none."""
+        more = list(islice(self._further, most))
+        self._found += more
+        return self._decision(tuple(self._found)) if len(more) < most else None
 
 
-def _following(state: State, actor: ParticipantId, fact: Fact, ended: set[str]) -> Iterator[Fact]:
-    for further in _of(state, actor, fact):
-        endings = _endings(further)
+def consequences(state: State, actor: Actor, facts: Sequence[Fact]) -> Iterator[Fact]:
+    """Whatever follows from the facts."""
+    ended = {ending for fact in facts for ending in _endings(fact)}
+    return _following(state, actor.id, facts, ended)
+
+
+def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended: set[str]) -> Iterator[Fact]:
+    """What follows from each fact, and from that, before what follows from the next. However long a chain is, it takes
+    no more of the interpreter's stack."""
+    under_way = [_of(state, actor, fact) for fact in reversed(facts)]
+    while under_way:
+        further = next(under_way[-1], None)
+        if further is None:
+            under_way.pop()
+            continue
         assert not further.data.type.startswith(SAID), "a consequence is not said by whoever caused it"
-        if ended.isdisjoint(endings):
+        if ended.isdisjoint(endings := _endings(further)):
             ended.update(endings)
             yield further
-            yield from _following(state, actor, further, ended)
+            under_way.append(_of(state, actor, further))
 
 
 def _endings(fact: Fact) -> tuple[str, ...]:
@@ -115,9 +143,8 @@ def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fac
 
 def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
     """Who takes a task over answers its signals."""
-    for id in state.signals.open:
-        if state.signals.known[id].target == f"task:{data.task}":
-            yield Fact(SignalAddressed(signal=id, addressees=(actor,)))
+    for signal in state.signals.open_at(f"task:{data.task}"):
+        yield Fact(SignalAddressed(signal=signal.id, addressees=(actor,)))
 
 
 def _over(state: State, data: TaskReleased | TaskFailed, _: ParticipantId) -> Iterator[Fact]:
@@ -133,11 +160,10 @@ def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantI
     yield from _attempt_over(state, data.task, f"Task {data.task} is {status}.")
     yield from _moot(state, f"task:{data.task}")
     if isinstance(data, TaskCancelled):
-        for task in state.tasks.known.values():
-            if task.parent == data.task and task.status in ("open", "claimed"):
-                attempt = task.attempt if task.owner else None
-                reason = f"It was a part of task {data.task}."
-                yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
+        reason = f"It was a part of task {data.task}."
+        for task in state.tasks.unfinished_parts(data.task):
+            attempt = task.attempt if task.owner else None
+            yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
 
 
 def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
@@ -149,9 +175,8 @@ def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
 
 def _moot(state: State, target: str) -> Iterator[Fact]:
     """Nobody needs to answer signals to what has ended."""
-    for id in state.signals.open:
-        if state.signals.known[id].target == target:
-            yield Fact(SignalExpired(signal=id))
+    for signal in state.signals.open_at(target):
+        yield Fact(SignalExpired(signal=signal.id))
 
 
 def _message_over(state: State, data: MessageCompleted | MessageAborted, _: ParticipantId) -> Iterator[Fact]:
@@ -160,9 +185,8 @@ def _message_over(state: State, data: MessageCompleted | MessageAborted, _: Part
 
 def _raised(state: State, data: SignalRaised, actor: ParticipantId) -> Iterator[Fact]:
     if data.kind == "cancel" and data.target == SESSION:
-        for task in state.tasks.known.values():
-            if task.status == "open":
-                yield Fact(TaskCancelled(task=task.id, reason=f"{actor} cancelled all work in the session."))
+        for task in state.tasks.on_board():
+            yield Fact(TaskCancelled(task=task.id, reason=f"{actor} cancelled all work in the session."))
     if data.kind in STOPS and (data.grace == 0 or not data.addressees):
         reason = f"{actor} raised {data.kind} {data.signal}."
         yield from _stopped(state, data.kind, data.target, data.addressees, reason, to=data.to, input=data.body)

@@ -60,13 +60,13 @@ def microseconds(time: datetime) -> int:
 
 def encode(id: EventId, fact: Fact, stamp: str, actor: ParticipantId, cause: CommandId | None = None) -> bytes:
     """The stored form of a decided event; `stamp` is its `timestamp`."""
-    data, audience, type, _, task = fact
+    data, task, audience = fact.data, fact.task, fact.audience
     more = f',"task":"{task}"' if task else ""
     if cause:
         more += f',"cause":"{cause}"'
     if audience:
         more += f',"audience":{orjson.dumps(audience).decode()}'
-    head = f'{{"id":"{id}","type":"{type or data.type}","time":"{stamp}","actor":"{actor}"{more},"data":'
+    head = f'{{"id":"{id}","type":"{fact.type or data.type}","time":"{stamp}","actor":"{actor}"{more},"data":'
     return b"%b%b}" % (head.encode(), data.json_bytes())
 
 

@@ -10,7 +10,8 @@ the facts for other concepts is added (`consequences`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +29,7 @@ from .concepts import tools as _tools
 from .concepts.floor import has_floor, narrowed
 from .concepts.messages import MessagePosted, MessageStarted
 from .concepts.signals import RaiseSignal
-from .consequences import with_consequences
+from .consequences import LongCascade, consequences
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .fences import refuse_fenced
 from .ids import SessionId, Version
@@ -97,9 +98,10 @@ def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Com
     return _PLACES[concept], CONCEPTS[concept].decide, command.plain
 
 
-def decide(state: State, command: Command) -> Decision:
-    """Decide one command. Raises the `Refused` tree; then nothing happened."""
-    _, _, _, _, data, task, _, _ = command
+def decide(state: State, command: Command, most: int | None = None) -> Decision:
+    """Decide one command. Raises the `Refused` tree; then nothing happened. Raises LongCascade, which can go on, when
+    more than `most` facts follow from it."""
+    data, task = command.data, command.task
     status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
@@ -111,10 +113,10 @@ def decide(state: State, command: Command) -> Decision:
             return stale
     place, decide_concept, plain = _decider(type(data))
     decision = decide_concept(state if place is None else state[place], command)
-    facts, _, _, refusal, _ = decision
-    if not facts or (plain and task is None and facts[0].task is None) or refusal is not None:
+    facts = decision.facts
+    if not facts or (plain and task is None and facts[0].task is None) or decision.refusal is not None:
         return decision
-    return _completed(state, command, decision)
+    return _completed(state, command, decision, most)
 
 
 def _under(state: State, command: Command) -> Decision | None:
@@ -122,20 +124,27 @@ def _under(state: State, command: Command) -> Decision | None:
     if command.task is None or command.attempt is None:
         raise Invalid("A command under a task names both the task and its attempt.")
     stale = _board.fence(state.tasks, command, command.task, command.attempt)
-    message = state.messages.get(getattr(command.data, "message", None) or "")
+    message = state.messages.known.get(getattr(command.data, "message", None) or "")
     if stale is None and message is not None and message.task not in (None, command.task):
         raise Conflict(f"Message {message.id!r} was begun under task {message.task!r}, not {command.task!r}.")
     return stale
 
 
-def _completed(state: State, command: Command, decision: Decision) -> Decision:
+def _completed(state: State, command: Command, decision: Decision, most: int | None) -> Decision:
     """The decision with its facts under the command's task and within the floor, and with what follows from them."""
     facts = decision.facts
     if command.task is not None:
         facts = tuple([fact if fact.task else fact._replace(task=command.task) for fact in facts])
     if not has_floor(state.floor, command.actor):
         facts = tuple([_within_floor(state, fact) for fact in facts])
-    facts = with_consequences(state, command.actor, facts)
+    further = consequences(state, command.actor, facts)
+    found = [*facts, *islice(further, most)]
+    if most is not None and len(found) == len(facts) + most:
+        raise LongCascade(state, found, further, partial(_with_all, command, decision))
+    return _with_all(command, decision, tuple(found))
+
+
+def _with_all(command: Command, decision: Decision, facts: tuple[Fact, ...]) -> Decision:
     under = () if command.task is None else (f"task:{command.task}",)
     further = [fact.data.subject() for fact in facts[len(decision.facts) :]]
     return decision._replace(facts=facts, after=None, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))
@@ -163,10 +172,9 @@ def evolve(state: State, event: Event) -> State:
     return evolved if event.task is None else evolved._replace(tasks=_board.touched(evolved.tasks, event))
 
 
-def evolve_by(state: State, command: Command, decision: Decision) -> State:
-    """Fold all facts of a decision that knows what is after them."""
-    facts, _, _, _, after = decision
-    return _with(state, Version(state.version + len(facts)), _PLACES[command.data.concept], after)
+def evolve_by(state: State, command: Command, facts: int, after: Any) -> State:
+    """Fold all facts, so many, of a decision that knows what is `after` them."""
+    return _with(state, Version(state.version + facts), _PLACES[command.data.concept], after)
 
 
 def _with(state: State, version: Version, place: int, concept: Any) -> State:

@@ -1,6 +1,8 @@
 """What signals are aimed at: whom they concern, and what of the work ends with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -13,6 +15,8 @@ from .errors import Conflict, NotFound
 from .ids import ParticipantId, TaskId
 from .model import TIMEKEEPER, Fact
 from .state import State
+
+_Begun = TypeVar("_Begun")
 
 
 def addressees(state: State, data: RaiseSignal) -> tuple[ParticipantId, ...]:
@@ -56,7 +60,7 @@ def _holder(state: State, id: TaskId) -> tuple[ParticipantId, ...]:
 
 
 def _author(state: State, id: str) -> tuple[ParticipantId, ...]:
-    message = state.messages.get(id)
+    message = state.messages.known.get(id)
     if message is None:
         raise NotFound(f"There is no message {id!r}.")
     if message.status != "open":
@@ -66,9 +70,8 @@ def _author(state: State, id: str) -> tuple[ParticipantId, ...]:
 
 def _at_work(state: State) -> tuple[ParticipantId, ...]:
     here = {each.id for each in state.presence.values() if each.present}
-    writing = {message.author for message in state.messages.values() if message.status == "open"}
-    holding = {owner for task in state.tasks.claimed if (owner := state.tasks.known[task].owner)}
-    return tuple(sorted(each for each in here | writing | holding if not _is_user(state, each)))
+    writing, holding = state.messages.open.by_owner, state.tasks.held
+    return tuple(sorted(each for each in {*here, *writing, *holding} if not _is_user(state, each)))
 
 
 def _is_user(state: State, id: ParticipantId) -> bool:
@@ -82,7 +85,7 @@ def cancelled(state: State, target: str, who: tuple[ParticipantId, ...], reason:
     if kind == "task":
         yield from _cancel(state.tasks.known.get(id), reason)
     elif kind == "message":
-        if (message := state.messages.get(id)) is not None and message.status == "open":
+        if (message := state.messages.known.get(id)) is not None and message.status == "open":
             yield aborted(message, reason)
     else:
         for each in who:
@@ -106,28 +109,27 @@ def rerouted(state: State, target: str, to: ParticipantId | None, input: JsonVal
 
 def left_open(state: State, participant: ParticipantId | None, reason: str) -> Iterator[Fact]:
     """The ends of what a participant, or with None anyone, has open: messages, tool calls, questions."""
-    for message in state.messages.values():
-        if message.status == "open" and participant in (None, message.author):
-            yield aborted(message, reason)
-    for call in state.tools.values():
-        if call.open and participant in (None, call.caller):
-            yield abandoned(call, reason)
-    for id in state.approvals.open:
-        if participant in (None, state.approvals.known[id].requester):
-            yield Fact(ApprovalWithdrawn(approval=id, reason=reason))
+    for message in _in_order(state.messages.known, state.messages.open.of(participant)):
+        yield aborted(message, reason)
+    for call in _in_order(state.tools.known, state.tools.open.of(participant)):
+        yield abandoned(call, reason)
+    for approval in _in_order(state.approvals.known, state.approvals.work.of(participant)):
+        yield Fact(ApprovalWithdrawn(approval=approval.id, reason=reason))
 
 
 def under_way(state: State, task: TaskId, reason: str) -> Iterator[Fact]:
     """The ends of what is open under a task."""
-    for message in state.messages.values():
-        if message.status == "open" and message.task == task:
-            yield aborted(message, reason)
-    for call in state.tools.values():
-        if call.open and call.task == task:
-            yield abandoned(call, reason)
-    for id in state.approvals.open:
-        if state.approvals.known[id].task == task:
-            yield Fact(ApprovalWithdrawn(approval=id, reason=reason), task=task)
+    for message in _in_order(state.messages.known, state.messages.open.under(task)):
+        yield aborted(message, reason)
+    for call in _in_order(state.tools.known, state.tools.open.under(task)):
+        yield abandoned(call, reason)
+    for approval in _in_order(state.approvals.known, state.approvals.work.under(task)):
+        yield Fact(ApprovalWithdrawn(approval=approval.id, reason=reason), task=task)
+
+
+def _in_order(known: Mapping[str, _Begun], ids: Iterable[str]) -> list[_Begun]:
+    """In the order in which they were begun, which is the same in every process that decides it."""
+    return sorted(map(known.__getitem__, ids), key=attrgetter("since"))
 
 
 def _cancel(task: Task | None, reason: str) -> Iterator[Fact]:

@@ -1,4 +1,4 @@
-"""Delegating: tasks that need each other, put on the board, and their results; whoever is there does them.
+"""Delegating: tasks that need each other, put on the board, and their results; any worker does them.
 
 Start a gateway (`stenogram serve`) and at least one worker (worker.py), then run this file.
 """

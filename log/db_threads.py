@@ -1,16 +1,14 @@
 """Threads that use connections: how blocking databases are kept away from the event loop.
 
-A lane is a fixed number of threads and at most as many connections. A piece of work takes an idle connection, or opens
-one, and puts it back; so a connection is used by one thread at a time, and work never waits for a connection. A lane
-of one thread does its work in the order of asking. Work that has begun goes on when the task that awaits it is
-cancelled.
+A fixed number of threads has at most as many connections. A piece of work borrows an idle connection, or opens one, and
+gives it back; so a connection is used by one thread at a time, and work never waits for a connection. One thread does
+its work in the order of asking. Work that has begun goes on when the task that awaits it is cancelled.
 
-A busy loop makes way for its lanes. Whenever work lets go of the interpreter lock it must win it back, and beside a
+A busy loop makes way for these threads. Whenever work lets go of the interpreter lock it must win it back, and beside a
 loop that never sleeps that was measured to take seconds where a write takes a millisecond (it seems that the loop,
-which lets go of the lock only for short system calls, has it again before another thread is awake). So while a lane
-has work the loop sleeps for an instant each millisecond. That was measured to bound the wait to tens of milliseconds,
-and to cost a loop with nothing else to wait for about a tenth of its turns, more when the machine itself is
-overloaded.
+which lets go of the lock only for short system calls, has it again before another thread is awake). So while there is
+work the loop sleeps for an instant each millisecond. That was measured to bound the wait to tens of milliseconds, and
+to cost a loop with nothing else to wait for about a tenth of its turns, more when the machine itself is overloaded.
 """
 
 import asyncio
@@ -24,7 +22,7 @@ from ..domain.errors import LogFailed
 
 
 class Connection(Protocol):
-    """What a lane must know of a connection."""
+    """What is needed of a connection."""
 
     def close(self) -> None:
         """Give it up."""
@@ -34,8 +32,8 @@ C = TypeVar("C", bound=Connection)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_TURN = 0.001  # seconds between two times that the loop makes way
-_INSTANT = 0.00005  # seconds that it does so: enough for a thread to wake up
+_YIELD_EVERY_S = 0.001  # between two times that the loop makes way
+_YIELD_S = 0.00005  # for which it does so: enough for a thread to wake up
 
 
 class DbThreads(Generic[C]):
@@ -60,7 +58,7 @@ class DbThreads(Generic[C]):
         self._again = again
         self._idle: list[C] = []
         self._awaited = 0
-        self._makes_way = False
+        self._yielding = False
 
     async def run(self, work: Callable[[C, *Ts], T], *args: *Ts) -> T:
         """Do `work(connection, *args)` in a thread. Raises what `explain` makes of a failure, LogFailed once closed."""
@@ -70,9 +68,9 @@ class DbThreads(Generic[C]):
             raise LogFailed("The log is closed; open it again.") from None
         self._awaited += 1
         try:
-            if not self._makes_way:
-                self._makes_way = True
-                self._next_turn(asyncio.get_running_loop())
+            if not self._yielding:  # one timer, however much work there is
+                self._yielding = True
+                self._yield_soon(asyncio.get_running_loop())
             return await asyncio.wrap_future(future)
         finally:
             self._awaited -= 1
@@ -83,25 +81,25 @@ class DbThreads(Generic[C]):
         self._threads.shutdown(wait=True)
         self._drop_idle()
 
-    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_later(_TURN, self._make_way, loop)
+    def _yield_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(_YIELD_EVERY_S, self._yield, loop)
 
-    def _make_way(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._makes_way = self._awaited > 0
-        if self._makes_way:
-            time.sleep(_INSTANT)
-            self._next_turn(loop)
+    def _yield(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._yielding = self._awaited > 0
+        if self._yielding:
+            time.sleep(_YIELD_S)
+            self._yield_soon(loop)
 
     def _work(self, work: Callable[[C], T]) -> T:
         try:
-            connection = self._take()
+            connection = self._borrow()
             try:
                 return work(connection)
             except Exception:
                 if not (self._again and self._lost(connection)):
                     raise
             finally:
-                self._put(connection)
+                self._give_back(connection)
             return self._once_more(work)
         except Exception as error:
             explained = self._explain(error)
@@ -114,16 +112,16 @@ class DbThreads(Generic[C]):
         try:
             return work(connection)
         finally:
-            self._put(connection)
+            self._give_back(connection)
 
-    def _put(self, connection: C) -> None:
+    def _give_back(self, connection: C) -> None:
         if self._lost(connection):
             connection.close()
             self._drop_idle()  # what broke one connection has probably broken all
         else:
             self._idle.append(connection)
 
-    def _take(self) -> C:
+    def _borrow(self) -> C:
         try:
             return self._idle.pop()
         except IndexError:

@@ -38,8 +38,8 @@ class LogMoved(Exception):
 class Engine(Protocol):
     """Storage of one log. Errors: the `LogError` tree of `domain.errors`, and the three exceptions above.
 
-    A *page* is at most `limit` events, and ends with the event with which their data comes to `PAGE_BYTES`. `is_last`
-    tells whether more may follow.
+    A *page* is at most `limit` events, and ends with the event with which their data comes to `PAGE_BYTES`.
+    `paging` reads on after it.
     """
 
     name: str
@@ -53,16 +53,17 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Release everything; waits for a write in progress. Safe to call twice."""
 
-    async def mark(self) -> LogHead:
+    async def head(self) -> LogHead:
         """The last committed position, also of other processes."""
 
     async def write(self, batch: Batch) -> None:
         """Commit durably, all or nothing. Nothing is written when it raises
         KeyTaken, TrackingTaken, LogMoved, LogReadOnly or LogFailed."""
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Keep other processes from writing until the next `write`, or the end of the block: who always comes second
-        to a quicker one gets to write. Raises LogFailed when it cannot be had. No proof: `write` checks as ever."""
+    def hold_writers(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from writing until the next `write`, or the end of the block, so that one that always
+        comes second to a quicker one gets to write. Raises LogFailed when it cannot be had. No guarantee: `write` still
+        checks the position."""
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
         """A page of the session's events with version > after, in order."""
@@ -100,22 +101,5 @@ class Engine(Protocol):
         """Sessions with id > after that were last said to be live, by id."""
 
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
-        """Where the log is shared: record who is attached through this process, strike off the gateways that are gone,
-        and tell what the others have recorded. Not durable, and no commit of the log."""
-
-
-def is_last(page: Sequence[Record], limit: int) -> bool:
-    """Whether a page shows by itself that nothing follows."""
-    return len(page) < limit and sum([len(record.data) for record in page]) < PAGE_BYTES
-
-
-async def read_whole(engine: Engine, session: SessionId, after: int, limit: int) -> list[Record]:
-    """The session's events with version > after, in order, at most `limit`, over as many pages as it takes."""
-    found: list[Record] = []
-    while room := limit - len(found):
-        page = await engine.read_session(session, after, room)
-        found += page
-        if is_last(page, room):
-            break
-        after = page[-1].version
-    return found
+        """Where the log is shared: record who is attached through this process, remove the gateways that are gone,
+        and return what the others have recorded. Not durable, and no commit of the log."""

@@ -1,4 +1,4 @@
-"""The hub: tells everyone in this process what was committed, in position order.
+"""The hub: hands what was committed to everyone in this process, in position order.
 
 It keeps the newest batches in a bounded ring and hands each batch to its listeners. A listener is a plain function,
 called on the loop right after the commit (or after the tail read another process's events); it must return quickly.
@@ -54,9 +54,9 @@ class Hub:
     def publish(self, records: list[Record]) -> None:
         """Take over committed records; they must follow directly on what was published before."""
         assert records[0].position == self.position + 1, "positions are published without a hole"
-        self.position = records[-1].position
+        self.position = records[-1].position  # before the listeners are called: they ask for it
         self._keep(_Published(records, sum([len(record.data) for record in records])))
-        for listener in tuple(self._listeners):
+        for listener in tuple(self._listeners):  # a copy: listeners come and go while they are called
             try:
                 listener(records)
             except Exception:  # what is committed must be answered, whatever becomes of those who hear of it
@@ -88,7 +88,7 @@ class Hub:
 
     async def wait(self, position: Position) -> None:
         """Wait until the log stands beyond `position`. Raises LogFailed when the log ends before."""
-        while self.position <= position:
+        while self.position <= position:  # each batch wakes all who wait, also those who wait for a later one
             if self._ended:
                 raise LogFailed("The log is closed, or its work has ended; open it again.")
             await self._moved.wait()
@@ -104,4 +104,5 @@ class Hub:
 
     def _wake(self) -> None:
         self._moved.set()
+        # A new event for those who come later: this one stays set, and `wait` would spin on it.
         self._moved = asyncio.Event()

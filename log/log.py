@@ -24,12 +24,13 @@ from .commit.session_cache import HeadCache, SessionCache
 from .engine import Engine
 from .hub import Hub
 from .lineage import Lineage
+from .paging import PAGE
 from .records import Append, Appended, Producer, Record
 from .stats import LogStats
 from .tail import Tail
 
-PAGE = 1_000
-POLL = 1.0
+POLL_S = 1.0
+"""After which other processes are looked for without a hint, and after which a storage that failed is asked again."""
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Log:
         self,
         engine: Engine,
         *,
-        sessions_at_hand: int = 10_000,
+        cached_sessions: int = 10_000,
         max_waiting: int = 20_000,
         max_waiting_bytes: int = 64 * 2**20,
         ring_records: int = 4_000,
@@ -51,12 +52,12 @@ class Log:
         self.epoch = ""
         self.hub = Hub(ring_records, ring_bytes)
         self._lineage = Lineage(engine)
-        self._sessions = SessionCache(self._lineage, sessions_at_hand)
-        self._places = HeadCache(engine, sessions_at_hand)
+        self._sessions = SessionCache(self._lineage, cached_sessions)
+        self._heads = HeadCache(engine, cached_sessions)
         self._queue = RequestQueue(max_waiting, max_waiting_bytes)
-        self._committer = Committer(engine, self._sessions, self._places, self.hub.publish, self._queue)
+        self._committer = Committer(engine, self._sessions, self._heads, self.hub.publish, self._queue)
         self._submit = self._committer.submit if engine.writable else _refuse
-        self._tail = Tail(engine, self._take_over)
+        self._tail = Tail(engine, self._publish)
         self._work: asyncio.Task[None] | None = None
         self._current_at = time.monotonic()
         self.trouble: str | None = None
@@ -73,20 +74,20 @@ class Log:
         return self._queue.waiting
 
     @property
-    def tally(self) -> LogStats:
+    def stats(self) -> LogStats:
         """What the log has counted of its work."""
-        return self._committer.tally
+        return self._committer.stats
 
     @property
     def lag(self) -> float:
-        """Seconds since it was last certain that nothing of other processes is missing here; up to `POLL` when all is
+        """Seconds since it was last certain that nothing of other processes is missing here; up to `POLL_S` when all is
         well, and 0 where no other can write."""
         return time.monotonic() - self._current_at if self.engine.shared or not self.engine.writable else 0.0
 
     async def broken(self) -> None:
         """Wait until the log's work ends by itself, which only a fault makes it do; raises that fault."""
         if self._work is not None:
-            await asyncio.shield(self._work)
+            await asyncio.shield(self._work)  # cancelling the one who waits must not end the log
 
     @property
     def working(self) -> bool:
@@ -94,14 +95,14 @@ class Log:
         return self._work is not None and not self._work.done()
 
     async def __aenter__(self) -> Self:
-        mark = await self.engine.open()
-        self.epoch = mark.epoch
-        self.hub.start_at(mark.position)
-        self._committer.start_at(mark.position)
-        self._tail.start_at(mark)
+        head = await self.engine.open()
+        self.epoch = head.epoch
+        self.hub.start_at(head.position)
+        self._committer.start_at(head.position)
+        self._tail.start_at(head)
         self._current_at = time.monotonic()
         self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._follow))
-        self._work.add_done_callback(lambda _: self.hub.end())
+        self._work.add_done_callback(lambda _: self.hub.end())  # or those who follow would wait without end
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -113,11 +114,12 @@ class Log:
         try:
             await asyncio.wait([self._work])
         except asyncio.CancelledError:
+            # The committer fails what waits when it is cancelled; left alone it would leave that unanswered.
             self._work.cancel()
             await asyncio.wait([self._work])
             raise
         finally:
-            await self.engine.close()
+            await self.engine.close()  # after the work: a commit under way needs the engine
         if not self._work.cancelled():
             self._work.result()
 
@@ -176,16 +178,16 @@ class Log:
         """The session folded up to its last committed event."""
         return self._sessions.get(session) or await self._sessions.load(session)
 
-    def at_hand(self, session: SessionId) -> State | None:
-        """The session folded up to its last committed event, if that needs no reading."""
+    def cached_state(self, session: SessionId) -> State | None:
+        """The session folded up to its last committed event, if it is cached."""
         return self._sessions.get(session)
 
-    async def look(self) -> bool:
+    async def catch_up(self) -> bool:
         """Bring in what other processes have committed so far; False where no other can have. Raises LogFailed."""
         if not self.engine.writable:
-            await self._tail.look()
+            await self._tail.catch_up()
         elif self.engine.shared and not self._committer.closed:
-            await self._committer.look()
+            await self._committer.catch_up()
         else:
             return False
         return True
@@ -209,7 +211,7 @@ class Log:
         return await self._lineage.read_wires(session, after, limit)
 
     async def follow(self, after: Position) -> AsyncIterator[list[Record]]:
-        """The log from `after` on, in pages, for ever: each event once, in position order. Raises LogFailed when the
+        """The log from `after` on, in pages, without end: each event once, in position order. Raises LogFailed when the
         log is closed or its work ends."""
         while True:
             records = self.hub.since(after)
@@ -226,7 +228,7 @@ class Log:
         return answer.of(request)
 
     async def _write(self) -> None:
-        """Run the committer, and beside it, where others write as well, what tells it of them."""
+        """Run the committer, and beside it, where others write as well, what wakes it for them."""
         if not self.engine.shared:
             return await self._committer.run()
         tasks = [asyncio.create_task(self._committer.run()), asyncio.create_task(self._repeat(self._watch))]
@@ -235,25 +237,26 @@ class Log:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks)  # also when this is cancelled: the committer still answers what waits
         for task in ended:
             task.result()
         return None
 
     async def _watch(self) -> None:
-        if await self.engine.changed(self.position, POLL):
-            await self._committer.look()
+        if await self.engine.changed(self.position, POLL_S):
+            await self._committer.catch_up()
 
     async def _follow(self) -> None:
-        await self._tail.wait(POLL)
-        await self._tail.look()
+        await self._tail.wait(POLL_S)
+        await self._tail.catch_up()
 
-    def _take_over(self, records: list[Record]) -> None:
-        self._sessions.follow(records)
+    def _publish(self, records: list[Record]) -> None:
+        self._sessions.follow(records)  # first: a listener may ask for the session's state
         self.hub.publish(records)
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it for ever. A storage that fails for a while makes the events come later, no more. Raises LogReplaced."""
+        """Do it again and again. A storage that fails for a while makes the events come later, no more. Raises
+        LogReplaced."""
         while True:
             try:
                 await work()
@@ -262,7 +265,7 @@ class Log:
             except LogError as failure:
                 self.trouble = str(failure)
                 _logger.warning("other processes cannot be followed: %s", failure)
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_S)
             else:
                 self.trouble = None
                 self._current_at = time.monotonic()

@@ -36,7 +36,7 @@ class MemoryEngine:
         self._producers: dict[tuple[SessionId, str], ProducerState] = {}
         self._tracking: dict[str, Position] = {}
         self._live: dict[SessionId, None] = {}
-        self._rolls: dict[str, GatewayHeartbeat] = {}
+        self._heartbeats: dict[str, GatewayHeartbeat] = {}
         self._open = False
         self._waiting: set[asyncio.Event] = set()
 
@@ -49,14 +49,14 @@ class MemoryEngine:
 
     async def open(self) -> LogHead:
         self._open = True
-        return self._mark()
+        return self._head()
 
     async def close(self) -> None:
         self._open = False
 
-    async def mark(self) -> LogHead:
+    async def head(self) -> LogHead:
         self._check_open()
-        return self._mark()
+        return self._head()
 
     async def write(self, batch: Batch) -> None:
         self._check_open()
@@ -69,7 +69,7 @@ class MemoryEngine:
             raise TrackingTaken(", ".join(batch.tracking))
         self._apply(batch)
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
+    def hold_writers(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
     async def read_session(self, session: SessionId, after: int, limit: int) -> list[Record]:
@@ -123,10 +123,10 @@ class MemoryEngine:
 
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         self._check_open()
-        self._rolls[own.gateway] = own
+        self._heartbeats[own.gateway] = own
         for gateway in gone:
-            self._rolls.pop(gateway, None)
-        return [roll for roll in self._rolls.values() if roll.gateway != own.gateway]
+            self._heartbeats.pop(gateway, None)
+        return [each for each in self._heartbeats.values() if each.gateway != own.gateway]
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """Returns as soon as anyone who shares this log has written past `after`."""
@@ -144,7 +144,7 @@ class MemoryEngine:
             self._waiting.discard(moved)
         return True
 
-    def _mark(self) -> LogHead:
+    def _head(self) -> LogHead:
         return LogHead(Position(len(self._log)), self._epoch)
 
     def _check_open(self) -> None:

@@ -26,7 +26,7 @@ class Draft(NamedTuple):
     """An event that asks to be appended.
 
     `subject` is what the event is about; `also` names further subjects whose heads it advances; `key` makes it unique
-    in its session for ever; `time` is in microseconds since 1970 (UTC).
+    in its session for good; `time` is in microseconds since 1970 (UTC).
     """
 
     type: str
@@ -39,7 +39,7 @@ class Draft(NamedTuple):
 
 class Producer(NamedTuple):
     """Makes a stream of appends repeatable without a key for each: `seq` counts up within `epoch`, which rises when
-    the producer starts anew. A repeat is recognised by its `seq`; an older epoch is fenced."""
+    the producer starts again. A repeat is recognised by its `seq`; an older epoch is fenced."""
 
     id: str
     epoch: int

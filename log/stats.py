@@ -1,4 +1,4 @@
-"""What a log counts of its own work, cheap enough for every batch: plain numbers, for whoever wants to show them."""
+"""What a log counts of its own work, cheap enough for every batch: plain numbers, for metrics to show."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field

@@ -1,50 +1,38 @@
-"""Where logs are kept, by one address: a path, `sqlite:///path`, `postgresql://…`, or `memory:`.
-
-Each tenant has a log of its own beside the main one: a file `stenogram@acme.db`, a schema `stenogram@acme`.
-
-What PostgreSQL needs is imported where an address asks for it: a log in a file needs no driver.
-"""
+"""Makes the engines of logs. Each tenant has a log of its own beside the main one: a file `stenogram@acme.db`, a schema
+`stenogram@acme`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..domain.errors import ConfigurationError
 from .engine import Engine
+from .location import Location
 from .memory import MemoryEngine
 from .sqlite import SqliteEngine
 
 if TYPE_CHECKING:
     from .postgres import Database
 
-SCHEMES = ("postgresql://", "postgres://")
-SQLITE = "sqlite:///"
-MEMORY = "memory:"
-
 
 class Storage:
-    """Makes the engines of one address, not opened yet. Those of a database share its connections.
+    """Makes the engines of one address (see `location`), not opened yet. Those of a database share its connections.
 
     Raises ConfigurationError for an address that no engine is for.
     """
 
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self._database = _database(where)
-        if self._database is None and "://" in where and not where.startswith(SQLITE):
-            raise ConfigurationError(
-                f"There is no engine for {where!r}; give a path, sqlite:///path, postgresql://… or memory:."
-            )
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._location = Location.parse(address)
+        self._database = _database(self._location)
 
     def __str__(self) -> str:
         """The address, for people: without a password."""
-        return self._where if self._database is None else self._database.address.shown
+        return self._address if self._database is None else self._database.address.shown
 
     @property
     def file(self) -> Path | None:
         """The main log's file, where logs are files."""
-        if self._database is not None or self._where.startswith(MEMORY):
-            return None
-        return Path(self._where.removeprefix(SQLITE))
+        return self._location.file()
 
     def engine(self, tenant: str = "", *, read_only: bool = False) -> Engine:
         """The engine of a tenant's log. One in memory is new, and gone with it. Raises ConfigurationError when that is
@@ -53,28 +41,17 @@ class Storage:
             from .postgres import PostgresEngine
 
             return PostgresEngine(self._database, tenant=tenant, read_only=read_only)
-        path = self.file
-        if path is None and read_only:
+        file = self._location.file(tenant)
+        if file is not None:
+            return SqliteEngine(file, read_only=read_only)
+        if read_only:
             raise ConfigurationError("A log in memory is its process's own, and a new one has nothing to be read.")
-        if path is None:
-            return MemoryEngine()
-        return SqliteEngine(
-            path.with_name(f"{path.stem}@{tenant}{path.suffix}") if tenant else path, read_only=read_only
-        )
+        return MemoryEngine()
 
 
-def _database(where: str) -> "Database | None":
-    if not where.startswith(SCHEMES):
+def _database(location: Location) -> "Database | None":
+    if location.kind != "postgres":
         return None
     from .postgres import Database
 
-    return Database(where)
-
-
-def snapshots_of(where: str) -> str:
-    """The address of the log beside this one for snapshots: a file, or a schema, `….snapshots`."""
-    if where.startswith(SCHEMES):
-        from .postgres.address import Address, in_schema
-
-        return in_schema(where, f"{Address.parse(where).schema}.snapshots")
-    return MEMORY if where == MEMORY else f"{where}.snapshots"
+    return Database(location.address)

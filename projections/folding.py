@@ -24,7 +24,7 @@ def fold(projection: Projection[K, T], events: Iterable[Event]) -> dict[K, T]:
     """
     folded = Fold(projection)
     for event in as_given(projection, events):
-        folded.take(event)
+        folded.fold(event)
     return folded.values()
 
 
@@ -52,9 +52,9 @@ class Fold(Generic[K, T]):
         self._projection = projection
         self.folder = projection.folder()
 
-    def take(self, event: Event, wanted: Callable[[Item], bool] = lambda _: True) -> None:
-        """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold is good for
-        nothing."""
+    def fold(self, event: Event, wanted: Callable[[Item], bool] = lambda _: True) -> None:
+        """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold cannot be
+        used."""
         try:
             items = [item for item in self._projection.items_of(event) if wanted(item)]
             self.folder.fold(self.folder.prepare(items))

@@ -1,10 +1,9 @@
-"""Whether views are kept current, told from outside: from the store and the log alone, whoever runs them.
+"""Whether views are kept current, told from outside: from the store and the log alone, whichever process runs them.
 
 A checkpoint at the log's head proves nothing about a runner that has stopped: nothing may have been appended since. So
 what counts besides is when the runner was last heard of, by the store's clock, and when the build last moved.
 """
 
-from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from ..domain.ids import Position
@@ -38,7 +37,7 @@ async def healths(log: Log, store: ViewStore, *, retired: bool = False) -> list[
     """How the builds are that are current or are being made, and with `retired` those that readers saw before. The log
     is asked where it ends, not its tail."""
     builds = await store.builds()
-    head = (await log.engine.mark()).position
+    head = (await log.engine.head()).position
     return [health(build, head) for build in builds if retired or build.state != "retired"]
 
 
@@ -53,12 +52,6 @@ def health(build: Build, head: Position) -> Health:
     if build.parked:
         return Health(build, behind, "degraded", f"{build.parked} parked; see `stenogram projections status`")
     return Health(build, behind, "healthy")
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several."""
-    order: tuple[Verdict, ...] = ("healthy", "degraded", "unhealthy")
-    return max(verdicts, key=order.index, default="healthy")
 
 
 def _trouble(build: Build, behind: int) -> str:

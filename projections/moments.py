@@ -18,12 +18,13 @@ from ..domain.envelope import decode, microseconds
 from ..domain.errors import BadCursor, Invalid, NotFound
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
+from ..log.paging import session_pages
 from ..log.records import ANYTHING, Record
 from .authoring.fingerprint import fingerprint
 from .authoring.projection import Projection
 from .authoring.shape import Row, Shape
 from .folding import Fold
-from .runner.checkpoints import mark_of
+from .runner.checkpoints import digest_of
 from .runner.time_slices import slices
 from .seek import last_version
 from .store import ViewStore
@@ -35,7 +36,6 @@ T = TypeVar("T")
 SNAPSHOT_EVERY_EVENTS = 1_000
 """Events between two snapshots of a small value."""
 _LARGE = 64 * 2**10  # bytes of a snapshot from which on they are taken more rarely
-_PAGE = 1_000
 
 
 class Moment(NamedTuple, Generic[K, T]):
@@ -84,12 +84,9 @@ class Moments(Generic[K, T]):
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
         folding = await self._resume(session, version)
         new = list[Snapshot]()
-        while folding.version < version:
-            page = await self._log.read_session(session, folding.version, min(_PAGE, version - folding.version))
-            if not page:
-                break
+        async for page in session_pages(self._log, session, folding.version, version):
             async for few in slices(page):
-                new += folding.take(few)
+                new += folding.fold_on(few)
         if new:
             await self._store.keep(self._projection.name, self._fingerprint, session, new)
         return Moment(session, Version(folding.version), Position(folding.position), folding.fold.values())
@@ -115,12 +112,12 @@ class _Folding:
         self._projection = projection
         self._next = SNAPSHOT_EVERY_EVENTS
 
-    def take(self, records: Iterable[Record]) -> list[Snapshot]:
+    def fold_on(self, records: Iterable[Record]) -> list[Snapshot]:
         """Fold some more events; the snapshots for which it was time. Raises FoldFailed."""
         new = []
         for record in records:
             if self._projection.handlers.of(record.type):
-                self.fold.take(decode(record.data, record.position, record.session, record.version))
+                self.fold.fold(decode(record.data, record.position, record.session, record.version))
             self.version, self.position = record.version, record.position
             if record.version >= self._next:
                 new.append(self._snapshot(record))
@@ -129,18 +126,18 @@ class _Folding:
     def _snapshot(self, last: Record) -> Snapshot:
         folder = self.fold.folder
         rows = [_written(folder.row(place)) for place, value in folder.values.items() if value is not None]
-        data = orjson.dumps([mark_of(last), rows])
+        data = orjson.dumps([digest_of(last), rows])
         self._next = self.version + SNAPSHOT_EVERY_EVENTS * (1 + len(data) // _LARGE)
         return Snapshot(self.version, data)
 
     def restore(self, snapshot: Snapshot, stands: Record) -> bool:
         """Go on from a snapshot; `stands` is the event at its version. False if it is of another, or unreadable."""
         try:
-            mark, rows = orjson.loads(snapshot.data)
-            if mark != mark_of(stands):
+            digest, rows = orjson.loads(snapshot.data)
+            if digest != digest_of(stands):
                 return False
             for row in rows:
-                self.fold.folder.take(_read(row, self._projection.shape))
+                self.fold.folder.load(_read(row, self._projection.shape))
         except (ValueError, TypeError, KeyError):
             return False
         self.version, self.position = stands.version, stands.position

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from ..domain.envelope import decode
 from ..domain.errors import Invalid
 from ..domain.ids import Position, SessionId
-from ..log.lineage import ENDLESS
 from ..log.log import Log
+from ..log.paging import ENDLESS, PAGE, log_pages, session_pages
 from ..log.records import Record
 from .authoring.projection import Item, Projection
 from .folding import Fold
@@ -22,10 +22,9 @@ from .store import Build, Checkpoint, Found, Parked, ViewStore
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-_PAGE = 1_000
 _SHOWN = 20
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """How far it is: so many of so many events, or sessions."""
 
 
@@ -55,8 +54,8 @@ async def verify(
     projection: Projection[K, T],
     *,
     sample: int | None = None,
-    told: Told = lambda done, total: None,
-    chance: random.Random | None = None,
+    progress: Progress = lambda done, total: None,
+    rng: random.Random | None = None,
 ) -> Verified:
     """Fold again and compare: everything, or the documents of a `sample` of sessions.
 
@@ -69,22 +68,17 @@ async def verify(
             f"{found.build} is not of version {projection.version}, which would be folded; promote that first."
         )
     if sample is None:
-        return await _verify_whole(log, projection, found, told)
-    return await _verify_sample(log, store, projection, sample, told, chance or random.Random())
+        return await _verify_whole(log, projection, found, progress)
+    return await _verify_sample(log, store, projection, sample, progress, rng or random.Random())
 
 
-async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, told: Told) -> Verified:
-    goal, fresh, position = found.build.checkpoint, Fold(projection), 0
-    while position < goal.position:
-        page = await log.engine.read_log(position, _PAGE)
-        records = [each for each in page if each.position <= goal.position]
-        if not records:
-            break
+async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, progress: Progress) -> Verified:
+    goal, fresh = found.build.checkpoint, Fold(projection)
+    async for records in log_pages(log.engine, 0, goal.position):
         for first in records:
             await _fold_shared(log, projection, fresh, first, found.parked)
         await _fold(projection, fresh, records, found.parked)
-        position = records[-1].position
-        told(position, goal.position)
+        progress(records[-1].position, goal.position)
     if goal.shared:
         (first,) = await log.engine.read_log(goal.position, 1)
         await _fold_shared(log, projection, fresh, first, found.parked, upto=goal.shared)
@@ -92,22 +86,21 @@ async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, to
 
 
 async def _verify_sample(
-    log: Log, store: ViewStore, projection: Projection[K, T], sample: int, told: Told, chance: random.Random
+    log: Log, store: ViewStore, projection: Projection[K, T], sample: int, progress: Progress, rng: random.Random
 ) -> Verified:
     if projection.key != "session" or projection.shape.key != ("key",):
         raise Invalid(f"{projection.name} is not a document for each session; verify all of it.")
     sessions = await _sessions(log)
-    chosen = chance.sample(sessions, min(sample, len(sessions)))
+    chosen = rng.sample(sessions, min(sample, len(sessions)))
     pairs, build = [], (await store.get(projection.name, [])).build
     for number, session in enumerate(chosen, 1):
         found = await store.get(projection.name, [(session,)])
-        goal, fresh, version = found.build.checkpoint, Fold(projection), 0
+        goal, fresh = found.build.checkpoint, Fold(projection)
         first = (await log.engine.read_session(session, -1, 1))[0].position
-        while page := await log.read_session(session, version, _PAGE):
+        async for page in session_pages(log, session, 0):
             await _fold(projection, fresh, [each for each in page if _is_behind(goal, each, first)], found.parked)
-            version = page[-1].version
         pairs.append((found, fresh))
-        told(number, len(chosen))
+        progress(number, len(chosen))
     return _compared(projection, build, pairs)
 
 
@@ -129,7 +122,7 @@ async def _fold_shared(
     """What the fork that begins with this event shares, up to a version, for a projection that is given it."""
     version = 0
     while projection.key == "session" and version < upto:
-        page = await log.read_shared(first, version, _PAGE)
+        page = await log.read_shared(first, version, PAGE)
         if not page:
             return
         await _fold(projection, fresh, [each for each in page if each.version <= upto], parked)
@@ -143,7 +136,7 @@ async def _fold(
         for record in few:
             if projection.handlers.of(record.type):
                 event = decode(record.data, record.position, record.session, record.version)
-                fresh.take(event, lambda item: not _is_parked(item, parked))
+                fresh.fold(event, lambda item: not _is_parked(item, parked))
 
 
 def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
@@ -153,7 +146,7 @@ def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
 
 async def _sessions(log: Log) -> list[SessionId]:
     sessions: list[SessionId] = []
-    while page := await log.engine.list_sessions(sessions[-1] if sessions else "", _PAGE):
+    while page := await log.engine.list_sessions(sessions[-1] if sessions else "", PAGE):
         sessions += [session for session, _ in page]
     return sessions
 
@@ -163,7 +156,7 @@ def _compared(projection: Projection[K, T], build: Build, pairs: Iterable[tuple[
     for found, fresh in pairs:
         stored = projection.folder()
         for row in found.rows:
-            stored.take(row)
+            stored.load(row)
         folded = fresh.values()
         places = dict.fromkeys([*stored.values, *folded])
         compared += len(places)

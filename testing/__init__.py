@@ -5,9 +5,9 @@ projections, the contracts.
         await log.submit(command("session.open", "trip-7"))
 """
 
+from .command import command
 from .given import event, given, recorded
 from .memory import memory_log
 from .rehearsal import Rehearsal
-from .saying import command
 
 __all__ = ["Rehearsal", "command", "event", "given", "memory_log", "recorded"]

@@ -20,7 +20,7 @@ from ..domain.ids import Position, Version
 from ..domain.model import Event, EventData
 from ..projections.authoring.projection import Folder, Projection
 from ..projections.folding import as_given, failure, fold
-from .saying import START
+from .command import START
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -141,7 +141,7 @@ class _Kept(Generic[K, T]):
     def _loaded(self) -> Folder[K, T]:
         folder = self._projection.folder()
         for row in self._rows.values():
-            folder.take(row)
+            folder.load(row)
         return folder
 
     def _fold(self, folder: Folder[K, T], event: Event) -> None:

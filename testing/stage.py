@@ -18,8 +18,10 @@ from ..projections.runner.runner import Runner
 from ..projections.store import Build, ViewStore, memory_views
 from .memory import memory_log
 
-LOOK = 0.02
-LAPSE = 0.5
+POLL_S = 0.02
+"""How often a runner does a round."""
+LAPSE_S = 0.5
+"""After how much silence a runner counts as gone."""
 
 
 class Stage:
@@ -31,8 +33,8 @@ class Stage:
 
     @asynccontextmanager
     async def running(self, *projections: Projection[Any, Any], **options: Any) -> AsyncIterator[Runner]:
-        """A runner for the time of the block, which looks around every `LOOK` seconds; `options` are the runner's."""
-        runner = Runner(self.log, self.store, projections, **{"look": LOOK, **options})
+        """A runner for the time of the block, which does a round every `POLL_S` seconds; `options` are the runner's."""
+        runner = Runner(self.log, self.store, projections, **{"poll": POLL_S, **options})
         task = asyncio.create_task(runner.run())
         try:
             yield runner
@@ -42,12 +44,12 @@ class Stage:
         if not task.cancelled():
             task.result()
 
-    async def until(self, told: Callable[[Sequence[Build]], object], within: float = 20.0) -> list[Build]:
-        """Wait until this is told of the builds. Raises TimeoutError."""
+    async def until(self, holds: Callable[[Sequence[Build]], object], within: float = 20.0) -> list[Build]:
+        """Wait until this is true of the builds. Raises TimeoutError."""
         async with asyncio.timeout(within):
             while True:
                 builds = await self.store.builds()
-                if told(builds):
+                if holds(builds):
                     return builds
                 await asyncio.sleep(0.005)
 
@@ -72,7 +74,7 @@ class Stage:
         found = await self.store.find(projection.name, limit=1_000)
         while found.rows:
             for row in found.rows:
-                folder.take(row)
+                folder.load(row)
             after = found.rows[-1][: len(projection.shape.key)]
             found = await self.store.find(projection.name, after=after, limit=1_000)
         return {place: value for place, value in folder.values.items() if value is not None}
@@ -88,5 +90,5 @@ class Stage:
 @asynccontextmanager
 async def stage(log: Log | None = None, store: ViewStore | None = None) -> AsyncIterator[Stage]:
     """A stage with a new log and a new store, or with these, which are open."""
-    async with memory_log() as new_log, memory_views(lapse=LAPSE) as new_store:
+    async with memory_log() as new_log, memory_views(lapse=LAPSE_S) as new_store:
         yield Stage(log or new_log, store or new_store)

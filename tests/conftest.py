@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from stenogram.testing.postgres import PostgresServer
+    from support.postgres import PostgresServer
 
 MUST_RUN_IN_CI = ("postgres", "fetched")
 
@@ -69,7 +69,7 @@ def _postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres(_postgres_folder: Path) -> Iterator[str]:
     """The server that STENOGRAM_TEST_POSTGRES names, or else one from local binaries."""
-    from stenogram.testing.postgres import drop_logs, find_binaries, shared_server
+    from support.postgres import drop_logs, find_binaries, shared_server
 
     given = os.environ.get("STENOGRAM_TEST_POSTGRES")
     if given:
@@ -85,7 +85,7 @@ def postgres(_postgres_folder: Path) -> Iterator[str]:
 @pytest.fixture
 def server(_postgres_folder: Path) -> Iterator[PostgresServer]:
     """A server of one's own, which may be stopped, crash, and lose what it has."""
-    from stenogram.testing.postgres import PostgresServer, find_binaries, new_files
+    from support.postgres import PostgresServer, find_binaries, new_files
 
     if find_binaries() is None:
         pytest.skip("no PostgreSQL that can be stopped: install the server (Debian: postgresql)")
@@ -96,14 +96,14 @@ def server(_postgres_folder: Path) -> Iterator[PostgresServer]:
 @pytest.fixture
 def fresh_log(postgres: str) -> Callable[[], str]:
     """Makes the address of a log that does not exist yet."""
-    from stenogram.testing.postgres import new_log
+    from support.postgres import new_log
 
     return lambda: new_log(postgres)
 
 
 @pytest.fixture(scope="session")
 def _pooler(postgres: str) -> Iterator[str]:
-    from stenogram.testing.pgbouncer import find_pgbouncer, pgbouncer
+    from support.pgbouncer import find_pgbouncer, pgbouncer
 
     if find_pgbouncer() is None:
         pytest.skip("no PgBouncer: install it (Debian: pgbouncer)")
@@ -114,7 +114,7 @@ def _pooler(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def pooled_log(_pooler: str) -> Callable[[], str]:
     """Makes the address of a log that does not exist yet, behind PgBouncer in transaction mode."""
-    from stenogram.testing.postgres import new_log
+    from support.postgres import new_log
 
     return lambda: new_log(_pooler)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ...domain.audience import Viewer, visible
+from ...log.weighted_cache import WeightedCache
 from .event_filter import Finished, visible_wires
 from .event_slice import EventSlice
-from .frame_cache import FrameCache
 from .subscriber import GroupKey
 from .topic import Cursor, Topic
 
@@ -92,20 +92,20 @@ class ReplayCache:
     """Frames of the past, which stay while memory allows, so that many who catch up from one place share them."""
 
     def __init__(self) -> None:
-        self._kept: FrameCache[ReplayKey, list[EncodedFrame]] = FrameCache(KEPT_BYTES)
-        self.forget = self._kept.forget
+        self._kept = WeightedCache[ReplayKey, list[EncodedFrame]](KEPT_BYTES, group=lambda key: key.topic)
+        self.forget = self._kept.drop_group
 
     def known(self, cursor: Cursor, upto: int) -> list[EncodedFrame] | None:
         """What brings a raw reader from its place to `upto`, if another one went the same way: then there is no need to
         read anything."""
         if cursor.key.filter.reading == "folded":
             return None
-        return self._kept.get(ReplayKey(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
+        return self._kept.use(ReplayKey(cursor.topic, cursor.key, cursor.at, upto, frozenset()))
 
     def frames(self, cursor: Cursor, events: EventSlice, upto: int, finished: Finished) -> list[EncodedFrame]:
         """What brings the cursor from its place to `upto`, made of the events that exist between the two."""
         key = ReplayKey(cursor.topic, cursor.key, cursor.at, upto, finished)
-        frames = self._kept.get(key)
+        frames = self._kept.use(key)
         if frames is None:
             frames = list(_frames(cursor, events, upto, finished))
             if not events.restrictions:

@@ -50,7 +50,7 @@ class Feed:
         at = topic.flushed if after == END else int(after)
         at = at if at >= 0 else max(topic.flushed + at, 0)
         if at > topic.last:  # the client may have it from another gateway, and before this one has
-            await self.log.look()
+            await self.log.catch_up()
             topic = await self._topic(session)
         if at > topic.last:
             self._drop_if_unused(topic)

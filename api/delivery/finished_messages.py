@@ -23,8 +23,8 @@ def finished_now(log: Log, records: Iterable[Record]) -> Finished:
         elif record.type in _FINISHING:
             finished.add(message_of(record))
     for session, message in streaming - finished:
-        state = log.at_hand(session)
-        known = state.messages.get(message) if state is not None else None
+        state = log.cached_state(session)
+        known = state.messages.known.get(message) if state is not None else None
         if known is not None and known.status != "open":
             finished.add((session, message))
     return frozenset(finished)

@@ -10,10 +10,10 @@ from bisect import bisect_right, insort
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ...log.weighted_cache import WeightedCache
 from .event_filter import EventFilter
 from .event_slice import EventSlice
 from .finished_messages import load_finished
-from .frame_cache import FrameCache
 from .topic import Topic
 
 PAGE_EVENTS = 1_000
@@ -58,14 +58,14 @@ class HistoryReader:
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._kept: FrameCache[PageKey, HistoryPage] = FrameCache(KEPT_BYTES)
-        self.forget = self._kept.forget
+        self._kept = WeightedCache[PageKey, HistoryPage](KEPT_BYTES, group=lambda key: key.topic)
+        self.forget = self._kept.drop_group
         self._reading: dict[PageKey, list[OnPage]] = {}
         self.reads = 0
 
     def get(self, topic: Topic, after: int, filter: EventFilter) -> HistoryPage | None:
         """The page that holds the place behind `after`, if it is in memory and reaches beyond it."""
-        page = self._kept.get(_key(topic, after, filter))
+        page = self._kept.use(_key(topic, after, filter))
         return None if page is None or page.upto <= after else page
 
     def request(self, topic: Topic, after: int, filter: EventFilter, on_page: OnPage) -> None:

@@ -164,7 +164,7 @@ class SessionTopic(Topic):
     async def head(self) -> int:
         """The session's version. A session that is being written is in memory, as new as what was published of it."""
         assert self.session is not None
-        state = self.log.at_hand(self.session)
+        state = self.log.cached_state(self.session)
         if state is not None:
             return state.version
         key = (self.session, ANYTHING)

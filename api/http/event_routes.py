@@ -62,7 +62,7 @@ class EventRoutes:
         head = await topic.head()
         at = head if after == "end" else int(after)
         at = at if at >= 0 else max(head + at, 0)
-        if at > head and await topic.log.look():  # the client may have it from another gateway
+        if at > head and await topic.log.catch_up():  # the client may have it from another gateway
             head = await topic.head()
         if at > head:
             raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)

@@ -32,7 +32,7 @@ async def check_readiness(tenants: Tenants) -> ReadyAnswer:
 async def _check(log: Log) -> None:
     if not log.working:
         raise NotReady("The log's work has ended; restart the gateway.")
-    failed_at = log.tally.failed_at
+    failed_at = log.stats.failed_at
     if failed_at is not None and time.monotonic() - failed_at < NOT_READY_AFTER_FAILURE_S:
         raise NotReady("The last commit failed; the gateway's log says why.")
     if log.lag > MAX_LAG_S:
@@ -43,7 +43,7 @@ async def _check(log: Log) -> None:
 
 
 async def _probe_storage(log: Log) -> None:
-    asking = asyncio.ensure_future(log.engine.mark())
+    asking = asyncio.ensure_future(log.engine.head())
     done, _ = await asyncio.wait([asking], timeout=STORAGE_TIMEOUT_S)
     if not done:
         asking.cancel()

@@ -158,7 +158,7 @@ class SessionAnswer(HttpAnswer):
 
 def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
     """The session as a viewer may see it."""
-    messages = [each for each in state.messages.values() if each.status == "open"]
+    messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
     signals, approvals = state.signals, state.approvals
     return SessionAnswer.model_validate(

@@ -59,7 +59,7 @@ class SessionRoutes:
         session = session_of(request)
         principal.require("read", session)
         log = (await self._tenants.of(principal.tenant)).log
-        await log.look()  # another gateway may have acknowledged more
+        await log.catch_up()  # another gateway may have acknowledged more
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")

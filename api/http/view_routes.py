@@ -16,7 +16,7 @@ from ..protocol.queries import no_query
 from ..tenants import Tenants
 from ..transport.sse_server import EVENT_STREAM, SseServer
 from ..views.access import SESSION_KEY, by_session, viewer_of, viewer_of_all
-from ..views.listing import ListPage, ListQuery, default_order, list_page
+from ..views.listing import ListPage, ListQuery, list_page
 from ..views.past import difference_between, document_of, fold_moment, rows_of
 from ..views.rendering import etag_of, render_rows
 from ..views.search import search, search_query
@@ -127,7 +127,7 @@ class ViewRoutes:
 
 
 def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> ListQuery:
-    order = default_order(projection) if fixed and query.order is None else query.order or ""
+    order = projection.shape.session_order if fixed and query.order is None else query.order or ""
     return ListQuery({**typed(projection.shape, query.where), **fixed}, order, query.after, query.limit)
 
 
@@ -135,7 +135,7 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
     """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
     and NotReady."""
     if query.min_position > views.log.position:
-        await views.log.look()  # the client may have it from another process, and before this one has
+        await views.log.catch_up()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
         raise BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
     if query.at is not None:

@@ -18,6 +18,7 @@ from ...domain.errors import LogUnreadable, Refused, StenogramError
 from ...domain.ids import ParticipantId, SessionId, TaskId
 from ...domain.model import TIMEKEEPER, Command, CommandData, Deadline, timer_id
 from ...domain.session import LIVELY_TYPES, deadlines
+from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Appended, Record
 from .deadline_queue import DeadlineQueue
@@ -35,6 +36,10 @@ SESSIONS_PER_TICK = 256
 RETRY_AFTER_S = 1.0
 """Seconds after which something is tried again that failed, or that another gateway may have done."""
 SESSIONS_PER_READ = 1_000
+REST_PER_WORK = 50
+"""How many times as long as it took to read what is due in a session that session is left alone, however often it
+changes meanwhile: with a thousand participants it takes milliseconds of the loop, and each status is a change."""
+LONGEST_REST_S = TICK_S
 
 
 def _utc() -> datetime:
@@ -51,6 +56,7 @@ class Timekeeper:
         self._queue = DeadlineQueue()
         self._lost_agents = LostAgents(log.engine, last_seen)
         self._changed: dict[SessionId, None] = {}
+        self._rested_at: dict[SessionId, float] = {}
         self._wake = asyncio.Event()
         # Before sessions are read in `load_sessions`: one that changes after it was read is in `_changed`.
         self._stop_listening = log.hub.listen(self._published)
@@ -80,7 +86,7 @@ class Timekeeper:
     async def run_once(self) -> None:
         """One round. What fails is tried again in the next."""
         try:
-            for session in [*self._changed][:SESSIONS_PER_TICK]:
+            for session in self._rested()[:SESSIONS_PER_TICK]:
                 # Before the await: a change that comes during it puts the session back.
                 del self._changed[session]
                 await self._read_deadlines(session)
@@ -95,7 +101,7 @@ class Timekeeper:
     def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
         """A heartbeat of theirs says that they make progress with these tasks."""
         for session, tasks in progress.items():
-            state = self._log.at_hand(session)
+            state = self._log.cached_state(session)
             known = None if state is None else state.presence.get(participant)
             for task in tasks:
                 # Before the command: a round could find the task stalled once more until it has taken effect.
@@ -107,7 +113,8 @@ class Timekeeper:
     async def _wait_until_due(self) -> None:
         """Wait until something is due or has changed, a tick at most."""
         now, due = self._last_seen.now(), self._queue.next_due()
-        pause = 0.0 if self._changed else TICK_S if due is None else min(max(due - now, 0.0), TICK_S)
+        again = [self._rested_at.get(session, now) for session in self._changed]
+        pause = min([TICK_S, *[max(at - now, 0.0) for at in (*again, *([] if due is None else [due]))]])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._wake.wait()
@@ -121,14 +128,27 @@ class Timekeeper:
     async def _read_deadlines(self, session: SessionId) -> bool:
         """Schedule a session by its state; returns whether it has any deadlines."""
         try:
-            state = self._log.at_hand(session) or await self._log.state(session)
+            state = self._log.cached_state(session) or await self._log.state(session)
         except LogUnreadable as fault:
             _logger.error("nothing can fall due in session %s: %s", session, fault)
             return True
+        return self._schedule(state)
+
+    def _rested(self) -> list[SessionId]:
+        """The changed sessions that need not be left alone any longer."""
+        now = self._last_seen.now()
+        return [session for session in self._changed if self._rested_at.get(session, now) <= now]
+
+    def _schedule(self, state: State) -> bool:
+        began, session = self._last_seen.now(), state.id
         found = deadlines(state)
         self._queue.put(session, found)
         if found:
             self._queue.schedule(session, min([self._due_at(session, each) for each in found]))
+            now = self._last_seen.now()
+            self._rested_at[session] = now + min(REST_PER_WORK * (now - began), LONGEST_REST_S)
+        else:
+            self._rested_at.pop(session, None)
         return bool(found)
 
     async def _carry_out_due(self, session: SessionId) -> None:

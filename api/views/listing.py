@@ -100,14 +100,6 @@ def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
-def default_order(projection: AnyProjection) -> str:
-    """The order in which a session's rows are shown unless another is asked for: that of the first index which begins
-    with the session."""
-    if isinstance(projection, DocProjection):
-        return ""
-    return next((index[1] for index in projection.shape.indexes if index[0] == SESSION_KEY and len(index) > 1), "")
-
-
 async def _visible(
     log: Log, projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
 ) -> list[StoredRow]:

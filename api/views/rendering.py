@@ -28,7 +28,7 @@ def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], vi
     if build.shape.restricted:
         if (build.shape, build.version) == (projection.shape, projection.version):
             folder = projection.folder()
-            return [_render(projection, place, folder.values[place], viewer) for place in map(folder.take, rows)]
+            return [_render(projection, place, folder.values[place], viewer) for place in map(folder.load, rows)]
         if not viewer.sees_all:
             raise NotReady(f"The view {projection.name} is being built anew; try again in a moment.", retry_after=5.0)
     if isinstance(projection, DocProjection):

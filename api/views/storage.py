@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...domain.errors import ConfigurationError
-from ...log.storage import MEMORY, SCHEMES, SQLITE
+from ...log.location import Location
 from ...projections.authoring.loading import load, offered
 from ...projections.authoring.projection import AnyProjection
 from ...projections.store import ViewStore, memory_views, sqlite_views
@@ -35,8 +34,10 @@ class ViewStorage:
     its connections."""
 
     def __init__(self, views: str, log: str) -> None:
-        self._where = _where(views, log)
-        self._database = _database(self._where)
+        location = Location.parse(log).views if views in ("", NO_VIEWS) else Location.parse(views)
+        self.file = location.file
+        """The file in which a tenant's views are; None where they are in a database, or in memory."""
+        self._database = _database(location)
 
     def store(self, tenant: str = "") -> ViewStore:
         """The store for a tenant's views. One in memory is new, and gone with it."""
@@ -45,25 +46,10 @@ class ViewStorage:
         file = self.file(tenant)
         return memory_views() if file is None else sqlite_views(file)
 
-    def file(self, tenant: str = "") -> Path | None:
-        """The file in which a tenant's views are; None where they are in a database, or in memory."""
-        if self._where.startswith((MEMORY, *SCHEMES)):
-            return None
-        file = Path(self._where.removeprefix(SQLITE))
-        return file.with_name(f"{file.stem}@{tenant}{file.suffix}") if tenant else file
 
-
-def _database(where: str) -> "PostgresViews | None":
-    if not where.startswith(SCHEMES):
+def _database(location: Location) -> "PostgresViews | None":
+    if location.kind != "postgres":
         return None
     from ...projections.store.postgres import PostgresViews
 
-    return PostgresViews(where)
-
-
-def _where(views: str, log: str) -> str:
-    """A log in a database has its views there, too; one that is a file has them in another beside it."""
-    if views not in ("", NO_VIEWS) or log.startswith((MEMORY, *SCHEMES)):
-        return views if views not in ("", NO_VIEWS) else log
-    file = Path(log.removeprefix(SQLITE))
-    return str(file.with_name(f"{file.stem}.views{file.suffix}"))
+    return PostgresViews(location.address)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..options import SESSION, examples
-from ..replaying.speed import SPEED
+from ..replay.speed import SPEED
 
 
 @click.command(
@@ -33,13 +33,13 @@ def demo(log: str, session: str | None, speed: float, lines: bool, chaos: bool) 
     """Watch a team of agents plan a journey, live.
 
     A gateway starts on a free port of this machine, and a team of agents and a person talk through it. They take
-    tasks and work side by side; she changes her mind, twice, and only what depends on it begins anew; one of the
+    tasks and work side by side; she changes her mind, twice, and only what depends on it starts over; one of the
     agents is killed (`kill -9`) in the middle of a sentence, and another takes over; a question is asked, and
     answered on her phone. There is no model behind it: what they say is scripted; the gateway, the clients, the
     processes and the log are real. What you see comes from a subscription, as it would in a program of yours. It
     takes about half a minute.
     """
-    from ..screen.stage import can_be_live
+    from ..screen.display import can_be_live
 
     live = not lines and can_be_live()
     session = session or f"trip-{secrets.token_hex(2)}"
@@ -51,12 +51,12 @@ def demo(log: str, session: str | None, speed: float, lines: bool, chaos: bool) 
 
 async def _run(log: str, session: str, speed: float, live: bool, chaos: bool) -> int:
     """Run it; the version in which Maya changed the hotel."""
-    from ..screen.stage import stage
+    from ..screen.display import open_display
     from .run import run
 
-    async with stage(session, live=live) as here:
+    async with open_display(session, live=live) as here:
         await run(log, session, speed, here, chaos)
-        return here.scene.touched["/hotel"].version
+        return here.model.changes["/hotel"].version
 
 
 def _print_what_next(log: str, session: str, before: int) -> None:

@@ -16,7 +16,7 @@ class Pace:
     def __init__(self, speed: float) -> None:
         self.speed = speed
 
-    async def take(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Let so much of the script's time pass."""
         await asyncio.sleep(seconds / self.speed if self.speed else 0)
 
@@ -26,7 +26,7 @@ class Pace:
         """Write a text, token by token; `reasoning` is thought rather than said."""
         for token in tokens(text):
             await message.write(token, part)
-            await self.take(TOKEN_SECONDS / tempo)
+            await self.sleep(TOKEN_SECONDS / tempo)
 
 
 async def until_interrupted() -> None:

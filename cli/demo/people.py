@@ -17,19 +17,19 @@ async def laptop(url: str, id: str, pace: Pace) -> None:
         await session.post(script.WISH)
         await session.status("idle", "reads along")
         await _have_begun(session, {"flights", "hotels"})
-        await pace.take(2.4)
+        await pace.sleep(2.4)
         await session.post(script.ELSEWHERE)
         await session.state.wait(lambda state: "hotel" in state)
-        await pace.take(2.0)
+        await pace.sleep(2.0)
         await session.status("working", "looks at hotels herself")
-        await pace.take(1.0)
+        await pace.sleep(1.0)
         await session.state.patch([{"op": "replace", "path": "/hotel", "value": script.GRACA}])
         await session.post(script.CHANGE_OF_MIND)
         await session.status("idle", "reads along")
         await session.tasks.result("plan")
-        await pace.take(1.2)
+        await pace.sleep(1.2)
         await session.post(script.THANKS)
-        await pace.take(0.8)
+        await pace.sleep(0.8)
 
 
 async def phone(url: str, id: str, pace: Pace) -> None:
@@ -39,7 +39,7 @@ async def phone(url: str, id: str, pace: Pace) -> None:
         client.session(id, open=False, join=False) as session,
     ):
         question = await session.approvals.next()
-        await pace.take(1.6)
+        await pace.sleep(1.6)
         await session.approvals.answer(question.id, "book", comment="From the bus.")
 
 

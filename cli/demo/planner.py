@@ -22,7 +22,7 @@ async def planner(agent: Agent, pace: Pace) -> None:
     """Works while the session needs it."""
     await _said_by_maya(agent.session, "")
     await agent.status("thinking", "takes the wish apart")
-    await pace.take(0.8)
+    await pace.sleep(0.8)
     async with agent.say() as message:
         await pace.speak(message, script.PLANNER_THINKS, part="reasoning", tempo=2.2)
         await pace.speak(message, script.PLANNER_ANSWERS, tempo=2.0)
@@ -38,9 +38,9 @@ async def planner(agent: Agent, pace: Pace) -> None:
 
 
 async def _listen(agent: Agent, pace: Pace) -> None:
-    """When Maya wants to go elsewhere, what depends on the place begins anew, and nothing else."""
+    """When Maya wants to go elsewhere, what depends on the place starts over, and nothing else."""
     await _said_by_maya(agent.session, "Lisbon")
-    await pace.take(0.5)
+    await pace.sleep(0.5)
     await agent.state.merge({"trip": {"to": "Lisbon"}})
     for kind in ("flights", "hotels"):
         await agent.session.signals.reroute(f"task:{kind}", input=_input(kind, "Lisbon"))
@@ -53,7 +53,7 @@ async def _write_the_plan(agent: Agent, pace: Pace) -> None:
     async with agent.waiting_for_tool("waits for flights, hotel and visa"):
         task = await anext(agent.tasks(accepts="plan"))
     async with task:
-        await pace.take(0.6)
+        await pace.sleep(0.6)
         async with agent.say() as message:
             await pace.speak(message, script.PLANNER_ENDS, tempo=1.7)
         await agent.state.merge({"plan": "ready"})

@@ -1,4 +1,4 @@
-"""What everyone says in the demo. Nothing here is decided by a model; who reacts to what stands with each of them."""
+"""What everyone says in the demo. Nothing here is decided by a model; who reacts to what is in the code of each."""
 
 TITLE = "Five days in Porto"
 

@@ -1,7 +1,7 @@
 """Flights, hotels and visas: each takes one kind of task, and works on it as a real agent would.
 
-They meet in the session only, and each looks at what stands there before it writes: so it does not matter which of them
-does a task, for the how manieth time, or in which process.
+They meet in the session only, and each looks at what is there before it writes: so it does not matter which of them
+does a task, at which attempt, or in which process.
 """
 
 from collections.abc import Awaitable, Callable
@@ -53,7 +53,7 @@ async def hotels(agent: Agent, task: ClaimedTask, pace: Pace) -> None:
     ):
         # Stands for the time that a hotel takes to answer: longer than Maya takes to change her mind.
         await agent.state.wait(lambda state: state["hotel"]["name"] != script.LIS["name"])
-        await pace.take(1.0)
+        await pace.sleep(1.0)
         hold.result = {"held": True}
     try:
         await agent.state.merge({"hotel": {"status": "booked"}}, if_unchanged={"/hotel": since})
@@ -73,7 +73,7 @@ async def _adapt(agent: Agent, task: ClaimedTask, pace: Pace, conflict: Conflict
     chosen: dict[str, Any] = conflict.extra["value"]
     await agent.session.post(f"{script.HOTELS_NOTICES} ({conflict.detail})", kind="progress")
     await agent.status("thinking", f"{chosen['name']} instead?")
-    await pace.take(0.8)
+    await pace.sleep(0.8)
     question = script.HOTELS_ASKS.format(**chosen)
     if await agent.ask(question, ("book", "wait"), deadline=60, default="wait") == "wait":
         await agent.session.post(script.HOTELS_STOPS)
@@ -114,7 +114,7 @@ async def _until_elsewhere(city: str) -> None:
 async def _use(agent: Agent, pace: Pace, tool: str, arguments: Any, result: Any, seconds: float) -> None:
     """Call a tool, wait for it, and record what it said."""
     async with agent.tool(tool, arguments) as call:
-        await pace.take(seconds)
+        await pace.sleep(seconds)
         call.result = result
 
 

@@ -1,4 +1,4 @@
-"""`stenogram import`: bring exported sessions, or recordings of other systems, into a log."""
+"""`stenogram import`: bring exported sessions into a log."""
 
 import asyncio
 import shutil
@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,51 +15,29 @@ import click
 from ..options import SESSION, Place, examples, log_option
 
 if TYPE_CHECKING:
-    from .entry import ImportEntry
-    from .importer import Findings
+    from .checking import Findings
+    from .import_entry import ImportEntry
 
     Read = Callable[[], Iterator[ImportEntry]]
 
 
-_TIMES = ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
-
-
 @click.command(
     "import",
-    short_help="Bring exported sessions and recordings into a log.",
+    short_help="Bring exported sessions into a log.",
     epilog=examples(
         "stenogram import trip.jsonl                          what `stenogram export` wrote",
+        "stenogram import trip.jsonl --session trip-8         under another id",
         "stenogram export --all --log old.db | stenogram import - --log new.db",
-        "stenogram import run-*.json --format recording       recorded runs, one session each",
-        "stenogram import 33.json --session gyms --start 2026-01-31T09:30:00Z",
     ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["auto", "jsonl", "recording"]),
-    default="auto",
-    show_default=True,
-    help="auto: .json files are recordings, all others JSONL.",
-)
-@click.option(
-    "--session",
-    type=SESSION,
-    metavar="ID",
-    help="The session's id; by default the file's own, or recording-<file name>.",
-)
-@click.option(
-    "--start", type=click.DateTime(_TIMES), metavar="TIME", help="When a recording begins (RFC 3339); by default now."
-)
+@click.option("--session", type=SESSION, metavar="ID", help="The session's id; by default the file's own.")
 @log_option
-def import_(files: tuple[Path, ...], form: str, session: str | None, start: datetime | None, log: str) -> None:
+def import_(files: tuple[Path, ...], session: str | None, log: str) -> None:
     """Import events into a log.
 
-    JSONL is what `stenogram export` writes: events keep their ids, times, actors and bytes, and get new positions.
-    A recording is a run of a team in the format of the data set Who&When; recordings have no timestamps, so each
-    event comes a millisecond after the one before. What one agent assigns to another is a message for the team that
-    names its assignee, and no task: a recording does not say when the work was begun, or done.
+    Files are JSONL as `stenogram export` writes it: events keep their ids, times, actors and bytes, and get new
+    positions. Records of other systems must be converted to it first; examples/recordings shows how.
 
     Everything is checked before anything is written: one bad line, and nothing is imported. Importing the same
     again changes nothing. - reads stdin.
@@ -70,7 +47,7 @@ def import_(files: tuple[Path, ...], form: str, session: str | None, start: date
     """
     with ExitStack() as stack:
         paths = [(str(file), _seekable(file, stack)) for file in files]
-        reads = [_reader(name, path, form, session, start) for name, path in paths]
+        reads = [_reader(name, path, session) for name, path in paths]
         findings = asyncio.run(_import(Place(log).address, lambda: chain.from_iterable(read() for read in reads)))
     _say(findings)
 
@@ -85,10 +62,7 @@ def _seekable(file: Path, stack: ExitStack) -> Path:
     return folder / "stdin"
 
 
-def _reader(name: str, path: Path, form: str, session: str | None, start: datetime | None) -> "Read":
-    if form == "recording" or (form == "auto" and path.suffix == ".json"):
-        return _recording_reader(name, path, session, start)
-
+def _reader(name: str, path: Path, session: str | None) -> "Read":
     def read() -> "Iterator[ImportEntry]":
         from .jsonl import read_entries
 
@@ -96,18 +70,6 @@ def _reader(name: str, path: Path, form: str, session: str | None, start: dateti
             yield from _renamed(read_entries(lines, name), session)
 
     return read
-
-
-def _recording_reader(name: str, path: Path, session: str | None, start: datetime | None) -> "Read":
-    from datetime import UTC
-
-    from .recorded import recorded_entries
-    from .recording import read_recording, slug
-
-    id = session or f"recording-{slug(path.stem)}"
-    recording = read_recording(path)
-    begins = start or datetime.now(UTC)
-    return lambda: recorded_entries(recording, id, begins, name)
 
 
 def _renamed(entries: "Iterator[ImportEntry]", session: str | None) -> "Iterator[ImportEntry]":
@@ -127,7 +89,8 @@ async def _import(address: str, entries: "Read") -> "Findings":
     from ...log.memory import MemoryEngine
     from ...log.storage import Storage
     from ..text.console import progress
-    from .importer import check, write
+    from .checking import check
+    from .writing import write
 
     storage = Storage(address)
     if storage.file is not None and not storage.file.exists():

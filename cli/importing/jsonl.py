@@ -14,7 +14,7 @@ import orjson
 from ...domain.envelope import timestamp, validate
 from ...domain.errors import Invalid, StenogramError, TooLarge
 from ...domain.model import Event
-from .entry import ImportEntry
+from .import_entry import ImportEntry
 
 MAX_LINE_BYTES = 8 * 2**20
 _PLACE = re.compile(rb'\{"position":\d+,"session":"[^"]*","version":\d+,')

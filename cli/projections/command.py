@@ -34,7 +34,7 @@ def projections() -> None:
     """
 
 
-def _desk(command: Command) -> Command:
+def _admin_command(command: Command) -> Command:
     """The options that say where views and log are; the command gets what they lead to, open."""
 
     @log_option
@@ -42,103 +42,103 @@ def _desk(command: Command) -> Command:
         "--views", envvar="STENOGRAM_VIEWS", show_envvar=True, default="", metavar="PATH", help="Where the views are."
     )
     @click.option("--tenant", default="", metavar="NAME", help="Whose log.")
-    def with_desk(log: str, views: str, tenant: str, **given: Any) -> None:
-        from .view_admin import opened
+    def with_admin(log: str, views: str, tenant: str, **given: Any) -> None:
+        from .view_admin import open_view_admin
 
         async def run() -> None:
-            async with opened(log, views, tenant) as desk:
-                await command(desk, **given)
+            async with open_view_admin(log, views, tenant) as admin:
+                await command(admin, **given)
 
         asyncio.run(run())
 
-    with_desk.__doc__ = command.__doc__
-    with_desk.__name__ = command.__name__.rstrip("_")
-    with_desk.__click_params__ = [  # type: ignore[attr-defined]
-        *getattr(with_desk, "__click_params__", []),
+    with_admin.__doc__ = command.__doc__
+    with_admin.__name__ = command.__name__.rstrip("_")
+    with_admin.__click_params__ = [  # type: ignore[attr-defined]
+        *getattr(with_admin, "__click_params__", []),
         *getattr(command, "__click_params__", []),
     ]
-    return with_desk
+    return with_admin
 
 
 View = click.argument("view", metavar="VIEW")
 
 
 @projections.command(name="list", short_help="List views, and how each is.")
-@_desk
+@_admin_command
 @json_option
-async def list_(desk: "ViewAdmin", as_json: bool) -> None:
+async def list_(admin: "ViewAdmin", as_json: bool) -> None:
     """List the builds of all views: their version and state, how many events they are behind the log, how many they
     fold a second and how many seconds remain at that rate, and what is wrong. Retired builds are those that readers saw
     before; they can be promoted again."""
     from .tables import show_builds
 
-    show_builds(await desk.healths(retired=True), as_json)
+    show_builds(await admin.healths(retired=True), as_json)
 
 
 @projections.command(short_help="Say whether views are healthy.")
-@_desk
+@_admin_command
 @click.option("--wait", is_flag=True, help="Wait until every view has caught up, with progress bars.")
-async def status(desk: "ViewAdmin", wait: bool) -> None:
+async def status(admin: "ViewAdmin", wait: bool) -> None:
     """Say what is wrong with views, key by key; the exit code is 1 when something is."""
     from .tables import show_troubles
 
     if wait:
-        await desk.caught_up()
-    healthy = show_troubles(await desk.healths(), await desk.parked())
+        await admin.wait_until_caught_up()
+    healthy = show_troubles(await admin.healths(), await admin.parked())
     if not healthy:
         raise click.exceptions.Exit(1)
 
 
-@projections.command(short_help="Build a view anew, beside the one that readers see.")
-@_desk
+@projections.command(short_help="Rebuild a view beside the one that readers see.")
+@_admin_command
 @View
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
-async def rebuild(desk: "ViewAdmin", view: str, no_wait: bool) -> None:
-    """Build a view anew from the log. Readers stay on the present build until the new one has caught up, or, where
+async def rebuild(admin: "ViewAdmin", view: str, no_wait: bool) -> None:
+    """Rebuild a view from the log. Readers stay on the present build until the new one has caught up, or, where
     gateways run with --promote manual, until it is promoted."""
-    build = await desk.rebuild(view)
-    click.echo(f"{view} is being built anew (build {build.id}).")
+    build = await admin.rebuild(view)
+    click.echo(f"{view} is being rebuilt (build {build.id}).")
     if not no_wait:
-        if await desk.built(build):
+        if await admin.wait_until_built(build):
             click.echo(f"Readers see build {build.id} of {view} now.")
         else:
             click.echo(f"Build {build.id} has caught up; `stenogram projections promote {view}` shows it to readers.")
 
 
 @projections.command(short_help="Show readers the newest build of a view.")
-@_desk
+@_admin_command
 @View
 @click.option("--build", "id", type=int, metavar="ID", help="This build, be it one that readers saw before.")
 @click.option("--anyway", is_flag=True, help="Also if it has not caught up.")
-async def promote(desk: "ViewAdmin", view: str, id: int | None, anyway: bool) -> None:
+async def promote(admin: "ViewAdmin", view: str, id: int | None, anyway: bool) -> None:
     """Show readers the newest build of a view that is being made, or another; the one they see now is kept for ten
     minutes, in which it can be promoted again."""
-    build = await desk.promote(view, id, anyway)
+    build = await admin.promote(view, id, anyway)
     click.echo(f"Readers see build {build.id} of {view}, version {build.version}, now.")
 
 
 @projections.command(short_help="Fold again what had failed.")
-@_desk
+@_admin_command
 @View
 @click.argument("keys", nargs=-1, metavar="[KEY]…")
-async def retry(desk: "ViewAdmin", view: str, keys: tuple[str, ...]) -> None:
+async def retry(admin: "ViewAdmin", view: str, keys: tuple[str, ...]) -> None:
     """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all."""
-    for key in await desk.wish(view, keys, "retry"):
+    for key in await admin.wish(view, keys, "retry"):
         click.echo(f"{view} goes on with {key!r} at the event that failed.")
 
 
 @projections.command(short_help="Leave out the event that fails.")
-@_desk
+@_admin_command
 @View
 @click.argument("key", metavar="KEY")
-async def skip(desk: "ViewAdmin", view: str, key: str) -> None:
+async def skip(admin: "ViewAdmin", view: str, key: str) -> None:
     """Leave out the event at which a key is parked, and go on behind it."""
-    await desk.wish(view, (key,), "skip")
+    await admin.wish(view, (key,), "skip")
     click.echo(f"{view} goes on with {key!r} behind the event that failed.")
 
 
 @projections.command(short_help="Fold again, and compare.")
-@_desk
+@_admin_command
 @View
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only so many sessions, drawn at random.")
 @click.option(
@@ -148,9 +148,9 @@ async def skip(desk: "ViewAdmin", view: str, key: str) -> None:
     metavar="MODULE:ATTRIBUTE",
     help="Where projections of your own are.",
 )
-async def verify(desk: "ViewAdmin", view: str, sample: int | None, names: tuple[str, ...]) -> None:
+async def verify(admin: "ViewAdmin", view: str, sample: int | None, names: tuple[str, ...]) -> None:
     """Compare a view with a fresh fold of the log; the exit code is 1 when they differ."""
     from .tables import show_verified
 
-    if not show_verified(await desk.verify(view, sample, names)):
+    if not show_verified(await admin.verify(view, sample, names)):
         raise click.exceptions.Exit(1)

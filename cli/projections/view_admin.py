@@ -1,4 +1,4 @@
-"""The desk: what the commands of `stenogram projections` do, with a log and a store at hand."""
+"""Administration of views: what the commands of `stenogram projections` do, given a log and a store."""
 
 import asyncio
 import os
@@ -18,10 +18,10 @@ from ...projections.verify import Verified, verify
 from ..text.console import Bar, progress
 
 POLL_S = 0.2
-_TRIES, _PAUSE = 40, 0.05
+_PROMOTION_TRIES, _PROMOTION_PAUSE_S = 40, 0.05
 STOP_TIMEOUT_S = 10.0
 """Seconds without any runner after which nobody is waited for."""
-PROMOTION = 3.0
+PROMOTION_S = 3.0
 """Seconds within which what has caught up is promoted, if it is so without being asked for."""
 
 
@@ -45,22 +45,20 @@ class ViewAdmin:
         """Begin a build beside the current one. Raises NotFound."""
         current = await self._store.current(view)
         if current is None:
-            raise NotFound(
-                f"There is no view {view!r} to build anew; `stenogram projections list` shows those there are."
-            )
+            raise NotFound(f"There is no view {view!r} to rebuild; `stenogram projections list` shows those there are.")
         return await self._store.begin(view, current.version, current.shape, self._log.epoch)
 
-    async def built(self, build: Build) -> bool:
+    async def wait_until_built(self, build: Build) -> bool:
         """Wait until readers see a build; False when it has caught up and must be promoted by command. Raises NotReady
         when it stops, or nobody goes on with it."""
-        with progress(f"building {build.name}", (await self._log.engine.mark()).position) as bar:
-            return await self._advanced(build, bar)
+        with progress(f"building {build.name}", (await self._log.engine.head()).position) as bar:
+            return await self._wait_until_seen(build, bar)
 
-    async def caught_up(self) -> None:
+    async def wait_until_caught_up(self) -> None:
         """Wait until all builds have folded the whole log."""
         for each in await self.healths():
-            with progress(each.build.name, (await self._log.engine.mark()).position) as bar:
-                await self._advanced(each.build, bar)
+            with progress(each.build.name, (await self._log.engine.head()).position) as bar:
+                await self._wait_until_seen(each.build, bar)
 
     async def promote(self, view: str, id: int | None, anyway: bool) -> Build:
         """Promote the newest build that is being made, or the one named. Raises NotFound, Conflict."""
@@ -78,12 +76,12 @@ class ViewAdmin:
     async def _promoted_in_step(self, build: Build) -> bool:
         """Promote a build that is as far as the log was when this began, in a moment in which it is as far as what
         readers see; whether there was one soon. (While agents write, two builds are seldom at the same place.)"""
-        head = (await self._log.engine.mark()).position
-        for _ in range(_TRIES):
+        head = (await self._log.engine.head()).position
+        for _ in range(_PROMOTION_TRIES):
             now = next((each for each in await self._store.builds() if each.id == build.id), build)
             if now.checkpoint.position >= head and await self._store.promote(build.id, even_if_behind=False):
                 return True
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_PROMOTION_PAUSE_S)
         return False
 
     async def wish(self, view: str, keys: Sequence[str], wish: Wish) -> list[str]:
@@ -105,12 +103,12 @@ class ViewAdmin:
         if view not in known:
             raise NotFound(f"There is no projection {view!r} here; name yours by --projection module:attribute.")
         with progress(f"verifying {view}", None) as bar:
-            return await verify(self._log, self._store, known[view], sample=sample, told=bar.reach)
+            return await verify(self._log, self._store, known[view], sample=sample, progress=bar.reach)
 
-    async def _advanced(self, build: Build, bar: Bar) -> bool:
+    async def _wait_until_seen(self, build: Build, bar: Bar) -> bool:
         """Wait until readers see a build that has caught up; False when it waits for a command."""
         alone = waiting = 0.0
-        while waiting < PROMOTION:
+        while waiting < PROMOTION_S:
             found = await self.healths()
             current = {each.build.name: each.build for each in found if each.build.state == "current"}
             now = next((each for each in found if each.build.id == build.id), None)
@@ -137,8 +135,8 @@ def _waits(health: Health, seen: Build | None) -> bool:
 
 
 @asynccontextmanager
-async def opened(log: str, views: str, tenant: str) -> AsyncIterator[ViewAdmin]:
-    """The desk for a log. Raises what the log and the store raise, and NotFound where there are no views."""
+async def open_view_admin(log: str, views: str, tenant: str) -> AsyncIterator[ViewAdmin]:
+    """Open a log and its views. Raises what they raise, and NotFound where there are no views."""
     if log.startswith(("http://", "https://")):
         raise click.UsageError(f"This needs the log itself; --log is a gateway ({log}).")
     storage = ViewStorage(views, log)

@@ -5,66 +5,64 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 from rich.text import Text
 
-from ..text.brief import compact
+from ...domain.parts import text_of
+from ...projections.views.transcript import TranscriptRow
 from ..text.console import one_line, printable
-from ..text.event_words import answered, outcome
-from ..text.transcript import Asked, Called, Item, Said
+from ..text.view_words import answered, arguments, outcome, reasoning_of
 
 CARET = "▌"
-TAIL = 6_000
-"""Characters at the end of a message that can be in sight."""
+TAIL_CHARACTERS = 6_000
+"""How much of the the end of a message can be in sight."""
 
 
-def column(items: Iterable[Item], width: int, height: int) -> Text:
-    """The last `height` lines of these items, wrapped to `width`."""
+def column(entries: Iterable[TranscriptRow], width: int, height: int) -> Text:
+    """The last `height` lines of these entries, wrapped to `width`."""
     lines: list[Text] = []
-    for item in items:
+    for entry in entries:
         if lines:
             lines.append(Text(""))
-        lines += _item(item, width)
+        lines += _entry(entry, width)
     return Text("\n").join(lines[-height:])
 
 
-def _item(item: Item, width: int) -> list[Text]:
-    match item:
-        case Called():
-            return _called(item, width)
-        case Asked():
-            return _asked(item, width)
-        case Said():
-            return _said(item, width)
+def _entry(entry: TranscriptRow, width: int) -> list[Text]:
+    match entry.kind:
+        case "tool":
+            return _call(entry, width)
+        case "approval":
+            return _question(entry, width)
+        case _:
+            return _message(entry, width)
 
 
-def _asked(asked: Asked, width: int) -> list[Text]:
-    waits = asked.status == "open"
-    lines = wrapped(Text(f"? {printable(asked.question)}", "bold magenta" if waits else "magenta"), width)
-    return [*lines, Text(one_line(f"  {answered(asked)}", width), "bold blink" if waits else "dim")]
+def _question(question: TranscriptRow, width: int) -> list[Text]:
+    waits = question.status == "open"
+    lines = wrapped(Text(f"? {printable(question.question or '')}", "bold magenta" if waits else "magenta"), width)
+    return [*lines, Text(one_line(f"  {answered(question)}", width), "bold blink" if waits else "dim")]
 
 
-def _said(said: Said, width: int) -> list[Text]:
-    progress = said.kind == "progress"
+def _message(message: TranscriptRow, width: int) -> list[Text]:
+    progress = message.kind == "progress"
+    said, reasoning = text_of(message.parts), reasoning_of(message.parts)
     lines: list[Text] = []
-    if said.audience:
-        lines.append(Text(f"to {', '.join(said.audience)}", "dim italic", no_wrap=True))
-    if said.reasoning and not said.text:
-        lines += wrapped(Text(printable(said.reasoning[-TAIL:]), "dim italic"), width)
-    text = Text(("– " if progress else "") + printable(said.text[-TAIL:]), "dim" if progress else "default")
-    if said.status == "open":
+    if message.audience:
+        lines.append(Text(f"to {', '.join(message.audience)}", "dim italic", no_wrap=True))
+    if reasoning and not said:
+        lines += wrapped(Text(printable(reasoning[-TAIL_CHARACTERS:]), "dim italic"), width)
+    text = Text(("– " if progress else "") + printable(said[-TAIL_CHARACTERS:]), "dim" if progress else "default")
+    if message.status == "open":
         text.append(CARET, "bold blink")
-    elif said.status == "aborted":
-        text.append(f" ✕ {one_line(said.reason or 'aborted', 60)}", "red")
+    elif message.status == "aborted":
+        text.append(f" ✕ {one_line(message.reason or 'aborted', 60)}", "red")
     return lines + wrapped(text, width)
 
 
-def _called(called: Called, width: int) -> list[Text]:
-    arguments = "" if called.arguments is None else compact(called.arguments)
-    lines = [Text(one_line(f"⚙ {called.tool}({arguments})", width), "cyan")]
-    if called.status == "open":
-        lines.append(Text("  …", "dim cyan"))
-    else:
-        style = "dim" if called.status == "returned" else "red"
-        lines.append(Text(one_line(f"  {outcome(called)}", width), style))
-    return lines
+def _call(call: TranscriptRow, width: int) -> list[Text]:
+    style = {"open": "dim cyan", "returned": "dim"}.get(call.status, "red")
+    return [
+        Text(one_line(f"⚙ {call.tool}({arguments(call)})", width), "cyan"),
+        Text(one_line(f"  {outcome(call)}", width), style),
+    ]
 
 
 def wrapped(text: Text, width: int) -> list[Text]:

@@ -1,28 +1,34 @@
 """A gateway as a source: its HTTP routes, events as NDJSON, so that their bytes stay as the log has them.
 
+Views are those that the gateway keeps. One that it does not keep is folded here, from the events that it shows.
 Following is a request that waits at the gateway until something happens, again and again; it survives a gateway that
 restarts, and says on stderr that it waits for it.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Self
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import click
 import orjson
 
 from ...client.errors import Unreachable, from_problem
-from ...domain.errors import StenogramError
+from ...domain.errors import NotFound, StenogramError
 from ...domain.ids import SessionId, Version
 from ..options import Place
-from .port import Page, Summary
+from .port import AtMoment, Page, Summary
 
-PAGE = 1_000
-SESSIONS = 200
-WAIT = 25
-RETRY = 1.0
+if TYPE_CHECKING:
+    from ...projections.authoring.projection import AnyProjection
+
+PAGE_EVENTS = 1_000
+PAGE_SESSIONS = 200
+PAGE_ROWS = 1_000
+WAIT_S = 25
+RETRY_S = 1.0
+VIEW_WAIT_S = 10
 
 
 class GatewaySource:
@@ -37,7 +43,7 @@ class GatewaySource:
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(
-            headers=self._headers, timeout=aiohttp.ClientTimeout(total=None, connect=10, sock_read=WAIT + 20)
+            headers=self._headers, timeout=aiohttp.ClientTimeout(total=None, connect=10, sock_read=WAIT_S + 20)
         )
         return self
 
@@ -48,7 +54,7 @@ class GatewaySource:
     async def sessions(self, prefix: str) -> AsyncIterator[Summary]:
         after = ""
         while True:
-            asked = {"after": after, "limit": str(SESSIONS), "prefix": prefix}
+            asked = {"after": after, "limit": str(PAGE_SESSIONS), "prefix": prefix}
             body, _ = await self._get("/v1/sessions", {name: value for name, value in asked.items() if value})
             page = orjson.loads(body)["sessions"]
             for found in page:
@@ -59,7 +65,7 @@ class GatewaySource:
                     found.get("status", "open"),
                     found.get("labels") or {},
                 )
-            if len(page) < SESSIONS:
+            if len(page) < PAGE_SESSIONS:
                 return
             after = page[-1]["session"]
 
@@ -72,6 +78,41 @@ class GatewaySource:
         async for page in self._pages(f"/v1/sessions/{session}/events", {"after": str(after)}, follow):
             yield page
 
+    async def views(
+        self, session: SessionId, projections: "Sequence[AnyProjection]", at: AtMoment | None = None
+    ) -> list[Any]:
+        from .folding import fold_views
+
+        body, _ = await self._get("/v1/views", {})
+        kept = {each["view"]: _moment(each, at) for each in orjson.loads(body)["views"]}
+        rest = [each for each in projections if each.name not in kept]
+        folded = iter(await fold_views(self.read(session, 0), rest, at) if rest else [])
+        return [
+            await self._view(session, each, kept[each.name]) if each.name in kept else next(folded)
+            for each in projections
+        ]
+
+    async def _view(self, session: SessionId, projection: "AnyProjection", moment: dict[str, str]) -> Any:
+        """What a view that the gateway keeps holds of the session."""
+        from ...projections.authoring.document import DocProjection
+
+        path = f"/v1/views/{projection.name}/{session}"
+        if isinstance(projection, DocProjection):
+            try:
+                body, _ = await self._get(path, moment)
+            except NotFound:
+                return None  # the view is kept and the session is there, so it holds nothing of it
+            return orjson.loads(body)["value"]
+        rows: list[Any] = []
+        asked = {**moment, "limit": str(PAGE_ROWS)}
+        while True:
+            body, _ = await self._get(path, asked)
+            page = orjson.loads(body)
+            rows += page["rows"]
+            if "next" not in page:
+                return rows
+            asked["after"] = page["next"]
+
     async def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
         begin = {"after": after} if last is None else {"last": str(last)}
         async for page in self._pages("/v1/events", begin, follow):
@@ -80,9 +121,9 @@ class GatewaySource:
     async def _pages(self, path: str, place: dict[str, str], follow: bool) -> AsyncIterator[Page]:
         caught_up = False
         while not caught_up or follow:
-            asked = {**place, "limit": str(PAGE)}
+            asked = {**place, "limit": str(PAGE_EVENTS)}
             if caught_up:
-                asked["wait"] = str(WAIT)
+                asked["wait"] = str(WAIT_S)
             try:
                 body, headers = await self._get(path, asked, Accept="application/x-ndjson")
             except Unreachable as lost:
@@ -100,7 +141,7 @@ class GatewaySource:
     async def _wait_for_gateway(self, lost: Unreachable) -> None:
         click.echo(f"stenogram: {lost.detail} Waiting for it.", err=True)
         while True:
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_S)
             try:
                 await self._get("/health", {})
             except Unreachable:
@@ -117,6 +158,13 @@ class GatewaySource:
         if answer.status >= 400:
             raise _refusal(self._url, answer.status, body)
         return body, answer.headers
+
+
+def _moment(view: dict[str, Any], at: AtMoment | None) -> dict[str, str]:
+    """The query for a view at a moment. One as it is now is waited for until it holds all that is in the log by now."""
+    if at is None:
+        return {"min_position": str(view.get("position", 0) + view.get("behind", 0)), "wait": str(VIEW_WAIT_S)}
+    return {"at": str(at) if isinstance(at, int) else at.isoformat()}
 
 
 def _why(error: BaseException) -> str:

@@ -1,7 +1,7 @@
-"""The log itself, a file or a database, opened for reading beside whoever writes it."""
+"""The log itself, a file or a database, opened for reading beside the process that writes it."""
 
-from collections.abc import AsyncIterator
-from typing import Self
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from ...api.delivery.log_cursor import read_cursor
 from ...domain.concepts.lifecycle import EMPTY, Session, evolve
@@ -11,14 +11,17 @@ from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from ...log.storage import Storage
-from .port import Page, Summary
+from .port import AtMoment, Page, Summary
+
+if TYPE_CHECKING:
+    from ...projections.authoring.projection import AnyProjection
 
 PAGE_EVENTS = 1_000
-SESSIONS = 200
+PAGE_SESSIONS = 200
 
 
 class LocalSource:
-    """Reads one log. Sees everything: whoever may read where it is kept is not held back by audiences."""
+    """Reads one log, all of it: audiences do not apply to those who can read its storage."""
 
     def __init__(self, address: str) -> None:
         self._storage = Storage(address)
@@ -33,7 +36,7 @@ class LocalSource:
 
     async def sessions(self, prefix: str) -> AsyncIterator[Summary]:
         after = ""
-        while page := await self._log.engine.list_sessions(after, SESSIONS, prefix):
+        while page := await self._log.engine.list_sessions(after, PAGE_SESSIONS, prefix):
             known: dict[SessionId, Session] = {session: EMPTY for session, _ in page}
             for record in await self._log.engine.read_subject(list(known), "session"):
                 event = decode(record.data, record.position, record.session, record.version)
@@ -63,6 +66,13 @@ class LocalSource:
                 if new:
                     yield _wire(new)
                     after = new[-1].version
+
+    async def views(
+        self, session: SessionId, projections: "Sequence[AnyProjection]", at: AtMoment | None = None
+    ) -> list[Any]:
+        from .folding import fold_views
+
+        return await fold_views(self.read(session, 0), projections, at)
 
     async def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
         position = self._position(after) if last is None else Position(max(self._log.position - last, 0))

@@ -1,17 +1,25 @@
 """The port through which every reading command reads.
 
 Events come as the bytes that go over the wire, in pages, so that an export is exact and a command decodes only what it
-shows. Two adapters: `file` reads a log at rest (safe beside the gateway that writes it), `gateway` asks over HTTP.
+shows. Views come as JSON values. Two adapters: `local` reads a log at rest (safe beside the gateway that writes it),
+`gateway` asks over HTTP.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from ...domain.errors import BadCursor
 from ...domain.ids import SessionId, Version
+
+if TYPE_CHECKING:
+    from ...projections.authoring.projection import AnyProjection
 
 Page = list[bytes]
 """Wire envelopes, in order."""
+AtMoment = int | datetime
+"""A version of a session, or a time."""
 
 
 class Summary(NamedTuple):
@@ -25,7 +33,7 @@ class Summary(NamedTuple):
 
 
 class Source(Protocol):
-    """A log to read. Errors: the StenogramError tree. Open inside `async with` (`opening.open_source`)."""
+    """A log to read. Errors: the StenogramError tree. Open inside `async with` (`choosing.open_source`)."""
 
     async def __aenter__(self) -> Self:
         """Open it."""
@@ -42,9 +50,23 @@ class Source(Protocol):
         """The session's last version. Raises NotFound."""
 
     def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
-        """The session's events after version `after`; with `follow` it goes on for ever with what happens.
-        Raises NotFound, and BadCursor for a version that is not reached yet."""
+        """The session's events after version `after`; with `follow` it never ends: new events come as they
+        happen. Raises NotFound, and BadCursor for a version that is not reached yet."""
+
+    async def views(
+        self, session: SessionId, projections: "Sequence[AnyProjection]", at: AtMoment | None = None
+    ) -> list[Any]:
+        """What the view of each projection holds of the session, now or at a moment: a document as JSON (None where
+        there is none), or a list of rows in the session's order. Raises NotFound and FoldFailed."""
 
     def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
         """The whole log after a cursor that a gateway or `Stenogram-To` gave, from its beginning, or from so many
         events (`last`) before its end. Raises BadCursor."""
+
+
+async def reached_version(source: Source, session: SessionId, *versions: int | None) -> Version:
+    """The session's last version. Raises NotFound, and BadCursor if one of `versions` comes after it."""
+    head = await source.version(session)
+    if late := [each for each in versions if each is not None and each > head]:
+        raise BadCursor(f"Session {session!r} stands at version {head}; {late[0]} is not reached yet.")
+    return head

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 STREAMED = ("message.started", "message.delta")
 
 
-class Choice(NamedTuple):
+class EventChoice(NamedTuple):
     """Which events to show. No types means every type; `folded` leaves the streaming of messages out, of which the
     event that finishes a message tells the whole."""
 
@@ -47,13 +47,13 @@ _folded = click.option(
 )
 
 
-def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+def event_choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a command that shows events; the command gets them as one `choice`."""
 
     @_types
     @_folded
     @wraps(command)
     def with_choice(*args: Any, types: tuple[str, ...], folded: bool, **kwargs: Any) -> Any:
-        return command(*args, choice=Choice(types, folded), **kwargs)
+        return command(*args, choice=EventChoice(types, folded), **kwargs)
 
     return with_choice

@@ -7,16 +7,15 @@ from ...domain.concepts import document, lifecycle, messages, presence, tools
 from ...domain.concepts.custom import OpaqueData
 from ...domain.model import Event, EventData
 from ...domain.parts import Part, text_of
-from .brief import compact, joined, short
 from .console import one_line
-from .team_words import TEAMWORK
-from .transcript import Asked, Called
+from .short_forms import compact, joined, short
+from .team_event_words import TEAMWORK
 
-MOST = 300
+LINE_CHARACTERS = 300
 """Characters of a line's last column; `--json` has it all."""
 
 
-def in_words(event: Event, most: int = MOST) -> str:
+def in_words(event: Event, most: int = LINE_CHARACTERS) -> str:
     """What the event says, without control characters, cut to `most` characters (0: whole)."""
     say = _SAYINGS.get(type(event.data))
     said = say(event.data) if say else compact(_value(event.data))
@@ -29,18 +28,6 @@ def said_in(parts: "tuple[Part, ...]") -> str:
     text = text_of(parts)
     rest = [compact(part.model_dump(exclude_none=True)) for part in parts if part.kind != "text"]
     return text or " ".join(rest)
-
-
-def outcome(called: Called) -> str:
-    """How a tool call ended."""
-    return f"→ {compact(called.result)}" if called.status == "returned" else f"✕ {called.result}"
-
-
-def answered(asked: Asked) -> str:
-    """What became of a question."""
-    if asked.status == "open":
-        return f"? {' / '.join(asked.options)}"
-    return f"→ {asked.answer or 'no answer'} · {asked.by or asked.status}"
 
 
 def operation(patch: dict[str, Any]) -> str:

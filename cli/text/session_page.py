@@ -1,4 +1,4 @@
-"""A picture as text: what `show` prints."""
+"""A session as text: what `show` prints."""
 
 from typing import Any
 
@@ -7,38 +7,39 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from ...domain.concepts.presence import Participant
-from ...domain.concepts.tasks import Task
-from .brief import compact, short
+from ...domain.parts import ReasoningPart, TextPart, text_of
+from ...projections.views.agents import AgentRow
+from ...projections.views.tasks import TaskRow
+from ...projections.views.transcript import TranscriptRow
 from .console import one_line, printable, stdout
 from .event_lines import Palette, clock
-from .event_words import answered, outcome
-from .picture import Picture
-from .team_words import TASK_MARKS, board
-from .transcript import Asked, Called, Item
+from .session_views import SessionViews
+from .short_forms import compact, short
+from .view_words import TASK_MARKS, answered, arguments, outcome, presence_of, reasoning_of
 
 
-def print_picture(picture: Picture) -> None:
+def print_session(views: SessionViews) -> None:
     """Print the session: what it is, who takes part, what was said, the shared state."""
     console, palette = stdout(), Palette()
-    for participant in _by_arrival(picture):
-        palette.of(participant.id)
-    _print_head(console, picture)
-    if picture.state.presence:
+    agents = _by_arrival(views)
+    for agent in agents:
+        palette.of(agent.id)
+    _print_head(console, views)
+    if agents:
         _heading(console, "Participants")
-        for participant in _by_arrival(picture):
-            console.print(_participant(participant, palette))
-    if tasks := board(picture.state):
+        for agent in agents:
+            console.print(_agent(agent, palette))
+    if views.tasks:
         _heading(console, "Tasks")
-        for task in tasks:
+        for task in views.tasks:
             console.print(_task(task, palette))
-    if picture.transcript.items:
+    if views.transcript:
         _heading(console, "Transcript")
-        for item in picture.transcript.items:
-            _print_item(console, item, palette)
-    if picture.state.document.version:
-        _heading(console, f"Shared state, since version {picture.state.document.version}")
-        console.print(printable(pretty(picture.state.document.value)))
+        for entry in views.transcript:
+            _print_entry(console, entry, palette)
+    if views.state.version:
+        _heading(console, f"Shared state, since version {views.state.version}")
+        console.print(printable(pretty(views.state.value)))
 
 
 def pretty(value: Any) -> str:
@@ -55,12 +56,11 @@ def lasted(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def _by_arrival(picture: Picture) -> list[Participant]:
+def _by_arrival(views: SessionViews) -> list[AgentRow]:
     order: dict[str, int] = {}
-    for number, item in enumerate(picture.transcript.items):
-        order.setdefault(item.author, number)
-    people = picture.state.presence.values()
-    return sorted(people, key=lambda each: (order.get(each.id, len(order) + 10**9), each.id))
+    for number, entry in enumerate(views.transcript):
+        order.setdefault(entry.actor, number)
+    return sorted(views.agents.values(), key=lambda each: (order.get(each.id, len(order) + 10**9), each.id))
 
 
 def _heading(console: Console, text: str) -> None:
@@ -68,68 +68,69 @@ def _heading(console: Console, text: str) -> None:
     console.print(Text(text, "bold underline" if console.is_terminal else ""))
 
 
-def _print_head(console: Console, picture: Picture) -> None:
-    state = picture.state
-    console.print(Text().append(state.id, "bold").append(f"  {one_line(state.session.title or '')}"))
-    began = picture.began.astimezone().strftime("%Y-%m-%d %H:%M:%S") if picture.began else ""
-    about = f"{state.session.status} · version {state.version:,} · began {began} · lasted {lasted(picture.seconds)}"
-    console.print(Text(about, "dim"))
-    for name, value in state.session.labels.items():
-        console.print(one_line(f"label {name} = {value}"))
-    for name, value in state.session.metadata.items():
+def _print_head(console: Console, views: SessionViews) -> None:
+    overview = views.overview
+    console.print(Text().append(views.session, "bold").append(f"  {one_line(overview.title or '')}"))
+    about = [overview.status, f"version {views.version:,}"]
+    if overview.opened and overview.changed:
+        seconds = (overview.changed - overview.opened).total_seconds()
+        about += [f"began {overview.opened.astimezone():%Y-%m-%d %H:%M:%S}", f"lasted {lasted(seconds)}"]
+    console.print(Text(" · ".join(about), "dim"))
+    for name, label in overview.labels.items():
+        console.print(one_line(f"label {name} = {label}"))
+    for name, value in views.metadata.value.items():
         console.print(one_line(f"{name}: {value if isinstance(value, str) else compact(value)}"))
 
 
-def _participant(participant: Participant, palette: Palette) -> Text:
-    line = Text().append("  ● " if participant.present else "  ○ ", palette.of(participant.id))
-    line.append(f"{participant.id:<16}", palette.of(participant.id)).append(f"{participant.kind:<8}", "dim")
-    line.append(participant.status if participant.present else "left")
-    return line.append(f"  {one_line(participant.activity)}", "dim") if participant.activity else line
+def _agent(agent: AgentRow, palette: Palette) -> Text:
+    line = Text().append("  ● " if agent.present else "  ○ ", palette.of(agent.id))
+    line.append(f"{agent.id:<16}", palette.of(agent.id)).append(f"{agent.kind:<8}", "dim")
+    line.append(presence_of(agent))
+    return line.append(f"  {one_line(agent.activity)}", "dim") if agent.activity else line
 
 
-def _task(task: Task, palette: Palette) -> Text:
+def _task(task: TaskRow, palette: Palette) -> Text:
     mark, style = TASK_MARKS[task.status]
-    line = Text().append(f"  {mark} ", style).append(f"{short(task.id):<16}").append(f"{task.status:<10}", style)
+    line = Text().append(f"  {mark} ", style).append(f"{short(task.task):<16}").append(f"{task.status:<10}", style)
     line.append(one_line(task.title, 60))
-    if task.owners:
-        line.append(f"  {task.owners[-1]}", palette.of(task.owners[-1])).append(f" #{task.attempt}", "dim")
+    if task.worker:
+        line.append(f"  {task.worker}", palette.of(task.worker)).append(f" #{task.attempt}", "dim")
     return line
 
 
-def _print_item(console: Console, item: Item, palette: Palette) -> None:
-    if isinstance(item, Called):
-        head = _item_head(item, palette).append(one_line(f"{item.tool}({_arguments(item)})", 200))
-        console.print(head)
-        console.print(_indented(console, Text(one_line(outcome(item) if item.status != "open" else "…", 400), "dim")))
-        return
-    if isinstance(item, Asked):
-        console.print(_item_head(item, palette).append(one_line(f"asks: {item.question}", 400)))
-        console.print(_indented(console, Text(one_line(answered(item), 400), "dim")))
-        return
-    head = _item_head(item, palette)
+def _print_entry(console: Console, entry: TranscriptRow, palette: Palette) -> None:
+    head = _entry_head(entry, palette)
+    if entry.kind == "tool":
+        console.print(head.append(one_line(f"{entry.tool}({arguments(entry)})", 200)))
+        console.print(_indented(console, Text(one_line(outcome(entry), 400), "dim")))
+    elif entry.kind == "approval":
+        console.print(head.append(one_line(f"asks: {entry.question}", 400)))
+        console.print(_indented(console, Text(one_line(answered(entry), 400), "dim")))
+    else:
+        _print_message(console, head, entry)
+
+
+def _print_message(console: Console, head: Text, entry: TranscriptRow) -> None:
     notes = [
-        f"to {', '.join(item.audience)}" if item.audience else "",
-        item.kind if item.kind != "message" else "",
-        item.status if item.status != "completed" else "",
-        one_line(item.reason or ""),
+        f"to {', '.join(entry.audience)}" if entry.audience else "",
+        entry.kind if entry.kind != "message" else "",
+        entry.status if entry.status != "completed" else "",
+        one_line(entry.reason or ""),
     ]
     console.print(head.append(" · ".join(note for note in notes if note), "dim"))
-    if item.reasoning:
-        console.print(_indented(console, Text(f"thinks: {printable(item.reasoning)}", "dim italic")))
-    if item.text:
-        console.print(_indented(console, Text(printable(item.text).rstrip())))
-    for part in item.parts:
-        console.print(_indented(console, Text(one_line(compact(part.model_dump(exclude_none=True)), 400), "dim")))
+    if reasoning := reasoning_of(entry.parts):
+        console.print(_indented(console, Text(f"thinks: {printable(reasoning)}", "dim italic")))
+    if text := text_of(entry.parts):
+        console.print(_indented(console, Text(printable(text).rstrip())))
+    for part in entry.parts:
+        if not isinstance(part, TextPart | ReasoningPart):
+            console.print(_indented(console, Text(one_line(compact(part.model_dump(exclude_none=True)), 400), "dim")))
 
 
-def _item_head(item: Item, palette: Palette) -> Text:
-    head = Text().append(f"{item.version:>6}  ", "dim").append(f"{clock(item.time)}  ", "dim")
-    mark = "⚙ " if isinstance(item, Called) else ""
-    return head.append(f"{item.author}  ", f"bold {palette.of(item.author)}").append(mark, "dim")
-
-
-def _arguments(called: Called) -> str:
-    return "" if called.arguments is None else compact(called.arguments)
+def _entry_head(entry: TranscriptRow, palette: Palette) -> Text:
+    head = Text().append(f"{entry.since:>6}  ", "dim").append(f"{clock(entry.began)}  ", "dim")
+    mark = "⚙ " if entry.kind == "tool" else ""
+    return head.append(f"{entry.actor}  ", f"bold {palette.of(entry.actor)}").append(mark, "dim")
 
 
 def _indented(console: Console, text: Text) -> RenderableType:

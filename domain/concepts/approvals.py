@@ -17,6 +17,7 @@ from ..errors import Conflict, Forbidden, NoChange, NotFound
 from ..ids import ApprovalId, ParticipantId, TaskId, Version
 from ..model import DAY, Command, CommandData, Deadline, Decision, Event, EventData, Reason, Repeat, decided, timer_id
 from ..timestamps import Time
+from .open_work import OpenWork
 
 
 def _each_once(options: tuple[str, ...]) -> tuple[str, ...]:
@@ -145,10 +146,11 @@ class Approval(NamedTuple):
 
 
 class Approvals(NamedTuple):
-    """All approvals, and the open ones."""
+    """All approvals; the open ones; and whose these are."""
 
     known: Map[ApprovalId, Approval] = Map()
     open: Map[ApprovalId, None] = Map()
+    work: OpenWork = OpenWork()
 
 
 EMPTY = Approvals()
@@ -221,7 +223,7 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
             approval = Approval(*about, data.due, event.version)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
-            return Approvals(known, open)
+            return Approvals(known, open, approvals.work.begun(approval.id, approval.requester, approval.task))
         case ApprovalAnswered() as data:
             return _closed(approvals, data.approval, "answered", data.option, event.version)
         case ApprovalExpired() as data:
@@ -240,7 +242,8 @@ def _closed(
 ) -> Approvals:
     closed = approvals.known[id]._replace(status=status, option=option, answered=answered or Version(0))
     open = approvals.open.delete(id) if id in approvals.open else approvals.open
-    return Approvals(approvals.known.set(id, closed), open)
+    work = approvals.work.ended(id, closed.requester, closed.task)
+    return Approvals(approvals.known.set(id, closed), open, work)
 
 
 def deadlines(approvals: Approvals) -> Iterator[Deadline]:

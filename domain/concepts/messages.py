@@ -19,6 +19,7 @@ from ..ids import MessageId, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
 from ..parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
 from ..unchecked import new_unchecked
+from .open_work import OpenWork
 
 MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
@@ -194,8 +195,14 @@ class Message(NamedTuple):
     fenced: bool = False
 
 
-Messages = Map[str, Message]
-EMPTY: Messages = Map()
+class Messages(NamedTuple):
+    """All messages, and which of them are open."""
+
+    known: Map[MessageId, Message] = Map()
+    open: OpenWork = OpenWork()
+
+
+EMPTY = Messages()
 
 
 def decide(messages: Messages, command: Command) -> Decision:
@@ -240,18 +247,19 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
 
 def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision:
     message, index = _own(messages, command, data.message), data.index
-    id, _, _, audience, since, _, expected, before, task, _ = message
+    expected = message.index
     if index < expected:
-        return Decision((), repeat=Repeat(f"message:{id}", since, index))
-    _refuse_closed(message)
+        return Decision((), repeat=Repeat(f"message:{message.id}", message.since, index))
+    if message.status != "open":
+        _refuse_closed(message)
     if index > expected:
         raise Conflict(
-            f"Delta {index} of message {id!r} came before delta {expected}; send that first.", expected=expected
+            f"Delta {index} of message {message.id!r} came before delta {expected}; send that first.", expected=expected
         )
-    streamed = extend(before, data.part or "text", data.text)
+    streamed = extend(message.streamed, data.part or "text", data.text)
     if streamed.length > MAX_MESSAGE_BYTES:
         raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
-    fact = new_unchecked(Fact, (data, audience, None, None, task))
+    fact = new_unchecked(Fact, (data, message.audience, None, None, message.task))
     return new_unchecked(Decision, ((fact,), (), None, None, _with(messages, message, index + 1, streamed)))
 
 
@@ -272,12 +280,12 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
 
 
 def _refuse_known(messages: Messages, message: MessageId) -> None:
-    if message in messages:
+    if message in messages.known:
         raise Conflict(f"Message {message!r} exists already; choose another id.")
 
 
 def _own(messages: Messages, command: Command, id: MessageId) -> Message:
-    message = messages.get(id)
+    message = messages.known.get(id)
     if message is None:
         raise NotFound(f"There is no message {id!r}; start it first.")
     if message.author != command.actor.id:
@@ -305,22 +313,28 @@ def evolve(messages: Messages, event: Event) -> Messages:
     match event.data:
         case MessagePosted() as data:
             posted = Message(data.message, event.actor, data.kind, event.audience, event.version, "completed")
-            return messages.set(data.message, posted)
+            return messages._replace(known=messages.known.set(data.message, posted))
         case MessageStarted() as data:
             about = (data.message, event.actor, data.kind, event.audience, event.version)
-            return messages.set(data.message, Message(*about, "open", task=event.task))
+            known = messages.known.set(data.message, Message(*about, "open", task=event.task))
+            return Messages(known, messages.open.begun(data.message, event.actor, event.task))
         case MessageCompleted() as data:
-            done = messages[data.message]._replace(status="completed", streamed=None)
-            return messages.set(data.message, done)
+            message = messages.known[data.message]
+            return _ended(messages, message._replace(status="completed", streamed=None))
         case MessageAborted() as data:
-            message = messages[data.message]
+            message = messages.known[data.message]
             fenced = event.actor != message.author
-            return messages.set(data.message, message._replace(status="aborted", streamed=None, fenced=fenced))
+            return _ended(messages, message._replace(status="aborted", streamed=None, fenced=fenced))
     return messages
 
 
+def _ended(messages: Messages, message: Message) -> Messages:
+    open = messages.open.ended(message.id, message.author, message.task)
+    return Messages(messages.known.set(message.id, message), open)
+
+
 def _grow(messages: Messages, piece: _Piece) -> Messages:
-    message = messages[piece.message]
+    message = messages.known[piece.message]
     if message.status != "open" or piece.index < message.index:
         # Deltas are written unconditionally: two gateways may both let one through that the other, or the message's
         # end, has made superfluous.
@@ -331,4 +345,5 @@ def _grow(messages: Messages, piece: _Piece) -> Messages:
 def _with(messages: Messages, message: Message, index: int, streamed: Streamed | None) -> Messages:
     id, author, kind, audience, since, status, _, _, task, fenced = message
     after = (id, author, kind, audience, since, status, index, streamed, task, fenced)
-    return messages.set(id, new_unchecked(Message, after))
+    known, open = messages
+    return new_unchecked(Messages, (known.set(id, new_unchecked(Message, after)), open))

@@ -35,6 +35,8 @@ from ..model import (
     timer_id,
 )
 from ..timestamps import Time
+from .open_work import Index, indexed, unindexed
+from .twins import Twins, Wish, wish
 
 SignalKind = Literal["cancel", "pause", "resume", "steer", "reroute"]
 SESSION = "session"
@@ -43,7 +45,6 @@ Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160
 Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
 GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}
 """Seconds of grace where a signal names none; of the other kinds, none ever runs out."""
-_OPPOSITES = {"pause": "resume", "resume": "pause"}
 STOPS = frozenset(GRACES)
 """Kinds after which the target's work ends, honoured or not."""
 
@@ -200,13 +201,19 @@ class Fence(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """All signals; the open ones; the fence of each who let a cancel pass (`fences` says whom it holds); and for those
-    who honoured one by beginning a new run, which."""
+    """All signals; the open ones, and by their targets; the fence of each who let a cancel pass (`fences` says whom it
+    holds); which say the same; and for those who honoured one by beginning a new run, which."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, Fence] = Map()
+    aimed: Index = Map()
+    twins: Twins = Twins()
     replaced: Map[ParticipantId, SignalId] = Map()
+
+    def open_at(self, target: str) -> list[Signal]:
+        """The open signals that are aimed at this very target, in the order of their raising."""
+        return sorted(map(self.known.__getitem__, self.aimed.get(target, ())), key=lambda each: each.since)
 
 
 EMPTY = Signals()
@@ -260,19 +267,13 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
 def _refuse_twin(signals: Signals, data: RaiseSignal) -> None:
     """Two devices of one user stop the same thing; the second hears that it has been done. Unless it is in a greater
     hurry, or the opposite was raised meanwhile."""
-    for signal in map(signals.known.__getitem__, signals.open):
-        same = (signal.kind, signal.target, signal.to, signal.body) == (data.kind, data.target, data.to, data.body)
-        if same and data.grace is None and not _overtaken(signals, signal):
-            raise NoChange(f"Signal {signal.id!r} says the same, and is open.", signal=signal.id)
+    twin = signals.twins.in_force(_wish(data), SESSION) if data.grace is None else None
+    if twin is not None:
+        raise NoChange(f"Signal {twin!r} says the same, and is open.", signal=twin)
 
 
-def _overtaken(signals: Signals, signal: Signal) -> bool:
-    """Whether a pause has been lifted, or what was resumed has been paused again."""
-    opposite = _OPPOSITES.get(signal.kind)
-    return opposite is not None and any(
-        other.kind == opposite and other.target in (signal.target, SESSION) and other.since > signal.since
-        for other in signals.known.values()
-    )
+def _wish(signal: "RaiseSignal | Signal") -> Wish:
+    return wish(signal.kind, signal.target, signal.to, signal.body)
 
 
 def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
@@ -299,7 +300,9 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
-            return _with(signals, Signal(*about, data.addressees, waiting, event.version))
+            signal = Signal(*about, data.addressees, waiting, event.version)
+            twins = signals.twins.raised(_wish(signal), signal.id, signal.since)
+            return _with(signals._replace(twins=twins), signal)
         case SignalDelivered() as data:
             signal = signals.known[data.signal]
             if event.actor in signal.waiting:
@@ -333,12 +336,15 @@ def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals
 
 
 def _with(signals: Signals, signal: Signal) -> Signals:
-    open = signals.open
+    known = signals.known.set(signal.id, signal)
     if signal.status == "open":
-        open = open.set(signal.id, None)
-    elif signal.id in open:
-        open = open.delete(signal.id)
-    return signals._replace(known=signals.known.set(signal.id, signal), open=open)
+        aimed = indexed(signals.aimed, signal.target, signal.id)
+        return signals._replace(known=known, open=signals.open.set(signal.id, None), aimed=aimed)
+    if signal.id not in signals.open:
+        return signals._replace(known=known)
+    aimed = unindexed(signals.aimed, signal.target, signal.id)
+    open = signals.open.delete(signal.id)
+    return signals._replace(known=known, open=open, aimed=aimed, twins=signals.twins.closed(_wish(signal), open))
 
 
 def deadlines(signals: Signals) -> Iterator[Deadline]:

@@ -7,6 +7,7 @@ from typing import Literal
 from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ..ids import TaskId, Version
 from ..model import Command, Deadline, Decision, Event, EventData, Fact, Repeat, timer_id
+from .open_work import indexed, unindexed
 from .tasks import (
     EMPTY,
     CancelTask,
@@ -170,7 +171,7 @@ def evolve(tasks: Tasks, event: Event) -> Tasks:
             task = tasks.known[data.task]
             owners = (*task.owners, event.actor)
             held = task._replace(status="claimed", owners=owners, lease=data.lease, active=event.time)
-            return tasks._replace(known=tasks.known.set(task.id, held), claimed=tasks.claimed.set(task.id, None))
+            return _with(tasks, held)
         case TaskCompleted() as data:
             return _ended(tasks, data.task, "completed")
         case TaskFailed() as data:
@@ -181,7 +182,7 @@ def evolve(tasks: Tasks, event: Event) -> Tasks:
             return _back(tasks, data.task, data)
         case TaskFenced() as data:
             task = tasks.known[data.task]
-            return _with(tasks, task._replace(fenced=task.fenced | {data.attempt}))
+            return _as_listed(tasks, task._replace(fenced=task.fenced | {data.attempt}))
     return tasks
 
 
@@ -190,7 +191,7 @@ def touched(tasks: Tasks, event: Event) -> Tasks:
     task = tasks.known.get(event.task or "")
     if task is None or task.owner != event.actor:
         return tasks
-    return _with(tasks, task._replace(active=event.time))
+    return _as_listed(tasks, task._replace(active=event.time))
 
 
 def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
@@ -211,12 +212,30 @@ def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
 
 
 def _with(tasks: Tasks, task: Task) -> Tasks:
+    """With a task as it is now, listed where its status, holder and parent put it."""
+    before, id = tasks.known.get(task.id), task.id
+    known, _, claimed, held, open, parts = tasks
+    if before is not None and before.owner is not None:
+        claimed, held = claimed.delete(id), unindexed(held, before.owner, id)
+    if task.owner is not None:
+        claimed, held = claimed.set(id, None), indexed(held, task.owner, id)
+    if task.status == "open":
+        open = open.set(id, None)
+    elif id in open:
+        open = open.delete(id)
+    list_part = indexed if task.status in ("open", "claimed") else unindexed
+    parts = list_part(parts, task.parent, id)
+    return tasks._replace(known=known.set(id, task), claimed=claimed, held=held, open=open, parts=parts)
+
+
+def _as_listed(tasks: Tasks, task: Task) -> Tasks:
+    """The same where neither status, holder nor parent has changed."""
     return tasks._replace(known=tasks.known.set(task.id, task))
 
 
 def _ended(tasks: Tasks, id: TaskId, status: Literal["completed", "failed", "cancelled"]) -> Tasks:
     """What was to be done stands in the log; a session keeps in mind only what is to be done yet."""
-    return _with(_unclaimed(tasks, id), tasks.known[id]._replace(status=status, input=None))
+    return _with(tasks, tasks.known[id]._replace(status=status, input=None))
 
 
 def _back(tasks: Tasks, id: TaskId, released: TaskReleased | None) -> Tasks:
@@ -225,11 +244,7 @@ def _back(tasks: Tasks, id: TaskId, released: TaskReleased | None) -> Tasks:
         task = task._replace(assignee=released.assignee)
         if released.input is not None:
             task = task._replace(input=released.input)
-    return _with(_unclaimed(tasks, id), task)
-
-
-def _unclaimed(tasks: Tasks, id: TaskId) -> Tasks:
-    return tasks._replace(claimed=tasks.claimed.delete(id)) if id in tasks.claimed else tasks
+    return _with(tasks, task)
 
 
 def deadlines(tasks: Tasks) -> Iterator[Deadline]:

@@ -8,7 +8,9 @@ Each claim gets the next `attempt`. It is the fencing token: everything that is 
 attempt is over, whatever names it is refused (`board` holds the rules).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from immutables import Map
@@ -16,6 +18,7 @@ from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from ..ids import Name, ParticipantId, TaskId, Version
 from ..model import DAY, Attempt, CommandData, EventData, Reason
+from .open_work import Index
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Note = Annotated[str, StringConstraints(max_length=2_000)]
@@ -283,15 +286,33 @@ class Task(NamedTuple):
 
 
 class Tasks(NamedTuple):
-    """All tasks; by their `dedupe_key`; those that somebody holds."""
+    """All tasks; by their `dedupe_key`; those that somebody holds, and by their holders; those on the board; and the
+    unfinished parts of each."""
 
     known: Map[TaskId, Task] = Map()
     keys: Map[str, TaskId] = Map()
     claimed: Map[TaskId, None] = Map()
+    held: Index = Map()
+    open: Map[TaskId, None] = Map()
+    parts: Index = Map()
 
     def held_by(self, participant: ParticipantId) -> list[Task]:
-        """The tasks that the participant holds."""
-        return [task for task in map(self.known.__getitem__, self.claimed) if task.owner == participant]
+        """The tasks that the participant holds, in the order of their creation."""
+        return self._in_order(self.held.get(participant, ()))
+
+    def on_board(self) -> list[Task]:
+        """The tasks that nobody holds and that are to be done, in the order of their creation."""
+        return self._in_order(self.open)
+
+    def unfinished_parts(self, parent: TaskId) -> list[Task]:
+        """The parts of a task that are not over, in the order of their creation."""
+        return self._in_order(self.parts.get(parent, ()))
+
+    def _in_order(self, ids: Iterable[TaskId]) -> list[Task]:
+        return sorted(map(self.known.__getitem__, ids), key=_since)
+
+
+_since = attrgetter("since")
 
 
 EMPTY = Tasks()

@@ -9,6 +9,7 @@ from ..audience import Audience, including
 from ..errors import Conflict, Fenced, Forbidden, NotFound
 from ..ids import CallId, MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Decision, Event, EventData, Fact, Reason, decided
+from .open_work import OpenWork
 
 ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
@@ -94,15 +95,21 @@ class Call(NamedTuple):
     abandoned: bool = False
 
 
-Calls = Map[str, Call]
-EMPTY: Calls = Map()
+class Calls(NamedTuple):
+    """All calls, and which of them are open."""
+
+    known: Map[CallId, Call] = Map()
+    open: OpenWork = OpenWork()
+
+
+EMPTY = Calls()
 
 
 def decide(calls: Calls, command: Command) -> Decision:
     """Apply the rules to one command."""
     match command.data:
         case CallTool() as data:
-            if data.call in calls:
+            if data.call in calls.known:
                 raise Conflict(f"Tool call {data.call!r} exists already; choose another id.")
             called = ToolCalled(call=data.call, tool=data.tool, arguments=data.arguments, message=data.message)
             return decided(called, audience=data.audience)
@@ -119,7 +126,7 @@ def abandoned(call: Call, reason: str | None) -> Fact:
 
 
 def _open(calls: Calls, command: Command, id: CallId) -> Call:
-    call = calls.get(id)
+    call = calls.known.get(id)
     if call is None:
         raise NotFound(f"There is no tool call {id!r}.")
     if call.caller != command.actor.id:
@@ -136,9 +143,13 @@ def evolve(calls: Calls, event: Event) -> Calls:
     match event.data:
         case ToolCalled() as data:
             call = Call(data.call, event.actor, data.tool, event.audience, event.version, True, event.task)
-            return calls.set(data.call, call)
+            return Calls(calls.known.set(call.id, call), calls.open.begun(call.id, call.caller, call.task))
         case ToolReturned() as data:
-            return calls.set(data.call, calls[data.call]._replace(open=False))
+            return _ended(calls, calls.known[data.call]._replace(open=False))
         case ToolAbandoned() as data:
-            return calls.set(data.call, calls[data.call]._replace(open=False, abandoned=True))
+            return _ended(calls, calls.known[data.call]._replace(open=False, abandoned=True))
     return calls
+
+
+def _ended(calls: Calls, call: Call) -> Calls:
+    return Calls(calls.known.set(call.id, call), calls.open.ended(call.id, call.caller, call.task))

@@ -5,7 +5,7 @@
 One commit is under way at a time; what arrives meanwhile makes up the next batch, so batches grow with the load and a
 lone request never waits for company. Plain commands of that next batch are decided during the commit, on top of what
 is being written, and the storage is given it to go on with at once, so that neither waits for the other. When the
-commit fails, they are decided anew.
+commit fails, they are decided again.
 
 Guarantees: an answer is given after the commit; a refused request never fails its batch; what cannot be written is
 answered with `LogFailed` and is not in the log; when the committer itself dies, everything that waits is failed.
@@ -17,29 +17,31 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 
 from ...domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
-from ...domain.ids import Position
+from ...domain.ids import Position, Version
 from ...domain.model import Repeat
-from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken, is_last
+from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
+from ..paging import log_pages
 from ..records import Record
 from ..stats import LogStats
 from . import repeats
 from .intake import Intake, Room, fault
+from .outcome import MOST_AT_ONCE
 from .planner import Known, Plan, needs
 from .queue import RequestQueue
 from .requests import Execute, Request
-from .session_cache import PAGE, HeadCache, SessionCache
+from .session_cache import HeadCache, SessionCache
 
-DEPTH = 2
+BATCHES_IN_FLIGHT = 2
 """Batches that the storage is given at a time: it goes on with the second without hearing from the loop."""
 SMALL_BATCH_EVENTS = 64
 """Events with which a batch is given to the storage while that has another one; fewer wait for more."""
-TURNS_AFTER_A_LOST_RACE = 3
-"""Batches for which it takes its turn after another process came first, if none does again."""
+LOCKED_BATCHES = 3
+"""Batches before which other writers are locked out after one of them came first, if none does again."""
 
 Written = tuple[Plan, "asyncio.Task[Exception | None]"]
 
 
-class _Ahead:
+class _NextPlan:
     """A plan in the making, on top of one that is given to the storage."""
 
     def __init__(self, below: Plan) -> None:
@@ -58,25 +60,25 @@ class Committer:
         self,
         engine: Engine,
         sessions: SessionCache,
-        places: HeadCache,
+        heads: HeadCache,
         publish: Callable[[list[Record]], None],
         queue: RequestQueue,
     ) -> None:
         self._engine = engine
         self._sessions = sessions
-        self._places = places
+        self._heads = heads
         self._publish = publish
         self._queue = queue
         self._wake = asyncio.Event()
-        self._intake = Intake(queue, sessions, places, self._wake.set)
-        self._under_way: list[Request] = []
+        self._intake = Intake(queue, sessions, heads, self._wake.set)
+        self._in_flight: list[Request] = []  # given to the storage, and not answered yet
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looks: list[asyncio.Future[None]] = []
+        self._catch_ups: list[asyncio.Future[None]] = []  # those who wait for other processes' events
         self._closed: str | None = None
         self._position = Position(0)
-        self._crowded = 0
+        self._contended = 0  # batches to come before which other writers are locked out
         self._unsure = False  # whether something may be in the log though it seemed to fail
-        self.tally = LogStats()
+        self.stats = LogStats()
 
     def start_at(self, position: Position) -> None:
         """Say where the log stands, before `run`."""
@@ -90,16 +92,17 @@ class Committer:
     def submit(self, request: Request) -> None:
         """Queue a request. Raises Busy when the queue is full, LogFailed when nothing is written any more."""
         if self._closed is not None:
-            raise LogFailed(self._closed)
+            raise LogFailed(self._closed)  # after `_end` nobody would answer it
         self._queue.put(request)
         self._wake.set()
 
-    async def look(self) -> None:
+    async def catch_up(self) -> None:
         """Take over what other processes have written; returns when that is done. Asked of an open committer."""
-        look = asyncio.get_running_loop().create_future()
-        self._looks.append(look)
+        done = asyncio.get_running_loop().create_future()
+        # `run` does it, between two commits: read beside a commit, its events would be published before that one's.
+        self._catch_ups.append(done)
         self._wake.set()
-        await look
+        await done
 
     def close(self) -> None:
         """Take nothing more; `run` returns when what waits is answered."""
@@ -109,32 +112,32 @@ class Committer:
     async def run(self) -> None:
         """Write until closed. Fails everything that waits if it ends in any other way."""
         try:
-            while self._closed is None or self._queue or self._looks or self._tasks or self._intake.tasks:
-                self._wake.clear()
-                if self._looks or self._unsure:
-                    await self._look()
+            while self._closed is None or self._queue or self._catch_ups or self._tasks or self._intake.tasks:
+                self._wake.clear()  # before looking for work: cleared after that, it would lose what came in between
+                if self._catch_ups or self._unsure:
+                    await self._answer_catch_ups()
                 if await self._commit_next():
                     continue
                 if self._closed is None or self._queue:
                     await self._wake.wait()
                 elif tasks := self._tasks | self._intake.tasks:
-                    await asyncio.wait(tasks)
+                    await asyncio.wait(tasks)  # they answer, or put back, requests that were taken before the close
         finally:
             self._end()
 
     async def _commit_next(self) -> bool:
-        """Commit what may go on; returns whether there was anything. Where other processes have just come first it is
-        done in a turn of this one, or a quicker one would come first again and again."""
-        if not self._crowded or not self._queue:
+        """Commit what may go on; returns whether there was anything. Where other processes have just come first they
+        are locked out meanwhile, or a quicker one would come first again and again."""
+        if not self._contended or not self._queue:
             return await self._commit()
         try:
-            async with self._engine.turn():
+            async with self._engine.hold_writers():
                 before = self._position
-                await self._catch_up()
-                self._crowded = self._crowded - 1 if self._position == before else TURNS_AFTER_A_LOST_RACE
+                await self._read_others()  # inside: what is written until the lock is had would make this batch fail
+                self._contended = self._contended - 1 if self._position == before else LOCKED_BATCHES
                 return await self._commit()
         except LogFailed:
-            self._crowded = 0  # it is tried without, and answered if that fails as well
+            self._contended = 0  # it is tried without the lock, and answered if that fails as well
             return True
 
     async def _commit(self) -> bool:
@@ -142,22 +145,28 @@ class Committer:
         anything."""
         requests: list[Request] = []
         try:
-            taken = list(self._intake.take(Room()))
+            taken = list(self._intake.dequeue(Room()))
             requests = [request for request, _ in taken]
-            plan = Plan(self._position, Known(*await self._places.find(*needs(requests))))
-            for request, state in taken:
+            plan = Plan(self._position, Known(*await self._heads.find(*needs(requests))))
+            for number, (request, state) in enumerate(taken):
+                if plan.followed >= MOST_AT_ONCE:
+                    self._queue.put_back(requests[number:])
+                    break
                 plan.add(request, state)
+            requests = plan.requests
             if requests:
                 plan, failure = await self._write_on(plan)
                 requests = plan.requests
                 if failure is not None:
                     await self._recover(plan, failure)
         except LogFailed as failure:
-            self.tally.lost(time.monotonic())
+            self.stats.lost(time.monotonic())
+            # The batch may be in the log all the same. If nothing were read before the next write, its events would not
+            # be published until then.
             self._unsure = True
             for request in requests:
                 request.answer(failure)
-        self._under_way = []
+        self._in_flight = []
         return bool(requests)
 
     async def _write_on(self, plan: Plan) -> tuple[Plan, Exception | None]:
@@ -168,60 +177,62 @@ class Committer:
         written all the same, because the failure came after the commit, its commands are found again as repeats.
         """
         async with asyncio.TaskGroup() as group:
-            line, ahead = deque([self._begin(group, plan)]), _Ahead(plan)
-            while line:
-                plan, writing = line[0]
+            writes, next_plan = deque([self._begin_write(group, plan)]), _NextPlan(plan)
+            while writes:
+                plan, writing = writes[0]
                 if not writing.done():
-                    self._wake.clear()
-                    self._fill(ahead, [plan for plan, _ in line])
-                    if ahead.is_enough and len(line) < DEPTH:
-                        line.append(self._begin(group, ahead.plan))
-                        ahead = _Ahead(ahead.plan)
+                    self._wake.clear()  # before filling, as in `run`; the write's end sets it as well
+                    self._fill(next_plan, [plan for plan, _ in writes])
+                    if next_plan.is_enough and len(writes) < BATCHES_IN_FLIGHT:
+                        writes.append(self._begin_write(group, next_plan.plan))
+                        next_plan = _NextPlan(next_plan.plan)
                     else:
                         await self._wake.wait()
                     continue
-                line.popleft()
+                writes.popleft()
                 if (failure := writing.result()) is not None:
-                    await self._drop([*line, (ahead.plan, None)])
+                    await self._drop([*writes, (next_plan.plan, None)])
                     return plan, failure
-                if not line and ahead.plan.requests:
-                    line.append(self._begin(group, ahead.plan))
-                    ahead = _Ahead(ahead.plan)
+                if not writes and next_plan.plan.requests:
+                    writes.append(self._begin_write(group, next_plan.plan))
+                    next_plan = _NextPlan(next_plan.plan)
                     await asyncio.sleep(0)  # the storage gets to work before the answers go out
                 self._settle(plan)
-                self._under_way = [request for plan, _ in line for request in plan.requests]
+                self._in_flight = [request for plan, _ in writes for request in plan.requests]
         return plan, None
 
-    def _begin(self, group: asyncio.TaskGroup, plan: Plan) -> Written:
-        self._under_way += plan.requests
+    def _begin_write(self, group: asyncio.TaskGroup, plan: Plan) -> Written:
+        self._in_flight += plan.requests  # before the task: `_end` must answer them if this is cancelled
         writing = group.create_task(self._write(plan))
         writing.add_done_callback(lambda _: self._wake.set())
         return plan, writing
 
-    def _fill(self, ahead: _Ahead, below: Sequence[Plan]) -> None:
+    def _fill(self, next_plan: _NextPlan, below: Sequence[Plan]) -> None:
         """Plan what has come meanwhile, on top of what is being written. Not where others write as well and have come
         first, or may have: then this would most often be in vain."""
-        if not self._crowded and not self._looks:
-            for request, state in self._intake.take_ahead(ahead.room, below):
-                ahead.plan.add(request, state)
+        if not self._contended and not self._catch_ups and next_plan.plan.followed < MOST_AT_ONCE:
+            for request, state in self._intake.dequeue_ahead(next_plan.room, below):
+                next_plan.plan.add(request, state)
+                if next_plan.plan.followed >= MOST_AT_ONCE:
+                    break
 
     async def _drop(self, plans: "Sequence[tuple[Plan, asyncio.Task[Exception | None] | None]]") -> None:
         """Put back what was planned on top of a plan that failed, when no more of it is being written."""
-        for plan, writing in reversed(plans):
+        for plan, writing in reversed(plans):  # the last first, since each is put before what waits
             if writing is not None:
-                await asyncio.wait([writing])
+                await asyncio.wait([writing])  # put back while it is being written, it could be written twice
             self._queue.put_back(plan.requests)
 
     async def _write(self, plan: Plan) -> Exception | None:
-        """Write what was planned; returns what that failed at. Where nothing is to be written, but something refused,
-        others may have written what it was refused for the lack of."""
+        """Write what was planned; returns what that failed at. Where nothing is to be written, but something was
+        refused, other processes may have written what it was refused for the lack of: then it is decided again."""
         batch = plan.batch
         try:
             if batch.records or batch.producers or batch.tracking or batch.live:
                 began = time.monotonic()
                 await self._engine.write(batch)
-                self.tally.committed(len(batch.records), time.monotonic() - began)
-            elif plan.refused and self._engine.shared and (await self._engine.mark()).position != batch.after:
+                self.stats.committed(len(batch.records), time.monotonic() - began)
+            elif plan.refused and self._engine.shared and (await self._engine.head()).position != batch.after:
                 return LogMoved()
         except Exception as failure:
             return failure
@@ -232,15 +243,16 @@ class Committer:
         if isinstance(failure, KeyTaken | TrackingTaken):
             self._queue.put_back(await self._without_repeats(plan))
         elif isinstance(failure, LogMoved):
-            self._crowded = TURNS_AFTER_A_LOST_RACE
-            self.tally.overtaken += 1
-            await self._catch_up(at_least=1)
+            self._contended = LOCKED_BATCHES
+            self.stats.overtaken += 1
+            await self._read_others(at_least=1)  # with nothing new read, the same plan would fail again and again
             self._queue.put_back(plan.requests)
         else:
             raise failure
 
     def _settle(self, plan: Plan) -> None:
-        plan.settle(self._sessions, self._places)
+        # Caches, then subscribers, then answers: who is answered, and asks at once, finds the own event in both.
+        plan.settle(self._sessions, self._heads)
         self._position = plan.end
         if plan.batch.records:
             self._publish(plan.batch.records)
@@ -256,10 +268,10 @@ class Committer:
             else:
                 unclear.append((request, refusal))
         if plan.repeats or unclear:
-            self._start(self._look_up(plan.repeats, unclear))
+            self._start(self._answer_from_log(plan.repeats, unclear))
 
-    async def _look_up(
-        self, found: Sequence[tuple[Request, Repeat]], refused: Sequence[tuple[Request, StenogramError]]
+    async def _answer_from_log(
+        self, found: Sequence[tuple[Request, Repeat, Version]], refused: Sequence[tuple[Request, StenogramError]]
     ) -> None:
         """Answer by what the log has: what was written before, with its place; a refused request with its first result,
         if it had been accepted before. Later batches do not wait for this."""
@@ -269,22 +281,23 @@ class Committer:
                 if id(request) in first:
                     request.answer(first[id(request)])
                 elif isinstance(refusal, Fenced) and isinstance(request, Execute) and not request.fresh:
-                    request.fresh = True
+                    request.fresh = True  # it is no repeat: the next plan puts its refusal on record
                     self._queue.put_back([request])
                     self._wake.set()
                 else:
                     request.answer(refusal)
-            for request, repeat in found:
-                request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat))
+            for request, repeat, upto in found:
+                request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat, upto))
         except Exception as error:
             failure = error if isinstance(error, StenogramError) else fault("Looking up a repeat", error)
-            for request, _ in (*refused, *found):
+            for request in [request for request, *_ in refused] + [request for request, *_ in found]:
                 request.answer(failure)
 
     async def _without_repeats(self, plan: Plan) -> list[Request]:
-        """After the storage found something taken: answer those whose it is; returns the rest, to be planned anew.
+        """After the storage found something taken: answer those whose it is; returns the rest, to be planned again.
 
-        If it is nobody's, what is at hand may be wrong. It is dropped, and each tries once more, alone.
+        If it is nobody's, what is cached may be wrong. It is dropped, and each is tried once more, alone: then a second
+        refusal is that request's own.
         """
         written = [request for request, result in plan.accepted if not result.repeated]
         first = await repeats.find_first_results(self._engine, written)
@@ -302,51 +315,50 @@ class Committer:
         request.doubts += 1
         for session in request.sessions:
             self._sessions.forget(session)
-            self._places.forget(session)
+            self._heads.forget(session)
         if request.doubts > 1:
             request.answer(LogFailed("The log refuses this for no reason that can be seen in it; nothing was written."))
 
-    async def _look(self) -> None:
-        looks, self._looks = self._looks, []
+    async def _answer_catch_ups(self) -> None:
+        # Taken before reading: one that is asked for meanwhile may mean an event behind the page that is read last.
+        waiting, self._catch_ups = self._catch_ups, []
         self._unsure = False
         try:
-            await self._catch_up()
+            await self._read_others()
         except LogFailed as failure:
-            for look in looks:
-                if not look.done():
-                    look.set_exception(failure)
+            for each in waiting:
+                if not each.done():  # who asked may have been cancelled
+                    each.set_exception(failure)
         else:
-            for look in looks:
-                if not look.done():
-                    look.set_result(None)
+            for each in waiting:
+                if not each.done():
+                    each.set_result(None)
 
-    async def _catch_up(self, at_least: int = 0) -> None:
+    async def _read_others(self, at_least: int = 0) -> None:
         """Take over what other processes wrote, which may have to be something."""
         before = self._position
-        while records := await self._engine.read_log(self._position, PAGE):
+        async for records in log_pages(self._engine, before):
             self._sessions.follow(records)
-            self._places.follow(records)
+            self._heads.follow(records)
             self._position = records[-1].position
             self._publish(records)
-            if is_last(records, PAGE):
-                break
         if self._position - before < at_least:
-            raise LogReplaced(f"The log no longer stands at position {before}; was it restored? Open it anew.")
+            raise LogReplaced(f"The log no longer stands at position {before}; was it restored? Open it again.")
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._tasks.add(task)  # the loop keeps weak references only
         task.add_done_callback(self._tasks.discard)
 
     def _end(self) -> None:
         self._closed = self._closed or "The log's writer has stopped; nothing was written. Restart it."
         for task in self._tasks | self._intake.tasks:
             task.cancel()
-        for request in self._under_way:
+        for request in self._in_flight:  # before the queue's: these may be in the log, the others are not
             request.answer(
                 LogFailed("The log's writer has stopped; this may have been written. Restart it, and repeat.")
             )
         self._queue.refuse_all(LogFailed(self._closed))
-        for look in self._looks:
-            if not look.done():
-                look.set_exception(LogFailed(self._closed))
+        for each in self._catch_ups:
+            if not each.done():
+                each.set_exception(LogFailed(self._closed))

@@ -1,6 +1,6 @@
 """The intake: takes from the queue what can be planned, each request with the session that it is decided on.
 
-A request whose session is not at hand waits beside the queue while it is read, with all later requests of that session
+A request whose session is not cached waits beside the queue while it is read, with all later requests of that session
 behind it: requests of one session are decided in the order of submission.
 """
 
@@ -13,6 +13,7 @@ from ...domain.concepts.lifecycle import ForkSession
 from ...domain.errors import LogError, LogFailed, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.state import State
+from .outcome import Cascade
 from .planner import Plan
 from .queue import RequestQueue
 from .requests import Execute, Request, Write
@@ -26,7 +27,7 @@ go beyond."""
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
 
-Taken = tuple[Request, State | None]
+Dequeued = tuple[Request, State | None]
 """A request and, unless it is a `Write`, its session before the plan that it is for."""
 
 
@@ -40,61 +41,65 @@ class Room:
     def __bool__(self) -> bool:
         return self.weight > 0 and self.bytes > 0
 
-    def less(self, request: Request) -> None:
-        """Give some of it to a request."""
+    def use(self, request: Request) -> None:
+        """Use some of it for a request."""
         self.weight -= request.weight
         self.bytes -= request.size
 
 
 class Intake:
-    """Takes requests from `queue`; calls `ready` when some that were set aside are in it again."""
+    """Takes requests from `queue`; calls `ready` when some that were parked are in it again."""
 
     def __init__(
-        self, queue: RequestQueue, sessions: SessionCache, places: HeadCache, ready: Callable[[], None]
+        self, queue: RequestQueue, sessions: SessionCache, heads: HeadCache, ready: Callable[[], None]
     ) -> None:
         self._queue = queue
         self._sessions = sessions
-        self._places = places
+        self._heads = heads
         self._ready = ready
         self.tasks: set[asyncio.Task[None]] = set()
         """What is being read."""
 
-    def take(self, room: Room) -> Iterator[Taken]:
-        """The next requests; what is in doubt goes alone."""
+    def dequeue(self, room: Room) -> Iterator[Dequeued]:
+        """The next requests. One in doubt goes alone, or it would be refused together with the others again."""
         alone = True
         while room and (request := self._queue.pop()):
             if request.doubts and not alone:
                 return self._queue.put_back([request])
-            taken = self._with_state(request, ())
-            if taken is not None:
-                room.less(request)
+            dequeued = self._with_state(request, ())
+            if dequeued is not None:
+                room.use(request)
                 alone = False
-                yield taken
+                yield dequeued
             if request.doubts:
                 return None
 
-    def take_ahead(self, room: Room, below: Sequence[Plan]) -> Iterator[Taken]:
+    def dequeue_ahead(self, room: Room, below: Sequence[Plan]) -> Iterator[Dequeued]:
         """The next requests that can be decided on top of plans which are not written yet, one on top of the other, up
         to the first that cannot."""
         while room and (request := self._queue.pop()):
+            # At the first that must wait it ends: passing over that one would change the order within its session.
             if not _is_plain(request):
                 return self._queue.put_back([request])
             for plan in below:
                 if plan.must_precede(request):
                     return self._queue.put_back([request])
-            taken = self._with_state(request, below)
-            if taken is not None:
-                room.less(request)
-                yield taken
+            dequeued = self._with_state(request, below)
+            if dequeued is not None:
+                room.use(request)
+                yield dequeued
 
-    def _with_state(self, request: Request, below: Sequence[Plan]) -> Taken | None:
+    def _with_state(self, request: Request, below: Sequence[Plan]) -> Dequeued | None:
         """The request with its state; None when it is parked until that has been read."""
         if isinstance(request, Write):
             return request, None
         session = request.sessions[0]
-        state = self._at_hand(session, below)
+        state = self._cached_state(session, below)
         if state is None:
             self._park(session, request, self._load(session))
+            return None
+        if request.cascade is not None and not request.cascade.worked_out:
+            self._park(session, request, self._work_out(request, request.cascade))
             return None
         if state.version == 0 and isinstance(request, Execute) and isinstance(request.command.data, ForkSession):
             if request.origin is None:
@@ -103,24 +108,26 @@ class Intake:
             state = request.origin
         return request, state
 
-    def _at_hand(self, session: SessionId, below: Sequence[Plan]) -> State | None:
+    def _cached_state(self, session: SessionId, below: Sequence[Plan]) -> State | None:
         """A session as the highest of these plans leaves it, or else as it is in the log; None if it must be read."""
         for plan in reversed(below):
             planned = plan.states.get(session)
             if planned is not None:
                 return planned
         state = self._sessions.get(session)
-        version = self._places.version(session)
+        version = self._heads.version(session)
+        # A head beyond the state: drafts were appended since it was folded. Decided on it, a command would be given a
+        # version that is taken.
         return None if state is not None and version is not None and version > state.version else state
 
     def _park(self, session: SessionId, request: Request, reading: Coroutine[None, None, None]) -> None:
-        self._queue.park(session, request)
+        self._queue.park(session, request)  # before anything is awaited: from here on later ones line up behind it
         task = asyncio.create_task(reading)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _load(self, session: SessionId) -> None:
-        self._places.forget(session)
+        self._heads.forget(session)  # or a head that is ahead of the log would have it read again and again
         try:
             await self._sessions.load(session)
         except Exception as error:
@@ -129,6 +136,7 @@ class Intake:
             for request in waited:
                 if not isinstance(request, Write):
                     request.answer(refusal)
+            # Appends need no state; that a session cannot be folded must not keep other writers from it.
             self._queue.put_back([request for request in waited if isinstance(request, Write)])
         else:
             self._queue.put_back(self._queue.unpark(session))
@@ -145,6 +153,15 @@ class Intake:
         self._queue.put_back(self._queue.unpark(session))
         self._ready()
 
+    async def _work_out(self, request: Request, cascade: Cascade) -> None:
+        session = request.sessions[0]
+        try:
+            await cascade.work_out(request.keys[0][1] if request.keys else None)
+        except Exception as error:
+            request.answer(fault("Working out what follows from a command", error))
+        self._queue.put_back(self._queue.unpark(session))
+        self._ready()
+
 
 def _is_plain(request: Request) -> bool:
     """Whether a request needs nothing but its session to be decided."""
@@ -152,6 +169,6 @@ def _is_plain(request: Request) -> bool:
 
 
 def fault(what: str, error: Exception) -> LogError:
-    """What is told of a failure that nobody foresaw; all of it is in this process's own log."""
+    """The answer to an unexpected failure; all of it is in this process's own log."""
     _logger.error("%s failed", what, exc_info=error)
     return LogFailed(f"{what} failed inside the server: {error!r}.")

@@ -10,18 +10,17 @@ When the lower one fails, both are dropped.
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
 
-from ...domain.envelope import encode, microseconds, timestamp
+from ...domain.consequences import LongCascade
 from ...domain.errors import Conflict, Refused, StaleProducer, StenogramError
-from ...domain.ids import EventId, Position, SessionId, Version, new_id
-from ...domain.model import Command, Decision, Event, Fact, Repeat
-from ...domain.session import LIVELY, LIVELY_TYPES, decide, evolve, evolve_by, is_live
+from ...domain.ids import Position, SessionId, Version
+from ...domain.model import Command, Repeat
+from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
+from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
 
@@ -43,8 +42,9 @@ class Plan:
 
     `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
-    `later` are requests that cannot be judged before this batch is in the log, and those behind them in their
-    sessions: requests of one session keep their order.
+    `repeats` come with the version at which their session was looked at.
+    `later` are requests that cannot be decided before this batch is in the log, or that take too long to be planned in
+    their turn, and those after them in their sessions: requests of one session keep their order.
     """
 
     def __init__(self, after: Position, known: Known = NOTHING) -> None:
@@ -53,7 +53,7 @@ class Plan:
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, StenogramError]] = []
         self.fenced: list[tuple[Request, StenogramError]] = []
-        self.repeats: list[tuple[Request, Repeat]] = []
+        self.repeats: list[tuple[Request, Repeat, Version]] = []
         self.later: list[Request] = []
         self.states: dict[SessionId, State] = {}
         """Sessions as this plan leaves them, if it changes them."""
@@ -61,9 +61,11 @@ class Plan:
         self._records = self.batch.records
         self._heads = self.batch.heads
         self._keys: set[Key] = set()
-        self._raw: set[SessionId] = set()
-        self._torn: set[SessionId] = set()
-        self._behind: set[SessionId] = set()
+        self._appended: set[SessionId] = set()  # sessions with drafts, whose state is not known
+        self._rewritten: set[SessionId] = set()  # sessions with drafts before their head
+        self._postponed: set[SessionId] = set()  # sessions of `later`
+        self.followed = 0
+        """Facts that followed from the commands' own. From `MOST_AT_ONCE` on nothing more should be planned at once."""
 
     @property
     def end(self) -> Position:
@@ -71,12 +73,12 @@ class Plan:
         return Position(self.batch.after + len(self._records))
 
     def add(self, request: Request, state: State | None) -> None:
-        """Decide one request; `state` is its session before this plan, unless it is a `Write`. Never raises for what is
-        wrong with the request."""
+        """Decide one request, or postpone it; `state` is its session before this plan, unless it is a `Write`. Never
+        raises for what is wrong with the request."""
         self.requests.append(request)
         if self.must_precede(request):
-            self.later.append(request)
-            self._behind.update(request.sessions)
+            # Decided now, a repeat would be written twice in one batch, which the storage refuses as a whole.
+            self._postpone(request)
             return
         try:
             if isinstance(request, Write):
@@ -88,7 +90,11 @@ class Plan:
                     self._review(request, before)
         except Refused as refusal:
             self.refused.append((request, refusal))
-        except Exception as fault:  # a fault in one rule must not take the others' commands with it
+        except LongCascade as begun:
+            assert isinstance(request, Execute)
+            request.cascade = Cascade(request.command, begun, request.cascade)
+            self._postpone(request)
+        except Exception as fault:  # a fault in one rule must not fail the whole batch
             _logger.exception("deciding a request failed")
             self.refused.append((request, StenogramError(f"Deciding this failed inside the server: {fault!r}.")))
         else:
@@ -96,25 +102,29 @@ class Plan:
                 self._keys.update(request.keys)
 
     def must_precede(self, request: Request) -> bool:
-        """Whether a request cannot be judged before this plan is in the log."""
+        """Whether a request cannot be decided before this plan is in the log."""
         keys = request.keys
         if keys and not self._keys.isdisjoint(keys):
             return True
-        if self._behind and not self._behind.isdisjoint(request.sessions):
+        if self._postponed and not self._postponed.isdisjoint(request.sessions):
             return True
         if isinstance(request, Write):
             return any(self._overlaps(append) for append in request.appends)
-        return bool(self._raw) and request.sessions[0] in self._raw
+        return bool(self._appended) and request.sessions[0] in self._appended
 
-    def settle(self, sessions: SessionCache, places: HeadCache) -> None:
+    def settle(self, sessions: SessionCache, heads: HeadCache) -> None:
         """Hand over to the caches what is now in the log."""
-        places.advance(self.batch)
+        heads.advance(self.batch)
         for state in self.states.values():
             sessions.put(state)
-        for session in self._torn:
+        for session in self._rewritten:  # what is cached lacks the events that were put before its end
             sessions.forget(session)
-        if self._raw:
-            sessions.follow([record for record in self.batch.records if record.session in self._raw])
+        if self._appended:
+            sessions.follow([record for record in self.batch.records if record.session in self._appended])
+
+    def _postpone(self, request: Request) -> None:
+        self.later.append(request)
+        self._postponed.update(request.sessions)
 
     def _overlaps(self, append: Append) -> bool:
         """Whether this batch may have taken the append's explicit versions, or its tracking's position."""
@@ -130,16 +140,30 @@ class Plan:
             return
         if request.expect:
             self._check(before.id, request.expect)
-        decision = decide(before, command)
-        _, _, repeat, refusal, _ = decision
-        if repeat is not None:
-            self.repeats.append((request, repeat))
-            if producer is not None:
-                self._advance(before.id, producer)
-            return
-        if refusal is not None and request.keys and not request.fresh:
-            raise refusal
-        written = self._carry_out(command, decision, before, request.keys if refusal is None else ())
+        cascade, refusal, after = request.cascade, None, None
+        outcome = None if cascade is None else cascade.placed(before, self.end)
+        if outcome is None:
+            most = MOST_AT_ONCE if cascade is None else cascade.most
+            decision = decide(before, command, most)
+            refusal, after = decision.refusal, decision.after
+            if decision.repeat is not None:
+                self.repeats.append((request, decision.repeat, before.version))
+                if producer is not None:
+                    self._advance(before.id, producer)
+                return
+            if refusal is not None and request.keys and not request.fresh:
+                # It may repeat what was accepted before it was fenced: the log is searched before this is recorded.
+                raise refusal
+            key = request.keys[0][1] if request.keys and refusal is None else None
+            outcome = carry_out(command, decision.facts, after, before, self.end, key)
+        # From here on nothing raises: a command that failed half-way would leave records without heads in the batch.
+        written, heads, state = outcome
+        self._records += written
+        self._heads.update(heads)
+        self.states[before.id] = state
+        if after is None:
+            self.followed += len(written) - 1
+            self._note_life(command, before, state)
         if refusal is not None:
             self.fenced.append((request, refusal))
             return
@@ -147,46 +171,12 @@ class Plan:
         if producer is not None:
             self._advance(before.id, producer)
 
-    def _carry_out(self, command: Command, decision: Decision, before: State, keys: tuple[Key, ...]) -> list[Record]:
-        """Encode the facts and fold them; only when nothing can go wrong any more, take them into the batch."""
-        command_id, session, (actor, _), time, of, _, _, _ = command
-        facts, _, _, _, after = decision
-        cause = command_id if of.keyed else None
-        stamp, micros = _moment(time)
-        position: int = self.end
-        version: int = before.version
-        state = before
-        written: list[Record] = []
-        heads: Heads = {}
-        for fact in facts:
-            data, _, type, about, _ = fact
-            position, version, id = position + 1, version + 1, new_id()
-            about, type = about or data.subject(), type or data.type
-            stored = encode(id, fact, stamp, actor, cause)
-            unique = keys[0][1] if keys and not written else None
-            record = new_unchecked(Record, (position, session, version, about, type, stored, unique, micros))
-            written.append(record)
-            heads[session, about] = record.version
-            for subject in data.also():
-                heads[session, subject] = record.version
-            if after is None:
-                state = evolve(state, _event(id, command, cause, fact, record))
-        if after is None:
-            self._note_life(command, before, state)
-        else:
-            state = evolve_by(before, command, decision)
-        heads[session, ANYTHING] = Version(version)
-        self._records += written
-        self._heads.update(heads)
-        self.states[session] = state
-        return written
-
     def _note_life(self, command: Command, before: State, after: State) -> None:
         """Record when things begin, or cease, to happen of themselves in a session."""
         if command.data.concept in LIVELY and is_live(before) != is_live(after):
             self.batch.live[command.session] = is_live(after)
 
-    def _take(self, record: Record, also: tuple[str, ...]) -> None:
+    def _add_record(self, record: Record, also: tuple[str, ...]) -> None:
         """Put a draft's record at the batch's end and advance the heads."""
         heads, session, version = self._heads, record.session, record.version
         self._records.append(record)
@@ -222,13 +212,13 @@ class Plan:
         head = self._head(session, ANYTHING)
         version = head + 1 if append.first_version is None else append.first_version
         if version <= head:
-            self._torn.add(session)
+            self._rewritten.add(session)
         for draft in append.drafts:
             self._place(session, Version(version), draft, head)
             version += 1
         if any(draft.type.startswith(LIVELY_TYPES) for draft in append.drafts):
             self.batch.live[session] = True
-        self._raw.add(session)
+        self._appended.add(session)
         self.states.pop(session, None)
 
     def _place(self, session: SessionId, version: Version, draft: Draft, head: int) -> None:
@@ -236,7 +226,7 @@ class Plan:
         position = Position(self.end + 1)
         record = Record(position, session, version, draft.subject, draft.type, draft.data, draft.key, draft.time)
         if version > head:
-            self._take(record, draft.also)
+            self._add_record(record, draft.also)
         else:
             self._records.append(record)
             self._heads[session, ANYTHING] = Version(max(head, self._heads.get((session, ANYTHING), head)))
@@ -267,43 +257,20 @@ class Plan:
                 )
 
     def _is_repeat(self, session: SessionId, producer: Producer) -> bool:
-        mark = self.batch.producers.get((session, producer.id)) or self._known.producers[session, producer.id]
-        if producer.epoch < mark.epoch:
+        state = self.batch.producers.get((session, producer.id)) or self._known.producers[session, producer.id]
+        if producer.epoch < state.epoch:
             raise StaleProducer(
-                f"Producer {producer.id!r} wrote in epoch {mark.epoch}; epoch {producer.epoch} is fenced.",
-                epoch=mark.epoch,
+                f"Producer {producer.id!r} wrote in epoch {state.epoch}; epoch {producer.epoch} is fenced.",
+                epoch=state.epoch,
             )
-        if producer.epoch > mark.epoch:
+        if producer.epoch > state.epoch:
             return False
-        if producer.seq > mark.seq + 1:
+        if producer.seq > state.seq + 1:
             raise Conflict(
-                f"Append {producer.seq} of producer {producer.id!r} came before {mark.seq + 1}; send that first.",
-                expected=mark.seq + 1,
+                f"Append {producer.seq} of producer {producer.id!r} came before {state.seq + 1}; send that first.",
+                expected=state.seq + 1,
             )
-        return producer.seq <= mark.seq
-
-
-@lru_cache(16)
-def _moment(time: datetime) -> tuple[str, int]:
-    """A time as it is written, and as it is counted; what came in together shares one."""
-    return timestamp(time), microseconds(time)
-
-
-def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record: Record) -> Event:
-    """The same as `record`, in memory."""
-    return Event(
-        record.position,
-        record.session,
-        record.version,
-        id,
-        record.type,
-        command.time,
-        command.actor.id,
-        fact.data,
-        fact.task,
-        cause,
-        fact.audience,
-    )
+        return producer.seq <= state.seq
 
 
 def _refuse_twins(request: Write) -> None:

@@ -42,15 +42,16 @@ class RequestQueue:
         if len(unanswered) >= self._max_waiting or size > self._max_bytes:
             raise Busy("Too much waits to be written; try again shortly.", retry_after=0.1)
         if len(self._line) >= self._max_waiting:
+            # Withdrawn requests stay in the line until they are popped; where nothing pops they would pile up.
             self._line = deque([each for each in self._line if not each.done])
         unanswered[request] = None
         self._bytes = size
-        request.leave = self._left
+        request.on_done = self._forget
         self._line.append(request)
 
     def put_back(self, requests: Sequence[Request]) -> None:
         """Put requests that were popped before all that wait, in their order, also before those that are parked."""
-        for request in reversed(requests):
+        for request in reversed(requests):  # each goes before the one that was put last
             parked = self._parked_with(request)
             if parked is None:
                 self._line.appendleft(request)
@@ -79,7 +80,7 @@ class RequestQueue:
 
     def refuse_all(self, error: StenogramError) -> None:
         """Refuse everything that is not answered, wherever it is."""
-        for request in tuple(self._unanswered):
+        for request in tuple(self._unanswered):  # a copy: answering takes it out of there
             request.answer(error)
         self._line.clear()
         self._parked.clear()
@@ -95,6 +96,6 @@ class RequestQueue:
             parked[:] = [each for each in parked if not each.done]
         parked.append(request)
 
-    def _left(self, request: Request) -> None:
+    def _forget(self, request: Request) -> None:
         del self._unanswered[request]
         self._bytes -= request.size

@@ -8,12 +8,16 @@ import orjson
 from ...domain.errors import Conflict, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.model import Repeat
-from ..engine import Engine, read_whole
+from ..engine import Engine
 from ..lineage import Lineage
+from ..paging import read_range, session_pages
 from ..records import Append, Appended, Record
 from .requests import Execute, Request, Write
 
-PAGE = 1_000
+FEW_EVENTS = 16
+"""Events that are read at once of what one command caused: most cause fewer."""
+DELTAS_PER_READ = 64
+"""Events that are read at once where a delta is looked for."""
 
 
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
@@ -44,7 +48,7 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
         together = []
         for append in request.appends:
             start = first.version if append.first_version is None else append.first_version
-            together += await read_whole(engine, append.session, start - 1, len(append.drafts))
+            together += await read_range(engine, append.session, start - 1, start - 1 + len(append.drafts))
     else:
         together = await _caused(engine, first)
     versions = tuple(record.version for record in together)
@@ -54,25 +58,61 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
 async def _caused(engine: Engine, first: Record) -> list[Record]:
     """The first event of a command, and those that follow it by the same command."""
     together: list[Record] = []
-    after = first.version - 1
-    while page := await engine.read_session(first.session, after, 16):
+    async for page in session_pages(engine, first.session, first.version - 1, size=FEW_EVENTS):
         caused = list(takewhile(lambda record: _members(record).get("cause") == first.key, page))
         together += caused
         if len(caused) < len(page):
             break
-        after = page[-1].version
     return together
 
 
-async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat) -> Appended:
-    """The place of what was written before: a delta, a task of the same key, an answer."""
-    after = repeat.since
-    while page := await lineage.read_session(session, after, PAGE):
+async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat, upto: Version) -> Appended:
+    """The place of what was written before, in a session that had come to the version `upto`: a delta, a task of the
+    same key, an answer."""
+    found = None if repeat.index is None else await _find_delta(lineage, session, repeat, repeat.index, upto)
+    if found is None:
+        found = await _search(lineage, session, repeat)
+    if found is None:
+        return Appended((), (), repeated=True)
+    return Appended((found.version,), (found.position,), repeated=True)
+
+
+async def _search(lineage: Lineage, session: SessionId, repeat: Repeat) -> Record | None:
+    async for page in session_pages(lineage, session, repeat.since):
         for record in page:
             if record.subject == repeat.subject and _index(record) == repeat.index:
-                return Appended((record.version,), (record.position,), repeated=True)
-        after = Version(page[-1].version)
-    return Appended((), (), repeated=True)
+                return record
+    return None
+
+
+async def _find_delta(lineage: Lineage, session: SessionId, repeat: Repeat, index: int, upto: Version) -> Record | None:
+    """The delta, by halving the range that it can be in: a message's deltas follow one another in the order of their
+    index. None when they do not, because two gateways wrote to the message at once."""
+    # As many deltas as come before it are between the message's start and it; if nothing else is, it is right there.
+    low, high = repeat.since + index, int(upto)
+    middle = low
+    while low < high:
+        deltas, end = await _deltas_after(lineage, session, repeat.subject, middle, high)
+        if index in deltas:
+            return deltas[index]
+        if deltas and min(deltas) < index:
+            low = end
+        else:
+            high = middle
+        middle = (low + high) // 2
+    return None
+
+
+async def _deltas_after(
+    lineage: Lineage, session: SessionId, subject: str, after: int, upto: int
+) -> tuple[dict[int, Record], int]:
+    """The message's deltas, by index, on the first small page after a version that has any; and where that ends."""
+    async for page in session_pages(lineage, session, after, upto, size=DELTAS_PER_READ):
+        numbered = [(_index(each), each) for each in page if each.subject == subject]
+        after = page[-1].version
+        if deltas := {index: each for index, each in reversed(numbered) if isinstance(index, int)}:
+            return deltas, after
+    return {}, after
 
 
 def _index(record: Record) -> object:

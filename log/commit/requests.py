@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import StenogramError
 from ...domain.ids import SessionId, Version
@@ -12,18 +12,21 @@ from ...domain.model import Command
 from ...domain.state import State
 from ..records import Append, Appended, Producer
 
+if TYPE_CHECKING:
+    from .outcome import Cascade
+
 _logger = logging.getLogger(__name__)
 
 Key = tuple[SessionId, str]
 Outcome = Appended | StenogramError
-DECIDING = 8
+COMMAND_WEIGHT = 8
 """What deciding a command weighs, in drafts that are given their places."""
 Answered = Callable[[Any, Outcome], None]
-"""Is told once what a request came to, and which, on the loop, between other work: it must be quick."""
+"""Called once with the request and what it came to, on the loop, between other work: it must be quick."""
 
 
-def _nobody(_: object) -> None:
-    """Who is told of nothing."""
+def _nothing(_: object) -> None:
+    """Done for a request that was never queued."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,19 +34,20 @@ class Request:
     """One unit that is accepted or refused as a whole, and answered once, after its commit.
 
     `sessions` are those that it writes to, `keys` everything of it that must be unique, `weight` is how long planning
-    it holds the loop, roughly, in drafts that are given their places. `done`: it was answered, or withdrawn by whoever
-    asked. `leave` is the queue's, and told of either. `doubts` counts how often the storage refused a batch with it for
-    no reason that could be found.
+    it holds the loop, roughly, in drafts that are given their places. `done`: it was answered or
+    withdrawn; `on_done` is the queue's, and called at either. `doubts` counts how often the storage refused a batch
+    with it for no reason that could be found. `cascade` works out a command from which a great deal follows.
     """
 
     answered: Answered
     size: int
     sessions: tuple[SessionId, ...] = field(default=(), init=False)
     keys: tuple[Key, ...] = field(default=(), init=False)
-    weight: int = field(default=DECIDING, init=False)
+    weight: int = field(default=COMMAND_WEIGHT, init=False)
     done: bool = field(default=False, init=False)
-    leave: "Callable[[Request], None]" = field(default=_nobody, init=False)
+    on_done: "Callable[[Request], None]" = field(default=_nothing, init=False)
     doubts: int = field(default=0, init=False)
+    cascade: "Cascade | None" = field(default=None, init=False)
 
     @property
     def key(self) -> Key | None:
@@ -51,10 +55,10 @@ class Request:
         return self.keys[0] if self.keys else None
 
     def answer(self, outcome: Outcome) -> None:
-        """Answer with places or a refusal, unless whoever asked has gone."""
+        """Answer with places or a refusal, unless it was withdrawn."""
         if not self.done:
-            self.done = True
-            self.leave(self)
+            self.done = True  # first: what is called below may withdraw it, or answer it again
+            self.on_done(self)
             try:
                 self.answered(self, outcome)
             except Exception:  # the others must be answered, whatever becomes of this one
@@ -64,7 +68,7 @@ class Request:
         """Nobody asks any more: it is passed over if it still waits, and never answered."""
         if not self.done:
             self.done = True
-            self.leave(self)
+            self.on_done(self)
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +112,7 @@ class Write(Request):
         self.keys = tuple(
             [(append.session, draft.key) for append in appends for draft in append.drafts if draft.key is not None]
         )
-        self.weight = DECIDING + sum([len(append.drafts) for append in appends])
+        self.weight = COMMAND_WEIGHT + sum([len(append.drafts) for append in appends])
 
     @property
     def key(self) -> Key | None:
@@ -131,14 +135,14 @@ class Answer(asyncio.Future[Appended]):
 
     def answered(self, _: Request, outcome: Outcome) -> None:
         """Be done."""
-        self._withdraw = None
+        self._withdraw = None  # the request is done; and this ends the circle of references between the two
         if isinstance(outcome, Appended):
             self.set_result(outcome)
         else:
             self.set_exception(outcome)
 
     def cancel(self, msg: object = None) -> bool:
-        """Withdraw the request; what is under way is written all the same."""
+        """Withdraw the request; one that is being written is written all the same."""
         withdraw, self._withdraw = self._withdraw, None
         if withdraw is not None:
             withdraw()

@@ -16,19 +16,21 @@ from ...domain.errors import LogUnreadable, NotFound
 from ...domain.ids import Position, SessionId, Version
 from ...domain.session import as_origin, evolve
 from ...domain.state import State
-from ..engine import Engine, is_last
+from ..engine import Engine
 from ..lineage import Lineage
+from ..paging import ENDLESS, session_pages
 from ..records import ANYTHING, Batch, ProducerState, Record
 from ..weighted_cache import WeightedCache
 
-PAGE = 1_000
-NO_MARK = ProducerState(0, -1, Position(0))
+UNKNOWN_PRODUCER = ProducerState(0, -1, Position(0))
+ALWAYS_KEPT = 1_000
+"""Sessions that are kept whatever they weigh."""
 MAX_NAMES = 500
 """Subjects, and producers, that are remembered of one session."""
 MOST_NAMES = 500_000
-"""… and of all, beyond the first thousand sessions."""
+"""… and of all, beyond `ALWAYS_KEPT` sessions."""
 MOST_EVENTS = 1_000_000
-"""Events that sessions beyond the first thousand may consist of: a state is at most about as large as its events are
+"""Events that sessions beyond `ALWAYS_KEPT` may consist of: a state is at most about as large as its events are
 many, since each message leaves something in it, but for its document."""
 
 Heads = dict[tuple[SessionId, str], Version]
@@ -54,10 +56,10 @@ def _fold(state: State, records: Collection[Record]) -> State:
 
 @dataclass(eq=False)
 class _Watch:
-    """What happens to a session while it is being read: how far it went, and whether its past was changed."""
+    """What happens to a session while it is being read: how far it went, and whether what it had was changed."""
 
     version: int = 0
-    torn: bool = False
+    rewritten: bool = False
 
 
 class SessionCache:
@@ -65,25 +67,25 @@ class SessionCache:
 
     def __init__(self, lineage: Lineage, capacity: int) -> None:
         self.lineage = lineage
-        self._states = WeightedCache[State](capacity, MOST_EVENTS)
+        self._states = WeightedCache[SessionId, State](MOST_EVENTS, most=capacity, at_least=ALWAYS_KEPT)
         self._watches: dict[SessionId, list[_Watch]] = {}
         self.get = self._states.get
-        """The state of a session, if it is at hand."""
+        """The state of a session, if it is cached."""
 
     def put(self, state: State) -> None:
         """Take over a state that is in the log now."""
         if self._watches:
-            self._tell(state.id, state.version)
+            self._watch_version(state.id, state.version)
         self._keep(state)
 
     def forget(self, session: SessionId) -> None:
-        """Drop what is known of a session, because its past may have changed."""
+        """Drop what is known of a session, because its history may have changed."""
         for watch in self._watches.get(session, ()):
-            watch.torn = True
+            watch.rewritten = True
         self._states.pop(session)
 
     async def load(self, session: SessionId) -> State:
-        """Read and fold a session to its end, going on from what is at hand.
+        """Read and fold a session to its end, going on from what is cached.
 
         What is committed meanwhile, here or elsewhere, is in the result, if this process has heard of it. Raises
         LogUnreadable when the session holds what cannot be folded.
@@ -92,15 +94,17 @@ class SessionCache:
         self._watches.setdefault(session, []).append(watch)
         try:
             state = await self._read_on(self.get(session) or State(session))
-            while watch.torn or state.version < watch.version:
-                state = State(session) if watch.torn else state
-                watch.torn = False
+            # Events may be committed while it is read, behind the last page: without looking, `load` would return a
+            # state that lacks what its caller has been told is in the log.
+            while watch.rewritten or state.version < watch.version:
+                state = State(session) if watch.rewritten else state
+                watch.rewritten = False
                 state = await self._read_on(state)
         finally:
             self._watches[session].remove(watch)
             if not self._watches[session]:
                 del self._watches[session]
-        newest = self.get(session)
+        newest = self.get(session)  # another `load`, or a commit, may have come further meanwhile
         if newest is not None and newest.version >= state.version:
             return newest
         self._keep(state)
@@ -110,11 +114,7 @@ class SessionCache:
         """A session as it was at a version, or is now, as the state that a fork begins with. Raises NotFound."""
         state = self.get(session) or await self.load(session)
         if at is not None and at < state.version:
-            state = State(session)
-            while state.version < at:
-                most = min(PAGE, at - state.version)
-                state = _fold(state, await self.lineage.read_session(session, state.version, most))
-                await asyncio.sleep(0)
+            state = await self._read_on(State(session), at)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r} to fork.")
         if at is not None and at > state.version:
@@ -122,26 +122,25 @@ class SessionCache:
         return as_origin(state, fork)
 
     def follow(self, records: Iterable[Record]) -> None:
-        """Bring the sessions at hand forward by records that no command of this process wrote."""
+        """Bring the cached sessions forward by records that no command of this process wrote."""
         for record in records:
-            self._tell(record.session, record.version)
+            self._watch_version(record.session, record.version)
             state = self._states.get(record.session)
             if state is None or record.version <= state.version:
                 continue
+            # Out first: a state that cannot be folded on, or has a hole before this event, must not stay as the newest.
             self._states.pop(record.session)
             if record.version == state.version + 1:
                 with suppress(LogUnreadable):
                     self._keep(_fold(state, (record,)))
 
-    async def _read_on(self, state: State) -> State:
-        while page := await self.lineage.read_session(state.id, state.version, PAGE):
+    async def _read_on(self, state: State, upto: int = ENDLESS) -> State:
+        async for page in session_pages(self.lineage, state.id, state.version, upto):
             state = _fold(state, page)
-            if is_last(page, PAGE):
-                break
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a page is folded in milliseconds, a long session would hold the loop for seconds
         return state
 
-    def _tell(self, session: SessionId, version: Version) -> None:
+    def _watch_version(self, session: SessionId, version: Version) -> None:
         for watch in self._watches.get(session, ()):
             watch.version = max(watch.version, version)
 
@@ -150,7 +149,7 @@ class SessionCache:
 
 
 @dataclass(slots=True)
-class _Place:
+class _SessionHeads:
     heads: dict[str, Version] = field(default_factory=dict)
     producers: dict[str, ProducerState] = field(default_factory=dict)
 
@@ -160,17 +159,18 @@ class HeadCache:
 
     def __init__(self, engine: Engine, capacity: int) -> None:
         self._engine = engine
-        self._places = WeightedCache[_Place](capacity, MOST_NAMES)
+        self._sessions = WeightedCache[SessionId, _SessionHeads](MOST_NAMES, most=capacity, at_least=ALWAYS_KEPT)
 
     def version(self, session: SessionId) -> Version | None:
-        """The session's version, if it is at hand."""
-        place = self._places.get(session)
-        return None if place is None else place.heads.get(ANYTHING)
+        """The session's version, if it is cached."""
+        known = self._sessions.get(session)
+        return None if known is None else known.heads.get(ANYTHING)
 
     async def find(
         self, heads: Iterable[tuple[SessionId, str]], producers: Iterable[tuple[SessionId, str]]
     ) -> tuple[Heads, Producers]:
-        """What stands at each of these: a subject that nothing is about at 0, an unknown producer at `NO_MARK`."""
+        """What stands at each of these: a subject that nothing is about at 0, an unknown producer at
+        `UNKNOWN_PRODUCER`."""
         found_heads: Heads = {}
         found_producers: Producers = {}
         unknown_heads, unknown_producers = [], []
@@ -181,17 +181,18 @@ class HeadCache:
             else:
                 found_heads[head] = version
         for producer in dict.fromkeys(producers):
-            mark = self._of(producer[0]).producers.get(producer[1])
-            if mark is None:
+            state = self._of(producer[0]).producers.get(producer[1])
+            if state is None:
                 unknown_producers.append(producer)
             else:
-                found_producers[producer] = mark
+                found_producers[producer] = state
         if unknown_heads:
             found = await self._engine.read_heads(unknown_heads)
             found_heads |= self._keep_heads({head: found.get(head, Version(0)) for head in unknown_heads})
         if unknown_producers:
-            marks = await self._engine.read_producers(unknown_producers)
-            found_producers |= self._keep_producers({each: marks.get(each, NO_MARK) for each in unknown_producers})
+            states = await self._engine.read_producers(unknown_producers)
+            read = {each: states.get(each, UNKNOWN_PRODUCER) for each in unknown_producers}
+            found_producers |= self._keep_producers(read)
         return found_heads, found_producers
 
     def advance(self, batch: Batch) -> None:
@@ -201,42 +202,42 @@ class HeadCache:
 
     def forget(self, session: SessionId) -> None:
         """Drop what is known of a session."""
-        self._places.pop(session)
+        self._sessions.pop(session)
 
     def follow(self, records: Iterable[Record]) -> None:
         """Take over what was written elsewhere: forget the sessions that changed."""
         for record in records:
             self.forget(record.session)
 
-    def _of(self, session: SessionId) -> _Place:
-        place = self._places.get(session)
-        if place is None:
-            place = _Place()
-            self._places.put(session, place, 0)
+    def _of(self, session: SessionId) -> _SessionHeads:
+        known = self._sessions.get(session)
+        if known is None:
+            known = _SessionHeads()
+            self._sessions.put(session, known, 0)
         else:
-            self._places.touch(session)
-        return place
+            self._sessions.touch(session)
+        return known
 
     def _keep_heads(self, heads: Heads) -> Heads:
-        last, place = None, _Place()
+        last, known = None, _SessionHeads()
         for (session, subject), version in heads.items():
             if session is not last:  # most often two or more in a row are of one session
-                last, place = session, self._of(session)
-            if subject not in place.heads:
-                self._grow(session, place, place.heads)
-            place.heads[subject] = version
+                last, known = session, self._of(session)
+            if subject not in known.heads:
+                self._grow(session, known, known.heads)
+            known.heads[subject] = version
         return heads
 
     def _keep_producers(self, producers: Producers) -> Producers:
-        for (session, producer), mark in producers.items():
-            place = self._of(session)
-            if producer not in place.producers:
-                self._grow(session, place, place.producers)
-            place.producers[producer] = mark
+        for (session, producer), state in producers.items():
+            known = self._of(session)
+            if producer not in known.producers:
+                self._grow(session, known, known.producers)
+            known.producers[producer] = state
         return producers
 
-    def _grow(self, session: SessionId, place: _Place, names: dict[str, Any]) -> None:
+    def _grow(self, session: SessionId, known: _SessionHeads, names: dict[str, Any]) -> None:
         """Make room for one name more."""
         if len(names) >= MAX_NAMES:
             names.clear()
-        self._places.put(session, place, len(place.heads) + len(place.producers) + 1)
+        self._sessions.put(session, known, len(known.heads) + len(known.producers) + 1)

@@ -4,8 +4,8 @@
     STENOGRAM_LOG=stenogram.db
 
 Its applications and projections then write through the same committer as everything else: they share batches, order
-and wake-ups. A log belongs to one background thread with an event loop, whoever uses it in this process; calls wait for
-it. One log can serve an application and a gateway at once: `lend` gives this module a log that is open already, and
+and wake-ups. In one process a log belongs to one background thread with an event loop; calls wait for it. One log can
+serve an application and a gateway at once: `lend` gives this module a log that is open already, and
 `STENOGRAM_READ_ONLY=yes` follows a log that another process writes.
 
 Settings, each also with the application's name in front (`ORDERS_STENOGRAM_LOG`):
@@ -15,7 +15,7 @@ Settings, each also with the application's name in front (`ORDERS_STENOGRAM_LOG`
 | `STENOGRAM_LOG` | a path, a `postgresql://` URL, `memory:` for the factory's own, `memory:name` for a shared one |
 | `STENOGRAM_READ_ONLY` | `yes` opens the log for reading only |
 | `STENOGRAM_SNAPSHOTS` | where snapshots go, which are no history: `<log>.snapshots` |
-| `STENOGRAM_ACTOR` | who stands as the actor of events: `eventsourcing` |
+| `STENOGRAM_ACTOR` | the actor of events: `eventsourcing` |
 | `ORIGINATOR_ID_TYPE` | `uuid` or `text`: what ids of aggregates are, as in the library's own modules |
 
 Guarantees: versions of an aggregate are unique, and need not be contiguous; what one call inserts is written by one

@@ -16,7 +16,7 @@ from eventsourcing.persistence import (
 
 from ...domain.errors import Busy, Conflict, Invalid, LogError, LogReadOnly, StenogramError
 
-CLOSED = "The log is closed; construct the application anew."
+CLOSED = "The log is closed; construct the application again."
 
 _ERRORS: tuple[tuple[type[StenogramError], type[PersistenceError]], ...] = (
     (Conflict, IntegrityError),

@@ -9,7 +9,7 @@ from eventsourcing.persistence import InfrastructureFactory, InterfaceError, Map
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
 from ...domain.ids import NAME_PATTERN
-from ..storage import snapshots_of
+from ..location import Location
 from .errors import CLOSED
 from .mapper import EnvelopeMapper
 from .open_logs import Lease
@@ -107,7 +107,7 @@ class LogFactory(InfrastructureFactory[LogTrackingRecorder]):
         return resolve_topic(topic) if topic else None
 
     def _beside(self) -> str:
-        return self.env.get(self.SNAPSHOTS) or snapshots_of(self._where)
+        return self.env.get(self.SNAPSHOTS) or Location.parse(self._where).snapshots.address
 
     def _parts(self, *, snapshots: bool = False) -> tuple[Lease, Ids, str, str]:
         """What a recorder is made of. All recorders of the factory share a lease of each log."""

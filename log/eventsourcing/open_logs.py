@@ -8,13 +8,13 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
 
 from eventsourcing.persistence import InterfaceError
 
+from ..location import MEMORY, Location
 from ..log import Log
-from ..storage import MEMORY, SCHEMES, SQLITE, Storage
-from .errors import CLOSED
+from ..storage import Storage
+from .errors import CLOSED, translated
 from .thread_bridge import Bridge, LogThread, T, Trackings, Work
 
 
@@ -81,8 +81,8 @@ def lend(log: Log, where: str) -> Iterator[None]:
 
     To be entered and left on the log's loop; applications call it from threads.
     """
-    name, bridge = _name(where), Bridge()
-    bridge.lead_to(log)
+    name, bridge = Location.parse(where).identity, Bridge()
+    bridge.attach(log)
     with _lock:
         known = _open_logs.get(name)
         if known is not None and (known.thread is None or known.holders):
@@ -91,21 +91,17 @@ def lend(log: Log, where: str) -> Iterator[None]:
     try:
         yield
     finally:
-        bridge.cut()
+        bridge.detach()
         with _lock:
             if _open_logs.get(name) is open_log:
                 del _open_logs[name]
 
 
-def _name(where: str) -> str:
-    if where.startswith((MEMORY, *SCHEMES)):
-        return where
-    return str(Path(where.removeprefix(SQLITE)).resolve())
-
-
 def _enter(where: str, read_only: bool) -> tuple[OpenLog, bool]:
-    """The log's house, and whether it is new: then its thread has to be started, by who entered."""
-    name = _name(where)
+    """The open log, and whether it is new: then its thread has to be started, by who entered. Raises InternalError for
+    an address that no engine is for."""
+    with translated():
+        name = Location.parse(where).identity
     with _lock:
         open_log = _open_logs.get(name) or (_open_logs.get(f"{name} (read only)") if read_only else None)
         closing = None

@@ -3,13 +3,12 @@
 from collections.abc import Collection, Sequence
 
 from ...domain.ids import Position, SessionId
-from ..engine import is_last, read_whole
 from ..log import Log
+from ..paging import ENDLESS, PAGE, log_pages, read_range, session_pages
 from ..records import ANYTHING, Record
 from .stored_events import topic_of
 
-PAGE = 1_000
-WINDOW = 16
+FIRST_WINDOW = 16
 
 
 async def read_forward(
@@ -17,14 +16,14 @@ async def read_forward(
 ) -> list[Record]:
     """A session's events with gt < version <= lte, in order."""
     found: list[Record] = []
-    after = -1 if gt is None else gt
-    while (size := _room(found, limit)) > 0 and (lte is None or after < lte):
-        page = await log.engine.read_session(session, after, size)
-        found += [record for record in page if lte is None or record.version <= lte]
-        if is_last(page, size):
-            break
-        after = page[-1].version
-    return found
+    most = ENDLESS if limit is None else limit
+    after, upto = -1 if gt is None else gt, ENDLESS if lte is None else lte
+    if most > 0:
+        async for page in session_pages(log.engine, session, after, upto, size=min(most, PAGE)):
+            found += page
+            if len(found) >= most:
+                break
+    return found[:most]
 
 
 async def read_backward(
@@ -32,16 +31,16 @@ async def read_backward(
 ) -> list[Record]:
     """The same in descending order. Engines read forward only, so it goes back in windows, which grow."""
     found: list[Record] = []
+    most = ENDLESS if limit is None else limit
     floor = -1 if gt is None else gt
     head = (await log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), -1)
     upto = head if lte is None else min(lte, head)
-    window = WINDOW
-    while (room := _room(found, limit)) > 0 and upto > floor:
-        after = max(upto - max(window, room), floor)
-        page = await read_whole(log.engine, session, after, upto - after)
-        found += [record for record in reversed(page) if record.version <= upto][:room]
+    window = FIRST_WINDOW
+    while len(found) < most and upto > floor:
+        after = max(upto - max(window, min(most - len(found), PAGE)), floor)
+        found += reversed(await read_range(log.engine, session, after, upto))
         upto, window = after, min(window * 2, PAGE)
-    return found
+    return found[:most]
 
 
 async def read_notifications(
@@ -50,13 +49,12 @@ async def read_notifications(
     """The log's events with after < position <= stop and one of these topics (of any, if there are none). Engines
     have no index of types: looking for rare ones reads page after page."""
     found: list[Record] = []
-    while len(found) < limit and (stop is None or after < stop):
-        size = PAGE if topics else min(limit - len(found), PAGE)
-        page = await log.engine.read_log(after, size)
-        found += select(page, topics, stop)
-        if is_last(page, size):
-            break
-        after = page[-1].position
+    if limit > 0:
+        size = PAGE if topics else min(limit, PAGE)
+        async for page in log_pages(log.engine, after, ENDLESS if stop is None else stop, size=size):
+            found += select(page, topics)
+            if len(found) >= limit:
+                break
     return found[:limit]
 
 
@@ -66,17 +64,9 @@ async def read_next(log: Log, after: Position, topics: Collection[str]) -> tuple
         after = page[-1].position
         if found := select(page, topics):
             return found, after
-    raise AssertionError("a log is followed for ever")
+    raise AssertionError("following a log never ends")
 
 
-def select(page: Sequence[Record], topics: Collection[str], stop: int | None = None) -> list[Record]:
-    """Those of a page that were asked for."""
-    return [
-        record
-        for record in page
-        if (not topics or topic_of(record) in topics) and (stop is None or record.position <= stop)
-    ]
-
-
-def _room(found: Sequence[Record], limit: int | None) -> int:
-    return PAGE if limit is None else min(limit - len(found), PAGE)
+def select(page: Sequence[Record], topics: Collection[str]) -> list[Record]:
+    """Those of a page that have one of these topics, or any if there are none."""
+    return [record for record in page if not topics or topic_of(record) in topics]

@@ -25,10 +25,10 @@ from .reading import read_backward, read_forward, read_notifications
 from .stored_events import Ids, to_draft, to_notification, to_stored
 from .subscription import LogSubscription
 
-LOOK_AGAIN = 0.5
-"""Seconds after which one who waits looks for trackings that other processes have moved."""
-MIND_INTERRUPTS = 0.05
-"""Seconds after which one who waits looks whether it was interrupted."""
+POLL_S = 0.5
+"""After which one who waits looks for trackings that other processes have moved."""
+CHECK_INTERRUPT_S = 0.05
+"""After which one who waits looks whether it was interrupted."""
 
 
 class LogRecorder:
@@ -55,7 +55,7 @@ class LogRecorder:
 
         result = self.log.call(append)
         if tracking is not None:
-            self.log.trackings.tell()
+            self.log.trackings.notify()
         return result
 
     def _tracking(self, application_name: str) -> str:
@@ -126,20 +126,20 @@ class LogApplicationRecorder(LogAggregateRecorder, ApplicationRecorder):
         return [to_notification(record, self._ids) for record in records]
 
     def max_notification_id(self) -> int | None:
-        async def mark(log: Log) -> int:
-            return (await log.engine.mark()).position
+        async def head(log: Log) -> int:
+            return (await log.engine.head()).position
 
-        return self.log.call(mark) or None
+        return self.log.call(head) or None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LogSubscription:
         """Notifications after `gt`, of these topics, as they come. Takes neither a thread nor a connection."""
-        return LogSubscription(self, gt, topics, ids=self._ids)
+        return LogSubscription(self, self.log, gt, topics, ids=self._ids)
 
 
 class LogTrackingRecorder(LogRecorder, TrackingRecorder):
     """How far upstream applications have been processed; a tracking only moves forward.
 
-    Each environment's name has trackings of its own: give a projection another name, and it begins anew.
+    Each environment's name has trackings of its own: give a projection another name, and it begins from the start.
     """
 
     def insert_tracking(self, tracking: Tracking) -> None:
@@ -163,14 +163,14 @@ class LogTrackingRecorder(LogRecorder, TrackingRecorder):
         deadline = monotonic() + timeout
         trackings = self.log.trackings
         while True:
-            count = trackings.count
+            count = trackings.count  # before asking: a tracking that moves in between must not be waited for
             if self.has_tracking_id(application_name, notification_id):
                 return
-            look_again = min(monotonic() + LOOK_AGAIN, deadline)
-            while trackings.count == count and (left := look_again - monotonic()) > 0:
+            next_poll = min(monotonic() + POLL_S, deadline)
+            while trackings.count == count and (left := next_poll - monotonic()) > 0:
                 if interrupt is not None and interrupt.is_set():
                     raise WaitInterruptedError
-                trackings.wait(count, left if interrupt is None else min(left, MIND_INTERRUPTS))
+                trackings.wait(count, left if interrupt is None else min(left, CHECK_INTERRUPT_S))
             if trackings.count == count and monotonic() >= deadline:
                 raise TimeoutError(
                     f"Timed out waiting for notification {notification_id} of {application_name!r} to be processed"

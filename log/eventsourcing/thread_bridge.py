@@ -1,4 +1,4 @@
-"""How a thread speaks to a log on an event loop.
+"""How a thread uses a log on an event loop.
 
 A `Bridge` leads to a log that somebody has open on a running loop; a `LogThread` is a bridge that runs the loop
 itself, in the background, and has the log open as long as it lives.
@@ -26,7 +26,7 @@ class Trackings:
         self._moved = threading.Condition()
         self._count = 0
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake everyone who waits."""
         with self._moved:
             self._count += 1
@@ -51,21 +51,21 @@ class Bridge:
         self._log: Log | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
-        self._gate = threading.RLock()  # reentrant: the collector may end a lease in the midst of a call
+        self._lock = threading.RLock()  # reentrant: the collector may end a lease in the midst of a call
 
-    def lead_to(self, log: Log) -> None:
+    def attach(self, log: Log) -> None:
         """Called on the loop, once the log is open."""
-        with self._gate:
+        with self._lock:
             self._log, self._loop, self._loop_thread = log, asyncio.get_running_loop(), threading.get_ident()
 
-    def cut(self) -> None:
+    def detach(self) -> None:
         """Take nothing more. Called on the loop."""
-        with self._gate:
+        with self._lock:
             self._log = None
 
     def start(self, work: Work[T]) -> "Future[T]":
         """Begin to do something with the log, on its loop. Cancelling the future cancels it there."""
-        with self._gate:
+        with self._lock:
             if self._log is None or self._loop is None:
                 raise InterfaceError(CLOSED)
             if threading.get_ident() == self._loop_thread:
@@ -92,7 +92,7 @@ class LogThread(Bridge):
         self._thread = threading.Thread(target=self._run, name="stenogram-log", daemon=True)
 
     def start_thread(self) -> None:
-        """Begin to open the log. Called once, by whoever made this; whoever waits is told if it fails."""
+        """Begin to open the log. Called once, by the one who made this; who waits is told if it fails."""
         try:
             self._thread.start()
         except BaseException as fault:
@@ -107,7 +107,7 @@ class LogThread(Bridge):
 
     def stop(self) -> None:
         """Let the log be closed; what waits is answered before. Does not wait; safe to call twice."""
-        with self._gate:
+        with self._lock:
             self._stopped = True
             if self._log is not None and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._stop.set)
@@ -139,9 +139,9 @@ class LogThread(Bridge):
     async def _serve(self) -> None:
         try:
             async with self._make() as log:
-                self.lead_to(log)
+                self.attach(log)
                 self._opened.set_result(None)
                 if not self._stopped:
                     await self._stop.wait()
         finally:
-            self.cut()
+            self.detach()

@@ -4,8 +4,8 @@
     readers    for everything else
     listener   one connection that hears of other processes' commits
 
-They are opened when they are first needed, and shared by the logs of all tenants: whoever opens one enters, whoever
-closes one leaves, and the last to leave closes them.
+They are opened when they are first needed, and shared by the logs of all tenants: each enters when it is opened and
+leaves when it is closed, and the last to leave closes them.
 """
 
 from typing import Any
@@ -20,10 +20,10 @@ from .pool import Pool
 
 WRITERS = 4
 READERS = 3
-PATIENCE = 10.0
+PATIENCE_S = 10.0
 """Seconds for which a read or a commit waits for a database that is away or does not answer."""
 
-# For connections that are ours for good. An abandoned statement must not wait for its lock for ever. Plans are kept
+# For connections that are ours for good. An abandoned statement must not wait for its lock without end. Plans are kept
 # while tables grow, so none is made that is good for small ones only; where there is no other, it is not compiled.
 _SESSION = "-c lock_timeout=8s -c enable_seqscan=off -c jit=off"
 
@@ -32,7 +32,7 @@ class Database:
     """The connections. Behind a pooler in transaction mode there is no LISTEN, and nothing that must outlast a
     transaction: no prepared statements, no settings of a session."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE_S) -> None:
         self.address = address = Address.parse(url)
         self._conninfo = address.conninfo if address.pooler else _with_session(address.conninfo)
         self._users = 0

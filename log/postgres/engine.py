@@ -1,8 +1,8 @@
 """The PostgreSQL engine: the port over one schema of a database, beside any number of other processes.
 
 Writers compare and advance the one row of the table `log`, in the statement that also writes the batch. The row is
-locked until the commit, so positions are contiguous and in commit order, and whoever reads to the end of the log has
-missed nothing. Commits are synced to the disk before `write` returns, as far as the server is set so.
+locked until the commit, so positions are contiguous and in commit order, and a reader that has come to the end of the
+log has missed nothing. Commits are synced to the disk before `write` returns, as far as the server is set so.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Found = TypeVar("Found", bound=Iterable[object])
 
-_OPEN_WITHIN = 30.0  # seconds; whoever makes the tables at the same time has the lock
-_SHORTEST_POLL, _LONGEST_POLL = 0.01, 0.2  # seconds
+_OPEN_WITHIN_S = 30.0  # seconds; another process that makes the tables has the lock meanwhile
+_SHORTEST_POLL_S, _LONGEST_POLL_S = 0.01, 0.2  # seconds
 _position = attrgetter("position")
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
@@ -52,9 +52,9 @@ class PostgresEngine:
         self.database = database
         self.schema = address.schema
         self.writable = not read_only
-        self._ear = Subscriber(self.schema, secrets.token_hex(4))
-        self._past = UNKNOWN
-        self._turn: AsyncConnection[Any] | None = None
+        self._subscriber = Subscriber(self.schema, secrets.token_hex(4))
+        self._identity = UNKNOWN
+        self._writer_lock: AsyncConnection[Any] | None = None
         self._writing = asyncio.Lock()
         self._open = False
 
@@ -65,8 +65,8 @@ class PostgresEngine:
         self._open = True
         try:
             await self._check()
-            self.database.listen(self._ear)
-            return await self.mark()
+            self.database.listen(self._subscriber)
+            return await self.head()
         except BaseException:
             await self.close()
             raise
@@ -75,14 +75,14 @@ class PostgresEngine:
         """Waits for a write in progress, also one whose task was cancelled."""
         if self._open:
             self._open = False
-            self.database.listener.remove(self._ear)
+            self.database.listener.remove(self._subscriber)
             async with self._writing:
                 await self.database.leave()
 
-    async def mark(self) -> LogHead:
+    async def head(self) -> LogHead:
         """Raises LogReplaced if this is not the log that was opened, or it has lost what was in it."""
-        end = await self._read(check, self._past, self.writable)
-        self._past = max(end, self._past, key=_position)
+        end = await self._read(check, self._identity, self.writable)
+        self._identity = max(end, self._identity, key=_position)
         return LogHead(end.position, end.epoch)
 
     async def write(self, batch: Batch) -> None:
@@ -92,23 +92,23 @@ class PostgresEngine:
         if not self.writable:
             raise LogReadOnly("This log was opened for reading; write in a process that opened it to write.")
         async with self._writing:
-            attempt = Attempt(self.schema, self._past, batch, self._ear.name)
-            if not await self._write_in_turn(attempt):
+            attempt = Attempt(self.schema, self._identity, batch, self._subscriber.name)
+            if not await self._write_locked(attempt):
                 await self._run(self.database.writers, attempt)
-            self._have_seen(batch.records)
+            self._remember(batch.records)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Holds the row of the log. A process that stands still loses its turn after a second; a write then finds
-        the log as it is, like one without a turn."""
+    async def hold_writers(self) -> AsyncIterator[None]:
+        """Locks the row of the log. A process that hangs loses the lock after a second; a write then finds the log as
+        it is, like one without the lock."""
         try:
-            async with self.database.writers.lend() as connection:
-                await connection.execute(within(self.schema, sql.TAKE_TURN))
-                self._turn = connection
+            async with self.database.writers.borrow() as connection:
+                await connection.execute(within(self.schema, sql.LOCK_LOG))
+                self._writer_lock = connection
                 try:
                     yield
                 finally:
-                    self._turn = None
+                    self._writer_lock = None
                     if connection.info.transaction_status in _IN_TRANSACTION:
                         with suppress(psycopg.Error):
                             await connection.execute(sql.ROLLBACK)
@@ -123,7 +123,7 @@ class PostgresEngine:
 
     async def read_log(self, after: int, limit: int) -> list[Record]:
         records = await self._page(reading.read_log, after, limit)
-        self._have_seen(records)
+        self._remember(records)
         return records
 
     async def read_keys(self, keys: Collection[tuple[SessionId, str]]) -> dict[tuple[SessionId, str], Record]:
@@ -156,35 +156,35 @@ class PostgresEngine:
         """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every
         200 ms after a while; and in any case at the end."""
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + timeout, _SHORTEST_POLL
-        heard = self._ear.heard
-        while self._past.position <= after and not (heard.is_set() and not self._ear.unsure):
-            if heard.is_set():
-                heard.clear()
-                self._ear.unsure = False
-                if await self._is_past(after):
+        deadline, pause = loop.time() + timeout, _SHORTEST_POLL_S
+        notified = self._subscriber.notified
+        while self._identity.position <= after and not (notified.is_set() and not self._subscriber.may_have_missed):
+            if notified.is_set():
+                notified.clear()  # before asking: cleared after it, one that comes meanwhile would be lost
+                self._subscriber.may_have_missed = False
+                if await self._is_beyond(after):
                     break
-            listens = self.database.listener.live
-            if not listens and await self._is_past(after):
+            listens = self.database.listener.live  # may change at any await: read again in each round
+            if not listens and await self._is_beyond(after):
                 break
             left = deadline - loop.time()
             if left <= 0:
-                return await self._is_past(after)
+                return await self._is_beyond(after)
             with suppress(TimeoutError):
                 async with asyncio.timeout(left if listens else min(pause, left)):
-                    await heard.wait()
-            pause = min(pause * 1.25, _LONGEST_POLL)
-        heard.clear()
+                    await notified.wait()
+            pause = min(pause * 1.25, _LONGEST_POLL_S)
+        notified.clear()
         return True
 
-    async def _is_past(self, position: Position) -> bool:
-        return (await self.mark()).position > position
+    async def _is_beyond(self, position: Position) -> bool:
+        return (await self.head()).position > position
 
     async def _check(self) -> None:
         """Look at the database and the log's schema before anything else is done with them."""
         try:
-            deadline = asyncio.get_running_loop().time() + _OPEN_WITHIN
-            async with self.database.writers.lend(deadline) as connection:
+            deadline = asyncio.get_running_loop().time() + _OPEN_WITHIN_S
+            async with self.database.writers.borrow(deadline) as connection:
                 await check_condition(connection, self.writable)
                 if not await check_version(connection, self.schema):
                     if not self.writable:
@@ -193,9 +193,10 @@ class PostgresEngine:
         except Lost as lost:
             raise LogUnreadable(f"{self.database.address.shown} cannot be opened: {lost}") from lost.__cause__
 
-    async def _write_in_turn(self, attempt: Attempt) -> bool:
-        """Write with the connection that holds the turn, and end that. False if there is none, or it was lost."""
-        connection, self._turn = self._turn, None
+    async def _write_locked(self, attempt: Attempt) -> bool:
+        """Write with the connection that has the row locked, and end its transaction. False if there is none, or it was
+        lost."""
+        connection, self._writer_lock = self._writer_lock, None
         if connection is None:
             return False
         try:
@@ -213,14 +214,14 @@ class PostgresEngine:
         **more: P.kwargs,
     ) -> Found:
         """A page of the log that was opened. Where there is nothing, it may be because this is another one."""
-        page = await self._read(work, self._past, *args, **more)
+        page = await self._read(work, self._identity, *args, **more)
         if not any(page):
-            await self.mark()
+            await self.head()
         return page
 
-    def _have_seen(self, records: Sequence[Record]) -> None:
+    def _remember(self, records: Sequence[Record]) -> None:
         if records:
-            self._past = self._past.followed_by(records[-1])
+            self._identity = self._identity.followed_by(records[-1])
 
     async def _read(
         self, work: Callable[Concatenate[AsyncConnection[Any], str, P], Awaitable[T]], *args: P.args, **more: P.kwargs

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection, errors
 from ...domain.errors import LogError, LogFailed, LogUnreadable
 from ..engine import KeyTaken, TrackingTaken
 
-RETRY_AFTER = 1.0
+RETRY_AFTER_S = 1.0
 """Seconds after which it makes sense to ask again."""
 
 _LOST = (
@@ -28,7 +28,7 @@ class Lost(Exception):
     def failure(self) -> LogFailed:
         """What to tell when it is given up."""
         return LogFailed(
-            f"The database cannot be reached ({self}). Nothing was acknowledged; try again.", retry_after=RETRY_AFTER
+            f"The database cannot be reached ({self}). Nothing was acknowledged; try again.", retry_after=RETRY_AFTER_S
         )
 
 
@@ -51,8 +51,8 @@ def explain(error: psycopg.Error) -> LogError | KeyTaken | TrackingTaken:
             return LogUnreadable(f"The database does not let this role do that ({said}); grant it, or use another.")
         case errors.DiskFull():
             return LogFailed(
-                f"The database's disk is full ({said}); make room, then try again.", retry_after=RETRY_AFTER
+                f"The database's disk is full ({said}); make room, then try again.", retry_after=RETRY_AFTER_S
             )
         case errors.LockNotAvailable():
-            return LogFailed(f"Another transaction holds the log ({said}); try again.", retry_after=RETRY_AFTER)
-    return LogFailed(f"The database failed: {said}. Nothing was written; try again.", retry_after=RETRY_AFTER)
+            return LogFailed(f"Another transaction holds the log ({said}); try again.", retry_after=RETRY_AFTER_S)
+    return LogFailed(f"The database failed: {said}. Nothing was written; try again.", retry_after=RETRY_AFTER_S)

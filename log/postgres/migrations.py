@@ -89,7 +89,7 @@ MIGRATIONS = (
         1,
         (
             # Sessions in which something may happen of itself: who watches over that need not look at all the others.
-            # What may be live already is said to be so; whoever watches looks once, and strikes off the rest.
+            # What may be live already is marked live; the timekeeper reads each once, and unmarks the rest.
             'CREATE TABLE {log}.live (session text COLLATE "C" PRIMARY KEY)',
             """
             INSERT INTO {log}.live SELECT DISTINCT session FROM {log}.head

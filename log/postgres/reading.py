@@ -18,21 +18,21 @@ Pairs = Collection[tuple[str, str]]
 _END = "\U0010ffff"  # sorts after every name
 
 
-async def read_log(connection: Connection, schema: str, past: LogIdentity, after: int, limit: int) -> list[Record]:
-    return await _records(connection, schema, sql.READ_LOG, {**past.values, "after": after, "limit": limit})
+async def read_log(connection: Connection, schema: str, identity: LogIdentity, after: int, limit: int) -> list[Record]:
+    return await _records(connection, schema, sql.READ_LOG, {**identity.values, "after": after, "limit": limit})
 
 
 async def read_session(
-    connection: Connection, schema: str, past: LogIdentity, session: SessionId, after: int, limit: int
+    connection: Connection, schema: str, identity: LogIdentity, session: SessionId, after: int, limit: int
 ) -> list[Record]:
-    values = {**past.values, "session": session, "after": after, "limit": limit}
+    values = {**identity.values, "session": session, "after": after, "limit": limit}
     return await _records(connection, schema, sql.READ_SESSION, values)
 
 
 async def read_wires(
-    connection: Connection, schema: str, past: LogIdentity, session: SessionId, after: int, limit: int
+    connection: Connection, schema: str, identity: LogIdentity, session: SessionId, after: int, limit: int
 ) -> tuple[list[int], list[bytes]]:
-    values = {**past.values, "session": session, "after": after, "limit": limit}
+    values = {**identity.values, "session": session, "after": after, "limit": limit}
     rows = await _rows(connection, schema, sql.READ_WIRES, values)
     template = wire_template(session)
     return [row[0] for row in rows], [template % (position, version, data[1:]) for version, position, data in rows]
@@ -60,7 +60,7 @@ async def read_producers(
     connection: Connection, schema: str, producers: Pairs
 ) -> dict[tuple[SessionId, str], ProducerState]:
     rows = await _rows(connection, schema, sql.READ_PRODUCERS, _columns(producers))
-    return {(session, producer): ProducerState(*mark) for session, producer, *mark in rows}
+    return {(session, producer): ProducerState(*state) for session, producer, *state in rows}
 
 
 async def list_sessions(

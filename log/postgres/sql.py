@@ -7,15 +7,13 @@ connections are shared by several logs, and behind a pooler by several processes
 from functools import lru_cache
 
 from ..engine import PAGE_BYTES
-
-CHANNEL = "stenogram"
-"""Where all logs of a database tell of commits; a notification is `<schema> <who wrote>`."""
+from .notifications import NOTIFY
 
 
 @lru_cache(10_000)
 def within(schema: str, statement: str) -> bytes:
     """The statement for the log in `schema`."""
-    return statement.format(log='"{}"'.format(schema.replace('"', '""')), channel=CHANNEL).encode()
+    return statement.format(log='"{}"'.format(schema.replace('"', '""'))).encode()
 
 
 # -- The database ------------------------------------------------------------------------------------------------------
@@ -44,29 +42,29 @@ LIST_LOGS = """
     ORDER BY nspname
 """
 
-# One at a time, whoever starts first; the lock goes with the transaction.
+# One process at a time; the lock goes with the transaction.
 LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('stenogram migrations', 0))"
 
 RENEW_EPOCH = "UPDATE {log}.log SET epoch = %s WHERE id = 1"
 
-# -- The past ----------------------------------------------------------------------------------------------------------
+# -- The identity of the log -------------------------------------------------------------------------------------------
 
 HEAD_BYTES = 64
 """How much of an event's data tells it from others: its id is in there."""
 
 # Whether the log has the last event that is known here, at its place.
-_HAS_PAST = f"""(
-    %(past_position)b = 0 OR EXISTS (
+_IS_SAME_LOG = f"""(
+    %(known_position)b = 0 OR EXISTS (
         SELECT FROM {{log}}.event
-        WHERE position = %(past_position)b AND session = %(past_session)b AND version = %(past_version)b
-            AND time = %(past_time)b AND substring(data FOR {HEAD_BYTES}) = %(past_head)b
+        WHERE position = %(known_position)b AND session = %(known_session)b AND version = %(known_version)b
+            AND time = %(known_time)b AND substring(data FOR {HEAD_BYTES}) = %(known_head)b
     )
 )"""
 
 # That, and where the log ends.
 READ_END = f"""
     SELECT
-        {_HAS_PAST}, current_setting('transaction_read_only')::boolean,
+        {_IS_SAME_LOG}, current_setting('transaction_read_only')::boolean,
         epoch, position, coalesce(session, ''), coalesce(version, 0), coalesce(time, 0),
         coalesce(substring(data FOR {HEAD_BYTES}), '')
     FROM {{log}}.log LEFT JOIN {{log}}.event USING (position) WHERE id = 1
@@ -77,13 +75,13 @@ REPLACE_EPOCH = "UPDATE {log}.log SET epoch = %(new)s WHERE id = 1 AND epoch = %
 # -- Writing -----------------------------------------------------------------------------------------------------------
 
 # One batch. The row of the log comes first: who advances it has it locked until the commit, so positions are given out,
-# become visible and are heard of in one order. If it does not stand at `after`, or has another past, nothing is done,
+# become visible and are announced in one order. If it does not stand at `after`, or is another log, nothing is done,
 # and no row comes back.
 # A tracking that would not advance becomes null, which the column refuses, and the whole statement with it.
 WRITE_BATCH = """
     WITH moved AS (
         UPDATE {log}.log SET position = %(position)s
-        WHERE id = 1 AND position = %(after)s AND epoch = %(past_epoch)s AND {has_past} RETURNING id
+        WHERE id = 1 AND position = %(after)s AND epoch = %(known_epoch)s AND {is_same_log} RETURNING id
     ), events AS (
         INSERT INTO {log}.event (position, session, version, subject, type, data, key, time)
         SELECT %(after)s + place, session, version, subject, type, data, key, time
@@ -98,19 +96,19 @@ WRITE_BATCH = """
             AS head (session, subject, version)
         ON CONFLICT (session, subject) DO UPDATE SET version = excluded.version
     )
-    SELECT pg_notify('{channel}', %(told)s) FROM moved
-""".replace("{has_past}", _HAS_PAST)
+    {notify}
+""".replace("{is_same_log}", _IS_SAME_LOG).replace("{notify}", NOTIFY)
 
 # The same, with what few batches have.
-WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
-    "    SELECT pg_notify",
+WRITE_BATCH_WITH_EXTRAS = WRITE_BATCH.replace(
+    f"    {NOTIFY}",
     """    , producers AS (
         INSERT INTO {log}.producer AS known (session, producer, epoch, last_seq, position)
         SELECT session, producer, epoch, seq, position
         FROM moved, unnest(
             %(producer_sessions)b::text[], %(producers)b::text[], %(epochs)b::bigint[], %(seqs)b::bigint[],
             %(producer_positions)b::bigint[]
-        ) AS mark (session, producer, epoch, seq, position)
+        ) AS state (session, producer, epoch, seq, position)
         ON CONFLICT (session, producer) DO UPDATE
         SET epoch = excluded.epoch, last_seq = excluded.last_seq, position = excluded.position
     ), trackings AS (
@@ -126,7 +124,8 @@ WRITE_BATCH_WITH_MARKS = WRITE_BATCH.replace(
     ), resting AS (
         DELETE FROM {log}.live USING moved WHERE session = ANY (%(resting)b::text[])
     )
-    SELECT pg_notify""",
+    """
+    + NOTIFY,
 )
 
 # A row of one's own, renewed all the time.
@@ -142,7 +141,7 @@ EXCHANGE_HEARTBEATS = """
 """
 
 # Nobody else writes from here to the end of the transaction. It does not outlast a process that stands still.
-TAKE_TURN = """
+LOCK_LOG = """
     BEGIN;
     SET LOCAL idle_in_transaction_session_timeout = '1s';
     SELECT FROM {log}.log WHERE id = 1 FOR UPDATE
@@ -151,17 +150,13 @@ TAKE_TURN = """
 COMMIT = "COMMIT"
 ROLLBACK = "ROLLBACK"
 
-# -- Following ---------------------------------------------------------------------------------------------------------
-
-LISTEN = "LISTEN {channel}"
-
 # -- Reading -----------------------------------------------------------------------------------------------------------
 
 _COLUMNS = "position, session, version, subject, type, data, key, time"
 
 
 def _page(columns: str, where: str, place: str) -> str:
-    """A page in the order of `place`, of a log that has its past; nothing of another one. Sizes are known without
+    """A page in the order of `place`, of the log that is known; nothing of another one. Sizes are known without
     reading what they are the sizes of."""
     return f"""
         SELECT {columns}
@@ -171,7 +166,7 @@ def _page(columns: str, where: str, place: str) -> str:
                 sum(octet_length(data)) OVER (ORDER BY {place} ROWS UNBOUNDED PRECEDING) - octet_length(data) AS before
             FROM {{log}}.event WHERE {where} ORDER BY {place} LIMIT %(limit)b
         ) AS page
-        WHERE before < {PAGE_BYTES} AND {_HAS_PAST} ORDER BY {place}
+        WHERE before < {PAGE_BYTES} AND {_IS_SAME_LOG} ORDER BY {place}
     """
 
 

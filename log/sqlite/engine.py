@@ -23,7 +23,7 @@ from .file import identity, open_reader, open_writer
 from .lock import WriterLock
 from .writing import write_batch
 
-_SHORTEST_POLL, _LONGEST_POLL = 0.002, 0.05  # seconds
+_SHORTEST_POLL_S, _LONGEST_POLL_S = 0.002, 0.05  # seconds
 
 
 class SqliteEngine:
@@ -50,8 +50,8 @@ class SqliteEngine:
         opened."""
         try:
             if self.writable:
-                await self._writer.run(reading.read_mark)
-            return await self.mark()
+                await self._writer.run(reading.read_head)
+            return await self.head()
         except BaseException:
             await self.close()
             raise
@@ -61,10 +61,10 @@ class SqliteEngine:
         cancelled."""
         await asyncio.to_thread(self._close)
 
-    async def mark(self) -> LogHead:
+    async def head(self) -> LogHead:
         """Raises LogReplaced when another file has taken the place of the one that was opened: what is read of that
         one does not change any more."""
-        return await self._readers.run(self._read_mark)
+        return await self._readers.run(self._read_head)
 
     async def write(self, batch: Batch) -> None:
         """Writes in the order of asking. A cancelled write that has begun is carried through in its
@@ -73,7 +73,7 @@ class SqliteEngine:
             raise LogReadOnly(f"{self.path} was opened for reading; write in the process that opened it to write.")
         await self._writer.run(write_batch, batch)
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
+    def hold_writers(self) -> AbstractAsyncContextManager[None]:
         """Nobody else writes in any case."""
         return nullcontext()
 
@@ -118,23 +118,23 @@ class SqliteEngine:
         time is told after 2 ms to look again: while the log moves on, that saves every second trip to it. While a
         writer holds the lock nobody else can write, so it looks once and then lets the time pass."""
         if self.writable:
-            return await self._is_past(after) or await asyncio.sleep(timeout, False)
+            return await self._is_beyond(after) or await asyncio.sleep(timeout, False)
         moving, self._asked = self._asked not in (None, after), after
         if moving:
-            await asyncio.sleep(_SHORTEST_POLL)
+            await asyncio.sleep(_SHORTEST_POLL_S)
             return True
         loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + timeout, _SHORTEST_POLL
-        while not await self._is_past(after):
+        deadline, pause = loop.time() + timeout, _SHORTEST_POLL_S
+        while not await self._is_beyond(after):
             left = deadline - loop.time()
             if left <= 0:
                 return False
             await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.25, _LONGEST_POLL)
+            pause = min(pause * 1.25, _LONGEST_POLL_S)
         return True
 
-    async def _is_past(self, position: Position) -> bool:
-        return (await self.mark()).position > position
+    async def _is_beyond(self, position: Position) -> bool:
+        return (await self.head()).position > position
 
     def _open_writer(self) -> Connection:
         return open_writer(self.path, self._lock.acquire)
@@ -148,19 +148,19 @@ class SqliteEngine:
             raise
         return connection
 
-    def _read_mark(self, connection: Connection) -> LogHead:
+    def _read_head(self, connection: Connection) -> LogHead:
         self._identify()
-        return reading.read_mark(connection)
+        return reading.read_head(connection)
 
     def _identify(self) -> None:
         """Make sure that the path leads to the file that was opened first."""
         file = identity(self.path)
         self._file = self._file or file
         if file != self._file:
-            raise LogReplaced(f"{self.path} is another file than the one that was opened; restored? Open it anew.")
+            raise LogReplaced(f"{self.path} is another file than the one that was opened; restored? Open it again.")
 
     def _close(self) -> None:
-        # The writer's connection goes last: whoever closes last folds the write-ahead file into the log.
+        # The writer's connection goes last: the one closed last folds the write-ahead file into the log.
         self._readers.close()
         self._writer.close()
         self._lock.release()

@@ -61,8 +61,8 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def _connect(path: Path, mode: str) -> Connection:
-    """Transactions are begun and ended by our own statements only (isolation_level None). A lane hands a
-    connection from thread to thread, one at a time, so the module's own check is off."""
+    """Transactions are begun and ended by our own statements only (isolation_level None). The
+    connection is handed from thread to thread, one at a time, so the module's own check is off."""
     try:
         return sqlite3.connect(
             f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, factory=Connection

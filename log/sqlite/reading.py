@@ -3,7 +3,7 @@ must be cut by its bytes takes three, over events that never change.)
 
 Every answer comes as one row (why: see `sql`) and its statement ends with it, so that a connection at rest never keeps
 an old state of the log alive in the write-ahead file. An answer's data must stay below SQLite's longest value, 1 GB;
-that of pages stays far below. Pages are left as they came (`Packed`): whoever wants their records cuts them up, on the
+that of pages stays far below. Pages are left as they came (`Packed`): who needs their records cuts them up, on the
 thread, and so in the processor's cache, where they are used.
 """
 
@@ -44,8 +44,8 @@ class Packed(NamedTuple):
         return records
 
 
-def read_mark(connection: Connection) -> LogHead:
-    ((position, epoch),) = connection.execute(sql.READ_MARK).fetchall()
+def read_head(connection: Connection) -> LogHead:
+    ((position, epoch),) = connection.execute(sql.READ_HEAD).fetchall()
     return LogHead(position, epoch)
 
 
@@ -87,7 +87,7 @@ def read_heads(connection: Connection, subjects: Pairs) -> dict[tuple[SessionId,
 
 def read_producers(connection: Connection, producers: Pairs) -> dict[tuple[SessionId, str], ProducerState]:
     rows = _rows(connection, sql.READ_PRODUCERS, producers)
-    return {(session, producer): ProducerState(*mark) for session, producer, *mark in rows}
+    return {(session, producer): ProducerState(*state) for session, producer, *state in rows}
 
 
 def list_sessions(connection: Connection, after: str, limit: int, prefix: str) -> list[tuple[SessionId, Version]]:
@@ -112,9 +112,9 @@ def _records(connection: Connection, statement: str, values: tuple[Any, ...]) ->
 
 
 def _page(connection: Connection, statement: str, sizes: str, place: tuple[Any, ...], limit: int) -> tuple[Any, ...]:
-    """The row that answers a page's statement. Of pages that are not crowded nobody needs to know the sizes first:
-    SQLite gives up when their data outgrow a page."""
-    if not connection.crowded:
+    """The row that answers a page's statement. Unless pages are full by bytes, the sizes need not be known first:
+    SQLite gives up when the data outgrow a page."""
+    if not connection.full_by_bytes:
         longest = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, PAGE_BYTES)
         try:
             return _row(connection, statement, (*place, limit))
@@ -125,7 +125,7 @@ def _page(connection: Connection, statement: str, sizes: str, place: tuple[Any, 
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
     totals = list(accumulate(orjson.loads(_row(connection, sizes, (*place, limit))[0])))
     before_last = bisect_left(totals, PAGE_BYTES)
-    connection.crowded = before_last + 1 < len(totals)
+    connection.full_by_bytes = before_last + 1 < len(totals)
     return _row(connection, statement, (*place, min(before_last + 1, limit)))
 
 

@@ -1,9 +1,9 @@
 """Every statement of the SQLite engine.
 
 A batch is written by one statement, and an answer comes as one row. The reason is the interpreter lock: the sqlite3
-module lets go of it at each step of a statement, and each time it has to be won back from the event loop (see `lane`).
-So lists go in as JSON arrays of arrays, and come out as such; the data of the events travels beside them as one blob,
-cut up by the lengths that the rows give.
+module lets go of it at each step of a statement, and each time it has to be won back from the event loop (see
+`db_threads`). So lists go in as JSON arrays of arrays, and come out as such; the data of the events travels beside them
+as one blob, cut up by the lengths that the rows give.
 """
 
 # -- The file ----------------------------------------------------------------------------------------------------------
@@ -15,7 +15,7 @@ SCHEMA_VERSION = 2
 _LIVE = "CREATE TABLE live (session TEXT PRIMARY KEY) WITHOUT ROWID"
 
 # By the version that it starts from: what brings a file of that version to the next one. What may be live in an older
-# file is said to be so; whoever watches looks once, and strikes off the rest.
+# file is marked live; the timekeeper reads each once, and unmarks the rest.
 UPGRADES = {
     1: (
         _LIVE,
@@ -160,7 +160,7 @@ WRITE_BATCH = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 # -- Reading -----------------------------------------------------------------------------------------------------------
 
-READ_MARK = "SELECT position, epoch FROM log WHERE id = 1"
+READ_HEAD = "SELECT position, epoch FROM log WHERE id = 1"
 
 READ_LIVE = "SELECT json_group_array(session) FROM (SELECT session FROM live WHERE session > ? ORDER BY 1 LIMIT ?)"
 

@@ -11,7 +11,7 @@ from ..engine import KeyTaken, LogMoved, TrackingTaken
 from ..records import Batch
 from . import sql
 from .connection import Connection
-from .reading import read_log, read_mark, read_tracking
+from .reading import read_head, read_log, read_tracking
 
 
 def write_batch(connection: Connection, batch: Batch) -> None:
@@ -51,7 +51,7 @@ def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str, str]:
         _json(rows),
         joined,
         _json([(session, subject, version) for (session, subject), version in batch.heads.items()]),
-        _json([(*producer, *mark) for producer, mark in batch.producers.items()]),
+        _json([(*producer, *state) for producer, state in batch.producers.items()]),
         _json(list(batch.tracking.items())),
         _json(list(batch.live.items())),
     )
@@ -76,5 +76,5 @@ def _is_written(connection: Connection, batch: Batch) -> bool:
     if not batch.records:
         return all(read_tracking(connection, name) == at for name, at in batch.tracking.items())
     last = batch.records[-1]
-    at_its_end = read_mark(connection).position == last.position
+    at_its_end = read_head(connection).position == last.position
     return at_its_end and read_log(connection, last.position - 1, 1).records() == [last]

@@ -9,8 +9,8 @@
     def _(doc: Board, event: TaskClaimed, meta: Meta) -> None:
         doc.claims[event.task] = meta.actor
 
-A document begins as its model's defaults when the first event for its key comes, and is changed in place: whoever calls
-the handler owns the document. It is stored as JSON, so it must be the same after it was written and read.
+A document begins as its model's defaults when the first event for its key comes, and is changed in place: the caller
+of the handler owns the document. It is stored as JSON, so it must be the same after it was written and read.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -73,7 +73,7 @@ class DocProjection(Projection[str, D]):
 
 
 class Documents(Folder[str, D]):
-    """Documents in hand, by key."""
+    """Documents in memory, by key."""
 
     def __init__(self, projection: DocProjection[D]) -> None:
         self.values: dict[str, D | None] = {}
@@ -110,7 +110,7 @@ class Documents(Folder[str, D]):
         indexed = [_stored(column, getattr(document, column.name)) for column in self._indexed]
         return (place, self._positions[place], data, *indexed)
 
-    def take(self, row: Row) -> str:
+    def load(self, row: Row) -> str:
         key, position, data = row[: len(OWN)]
         self.values[key] = self._model.__pydantic_validator__.validate_json(bytes(data))
         self._positions[key] = position

@@ -7,7 +7,7 @@ The **key** divides a view into parts that do not depend on each other: by defau
 fails, the part that it failed at is parked and the others go on. A key may be a function of the event, which answers
 with one key, several, or none.
 
-**Who may see it.** Events that are not for everyone in their session are passed over, so that whoever may read a
+**Who may see it.** Events that are not for everyone in their session are passed over, so that everyone who may read a
 session may read its views. A projection that wants them says who is shown what of its values (`shown`).
 """
 
@@ -43,7 +43,7 @@ class Item(NamedTuple):
 
 
 class Folder(Protocol[K, T]):
-    """What is in hand of a view: `values` by place, None for one that is known to be absent."""
+    """What is in memory of a view: `values` by place, None for one that is known to be absent."""
 
     values: dict[K, T | None]
     changed: set[K]
@@ -53,7 +53,7 @@ class Folder(Protocol[K, T]):
         """What is to be done for items, before it is known what is there. Raises what a handler raises."""
 
     def missing(self, work: Iterable[Any]) -> set[K]:
-        """The places whose values are not in hand, and must be before the work can be done."""
+        """The places whose values are not in memory, and must be before the work can be done."""
 
     def fold(self, work: Iterable[Any]) -> None:
         """Do the work. Raises what a handler raises, and then may have left a value half changed."""
@@ -61,16 +61,16 @@ class Folder(Protocol[K, T]):
     def row(self, place: K) -> Row:
         """The value at a place in its stored form. Raises ValueError for one that cannot be stored."""
 
-    def take(self, row: Row) -> K:
-        """Take a stored value in hand; its place. Raises ValueError when it cannot be read."""
+    def load(self, row: Row) -> K:
+        """Take over a stored value; its place. Raises ValueError when it cannot be read."""
 
     def drop(self, place: K) -> None:
-        """Forget what is in hand of a place."""
+        """Forget what is in memory of a place."""
 
 
 class Projection(Generic[K, T]):
     """A pure fold of events into values of `T`, each at its place. `version` is raised whenever a change of the code
-    makes other values of the same events: then the view is built anew beside the old one."""
+    makes other values of the same events: then the view is built again beside the old one."""
 
     shape: Shape
 
@@ -93,7 +93,7 @@ class Projection(Generic[K, T]):
         return f"<{type(self).__name__} {self.name} version {self.version}>"
 
     def shown(self, seen: Callable[[T, Viewer], T | None]) -> Callable[[T, Viewer], T | None]:
-        """Declare what a viewer sees of a value: it, another in its stead, or None. From then on events of every
+        """Declare what a viewer sees of a value: it, another in its place, or None. From then on events of every
         audience are folded; the function, which must not change the value, alone keeps what is not for everyone."""
         self.seen = seen
         self.shape = self.shape._replace(restricted=True)
@@ -110,7 +110,7 @@ class Projection(Generic[K, T]):
         return handler
 
     def folder(self) -> Folder[K, T]:
-        """An empty hand."""
+        """An empty folder."""
         raise NotImplementedError
 
     def place(self, place: K) -> Row:

@@ -53,6 +53,12 @@ class Shape(NamedTuple):
         """The column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
+    @property
+    def session_order(self) -> str:
+        """The column by which a session's rows are ordered unless another is asked for: the second of the first index
+        that begins with the session. Empty where there is none, as for documents."""
+        return next((index[1] for index in self.indexes if index[0] == "session" and len(index) > 1), "")
+
 
 def is_model(model: Any) -> bool:
     """Whether it is a pydantic model's class."""

@@ -125,7 +125,7 @@ class TableProjection(Projection[Place, R]):
 
 
 class Table(Folder[Place, R]):
-    """Rows in hand, by place. They are never changed in place: another takes a row's stead."""
+    """Rows in memory, by place. A row is never changed in place, but replaced by another."""
 
     def __init__(self, projection: TableProjection[R]) -> None:
         self.values: dict[Place, R | None] = {}
@@ -160,7 +160,7 @@ class Table(Folder[Place, R]):
             fields |= value.__pydantic_serializer__.to_python(value, mode="json", include=self._json, warnings="error")
         return tuple([_stored(column.kind, fields[column.name]) for column in self._columns])
 
-    def take(self, row: Row) -> Place:
+    def load(self, row: Row) -> Place:
         fields = {column.name: _read(column.kind, value) for column, value in zip(self._columns, row, strict=True)}
         value = self._model.model_validate(fields, strict=False)
         place = self._projection.place_of(value)

@@ -1,4 +1,4 @@
-"""How a stretch of the log is folded into a build.
+"""How events of the log are folded into a build.
 
 At first as quickly as possible: a part at a time, for which everything that is needed is loaded at once; handlers
 change values in place, and what has changed is written out at the end. When anything fails on the way nothing of this
@@ -24,7 +24,7 @@ from .time_slices import slices
 from .working_set import WorkingSet
 
 TRIES = 3
-PART = 250
+PART_EVENTS = 250
 """Events that are decoded and then folded at once: as many as lie in the processor's cache."""
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
@@ -32,7 +32,7 @@ NO_KEY = ""
 """The key of an event whose key cannot be told. Nobody knows whom it concerns, so nothing goes on past it."""
 
 Rows = dict[Row, Row | None]
-Passed = Callable[[str, int], bool]
+IsSkipped = Callable[[str, int], bool]
 """Whether the event at a position is not to be folded for a key."""
 
 
@@ -52,39 +52,39 @@ class Folded(NamedTuple):
 
 
 class Batch:
-    """Folds stretches into one build. What is in hand stays so from one to the next. `settled` is awaited before
-    anything is read from the store: until what was folded before is written there."""
+    """Folds slices of the log into one build. What is in memory stays there from one to the next. `wait_stored` is
+    awaited before anything is read from the store: until what was folded before is written there."""
 
     def __init__(
         self,
         projection: Projection[Any, Any],
         store: ViewStore,
         build: Build,
-        settled: Callable[[], Awaitable[None]],
+        wait_stored: Callable[[], Awaitable[None]],
     ) -> None:
         self._projection = projection
         self._store = store
         self._build = build
-        self._settled = settled
-        self._hand = WorkingSet(projection)
+        self._wait_stored = wait_stored
+        self._working = WorkingSet(projection)
 
-    async def fold(self, stretch: PageSlice, passed: Passed | None, *, strict: bool) -> Folded:
-        """Fold the events of a stretch in their order, for each key that is not `passed`. Raises Stuck if a strict fold
-        fails, and ViewsFailed."""
-        for part in stretch.cut(PART):
-            if not await self._quickly(await self._items(part, passed)):
-                return await self.careful(stretch, passed, strict=strict)
+    async def fold(self, events: PageSlice, is_skipped: IsSkipped | None, *, strict: bool) -> Folded:
+        """Fold the events of a slice in their order, for each key for which they are not skipped. Raises Stuck if a
+        strict fold fails, and ViewsFailed."""
+        for part in events.cut(PART_EVENTS):
+            if not await self._quickly(await self._items(part, is_skipped)):
+                return await self.careful(events, is_skipped, strict=strict)
         try:
-            return Folded(self._hand.put())
+            return Folded(self._working.changes())
         except Exception:
-            return await self.careful(stretch, passed, strict=strict)
+            return await self.careful(events, is_skipped, strict=strict)
 
-    async def careful(self, stretch: PageSlice, passed: Passed | None, *, strict: bool) -> Folded:
+    async def careful(self, events: PageSlice, is_skipped: IsSkipped | None, *, strict: bool) -> Folded:
         """The same, one at a time, parking keys that fail."""
-        self._hand = WorkingSet(self._projection)
+        self._working = WorkingSet(self._projection)
         rows: Rows = {}
         parked: dict[str, Parked] = {}
-        for item in await self._items(stretch, passed):
+        for item in await self._items(events, is_skipped):
             fault = None if item.key in parked else await self._tried(item, rows)
             if fault is not None:
                 parked[item.key] = _parked(item, fault)
@@ -92,26 +92,26 @@ class Batch:
                     raise Stuck(parked[item.key])
         return Folded(rows, tuple(parked.values()))
 
-    async def _items(self, stretch: PageSlice, passed: Passed | None) -> list[Item]:
-        """What a stretch means for this projection: its events, for each key that is not `passed`."""
+    async def _items(self, events: PageSlice, is_skipped: IsSkipped | None) -> list[Item]:
+        """What a slice means for this projection: its events, for each key for which they are not skipped."""
         items = list[Item]()
-        for page, start, end in stretch.parts:
+        for page, start, end in events.parts:
             async for few in slices(range(start, end)):
                 self._add_items(page, few, items)
-        return items if passed is None else [item for item in items if not passed(item.key, item.meta.position)]
+        return items if is_skipped is None else [item for item in items if not is_skipped(item.key, item.meta.position)]
 
     async def _quickly(self, items: list[Item]) -> bool:
-        """Fold items into what is in hand; False if anything failed, after which the hand is good for nothing."""
+        """Fold items into what is in memory; False if anything failed, after which that cannot be used."""
         try:
             work = await self._prepared(items)
-            wanted = self._hand.missing(work)
+            wanted = self._working.missing(work)
         except Exception:
             return False
         rows = await self._fetch(wanted) if wanted else []
         try:
-            self._hand.take(wanted, rows)
+            self._working.load(wanted, rows)
             async for few in slices(work):
-                self._hand.folder.fold(few)
+                self._working.folder.fold(few)
         except Exception:
             return False
         return True
@@ -119,11 +119,11 @@ class Batch:
     async def _prepared(self, items: list[Item]) -> list[Any]:
         work = list[Any]()
         async for few in slices(items):
-            work += self._hand.folder.prepare(few)
+            work += self._working.folder.prepare(few)
         return work
 
     async def _fetch(self, places: Collection[Row]) -> list[Row]:
-        await self._settled()
+        await self._wait_stored()  # what was dropped from memory must be there to be read again
         return await self._store.fetch(self._build, places)
 
     async def _tried(self, item: Item, rows: Rows) -> Exception | None:
@@ -131,18 +131,18 @@ class Batch:
         fault: Exception | None = None
         for _ in range(TRIES):
             await asyncio.sleep(0)
-            hand = WorkingSet(self._projection)
+            working = WorkingSet(self._projection)
             try:
-                work = hand.folder.prepare([item])
-                wanted = hand.missing(work)
+                work = working.folder.prepare([item])
+                wanted = working.missing(work)
             except Exception as error:
                 fault = error
                 continue
-            stored = await self._stored(wanted, rows)
+            stored = await self._rows_of(wanted, rows)
             try:
-                hand.take(wanted, stored)
-                hand.folder.fold(work)
-                new = hand.put()
+                working.load(wanted, stored)
+                working.folder.fold(work)
+                new = working.changes()
                 _read_back(self._projection, new)
             except Exception as error:
                 fault = error
@@ -151,7 +151,7 @@ class Batch:
             return None
         return fault
 
-    async def _stored(self, wanted: Iterable[Row], rows: Rows) -> list[Row]:
+    async def _rows_of(self, wanted: Iterable[Row], rows: Rows) -> list[Row]:
         """The rows in these places, those that were folded just now first."""
         unknown = [place for place in wanted if place not in rows]
         loaded = await self._fetch(unknown) if unknown else []
@@ -184,7 +184,7 @@ def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
     folder = projection.folder()
     for row in rows.values():
         if row is not None:
-            folder.take(row)
+            folder.load(row)
 
 
 def _parked(item: Item, fault: Exception) -> Parked:

@@ -1,7 +1,7 @@
 """Places in a log that are recognised after a restore.
 
-A position alone is not enough: a log that was restored from a copy, or made anew, has other events in the same places.
-So a checkpoint also has the log's epoch and a mark of the event at its place.
+A position alone is not enough: a log that was restored from a copy, or created again, has other events in the same
+places. So a checkpoint also has the log's epoch and a digest of the event at its place.
 """
 
 import zlib
@@ -18,12 +18,12 @@ class OtherLog(Exception):
 
 def checkpoint_at(epoch: str, record: Record) -> Checkpoint:
     """The checkpoint of a view that has this event as its last one."""
-    return Checkpoint(epoch, record.position, mark_of(record))
+    return Checkpoint(epoch, record.position, digest_of(record))
 
 
 def checkpoint_before(epoch: str, first: Record, shared: int) -> Checkpoint:
     """The checkpoint of a view that has so many of the events that a fork shares, and next has its first own one."""
-    return Checkpoint(epoch, Position(first.position - 1), mark_of(first), shared)
+    return Checkpoint(epoch, Position(first.position - 1), digest_of(first), shared)
 
 
 async def check_log(log: Log, checkpoint: Checkpoint) -> None:
@@ -36,10 +36,10 @@ async def check_log(log: Log, checkpoint: Checkpoint) -> None:
     found = await log.engine.read_log(position - 1, 1)
     if not found:
         raise OtherLog(f"the log ends before position {position}, up to which it was folded")
-    if found[0].position == position and mark_of(found[0]) != checkpoint.mark:
+    if found[0].position == position and digest_of(found[0]) != checkpoint.digest:
         raise OtherLog(f"the event at position {position} is another than the one that was folded")
 
 
-def mark_of(record: Record) -> str:
+def digest_of(record: Record) -> str:
     """Tells an event from any other that might stand in its place."""
     return f"{record.session}/{record.version}/{zlib.crc32(record.data):08x}"

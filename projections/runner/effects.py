@@ -5,7 +5,7 @@
         await pager.send(f"{meta.actor} failed at {event.task}")
 
 Effects have a place of their own in the log, which begins at its end when the projection is first run, and stays when
-views are built anew: so history is never acted upon, and a rebuild does nothing. They are carried out one after the
+views are built again: so history is never acted upon, and a rebuild does nothing. They are carried out one after the
 other, in the log's order, by one runner, and at least once: the one that was under way when a runner died is carried
 out again by the next (`meta.id` tells a repeat). One that fails three times is parked, and the others go on.
 """
@@ -26,8 +26,8 @@ from .log_reader import LogReader
 SUFFIX = "__effects"
 SHAPE = Shape((Column("position", "integer"),), ("position",))
 """Effects keep no rows: their place and what is parked is all."""
-PAUSES = (0.1, 1.0)
-"""Seconds between the tries of an effect."""
+RETRY_AFTER_S = (0.1, 1.0)
+"""Between the tries of an effect."""
 
 _logger = logging.getLogger(__name__)
 
@@ -44,60 +44,61 @@ class Effects:
         self._pages = pages
         self._build = build
         self._checkpoint = build.checkpoint
-        self._news = asyncio.Event()
-        self._nudged = True
-        self._left = False
+        self._wake = asyncio.Event()
+        self._wishes_may_wait = True
+        self._stopping = False
 
-    def nudge(self) -> None:
-        """Look at once whether a parked effect is to be retried."""
-        self._nudged = True
-        self._news.set()
+    def look_for_wishes(self) -> None:
+        """Look at once whether somebody wishes a parked effect to be retried or skipped."""
+        self._wishes_may_wait = True
+        self._wake.set()
 
-    def leave(self) -> None:
+    def finish(self) -> None:
         """End after the effect that is under way."""
-        self._left = True
-        self._news.set()
+        self._stopping = True
+        self._wake.set()
 
     async def run(self) -> None:
-        """Work until cancelled or left. Raises CheckpointMoved, OtherLog, ViewsFailed, LogFailed."""
+        """Work until cancelled, or `finish`. Raises CheckpointMoved, OtherLog, ViewsFailed, LogFailed."""
         if self._build.state == "building":
             await self._begin_at_the_end()
         await check_log(self._log, self._checkpoint)
-        self._pages.announce_to(self._news)
+        self._pages.subscribe(self._wake)
         try:
-            while not self._left:
+            while not self._stopping:
                 await self._advance()
         finally:
-            self._pages.forget(self._news)
+            self._pages.unsubscribe(self._wake)
 
     async def _begin_at_the_end(self) -> None:
-        mark = await self._log.engine.mark()
-        last = await self._log.engine.read_log(mark.position - 1, 1) if mark.position else []
+        head = await self._log.engine.head()
+        last = await self._log.engine.read_log(head.position - 1, 1) if head.position else []
         if last:
             await self._commit(checkpoint_at(self._checkpoint.epoch, last[0]))
         await self._store.promote(self._build.id)
 
     async def _advance(self) -> None:
-        self._news.clear()
-        if self._nudged:
-            self._nudged = False
-            await self._retry()
-        stretch = await self._pages.after(self._checkpoint.position, self._news)
-        if stretch is None:
-            await self._news.wait()
+        self._wake.clear()  # before looking for work: cleared after that, it would lose what comes in between
+        if self._wishes_may_wait:
+            self._wishes_may_wait = False
+            await self._retry_parked()
+        events = await self._pages.after(self._checkpoint.position, self._wake)
+        if events is None:
+            await self._wake.wait()
             return
-        for page, start, end in stretch.parts:
+        for page, start, end in events.parts:
             for record in page.records[start:end]:
-                if self._left:
+                if self._stopping:
                     return
                 if self._projection.effects.of(record.type):
+                    # Carried out, then committed: the other way round a crash between the two would lose the effect.
                     await self._commit(self._at(record), await self._carry_out(record))
-        await self._commit(self._at(stretch.last))
+        await self._commit(self._at(events.last))
 
     async def _carry_out(self, record: Record) -> tuple[Parked, ...]:
         """Carry out an event's effects; what is to be parked when they fail each time."""
         fault: Exception | None = None
-        for pause in (0.0, *PAUSES):
+        for pause in (0.0, *RETRY_AFTER_S):
             await asyncio.sleep(pause)
             try:
                 await self._try(record)
@@ -116,7 +117,7 @@ class Effects:
         for call, _, wants_meta in self._projection.effects.of(record.type):
             await (call(event, meta) if wants_meta else call(event))
 
-    async def _retry(self) -> None:
+    async def _retry_parked(self) -> None:
         for parked in await self._store.parked(self._build.id):
             if parked.wish == "skip":
                 await self._commit(self._checkpoint, unpark=(parked.key,))

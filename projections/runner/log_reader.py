@@ -1,12 +1,12 @@
 """The one reading of the log that all projections of a runner share.
 
-What is committed while the runner lives is kept in a bounded ring of pages, and who is caught up is served from there.
-Who is behind reads pages from the storage, each while what came of the one before is being written. (While that is
-being folded threads hardly get a turn, so that reading ahead was measured to gain nothing.) Several who are at the same
-place share pages, which are let go as soon as nobody is known to need them.
+What is committed while the runner lives is kept in a bounded ring of pages, and readers that have caught up are served
+from there. A reader that is behind reads pages from the storage, each while what came of the one before is being
+written. (While that is being folded threads hardly get a turn, so that reading ahead was measured to gain nothing.)
+Several readers at the same place share pages, which are let go as soon as none is known to need them.
 
 Projections by session are given a fork whole, as its readers see it: before its first event comes what it shares with
-its origin, in pages of its own (`whole_after`).
+its origin, in pages of its own (`after_with_shared`).
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from .decoded_page import DecodedPage
 BATCH = 1_000
 RING_RECORDS = 4_000
 RING_BYTES = 8 * 2**20
-KEPT = 2
-"""Pages from the storage that are kept for each who is behind: of the log, and of what a fork shares. More would cost
-more time than they save: memory that is used again at once lies in the processor's cache."""
-MOST_KEPT = 8
+PAGES_PER_READER = 2
+"""Pages from the storage that are kept for each reader that is behind: of the log, and of what a fork shares. More
+would cost more time than they save: memory that is used again at once is in the processor's cache."""
+MAX_PAGES = 8
 """… and for all of them together."""
 
 
@@ -99,11 +99,11 @@ class LogReader:
         self._records = 0
         self._bytes = 0
         self._read: OrderedDict[Hashable, asyncio.Task[DecodedPage | None]] = OrderedDict()
-        self._waiting: set[asyncio.Event] = set()
+        self._subscribers: set[asyncio.Event] = set()
         self._behind: set[asyncio.Event] = set()
 
     def __enter__(self) -> "LogReader":
-        self._stop = self._log.hub.listen(self._hear)
+        self._stop = self._log.hub.listen(self._on_commit)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -111,17 +111,17 @@ class LogReader:
         for task in self._read.values():
             task.cancel()
 
-    def announce_to(self, news: asyncio.Event) -> None:
-        """Set this whenever there is more."""
-        self._waiting.add(news)
+    def subscribe(self, wake: asyncio.Event) -> None:
+        """Set this event whenever there is more."""
+        self._subscribers.add(wake)
 
-    def forget(self, news: asyncio.Event) -> None:
+    def unsubscribe(self, wake: asyncio.Event) -> None:
         """Leave this alone from now on."""
-        self._waiting.discard(news)
-        self._caught_up(news)
+        self._subscribers.discard(wake)
+        self._caught_up(wake)
 
     async def after(self, position: Position, reader: asyncio.Event) -> PageSlice | None:
-        """Up to `BATCH` events after `position`; None when there are none yet. `reader` is what is announced to."""
+        """Up to `BATCH` events after `position`; None when there are none yet. `reader` is what is woken."""
         if position >= self._log.position:
             self._caught_up(reader)
             return None
@@ -132,20 +132,20 @@ class LogReader:
         page = await self._reading(position, partial(self._log.engine.read_log, position, BATCH))
         return None if page is None else PageSlice([(page, 0, len(page.records))])
 
-    async def whole_after(self, place: Checkpoint, reader: asyncio.Event) -> PageSlice | None:
-        """The same for projections by session: a stretch of the log, or of what the fork shares that begins next."""
-        stretch = await self.after(place.position, reader)
-        if stretch is None:
+    async def after_with_shared(self, place: Checkpoint, reader: asyncio.Event) -> PageSlice | None:
+        """The same for projections by session: events of the log, or of what the fork shares that begins next."""
+        events = await self.after(place.position, reader)
+        if events is None:
             return None
-        for fork in stretch.forks():
+        for fork in events.forks():
             if fork.position > place.position + 1:
-                return stretch.until(fork.position)
+                return events.until(fork.position)
             self._behind.add(reader)
             after = place.shared
             page = await self._reading((fork.position, after), partial(self._log.read_shared, fork, after, BATCH))
             if page is not None:
                 return PageSlice([(page, 0, len(page.records))], fork)
-        return stretch
+        return events
 
     def _from_ring(self, position: Position) -> PageSlice:
         parts: list[tuple[DecodedPage, int, int]] = []
@@ -170,14 +170,14 @@ class LogReader:
     def _reading(
         self, place: Hashable, read: Callable[[], Awaitable[list[Record]]]
     ) -> "asyncio.Future[DecodedPage | None]":
-        """The page at a place. Whoever waits for it may be cancelled without the others noticing."""
+        """The page at a place, read once for all who ask."""
         task = self._read.get(place)
         if task is None:
             task = self._read[place] = asyncio.create_task(self._load(read))
             task.add_done_callback(lambda done: self._settle(place, done))
-            self._put_away()
+            self._drop_unneeded()
         self._read.move_to_end(place)
-        return asyncio.shield(task)
+        return asyncio.shield(task)  # one reader that is cancelled must not cancel the page under the others
 
     async def _load(self, read: Callable[[], Awaitable[list[Record]]]) -> DecodedPage | None:
         records = await read()
@@ -188,27 +188,27 @@ class LogReader:
         page = None if task.cancelled() or task.exception() else task.result()
         if (page is None or page.last >= self._log.position) and self._read.get(place) is task:
             del self._read[place]
-        self._put_away()
+        self._drop_unneeded()
 
     def _caught_up(self, reader: asyncio.Event) -> None:
         self._behind.discard(reader)
-        self._put_away()
+        self._drop_unneeded()
 
-    def _put_away(self) -> None:
+    def _drop_unneeded(self) -> None:
         done = [place for place, task in self._read.items() if task.done()]
-        for place in done[: max(0, len(self._read) - min(KEPT * len(self._behind), MOST_KEPT))]:
+        for place in done[: max(0, len(self._read) - min(PAGES_PER_READER * len(self._behind), MAX_PAGES))]:
             del self._read[place]
 
-    def _hear(self, records: list[Record]) -> None:
-        self._ring.append(DecodedPage(records, self._waiting))
+    def _on_commit(self, records: list[Record]) -> None:
+        self._ring.append(DecodedPage(records, self._subscribers))
         self._records += len(records)
         self._bytes += sum([len(record.data) for record in records])
         while len(self._ring) > 1 and (self._records > RING_RECORDS or self._bytes > RING_BYTES):
             gone = self._ring.popleft()
             self._records -= len(gone.records)
             self._bytes -= sum([len(record.data) for record in gone.records])
-        for news in self._waiting:
-            news.set()
+        for wake in self._subscribers:  # after the ring has it: what is woken finds it there, and reads nothing
+            wake.set()
 
 
 def _position(record: Record) -> Position:

@@ -4,10 +4,10 @@
         tasks.create_task(Runner(log, store, [board]).run())
 
 Any number of runners may work on the same views. Each build of a view is claimed by one of them; a runner that is not
-heard of for `LAPSE` seconds loses its claims to the others. Should it still live, its commits are refused, since they
-name the place and the claim that they follow on.
+heard of for `LAPSE_S` seconds loses its claims to the others. Should it still live, it is fenced: its commits are
+refused, since they name the place and the claim that they follow on.
 
-Once a second the runner looks around: it begins builds for projections whose version has none, takes what nobody
+Once a second the runner does a round: it begins builds for projections whose version has none, claims what nobody
 holds, passes on what operators have asked for, and drops what was retired long ago.
 """
 
@@ -31,10 +31,10 @@ from .effects import Effects
 from .log_reader import LogReader
 from .worker import Worker
 
-LOOK = 1.0
-"""Seconds between two looks around, and between two beats."""
-KEPT = 600.0
-"""Seconds for which a retired build is kept, for readers who are in the midst of it and for those who turn back."""
+POLL_S = 1.0
+"""Between two rounds, and between two beats."""
+KEEP_RETIRED_S = 600.0
+"""For which a retired build is kept, for readers who are in the midst of it and for those who turn back."""
 
 _logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Runner:
         *,
         promote: bool = True,
         effects: bool = True,
-        look: float = LOOK,
+        poll: float = POLL_S,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
         self.id = new_id()
@@ -70,7 +70,7 @@ class Runner:
         self._log = log
         self._store = store
         self._promote = promote
-        self._look = look
+        self._poll = poll
         self._pages = LogReader(log)
         self._jobs = {(job.name, job.version): job for job in self._all_jobs(effects)}
         self._working: dict[int, Worker | Effects] = {}
@@ -82,30 +82,31 @@ class Runner:
             with self._pages:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._beat())
-                    tasks.create_task(self._look_around(tasks))
+                    tasks.create_task(self._tend_builds(tasks))
         finally:
+            # After the workers have ended: given back before, a build could be claimed while a commit is under way.
             with contextlib.suppress(StenogramError):  # the claims lapse by themselves
                 await self._store.leave(self.id)
 
     async def _beat(self) -> None:
-        while True:
+        while True:  # a task of its own: a round that waits for the store must not cost the claims
             try:
                 await self._store.beat(self.id)
             except StenogramError as error:
                 _logger.warning("a beat was missed: %s", error)
-            await asyncio.sleep(self._look)
+            await asyncio.sleep(self._poll)
 
-    async def _look_around(self, tasks: asyncio.TaskGroup) -> None:
+    async def _tend_builds(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             if not self._log.working:
                 raise LogFailed("The log is closed, or its work has ended; open it again.")
             try:
-                await self._tend(tasks)
+                await self._round(tasks)
             except StenogramError as error:
-                _logger.warning("the views could not be looked after: %s", error)
-            await asyncio.sleep(self._look)
+                _logger.warning("the builds of views could not be tended: %s", error)
+            await asyncio.sleep(self._poll)
 
-    async def _tend(self, tasks: asyncio.TaskGroup) -> None:
+    async def _round(self, tasks: asyncio.TaskGroup) -> None:
         builds = await self._store.builds()
         for job in self._jobs.values():
             if _wants_build(job, builds):
@@ -114,19 +115,19 @@ class Runner:
         for build in builds:
             job_of = self._jobs.get((build.name, build.version))
             if build.id in self._working:
-                self._look_at(self._working[build.id], build)
+                self._pass_on(self._working[build.id], build)
             elif job_of is not None and build.state != "retired" and not build.stopped:
-                await self._attend(tasks, job_of, build)
+                await self._claim(tasks, job_of, build)
             elif build.name in ours and _is_done_with(build, builds):
                 await self._store.drop(build.id)
 
-    def _look_at(self, worker: Worker | Effects, build: Build) -> None:
+    def _pass_on(self, worker: Worker | Effects, build: Build) -> None:
         if build.state == "retired":
-            worker.leave()
+            worker.finish()
         elif build.parked:
-            worker.nudge()
+            worker.look_for_wishes()
 
-    async def _attend(self, tasks: asyncio.TaskGroup, job: Job, build: Build) -> None:
+    async def _claim(self, tasks: asyncio.TaskGroup, job: Job, build: Build) -> None:
         if build.shape != job.shape:
             await self._store.stop(
                 build.id, "its columns, or who sees it, are others than when it was built: raise its version"
@@ -137,14 +138,14 @@ class Runner:
                 tasks.create_task(self._work(job, claimed))
 
     async def _work(self, job: Job, build: Build) -> None:
-        """Let a worker work; what ends it is looked after again at the next look around."""
+        """Let a worker work; a build whose worker ends is claimed again in the next round."""
         try:
             worker = self._working[build.id] = job.worker(build)
             await worker.run()
         except CheckpointMoved as moved:
             _logger.warning("%s: another runner has taken over", moved)
         except OtherLog as replaced:
-            _logger.error("%s is built anew: %s", build, replaced)
+            _logger.error("%s is built again from the start: %s", build, replaced)
             await self._store.stop(build.id, str(replaced))
             if build.state == "building":
                 await self._store.drop(build.id)
@@ -154,7 +155,7 @@ class Runner:
         except Exception:  # one view's fault must not be the others' end
             _logger.exception("%s failed", build)
         finally:
-            self._working.pop(build.id, None)
+            self._working.pop(build.id, None)  # or the next round would take the build for one that is worked on
 
     async def _begin(self, job: Job) -> Build:
         return await self._store.begin(job.name, job.version, job.shape, self._log.epoch)
@@ -197,6 +198,6 @@ def _wants_build(job: Job, builds: list[Build]) -> bool:
 def _is_done_with(build: Build, builds: list[Build]) -> bool:
     """Whether a build was retired long ago in favour of a later one. (One that was retired in favour of an earlier one
     is what tells that somebody has turned back.)"""
-    if build.state != "retired" or build.ended is None or build.ended < KEPT:
+    if build.state != "retired" or build.ended is None or build.ended < KEEP_RETIRED_S:
         return False
     return any(each.name == build.name and each.state == "current" and each.id > build.id for each in builds)

@@ -7,16 +7,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SLICE = 0.004
-"""Seconds of work between two turns of the loop."""
-_FEW = 32  # pieces of work between two looks at the clock
+SLICE_S = 0.004
+"""Of work between two turns of the loop."""
+_PIECES = 32  # pieces of work between two looks at the clock
 
 
 async def slices(pieces: Sequence[T]) -> AsyncIterator[Sequence[T]]:
     """The pieces, a few at a time; in between the loop gets a turn, whenever it has waited for long enough."""
     since = time.perf_counter()
-    for first in range(0, len(pieces), _FEW):
-        yield pieces[first : first + _FEW]
-        if time.perf_counter() - since > SLICE:
+    for first in range(0, len(pieces), _PIECES):
+        yield pieces[first : first + _PIECES]
+        if time.perf_counter() - since > SLICE_S:
             await asyncio.sleep(0)
             since = time.perf_counter()

@@ -1,8 +1,8 @@
 """Advances one build for as long as its runner holds it.
 
 The checkpoint is the place of the last event whose effects are stored, and moves in the same transaction with them. So
-an event is folded once, whatever happens: a commit that failed, or whose outcome is not known, is followed by a new
-beginning from what is stored.
+an event is folded once, whatever happens: after a commit that failed, or whose outcome is not known, a new worker
+begins from what is stored.
 
 While one batch is being written the next is read and folded already; it is written only when the one before is.
 
@@ -26,8 +26,8 @@ from .checkpoints import check_log
 from .decoded_page import DecodedPage
 from .log_reader import BATCH, LogReader, PageSlice
 
-WINDOW = 0.025
-"""Seconds between two commits of a view that is caught up: what comes meanwhile is folded together."""
+COMMIT_EVERY_S = 0.025
+"""Between two commits of a view that is caught up: what comes meanwhile is folded together."""
 _SMOOTHING = 0.2  # the share of the newest batch in the rate
 
 _logger = logging.getLogger(__name__)
@@ -53,75 +53,76 @@ class Worker:
         self._pages = pages
         self._caught_up = caught_up
         self._checkpoint = build.checkpoint
-        self._batch = Batch(projection, store, build, self._settled)
+        self._batch = Batch(projection, store, build, self._wait_stored)
         self._writing: asyncio.Task[None] | None = None
         self._parked: dict[str, Parked] = {}
         self._strict = build.state == "building"
         self._rate = 0.0
         self._committed = 0.0
-        self._news = asyncio.Event()
-        self._nudged = True
-        self._left = False
+        self._wake = asyncio.Event()
+        self._wishes_may_wait = True
+        self._stopping = False
 
-    def nudge(self) -> None:
-        """Look at once whether a parked key is to be retried."""
-        self._nudged = True
-        self._news.set()
+    def look_for_wishes(self) -> None:
+        """Look at once whether somebody wishes a parked key to be retried or skipped."""
+        self._wishes_may_wait = True
+        self._wake.set()
 
-    def leave(self) -> None:
+    def finish(self) -> None:
         """End when what is under way is done."""
-        self._left = True
-        self._news.set()
+        self._stopping = True
+        self._wake.set()
 
     async def run(self) -> None:
-        """Advance until cancelled. Returns when the build stops or is left.
+        """Advance until cancelled. Returns when the build stops, or after `finish`.
 
         Raises CheckpointMoved when another has moved it, OtherLog, ViewsFailed, LogFailed.
         """
         await check_log(self._log, self._checkpoint)
         self._committed = asyncio.get_running_loop().time()
-        self._pages.announce_to(self._news)
+        self._pages.subscribe(self._wake)
         try:
-            while not self._left and await self._advance():
+            while not self._stopping and await self._advance():
                 pass
-            await self._settled()
+            await self._wait_stored()
         finally:
-            self._pages.forget(self._news)
+            self._pages.unsubscribe(self._wake)
+            # In its thread the commit goes on, and takes effect or not; either way nothing is folded on top of it.
             if self._writing is not None:
                 self._writing.cancel()
 
     async def _advance(self) -> bool:
         """Fold what there is, or wait for it. False when the build has stopped."""
-        self._news.clear()
-        healing = await self._heal()
-        head = self._log.position
-        stretch = await self._next()
-        if stretch is not None and not await self._take(stretch):
+        self._wake.clear()  # before looking for work: cleared after that, it would lose what comes in between
+        retrying = await self._retry_parked()
+        head = self._log.position  # before reading: what is committed meanwhile is no reason to be "not caught up"
+        events = await self._next()
+        if events is not None and not await self._fold_and_commit(events):
             return False
         if self._checkpoint.position < head:
             return True
-        await self._settled()
+        await self._wait_stored()  # readers must not be shown a build whose last step may yet fail
         if self._strict:
             self._strict = not await self._caught_up(self.build)
-        if stretch is None and not healing and not self._left:
-            await self._news.wait()
-        await asyncio.sleep(self._committed + WINDOW - asyncio.get_running_loop().time())
+        if events is None and not retrying and not self._stopping:
+            await self._wake.wait()
+        await asyncio.sleep(self._committed + COMMIT_EVERY_S - asyncio.get_running_loop().time())
         return True
 
     async def _next(self) -> PageSlice | None:
         if self._projection.key == "session":
-            return await self._pages.whole_after(self._checkpoint, self._news)
-        return await self._pages.after(self._checkpoint.position, self._news)
+            return await self._pages.after_with_shared(self._checkpoint, self._wake)
+        return await self._pages.after(self._checkpoint.position, self._wake)
 
-    async def _take(self, stretch: PageSlice) -> bool:
+    async def _fold_and_commit(self, events: PageSlice) -> bool:
         try:
-            folded = await self._batch.fold(stretch, self._passes if self._parked else None, strict=self._strict)
+            folded = await self._batch.fold(events, self._is_skipped if self._parked else None, strict=self._strict)
         except Stuck as stuck:
-            await self._stop(stretch, stuck.parked)
+            await self._stop_build(events, stuck.parked)
             return False
-        to = stretch.checkpoint(self._checkpoint.epoch)
+        to = events.checkpoint(self._checkpoint.epoch)
         passed = tuple(key for key, each in self._parked.items() if self._halts(each) and each.position <= to.position)
-        await self._commit(to, folded.rows, folded.park, passed, length=stretch.length)
+        await self._commit(to, folded.rows, folded.park, passed, length=events.length)
         return True
 
     async def _commit(
@@ -135,7 +136,7 @@ class Worker:
         stopped: str | None = None,
     ) -> None:
         """Have this written as the next step; the one before is, when this returns."""
-        await self._settled()
+        await self._wait_stored()  # a step that overtook the one before it would find the checkpoint elsewhere
         now = asyncio.get_running_loop().time()
         rate = self._measured(length, now - self._committed)
         commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, stopped, rate)
@@ -148,10 +149,10 @@ class Worker:
             if parked.wish is None:
                 _logger.error("%s parked %r at position %d: %s", self.build, parked.key, parked.position, parked.error)
 
-    async def _settled(self) -> None:
+    async def _wait_stored(self) -> None:
         """Wait until what was folded is stored. Raises what the commit raised."""
         if self._writing is not None:
-            writing, self._writing = self._writing, None
+            writing, self._writing = self._writing, None  # before the await, or a failure would be raised twice
             await writing
 
     def _measured(self, length: int, seconds: float) -> float:
@@ -159,16 +160,16 @@ class Worker:
             return self._rate
         return self._rate + _SMOOTHING * (length / seconds - self._rate) if self._rate else length / seconds
 
-    async def _stop(self, stretch: PageSlice, stuck: Parked) -> None:
+    async def _stop_build(self, events: PageSlice, stuck: Parked) -> None:
         """Store what came before the event that failed, and say where and why the build stands."""
-        done = stretch.until(stuck.position)
-        folded = await self._batch.careful(done, self._passes, strict=False)
+        done = events.until(stuck.position)
+        folded = await self._batch.careful(done, self._is_skipped, strict=False)
         to = done.checkpoint(self._checkpoint.epoch) if done.parts else self._checkpoint
         why = f"event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
         await self._commit(to, folded.rows, (stuck,), stopped=why)
         _logger.error("%s stopped at %s", self.build, why)
 
-    def _passes(self, key: str, position: int) -> bool:
+    def _is_skipped(self, key: str, position: int) -> bool:
         """Whether an event is not to be folded now: its key is parked, or it is the one to be skipped."""
         parked = self._parked.get(key)
         if parked is None:
@@ -179,10 +180,10 @@ class Worker:
         """Whether the build stands at this event, instead of parking its key and going on."""
         return self._strict or parked.key == NO_KEY
 
-    async def _heal(self) -> bool:
+    async def _retry_parked(self) -> bool:
         """Fold a page of what came for keys that are to be retried; whether there may be more of it."""
-        if self._nudged:
-            self._nudged = False
+        if self._wishes_may_wait:
+            self._wishes_may_wait = False
             self._parked = {parked.key: parked for parked in await self._store.parked(self.build.id)}
         if self._checkpoint.shared:
             return False  # a fork is on its way in, and has all that it shares before its checkpoint

@@ -1,10 +1,10 @@
-"""What a runner has in hand of a view: the values it has folded or loaded lately, the least recently used put down
-first. Anything may be put down once it is stored."""
+"""The values of a view that its runner has in memory: those that it has folded or loaded, the least recently used
+dropped first. Anything may be dropped once it is stored."""
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+from ...log.weighted_cache import WeightedCache
 from ..authoring.projection import Projection
 from ..authoring.shape import Row
 
@@ -19,22 +19,21 @@ class WorkingSet:
     def __init__(self, projection: Projection[Any, Any]) -> None:
         self.folder = projection.folder()
         self._projection = projection
-        self._weights: OrderedDict[Any, int] = OrderedDict()
-        self._bytes = 0
+        self._places = WeightedCache[Any, None](MOST_BYTES, most=MOST_VALUES, at_least=0)
 
     def missing(self, work: Iterable[Any]) -> dict[Row, Any]:
         """The places that must be loaded before this work can be done, by their columns."""
         return {self._projection.place(place): place for place in self.folder.missing(work)}
 
-    def take(self, wanted: dict[Row, Any], rows: Iterable[Row]) -> None:
-        """Take over what was loaded; what was not found is known to be absent."""
+    def load(self, wanted: dict[Row, Any], rows: Iterable[Row]) -> None:
+        """Take over what was read from the store; what was not found is known to be absent."""
         for place in wanted.values():
             self.folder.values[place] = None
             self._weigh(place, None)
         for row in rows:
-            self._weigh(self.folder.take(row), row)
+            self._weigh(self.folder.load(row), row)
 
-    def put(self) -> dict[Row, Row | None]:
+    def changes(self) -> dict[Row, Row | None]:
         """What has changed, in stored form, by the columns of its place; from now on it counts as stored."""
         folder = self.folder
         rows: dict[Row, Row | None] = {}
@@ -43,16 +42,11 @@ class WorkingSet:
             rows[self._projection.place(place)] = row
             self._weigh(place, row)
         folder.changed.clear()
-        self._put_down()
+        for place in self._places.shrink():
+            folder.drop(place)
         return rows
 
     def _weigh(self, place: Any, row: Row | None) -> None:
+        # Nothing is dropped here: what was loaded is needed until it is folded, and what was folded until it is stored.
         weight = _SMALL + sum([len(value) for value in row or () if isinstance(value, bytes | str)])
-        self._bytes += weight - self._weights.pop(place, 0)
-        self._weights[place] = weight
-
-    def _put_down(self) -> None:
-        while len(self._weights) > MOST_VALUES or self._bytes > MOST_BYTES:
-            place, weight = self._weights.popitem(last=False)
-            self._bytes -= weight
-            self.folder.drop(place)
+        self._places.put(place, None, weight, shrink=False)

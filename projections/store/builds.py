@@ -89,11 +89,6 @@ def claim_build(database: Database, id: int, runner: str) -> Build | None:
         return _one(database, id)
 
 
-def release_build(database: Database, id: int, runner: str, token: int) -> None:
-    """Give a build back, if it is still this runner's."""
-    database.run(sql.RELEASE_BUILD, (id, runner, token))
-
-
 def release_all(database: Database, runner: str) -> None:
     """Give everything back: the runner ends."""
     with database.writing():
@@ -132,7 +127,7 @@ def _builds(database: Database, statement: str, values: Sequence[Any]) -> list[B
 
 
 def _build(row: Row, now: float, lapse: float) -> Build:
-    id, name, version, state, shape, epoch, position, mark, shared, rate, stopped, runner, token = row[:13]
+    id, name, version, state, shape, epoch, position, digest, shared, rate, stopped, runner, token = row[:13]
     begun, moved, ended, heard, parked = row[13:]
     return Build(
         id,
@@ -141,7 +136,7 @@ def _build(row: Row, now: float, lapse: float) -> Build:
         state,
         _table(name, id),
         _shape(shape),
-        Checkpoint(epoch, position, mark, shared),
+        Checkpoint(epoch, position, digest, shared),
         rate,
         stopped,
         runner,

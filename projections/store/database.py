@@ -42,7 +42,7 @@ class Database(Protocol):
         """Make the table of a build."""
 
     def put(self, table: str, shape: Shape, rows: Sequence[Row]) -> None:
-        """Write rows, in the stead of those in the same places."""
+        """Write rows, replacing those in the same places."""
 
     def remove(self, table: str, shape: Shape, places: Collection[Row]) -> None:
         """Delete the rows in these places."""

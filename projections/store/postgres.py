@@ -1,7 +1,7 @@
 """Views in PostgreSQL: tables named `view_…` in the schema of the log, by a few connections of their own, which all
 tenants share.
 
-Views can be made anew from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
+Views can be rebuilt from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
 after a crash of the server the database is as it was a moment earlier, checkpoints and all.
 """
 
@@ -17,9 +17,9 @@ from ...domain.errors import ViewsFailed
 from ...log.postgres.address import Address
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
+from .connections import ViewConnections
 from .database import names, statements
-from .lanes import Lanes
-from .records import LAPSE
+from .records import LAPSE_S
 from .store import ViewStore
 
 Connection = psycopg.Connection[Any]
@@ -36,7 +36,7 @@ _TYPES: dict[Kind, str] = {
 _ARRAYS = {kind: type.removesuffix(' COLLATE "C"') + "[]" for kind, type in _TYPES.items()}
 WRITERS, READERS = 3, 2
 """Connections, at most, whatever the number of views and of tenants."""
-_LOCK = 0x53746576  # whoever makes, promotes or drops builds holds this advisory lock
+_LOCK = 0x53746576  # the advisory lock for making, promoting and dropping builds
 
 
 class PostgresDatabase:
@@ -112,15 +112,15 @@ class PostgresViews:
     """The views in a database: a store for each tenant's log, beside its tables, all by the same connections. `lapse`:
     seconds without a beat after which a runner is taken for dead."""
 
-    def __init__(self, url: str, *, lapse: float = LAPSE) -> None:
+    def __init__(self, url: str, *, lapse: float = LAPSE_S) -> None:
         self._address = Address.parse(url)
         self._lapse = lapse
-        self._lanes = Lanes(self._connect, _explain, writers=WRITERS, readers=READERS, lost=_is_lost)
+        self._connections = ViewConnections(self._connect, _explain, writers=WRITERS, readers=READERS, lost=_is_lost)
 
     def store(self, tenant: str = "") -> ViewStore:
         """The views of a tenant, not opened yet."""
         schema = (self._address.of_tenant(tenant) if tenant else self._address).schema
-        return ViewStore(self._lanes, lambda connection: PostgresDatabase(connection, schema, self._lapse))
+        return ViewStore(self._connections, lambda connection: PostgresDatabase(connection, schema, self._lapse))
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(self._address.conninfo, autocommit=True)
@@ -129,7 +129,7 @@ class PostgresViews:
         return connection
 
 
-def postgres_views(url: str, *, lapse: float = LAPSE) -> ViewStore:
+def postgres_views(url: str, *, lapse: float = LAPSE_S) -> ViewStore:
     """The views of the log at this address, by connections of their own, not opened yet."""
     return PostgresViews(url, lapse=lapse).store()
 

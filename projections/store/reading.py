@@ -11,7 +11,7 @@ from .builds import current_build, read_parked
 from .database import Database, names
 from .records import Build, Found, Parked, Snapshot
 
-MOST = 1_000
+MAX_ROWS = 1_000
 """Rows of one page, at most."""
 
 
@@ -103,7 +103,7 @@ def _query(
     chosen = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     turned = ", ".join(f'"{name}"{" DESC" if down else ""}' for name in by)
     statement = f"SELECT {names(shape.columns)} FROM @{build.table}{chosen} ORDER BY {turned} LIMIT ?"
-    return statement, [*values, max(1, min(limit, MOST))]
+    return statement, [*values, max(1, min(limit, MAX_ROWS))]
 
 
 def _column(build: Build, name: str) -> Column:

@@ -13,7 +13,7 @@ from ..authoring.shape import Row, Shape
 State = Literal["building", "current", "retired"]
 Wish = Literal["retry", "skip"]
 
-LAPSE = 5.0
+LAPSE_S = 5.0
 """Seconds without a beat after which a runner is taken for dead, and others may take over what it held."""
 
 
@@ -25,12 +25,12 @@ class Checkpoint(NamedTuple):
     """A place in a log: behind the event at `position`. When `shared` is not 0, it lies further on, before the next
     event, with which a fork begins: behind the first so many of those that this shares with its origin.
 
-    `mark` tells the event there (of the fork, its first one) from any other that might be there after a restore.
+    `digest` tells the event there (of the fork, its first one) from any other that might be there after a restore.
     """
 
     epoch: str
     position: Position = Position(0)
-    mark: str = ""
+    digest: str = ""
     shared: int = 0
 
 
@@ -45,7 +45,7 @@ class Build(NamedTuple):
     shape: Shape
     checkpoint: Checkpoint
     rate: float
-    """Events per second, lately."""
+    """Events per second, a moving average."""
     stopped: str | None
     """Why it does not go on, until somebody retries."""
     runner: str | None

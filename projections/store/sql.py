@@ -9,7 +9,7 @@ SCHEMA = """
         shape TEXT NOT NULL,
         epoch TEXT NOT NULL,
         position BIGINT NOT NULL,
-        mark TEXT NOT NULL,
+        digest TEXT NOT NULL,
         shared BIGINT NOT NULL,
         rate DOUBLE PRECISION NOT NULL,
         stopped TEXT,
@@ -48,7 +48,7 @@ SCHEMA = """
 
 READ_BUILDS = """
     SELECT
-        b.id, b.name, b.version, b.state, b.shape, b.epoch, b.position, b.mark, b.shared, b.rate, b.stopped, b.runner,
+        b.id, b.name, b.version, b.state, b.shape, b.epoch, b.position, b.digest, b.shared, b.rate, b.stopped, b.runner,
         b.token, b.begun, b.moved, b.ended, r.beat, (SELECT count(*) FROM @parked p WHERE p.build = b.id)
     FROM @build b LEFT JOIN @runner r ON r.id = b.runner
 """
@@ -59,7 +59,7 @@ UNFINISHED_BUILD = READ_BUILDS + " WHERE b.name = ? AND b.version = ? AND b.stat
 
 NEXT_BUILD = "SELECT coalesce(max(id), 0) + 1 FROM @build"
 ADD_BUILD = """
-    INSERT INTO @build (id, name, version, state, shape, epoch, position, mark, shared, rate, token, begun, moved)
+    INSERT INTO @build (id, name, version, state, shape, epoch, position, digest, shared, rate, token, begun, moved)
     VALUES (?, ?, ?, 'building', ?, ?, 0, '', 0, 0, 0, ?, ?)
 """
 RETIRE_CURRENT = "UPDATE @build SET state = 'retired', ended = ? WHERE name = ? AND state = 'current' AND id <> ?"
@@ -78,8 +78,8 @@ FORGET_LAPSED = """
     DELETE FROM @runner WHERE (beat < ? OR beat > ?) AND id NOT IN (SELECT runner FROM @build WHERE runner IS NOT NULL)
 """
 # A build may be taken when it has no runner, or the one that asks, or one that was not heard of for too long, or will
-# only be heard of some time: a clock that counts from the machine's start begins anew.
-# Whoever claims holds the row first: PostgreSQL looks at the runners as they were when its statement began.
+# only be heard of some time: a clock that counts from the machine's start begins again.
+# Who claims holds the row first: PostgreSQL looks at the runners as they were when its statement began.
 HOLD_BUILD = "UPDATE @build SET token = token WHERE id = ?"
 CLAIM_BUILD = """
     UPDATE @build SET runner = ?, token = token + 1
@@ -88,12 +88,11 @@ CLAIM_BUILD = """
     )
 """
 RELEASE_BUILDS = "UPDATE @build SET runner = NULL WHERE runner = ?"
-RELEASE_BUILD = "UPDATE @build SET runner = NULL WHERE id = ? AND runner = ? AND token = ?"
 
 # -- Commits -----------------------------------------------------------------------------------------------------------
 
 ADVANCE = """
-    UPDATE @build SET position = ?, mark = ?, shared = ?, rate = ?, moved = ?, stopped = ?
+    UPDATE @build SET position = ?, digest = ?, shared = ?, rate = ?, moved = ?, stopped = ?
     WHERE id = ? AND token = ? AND position = ? AND shared = ? AND epoch = ?
 """
 PARK = """

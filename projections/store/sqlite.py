@@ -1,6 +1,6 @@
 """Views in SQLite: a file of their own beside the log's, which is theirs to lose.
 
-They can be made anew from the log at any time, so that commits need not reach the disk at once
+They can be rebuilt from the log at any time, so that commits need not reach the disk at once
 (`synchronous=NORMAL`): after a loss of power the file is as it was a moment earlier, checkpoint and all. They stand
 apart from the log so that its writer never waits for them. Several processes may use the file.
 """
@@ -19,9 +19,9 @@ import orjson
 from ...domain.errors import ViewsFailed
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
+from .connections import ViewConnections
 from .database import names, statements
-from .lanes import Lanes
-from .records import LAPSE
+from .records import LAPSE_S
 from .store import ViewStore
 
 _TYPES: dict[Kind, str] = {
@@ -35,7 +35,7 @@ _TYPES: dict[Kind, str] = {
 }
 _APPLICATION_ID = 0x53746576  # "Stev", in the header of every file of ours
 _READERS = 2
-_PATIENCE = 10.0  # seconds for which a commit waits for another process's
+_PATIENCE_S = 10.0  # seconds for which a commit waits for another process's
 
 
 class SqliteDatabase:
@@ -43,7 +43,7 @@ class SqliteDatabase:
 
     def __init__(self, path: str, lapse: float) -> None:
         self.lapse = lapse
-        self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -96,7 +96,7 @@ class SqliteDatabase:
 
     def put(self, table: str, shape: Shape, rows: Sequence[Row]) -> None:
         # One statement, however many rows: at each step of one the interpreter's lock is let go of, and beside a busy
-        # loop it takes long to win it back (see `log.lane`). Bytes travel beside the rest, and are cut up there.
+        # loop it takes long to win it back (see `log.db_threads`). Bytes travel beside the rest, and are cut up there.
         blobs = [index for index, column in enumerate(shape.columns) if column.kind == "bytes"]
         data, cut = list[bytes](), list[list[Any]]()
         end = 1
@@ -128,7 +128,7 @@ class SqliteDatabase:
         self._connection.close()
 
 
-def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE) -> ViewStore:
+def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE_S) -> ViewStore:
     """The views in the file `path`, not opened yet; the file is made where there is none. `lapse`: seconds without a
     beat after which a runner is taken for dead."""
     where = Path(path).resolve()
@@ -138,13 +138,13 @@ def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE) -> ViewS
             raise ViewsFailed(f"The directory {where.parent} does not exist; create it, or check the path.")
         return SqliteDatabase(str(where), lapse)
 
-    return ViewStore(Lanes(connect, _explain, writers=1, readers=_READERS))
+    return ViewStore(ViewConnections(connect, _explain, writers=1, readers=_READERS))
 
 
-def memory_views(*, lapse: float = LAPSE) -> ViewStore:
+def memory_views(*, lapse: float = LAPSE_S) -> ViewStore:
     """Views in memory, for tests and trials; gone when they are closed."""
     database = SqliteDatabase(":memory:", lapse)
-    return ViewStore(Lanes(lambda: database, _explain, writers=1, readers=0))
+    return ViewStore(ViewConnections(lambda: database, _explain, writers=1, readers=0))
 
 
 @lru_cache(1_024)
@@ -169,4 +169,4 @@ def _put(table: str, shape: Shape, blobs: Sequence[int]) -> str:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.Error):
         return error
-    return ViewsFailed(f"The file of the views failed: {error}. Views can be made anew; the log is not concerned.")
+    return ViewsFailed(f"The file of the views failed: {error}. Views can be rebuilt; the log is not concerned.")

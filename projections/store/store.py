@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from ..authoring.shape import Row, Shape
-from . import builds, commits, reading
+from . import builds, checkpoint_commit, reading
+from .connections import ViewConnections
 from .database import Database
-from .lanes import Lanes
 from .records import Build, Commit, Found, Parked, Snapshot, Wish
 
 T = TypeVar("T")
@@ -21,25 +21,27 @@ Ts = TypeVarTuple("Ts")
 
 
 class ViewStore:
-    """Views in a database. `database` makes of a connection of the lanes what work is done with. Raises ViewsFailed
-    when that fails; nothing of what failed was written."""
+    """Views in a database. `database` makes of a connection what work is done with. Raises ViewsFailed when
+    that fails; nothing of what failed was written."""
 
-    def __init__(self, lanes: Lanes, database: Callable[[Any], Database] = lambda connection: connection) -> None:
-        self._lanes = lanes
+    def __init__(
+        self, connections: ViewConnections, database: Callable[[Any], Database] = lambda connection: connection
+    ) -> None:
+        self._connections = connections
         self._database = database
 
     async def __aenter__(self) -> Self:
-        self._lanes.enter()
+        self._connections.enter()
         try:
-            await self._lanes.writers.run(self._prepared)
+            await self._connections.writers.run(self._prepared)
         except BaseException:
-            self._lanes.leave()
+            self._connections.leave()
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Waits for what is being written, unless others use the same connections."""
-        self._lanes.leave()
+        self._connections.leave()
 
     async def builds(self) -> list[Build]:
         """All builds of all views."""
@@ -67,7 +69,7 @@ class ViewStore:
         await self._write(builds.stop_build, build, why)
 
     async def beat(self, runner: str) -> None:
-        """Say that a runner lives. One that does not for `LAPSE` seconds loses what it holds to whoever asks."""
+        """Say that a runner lives. One that does not for `LAPSE_S` seconds loses what it holds to any that asks."""
         await self._write(builds.beat, runner)
 
     async def claim(self, build: int, runner: str) -> Build | None:
@@ -75,17 +77,13 @@ class ViewStore:
         the runners before."""
         return await self._write(builds.claim_build, build, runner)
 
-    async def release(self, build: Build, runner: str) -> None:
-        """Give a build back."""
-        await self._write(builds.release_build, build.id, runner, build.token)
-
     async def leave(self, runner: str) -> None:
         """Give everything back."""
         await self._write(builds.release_all, runner)
 
     async def commit(self, build: Build, commit: Commit) -> None:
         """Write rows and checkpoint. Raises CheckpointMoved when somebody else has moved the build."""
-        await self._write(commits.write_commit, build, commit)
+        await self._write(checkpoint_commit.write_commit, build, commit)
 
     async def fetch(self, build: Build, places: Collection[Row]) -> list[Row]:
         """Rows of a build, as its last commit left them."""
@@ -128,10 +126,10 @@ class ViewStore:
         await self._write(reading.put_snapshots, name, fingerprint, session, snapshots)
 
     async def _read(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
-        return await self._lanes.readers.run(self._done, work, *args)
+        return await self._connections.readers.run(self._done, work, *args)
 
     async def _write(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
-        return await self._lanes.writers.run(self._done, work, *args)
+        return await self._connections.writers.run(self._done, work, *args)
 
     def _done(self, connection: Any, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         return work(self._database(connection), *args)

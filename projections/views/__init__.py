@@ -10,6 +10,7 @@ from .activity import activity
 from .agents import agents
 from .attention import attention
 from .facets import facets
+from .metadata import metadata
 from .sessions import sessions
 from .state import state
 from .tasks import tasks
@@ -19,6 +20,7 @@ from .usage import usage
 
 BUILT_IN: tuple[Projection[Any, Any], ...] = (
     sessions,
+    metadata,
     facets,
     transcript,
     agents,
@@ -36,6 +38,7 @@ __all__ = [
     "agents",
     "attention",
     "facets",
+    "metadata",
     "sessions",
     "state",
     "tasks",

@@ -1,4 +1,4 @@
-"""The view `activity`: the timeline from far away. How much each participant did in each stretch of time, counted at
+"""The view `activity`: the timeline from far away. How much each participant did in each bucket of time, counted at
 several widths, so that a session of any length is drawn from a few hundred rows."""
 
 from pydantic import BaseModel
@@ -10,7 +10,7 @@ from ..authoring.meta import Meta
 from ..authoring.table import Rows, TableProjection
 
 WIDTHS = (10, 120, 1_800, 28_800)
-"""Seconds. At 500 stretches to a screen: 80 minutes, 16 hours, 10 days, 5 months."""
+"""Seconds. At 500 buckets to a screen: 80 minutes, 16 hours, 10 days, 5 months."""
 
 
 class ActivityBucket(BaseModel):
@@ -37,9 +37,9 @@ activity.handlers.pass_over(MessageDelta)
 
 
 @activity.shown
-def _(stretch: ActivityBucket, viewer: Viewer) -> ActivityBucket | None:
-    readers = tuple(stretch.audience.split(",")) if stretch.audience else None
-    return stretch if visible(readers, viewer) else None
+def _(bucket: ActivityBucket, viewer: Viewer) -> ActivityBucket | None:
+    readers = tuple(bucket.audience.split(",")) if bucket.audience else None
+    return bucket if visible(readers, viewer) else None
 
 
 @activity.on

@@ -111,7 +111,7 @@ def _(doc: Agents, event: TaskCompleted | TaskFailed | TaskReleased | TaskCancel
 
 
 _ABOUT = "about"
-"""What an application says of its agents may be large, and would be written anew with every transition."""
+"""What an application says of its agents may be large, and would be written again with every transition."""
 
 
 def _participant(agent: AgentRow) -> Participant:

@@ -94,7 +94,7 @@ def _(
 
 
 def _answered_late(doc: Attention, signal: str, meta: Meta) -> None:
-    """Whoever honours a signal after its grace is fenced no more."""
+    """An agent that honours a signal after its grace is no longer fenced."""
     if meta.type != SignalExpired.type and doc.fenced.get(meta.actor) == signal:
         del doc.fenced[meta.actor]
 

@@ -1,4 +1,4 @@
-"""The view `transcript`: what was said and which tools were called, a row each.
+"""The view `transcript`: what was said, which tools were called and what people were asked, a row each.
 
 Deltas are passed over: the event that ends a message carries it whole. What an open message has said so far, the
 session itself tells.
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, JsonValue
 
 from ...domain.audience import Viewer, including, visible
+from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessageKind, MessagePosted, MessageStarted
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ...domain.parts import Part
@@ -17,10 +18,12 @@ from ..authoring.meta import Meta
 from ..authoring.table import Rows, TableProjection
 from .text import storable
 
+EntryKind = MessageKind | Literal["tool", "approval"]
+
 
 class TranscriptRow(BaseModel):
-    """A message (`message:m1`) or a call of a tool (`tool:t1`). `since` and `until` are the versions in which it began
-    and ended, `began` and `ended` the times."""
+    """A message (`message:m1`), a call of a tool (`tool:t1`) or a question to people (`approval:a1`). `since` and
+    `until` are the versions in which it began and ended, `began` and `ended` the times."""
 
     session: str
     entry: str
@@ -30,8 +33,10 @@ class TranscriptRow(BaseModel):
     ended: datetime | None = None
     actor: str
     audience: tuple[str, ...] | None = None
-    kind: MessageKind | Literal["tool"]
-    status: Literal["open", "completed", "aborted", "returned", "failed", "abandoned"] = "open"
+    kind: EntryKind
+    status: Literal[
+        "open", "completed", "aborted", "returned", "failed", "abandoned", "answered", "expired", "withdrawn"
+    ] = "open"
     task: str | None = None
     reply_to: str | None = None
     parts: tuple[Part, ...] = ()
@@ -42,10 +47,17 @@ class TranscriptRow(BaseModel):
     error: str | None = None
     serves: str | None = None
     """Of a call: the message on whose behalf it happens."""
+    question: str | None = None
+    options: tuple[str, ...] = ()
+    answer: str | None = None
+    """Of a question: the option that holds; none if it ended without one."""
+    answered_by: str | None = None
+    comment: str | None = None
+    """What was said with the answer."""
 
 
 transcript = TableProjection(
-    "transcript", TranscriptRow, key_columns=("session", "entry"), version=2, indexes=[("session", "since")]
+    "transcript", TranscriptRow, key_columns=("session", "entry"), version=3, indexes=[("session", "since")]
 )
 
 
@@ -54,7 +66,7 @@ def _(entry: TranscriptRow, viewer: Viewer) -> TranscriptRow | None:
     return entry if visible(including(entry.audience, entry.actor), viewer) else None
 
 
-def _begun(meta: Meta, entry: str, kind: MessageKind | Literal["tool"]) -> TranscriptRow:
+def _begun(meta: Meta, entry: str, kind: EntryKind) -> TranscriptRow:
     return TranscriptRow(
         session=meta.session,
         entry=entry,
@@ -108,3 +120,28 @@ def _(rows: Rows[TranscriptRow], event: ToolReturned, meta: Meta) -> None:
 def _(rows: Rows[TranscriptRow], event: ToolAbandoned, meta: Meta) -> None:
     why = None if event.reason is None else storable(event.reason)
     rows.update(meta.session, event.subject(), status="abandoned", reason=why, **_ended(meta))
+
+
+@transcript.on
+def _(rows: Rows[TranscriptRow], event: ApprovalRequested, meta: Meta) -> None:
+    asked = {"question": storable(event.question), "options": event.options}
+    rows.upsert(_begun(meta, event.subject(), "approval").model_copy(update=asked))
+
+
+@transcript.on
+def _(rows: Rows[TranscriptRow], event: ApprovalAnswered, meta: Meta) -> None:
+    comment = None if event.comment is None else storable(event.comment)
+    answer = {"answer": storable(event.option), "answered_by": meta.actor, "comment": comment}
+    rows.update(meta.session, event.subject(), status="answered", **answer, **_ended(meta))
+
+
+@transcript.on
+def _(rows: Rows[TranscriptRow], event: ApprovalExpired, meta: Meta) -> None:
+    answer = None if event.option is None else storable(event.option)
+    rows.update(meta.session, event.subject(), status="expired", answer=answer, **_ended(meta))
+
+
+@transcript.on
+def _(rows: Rows[TranscriptRow], event: ApprovalWithdrawn, meta: Meta) -> None:
+    why = None if event.reason is None else storable(event.reason)
+    rows.update(meta.session, event.subject(), status="withdrawn", reason=why, **_ended(meta))

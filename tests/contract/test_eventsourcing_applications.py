@@ -82,13 +82,13 @@ class Counts(LogTrackingRecorder, their_projections.EventCountersView):
         with self._lock:
             self._insert((), tracking)
             self._created += 1
-        self.log.trackings.tell()
+        self.log.trackings.notify()
 
     def incr_subsequent_event_counter(self, tracking: Tracking) -> None:
         with self._lock:
             self._insert((), tracking)
             self._subsequent += 1
-        self.log.trackings.tell()
+        self.log.trackings.notify()
 
 
 class ExampleCases(their_applications.ExampleApplicationTestCase):

@@ -238,7 +238,7 @@ def test_a_subscription_that_waits_is_stopped_by_another_thread(factory: LogFact
 
     follower = Thread(target=follow)
     follower.start()
-    while subscription._asked is None:
+    while subscription._pending is None:
         ended.wait(0.001)
     subscription.stop()
     assert ended.wait(5)
@@ -257,7 +257,7 @@ def test_a_subscription_is_told_that_its_log_was_closed(factory: LogFactory) -> 
 
     follower = Thread(target=follow)
     follower.start()
-    while subscription._asked is None:
+    while subscription._pending is None:
         follower.join(0.001)
     factory.close()
     follower.join(5)

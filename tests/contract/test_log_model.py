@@ -119,15 +119,15 @@ class Sqlite:
 
 @settings(deadline=None, max_examples=150)
 @given(bursts, st.integers(1, 3), st.sampled_from([1, 3, committer.SMALL_BATCH_EVENTS]))
-async def test_memory(bursts: list[list[Step]], sessions_at_hand: int, enough: int) -> None:
+async def test_memory(bursts: list[list[Step]], cached_sessions: int, enough: int) -> None:
     with patch.object(
         committer, "SMALL_BATCH_EVENTS", enough
     ):  # the fewer, the more often two batches are on their way
-        await play(Memory(), bursts, sessions_at_hand=sessions_at_hand)
+        await play(Memory(), bursts, cached_sessions=cached_sessions)
 
 
 @settings(deadline=None, max_examples=15)
 @given(bursts, st.integers(1, 3))
-async def test_sqlite(bursts: list[list[Step]], sessions_at_hand: int) -> None:
+async def test_sqlite(bursts: list[list[Step]], cached_sessions: int) -> None:
     with TemporaryDirectory() as directory:
-        await play(Sqlite(Path(directory, "log.db")), bursts, sessions_at_hand=sessions_at_hand)
+        await play(Sqlite(Path(directory, "log.db")), bursts, cached_sessions=cached_sessions)

@@ -1,7 +1,7 @@
 """A running gateway, in this process or in one of its own, and connections to it.
 
 In a process of its own it keeps views, as the product does. In this process it does so where a test asks for them
-(`views=""`): hundreds of gateways start here, and making ten views would be most of what they do.
+(`views=""`): hundreds of gateways start here, and making every built-in view would be most of what they do.
 
 A test fails when anything was logged as an error while it ran: no fault of the gateway goes by unseen.
 """
@@ -21,6 +21,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.wire import Wire
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
@@ -30,7 +31,6 @@ from stenogram.log.storage import Storage
 from stenogram.projections.verify import verify
 from stenogram.projections.views import BUILT_IN
 from stenogram.testing.stage import Stage
-from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]

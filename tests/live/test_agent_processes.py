@@ -21,7 +21,7 @@ from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
 Serve = Callable[..., Awaitable["Process"]]
 Hire = Callable[..., Awaitable[asyncio.subprocess.Process]]

@@ -7,10 +7,10 @@ from typing import Any
 import aiohttp
 import jwt
 import pytest
+from support.wire import Wire
 
 from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 

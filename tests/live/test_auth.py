@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from support.wire import Closed, Follower, SseReader, Wire
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.domain.errors import ConfigurationError, LogUnreadable
-from stenogram.testing.wire import Closed, Follower, Stream, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 
@@ -247,7 +247,7 @@ async def test_events_of_a_tenant_reach_none_of_another_live(http: aiohttp.Clien
 async def test_a_token_for_streams_may_stand_in_the_query(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     wire = await Wire.open(http, gateway.url, token=token())
     await wire.command("s", "session.open", {})
-    async with Stream.open(http, f"{gateway.url}/v1/sessions/s/events", Follower(), token=token()) as stream:
+    async with SseReader.open(http, f"{gateway.url}/v1/sessions/s/events", Follower(), token=token()) as stream:
         await stream.reach(1)
     async with http.get(f"{gateway.url}/v1/sessions/s/events", headers={"Accept": "text/event-stream"}) as response:
         assert response.status == 401
@@ -259,7 +259,7 @@ async def test_a_token_that_expires_ends_the_connection(http: aiohttp.ClientSess
     await wire.subscribe(session="s")
     await wire.catch_up("s")
     url = f"{gateway.url}/v1/sessions/s/events"
-    async with Stream.open(http, url, Follower(), token=token(exp=time.time() + 1)) as stream:
+    async with SseReader.open(http, url, Follower(), token=token(exp=time.time() + 1)) as stream:
         closed = await wire.closed()
         assert closed.code == 4010
         assert closed.bye is not None

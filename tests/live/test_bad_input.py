@@ -14,11 +14,11 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.wire import Wire
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.domain.commands import COMMANDS
-from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 

@@ -26,6 +26,7 @@ NAMES = (
     "reconnect",
     "latency",
     "presence",
+    "cascades",
     "projections",
     "moments",
     "postgres",

@@ -21,14 +21,14 @@ import aiohttp
 import orjson
 import psycopg
 import pytest
+from support.postgres import PostgresServer
+from support.wire import Follower, ReconnectingWriter, Wire, audit, follow_reconnecting, workload
 
 from stenogram.log.postgres import Database, PostgresEngine
 from stenogram.log.records import Record
-from stenogram.testing.postgres import PostgresServer
-from stenogram.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process, Verify
+    from live.conftest import Process, Verify
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -125,8 +125,8 @@ async def test_nothing_acknowledged_is_lost_or_doubled(
     setup.cut()
     stop = asyncio.Event()
     writers = [
-        StubbornWriter(
-            f"w{n}", _until(stop, chatter(f"w{n}", (SESSIONS[n % 2], "hot"), 10**6)), patience=PATIENCE, turn=200
+        ReconnectingWriter(
+            f"w{n}", _until(stop, workload(f"w{n}", (SESSIONS[n % 2], "hot"), 10**6)), patience=PATIENCE, turn=200
         )
         for n in range(WRITERS)
     ]
@@ -153,7 +153,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled(
         print(_report(outages, writers))
 
 
-async def _measured(fault: Callable[[], Awaitable[None]], writers: list[StubbornWriter]) -> Outage:
+async def _measured(fault: Callable[[], Awaitable[None]], writers: list[ReconnectingWriter]) -> Outage:
     """Let the fault happen under load, and wait until everyone is acknowledged again."""
     loop = asyncio.get_running_loop()
     await _acknowledged(writers, 20)
@@ -170,7 +170,7 @@ def _longest(times: list[float]) -> float:
     return max(after - before for before, after in pairwise(times))
 
 
-async def _acknowledged(writers: list[StubbornWriter], number: int) -> None:
+async def _acknowledged(writers: list[ReconnectingWriter], number: int) -> None:
     """Wait until every writer has been acknowledged so many commands more."""
     goals = [len(writer.acks) + number for writer in writers]
     for _ in range(6_000):
@@ -195,7 +195,7 @@ async def _following(
     async with asyncio.TaskGroup() as tasks:
         following = [
             tasks.create_task(
-                follow_stubbornly(
+                follow_reconnecting(
                     http,
                     _alternating(town.urls, number),
                     follower,
@@ -238,7 +238,7 @@ def _free_port() -> int:
         return port
 
 
-def _report(outages: list[Outage], writers: list[StubbornWriter]) -> str:
+def _report(outages: list[Outage], writers: list[ReconnectingWriter]) -> str:
     acknowledged = sum(len(writer.acks) for writer in writers)
     repeated = sum(writer.repeated for writer in writers)
     refused = sum(writer.refusals.total() for writer in writers)

@@ -12,10 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
+from to_jsonl import jsonl_lines
+from who_and_when import parse_recording
 
 from stenogram.cli.main import run
 
@@ -27,10 +30,10 @@ HISTORY = [{"role": "human", "content": "Which hotel?"}, {"role": "Planner", "co
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log with one long session, `gyms`, that nobody has open."""
     folder = tmp_path_factory.mktemp("imported")
-    recording = folder / "run.json"
-    recording.write_bytes(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
+    recording = parse_recording(orjson.dumps({"question": "Which hotel?", "history": HISTORY}))
+    lines = b"\n".join(jsonl_lines(recording, "gyms", datetime(2026, 1, 31, 9, 30, tzinfo=UTC)))
     log = folder / "log.db"
-    subprocess.run([*STENOGRAM, "import", str(recording), "--session", "gyms", "--log", str(log)], check=True)
+    subprocess.run([*STENOGRAM, "import", "-", "--log", str(log)], input=lines, check=True)
     return log
 
 
@@ -52,9 +55,9 @@ def started(*arguments: object, stdout: int = subprocess.PIPE) -> Iterator[subpr
 
 
 @contextmanager
-def gateway(log: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def gateway(log: Path, port: int = 0, *, views: str = "") -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A gateway on this log, and its URL."""
-    with started("serve", "--port", port, "--log", log) as process:
+    with started("serve", "--port", port, "--log", log, "--views", views) as process:
         assert process.stderr is not None
         found = re.search(r"http://[\d.]+:\d+", process.stderr.readline())
         assert found is not None
@@ -114,21 +117,25 @@ READS = [
     ("export", "gyms"),
     ("export", "--all"),
     ("sessions",),
+    ("show", "gyms"),
     ("show", "gyms", "--at", "20"),
+    ("view", "gyms", "transcript", "--json"),
+    ("view", "gyms", "agents", "--since", "20", "--json"),
     ("tail", "gyms", "-n", "3", "--no-follow"),
     ("tail", "-n", "3", "--no-follow"),
 ]
 
 
+@pytest.mark.parametrize("views", ["", "none"])
 def test_the_same_is_read_from_a_file_and_through_its_gateway(
-    log: Path, capfdbinary: pytest.CaptureFixture[bytes]
+    log: Path, capfdbinary: pytest.CaptureFixture[bytes], views: str
 ) -> None:
     def said(place: object, arguments: tuple[str, ...]) -> bytes:
         assert run([*arguments, "--as", "auditor", "--kind", "service", "--log", str(place)]) == 0
         sys.stdout.flush()
         return capfdbinary.readouterr().out
 
-    with gateway(log) as (url, _):
+    with gateway(log, views=views) as (url, _):
         for read in READS:
             beside = said(log, read)
             assert beside.count(b"\n") >= 1, read

@@ -21,8 +21,9 @@ from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
 if TYPE_CHECKING:
+    from live.conftest import Process
+
     from stenogram.api.server import Gateway
-    from tests.live.conftest import Process
 
 Serve = Callable[..., Awaitable["Process"]]
 Start = Callable[..., Awaitable["Gateway"]]

@@ -19,8 +19,7 @@ import aiohttp
 import jwt
 import pytest
 import yaml
-
-from stenogram.testing.wire import Follower, StubbornWriter, Wire, chatter
+from support.wire import Follower, ReconnectingWriter, Wire, workload
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -142,7 +141,7 @@ async def test_a_gateway_that_goes_is_made_up_for_by_the_other(town: Town, http:
     setup = await Wire.open(http, url, token=token("setup"))
     await setup.command("s", "session.open", {})
     setup.cut()
-    writer = StubbornWriter("w", chatter("w", ("s",), 400), hello={"token": token("w")})
+    writer = ReconnectingWriter("w", workload("w", ("s",), 400), hello={"token": token("w")})
     writing = asyncio.create_task(writer.run(http, lambda: url))
     while len(writer.acks) < 100:  # noqa: ASYNC110
         await asyncio.sleep(0.01)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 import pytest
+from support.wire import LOST, Follower, Frame, ReconnectingWriter, SseReader, Wire, follow_reconnecting
 
 from stenogram.log.records import Record
 from stenogram.log.sqlite import SqliteEngine
-from stenogram.testing.wire import LOST, Follower, Frame, Stream, StubbornWriter, Wire, follow_stubbornly
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process, Verify
+    from live.conftest import Process, Verify
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -61,7 +61,7 @@ async def stream(http: aiohttp.ClientSession, url: str, follower: Follower, over
     while not over.is_set():
         with contextlib.suppress(*LOST):
             follower.resume()
-            async with Stream.open(http, f"{url}/v1/sessions/s0/events", follower, last=last) as source:
+            async with SseReader.open(http, f"{url}/v1/sessions/s0/events", follower, last=last) as source:
                 while await source.step():
                     last = source.last
         await asyncio.sleep(0.02)
@@ -77,7 +77,7 @@ async def test_what_was_acknowledged_survives_being_killed(
     setup = await Wire.open(http, gateway.url, participant="setup")
     for number in range(2):
         await setup.command(f"s{number}", "session.open", {})
-    writers = [StubbornWriter(f"w{n}", script(f"w{n}", f"s{n % 2}")) for n in range(WRITERS)]
+    writers = [ReconnectingWriter(f"w{n}", script(f"w{n}", f"s{n % 2}")) for n in range(WRITERS)]
     followers = {"s0": Follower(), "s1": Follower(), None: Follower(whole=True)}
     streamed = Follower()
     over, url = asyncio.Event(), gateway.url
@@ -88,7 +88,7 @@ async def test_what_was_acknowledged_survives_being_killed(
     async with asyncio.TaskGroup() as tasks:
         following = [
             tasks.create_task(
-                follow_stubbornly(http, where, follower, {"session": session} if session else {"all": True})
+                follow_reconnecting(http, where, follower, {"session": session} if session else {"all": True})
             )
             for session, follower in followers.items()
         ]
@@ -136,7 +136,7 @@ async def stored(path: Path) -> list[Record]:
         await engine.close()
 
 
-def check(records: list[Record], writers: list[StubbornWriter]) -> None:
+def check(records: list[Record], writers: list[ReconnectingWriter]) -> None:
     """Positions and versions are dense; every acknowledged command is there, where it was said to be, once."""
     assert [record.position for record in records] == list(range(1, len(records) + 1))
     for session in ("s0", "s1"):

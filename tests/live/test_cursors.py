@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import aiohttp
 import orjson
 import pytest
+from support.wire import Follower, PageReader, SseReader, Wire
+from support.wire.reconnecting import follow_reconnecting
 
 from stenogram.api.delivery import log_cursor
 from stenogram.client import Backoff, Client, LogEntry
-from stenogram.testing.wire import Follower, Pages, Stream, Wire
-from stenogram.testing.wire.stubborn import follow_stubbornly
 
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
@@ -172,13 +172,13 @@ async def test_pages_streams_and_sockets_hand_on_the_same_place(
     await open_sessions(client)
     await say(client, 27)
     url, whole = f"{gateway.url}/v1/events", list(range(1, 31))
-    pages = Pages(http, url, Follower(whole=True))
+    pages = PageReader(http, url, Follower(whole=True))
     await pages.next(limit=11)
     follower, last = pages.follower, str(pages.place)
-    async with Stream.open(http, url, follower, last=last) as stream:
+    async with SseReader.open(http, url, follower, last=last) as stream:
         await stream.reach(30)
     assert follower.places == whole
-    rest = Pages(http, url, Follower(12, whole=True), _cursor(client, 12))
+    rest = PageReader(http, url, Follower(12, whole=True), _cursor(client, 12))
     while not rest.caught_up:
         await rest.next(limit=7)
     assert rest.follower.places == whole[12:]
@@ -197,7 +197,7 @@ def _cursor(client: Client, position: int) -> str:
 async def test_a_stubborn_reader_gets_through(http: aiohttp.ClientSession, gateway: Gateway, client: Client) -> None:
     await open_sessions(client)
     follower = Follower(whole=True)
-    reading = asyncio.create_task(follow_stubbornly(http, lambda: gateway.url, follower, {"all": True}))
+    reading = asyncio.create_task(follow_reconnecting(http, lambda: gateway.url, follower, {"all": True}))
     for _ in range(4):
         await say(client, 10)
         cut_all(gateway)

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
@@ -22,7 +23,6 @@ from stenogram.domain.errors import StenogramError
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
 from stenogram.projections.views.activity import WIDTHS
-from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

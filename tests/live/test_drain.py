@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 import orjson
 import pytest
+from support.wire import Closed, Follower, SseReader, Wire
 
 from stenogram.log.sqlite import SqliteEngine
-from stenogram.testing.wire import Closed, Follower, Stream, Wire
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -89,9 +89,9 @@ async def test_a_gateway_that_is_told_to_end_under_load_keeps_what_it_acknowledg
     assert follower.events == [orjson.loads(record.wire()) for record in records[: follower.at]]
 
 
-async def to_its_end(http: aiohttp.ClientSession, url: str) -> Stream:
+async def to_its_end(http: aiohttp.ClientSession, url: str) -> SseReader:
     """A stream, read until the gateway ends it."""
-    async with Stream.open(http, url, Follower()) as stream:
+    async with SseReader.open(http, url, Follower()) as stream:
         while await stream.step():
             pass
     return stream

@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import jwt
 import pytest
+from support.wire import Wire
 
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 Commands = list[tuple[str, dict[str, Any]]]

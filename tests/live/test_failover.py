@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from support.postgres import PostgresServer
+from support.wire import Wire
 
 from stenogram.api.delivery.log_cursor import write_cursor
-from stenogram.testing.postgres import PostgresServer
-from stenogram.testing.wire import Wire
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 

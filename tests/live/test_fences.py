@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.wire import Wire
 
 from stenogram.client import Client, Session
 from stenogram.domain.errors import Conflict
-from stenogram.testing.wire import Wire
 
 if TYPE_CHECKING:
     import aiohttp

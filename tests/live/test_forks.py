@@ -8,9 +8,9 @@ import aiohttp
 import jwt
 import orjson
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Frame, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 SECRET = "a secret of at least thirty-two bytes"

@@ -6,9 +6,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.wire import Closed, Wire
 
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Closed, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]

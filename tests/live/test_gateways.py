@@ -17,15 +17,15 @@ import aiohttp
 import orjson
 import psycopg
 import pytest
+from support.wire import Follower, ReconnectingWriter, Wire, audit, follow_reconnecting, workload
 
 from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.log.postgres import Database, PostgresEngine
 from stenogram.log.postgres.address import Address
 from stenogram.log.records import Record
-from stenogram.testing.wire import Follower, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -56,14 +56,16 @@ async def test_every_follower_sees_each_event_once_in_one_order(
     setup = await Wire.open(http, urls[0], participant="setup")
     for name in SESSIONS:
         await setup.command(name, "session.open", {})
-    writers = [StubbornWriter(f"w{n}", chatter(f"w{n}", (SESSIONS[n % 3], "hot"), EACH)) for n in range(WRITERS)]
+    writers = [ReconnectingWriter(f"w{n}", workload(f"w{n}", (SESSIONS[n % 3], "hot"), EACH)) for n in range(WRITERS)]
     places: list[str | None] = [*SESSIONS, None]
     followers = [(url, session, Follower(whole=session is None)) for url in urls for session in places]
     total = len(SESSIONS) + WRITERS * EACH + 1
     async with asyncio.TaskGroup() as tasks:
         following = [
             tasks.create_task(
-                follow_stubbornly(http, partial(str, url), follower, {"session": session} if session else {"all": True})
+                follow_reconnecting(
+                    http, partial(str, url), follower, {"session": session} if session else {"all": True}
+                )
             )
             for url, session, follower in followers
         ]

@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 from jsonschema_rs import validator_for
+from support.wire import Follower, PageReader, SseReader, Wire
 
 from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Follower, Pages, Stream, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -119,7 +119,7 @@ async def test_a_full_session_is_as_it_is_described(http: aiohttp.ClientSession,
 async def test_pages_go_on_until_caught_up(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway) -> None:
     head = await say(wire, 25)
     for path in ("/v1/sessions/s/events", "/v1/events"):
-        pages = Pages(http, gateway.url + path, Follower(whole=path == "/v1/events"))
+        pages = PageReader(http, gateway.url + path, Follower(whole=path == "/v1/events"))
         while not pages.caught_up:
             await pages.next(limit=7)
         assert pages.follower.places == list(range(1, head + 1))
@@ -224,7 +224,7 @@ async def test_a_stream_begins_with_history_and_follows(
     http: aiohttp.ClientSession, wire: Wire, gateway: Gateway
 ) -> None:
     head = await say(wire, 3)
-    async with Stream.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
+    async with SseReader.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
         await stream.reach(head)
         block = await stream.step()
         assert block is not None
@@ -237,14 +237,14 @@ async def test_a_stream_begins_with_history_and_follows(
 
 async def test_a_stream_of_the_log_and_of_some_types(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway) -> None:
     await say(wire, 3)
-    async with Stream.open(http, f"{gateway.url}/v1/events", Follower(whole=True)) as stream:
+    async with SseReader.open(http, f"{gateway.url}/v1/events", Follower(whole=True)) as stream:
         await stream.reach(4)
         assert stream.last == write_cursor(wire.welcome["epoch"], 4)
         block = await stream.step()
         assert block is not None
         assert block.data == {"position": 4, "to": stream.last}
     url = f"{gateway.url}/v1/sessions/s/events?types=session.*,message.posted"
-    async with Stream.open(http, url, Follower(dense=False)) as stream:
+    async with SseReader.open(http, url, Follower(dense=False)) as stream:
         await stream.reach(4)
         assert stream.follower.places == [1]
 
@@ -252,7 +252,7 @@ async def test_a_stream_of_the_log_and_of_some_types(http: aiohttp.ClientSession
 async def test_last_event_id_takes_precedence(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway) -> None:
     head = await say(wire, 5)
     url = f"{gateway.url}/v1/sessions/s/events?after=0"
-    async with Stream.open(http, url, Follower(3), last="3") as stream:
+    async with SseReader.open(http, url, Follower(3), last="3") as stream:
         await stream.reach(head)
         assert stream.follower.places == [4, 5, 6]
 
@@ -269,7 +269,7 @@ async def test_what_it_takes_precedence_over_is_checked_all_the_same(
 
 async def test_a_quiet_stream_has_heartbeats(http: aiohttp.ClientSession, start: Start) -> None:
     gateway = await start(heartbeat=0.2)
-    async with Stream.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
+    async with SseReader.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
         await stream.step()
         async with asyncio.timeout(5):
             while "heartbeat" not in stream.comments:
@@ -306,7 +306,7 @@ async def test_a_stream_that_is_cut_leaves_nothing_behind(
     http: aiohttp.ClientSession, wire: Wire, gateway: Gateway
 ) -> None:
     for _ in range(5):
-        async with Stream.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
+        async with SseReader.open(http, f"{gateway.url}/v1/sessions/s/events", Follower()) as stream:
             await stream.reach(1)
             assert stream.response.connection is not None
             assert stream.response.connection.transport is not None
@@ -370,8 +370,8 @@ async def test_whoever_waits_is_let_go_at_once_when_the_gateway_ends(
     idle.close()
 
 
-async def _stream_to_its_end(http: aiohttp.ClientSession, url: str) -> Stream:
-    async with Stream.open(http, f"{url}/v1/sessions/s/events", Follower()) as stream:
+async def _stream_to_its_end(http: aiohttp.ClientSession, url: str) -> SseReader:
+    async with SseReader.open(http, f"{url}/v1/sessions/s/events", Follower()) as stream:
         while await stream.step():
             pass
     return stream

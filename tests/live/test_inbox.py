@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 import pytest
 from aiohttp import web
+from support.wire import Wire
 
 from stenogram.api.transport.inbox import InboxResponse
 from stenogram.api.transport.websocket_connection import WebSocketConnection
-from stenogram.testing.wire import Wire
 
 Open = Callable[..., Awaitable[Wire]]
 HEARTBEAT = {"frame": "heartbeat"}

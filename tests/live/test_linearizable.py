@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiohttp
 import orjson
 import pytest
+from support.wire import LOST, Wire
 
 from stenogram.log.postgres import Database, PostgresEngine
-from stenogram.testing.wire import LOST, Wire
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 

@@ -16,16 +16,16 @@ import aiohttp
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from support.postgres import PostgresServer
+from support.wire import Wire
 
 from stenogram.api.server import Gateway
 from stenogram.log.postgres.address import Address
 from stenogram.projections.store.postgres import READERS, WRITERS
 from stenogram.testing import command
-from stenogram.testing.postgres import PostgresServer
-from stenogram.testing.wire import Wire
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 

@@ -17,6 +17,7 @@ import aiohttp
 import orjson
 import pytest
 from pydantic import BaseModel
+from support.wire import Follower, PageReader, ReconnectingWriter, SseReader, Wire, audit, follow_reconnecting, workload
 
 from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
@@ -27,10 +28,9 @@ from stenogram.log.log import Log
 from stenogram.log.sqlite import SqliteEngine
 from stenogram.projections import DocProjection, Meta
 from stenogram.testing import command
-from stenogram.testing.wire import Follower, Pages, Stream, StubbornWriter, Wire, audit, chatter, follow_stubbornly
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -74,12 +74,12 @@ async def test_everyone_who_follows_sees_each_event_once_while_its_writer_is_kil
     setup = await Wire.open(http, writing[0].url, participant="setup")
     for session in ("a", "b"):
         await setup.command(session, "session.open", {})
-    writers = [StubbornWriter(f"w{n}", chatter(f"w{n}", ("a", "b"), 150)) for n in range(4)]
+    writers = [ReconnectingWriter(f"w{n}", workload(f"w{n}", ("a", "b"), 150)) for n in range(4)]
     followers = {session: Follower(whole=session is None) for session in ("a", "b", None)}
     async with asyncio.TaskGroup() as tasks:
         following = [
             tasks.create_task(
-                follow_stubbornly(
+                follow_reconnecting(
                     http, partial(str, reading.url), follower, {"session": session} if session else {"all": True}
                 )
             )
@@ -124,8 +124,10 @@ async def test_pages_streams_sessions_and_folded_readings_are_served(
     await one.command("s", "message.start", {"message": "m"})
     folded = await other.subscribe("f", session="s", reading="folded", dense=False)
     await other.catch_up("f")
-    waiting = asyncio.create_task(Pages(http, f"{reading.url}/v1/sessions/s/events", Follower(after=2)).next(wait=10))
-    async with Stream.open(http, f"{reading.url}/v1/events", Follower(whole=True)) as stream:
+    waiting = asyncio.create_task(
+        PageReader(http, f"{reading.url}/v1/sessions/s/events", Follower(after=2)).next(wait=10)
+    )
+    async with SseReader.open(http, f"{reading.url}/v1/events", Follower(whole=True)) as stream:
         await one.command("s", "message.delta", {"message": "m", "index": 0, "text": "Casa "})
         assert await waiting == 1
         await one.command("s", "message.delta", {"message": "m", "index": 1, "text": "Azul"})

@@ -7,15 +7,17 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
+from to_jsonl import jsonl_lines
+from who_and_when import Recording, Step, read_recording, slug
 
 from stenogram.api.server import Gateway
-from stenogram.cli.importing.recording import Recording, Step, read_recording, slug
 from stenogram.domain.parts import DataPart, TextPart
 
 Start = Callable[..., Awaitable[Gateway]]
@@ -24,15 +26,16 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "who-and-when"
 RECORDINGS = [ROOT / "tests" / "data" / "recording.json", *sorted(SHARED.glob("*.json"))]
 ROWS = ("transcript", "timeline", "tasks")
+START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 SOME = None if "STENOGRAM_ALL_RECORDINGS" in os.environ else 2
 
 
-async def stenogram(*arguments: str) -> bytes:
+async def stenogram(*arguments: str, stdin: bytes = b"") -> bytes:
     """Run a command; what it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stenogram", *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "stenogram", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    said, _ = await process.communicate()
+    said, _ = await process.communicate(stdin)
     assert process.returncode == 0
     return said
 
@@ -72,7 +75,8 @@ async def test_the_team_at_the_labelled_mistake(
     recording, log = read_recording(path), str(tmp_path / "log.db")
     mistake = recording.steps[recording.metadata["mistake"]["step"]]
     assert mistake.actor == slug(recording.metadata["mistake"]["agent"])
-    await stenogram("import", str(path), "--session", "recorded", "--log", log)
+    lines = b"\n".join(jsonl_lines(recording, "recorded", START))
+    await stenogram("import", "-", "--log", log, stdin=lines)
     gateway = await start(log=log, views="")
     team = Team(http, gateway.url)
     version = await team.version_of(mistake)

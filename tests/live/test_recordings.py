@@ -13,13 +13,13 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from support.wire import Frame, Wire, messages_of
+from who_and_when import Recording, Step, read_recording, speakers
 
 from stenogram.api.server import Gateway
-from stenogram.cli.importing.recording import Recording, Step, read_recording, speakers
 from stenogram.client import Client
 from stenogram.domain.envelope import timestamp
 from stenogram.domain.model import Event, Kind
-from stenogram.testing.wire import Frame, Wire, transcript
 
 Start = Callable[..., Awaitable[Gateway]]
 
@@ -158,7 +158,7 @@ def _plain(event: Event) -> Frame:
 
 
 def _assert_says(recording: Recording, events: list[Frame]) -> None:
-    messages = transcript(events)
+    messages = messages_of(events)
     assert {step.message for step in recording.steps} == set(messages)
     for step in recording.steps:
         message = messages[step.message]

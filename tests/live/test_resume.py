@@ -11,10 +11,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.wire import Closed, Follower, Frame, PageReader, SseReader, Wire, messages_of
 
 from stenogram.api.server import Gateway
-from stenogram.log.engine import read_whole
-from stenogram.testing.wire import Closed, Follower, Frame, Pages, Stream, Wire, transcript
+from stenogram.log.paging import read_range
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -106,7 +106,7 @@ class Run:
         """All places, from the storage."""
         engine = self.gateway.tenants.open[""].log.engine
         if session is not None:
-            return [record.version for record in await read_whole(engine, session, 0, 100_000)]
+            return [record.version for record in await read_range(engine, session, 0, 100_000)]
         positions: list[int] = []
         while page := await engine.read_log(len(positions), 1_000):
             positions += [record.position for record in page]
@@ -165,7 +165,7 @@ async def follow_by_stream(run: Run, session: str | None) -> Follower:
     last: str | None = None
     while not run.done(follower, session):
         follower.resume()
-        async with Stream.open(run.http, run.gateway.url + path, follower, last=last) as stream:
+        async with SseReader.open(run.http, run.gateway.url + path, follower, last=last) as stream:
             with contextlib.suppress(TimeoutError):
                 for _ in range(run.random.choice((1, 3, 10))):
                     async with asyncio.timeout(0.1):
@@ -178,7 +178,7 @@ async def follow_by_pages(run: Run, session: str | None) -> Follower:
     """Page over HTTP, waiting or not."""
     follower = Follower(0, whole=session is None)
     path = "/v1/events" if session is None else f"/v1/sessions/{session}/events"
-    pages = Pages(run.http, run.gateway.url + path, follower)
+    pages = PageReader(run.http, run.gateway.url + path, follower)
     while not run.done(follower, session):
         await pages.next(limit=run.random.choice((1, 7, 100)), wait=run.random.choice((0, 0.05)))
     return follower
@@ -228,7 +228,7 @@ async def test_no_gap_and_no_duplicate_however_one_resumes(
 
 def said(events: list[Frame]) -> dict[str, Any]:
     """The transcript of each session."""
-    return {session: transcript(each for each in events if each["session"] == session) for session in SESSIONS}
+    return {session: messages_of(each for each in events if each["session"] == session) for session in SESSIONS}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import orjson
 import pytest
-
-from stenogram.testing.wire import Follower, Frame, Stream, Wire
+from support.wire import Follower, Frame, SseReader, Wire
 
 if TYPE_CHECKING:
-    from tests.live.conftest import Process
+    from live.conftest import Process
 
     Serve = Callable[..., Awaitable[Process]]
 
@@ -176,7 +175,7 @@ async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds
         said = await frames_of(sock)
         follower = Follower(1)
         for frame in said[1:-2]:
-            follower.take(frame)
+            follower.receive(frame)
         bye, closed = said[-2:]
         assert (bye["code"], bye["resume"]) == ("slow_consumer", {"slow": follower.at})
         assert closed == {"frame": "close", "code": 4008}
@@ -268,7 +267,7 @@ async def test_a_stream_that_is_not_read_ends_with_the_place_to_resume_from(
     assert f'"version":{place},'.encode() in raw
     assert f'"version":{place + 1},'.encode() not in raw
     url = f"{gateway.url}/v1/sessions/s/events"
-    async with Stream.open(http, url, Follower(place), last=str(place)) as stream:
+    async with SseReader.open(http, url, Follower(place), last=str(place)) as stream:
         await stream.reach(30_001)
         assert stream.follower.places == list(range(place + 1, 30_002))
     assert await gateway.terminate() == 0

@@ -8,12 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.wire import Follower, PageReader, SseReader, Wire
 
 from stenogram.api.delivery import event_frames
 from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
 from stenogram.domain.errors import LogFailed
-from stenogram.testing.wire import Follower, Pages, Stream, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -229,10 +229,10 @@ async def test_a_gap_is_told_before_any_events_on_every_face(
     await wire.catch_up("*")
     assert (whole.gaps, whole.places) == (gaps, kept)
     url = f"{gateway.url}/v1/sessions/s/events"
-    async with Stream.open(http, url, Follower()) as stream:
+    async with SseReader.open(http, url, Follower()) as stream:
         await stream.reach(head)
         assert (stream.follower.gaps, stream.follower.places) == (gaps, kept)
-    pages = Pages(http, url, Follower())
+    pages = PageReader(http, url, Follower())
     while not pages.caught_up:
         await pages.next(limit=8)
     assert (pages.follower.gaps, pages.follower.places) == (gaps, kept)

@@ -14,9 +14,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Frame, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
@@ -105,7 +105,7 @@ AGENT = textwrap.dedent(
     """
     import asyncio, sys
     import aiohttp
-    from stenogram.testing.wire import Wire
+    from support.wire import Wire
 
     UNDER = {"task": "t-1", "attempt": 1}
 

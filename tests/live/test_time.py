@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import aiohttp
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
-from stenogram.testing.wire import Frame, Wire
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
@@ -181,10 +181,10 @@ async def test_heartbeats_write_nothing(
         await write(batch)
 
     monkeypatch.setattr(engine, "write", counted)
-    before = await engine.mark()
+    before = await engine.head()
     async with living(team.hotels, team.ada):
         await asyncio.sleep(2)
-        assert (written, await engine.mark()) == ([], before)
+        assert (written, await engine.head()) == ([], before)
 
 
 # -- over restarts

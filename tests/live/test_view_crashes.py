@@ -20,10 +20,10 @@ import pytest
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage
-from stenogram.projections.health import healths, worst
+from stenogram.projections.health import healths
 from stenogram.projections.store import Build, ViewStore, sqlite_views
 from stenogram.projections.store.postgres import postgres_views
-from stenogram.projections.store.records import LAPSE as PRODUCTS
+from stenogram.projections.store.records import LAPSE_S as PRODUCTS
 
 SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "2"))
@@ -190,13 +190,13 @@ async def test_a_frozen_runner_is_told_of_even_when_nothing_is_appended(
     async with scene.writing():
         await scene.moved()
     await scene.until(lambda builds: caught_up(builds, scene.log.position))
-    assert worst(each.verdict for each in await healths(scene.log, scene.store)) == "healthy"
+    assert {each.verdict for each in await healths(scene.log, scene.store)} == {"healthy"}
     process.send_signal(signal.SIGSTOP)
     frozen = time.monotonic()
     await scene.until(lambda builds: not any(build.held for build in builds), within=10)
     told = await healths(scene.log, scene.store)
     noticed = time.monotonic() - frozen
-    assert worst(each.verdict for each in told) == "unhealthy"
+    assert "unhealthy" in {each.verdict for each in told}
     assert {each.behind for each in told} == {0}
     assert all("last heard of" in each.why for each in told)
     await scene.start()  # another takes over …

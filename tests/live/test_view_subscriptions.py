@@ -8,12 +8,12 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
 from stenogram.domain.errors import ViewsFailed
 from stenogram.domain.json.patch import apply_patch
 from stenogram.projections.store import Found
-from stenogram.testing.wire import Frame, Wire
 
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
@@ -34,7 +34,7 @@ class Follower:
         self.etag = etag
         self.kinds: list[str] = []
 
-    def take(self, frame: Frame) -> None:
+    def receive(self, frame: Frame) -> None:
         """Take one frame over."""
         self.etag = frame["etag"]
         if "value" in frame:
@@ -50,7 +50,7 @@ async def follow(wire: Wire, follower: Follower, done: Callable[[Any], bool], su
         while True:
             for frame in [each for each in wire.frames if each["frame"] == "view" and each["sub"] == sub]:
                 wire.frames.remove(frame)
-                follower.take(frame)
+                follower.receive(frame)
                 if done(follower.value):
                     return
             await wire.step()
@@ -210,7 +210,7 @@ async def test_a_document_over_server_sent_events(gateway: Gateway, wire: Wire, 
                 block = (await response.content.readuntil(b"\n\n")).decode()
                 fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[1:])
                 if fields.get("event") == "view":
-                    follower.take(orjson.loads(fields["data"]))
+                    follower.receive(orjson.loads(fields["data"]))
                     last = fields["id"]
                     assert last == follower.etag
     async with http.get(f"{gateway.url}/v1/views/transcript/s", headers={"Accept": "text/event-stream"}) as response:

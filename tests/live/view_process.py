@@ -69,12 +69,12 @@ def views(where: str, lapse: float) -> ViewStore:
 async def run(log: Log, store: ViewStore, lapse: float) -> None:
     """Run until killed."""
     print("running", flush=True)
-    await Runner(log, store, PROJECTIONS, look=lapse / 5).run()
+    await Runner(log, store, PROJECTIONS, poll=lapse / 5).run()
 
 
 async def check(log: Log, store: ViewStore) -> None:
     """Compare what readers see with a fresh fold."""
-    head = (await log.engine.mark()).position
+    head = (await log.engine.head()).position
     events = list[Event]()
     while len(events) < head:
         page = await log.engine.read_log(len(events), 10_000)
@@ -89,7 +89,7 @@ async def check(log: Log, store: ViewStore) -> None:
         kept = projection.folder()
         places = [projection.place(place) for place in fresh]
         for row in (await store.get(projection.name, places)).rows:
-            kept.take(row)
+            kept.load(row)
         whole = await store.find(projection.name, limit=1_000)
         same = kept.values == fresh and len(whole.rows) == len(kept.values)
         print(projection.name, "same" if same else f"DIFFERS: {kept.values} not {fresh}", head, flush=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from ....domain.errors import Conflict, LogFailed, NotFound
 from ....log.log import Log
 from ....log.records import Appended
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, draft, drafts, heads, opened, outcome, places, post, refusal
 
@@ -38,7 +38,7 @@ async def what_comes_during_a_commit_is_decided_on_top_of_it(factory: LogFactory
         await check(log)
 
 
-async def what_was_decided_on_a_commit_that_failed_is_decided_anew(factory: LogFactory) -> None:
+async def what_was_decided_on_a_commit_that_failed_is_decided_again(factory: LogFactory) -> None:
     async with factory(faulty) as log:
         await opened(log)
         faults(log).failures.append(LogFailed(LOST))
@@ -51,7 +51,7 @@ async def what_was_decided_on_a_commit_that_failed_is_decided_anew(factory: LogF
         await check(log)
 
 
-async def what_the_storage_has_behind_a_commit_that_fails_is_decided_anew(factory: LogFactory) -> None:
+async def what_the_storage_has_behind_a_commit_that_fails_is_decided_again(factory: LogFactory) -> None:
     """Enough came for another batch, which waits at the storage already."""
     async with factory(faulty) as log:
         await opened(log)
@@ -137,8 +137,8 @@ async def a_log_is_closed_when_what_was_decided_ahead_is_written(factory: LogFac
 
 ALL: tuple[Sentence, ...] = (
     what_comes_during_a_commit_is_decided_on_top_of_it,
-    what_was_decided_on_a_commit_that_failed_is_decided_anew,
-    what_the_storage_has_behind_a_commit_that_fails_is_decided_anew,
+    what_was_decided_on_a_commit_that_failed_is_decided_again,
+    what_the_storage_has_behind_a_commit_that_fails_is_decided_again,
     what_was_written_behind_a_commit_that_seemed_to_fail_is_found_again,
     a_repeat_of_what_is_being_written_waits_for_its_place,
     what_cannot_be_decided_ahead_keeps_its_order,

@@ -14,7 +14,7 @@ from ....log.commit.session_cache import fold_records
 from ....log.engine import Engine
 from ....log.log import Log
 from ....log.records import Append, Appended, Draft, Record
-from ...saying import command
+from ...command import command
 from ..faults import plain
 
 _numbers = count(1)

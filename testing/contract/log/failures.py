@@ -1,4 +1,4 @@
-"""Failures: whoever waits is answered, truthfully, and nothing is half written."""
+"""Failures: all who wait are answered, truthfully, and nothing is half written."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from ....domain.errors import Busy, Conflict, LogError, LogFailed, LogReplaced, 
 from ....log.engine import KeyTaken, LogMoved
 from ....log.log import Log
 from ....log.records import Record
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, draft, drafts, opened, outcome, places, post, refusal
 
@@ -123,7 +123,7 @@ async def what_is_refused_for_no_reason_fails_nobody_else(factory: LogFactory) -
 
 async def a_session_that_cannot_be_folded_stops_nobody_else(factory: LogFactory) -> None:
     """Something else wrote into it. Its own commands are refused; it can still be read, and appended to."""
-    async with factory(sessions_at_hand=1) as log:
+    async with factory(cached_sessions=1) as log:
         await opened(log, "s-1", "s-2")
         nonsense = [draft()._replace(data=data) for data in (b"\x00", b'{"id":1}', b"[]")]
         orphan = orjson.loads(draft().data) | {"type": "message.completed", "data": {"message": "none"}}
@@ -214,7 +214,7 @@ async def a_full_queue_says_that_it_is_busy(factory: LogFactory) -> None:
 
 
 async def closing_answers_what_waits_and_refuses_what_is_new(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=1) as log:
+    async with factory(faulty, cached_sessions=1) as log:
         await opened(log, "s-1", "s-2")
         await log.submit(command("message.start", "s-2", message="m"))
         await log.submit(delta(0, "s-2"))

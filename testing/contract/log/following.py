@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from ....domain.ids import Position
 from ....log.log import Log
 from ....log.records import Record
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import LogFactory, Sentence, check, delta, drafts, everything, heads, opened, places, post
 
 
 async def a_follower_gets_each_event_once_while_writers_race(factory: LogFactory) -> None:
-    """A ring of 4 records: whoever is slow has to read the storage, and to find back to the ring."""
+    """A ring of 4 records: a slow reader has to read the storage, and to find back to the ring."""
     async with factory(ring_records=4) as log:
         await opened(log)
         followers = [asyncio.create_task(_follow(log, after, 100, pause=after % 3)) for after in (0, 0, 1, 5, 50)]
@@ -77,7 +77,7 @@ async def the_hub_hears_of_an_event_before_its_writer_does(factory: LogFactory) 
 
 
 async def forgetting_changes_nothing(factory: LogFactory) -> None:
-    async with factory(sessions_at_hand=1) as log:
+    async with factory(cached_sessions=1) as log:
         sessions = [f"s-{number}" for number in range(6)]
         await opened(log, *sessions)
 
@@ -95,7 +95,7 @@ async def forgetting_changes_nothing(factory: LogFactory) -> None:
 
 
 async def a_batch_may_touch_more_sessions_than_are_remembered(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=2) as log:
+    async with factory(faulty, cached_sessions=2) as log:
         sessions = [f"s-{number}" for number in range(20)]
         await opened(log, *sessions)
         async with faults(log).writes_held() as gate:
@@ -108,7 +108,7 @@ async def a_batch_may_touch_more_sessions_than_are_remembered(factory: LogFactor
 
 
 async def a_state_that_was_read_before_a_commit_does_not_come_back_after_it(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=1) as log:
+    async with factory(faulty, cached_sessions=1) as log:
         await opened(log, "s-1", "s-2")
         await log.state("s-2")
         async with faults(log).reads_held() as gate:

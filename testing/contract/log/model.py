@@ -18,7 +18,7 @@ from ....domain.ids import Position, SessionId, Version
 from ....domain.model import Command, Event
 from ....domain.session import decide, evolve
 from ....domain.state import State
-from ....log.commit.session_cache import NO_MARK, fold_records
+from ....log.commit.session_cache import UNKNOWN_PRODUCER, fold_records
 from ....log.log import Log
 from ....log.records import ANYTHING, Append, Appended, Producer, ProducerState, Record
 from .factory import LogFactory, draft, everything
@@ -52,7 +52,7 @@ class Note(NamedTuple):
 class Restart(NamedTuple):
     """The log is closed and opened again, with room for so many sessions; stands alone in its burst."""
 
-    sessions_at_hand: int = 2
+    cached_sessions: int = 2
 
 
 class Breath(NamedTuple):
@@ -156,11 +156,11 @@ class NaiveLog:
 
 def _stopped(session: _Session, producer: Producer | None, expect: Mapping[str, Version]) -> Outcome | None:
     if producer is not None:
-        mark = session.producers.get(producer.id, NO_MARK)
-        if producer.epoch < mark.epoch:
+        state = session.producers.get(producer.id, UNKNOWN_PRODUCER)
+        if producer.epoch < state.epoch:
             return "stale_producer"
-        if producer.epoch == mark.epoch and producer.seq != mark.seq + 1:
-            return () if producer.seq <= mark.seq else "conflict"
+        if producer.epoch == state.epoch and producer.seq != state.seq + 1:
+            return () if producer.seq <= state.seq else "conflict"
     met = all(session.heads.get(subject, 0) == version for subject, version in expect.items())
     return None if met else "conflict"
 
@@ -177,16 +177,16 @@ def _put(session: _Session, version: int, type: str, *subjects: str) -> None:
             session.heads[subject] = version
 
 
-async def play(factory: LogFactory, bursts: Sequence[Sequence[Step]], sessions_at_hand: int = 2) -> None:
+async def play(factory: LogFactory, bursts: Sequence[Sequence[Step]], cached_sessions: int = 2) -> None:
     """Put the same questions to a log and to a naive one. Raises AssertionError where they differ."""
     naive = NaiveLog()
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(factory(sessions_at_hand=sessions_at_hand))
+        log = await stack.enter_async_context(factory(cached_sessions=cached_sessions))
         for burst in bursts:
             for step in burst:
                 if isinstance(step, Restart):
                     await log.__aexit__()
-                    log = await stack.enter_async_context(factory.again(log, sessions_at_hand=step.sessions_at_hand))
+                    log = await stack.enter_async_context(factory.again(log, cached_sessions=step.cached_sessions))
             await _ask(log, naive, [step for step in burst if not isinstance(step, Restart)])
             await _compare(log, naive)
 

@@ -4,7 +4,7 @@ import asyncio
 
 from ....domain.errors import Conflict, NotFound
 from ....log.records import ANYTHING
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import (
     LogFactory,
@@ -37,7 +37,7 @@ async def an_answer_tells_where_the_event_is(factory: LogFactory) -> None:
         ]
 
 
-async def versions_are_dense_and_positions_contiguous_whoever_writes(factory: LogFactory) -> None:
+async def versions_are_dense_and_positions_contiguous_with_any_writers(factory: LogFactory) -> None:
     async with factory() as log:
         sessions = [f"s-{number}" for number in range(5)]
         await opened(log, *sessions)
@@ -69,7 +69,7 @@ async def requests_of_a_session_are_decided_in_the_order_of_submission(factory: 
 
 
 async def requests_keep_their_order_while_their_session_is_read(factory: LogFactory) -> None:
-    async with factory(faulty, sessions_at_hand=1) as log:
+    async with factory(faulty, cached_sessions=1) as log:
         await opened(log, "s-1", "s-2")
         await log.state("s-2")
         async with faults(log).reads_held() as gate:
@@ -294,7 +294,7 @@ async def of_those_who_race_with_a_tracking_one_wins(factory: LogFactory) -> Non
 
 ALL: tuple[Sentence, ...] = (
     an_answer_tells_where_the_event_is,
-    versions_are_dense_and_positions_contiguous_whoever_writes,
+    versions_are_dense_and_positions_contiguous_with_any_writers,
     requests_of_a_session_are_decided_in_the_order_of_submission,
     requests_keep_their_order_while_their_session_is_read,
     what_comes_back_from_a_batch_stays_before_what_is_parked,

@@ -6,7 +6,7 @@ from ....domain.errors import Conflict, StaleProducer
 from ....domain.ids import Version
 from ....log.log import Log
 from ....log.records import Appended, Producer
-from ...saying import command
+from ...command import command
 from ..faults import faults, faulty
 from .factory import (
     LogFactory,
@@ -93,7 +93,7 @@ async def an_id_that_another_participant_has_used_is_refused(factory: LogFactory
         assert len(await check(log)) == 3
 
 
-async def a_refused_command_is_decided_anew_when_it_comes_again(factory: LogFactory) -> None:
+async def a_refused_command_is_decided_again_when_it_comes_again(factory: LogFactory) -> None:
     async with factory() as log:
         said = post("m-1")
         assert (await refusal(log.submit(said))).code == "not_found"
@@ -294,7 +294,7 @@ ALL: tuple[Sentence, ...] = (
     a_command_repeated_after_a_restart_gets_its_first_places,
     a_repeated_command_that_would_be_refused_now_gets_its_first_places,
     an_id_that_another_participant_has_used_is_refused,
-    a_refused_command_is_decided_anew_when_it_comes_again,
+    a_refused_command_is_decided_again_when_it_comes_again,
     a_repeat_does_not_fail_its_batch,
     a_key_is_of_one_session_only,
     a_repeated_append_gets_its_first_places,

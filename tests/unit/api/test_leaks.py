@@ -98,7 +98,7 @@ class Play:
     def _fitting(self, data: dict[str, Any]) -> Actor | None:
         """Who may do it, as a rule."""
         state = self.session.state
-        message, call = state.messages.get(data.get("message", "")), state.tools.get(data.get("call", ""))
+        message, call = state.messages.known.get(data.get("message", "")), state.tools.known.get(data.get("call", ""))
         id = message.author if message else call.caller if call else self._owner(data.get("task", ""))
         if "approval" in data and (asked := state.approvals.known.get(data["approval"])):
             id = asked.requester if "option" not in data else "ada"
@@ -136,13 +136,13 @@ def said(play: Play, kind: str) -> dict[str, Any]:
 
 def message(play: Play) -> str:
     """A message, which may be open."""
-    known = play.session.state.messages
+    known = play.session.state.messages.known
     return play.any([id for id, each in known.items() if each.status == "open"] or known, "m")
 
 
 def index(play: Play) -> dict[str, Any]:
     id = message(play)
-    known = play.session.state.messages.get(id)
+    known = play.session.state.messages.known.get(id)
     return {"message": id, "index": known.index if known else 0, "text": play.word() + " "}
 
 
@@ -198,7 +198,7 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     "message.complete": lambda play: {"message": message(play), "parts": [{"kind": "text", "text": play.word()}]},
     "message.abort": lambda play: {"message": message(play), "reason": play.word()},
     "tool.call": lambda play: {**said(play, "call"), "tool": play.word(), "arguments": play.word()},
-    "tool.return": lambda play: {"call": play.any(play.session.state.tools, "c"), "result": play.word()},
+    "tool.return": lambda play: {"call": play.any(play.session.state.tools.known, "c"), "result": play.word()},
     "state.patch": lambda play: {"patch": [{"op": "add", "path": f"/{play.new('k')}", "value": play.word()}]},
     "state.merge": lambda play: {"patch": {"k": play.word()}},
     "state.increment": lambda play: {"path": "/n", "by": 1},

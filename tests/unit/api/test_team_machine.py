@@ -251,7 +251,7 @@ class Team(RuleBasedStateMachine):
     @rule(data=st.data(), who=agents)
     def stream(self, data: Any, who: str) -> None:
         session = data.draw(st.sampled_from(self.sessions))
-        mine = [each for each in self.state(session).messages.values() if each.author == who and each.index < 5]
+        mine = [each for each in self.state(session).messages.known.values() if each.author == who and each.index < 5]
         if mine:
             message = data.draw(st.sampled_from(mine))
             self.do(who, session, "message.delta", message=message.id, index=message.index, text="«said»")
@@ -300,7 +300,7 @@ class Team(RuleBasedStateMachine):
             assert [event.version for event in events] == list(range(1, len(events) + 1))
             Checker(self).check(events)
             for gateway in self.gateways:
-                known = gateway.log.at_hand(session)
+                known = gateway.log.cached_state(session)
                 assert known is None or known == self.state(session)
 
     def teardown(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from stenogram.log.sqlite.engine import SqliteEngine
 
 Run = Callable[..., Any]
 Jsonl = Callable[[str], bytes]
+TO_JSONL = Path(__file__).parents[3] / "examples" / "recordings" / "to_jsonl.py"
 
 
 def without_positions(lines: str) -> str:
@@ -122,12 +125,13 @@ async def test_a_log_that_another_process_writes_is_refused(run: Run, jsonl: Jso
     assert "writes this log; stop it" in refused.err
 
 
-def test_a_recording_becomes_a_session(run: Run, tmp_path: Path) -> None:
+def test_a_recording_becomes_a_session_by_way_of_the_example(run: Run, tmp_path: Path) -> None:
     history = [{"role": "human", "content": "Which hotel?\n"}, {"role": "Planner (thought)", "content": ""}]
     (tmp_path / "run 33.json").write_bytes(orjson.dumps({"question": "Which hotel?", "history": history}))
-    assert run("import", "run 33.json", "--start", "2026-01-31T09:30:00Z").code == 0
-    again = run("import", "run 33.json")
-    assert again.out.startswith("Nothing new"), "ids come from the content, so the time of import does not matter"
+    converted = subprocess.run([sys.executable, TO_JSONL, "run 33.json"], cwd=tmp_path, capture_output=True, check=True)
+    assert run("import", "-", stdin=converted.stdout).code == 0
+    again = run("import", "-", stdin=converted.stdout)
+    assert again.out.startswith("Nothing new"), "ids come from the content"
     shown = orjson.loads(run("show", "recording-run-33", "--json").out)
     assert [each["text"] for each in shown["messages"]] == ["Which hotel?\n", ""]
     assert shown["status"] == "closed"

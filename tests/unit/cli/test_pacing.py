@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 import pytest
 
-from stenogram.cli.replaying.pacing import Pacing, Pause
-from stenogram.cli.replaying.speed import SPEED
+from stenogram.cli.replay.pacing import Pacing, Pause
+from stenogram.cli.replay.speed import SPEED
 from stenogram.domain.envelope import parse
 from stenogram.domain.model import Event
 

@@ -1,4 +1,4 @@
-"""The live screen: a frame fits its terminal, and shows what the scene holds."""
+"""The live screen: a frame fits its terminal, and shows what its model holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from stenogram.cli.screen.columns import wrapped
 from stenogram.cli.screen.frame import Frame
-from stenogram.cli.screen.scene import Scene
+from stenogram.cli.screen.screen_model import ScreenModel
 from stenogram.cli.text.event_lines import Palette
 from stenogram.domain.envelope import parse
 
@@ -23,17 +23,17 @@ Jsonl = Callable[[str], bytes]
 
 
 @pytest.fixture
-def scene(jsonl: Jsonl) -> Scene:
+def model(jsonl: Jsonl) -> ScreenModel:
     """The small session up to the tool call's end, with a message under way."""
-    made = Scene("trip-7")
+    made = ScreenModel("trip-7")
     for line in jsonl("trip-7").splitlines()[:9]:
-        made.see(parse(line), 0.0)
+        made.fold(parse(line), 0.0)
     return made
 
 
-def drawn(scene: Scene, width: int, height: int, now: float = 0.0) -> list[str]:
+def drawn(model: ScreenModel, width: int, height: int, now: float = 0.0) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, color_system=None, force_terminal=False)
-    console.print(Frame(scene, Palette()).draw(width, height, now))
+    console.print(Frame(model, Palette()).draw(width, height, now))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -41,38 +41,38 @@ def drawn(scene: Scene, width: int, height: int, now: float = 0.0) -> list[str]:
 @pytest.mark.parametrize(("width", "height"), [(40, 16), (80, 24), (100, 30), (120, 36), (200, 60)])
 @pytest.mark.parametrize("events", [0, 1, 5, 9, 17])
 def test_a_frame_fits_the_terminal(jsonl: Jsonl, width: int, height: int, events: int) -> None:
-    made = Scene("trip-7")
+    made = ScreenModel("trip-7")
     for line in jsonl("trip-7").splitlines()[:events]:
-        made.see(parse(line), 0.0)
+        made.fold(parse(line), 0.0)
     lines = drawn(made, width, height)
     assert len(lines) <= height
     assert {cell_len(line) for line in lines[1:]} <= {width}
 
 
-def test_it_shows_who_is_there_and_what_each_does(scene: Scene) -> None:
-    frame = "\n".join(drawn(scene, 120, 36))
+def test_it_shows_who_is_there_and_what_each_does(model: ScreenModel) -> None:
+    frame = "\n".join(drawn(model, 120, 36))
     assert "Lisbon in May" in frame
     assert "looks around" in frame
     assert "⚙ search({city:" in frame
     assert "Casa Azul,▌" in frame, "a message under way has a caret"
 
 
-def test_the_state_shows_who_changed_it(scene: Scene, jsonl: Jsonl) -> None:
+def test_the_state_shows_who_changed_it(model: ScreenModel, jsonl: Jsonl) -> None:
     for line in jsonl("trip-7").splitlines()[9:]:
-        scene.see(parse(line), 5.0)
-    frame = "\n".join(drawn(scene, 120, 36))
+        model.fold(parse(line), 5.0)
+    frame = "\n".join(drawn(model, 120, 36))
     assert "name Memmo · price 780  ← maya" in frame
     assert "780  ← hotels" in frame
 
 
-def test_deltas_of_one_message_share_a_line_of_the_ticker(scene: Scene, jsonl: Jsonl) -> None:
-    scene.see(parse(jsonl("trip-7").splitlines()[9]), 1.0)
-    assert [(tick.version, tick.count) for tick in scene.ticker if tick.type == "message.delta"] == [(9, 2)]
+def test_deltas_of_one_message_share_a_line_of_the_ticker(model: ScreenModel, jsonl: Jsonl) -> None:
+    model.fold(parse(jsonl("trip-7").splitlines()[9]), 1.0)
+    assert [(tick.version, tick.count) for tick in model.ticker if tick.type == "message.delta"] == [(9, 2)]
 
 
-def test_a_note_stands_in_the_title(scene: Scene) -> None:
-    scene.note = "15 min passed"
-    assert "15 min passed" in drawn(scene, 100, 30)[0]
+def test_a_note_stands_in_the_title(model: ScreenModel) -> None:
+    model.note = "15 min passed"
+    assert "15 min passed" in drawn(model, 100, 30)[0]
 
 
 @example(" aaaaaa日日", 9)
@@ -84,9 +84,9 @@ def test_wrapped_lines_fit_and_lose_no_word(text: str, width: int) -> None:
 
 
 def test_the_board_the_lost_and_the_questions_are_in_sight() -> None:
-    made = Scene("trip-7")
+    made = ScreenModel("trip-7")
     for event in TEAM:
-        made.see(parse(event), 0.0)
+        made.fold(parse(event), 0.0)
     frame = "\n".join(drawn(made, 120, 36))
     assert "● Find a hotel rooms #2" in frame
     assert "✓ Find a flight" in frame

@@ -1,25 +1,28 @@
 """`stenogram view`: what a view holds of a session in a file."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
 from click.testing import CliRunner
+from to_jsonl import jsonl_lines
+from who_and_when import read_recording
 
 from stenogram.cli.main import stenogram
 from stenogram.domain.json.patch import apply_patch
 
 ROOT = Path(__file__).parents[3]
 RECORDING = ROOT / "tests" / "data" / "recording.json"
-START = "2026-01-31T09:30:00Z"
+START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> str:
     """A log that holds a recording as the session `trip-7`."""
     path = str(tmp_path / "log.db")
-    arguments = ["import", str(RECORDING), "--session", "trip-7", "--start", START, "--log", path]
-    assert CliRunner().invoke(stenogram, arguments).exit_code == 0
+    lines = b"\n".join(jsonl_lines(read_recording(RECORDING), "trip-7", START))
+    assert CliRunner().invoke(stenogram, ["import", "-", "--log", path], input=lines).exit_code == 0
     return path
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.cli.text.brief import compact, short
 from stenogram.cli.text.console import one_line, printable
 from stenogram.cli.text.event_words import _SAYINGS, in_words
+from stenogram.cli.text.short_forms import compact, short
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.envelope import parse
 

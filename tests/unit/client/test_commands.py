@@ -16,7 +16,7 @@ from stenogram.client.transport.outbox import Outbox
 from stenogram.domain.errors import Conflict, Invalid, StenogramError, TooDeep, TooLarge
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 Eventually = Callable[..., Any]
 

@@ -25,7 +25,7 @@ from stenogram.domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 Eventually = Callable[..., Any]
 

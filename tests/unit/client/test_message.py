@@ -13,7 +13,7 @@ from stenogram.domain.errors import Conflict, Forbidden, Invalid
 from stenogram.domain.parts import DataPart
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 Eventually = Callable[..., Any]
 

@@ -12,7 +12,7 @@ from stenogram.client.transport.command_pipeline import MAX_UNANSWERED
 from stenogram.domain.errors import Conflict, StaleProducer
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 
 def numbers(gateway: FakeGateway) -> list[int]:

@@ -16,7 +16,7 @@ from stenogram.domain.errors import BadCursor, NotFound
 from stenogram.domain.model import Event
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 
 def number(event: Event) -> int:

@@ -12,7 +12,7 @@ from stenogram.client import Client, ClientClosed, ClientError, HistoryGone
 from stenogram.domain.errors import Conflict, Forbidden, SessionClosed
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 Eventually = Callable[..., Any]
 

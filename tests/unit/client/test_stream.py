@@ -14,7 +14,7 @@ from stenogram.client.transport.event_buffer import MAX_BYTES, MAX_EVENTS
 from stenogram.domain.errors import Invalid
 
 if TYPE_CHECKING:
-    from tests.unit.client.conftest import FakeGateway
+    from unit.client.conftest import FakeGateway
 
 Eventually = Callable[..., Any]
 

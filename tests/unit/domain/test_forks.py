@@ -44,8 +44,8 @@ def test_a_fork_is_the_origin_with_nobody_there_and_nothing_under_way() -> None:
     assert (state.document.value, state.floor) == ({"hotel": "Tivoli"}, frozenset({"planner"}))
     assert not any(each.present for each in state.presence.values())
     assert (state.tasks.known["t-1"].status, state.tasks.known["t-1"].attempt) == ("open", 1)
-    assert {message.status for message in state.messages.values()} == {"aborted"}
-    assert state.tools["c1"].abandoned
+    assert {message.status for message in state.messages.known.values()} == {"aborted"}
+    assert state.tools.known["c1"].abandoned
     assert (state.approvals.known["a1"].status, state.signals.known["s1"].status) == ("withdrawn", "expired")
     assert not is_live(state)
     (partial,) = [each for each in fork.events[14:] if each.data.subject() == "message:m1"]

@@ -219,8 +219,8 @@ def begun() -> Rehearsal:
 
 def meant(session: Rehearsal, step: Step) -> Command:
     """The command that a step means as things stand."""
-    message = session.state.messages.get(step.data.get("message", ""))
-    call = session.state.tools.get(step.data.get("call", ""))
+    message = session.state.messages.known.get(step.data.get("message", ""))
+    call = session.state.tools.known.get(step.data.get("call", ""))
     task = session.state.tasks.known.get(step.data.get("task") or (step.under or [""])[0])
     owner = call.caller if call else message.author if message else (task and task.owner) or "ada"
     actor = step.actor or next(actor for actor in ACTORS if actor.id == owner)
@@ -257,7 +257,7 @@ def test_what_a_decision_knows_of_the_state_after_it_is_what_folding_finds(scrip
     for played in play(begun(), [*script, Step(None, "message.delta", {"message": "m1", "index": NEXT, "text": "x"})]):
         decision = decide(played.before, played.command)
         if decision.after is not None:
-            assert evolve_by(played.before, played.command, decision) == played.after
+            assert evolve_by(played.before, played.command, len(decision.facts), decision.after) == played.after
 
 
 @given(scripts, st.integers(0, 25))
@@ -341,9 +341,9 @@ def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
         state = session.state
         held = {id: task for id, task in state.tasks.known.items() if task.owner}
         assert set(held) == set(state.tasks.claimed)
-        opened = [message for message in state.messages.values() if message.status == "open"]
+        opened = [message for message in state.messages.known.values() if message.status == "open"]
         assert all(message.task is None or held[message.task].owner == message.author for message in opened)
-        assert all(call.task in (None, *held) for call in state.tools.values() if call.open)
+        assert all(call.task in (None, *held) for call in state.tools.known.values() if call.open)
         assert {id for id, signal in state.signals.known.items() if signal.status == "open"} == set(state.signals.open)
         assert {id for id, each in state.approvals.known.items() if each.status == "open"} == set(state.approvals.open)
         assert all(state.signals.known[fence.signal].status == "expired" for fence in state.signals.fenced.values())

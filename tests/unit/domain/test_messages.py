@@ -14,7 +14,7 @@ from stenogram.testing.rehearsal import Rehearsal
 def test_a_message_is_posted_whole(session: Rehearsal) -> None:
     (posted,) = session.do("hotels", "message.post", message="m1", text="Three rooms.", reply_to="m0")
     assert posted.data == MessagePosted(message="m1", parts=(TextPart(text="Three rooms."),), reply_to="m0")
-    assert session.state.messages["m1"].status == "completed"
+    assert session.state.messages.known["m1"].status == "completed"
 
 
 def test_a_message_may_have_parts_of_several_kinds(session: Rehearsal) -> None:
@@ -94,7 +94,7 @@ def test_a_delta_that_comes_again_is_the_first_one(session: Rehearsal) -> None:
     assert session.do("hotels", "message.delta", message="m1", index=0, text="Three ") == (first,)
     session.do("hotels", "message.complete", message="m1")
     assert session.do("hotels", "message.delta", message="m1", index=0, text="Three ") == (first,)
-    assert before.messages["m1"].index == session.state.messages["m1"].index == 2
+    assert before.messages.known["m1"].index == session.state.messages.known["m1"].index == 2
 
 
 def test_a_delta_that_was_skipped_is_asked_for(session: Rehearsal) -> None:
@@ -144,7 +144,7 @@ def test_a_delta_that_two_gateways_let_through_counts_once(session: Rehearsal) -
     elsewhere = session.command("hotels", "message.delta", {"message": "m1", "index": 0, "text": "Three "})
     session.execute(elsewhere)
     again = _written_by_another_gateway(session, -1)
-    assert again.state.messages["m1"].index == 1
+    assert again.state.messages.known["m1"].index == 1
     (completed,) = again.do("hotels", "message.complete", message="m1")
     assert isinstance(completed.data, MessageCompleted)
     assert completed.data.parts == (TextPart(text="Three "),)
@@ -154,7 +154,7 @@ def test_a_delta_that_comes_after_the_end_changes_nothing_but_the_count(session:
     session.do("hotels", "message.start", message="m1")
     session.do("hotels", "message.delta", message="m1", index=0, text="Three ")
     session.do("hotels", "message.abort", message="m1")
-    message = _written_by_another_gateway(session, -2).state.messages["m1"]
+    message = _written_by_another_gateway(session, -2).state.messages.known["m1"]
     assert (message.status, message.streamed, message.index) == ("aborted", None, 1)
 
 

@@ -99,7 +99,7 @@ def test_what_somebody_had_open_ends_with_them(session: Rehearsal, lost: bool) -
     ]
     (partial,) = [e for e in events if e.data.subject() == "message:m1"]
     assert partial.data.model_dump()["parts"] == ({"kind": "text", "text": "The Tiv"},)
-    assert session.state.messages["m3"].status == "open"
+    assert session.state.messages.known["m3"].status == "open"
     assert session.state.tasks.known["t-1"].status == "open"
 
 

@@ -133,7 +133,7 @@ def test_a_session_is_stopped_for_each_of_its_agents(work: Rehearsal) -> None:
     assert types(work.do("flights", "signal.honour", signal="s1")) == ["signal.honoured", "message.aborted"]
     assert types(work.wait(5)) == ["signal.expired", *STOPPED]
     assert list(work.state.signals.fenced) == ["hotels"]
-    assert work.state.messages["m3"].status == "open"
+    assert work.state.messages.known["m3"].status == "open"
 
 
 def test_whoever_takes_a_task_over_answers_its_signals(work: Rehearsal) -> None:
@@ -160,7 +160,7 @@ def test_a_reroute_puts_the_work_back_on_the_board(work: Rehearsal, target: str)
     work.do("hotels", "signal.honour", signal="s1")
     task = work.state.tasks.known["t-1"]
     assert (task.status, task.assignee, task.input) == ("open", "suites", {"city": "Sintra"})
-    assert work.state.messages["m1"].status == "aborted"
+    assert work.state.messages.known["m1"].status == "aborted"
 
 
 def test_a_second_stop_hears_of_the_first(work: Rehearsal) -> None:

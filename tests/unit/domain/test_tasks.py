@@ -186,7 +186,7 @@ def test_an_attempt_ends_what_is_open_under_it(board: Rehearsal) -> None:
     aborted = events[1]
     assert aborted.audience == ("hotels", "users")
     assert aborted.data.model_dump()["parts"] == ({"kind": "text", "text": "The Tiv"},)
-    assert board.state.messages["m2"].status == "open"
+    assert board.state.messages.known["m2"].status == "open"
     assert board.refusal("hotels", "message.delta", message="m1", index=1, text="oli").code == "fenced"
     assert board.refusal("hotels", "tool.return", call="c1", result=1).code == "fenced"
 

@@ -8,7 +8,7 @@ def test_a_call_is_open_until_it_returns(session: Rehearsal) -> None:
     session.do("hotels", "tool.call", call="t1", tool="search", arguments={"city": "Lisbon"}, message="m1")
     before = session.state
     (returned,) = session.do("hotels", "tool.return", call="t1", result=[None, {"hotel": "Tivoli"}])
-    assert (before.tools["t1"].open, session.state.tools["t1"].open) == (True, False)
+    assert (before.tools.known["t1"].open, session.state.tools.known["t1"].open) == (True, False)
     assert returned.data == ToolReturned(call="t1", result=[None, {"hotel": "Tivoli"}])
 
 

@@ -11,39 +11,39 @@ import sys
 from stenogram.domain.errors import LogFailed
 from stenogram.log.records import ANYTHING, ProducerState
 from stenogram.log.sqlite import SqliteEngine
-from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
 
 async def write(path: str, batches: int) -> None:
     engine = SqliteEngine(path)
-    scribe = Scribe(engine, (await engine.open()).position)
-    scribe.heads = {(session, ANYTHING): version for session, version in await engine.list_sessions("", 100)}
-    print(scribe.position, flush=True)
+    writer = BatchWriter(engine, (await engine.open()).position)
+    writer.heads = {(session, ANYTHING): version for session, version in await engine.list_sessions("", 100)}
+    print(writer.position, flush=True)
     for number in range(batches):
-        lines = [Line(f"s-{n % 3}", f"message:m{number % 5}", f"k-{scribe.position + n}") for n in range(20)]
-        mark = ProducerState(1, number, scribe.position)
-        await scribe.commit(scribe.batch(*lines)._replace(producers={("s-1", "p-1"): mark}))
-        print(scribe.position, flush=True)
+        lines = [BatchEvent(f"s-{n % 3}", f"message:m{number % 5}", f"k-{writer.position + n}") for n in range(20)]
+        mark = ProducerState(1, number, writer.position)
+        await writer.commit(writer.batch(*lines)._replace(producers={("s-1", "p-1"): mark}))
+        print(writer.position, flush=True)
     await engine.close()
 
 
 async def fill(path: str) -> None:
     engine = SqliteEngine(path)
     await engine.open()
-    scribe = Scribe(engine)
+    writer = BatchWriter(engine)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
     try:
         while True:
-            await scribe.write(*[Line(data=b"x" * 1000)] * 10)
+            await writer.write(*[BatchEvent(data=b"x" * 1000)] * 10)
     except LogFailed as error:
         print(error)
-    assert scribe.position > 0
-    assert (await engine.mark()).position == scribe.position
-    assert len(await engine.read_log(0, 10_000)) == scribe.position
+    assert writer.position > 0
+    assert (await engine.head()).position == writer.position
+    assert len(await engine.read_log(0, 10_000)) == writer.position
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    await scribe.write(Line())
-    assert (await engine.mark()).position == scribe.position
+    await writer.write(BatchEvent())
+    assert (await engine.head()).position == writer.position
     await engine.close()
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from stenogram.domain.errors import ConfigurationError
+from stenogram.log.location import Location
 from stenogram.log.postgres.address import Address, in_schema
-from stenogram.log.storage import Storage, snapshots_of
+from stenogram.log.storage import Storage
 
 
 def test_an_address_is_a_uri_of_libpq_with_two_parameters_more() -> None:
@@ -48,5 +49,5 @@ def test_another_log_in_the_same_database() -> None:
     url = "postgresql://me@db/team?sslmode=require&schema=trips"
     assert Address.parse(in_schema(url, "ü&x")).schema == "ü&x"
     assert "sslmode=require" in Address.parse(in_schema(url, "other")).conninfo
-    assert Address.parse(snapshots_of(url)).schema == "trips.snapshots"
-    assert snapshots_of("a.db") == "a.db.snapshots"
+    assert Address.parse(Location.parse(url).snapshots.address).schema == "trips.snapshots"
+    assert Location.parse("a.db").snapshots == Location("file", "a.db.snapshots")

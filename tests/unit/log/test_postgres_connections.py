@@ -9,17 +9,17 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.postgres import PostgresServer
 
 from stenogram.domain.errors import LogFailed
 from stenogram.domain.ids import Position
 from stenogram.log.engine import LogMoved
 from stenogram.log.log import Log
 from stenogram.log.postgres import Database, PostgresEngine
-from stenogram.log.postgres.pool import _sever
+from stenogram.log.postgres.pool import _shut_down_socket
+from stenogram.testing.command import command
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 from stenogram.testing.contract.log.factory import check, delta, opened, places, post, refusal
-from stenogram.testing.contract.scribe import Line, Scribe
-from stenogram.testing.postgres import PostgresServer
-from stenogram.testing.saying import command
 
 pytestmark = pytest.mark.postgres
 
@@ -83,7 +83,7 @@ async def _held(admin: Connection, engine: PostgresEngine) -> AsyncIterator[None
 
 async def test_a_read_survives_its_connection(url: str, admin: Connection) -> None:
     async with _engine(url) as engine:
-        written = await Scribe(engine).write(Line(), Line())
+        written = await BatchWriter(engine).write(BatchEvent(), BatchEvent())
         for _ in range(3):
             await _terminate(admin, engine)
             assert await engine.read_log(0, 10) == written
@@ -91,47 +91,47 @@ async def test_a_read_survives_its_connection(url: str, admin: Connection) -> No
 
 async def test_a_commit_survives_its_connection(url: str, admin: Connection) -> None:
     async with _engine(url) as engine:
-        scribe = Scribe(engine)
+        writer = BatchWriter(engine)
         for number in range(1, 4):
             await _terminate(admin, engine)
-            await scribe.write(Line(), Line())
-            assert (await engine.mark()).position == 2 * number
+            await writer.write(BatchEvent(), BatchEvent())
+            assert (await engine.head()).position == 2 * number
 
 
 async def test_a_commit_that_is_cut_off_is_written_once(url: str, admin: Connection) -> None:
     """Its statement waits for the log's row when its connection is lost; it is tried again, and waits beside itself."""
     async with _engine(url) as engine:
-        scribe = Scribe(engine)
-        await scribe.write(Line())
+        writer = BatchWriter(engine)
+        await writer.write(BatchEvent())
         (connection,) = engine.database.writers._idle
         async with _held(admin, engine):
-            writing = asyncio.create_task(scribe.write(Line(), Line()))
+            writing = asyncio.create_task(writer.write(BatchEvent(), BatchEvent()))
             await _waiting(admin, engine)
-            _sever(connection)
+            _shut_down_socket(connection)
             await _waiting(admin, engine, 2)
         written = await writing
         assert (await engine.read_log(0, 10))[1:] == written
-        assert (await engine.mark()).position == 3
+        assert (await engine.head()).position == 3
 
 
 async def test_a_commit_whose_reply_is_lost_is_recognised(url: str) -> None:
     async with _engine(url) as engine:
-        scribe = Scribe(engine)
-        await scribe.write(Line())
-        batch = scribe.batch(Line(data=b'{"id":"e-2"}'), Line(data=b'{"id":"e-3"}'))
+        writer = BatchWriter(engine)
+        await writer.write(BatchEvent())
+        batch = writer.batch(BatchEvent(data=b'{"id":"e-2"}'), BatchEvent(data=b'{"id":"e-3"}'))
         _lose_next_reply(engine)
-        await scribe.commit(batch)
+        await writer.commit(batch)
         assert (await engine.read_log(0, 10))[1:] == batch.records
 
 
 async def test_a_lost_commit_is_not_taken_for_one_of_somebody_else(url: str) -> None:
     async with _engine(url) as engine, _engine(url) as rival:
-        scribe = Scribe(engine)
-        batch = scribe.batch(Line(data=b'{"id":"e-1"}'))
+        writer = BatchWriter(engine)
+        batch = writer.batch(BatchEvent(data=b'{"id":"e-1"}'))
         _lose_next_request(engine)
-        await Scribe(rival).write(Line(data=b'{"id":"e-2"}'))
+        await BatchWriter(rival).write(BatchEvent(data=b'{"id":"e-2"}'))
         with pytest.raises(LogMoved):
-            await scribe.commit(batch)
+            await writer.commit(batch)
         assert len(await engine.read_log(0, 10)) == 1
 
 
@@ -219,7 +219,7 @@ async def test_a_tenant_hears_nothing_of_another(url: str) -> None:
 
 async def test_a_cancelled_read_leaves_the_pool_in_order(url: str) -> None:
     async with _engine(url) as engine:
-        written = await Scribe(engine).write(*[Line()] * 500)
+        written = await BatchWriter(engine).write(*[BatchEvent()] * 500)
         for _ in range(20):
             reading = asyncio.create_task(engine.read_log(0, 1_000))
             await asyncio.sleep(0)

@@ -15,8 +15,8 @@ from stenogram.log.postgres import Database, PostgresEngine, migrations
 from stenogram.log.postgres.admin import migrate_all
 from stenogram.log.postgres.migrations import MIGRATIONS, Migration
 from stenogram.testing import command
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 from stenogram.testing.contract.log.factory import check, opened, post
-from stenogram.testing.contract.scribe import Line, Scribe
 
 pytestmark = pytest.mark.postgres
 
@@ -49,9 +49,9 @@ def _engine(url: str, read_only: bool = False) -> PostgresEngine:
 async def _open(url: str, read_only: bool = False) -> str:
     """Open and close; returns the epoch."""
     engine = _engine(url, read_only)
-    mark = await engine.open()
+    head = await engine.open()
     await engine.close()
-    return mark.epoch
+    return head.epoch
 
 
 async def test_writers_that_start_at_once_make_one_log(url: str) -> None:
@@ -92,7 +92,7 @@ async def test_a_newer_log_is_used_if_it_serves_older_gateways(
         monkeypatch.undo()
     engine = _engine(url)
     await engine.open()
-    await Scribe(engine).write(Line())
+    await BatchWriter(engine).write(BatchEvent())
     await engine.close()
 
 

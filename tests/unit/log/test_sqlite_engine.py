@@ -17,7 +17,7 @@ from stenogram.log.sqlite import SqliteEngine, sql
 from stenogram.log.sqlite.connection import Connection
 from stenogram.log.sqlite.failures import explain_sqlite
 from stenogram.log.sqlite.writing import write_batch
-from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def held(path: Path) -> Iterator[None]:
 
 async def test_the_loop_and_the_readers_go_on_while_a_write_waits(engine: SqliteEngine, path: Path) -> None:
     with held(path):
-        writing = asyncio.create_task(engine.write(Scribe(engine).batch(Line())))
+        writing = asyncio.create_task(engine.write(BatchWriter(engine).batch(BatchEvent())))
         for _ in range(20):
             assert await engine.read_log(0, 10) == []
         assert not writing.done()
@@ -63,7 +63,7 @@ async def test_closing_waits_for_a_write_whose_task_was_cancelled(
         write_batch(connection, batch)
 
     monkeypatch.setattr("stenogram.log.sqlite.engine.write_batch", write_slowly)
-    writing = asyncio.create_task(engine.write(Scribe(engine).batch(Line())))
+    writing = asyncio.create_task(engine.write(BatchWriter(engine).batch(BatchEvent())))
     assert await asyncio.to_thread(begun.wait, 10)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -92,10 +92,10 @@ async def test_a_cancelled_opening_leaves_the_log_free(path: Path) -> None:
 async def test_an_idle_reader_does_not_keep_the_write_ahead_file(engine: SqliteEngine, path: Path) -> None:
     reader = SqliteEngine(path, read_only=True)
     await reader.open()
-    scribe = Scribe(engine)
+    writer = BatchWriter(engine)
     for _ in range(10):
-        await scribe.write(*[Line()] * 100)
-        await asyncio.gather(*[reader.read_log(0, 7) for _ in range(4)], reader.read_heads(scribe.heads))
+        await writer.write(*[BatchEvent()] * 100)
+        await asyncio.gather(*[reader.read_log(0, 7) for _ in range(4)], reader.read_heads(writer.heads))
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
     assert path.with_name("log.db-wal").stat().st_size == 0
@@ -127,7 +127,10 @@ BATCHES = pytest.mark.parametrize("which", [0, 1], ids=["events", "tracking"])
 
 
 def batches(engine: SqliteEngine) -> list[Batch]:
-    return [Scribe(engine).batch(Line(), Line("s-2")), Batch(Position(0), [], {}, {}, {"t-1": Position(5)}, {})]
+    return [
+        BatchWriter(engine).batch(BatchEvent(), BatchEvent("s-2")),
+        Batch(Position(0), [], {}, {}, {"t-1": Position(5)}, {}),
+    ]
 
 
 @BATCHES
@@ -136,7 +139,7 @@ async def test_a_failure_after_the_commit_is_a_success(
 ) -> None:
     batch = batches(engine)[which]
     write_batch(unanswered, batch)
-    assert (await engine.mark()).position == len(batch.records)
+    assert (await engine.head()).position == len(batch.records)
 
 
 @BATCHES

@@ -11,7 +11,7 @@ import pytest
 
 from stenogram.domain.errors import LogReadOnly, LogUnreadable
 from stenogram.log.sqlite import SqliteEngine, sql
-from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
 EITHER = pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
 
@@ -26,7 +26,7 @@ async def log(path: Path) -> Path:
     """A log of one event, closed."""
     engine = SqliteEngine(path)
     await engine.open()
-    await Scribe(engine).write(Line())
+    await BatchWriter(engine).write(BatchEvent())
     await engine.close()
     return path
 
@@ -50,9 +50,9 @@ async def test_a_reader_creates_nothing(path: Path) -> None:
 
 async def test_a_reader_refuses_to_write(log: Path) -> None:
     engine = SqliteEngine(log, read_only=True)
-    mark = await engine.open()
+    head = await engine.open()
     with pytest.raises(LogReadOnly, match="opened for reading"):
-        await engine.write(Scribe(engine, mark.position).batch(Line()))
+        await engine.write(BatchWriter(engine, head.position).batch(BatchEvent()))
     await engine.close()
 
 
@@ -159,7 +159,7 @@ async def test_an_older_file_is_brought_forward_by_the_writer_that_opens_it(log:
     assert await engine.read_live("", 10) == ["s-2"]
     assert len(await reader.read_log(0, 10)) == 1
     await reader.close()
-    await Scribe(engine, before.position).write(Line("s-9"))
+    await BatchWriter(engine, before.position).write(BatchEvent("s-9"))
     await engine.close()
     again = SqliteEngine(log)
     assert (await again.open()).position == before.position + 1

@@ -13,7 +13,7 @@ from stenogram.domain.errors import LogInUse
 from stenogram.domain.ids import Position
 from stenogram.log.records import ANYTHING, Record
 from stenogram.log.sqlite import SqliteEngine
-from stenogram.testing.contract.scribe import Line, Scribe
+from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
 PROGRAM = Path(__file__).with_name("sqlite_process.py")
 
@@ -48,7 +48,7 @@ async def test_a_second_engine_of_this_process_is_refused(path: Path) -> None:
     for name in (path, link):
         with pytest.raises(LogInUse, match="this process"):
             await SqliteEngine(name).open()
-    await Scribe(engine).write(Line())
+    await BatchWriter(engine).write(BatchEvent())
     await engine.close()
 
 
@@ -59,13 +59,13 @@ async def test_a_killed_writer_loses_nothing_that_it_acknowledged(path: Path) ->
         process.kill()
         acknowledged = max([acknowledged, *map(int, process.communicate()[0].split("\n")[:-1])])
     engine = SqliteEngine(path)
-    mark = await engine.open()
+    head = await engine.open()
     records = await engine.read_log(0, 1_000_000)
-    assert mark.position >= acknowledged
-    assert [record.position for record in records] == [*range(1, mark.position + 1)]
-    assert mark.position % 20 == 0, "batches are there whole or not at all"
+    assert head.position >= acknowledged
+    assert [record.position for record in records] == [*range(1, head.position + 1)]
+    assert head.position % 20 == 0, "batches are there whole or not at all"
     await _check_heads(engine, records)
-    await Scribe(engine, mark.position).write(Line("after"))
+    await BatchWriter(engine, head.position).write(BatchEvent("after"))
     await engine.close()
 
 
@@ -76,9 +76,9 @@ async def test_a_reader_sees_what_a_killed_writer_left_in_the_write_ahead_file(p
         process.kill()
     assert path.with_name("log.db-wal").stat().st_size > 0
     engine = SqliteEngine(path, read_only=True)
-    mark = await engine.open()
-    assert mark.position >= acknowledged
-    assert len(await engine.read_log(0, 1_000_000)) == mark.position
+    head = await engine.open()
+    assert head.position >= acknowledged
+    assert len(await engine.read_log(0, 1_000_000)) == head.position
     await engine.close()
 
 
@@ -108,7 +108,7 @@ async def test_a_reader_outlives_its_writers(path: Path) -> None:
     with writer(path, batches=2) as process:
         process.wait()
     assert await reader.changed(Position(20), timeout=10)
-    assert (await reader.mark()).position == 60
+    assert (await reader.head()).position == 60
     await reader.close()
 
 

@@ -21,8 +21,8 @@ from stenogram.testing import command
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks more often than every second."""
-    monkeypatch.setattr(log_module, "POLL", 0.02)
-    monkeypatch.setattr(tail_module, "CHECK", 0.0)
+    monkeypatch.setattr(log_module, "POLL_S", 0.02)
+    monkeypatch.setattr(tail_module, "CHECK_EVERY_S", 0.0)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def path(tmp_path: Path) -> Path:
 )
 async def test_its_work_ends(path: Path, change: str) -> None:
     log = await Log(SqliteEngine(path, read_only=True)).__aenter__()
-    await log.look()
+    await log.catch_up()
     with closing(sqlite3.connect(path)) as other, other:
         other.execute(change)
     async with asyncio.timeout(10):
@@ -67,16 +67,16 @@ async def test_a_file_that_stands_in_its_place_is_not_read_instead(path: Path, t
     await asyncio.wait(reads)
     assert {type(each.exception()) for each in reads} <= {type(None), LogReplaced}
     with pytest.raises(LogReplaced, match="another file"):
-        await engine.mark()
+        await engine.head()
     os.remove(path)
     with pytest.raises(LogReplaced, match="another file"):
-        await engine.mark()
+        await engine.head()
     await engine.close()
 
 
-async def test_looks_that_are_asked_for_together_are_shared(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_module, "POLL", 10)
-    monkeypatch.setattr(tail_module, "CHECK", 10)
+async def test_readings_that_are_asked_for_together_are_shared(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "POLL_S", 10)
+    monkeypatch.setattr(tail_module, "CHECK_EVERY_S", 10)
     async with Log(SqliteEngine(path, read_only=True)) as log:
         reads = 0
         read_log = log.engine.read_log
@@ -87,5 +87,5 @@ async def test_looks_that_are_asked_for_together_are_shared(path: Path, monkeypa
             return [*await read_log(after, limit)]
 
         monkeypatch.setattr(log.engine, "read_log", counted)
-        assert all(await asyncio.gather(*[log.look() for _ in range(100)]))
+        assert all(await asyncio.gather(*[log.catch_up() for _ in range(100)]))
         assert reads == 2

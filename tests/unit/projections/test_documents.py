@@ -15,7 +15,7 @@ from stenogram.domain.model import EventData
 from stenogram.domain.parts import TextPart
 from stenogram.projections import DELETE, DocProjection, Meta, fold
 from stenogram.testing import event, given
-from stenogram.testing.saying import START
+from stenogram.testing.command import START
 
 
 class Tally(BaseModel):

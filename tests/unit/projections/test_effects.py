@@ -53,7 +53,7 @@ class World:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow on each other at once."""
-    monkeypatch.setattr(module, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(module, "RETRY_AFTER_S", (0.0, 0.0))
 
 
 async def say(here: Stage, *messages: str, **more: Any) -> None:

@@ -200,7 +200,7 @@ async def test_it_is_folded_once_however_often_commits_fail(seed: int, monkeypat
         await origin(here)
         if seed % 2:
             await forks(here)
-        async with here.running(tally(), lines(), look=0.002):
+        async with here.running(tally(), lines(), poll=0.002):
             if not seed % 2:
                 await forks(here)
             await assert_whole(here, [tally(), lines()])
@@ -231,7 +231,7 @@ async def test_a_view_with_half_of_what_a_fork_shares_is_verified_as_that(monkey
             (build, _) = await here.store.builds()
             await check_log(here.log, build.checkpoint)
             with pytest.raises(OtherLog):
-                await check_log(here.log, build.checkpoint._replace(mark="another fork"))
+                await check_log(here.log, build.checkpoint._replace(digest="another fork"))
             monkeypatch.setattr(here.store, "commit", write)
             await assert_whole(here, [tally(), lines()])
 
@@ -271,7 +271,7 @@ async def test_a_retry_waits_until_the_fork_is_in(monkeypatch: pytest.MonkeyPatc
             if commit.park and commit.to.shared and bad[0]:
                 bad[0] = False
                 await here.store.wish(build.id, "b", "retry")
-                runner._working[build.id].nudge()
+                runner._working[build.id].look_for_wishes()
 
         monkeypatch.setattr(here.store, "commit", and_retry)
         await forks(here)

@@ -133,12 +133,12 @@ async def test_a_second_question_reads_from_the_snapshot_on(monkeypatch: pytest.
     "garbage", [b"", b"null", b"[1,2]", b'["mark",[]]', b'["%s",[[1]]]', b'["%s",[["s-1",1,"{"]]]']
 )
 async def test_a_snapshot_that_is_wrong_is_passed_over(garbage: bytes) -> None:
-    from stenogram.projections.runner.checkpoints import mark_of
+    from stenogram.projections.runner.checkpoints import digest_of
 
     async with stage() as here:
         await write(here, SNAPSHOT_EVERY_EVENTS + 10)
         (stands,) = await here.log.engine.read_session("s-1", SNAPSHOT_EVERY_EVENTS - 1, 1)
-        data = garbage.replace(b"%s", mark_of(stands).encode())
+        data = garbage.replace(b"%s", digest_of(stands).encode())
         projection = notes()
         written = fingerprint(projection, here.log.epoch)
         await here.store.keep("notes", written, "s-1", [Snapshot(SNAPSHOT_EVERY_EVENTS, data)])

@@ -7,7 +7,7 @@ from stenogram.domain.ids import Position
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.projections.runner.decoded_page import DecodedPage
-from stenogram.projections.runner.log_reader import KEPT, LogReader, PageSlice
+from stenogram.projections.runner.log_reader import PAGES_PER_READER, LogReader, PageSlice
 from stenogram.testing.stage import stage
 
 MANY = 5_500
@@ -38,7 +38,7 @@ async def test_who_is_behind_holds_few_pages_and_who_caught_up_none() -> None:
             before = alive()
             while (stretch := await pages.after(at, reader)) is not None:
                 at = stretch.last.position
-                assert alive() <= before + KEPT + 1, "its own may have been put away"
+                assert alive() <= before + PAGES_PER_READER + 1, "its own may have been put away"
             assert at == MANY
             await asyncio.sleep(0)
             assert alive() == before

@@ -18,7 +18,7 @@ from stenogram.projections.health import health, healths
 from stenogram.projections.runner.runner import Runner
 from stenogram.projections.store import Build
 from stenogram.testing import command
-from stenogram.testing.stage import LAPSE, Stage, stage
+from stenogram.testing.stage import LAPSE_S, Stage, stage
 
 
 class Tally(BaseModel):
@@ -379,9 +379,9 @@ async def test_other_columns_need_another_version() -> None:
 async def test_a_runner_that_is_not_heard_of_is_unhealthy_and_loses_its_builds() -> None:
     async with stage() as here:
         await say(here, "m1")
-        async with here.running(tally(), look=60):  # it beats once, and then is silent
+        async with here.running(tally(), poll=60):  # it beats once, and then is silent
             await here.caught_up("tally")
-            await asyncio.sleep(LAPSE * 1.2)
+            await asyncio.sleep(LAPSE_S * 1.2)
             (told,) = await healths(here.log, here.store)
             assert (told.verdict, told.behind) == ("unhealthy", 0)
             assert "last heard of" in told.why

@@ -72,7 +72,7 @@ async def test_a_good_view_is_found_good(sample: int | None) -> None:
         await here.caught_up("tally")
         told: list[tuple[int, int]] = []
         verified = await verify(
-            here.log, here.store, tally(), sample=sample, told=lambda done, total: told.append((done, total))
+            here.log, here.store, tally(), sample=sample, progress=lambda done, total: told.append((done, total))
         )
         assert (verified.wrong, verified.values) == (0, min(sample or 3, 3))
         assert told[-1][0] == told[-1][1]
@@ -85,7 +85,7 @@ async def test_what_is_wrong_is_shown(sample: int | None) -> None:
             await opened(here, "s-1", "s-2", "s-3")
             await here.caught_up("tally")
         await spoil(here, ("s-1", 3, b'{"said":7}'), delete=(("s-2",),))
-        verified = await verify(here.log, here.store, tally(), sample=sample, chance=random.Random(1))
+        verified = await verify(here.log, here.store, tally(), sample=sample, rng=random.Random(1))
         assert (verified.values, verified.wrong) == (3, 2)
         assert sorted(verified.differences, key=lambda each: str(each.place)) == [
             ("s-1", Tally(said=7), Tally(said=2)),

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import BaseModel
+from support.postgres import PostgresServer
 
 from stenogram.domain.errors import LogFailed
 from stenogram.domain.model import EventData
@@ -17,7 +18,6 @@ from stenogram.projections.store import Build, ViewStore
 from stenogram.projections.store.postgres import READERS, WRITERS, PostgresViews
 from stenogram.testing import command
 from stenogram.testing.contract.views import claimed, row, step
-from stenogram.testing.postgres import PostgresServer
 from stenogram.testing.stage import stage
 
 pytestmark = pytest.mark.postgres

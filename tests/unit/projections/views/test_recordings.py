@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from to_jsonl import jsonl_lines
+from who_and_when import Recording, read_recording, slug
 
-from stenogram.cli.importing.recorded import recorded_entries
-from stenogram.cli.importing.recording import Recording, read_recording, slug
 from stenogram.domain.audience import Viewer
+from stenogram.domain.envelope import parse
 from stenogram.domain.model import Event
 from stenogram.domain.parts import DataPart, text_of
 from stenogram.projections import fold
@@ -26,7 +27,7 @@ Played = tuple[Recording, list[Event]]
 @pytest.fixture(params=RECORDINGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def played(request: pytest.FixtureRequest) -> Played:
     recording = read_recording(request.param)
-    return recording, [entry.event for entry in recorded_entries(recording, "recorded", START, "a test")]
+    return recording, [parse(line) for line in jsonl_lines(recording, "recorded", START)]
 
 
 def entries(events: list[Event]) -> list[TranscriptRow]:

@@ -158,11 +158,11 @@ def test_what_is_over_by_the_rules_is_open_in_no_view(script: list[Step], lost: 
     if lost:
         session.wait(60)
     state, events = session.state, session.events
-    calls = {f"tool:{id}" for id, call in state.tools.items() if call.open}
-    said = {f"message:{id}" for id, message in state.messages.items() if message.status == "open"}
+    calls = {f"tool:{id}" for id, call in state.tools.known.items() if call.open}
+    said = {f"message:{id}" for id, message in state.messages.known.items() if message.status == "open"}
     held = {id: task.owner for id, task in state.tasks.known.items() if task.owner}
     asked = {f"approval:{id}" for id in state.approvals.open}
-    assert {each.entry for each in fold(transcript, events).values() if each.status == "open"} == calls | said
+    assert {each.entry for each in fold(transcript, events).values() if each.status == "open"} == calls | said | asked
     spans = [each for each in fold(timeline, events).values() if each.ended is None]
     assert {each.span for each in spans if each.lane in ("message", "tool", "approval")} == calls | said | asked
     assert {each.label for each in spans if each.lane == "task"} == set(held)

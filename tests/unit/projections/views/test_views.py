@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.audience import Viewer
-from stenogram.domain.concepts.approvals import ApprovalAnswered, ApprovalRequested
+from stenogram.domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from stenogram.domain.concepts.document import StateIncremented, StateMerged
 from stenogram.domain.concepts.lifecycle import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
 from stenogram.domain.concepts.messages import (
@@ -43,6 +43,7 @@ from stenogram.projections.views import (
     agents,
     attention,
     facets,
+    metadata,
     sessions,
     state,
     tasks,
@@ -54,6 +55,7 @@ from stenogram.projections.views.activity import WIDTHS, ActivityBucket
 from stenogram.projections.views.agents import AgentRow, Evidence
 from stenogram.projections.views.attention import Attention
 from stenogram.projections.views.facets import Facet
+from stenogram.projections.views.metadata import Metadata
 from stenogram.projections.views.sessions import Member, Overview
 from stenogram.projections.views.state import SharedState
 from stenogram.projections.views.tasks import TaskRow
@@ -160,6 +162,40 @@ def test_a_transcript_holds_messages_and_calls_whole() -> None:
     assert (call.status, call.until, call.ended, call.reason) == ("abandoned", 4, at(4), "hotels was lost.")
     open_message = fold(transcript, happened(*events[:4]))["s-1", "message:m2"]
     assert (open_message.status, open_message.parts, open_message.until) == ("open", (), None)
+
+
+def test_a_transcript_holds_questions_and_what_became_of_them() -> None:
+    options = ("yes", "no")
+    events = (
+        ApprovalRequested(approval="a1", question="Book?", options=options),
+        ApprovalAnswered(approval="a1", option="yes", comment="Gladly."),
+        ApprovalRequested(approval="a2", question="Pay?", options=options),
+        ApprovalExpired(approval="a2", option="no"),
+        ApprovalRequested(approval="a3", question="Stay?", options=options),
+        ApprovalWithdrawn(approval="a3", reason="Too late."),
+        ApprovalRequested(approval="a4", question="Leave?", options=options),
+    )
+    rows = fold(transcript, happened(*events))
+    told = {row.question: (row.status, row.answer, row.since, row.until) for row in rows.values()}
+    assert told == {
+        "Book?": ("answered", "yes", 1, 2),
+        "Pay?": ("expired", "no", 3, 4),
+        "Stay?": ("withdrawn", None, 5, 6),
+        "Leave?": ("open", None, 7, None),
+    }
+    booked = rows["s-1", "approval:a1"]
+    assert (booked.kind, booked.options, booked.answered_by) == ("approval", options, "hotels")
+    assert (booked.comment, rows["s-1", "approval:a3"].reason) == ("Gladly.", "Too late.")
+
+
+def test_metadata_is_what_the_session_was_given_and_when() -> None:
+    events = (
+        SessionOpened(metadata={"client": "Ann", "seats": 2}),
+        SessionDescribed(title="Lisbon"),
+        SessionDescribed(metadata={"seats": None, "pets": 1}),
+    )
+    given(metadata, *events[:2]).then(Metadata(value={"client": "Ann", "seats": 2}, version=1))
+    given(metadata, *events).then(Metadata(value={"client": "Ann", "pets": 1}, version=3)).redelivered(2).then_same()
 
 
 def test_what_is_said_for_the_team_is_in_the_transcript_of_the_team() -> None:

@@ -1,0 +1,134 @@
+"""What a decided command comes to: its facts encoded, given their places, and folded.
+
+A command from which a great deal follows is worked out beside the line, a slice at a time, so that the loop goes on
+meanwhile: what is decided and folded is persistent, and nobody else in this process writes to its session until it is
+back in the line. It enters the log whole all the same, by one commit. Should the session have moved meanwhile, because
+another process wrote to it, what was worked out is dropped.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from ...domain.consequences import LongCascade
+from ...domain.envelope import encode, microseconds, timestamp
+from ...domain.ids import EventId, Position, Version, new_id
+from ...domain.model import Command, Event, Fact
+from ...domain.session import evolve, evolve_by
+from ...domain.state import State
+from ...domain.unchecked import new_unchecked
+from ..records import ANYTHING, Record
+from .session_cache import Heads
+
+MOST_AT_ONCE = 256
+"""Facts that may follow from a command which is planned in its turn: about 8 ms of work."""
+SLICE = 64
+"""Facts that are worked out between two turns of the loop, beside the line: about 2 ms."""
+PATIENCE = 3
+"""How often a command is worked out beside the line. If its session moves each time, it is planned in its turn."""
+
+Outcome = tuple[list[Record], Heads, State]
+"""A command's records, the heads that they leave, and the session after them."""
+
+
+def carry_out(
+    command: Command, facts: Sequence[Fact], after: Any, before: State, position: int, key: str | None
+) -> Outcome:
+    """Encode the facts and fold them. They come after `position`; `key` is the first one's, `after` as a decision has
+    it."""
+    session, actor = command.session, command.actor.id
+    cause = command.id if command.data.keyed else None
+    stamp, micros = _moment(command.time)
+    version: int = before.version
+    state = before
+    written: list[Record] = []
+    heads: Heads = {}
+    for fact in facts:
+        data = fact.data
+        position, version, id = position + 1, version + 1, new_id()
+        about, type = fact.subject or data.subject(), fact.type or data.type
+        stored = encode(id, fact, stamp, actor, cause)
+        record = new_unchecked(Record, (position, session, version, about, type, stored, key, micros))
+        key = None
+        written.append(record)
+        heads[session, about] = record.version
+        for subject in data.also():
+            heads[session, subject] = record.version
+        if after is None:
+            state = evolve(state, _event(id, command, cause, fact, record))
+    if after is not None:
+        state = evolve_by(before, command, len(facts), after)
+    heads[session, ANYTHING] = Version(version)
+    return written, heads, state
+
+
+@lru_cache(16)
+def _moment(time: datetime) -> tuple[str, int]:
+    """A time as it is written, and as it is counted; what came in together shares one."""
+    return timestamp(time), microseconds(time)
+
+
+def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record: Record) -> Event:
+    """The same as `record`, in memory."""
+    return Event(
+        record.position,
+        record.session,
+        record.version,
+        id,
+        record.type,
+        command.time,
+        command.actor.id,
+        fact.data,
+        fact.task,
+        cause,
+        fact.audience,
+    )
+
+
+class Cascade:
+    """A command that is worked out beside the line; `earlier` is the last time, which was in vain."""
+
+    def __init__(self, command: Command, begun: LongCascade, earlier: "Cascade | None") -> None:
+        self._tries: int = 1 if earlier is None else earlier._tries + 1
+        self._command = command
+        self._before = begun.before
+        self._begun = begun
+        self._outcome: Outcome | None = None
+
+    @property
+    def worked_out(self) -> bool:
+        """Whether it has come to something."""
+        return self._outcome is not None
+
+    @property
+    def most(self) -> int | None:
+        """The facts that may follow when it is decided once more."""
+        return MOST_AT_ONCE if self._tries < PATIENCE else None
+
+    def placed(self, before: State, after: Position) -> Outcome | None:
+        """The outcome behind this position; None when there is none on this state of the session."""
+        if self._outcome is None or self._before is not before:
+            return None
+        written, heads, state = self._outcome
+        return [new_unchecked(Record, (after + at, *rest)) for at, *rest in written], heads, state
+
+    async def work_out(self, key: str | None) -> None:
+        """Do all of it, letting the loop go on again and again."""
+        decision = None
+        while decision is None:
+            await asyncio.sleep(0)  # the loop goes on with what else there is
+            decision = self._begun.go_on(SLICE)
+        state = self._before
+        written: list[Record] = []
+        heads: Heads = {}
+        for first in range(0, len(decision.facts), SLICE):
+            some, more, state = carry_out(
+                self._command, decision.facts[first : first + SLICE], None, state, len(written), key
+            )
+            key = None
+            written += some
+            heads |= more
+            await asyncio.sleep(0)
+        self._outcome = written, heads, state

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share and no user needs: servers to start, raw clients of the protocol."""

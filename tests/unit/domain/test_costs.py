@@ -1,0 +1,128 @@
+"""What ending something costs: what there is to end, and not what the session has seen. Lines that run are counted."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from stenogram.domain.model import Actor, Command
+from stenogram.domain.session import decide
+from stenogram.domain.state import State
+from stenogram.testing.rehearsal import Rehearsal
+
+ADA = Actor("ada", "user")
+FEW, TWICE = 150, 300
+
+
+def lines_of_deciding(state: State, command: Command) -> int:
+    """How many lines run, loops and generators included."""
+    lines = 0
+
+    def count(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        decide(state, command)
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def tasks_on_the_board(session: Rehearsal, number: int) -> Command:
+    for task in range(number):
+        session.do("planner", "task.create", task=f"t{task}", title="T")
+    return session.command(ADA, "signal.raise", {"signal": "s", "kind": "cancel", "target": "session"})
+
+
+def parts_of_one(session: Rehearsal, number: int) -> Command:
+    session.do("planner", "task.create", task="t", title="T")
+    for task in range(number):
+        session.do("planner", "task.create", task=f"t{task}", title="T", parent="t")
+    return session.command(ADA, "task.cancel", {"task": "t"})
+
+
+def parts_of_parts(session: Rehearsal, number: int) -> Command:
+    session.do("planner", "task.create", task="t0", title="T")
+    for task in range(1, number):
+        session.do("planner", "task.create", task=f"t{task}", title="T", parent=f"t{task - 1}")
+    return session.command(ADA, "task.cancel", {"task": "t0"})
+
+
+def work_of_one_who_leaves(session: Rehearsal, number: int) -> Command:
+    session.do("hotels", "presence.join")
+    for each in range(number):
+        session.do("planner", "task.create", task=f"t{each}", title="T")
+        session.do("hotels", "task.claim", task=f"t{each}")
+        session.under(f"t{each}", 1, "hotels", "message.start", message=f"m{each}")
+        session.under(f"t{each}", 1, "hotels", "tool.call", call=f"c{each}", tool="search")
+    return session.command("hotels", "presence.leave", {})
+
+
+@pytest.mark.parametrize("begin", [tasks_on_the_board, parts_of_one, parts_of_parts, work_of_one_who_leaves])
+def test_a_cascade_costs_in_proportion_to_what_ends(begin: Callable[[Rehearsal, int], Command]) -> None:
+    costs = []
+    for number in (FEW, TWICE):
+        session = Rehearsal()
+        command = begin(session, number)
+        costs.append(lines_of_deciding(session.state, command))
+    assert 1.8 < costs[1] / costs[0] < 2.2
+
+
+def much_that_is_over(session: Rehearsal, number: int) -> None:
+    for each in range(number):
+        session.do("flights", "message.post", message=f"p{each}", text="x")
+        session.do("flights", "message.start", message=f"o{each}")
+        session.do("flights", "tool.call", call=f"o{each}", tool="search")
+        session.do("flights", "approval.request", approval=f"o{each}", question="Book it?")
+        session.do("flights", "task.create", task=f"o{each}", title="T")
+        session.do("flights", "task.claim", task=f"o{each}")
+        session.do(ADA, "signal.raise", signal=f"o{each}", kind="steer", target="agent:flights", body=each)
+
+
+@pytest.mark.parametrize(
+    ("do", "data"),
+    [
+        ("task.complete", {"task": "t", "attempt": 1}),
+        ("task.release", {"task": "t", "attempt": 1}),
+        ("task.cancel", {"task": "t"}),
+        ("presence.leave", {}),
+        ("message.abort", {"message": "m"}),
+        ("signal.raise", {"signal": "s", "kind": "steer", "target": "agent:flights", "body": "x"}),
+        ("signal.raise", {"signal": "s", "kind": "pause", "target": "agent:flights"}),
+        ("signal.raise", {"signal": "s", "kind": "cancel", "target": "agent:hotels", "grace": 0.0}),
+    ],
+)
+def test_what_the_others_do_and_what_is_over_costs_nothing(do: str, data: dict[str, Any]) -> None:
+    costs = []
+    for number in (0, 100):
+        session = Rehearsal()
+        session.do("hotels", "presence.join")
+        session.do("planner", "task.create", task="t", title="T")
+        session.do("hotels", "task.claim", task="t")
+        session.under("t", 1, "hotels", "message.start", message="m")
+        much_that_is_over(session, number)
+        costs.append(lines_of_deciding(session.state, session.command("hotels", do, data)))
+    assert costs[1] < costs[0] * 1.2 + 20
+
+
+def test_no_chain_of_parts_is_too_long() -> None:
+    session = Rehearsal()
+    long = sys.getrecursionlimit() + 200
+    events = session.execute(parts_of_parts(session, long))
+    assert [event.type for event in events] == ["task.cancelled"] * long
+
+
+def test_what_ends_is_told_in_the_order_in_which_it_was_begun(session: Rehearsal) -> None:
+    session.do("hotels", "presence.join")
+    for each in range(20):
+        session.do("hotels", "message.start", message=f"m{each}")
+        session.do("hotels", "tool.call", call=f"c{each}", tool="search")
+    events = session.do("hotels", "presence.leave")
+    subjects = [event.data.subject() for event in events[1:]]
+    assert subjects == [f"message:m{each}" for each in range(20)] + [f"tool:c{each}" for each in range(20)]
