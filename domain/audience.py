@@ -1,7 +1,12 @@
 """Who may see an event.
 
-An audience is absent (everyone in the session) or a list of `users`, `agents` and participants' ids. Whoever did a
-thing sees it, and so do services that were given the right to see all: exporters, auditors, projections.
+An audience is absent (everyone in the session) or a list of `users`, `agents` and participants' ids. Participants also
+see what they said themselves, and services with the right to see all (exporters, auditors, projections) see everything.
+
+Who caused an event has no say. One commit holds what a command states and what follows from it, all of it under the
+same actor: who cancels a task ends messages that were never meant for them. So only types that their authors alone
+write (`SAID`) count as said by their actor. Every other type is judged by its audience alone, which must name those who
+are to see it. `readers` makes that one list, and `visible` knows nothing else: no surface can ask who the actor was.
 """
 
 from typing import Annotated, NamedTuple
@@ -16,6 +21,17 @@ USERS = "users"
 AGENTS = "agents"
 RESERVED = frozenset({EVERYONE, USERS, AGENTS})
 """What no participant may be called: it would see what is meant for the group."""
+SAID = (
+    "message.posted",
+    "message.started",
+    "message.delta",
+    "message.completed",
+    "tool.called",
+    "tool.returned",
+    "x.",
+    "app.",
+)
+"""Types, or what their names begin with, that nobody but their author writes: never a consequence of what others do."""
 _GROUP_OF_KIND = {"user": USERS, "agent": AGENTS, "service": AGENTS}
 
 
@@ -40,13 +56,23 @@ class Viewer(NamedTuple):
     sees_all: bool = False
 
 
-def visible(audience: tuple[str, ...] | None, actor: ParticipantId, viewer: Viewer) -> bool:
-    """Whether `viewer` may see an event of this audience and actor. Services count as agents."""
-    if audience is None or viewer.sees_all or actor == viewer.id:
+def visible(readers: tuple[str, ...] | None, viewer: Viewer) -> bool:
+    """Whether `viewer` may see what is for these readers. Services count as agents."""
+    if readers is None or viewer.sees_all:
         return True
-    return (viewer.id in audience and viewer.id not in RESERVED) or _GROUP_OF_KIND[viewer.kind] in audience
+    return (viewer.id in readers and viewer.id not in RESERVED) or _GROUP_OF_KIND[viewer.kind] in readers
+
+
+def readers(type: str, audience: tuple[str, ...] | None, actor: ParticipantId) -> tuple[str, ...] | None:
+    """Who may see an event of this type, audience and actor; None: everyone."""
+    if audience is None or actor in audience or actor in RESERVED or not type.startswith(SAID):
+        return audience
+    return (*audience, actor)
 
 
 def including(audience: tuple[str, ...] | None, participant: ParticipantId) -> tuple[str, ...] | None:
-    """The audience, and that participant: whose message somebody else ends must hear of it."""
-    return None if audience is None else tuple(sorted({*audience, participant}))
+    """The audience, and that participant: the author of a message that somebody else ends must hear of it. A name that
+    is a group's adds nobody."""
+    if audience is None or participant in RESERVED:
+        return audience
+    return tuple(sorted({*audience, participant}))

@@ -4,6 +4,9 @@ Concepts do not know each other. Where one fact ends what belongs to another con
 open under a task that was taken away), the rule stands here: a function from the state before, and the fact, to further
 facts. These may have consequences of their own. Nothing is ended twice: what has been ended by one fact of a decision,
 another leaves alone.
+
+Whoever caused a consequence is its actor, and sees no more of it for that: no consequence is of a type that counts as
+said by its actor (`audience.SAID`), so its audience alone decides, and must name those who are to hear of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +15,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from .audience import SAID
 from .concepts.lifecycle import SessionForked
 from .concepts.messages import MessageAborted, MessageCompleted
-from .concepts.presence import PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
+from .concepts.presence import PresenceJoined, PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
 from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
 from .concepts.stalls import recovered
 from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
@@ -61,7 +65,9 @@ def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended:
         further = next(under_way[-1], None)
         if further is None:
             under_way.pop()
-        elif ended.isdisjoint(endings := _endings(further)):
+            continue
+        assert not further.data.type.startswith(SAID), "a consequence is not said by whoever caused it"
+        if ended.isdisjoint(endings := _endings(further)):
             ended.update(endings)
             yield further
             under_way.append(_of(state, actor, further))
@@ -92,6 +98,18 @@ def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
     known = state.presence.get(actor)
     if known is not None and known.present and known.stalled == fact.task:
         yield Fact(recovered(known, "It goes on."))
+
+
+def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fact]:
+    """A new run honours the stop of the one before, which is over. People are not interrupted: what was aimed at their
+    id before they came waits for nobody, and holds nobody."""
+    id, person, fence = data.participant, data.kind == "user", state.signals.fenced.get(data.participant)
+    if person:
+        yield from _moot(state, f"agent:{id}")
+    if fence is not None and (person or data.new_run):
+        new_run = f"A new run of {id} begins; the one that was to stop is over."
+        reason = f"{id} is a person." if person else new_run
+        yield Fact(SignalHonoured(signal=fence.signal, reason=reason, new_run=None if person else True))
 
 
 def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
@@ -208,6 +226,7 @@ def _stopped(
 
 _RULES: dict[type[EventData], Callable[[State, Any, ParticipantId], Iterator[Fact]]] = {
     SessionForked: _forked,
+    PresenceJoined: _joined,
     PresenceLost: _gone,
     PresenceLeft: _gone,
     PresenceStatus: _said,

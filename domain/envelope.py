@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 
 from . import catalogue
-from .audience import KeptAudience
+from .audience import KeptAudience, readers
 from .errors import Invalid
 from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position, SessionId, Version
 from .json.checks import refuse_unwritable
@@ -110,12 +110,12 @@ def validate(wire: object) -> Event:
     return Event(**members, data=catalogue.payload(envelope.type, envelope.data))
 
 
-def audience_and_actor(stored: bytes) -> tuple[tuple[str, ...] | None, ParticipantId]:
-    """Read these two members alone, of the stored form or the wire form, without decoding the payload."""
+def readers_of(stored: bytes) -> tuple[str, ...] | None:
+    """Who may see an event, of the stored form or the wire form, without decoding the payload; None: everyone."""
     end = stored.index(b',"data":')
     head = orjson.loads(stored[:end] + b"}")
     audience = head.get("audience")
-    return (None if audience is None else tuple(audience)), head["actor"]
+    return None if audience is None else readers(head["type"], tuple(audience), head["actor"])
 
 
 def model_of_event(type: str, data: type[EventData]) -> type[Envelope]:

@@ -106,6 +106,8 @@ class Command(NamedTuple):
     task: TaskId | None = None
     """The task under which it is done, and which of its claims: the two come together."""
     attempt: int | None = None
+    run: str | None = None
+    """Which run of the actor sends it, where the actor says: a process, from its start to its end."""
 
 
 class Fact(NamedTuple):

@@ -28,9 +28,10 @@ from .concepts import task_rules as _board
 from .concepts import tools as _tools
 from .concepts.floor import has_floor, narrowed
 from .concepts.messages import MessagePosted, MessageStarted
-from .concepts.signals import RaiseSignal, refuse_fenced
+from .concepts.signals import RaiseSignal
 from .consequences import LongCascade, consequences
 from .errors import Conflict, Invalid, NotFound, SessionClosed
+from .fences import refuse_fenced
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
 from .signal_targets import addressees
@@ -104,8 +105,8 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
     status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
-    if state.signals.fenced:
-        refuse_fenced(state.signals, command)
+    if state.signals.fenced or state.signals.replaced:
+        refuse_fenced(state, command)
     if task is not None:
         stale = _under(state, command)
         if stale is not None:

@@ -13,7 +13,7 @@ from .concepts.tasks import Task, TaskCancelled, TaskReleased
 from .concepts.tools import abandoned
 from .errors import Conflict, NotFound
 from .ids import ParticipantId, TaskId
-from .model import Fact
+from .model import TIMEKEEPER, Fact
 from .state import State
 
 _Begun = TypeVar("_Begun")
@@ -25,7 +25,7 @@ def addressees(state: State, data: RaiseSignal) -> tuple[ParticipantId, ...]:
     kind, _, id = data.target.partition(":")
     match kind:
         case "agent":
-            return (id,)
+            return _agent(state, id)
         case "task":
             return _holder(state, id)
         case "message":
@@ -34,6 +34,20 @@ def addressees(state: State, data: RaiseSignal) -> tuple[ParticipantId, ...]:
     if not found and data.kind not in STOPS:
         raise Conflict("Nobody works in this session who could hear it.")
     return found
+
+
+def _agent(state: State, id: ParticipantId) -> tuple[ParticipantId, ...]:
+    """An agent or a service, here or yet to come. What a signal can stop must be able to honour it."""
+    if id == TIMEKEEPER.id:
+        raise Conflict(
+            f"{id!r} is the gateway itself and is not interrupted; aim at the session, an agent, a task or a message."
+        )
+    if _is_user(state, id):
+        raise Conflict(
+            f"{id!r} is a person, and people are not interrupted; aim at the task or message that is to end, or write "
+            f"to them."
+        )
+    return (id,)
 
 
 def _holder(state: State, id: TaskId) -> tuple[ParticipantId, ...]:

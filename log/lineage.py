@@ -56,6 +56,14 @@ class Lineage:
         records = await self._read(session, segments, max(after, 0), limit)
         return [record.version for record in records], [record.wire() for record in records]
 
+    async def written_in(self, session: SessionId) -> tuple[SessionId, ...]:
+        """The sessions in which a session's events were written: its own, and for a fork those of what it shares. None
+        for a session that does not exist."""
+        segments = await self._segments(session)
+        if len(segments) == 1 and not await self._engine.read_session(session, 0, 1):
+            return ()
+        return tuple([each.session for each in segments])
+
     async def read_shared(self, first: Record, after: int, limit: int) -> list[Record]:
         """A page of what the session that begins with this event shares with its origin; nothing of any other event."""
         if first.type != FORKED:

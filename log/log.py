@@ -196,6 +196,11 @@ class Log:
         """A page of a session's events, as the engine would give it; what a fork shares with its origin included."""
         return await self._lineage.read_session(session, after, limit)
 
+    async def written_in(self, session: SessionId) -> tuple[SessionId, ...]:
+        """The sessions in which a session's events were written: its own, and for a fork those of what it shares. None
+        for a session that does not exist; for one that does, they never change."""
+        return await self._lineage.written_in(session)
+
     async def read_shared(self, first: Record, after: int, limit: int) -> list[Record]:
         """A page of what a fork shares with its origin, as the fork's own; `first` is the event with which it begins.
         Nothing for any other event."""

@@ -6,6 +6,7 @@ from ...domain.audience import Viewer
 from ...domain.errors import Forbidden
 from ...domain.ids import ParticipantId, SessionId
 from ...domain.model import Actor, Kind
+from ...log.log import Log
 from ..delivery.event_filter import matches_any
 
 EVERYTHING = ("*",)
@@ -28,9 +29,21 @@ class Principal(NamedTuple):
         """As the actor of commands."""
         return Actor(self.participant, self.kind)
 
-    def viewer(self, session: SessionId | None) -> Viewer:
-        """As a viewer of a session, or with None of all. With the right to audit it sees whatever the audience."""
-        audits = self.audit == EVERYTHING or (session is not None and matches_any(session, self.audit))
+    @property
+    def log_viewer(self) -> Viewer:
+        """As a viewer of the whole log. Only with the right to audit all of it it sees whatever the audience."""
+        return Viewer(self.participant, self.kind, self.audit == EVERYTHING)
+
+    async def viewer(self, log: Log, session: SessionId | None) -> Viewer:
+        """As a viewer of a session, or with None of the whole log. With the right to audit the session it sees whatever
+        the audience; in a fork only with that right to every session in which its events were written. Nobody audits a
+        session that does not exist yet: it might become a fork of any other one."""
+        if session is None:
+            return self.log_viewer
+        audits = self.audit == EVERYTHING
+        if not audits and matches_any(session, self.audit):
+            lineage = await log.written_in(session)
+            audits = bool(lineage) and all(matches_any(each, self.audit) for each in lineage)
         return Viewer(self.participant, self.kind, audits)
 
     def require(self, right: Literal["read", "write"], session: SessionId) -> None:

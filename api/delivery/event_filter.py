@@ -56,7 +56,7 @@ def visible_wires(run: EventSlice, filter: EventFilter, viewer: Viewer, finished
     """The wire forms that a viewer gets for these consecutive events; `finished` matters to folded readings."""
     if not (filter.needs_records or run.restrictions):
         return run.wires
-    hidden = {place for place, restriction in run.restrictions.items() if not visible(*restriction, viewer)}
+    hidden = {place for place, readers in run.restrictions.items() if not visible(readers, viewer)}
     seen = [n for n, place in enumerate(run.places) if place not in hidden]
     if filter.selects:
         seen = [n for n in seen if filter.wants(run.records[n])]

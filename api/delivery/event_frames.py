@@ -80,7 +80,7 @@ class SharedFrames:
     def frame(self, viewer: Viewer) -> EncodedFrame:
         """What this viewer gets."""
         restricted = self._restricted
-        mask = tuple([visible(*restriction, viewer) for restriction in restricted]) if restricted else ()
+        mask = tuple([visible(readers, viewer) for readers in restricted]) if restricted else ()
         made = self._made.get(mask)
         if made is None:
             made = encode_frame(self._topic, self._key, viewer, self._run, self._finished, self._at)

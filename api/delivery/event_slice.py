@@ -4,11 +4,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
-from ...domain.envelope import audience_and_actor
+from ...domain.envelope import readers_of
 from ...log.records import Record
-
-Restriction = tuple[tuple[str, ...], str]
-"""The audience of an event, and its actor."""
 
 _AUDIENCE = b'"audience":['
 
@@ -43,16 +40,16 @@ class EventSlice:
         return len(self.places)
 
     @cached_property
-    def restrictions(self) -> dict[int, Restriction]:
-        """By place, those events that are not for everyone."""
-        found: dict[int, Restriction] = {}
+    def restrictions(self) -> dict[int, tuple[str, ...]]:
+        """By place, the readers of those events that are not for everyone."""
+        found: dict[int, tuple[str, ...]] = {}
         if not _names_audience(b"".join(self.wires), len(self) // 4):
             return found
         for place, wire in zip(self.places, self.wires, strict=True):
             if _AUDIENCE in wire:
-                audience, actor = audience_and_actor(wire)
-                if audience is not None:
-                    found[place] = (audience, actor)
+                readers = readers_of(wire)
+                if readers is not None:
+                    found[place] = readers
         return found
 
     @property

@@ -161,6 +161,9 @@ class Feed:
     def _serve(self, topic: Topic) -> Iterator[None]:
         """Bring all live subscribers of a topic to its last place."""
         while topic.flushed < topic.last:
+            if topic.flushed < topic.ring_start:  # what was followed before it was there has become a fork
+                self._send_back(topic)
+                break
             events = topic.newer(topic.flushed, topic.last)
             finished = self._finished(events, topic.groups)
             for run in cut_to_size(events):
@@ -171,6 +174,13 @@ class Feed:
                 # have skipped this run; so nobody joins while `flushing` is set.
                 topic.flushed = run.places[-1]
         self._served(topic, topic.flushed)
+
+    def _send_back(self, topic: Topic) -> None:
+        """Have all live subscribers catch up: what is between them and the ring stands in the storage alone."""
+        for cursor in [cursor for group in topic.groups.values() for cursor in group]:
+            cursor.leave(topic.flushed)
+            topic.joining.append(cursor)
+        topic.flushed = topic.last
 
     def _abandon(self, topic: Topic, error: BaseException) -> None:
         """What is new cannot be delivered: its live subscribers are ended, and resume over new connections."""

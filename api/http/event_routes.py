@@ -77,7 +77,8 @@ class EventRoutes:
         if query.reading == "folded":
             await load_finished(topic.log, run.records)
             finished = finished_now(topic.log, run.records)
-        wires = visible_wires(run, filter, principal.viewer(topic.session), finished)
+        viewer = await principal.viewer(topic.log, topic.session)
+        wires = visible_wires(run, filter, viewer, finished)
         to = run.places[-1] if run.places else head
         before = to - len(run)
         return WirePage(wires, to, max(head, to), (at + 1, before) if before > at else None)

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.lifecycle import Labels
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
 from ...domain.concepts.signals import SignalKind, Target
+from ...domain.fences import HOW_TO_LIFT, fences
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
 from ...domain.state import State
@@ -62,6 +63,7 @@ class SessionParticipant(HttpAnswer):
     lease: Annotated[float, Field(ge=0)]
     until: datetime | None
     stalled: Id | None
+    run: Id | None
 
 
 class SessionMessage(HttpAnswer):
@@ -111,6 +113,15 @@ class SessionSignal(HttpAnswer):
     since: Number
 
 
+class SessionFence(HttpAnswer):
+    """Who can do nothing in the session, by which signal, since which version, and what lifts it."""
+
+    participant: Id
+    signal: Id
+    since: Number
+    to_lift: str
+
+
 class SessionApproval(HttpAnswer):
     """A question that waits for an answer."""
 
@@ -138,6 +149,7 @@ class SessionAnswer(HttpAnswer):
     open_messages: list[SessionMessage]
     tasks: list[SessionTask]
     open_signals: list[SessionSignal]
+    fences: list[SessionFence]
     open_approvals: list[SessionApproval]
     speakers: list[Id] | None
     state: JsonObject
@@ -147,7 +159,7 @@ class SessionAnswer(HttpAnswer):
 def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
     """The session as a viewer may see it."""
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
-    seen = [each for each in messages if visible(each.audience, each.author, viewer)]
+    seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
     signals, approvals = state.signals, state.approvals
     return SessionAnswer.model_validate(
         {
@@ -161,6 +173,10 @@ def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
             "open_messages": sorted(seen, key=lambda each: each.since),
             "tasks": sorted(state.tasks.known.values(), key=lambda each: each.since),
             "open_signals": [signals.known[id] for id in sorted(signals.open)],
+            "fences": [
+                {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
+                for id, fence in sorted(fences(state).items())
+            ],
             "open_approvals": [approvals.known[id] for id in sorted(approvals.open)],
             "speakers": None if state.floor is None else sorted(state.floor),
             "state": state.document.value,

@@ -63,7 +63,7 @@ class SessionRoutes:
         state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
-        return json_response(session_answer(state, principal.viewer(session)))
+        return json_response(session_answer(state, await principal.viewer(log, session)))
 
     async def execute_command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""

@@ -67,7 +67,7 @@ class ViewRoutes:
         principal, views = await self._enter(request)
         projection = views.named(request.match_info["view"])
         key = key_of(request, projection)
-        viewer = viewer_of(principal, projection, key)
+        viewer = await viewer_of(principal, views.log, projection, key)
         if EVENT_STREAM in request.headers.get("Accept", ""):
             no_query(request)
             return await self._streams.follow_document(request, principal, views.document(projection.name), key)
@@ -89,7 +89,7 @@ class ViewRoutes:
         principal, views = await self._enter(request)
         projection = views.named(request.match_info["view"])
         key = key_of(request, projection)
-        viewer = viewer_of(principal, projection, key)
+        viewer = await viewer_of(principal, views.log, projection, key)
         query = difference_query(request)
         moments = (
             await fold_moment(views, projection, key, query.from_),
@@ -118,7 +118,7 @@ class ViewRoutes:
         if query.at is None:
             return _page(projection, await list_page(views, projection, principal, wanted), about)
         then = await fold_moment(views, projection, key, query.at)
-        found = rows_of(projection, then, principal.viewer(key), wanted)
+        found = rows_of(projection, then, await principal.viewer(views.log, key), wanted)
         return _page(projection, found, {**about, "version": then.version})
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:

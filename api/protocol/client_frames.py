@@ -52,6 +52,7 @@ class Hello(_Frame):
     token: str | None = None
     participant: Name | None = None
     kind: str | None = None
+    run: Name | None = None
 
 
 class FollowedDocument(BaseModel):

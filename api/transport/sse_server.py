@@ -54,7 +54,8 @@ class SseServer:
         after = events_start(request, query, session, tenant.log.epoch)
         connection = _connection(request)
         key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
-        cursor = await tenant.feed.follow(session, after, key, principal.viewer(session), connection)
+        viewer = await principal.viewer(tenant.log, session)
+        cursor = await tenant.feed.follow(session, after, key, viewer, connection)
         try:
             return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
         finally:
@@ -65,8 +66,8 @@ class SseServer:
         self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
     ) -> web.StreamResponse:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
-        viewer = viewer_of(principal, projection, key)
         tenant = await self._tenants.of(principal.tenant)
+        viewer = await viewer_of(principal, tenant.log, projection, key)
         connection = _connection(request)
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
         follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)

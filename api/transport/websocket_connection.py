@@ -59,6 +59,7 @@ class WebSocketConnection(TransportSink):
         tenant: Tenant,
         principal: Principal,
         settings: Settings,
+        run: str | None = None,
     ) -> None:
         super().__init__(transport)
         self.principal = principal
@@ -66,6 +67,7 @@ class WebSocketConnection(TransportSink):
         self._tenant = tenant
         self._settings = settings
         self._actor = principal.actor
+        self._run_of_actor = run
         self._replies = Replies(self, tenant.tick)
         self._execute = tenant.log.execute
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
@@ -255,10 +257,10 @@ class WebSocketConnection(TransportSink):
             if type(data) is ForkSession:
                 self.principal.require("read", data.origin)
             if frame is None:
-                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None))
+                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None, self._run_of_actor))
                 self._execute(command, self._on_outcome, size)
             else:
-                command = frame.command(self._actor, now, data)
+                command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
                 producer = frame.parsed_producer(self.principal.participant)
                 self._execute(command, self._on_outcome, size, frame.parsed_expect(), producer)
         except StenogramError as error:
@@ -305,14 +307,14 @@ class WebSocketConnection(TransportSink):
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:
             raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
-        self.begin(frame.name, self._documents(frame) if frame.views else await self._events(frame))
+        self.begin(frame.name, await (self._documents(frame) if frame.views else self._events(frame)))
 
-    def _documents(self, frame: Subscribe) -> ConnectionSubscription:
+    async def _documents(self, frame: Subscribe) -> ConnectionSubscription:
         views = self._tenant.views
         followers = []
         for each in frame.views or ():
             projection = views.document(each.view)
-            viewer = viewer_of(self.principal, projection, each.key)
+            viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)
 
@@ -323,7 +325,8 @@ class WebSocketConnection(TransportSink):
         sessions = EVERY_SESSION if session is not None else principal.read
         key = GroupKey(frame.name, WEBSOCKET, EventFilter(frame.reading, frame.types, sessions))
         feed = self._tenant.feed
-        return EventSubscription(feed, await feed.follow(session, after, key, principal.viewer(session), self))
+        viewer = await principal.viewer(self._tenant.log, session)
+        return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
 
 
 def _is_command(frame: Any) -> bool:

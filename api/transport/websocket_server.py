@@ -13,7 +13,7 @@ from ...domain.errors import Invalid, StenogramError
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
 from ..loop.lazy_event import LazyEvent
-from ..protocol.client_frames import parse_hello, read_frames
+from ..protocol.client_frames import Hello, parse_hello, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, TOKEN_EXPIRED, close_code_for
 from ..settings import Settings
 from ..tenants import Tenants
@@ -68,9 +68,10 @@ class WebSocketServer:
             if raw is None:
                 return None
             frames = read_frames(raw, self._settings.depth, self._settings.batch)
-            principal = self._principal(frames)
+            hello = parse_hello(frames[0] if frames else None)
+            principal = self._principal(hello)
             tenant = await self._tenants.of(principal.tenant)
-            connection = WebSocketConnection(ws, transport, tenant, principal, self._settings)
+            connection = WebSocketConnection(ws, transport, tenant, principal, self._settings, hello.run)
         except StenogramError as error:
             await refuse_and_close(ws, error)
             return None
@@ -87,8 +88,7 @@ class WebSocketServer:
             return None
         return message.data if isinstance(message.data, bytes) else message.data.encode()
 
-    def _principal(self, frames: list[Any]) -> Principal:
-        hello = parse_hello(frames[0] if frames else None)
+    def _principal(self, hello: Hello) -> Principal:
         claimed = {name: value for name, value in hello.model_dump(exclude_none=True).items() if name != "token"}
         return self._auth.principal(hello.token, claimed)
 

@@ -6,6 +6,7 @@ of them. What in it is not for everyone, its projection shows to whom it may con
 
 from ...domain.audience import Viewer
 from ...domain.errors import Forbidden
+from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ..access.principal import EVERYTHING, Principal
@@ -27,11 +28,11 @@ def searchable(projection: AnyProjection) -> list[str]:
     return list(dict.fromkeys((*shape.key, *[name for index in shape.indexes for name in index])))
 
 
-def viewer_of(principal: Principal, projection: AnyProjection, key: str) -> Viewer:
+async def viewer_of(principal: Principal, log: Log, projection: AnyProjection, key: str) -> Viewer:
     """The viewer of what a view holds under a key. Raises Forbidden for those who may not."""
     if by_session(projection):
         principal.require("read", key)
-        return principal.viewer(key)
+        return await principal.viewer(log, key)
     return viewer_of_all(principal, projection)
 
 
@@ -39,4 +40,4 @@ def viewer_of_all(principal: Principal, projection: AnyProjection) -> Viewer:
     """The viewer of a whole view that spans sessions. Raises Forbidden."""
     if principal.read != EVERYTHING:
         raise Forbidden(f"The view {projection.name} spans sessions; that takes the right to read all of them.")
-    return principal.viewer(None)
+    return principal.log_viewer

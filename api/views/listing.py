@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
 from ...domain.errors import Invalid
-from ...domain.ids import Position
+from ...domain.ids import Position, SessionId
+from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
@@ -56,7 +57,7 @@ async def list_page(views: ViewService, projection: AnyProjection, principal: Pr
     read, size = 0, max(_PAGE_ROWS, wanted.limit)
     while True:
         page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
-        found += _visible(projection, page.build, page.rows, principal)
+        found += await _visible(views.log, projection, page.build, page.rows, principal)
         read += len(page.rows)
         ended = len(page.rows) < size
         if ended or len(found) > wanted.limit or read >= MAX_ROWS_READ:
@@ -99,8 +100,12 @@ def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
-def _visible(projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal) -> list[StoredRow]:
-    viewers = [_viewer(projection, build.shape, row, principal) for row in rows]
+async def _visible(
+    log: Log, projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
+) -> list[StoredRow]:
+    sessions = [_session(projection, build.shape, row) for row in rows]
+    viewer_of = {session: await _viewer(log, session, principal) for session in dict.fromkeys(sessions)}
+    viewers = [viewer_of[session] for session in sessions]
     rendered: dict[int, bytes] = {}
     for viewer in dict.fromkeys(viewers):
         if viewer is not None:
@@ -110,11 +115,17 @@ def _visible(projection: AnyProjection, build: Build, rows: Sequence[Row], princ
     return [(row, rendered[number]) for number, row in enumerate(rows) if number in rendered]
 
 
-def _viewer(projection: AnyProjection, shape: Shape, row: Row, principal: Principal) -> Viewer | None:
-    """The viewer of a row; None where the principal may not read its session."""
+def _session(projection: AnyProjection, shape: Shape, row: Row) -> SessionId | None:
+    """The session that a row belongs to; None where the view spans sessions."""
     if not by_session(projection):
-        return principal.viewer(None)
+        return None
     name = "key" if isinstance(projection, DocProjection) else SESSION_KEY
     place = next(number for number, column in enumerate(shape.columns) if column.name == name)
-    session = row[place]
-    return principal.viewer(session) if matches_any(session, principal.read) else None
+    session: SessionId = row[place]
+    return session
+
+
+async def _viewer(log: Log, session: SessionId | None, principal: Principal) -> Viewer | None:
+    """The viewer of a session's rows; None where the principal may not read it."""
+    may_read = session is None or matches_any(session, principal.read)
+    return await principal.viewer(log, session) if may_read else None

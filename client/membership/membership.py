@@ -20,7 +20,7 @@ logger = logging.getLogger("stenogram.client")
 
 class Membership:
     """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. With
-    `restart` the participant leaves before it joins, so that what an earlier run left is given back. `live` is there
+    `restart` a new run joins: what an earlier one has left is given back, and a stop of it is over. `live` is there
     while the session is followed, and keeps what it knew afterwards. A participant that was lost joins again."""
 
     def __init__(
@@ -85,9 +85,7 @@ class Membership:
         # Before the command: if it is cancelled, it may be done all the same, and `leave` must undo it.
         self._joined = True
         self._connection.heartbeat_within(data.get("lease", LEASE) / HEARTBEATS_PER_LEASE)
-        if self._restart:
-            # Not awaited: commands of one client are handled in order, so it is done before the join.
-            unawaited(self._connection.commands.submit(self._session, "presence.leave", {"reason": "It starts over."}))
+        data = {**data, "new_run": True} if self._restart else data
         with contextlib.suppress(NoChange):
             await self._connection.commands.do(self._session, "presence.join", data)
 
@@ -102,7 +100,7 @@ class Membership:
         self.live.listen(self._rejoin)
 
     def _rejoin(self) -> None:
-        """Join again when lost."""
+        """Join again when lost. That is no new run: a stop that was not honoured still holds."""
         if self._joined and self._joining is not None and self.live is not None:
             me = self.live.state.presence.get(str(self._connection.welcome["participant"]))
             if me is not None and not me.present and me.since != self._lost:

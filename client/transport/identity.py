@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...domain.errors import ConfigurationError
+from ...domain.ids import new_id
 from ...domain.model import KINDS, Kind
 
 Token = str | Callable[[], str | Awaitable[str]]
@@ -25,6 +26,7 @@ class Identity:
         self._token = token
         self._participant = participant
         self._kind = kind
+        self._run = new_id()
 
     async def hello(self) -> dict[str, Any]:
         """The first frame of a connection."""
@@ -32,7 +34,7 @@ class Identity:
             who: dict[str, Any] = {"participant": self._participant, "kind": self._kind}
         else:
             who = {"token": await self._fresh()}
-        return {"frame": "hello", "protocol": PROTOCOL, **who}
+        return {"frame": "hello", "protocol": PROTOCOL, **who, "run": self._run}
 
     async def http(self) -> tuple[dict[str, str], dict[str, str]]:
         """Headers and query parameters of a request."""

@@ -193,7 +193,7 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
 
 def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Decision:
     approval = _known(approvals, data.approval)
-    if not visible(approval.of, "", Viewer(*command.actor)):
+    if not visible(approval.of, Viewer(*command.actor)):
         raise Forbidden(f"Approval {approval.id!r} is asked of {', '.join(approval.of or ())}.")
     if approval.status == "answered":
         return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))

@@ -12,11 +12,24 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from immutables import Map
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from ..errors import Conflict, NoChange
-from ..ids import ParticipantId, TaskId, Version
-from ..model import Command, CommandData, Count, Deadline, Decision, Event, EventData, Kind, Reason, decided, timer_id
+from ..ids import Name, ParticipantId, TaskId, Version
+from ..model import (
+    Actor,
+    Command,
+    CommandData,
+    Count,
+    Deadline,
+    Decision,
+    Event,
+    EventData,
+    Kind,
+    Reason,
+    decided,
+    timer_id,
+)
 from ..timestamps import Time
 
 Status = Literal["idle", "thinking", "working", "waiting-for-tool", "waiting-for-human", "blocked"]
@@ -48,6 +61,10 @@ class PresenceJoined(_PresenceEvent):
     """The application's own: model, version, avatar."""
     lease: Lease = LEASE
     """Seconds of silence after which it is lost."""
+    new_run: bool | None = None
+    """Whether it began a new run; absent: no, or it comes back."""
+    run: Name | None = None
+    """Which run began, where it has a name."""
 
 
 class PresenceStatus(_PresenceEvent):
@@ -107,7 +124,8 @@ class _PresenceCommand(CommandData):
 
 
 class Join(_PresenceCommand):
-    """Take part. `about` is free for the application: model, version, avatar."""
+    """Take part. `about` is free for the application: model, version, avatar. Refused with `no_change` when you are
+    here, unless you begin a new run."""
 
     do = "presence.join"
     name: DisplayName | None = None
@@ -117,6 +135,9 @@ class Join(_PresenceCommand):
     lease: Lease = LEASE
     """Seconds of silence after which you are lost. Everything that comes from you counts; send a heartbeat at least
     every third of it."""
+    new_run: Annotated[bool, Strict()] = False
+    """Whether you start, and do not come back: what an earlier run of you has left (presence, tasks, open messages and
+    questions) ends, and a cancel that it did not honour counts as honoured."""
 
 
 class ReportStatus(_PresenceCommand):
@@ -152,7 +173,7 @@ class LoseParticipant(_PresenceCommand):
 
 class Participant(NamedTuple):
     """One who takes part. `since` is the version of the last transition, `joined` that in which it came; `at` is when
-    it last showed itself; `stalled` is the task for which it shows nothing."""
+    it last showed itself; `stalled` is the task for which it shows nothing; `run` is the one that began last."""
 
     id: ParticipantId
     kind: Kind
@@ -167,6 +188,7 @@ class Participant(NamedTuple):
     lease: float = LEASE
     until: datetime | None = None
     stalled: TaskId | None = None
+    run: str | None = None
 
 
 Presence = Map[str, Participant]
@@ -180,12 +202,7 @@ def decide(presence: Presence, command: Command) -> Decision:
     here = known if known is not None and known.present else None
     match command.data:
         case Join() as data:
-            if here is not None:
-                raise NoChange(f"{actor.id!r} is here already.")
-            joined = PresenceJoined(
-                participant=actor.id, kind=actor.kind, name=data.name, about=data.about, lease=data.lease
-            )
-            return decided(joined)
+            return _join(actor, command.run, here, data)
         case ReportStatus() as data:
             if here is None:
                 raise Conflict(f"{actor.id!r} is not here; send presence.join first.")
@@ -206,6 +223,23 @@ def decide(presence: Presence, command: Command) -> Decision:
     raise NotImplementedError(command.data.do)
 
 
+def _join(actor: Actor, run: str | None, here: Participant | None, data: Join) -> Decision:
+    if here is not None and not data.new_run:
+        raise NoChange(f"{actor.id!r} is here already.")
+    joined = PresenceJoined(
+        participant=actor.id,
+        kind=actor.kind,
+        name=data.name,
+        about=data.about,
+        lease=data.lease,
+        new_run=data.new_run or None,
+        run=run if data.new_run else None,
+    )
+    if here is None:
+        return decided(joined)
+    return decided(PresenceLeft(participant=actor.id, reason=f"A new run of {actor.id} begins."), joined)
+
+
 def evolve(presence: Presence, event: Event) -> Presence:
     """Fold one event."""
     match event.data:
@@ -222,6 +256,7 @@ def evolve(presence: Presence, event: Event) -> Presence:
                 event.time,
                 event.version,
                 data.lease,
+                run=data.run if data.new_run else _run(presence, data.participant),
             )
             return presence.set(data.participant, joined)
         case PresenceStatus() as data:
@@ -235,6 +270,11 @@ def evolve(presence: Presence, event: Event) -> Presence:
             gone = {"present": False, "status": "idle", "activity": None, "until": None, "stalled": None}
             return _moved(presence, event, data, **gone)
     return presence
+
+
+def _run(presence: Presence, id: ParticipantId) -> str | None:
+    known = presence.get(id)
+    return None if known is None else known.run
 
 
 def _moved(presence: Presence, event: Event, data: _PresenceEvent, **members: Any) -> Presence:

@@ -7,7 +7,8 @@ A signal is an event, so that an agent which attaches late finds it. It concerns
 it is aimed at when it is raised, and of a task
 whoever claims it afterwards. Each answers for itself; the signal is open until the last of them has, or until its
 grace has run out. What then becomes of the target's work, `consequences` says. An agent that lets the grace of a cancel
-run out which was aimed at it, or at the session, is fenced: it can do nothing more until it has honoured the signal.
+run out which was aimed at it, or at the session, is fenced: it can do nothing more until it has honoured the signal, or
+begun a new run (`fences`).
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
-from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
+from ..errors import Conflict, Forbidden, NoChange, NotFound
 from ..ids import NAME_PATTERN, ParticipantId, SignalId, Version
 from ..model import (
     DAY,
@@ -88,6 +89,8 @@ class SignalHonoured(_SignalEvent):
     type = "signal.honoured"
     reason: Reason | None = None
     """For people."""
+    new_run: bool | None = None
+    """Whether it was honoured by a new run of the actor: then earlier ones can do nothing more."""
 
 
 class SignalRefused(_SignalEvent):
@@ -122,7 +125,8 @@ class _SignalCommand(CommandData):
 
 
 class RaiseSignal(_SignalCommand):
-    """Interrupt: cancel, pause, resume, steer or reroute. Anyone may, from any device."""
+    """Interrupt: cancel, pause, resume, steer or reroute. Anyone may, from any device. A signal at an `agent:` is for
+    an agent or a service, or an id that nobody has joined under yet; people and the gateway are not interrupted."""
 
     do = "signal.raise"
     signal: SignalId
@@ -189,15 +193,23 @@ class Signal(NamedTuple):
         return self.kind == "cancel" and (self.target == SESSION or self.target.startswith("agent:"))
 
 
+class Fence(NamedTuple):
+    """By which signal somebody is fenced, and since which version."""
+
+    signal: SignalId
+    since: Version
+
+
 class Signals(NamedTuple):
-    """All signals; the open ones, and by their targets; for each agent that is fenced, by which signal; and which say
-    the same."""
+    """All signals; the open ones, and by their targets; the fence of each who let a cancel pass (`fences` says whom it
+    holds); which say the same; and for those who honoured one by beginning a new run, which."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
-    fenced: Map[ParticipantId, SignalId] = Map()
+    fenced: Map[ParticipantId, Fence] = Map()
     aimed: Index = Map()
     twins: Twins = Twins()
+    replaced: Map[ParticipantId, SignalId] = Map()
 
     def open_at(self, target: str) -> list[Signal]:
         """The open signals that are aimed at this very target, in the order of their raising."""
@@ -283,16 +295,6 @@ def _expire(signals: Signals, command: Command, data: ExpireSignal) -> Decision:
     return decided(SignalExpired(signal=signal.id, waiting=tuple(sorted(signal.waiting))))
 
 
-def refuse_fenced(signals: Signals, command: Command) -> None:
-    """Raise Fenced when the actor did not honour a cancel in time, and has not done so since."""
-    signal = signals.fenced.get(command.actor.id)
-    if signal is not None and command.data.concept not in ("presence", "signals"):
-        raise Fenced(
-            f"{command.actor.id!r} did not honour signal {signal!r} in time; stop, and send signal.honour.",
-            signal=signal,
-        )
-
-
 def evolve(signals: Signals, event: Event) -> Signals:
     """Fold one event."""
     match event.data:
@@ -312,10 +314,12 @@ def evolve(signals: Signals, event: Event) -> Signals:
             signal = signals.known[data.signal]._replace(addressees=data.addressees, waiting=waiting)
             return _with(signals, signal)
         case SignalHonoured() | SignalRefused() as data:
+            if isinstance(data, SignalHonoured) and data.new_run:
+                signals = signals._replace(replaced=signals.replaced.set(event.actor, data.signal))
             return _answered(signals, signals.known[data.signal], event.actor)
         case SignalExpired() as data:
             signal = signals.known[data.signal]
-            late = dict.fromkeys(data.waiting, signal.id) if signal.fences else {}
+            late = dict.fromkeys(data.waiting, Fence(signal.id, event.version)) if signal.fences else {}
             fenced = signals.fenced.update(late)
             return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
     return signals
@@ -326,7 +330,8 @@ def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals
         signal = signal._replace(waiting=signal.waiting.delete(actor))
     if not signal.waiting:
         signal = signal._replace(status="closed")
-    if signals.fenced.get(actor) == signal.id:
+    fence = signals.fenced.get(actor)
+    if fence is not None and fence.signal == signal.id:
         signals = signals._replace(fenced=signals.fenced.delete(actor))
     return _with(signals, signal)
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import orjson
 
+from ...domain.audience import readers
 from ...domain.envelope import contents
 from ...domain.ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
 from ...domain.model import Event, EventData
@@ -25,6 +26,11 @@ class Meta(NamedTuple):
     cause: CommandId | None
     audience: tuple[str, ...] | None
     key: str
+
+    @property
+    def readers(self) -> tuple[str, ...] | None:
+        """Who may see the event; None: everyone. What `visible` judges by, and what a view keeps for `shown`."""
+        return readers(self.type, self.audience, self.actor)
 
     def event(self, data: EventData) -> Event:
         """The event again, for folds that are written for events."""

@@ -15,7 +15,7 @@ WIDTHS = (10, 120, 1_800, 28_800)
 
 class ActivityBucket(BaseModel):
     """What `actor` did in the `width` seconds from `start` (seconds since 1970): how many events of a `family`
-    (`message`, `tool` …) for one audience. Deltas are not counted."""
+    (`message`, `tool` …) for the same readers. Deltas are not counted."""
 
     session: str
     width: int
@@ -23,25 +23,28 @@ class ActivityBucket(BaseModel):
     actor: str
     family: str
     audience: str
-    """Names with commas between them; empty: everyone."""
+    """Who may know of it: names with commas between them; empty: everyone."""
     events: int = 0
 
 
 activity = TableProjection(
-    "activity", ActivityBucket, key_columns=("session", "width", "start", "actor", "family", "audience")
+    "activity",
+    ActivityBucket,
+    key_columns=("session", "width", "start", "actor", "family", "audience"),
+    version=2,
 )
 activity.handlers.pass_over(MessageDelta)
 
 
 @activity.shown
 def _(bucket: ActivityBucket, viewer: Viewer) -> ActivityBucket | None:
-    audience = tuple(bucket.audience.split(",")) if bucket.audience else None
-    return bucket if visible(audience, bucket.actor, viewer) else None
+    readers = tuple(bucket.audience.split(",")) if bucket.audience else None
+    return bucket if visible(readers, viewer) else None
 
 
 @activity.on
 def _(rows: Rows[ActivityBucket], event: EventData, meta: Meta) -> None:
     second = int(meta.time.timestamp())
-    family, audience = meta.type.partition(".")[0], ",".join(meta.audience or ())
+    family, audience = meta.type.partition(".")[0], ",".join(meta.readers or ())
     for width in WIDTHS:
         rows.add(meta.session, width, second // width * width, meta.actor, family, audience, events=1)

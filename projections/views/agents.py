@@ -56,6 +56,8 @@ class AgentRow(BaseModel):
     """Until when it expects to wait."""
     stalled: str | None = None
     """The task for which it shows nothing."""
+    run: str | None = None
+    """Which run of it began last, where that has a name."""
     evidence: Evidence
     """That transition."""
     reason: str | None = None
@@ -73,7 +75,7 @@ class Agents(BaseModel):
 
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
-agents = DocProjection("agents", Agents)
+agents = DocProjection("agents", Agents, version=2)
 agents.handlers.pass_over(MessageDelta)
 
 

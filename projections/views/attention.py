@@ -19,6 +19,7 @@ from ...domain.concepts.signals import (
     SignalRefused,
     Signals,
 )
+from ...domain.model import TIMEKEEPER
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
 
@@ -58,10 +59,10 @@ class Attention(BaseModel):
     signals: dict[str, OpenSignal] = {}
     approvals: dict[str, OpenApproval] = {}
     fenced: dict[str, str] = {}
-    """Agents that can do nothing more before they have honoured a signal, and which."""
+    """Agents that can do nothing more before they have honoured a signal or begun a new run, and which signal."""
 
 
-attention = DocProjection("attention", Attention)
+attention = DocProjection("attention", Attention, version=2)
 
 
 @attention.on
@@ -76,7 +77,7 @@ def _(
         return
     before = Signals() if known is None else Signals(Map({id: _signal(known)}))
     after = signals.evolve(before, meta.event(event))
-    doc.fenced |= dict(after.fenced)
+    doc.fenced |= {who: fence.signal for who, fence in after.fenced.items() if who != TIMEKEEPER.id}
     now = after.known[id]
     if now.status == "open":
         doc.signals[id] = OpenSignal.model_validate({**now._asdict(), "waiting": dict(now.waiting)})

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
 from ...domain.concepts.presence import (
@@ -58,7 +58,7 @@ timeline = TableProjection("timeline", Span, key_columns=("session", "span"), ve
 
 @timeline.shown
 def _(span: Span, viewer: Viewer) -> Span | None:
-    return span if visible(span.audience, span.actor, viewer) else None
+    return span if visible(including(span.audience, span.actor), viewer) else None
 
 
 def closed(spans: Iterable[Span]) -> list[Span]:

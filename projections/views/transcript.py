@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessageKind, MessagePosted, MessageStarted
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
@@ -63,7 +63,7 @@ transcript = TableProjection(
 
 @transcript.shown
 def _(entry: TranscriptRow, viewer: Viewer) -> TranscriptRow | None:
-    return entry if visible(entry.audience, entry.actor, viewer) else None
+    return entry if visible(including(entry.audience, entry.actor), viewer) else None
 
 
 def _begun(meta: Meta, entry: str, kind: EntryKind) -> TranscriptRow:

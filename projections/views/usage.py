@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
 from ...domain.concepts.presence import PresenceJoined
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
@@ -70,9 +70,13 @@ usage = DocProjection("usage", Usage)
 
 @usage.shown
 def _(doc: Usage, viewer: Viewer) -> Usage:
-    spoken = [share for share in doc.spoken if visible(share.audience, share.actor, viewer)]
-    called = [share for share in doc.called if visible(share.audience, share.actor, viewer)]
+    spoken = [share for share in doc.spoken if _sees(share, viewer)]
+    called = [share for share in doc.called if _sees(share, viewer)]
     return Usage(spoken=spoken, called=called, models=doc.models)
+
+
+def _sees(share: _Share, viewer: Viewer) -> bool:
+    return visible(including(share.audience, share.actor), viewer)
 
 
 @usage.on

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.audience import Viewer, including, visible
 from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.domain.parts import text_of
 from stenogram.projections import DocProjection, Meta, Rows, TableProjection
@@ -40,7 +40,7 @@ def _(doc: Words, event: MessagePosted) -> None:
 
 @mentions.shown
 def _(row: Mention, viewer: Viewer) -> Mention | None:
-    return row if visible(row.audience, row.actor, viewer) else None
+    return row if visible(including(row.audience, row.actor), viewer) else None
 
 
 @mentions.on

@@ -155,3 +155,95 @@ async def test_who_forks_may_read_the_origin_and_who_reads_the_fork_need_not(
     await wire.subscribe("b", session="b", dense=False)
     assert "«for all»" in str((await wire.catch_up("b")).events)
     await do(wire, "d", "session.fork", {"origin": "b"})
+
+
+AUDIENCE = {"audience": ["agents"]}
+AUDITORS = {
+    "of the fork": ("audit:mine-*", False),
+    "of the fork and its origin, not of that one's": ("audit:mine-* audit:b", False),
+    "of the fork and its first origin": ("audit:mine-* audit:a", False),
+    "of all three": ("audit:mine-* audit:a audit:b", True),
+    "of everything": ("audit:*", True),
+}
+
+
+@pytest.mark.parametrize("auditor", AUDITORS)
+async def test_an_auditor_reads_of_a_fork_what_they_may_audit_in_each_of_its_origins(
+    auditor: str, http: aiohttp.ClientSession, gateway: Gateway, ada: Wire
+) -> None:
+    scopes, allowed = AUDITORS[auditor]
+    eve = token("eve", "user", "read:*", "write:*", *scopes.split())
+    bearer = {"Authorization": f"Bearer {eve}"}
+    agent = await Wire.open(http, gateway.url, token=token("hotels", "agent"))
+    await do(agent, "b", "message.post", {"message": "secret", "text": "«for the team», in b", **AUDIENCE})
+    await do(agent, "b", "message.start", {"message": "counted", **AUDIENCE})
+    await do(agent, "b", "message.complete", {"message": "counted", "parts": [], "usage": {"«for the team»": 3}})
+    wire = await Wire.open(http, gateway.url, token=eve)
+    live = [("raw", "mine-1"), ("folded", "mine-1")]
+    for reading, session in live:  # before there is such a session
+        await wire.subscribe(reading, session=session, reading=reading, dense=False)
+        await wire.catch_up(reading)
+    forked = await do(wire, "mine-1", "session.fork", {"origin": "b"})
+    await do(agent, "mine-1", "message.post", {"message": "m9", "text": "«for the team», in the fork", **AUDIENCE})
+    last = await do(agent, "mine-1", "message.post", {"message": "end", "text": "The end."})
+    for reading, session in live:
+        await wire.reach(reading, last["versions"][0])
+        assert ("«for the team»" in str(wire.followers[reading, session].events)) == (auditor == "of everything")
+        await wire.subscribe(f"{reading} again", session=session, reading=reading, dense=False)
+        assert ("«for the team»" in str((await wire.catch_up(f"{reading} again")).events)) == allowed
+    newest, then = f"min_position={last['positions'][0]}&wait=10", f"at={forked['versions'][0]}"
+    url = f"{gateway.url}/v1"
+    for path in (
+        "sessions/mine-1/events?limit=1000",
+        "sessions/mine-1/events?limit=1000&reading=folded",
+        f"views/transcript/mine-1?{newest}",
+        f"views/transcript/mine-1?{then}",
+        f"views/transcript?where.session=mine-1&{newest}",
+        f"views/usage/mine-1?{newest}",
+        f"views/usage/mine-1?{then}",
+        f"views/usage/mine-1/difference?from=0&to={forked['versions'][0]}",
+        f"views/usage?order=key&{newest}",
+    ):
+        async with http.get(f"{url}/{path}", headers=bearer) as response:
+            text = await response.text()
+            assert response.status == 200, text
+        assert ("«for the team»" in text) == allowed, path
+    streamed = ""
+    async with http.get(f"{url}/sessions/mine-1/events", headers={**bearer, "Accept": "text/event-stream"}) as response:
+        while "caught_up" not in streamed:
+            streamed += (await response.content.readline()).decode()
+    assert ("«for the team»" in streamed) == allowed
+    told = ""
+    async with http.get(f"{url}/views/usage/mine-1", headers={**bearer, "Accept": "text/event-stream"}) as response:
+        while '"spoken"' not in told:
+            told += (await response.content.readline()).decode()
+    ws = await http.ws_connect(f"{gateway.url}/v1/ws")
+    await ws.send_json({"frame": "hello", "token": eve})
+    await ws.send_json({"frame": "subscribe", "views": [{"view": "usage", "key": "mine-1"}]})
+    frame = {"frame": ""}
+    while frame["frame"] != "view":
+        frame = await ws.receive_json(timeout=10)
+    for text in (told, str(frame)):
+        assert ("«for the team»" in text) == allowed
+
+
+async def test_who_audits_a_session_that_is_no_fork_reads_all_of_it(
+    http: aiohttp.ClientSession, gateway: Gateway, ada: Wire
+) -> None:
+    wire = await Wire.open(http, gateway.url, token=token("eve", "user", "read:*", "audit:a"))
+    await wire.subscribe("a", session="a")
+    assert "«for the team»" in str((await wire.catch_up("a")).events)
+
+
+@pytest.mark.parametrize("reading", ["raw", "folded"])
+async def test_who_follows_a_session_before_it_is_forked_is_told_all_of_it(
+    reading: str, http: aiohttp.ClientSession, gateway: Gateway, ada: Wire
+) -> None:
+    agent = await Wire.open(http, gateway.url, token=token("flights", "agent"))
+    await agent.subscribe("later", session="later", reading=reading, dense=reading == "raw")
+    await agent.catch_up("later")
+    forked = await do(ada, "later", "session.fork", {"origin": "c"})
+    follower = await agent.reach("later", forked["versions"][-1])
+    wanted = [*TYPES, "session.forked"]
+    told = [event["type"] for event in follower.events]
+    assert told == [each for each in wanted if reading == "raw" or each != "message.delta"]

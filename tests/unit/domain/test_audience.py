@@ -2,7 +2,8 @@
 
 import pytest
 
-from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.audience import RESERVED, SAID, Viewer, readers, visible
+from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.model import Kind
 from stenogram.testing.rehearsal import Rehearsal
 
@@ -28,12 +29,27 @@ TRUTH: list[tuple[tuple[str, ...] | None, str, tuple[bool, bool, bool, bool]]] =
 
 @pytest.mark.parametrize(("audience", "actor", "seen"), TRUTH)
 def test_who_sees_what(audience: tuple[str, ...] | None, actor: str, seen: tuple[bool, ...]) -> None:
-    assert tuple(visible(audience, actor, viewer) for viewer in (ADA, HOTELS, EXPORT, AUDITOR)) == seen
+    said = readers("message.posted", audience, actor)
+    assert tuple(visible(said, viewer) for viewer in (ADA, HOTELS, EXPORT, AUDITOR)) == seen
+
+
+@pytest.mark.parametrize("type", sorted(set(BUILT_IN) - set(SAID)))
+def test_who_caused_an_event_has_no_say_in_who_sees_it(type: str) -> None:
+    assert readers(type, ("agents",), "ada") == ("agents",)
+
+
+def test_everything_that_counts_as_said_is_a_type_that_there_is_or_an_applications_own() -> None:
+    assert {name for name in SAID if not name.endswith(".")} <= set(BUILT_IN)
+
+
+@pytest.mark.parametrize("group", sorted(RESERVED))
+def test_an_actor_called_like_a_group_opens_nothing_to_it(group: str) -> None:
+    assert readers("message.posted", ("bob",), group) == ("bob",)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("users", "agent"), ("agents", "user"), ("everyone", "service")])
 def test_a_participant_called_like_a_group_sees_no_more_for_it(name: str, kind: Kind) -> None:
-    assert not visible((name, "bob"), "ada", Viewer(name, kind))
+    assert not visible((name, "bob"), Viewer(name, kind))
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ def test_it_is_read_back_from_the_store_the_wire_and_a_file() -> None:
     assert envelope.validate(orjson.loads(WIRE)) == EVENT
 
 
-def test_audience_and_actor_are_read_without_the_payload() -> None:
-    assert envelope.audience_and_actor(STORED) == (("users",), "hotels")
+def test_readers_are_read_without_the_payload() -> None:
+    assert envelope.readers_of(STORED) == ("users", "hotels")
     everyone = envelope.encode("e-3", Fact(POSTED), envelope.timestamp(TIME), "hotels")
-    assert envelope.audience_and_actor(everyone) == (None, "hotels")
+    assert envelope.readers_of(everyone) is None
 
 
 def test_a_null_inside_a_value_is_kept() -> None:

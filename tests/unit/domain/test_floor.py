@@ -42,7 +42,7 @@ def test_what_an_agent_without_the_floor_says_is_kept_for_the_team(
     (delta,) = held.do("hotels", "message.delta", message="m2", index=0, text="Three")
     (completed,) = held.do("hotels", "message.complete", message="m2")
     assert {started.audience, delta.audience, completed.audience} == {kept}
-    assert not visible(posted.audience, posted.actor, Viewer("ada", "user"))
+    assert not visible(posted.audience, Viewer("ada", "user"))
 
 
 def test_who_has_the_floor_and_people_say_what_they_want(held: Rehearsal) -> None:

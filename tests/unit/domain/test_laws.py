@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenogram.domain.errors import Fenced, Refused
+from stenogram.domain.fences import fences
 from stenogram.domain.ids import Version
-from stenogram.domain.model import Actor, Command, Event
+from stenogram.domain.model import TIMEKEEPER, Actor, Command, Event
 from stenogram.domain.session import deadlines, decide, evolve, evolve_by, fold
 from stenogram.domain.state import State
 from stenogram.testing.rehearsal import Rehearsal
@@ -78,7 +79,9 @@ tasks = st.sampled_from(["k1", "k2", "k3"])
 attempts = st.sampled_from([NEXT, NEXT, NEXT, 1, 2])
 signals = st.sampled_from(["s1", "s2"])
 approvals = st.sampled_from(["a1", "a2"])
-targets = st.sampled_from(["session", "agent:hotels", "agent:flights", "task:k1", "task:k2", "message:m1"])
+targets = st.sampled_from(
+    ["session", "agent:hotels", "agent:flights", "agent:ada", "agent:stenogram", "task:k1", "task:k2", "message:m1"]
+)
 names = st.sampled_from([actor.id for actor in ACTORS])
 under = st.sampled_from([None, None, ("k1", 0), ("k1", 0), ("k2", 0), ("k1", 1)])
 
@@ -120,7 +123,7 @@ lives = st.one_of(
     step("session.open", {"title": text}),
     step("session.describe", {"title": text, "metadata": objects}),
     step("session.label", {"set": labels, "remove": st.lists(st.sampled_from(["team", "vip"]), max_size=1)}),
-    step("presence.join", {"name": some_text, "about": objects}),
+    step("presence.join", {"name": some_text, "about": objects, "new_run": st.booleans()}),
     step("presence.status", {"activity": text}, status=statuses),
     step("presence.leave", {"reason": text}),
     step("custom.record", {"about": calls, "audience": audiences}, type=st.just("x.note"), data=objects),
@@ -343,7 +346,7 @@ def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
         assert all(call.task in (None, *held) for call in state.tools.known.values() if call.open)
         assert {id for id, signal in state.signals.known.items() if signal.status == "open"} == set(state.signals.open)
         assert {id for id, each in state.approvals.known.items() if each.status == "open"} == set(state.approvals.open)
-        assert all(state.signals.known[signal].status == "expired" for signal in state.signals.fenced.values())
+        assert all(state.signals.known[fence.signal].status == "expired" for fence in state.signals.fenced.values())
         parts = [task for task in state.tasks.known.values() if task.parent]
         assert all(
             each.status != "open" for each in parts if state.tasks.known[each.parent or ""].status == "cancelled"
@@ -365,3 +368,17 @@ def test_what_falls_due_happens_once_and_is_over_then(script: list[Step]) -> Non
     timed = [event.cause for event in session.events if event.actor == "stenogram"]
     firsts = [cause for cause, before in zip(timed, [None, *timed], strict=False) if cause != before]
     assert len(firsts) == len(set(firsts))
+
+
+@given(scripts)
+@settings(max_examples=100)
+def test_nobody_is_fenced_but_agents_and_the_time_is_always_kept(script: list[Step]) -> None:
+    session = begun()
+    for each in script:
+        play(session, [each])
+        assert fences(session.state).keys() <= {"hotels", "flights"}
+        assert TIMEKEEPER.id not in {name for signal in session.state.signals.known.values() for name in signal.waiting}
+    if session.state.session.status == "open":
+        session.wait(10_000)
+        assert not any(each.present for each in session.state.presence.values())
+        assert not session.state.tasks.claimed

@@ -142,3 +142,11 @@ async def test_the_log_as_a_whole_has_each_event_once(writer: Writer) -> None:
     await writer.do("b", "session.fork", {"origin": "a"})
     records = await writer.log.engine.read_log(0, 100)
     assert [each.session for each in records] == ["a"] * 6 + ["b"] * 2
+
+
+async def test_where_the_events_of_a_fork_were_written(writer: Writer) -> None:
+    await writer.do("b", "session.fork", {"origin": "a", "at": 4})
+    await writer.do("c", "session.fork", {"origin": "b"})
+    await writer.do("d", "session.fork", {"origin": "b", "at": 3})
+    written = {session: await writer.log.written_in(session) for session in ("a", "b", "c", "d", "nowhere")}
+    assert written == {"a": ("a",), "b": ("a", "b"), "c": ("a", "b", "c"), "d": ("a", "d"), "nowhere": ()}

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stenogram.domain.audience import Viewer, visible
+from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.errors import Refused
+from stenogram.domain.fences import fences
 from stenogram.domain.model import Actor, Event
 from stenogram.projections import Projection, fold
 from stenogram.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
@@ -128,7 +129,7 @@ def served(view: Projection[Any, Any], events: list[Event], viewer: Viewer) -> I
 def test_no_view_shows_anybody_what_they_may_not_see(script: list[Step]) -> None:
     events = play(script)
     for viewer in VIEWERS:
-        seen = [each for each in events if visible(each.audience, each.actor, viewer)]
+        seen = [each for each in events if visible(readers(each.type, each.audience, each.actor), viewer)]
         heard = words(b" ".join(each.data.json_bytes() + each.type.encode() for each in seen))
         for view in BUILT_IN:
             shown = words(b" ".join(served(view, events, viewer)))
@@ -141,7 +142,11 @@ def test_the_transcript_holds_everything_that_a_viewer_was_told_whole(script: li
     events = play(script)
     for viewer in [*VIEWERS, AUDITOR]:
         ends = ("message.posted", "message.completed", "tool.returned")
-        told = [each for each in events if each.type in ends and visible(each.audience, each.actor, viewer)]
+        told = [
+            each
+            for each in events
+            if each.type in ends and visible(readers(each.type, each.audience, each.actor), viewer)
+        ]
         parts = [each.data.model_dump_json(include={"parts", "result", "error"}).encode() for each in told]
         assert words(b" ".join(parts)) <= words(b" ".join(served(transcript, events, viewer)))
 
@@ -170,7 +175,7 @@ def test_what_is_over_by_the_rules_is_open_in_no_view(script: list[Step], lost: 
     waits = fold(attention, events).get("s-1", Attention())
     assert set(waits.signals) == set(state.signals.open)
     assert {f"approval:{id}" for id in waits.approvals} == asked
-    assert waits.fenced == dict(state.signals.fenced)
+    assert waits.fenced == {who: fence.signal for who, fence in fences(state).items()}
 
 
 @pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)

@@ -1,0 +1,300 @@
+"""Nothing that comes later tells anybody what they were not to hear when it was said.
+
+Random sessions are played by their rules: everything that is said holds a word of its own, whoever may ends whatever
+they like, time runs out (leases, stalls, graces, deadlines), agents are stopped and begin new runs, and sessions are
+forked, also from forks. A word is known to those who may see the event that said it first. Then every event, every view
+at two moments, and the session's page is searched, as each participant and a bystander of each kind is shown it, for
+words that they do not know.
+
+The search says what it covers: it fails when there is a command that it never carried out, or a type of event that it
+never saw. More of it: STENOGRAM_TEST_LEAKS=1000.
+"""
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from stenogram.api.http.session_answers import session_answer
+from stenogram.domain.audience import Viewer, readers, visible
+from stenogram.domain.catalogue import BUILT_IN
+from stenogram.domain.commands import COMMANDS
+from stenogram.domain.envelope import readers_of
+from stenogram.domain.errors import Refused
+from stenogram.domain.model import Actor, Event
+from stenogram.projections import fold
+from stenogram.projections.views import BUILT_IN as VIEWS
+from stenogram.testing.rehearsal import Rehearsal
+
+SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "60"))
+STEPS = 90
+ACTORS = [Actor("ada", "user"), Actor("bob", "user"), Actor("hotels", "agent"), Actor("rooms", "agent")]
+VIEWERS = [*(Viewer(*actor) for actor in ACTORS), Viewer("eve", "user"), Viewer("taxis", "agent")]
+AUDIENCES: list[list[str] | None] = [None, ["users"], ["agents"], ["agents"], ["ada"], ["bob", "hotels"], ["rooms"]]
+WORD = re.compile(rb"w\d+w")
+
+
+class Play:
+    """One random session and its forks."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.session = Rehearsal("s-0")
+        self.forks: list[Rehearsal] = []
+        self.known: dict[bytes, tuple[str, ...] | None] = {}
+        """By word, who may see the event that said it first."""
+        self.done: set[str] = set()
+        self._words = 0
+        self._ids = 0
+
+    def word(self) -> str:
+        """A word that nobody has said."""
+        self._words += 1
+        return f"w{self._words}w"
+
+    def new(self, kind: str) -> str:
+        """An id that nothing has."""
+        self._ids += 1
+        return f"{kind}{self._ids}"
+
+    def any(self, known: Any, kind: str) -> str:
+        """The id of something that there is, the newer the likelier."""
+        ids = list(known)[-4:]
+        return self.random.choice(ids) if ids else f"{kind}0"
+
+    def step(self) -> None:
+        """Something happens; or is refused, which is as good."""
+        do = self.random.choice(WEIGHTED)
+        if do == "wait":
+            self.session.wait(self.random.choice([1, 6, 20, 70]))
+        elif do == "session.fork":
+            self._fork()
+        else:
+            data = {name: value for name, value in DATA[do](self).items() if value is not None}
+            self._carry_out(do, data)
+        for event in self.session.events[-40:]:
+            self._learn(event)
+
+    def _carry_out(self, do: str, data: dict[str, Any]) -> None:
+        actor, under = self.random.choice(ACTORS), None
+        if self.random.random() < 0.7:
+            actor = self._fitting(data) or actor
+        held = [task for task in self.session.state.tasks.claimed if self._owner(task) == actor.id]
+        if held and do in UNDER and self.random.random() < 0.5:
+            under = held[0]
+        try:
+            if under is None:
+                self.session.do(actor, do, data)
+            else:
+                self.session.under(under, self.session.state.tasks.known[under].attempt, actor, do, data)
+        except Refused:
+            return
+        self.done.add(do)
+
+    def _fitting(self, data: dict[str, Any]) -> Actor | None:
+        """Who may do it, as a rule."""
+        state = self.session.state
+        message, call = state.messages.known.get(data.get("message", "")), state.tools.known.get(data.get("call", ""))
+        id = message.author if message else call.caller if call else self._owner(data.get("task", ""))
+        if "approval" in data and (asked := state.approvals.known.get(data["approval"])):
+            id = asked.requester if "option" not in data else "ada"
+        if "signal" in data and (signal := state.signals.known.get(data["signal"])):
+            id = next(iter(signal.waiting), None)
+        return next((actor for actor in ACTORS if actor.id == id), None)
+
+    def _owner(self, task: str) -> str | None:
+        known = self.session.state.tasks.known.get(task)
+        return known.owner if known else None
+
+    def _fork(self) -> None:
+        """Anybody forks; the play goes on in the fork, or in the origin."""
+        at = self.random.choice([None, None, self.random.randint(1, len(self.session.events))])
+        try:
+            fork = self.session.fork(self.random.choice(ACTORS), self.new("s-"), at)
+        except Refused:
+            return
+        fork._commands = 1_000 * self._ids
+        self.done.add("session.fork")
+        for event in fork.events:
+            self._learn(event)
+        self.forks.append(self.session if self.random.random() < 0.5 else fork)
+        if self.forks[-1] is self.session:
+            self.session = fork
+
+    def _learn(self, event: Event) -> None:
+        for word in WORD.findall(event.data.json_bytes()):
+            self.known.setdefault(word, readers(event.type, event.audience, event.actor))
+
+
+def said(play: Play, kind: str) -> dict[str, Any]:
+    return {kind: play.new(kind[0]), "audience": play.random.choice(AUDIENCES)}
+
+
+def message(play: Play) -> str:
+    """A message, which may be open."""
+    known = play.session.state.messages.known
+    return play.any([id for id, each in known.items() if each.status == "open"] or known, "m")
+
+
+def index(play: Play) -> dict[str, Any]:
+    id = message(play)
+    known = play.session.state.messages.known.get(id)
+    return {"message": id, "index": known.index if known else 0, "text": play.word() + " "}
+
+
+def task(play: Play) -> dict[str, Any]:
+    known = play.session.state.tasks.known
+    id = play.any([id for id, each in known.items() if each.status in ("open", "claimed")], "t")
+    return {"task": id, "attempt": max(1, known[id].attempt) if id in known else 1}
+
+
+def target(play: Play) -> str:
+    kind = play.random.choice(["session", "agent", "agent", "task", "message"])
+    ids: dict[str, Callable[[], str]] = {
+        "agent": lambda: play.random.choice(["hotels", "rooms", "late"]),
+        "task": lambda: str(task(play)["task"]),
+        "message": lambda: message(play),
+    }
+    return kind if kind == "session" else f"{kind}:{ids[kind]()}"
+
+
+def signal(play: Play) -> str:
+    signals = play.session.state.signals
+    return play.any(signals.open or signals.known, "s")
+
+
+def approval(play: Play) -> str:
+    approvals = play.session.state.approvals
+    return play.any(approvals.open or approvals.known, "a")
+
+
+def pick(play: Play, *values: Any) -> Any:
+    return play.random.choice(values)
+
+
+DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
+    "session.open": lambda play: {"title": play.word()},
+    "session.describe": lambda play: {"title": play.word(), "metadata": {"m": play.word()}},
+    "session.label": lambda play: {"set": {"l": play.word()}},
+    "session.close": lambda play: {"reason": play.word()},
+    "session.reopen": lambda play: {"reason": play.word()},
+    "presence.join": lambda play: {
+        "name": play.word(),
+        "lease": pick(play, 5, 50, 3_000),
+        "new_run": pick(play, True, None),
+    },
+    "presence.status": lambda play: {
+        "status": pick(play, "working", "idle", "waiting-for-tool"),
+        "activity": play.word(),
+    },
+    "presence.leave": lambda play: {"reason": play.word()},
+    "message.post": lambda play: {**said(play, "message"), "text": play.word()},
+    "message.start": lambda play: said(play, "message"),
+    "message.delta": index,
+    "message.complete": lambda play: {"message": message(play), "parts": [{"kind": "text", "text": play.word()}]},
+    "message.abort": lambda play: {"message": message(play), "reason": play.word()},
+    "tool.call": lambda play: {**said(play, "call"), "tool": play.word(), "arguments": play.word()},
+    "tool.return": lambda play: {"call": play.any(play.session.state.tools.known, "c"), "result": play.word()},
+    "state.patch": lambda play: {"patch": [{"op": "add", "path": f"/{play.new('k')}", "value": play.word()}]},
+    "state.merge": lambda play: {"patch": {"k": play.word()}},
+    "state.increment": lambda play: {"path": "/n", "by": 1},
+    "task.create": lambda play: {
+        "task": play.new("t"),
+        "title": play.word(),
+        "input": play.word(),
+        "parent": pick(play, None, task(play)["task"]) if play.session.state.tasks.known else None,
+        "stall_after": pick(play, 5, 60),
+    },
+    "task.claim": lambda play: {"task": task(play)["task"], "lease": pick(play, 5, 500)},
+    "task.progress": lambda play: {**task(play), "note": play.word()},
+    "task.complete": lambda play: {**task(play), "output": play.word()},
+    "task.fail": lambda play: {**task(play), "error": play.word(), "retryable": pick(play, True, False)},
+    "task.release": lambda play: {**task(play), "reason": play.word()},
+    "task.reroute": lambda play: {"task": task(play)["task"], "input": play.word(), "to": pick(play, None, "rooms")},
+    "task.cancel": lambda play: {"task": task(play)["task"], "reason": play.word()},
+    "signal.raise": lambda play: {
+        "signal": play.new("s"),
+        "kind": pick(play, "cancel", "cancel", "pause", "steer", "reroute"),
+        "target": target(play),
+        "body": play.word(),
+        "grace": pick(play, None, 0, 0, 3),
+    },
+    "signal.deliver": lambda play: {"signal": signal(play)},
+    "signal.honour": lambda play: {"signal": signal(play), "reason": play.word()},
+    "signal.refuse": lambda play: {"signal": signal(play), "reason": play.word()},
+    "approval.request": lambda play: {
+        "approval": play.new("a"),
+        "question": play.word(),
+        "within": pick(play, None, 3.0, 30.0),
+    },
+    "approval.answer": lambda play: {"approval": approval(play), "option": "yes", "comment": play.word()},
+    "approval.withdraw": lambda play: {"approval": approval(play), "reason": play.word()},
+    "floor.move": lambda play: {"speakers": pick(play, None, ["hotels"], [])},
+    "custom.record": lambda play: {
+        "type": "x.note",
+        "data": {"text": play.word()},
+        "audience": play.random.choice(AUDIENCES),
+    },
+}
+"""How a command of each kind is made up. `session.fork` has a way of its own."""
+UNDER = ("message.post", "message.start", "tool.call", "approval.request", "custom.record")
+_OFTEN = {
+    "message.start": 6,
+    "message.delta": 12,
+    "tool.call": 4,
+    "task.create": 4,
+    "task.claim": 5,
+    "signal.raise": 4,
+    "presence.join": 4,
+    "approval.request": 2,
+    "session.reopen": 4,
+    "wait": 4,
+}
+WEIGHTED = [do for do in [*DATA, "session.fork", "wait"] for _ in range(_OFTEN.get(do, 1))]
+
+
+@cache
+def played(seed: int) -> Play:
+    """A play to its end."""
+    play = Play(seed)
+    for _ in range(STEPS):
+        play.step()
+    return play
+
+
+def shown(session: Rehearsal, viewer: Viewer) -> Iterator[tuple[str, bytes]]:
+    """Everything of a session that a viewer is shown, and where."""
+    for event, stored in zip(session.events, session.stored, strict=True):
+        assert readers_of(stored) == readers(event.type, event.audience, event.actor)
+        if visible(readers_of(stored), viewer):
+            yield f"{event.type} {event.version}", stored
+    for upto in (len(session.events), len(session.events) * 2 // 3):
+        for view in VIEWS:
+            for value in fold(view, session.events[:upto]).values():
+                seen = value if view.seen is None else view.seen(value, viewer)
+                if seen is not None:
+                    yield f"view {view.name} at {upto}", seen.model_dump_json().encode()
+    yield "page", session_answer(session.state, viewer).model_dump_json().encode()
+
+
+@pytest.mark.parametrize("seed", range(SCRIPTS))
+def test_nobody_is_shown_what_they_were_not_to_hear(seed: int) -> None:
+    play = played(seed)
+    for session in (play.session, *play.forks):
+        for viewer in VIEWERS:
+            secret = {word for word, may in play.known.items() if not visible(may, viewer)}
+            for place, text in shown(session, viewer):
+                told = secret.intersection(WORD.findall(text))
+                assert not told, f"{viewer.id} is shown {told} of {session.state.id} in {place}"
+
+
+def test_the_search_has_used_every_command_and_seen_every_event() -> None:
+    plays = [played(seed) for seed in range(SCRIPTS)]
+    done = {do for play in plays for do in play.done}
+    seen = {event.type for play in plays for session in (play.session, *play.forks) for event in session.events}
+    assert set(COMMANDS) - {"session.open"} - done == set()
+    assert set(BUILT_IN) - seen == set()
