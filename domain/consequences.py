@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from .audience import SAID
-from .concepts.lifecycle import SessionForked
+from .concepts.lifecycle import SessionClosed, SessionForked
 from .concepts.messages import MessageAborted, MessageCompleted
 from .concepts.presence import PresenceJoined, PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
 from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
@@ -141,6 +141,23 @@ def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fac
         yield Fact(SignalExpired(signal=signal))
 
 
+def _closed(state: State, data: SessionClosed, _: ParticipantId) -> Iterator[Fact]:
+    """A closed session is empty: what was to be done is cancelled, since nobody could claim it; what was being said,
+    called or asked ends; signals have nothing left to stop; nobody is present."""
+    reason = "The session was closed."
+    # Tasks first: those who leave would only put them back on the board. Parts before what they are a part of, so that
+    # each says why it ended.
+    for task in reversed(state.tasks.unfinished()):
+        attempt = task.attempt if task.owner else None
+        yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
+    yield from left_open(state, None, reason)
+    for signal in state.signals.open:
+        yield Fact(SignalExpired(signal=signal))
+    for participant in state.presence.values():
+        if participant.present:
+            yield Fact(PresenceLeft(participant=participant.id, reason=reason))
+
+
 def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
     """Who takes a task over answers its signals."""
     for signal in state.signals.open_at(f"task:{data.task}"):
@@ -226,6 +243,7 @@ def _stopped(
 
 _RULES: dict[type[EventData], Callable[[State, Any, ParticipantId], Iterator[Fact]]] = {
     SessionForked: _forked,
+    SessionClosed: _closed,
     PresenceJoined: _joined,
     PresenceLost: _gone,
     PresenceLeft: _gone,

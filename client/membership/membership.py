@@ -100,9 +100,11 @@ class Membership:
         self.live.listen(self._rejoin)
 
     def _rejoin(self) -> None:
-        """Join again when lost. That is no new run: a stop that was not honoured still holds."""
+        """Join again when lost, and when a session that was closed is open again. That is no new run: a stop that was
+        not honoured still holds."""
         if self._joined and self._joining is not None and self.live is not None:
             me = self.live.state.presence.get(str(self._connection.welcome["participant"]))
-            if me is not None and not me.present and me.since != self._lost:
+            is_open = self.live.state.session.status == "open"
+            if me is not None and not me.present and is_open and me.since != self._lost:
                 self._lost = me.since
                 unawaited(self._connection.commands.submit(self._session, "presence.join", self._joining))

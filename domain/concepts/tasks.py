@@ -304,6 +304,10 @@ class Tasks(NamedTuple):
         """The tasks that nobody holds and that are to be done, in the order of their creation."""
         return self._in_order(self.open)
 
+    def unfinished(self) -> list[Task]:
+        """All tasks that are not over, in the order of their creation."""
+        return self._in_order([*self.open, *self.claimed])
+
     def unfinished_parts(self, parent: TaskId) -> list[Task]:
         """The parts of a task that are not over, in the order of their creation."""
         return self._in_order(self.parts.get(parent, ()))

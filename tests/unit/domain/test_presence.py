@@ -183,4 +183,4 @@ def test_nothing_falls_due_in_a_closed_session(busy: Rehearsal) -> None:
     busy.do(ADA, "session.close")
     assert busy.wait(10_000) == ()
     busy.do(ADA, "session.reopen")
-    assert {"presence.lost", "task.released"} < {event.type for event in busy.wait(0)}
+    assert busy.wait(10_000) == (), "it starts empty-handed"
