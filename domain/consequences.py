@@ -21,6 +21,7 @@ from .concepts.messages import MessageAborted, MessageCompleted
 from .concepts.presence import PresenceJoined, PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
 from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
 from .concepts.stalls import recovered
+from .concepts.task_rules import EVIDENCE
 from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from .ids import ParticipantId
 from .model import Actor, Decision, EventData, Fact
@@ -67,10 +68,15 @@ def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended:
             under_way.pop()
             continue
         assert not further.data.type.startswith(SAID), "a consequence is not said by whoever caused it"
-        if ended.isdisjoint(endings := _endings(further)):
+        if ended.isdisjoint(endings := _endings(further)) and not _is_moot(further, ended):
             ended.update(endings)
             yield further
             under_way.append(_of(state, actor, further))
+
+
+def _is_moot(fact: Fact, ended: set[str]) -> bool:
+    """Whether it speaks of the stall of somebody who is gone."""
+    return isinstance(fact.data, PresenceRecovered) and fact.data.subject() in ended
 
 
 def _endings(fact: Fact) -> tuple[str, ...]:
@@ -79,9 +85,7 @@ def _endings(fact: Fact) -> tuple[str, ...]:
     if isinstance(data, SignalRaised | SignalAddressed | TaskClaimed | PresenceStatus):
         return ()
     if isinstance(data, PresenceRecovered):
-        return (f"stall:{data.participant}",)
-    if isinstance(data, PresenceLost | PresenceLeft):
-        return (data.subject(), f"stall:{data.participant}")
+        return (f"stall:{data.participant}:{data.task}",)
     return (fact.subject or data.subject(),)
 
 
@@ -89,15 +93,19 @@ def _of(state: State, actor: ParticipantId, fact: Fact) -> Iterator[Fact]:
     rule = _RULES.get(type(fact.data))
     if rule is not None:
         yield from rule(state, fact.data, actor)
-    if fact.task is not None:
-        yield from _goes_on(state, fact, actor)
+    yield from _goes_on(state, fact, actor)
 
 
 def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
-    """Whoever does something under a task is not stalled in it."""
+    """Whoever does something under a task is not stalled in it; whoever streams, or calls a tool, without naming a
+    task, in none."""
     known = state.presence.get(actor)
-    if known is not None and known.present and known.stalled == fact.task:
-        yield Fact(recovered(known, "It goes on."))
+    if known is None or not known.stalled or not known.present:
+        return
+    if fact.task is not None or fact.data.type.startswith(EVIDENCE):
+        for task in known.stalled:
+            if fact.task in (None, task):
+                yield Fact(recovered(known, task, "It goes on."))
 
 
 def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fact]:
@@ -106,16 +114,25 @@ def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fa
     id, person, fence = data.participant, data.kind == "user", state.signals.fenced.get(data.participant)
     if person:
         yield from _moot(state, f"agent:{id}")
+    else:
+        yield from _told(state, id)
     if fence is not None and (person or data.new_run):
         new_run = f"A new run of {id} begins; the one that was to stop is over."
         reason = f"{id} is a person." if person else new_run
         yield Fact(SignalHonoured(signal=fence.signal, reason=reason, new_run=None if person else True))
 
 
+def _told(state: State, id: ParticipantId) -> Iterator[Fact]:
+    """Who joins while the session is being cancelled is to stop as well, within what is left of the grace."""
+    for signal in state.signals.open_at(SESSION):
+        if signal.kind == "cancel" and id not in signal.waiting:
+            yield Fact(SignalAddressed(signal=signal.id, addressees=(id,)))
+
+
 def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
     known = state.presence[data.participant]
-    if known.stalled is not None:
-        yield Fact(recovered(known, "It said what it does."))
+    for task in known.stalled:
+        yield Fact(recovered(known, task, "It said what it does."))
 
 
 def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> Iterator[Fact]:
@@ -186,8 +203,8 @@ def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantI
 def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
     yield from under_way(state, task, reason)
     holder = state.presence.get(state.tasks.known[task].owner or "")
-    if holder is not None and holder.present and holder.stalled == task:
-        yield Fact(recovered(holder, reason))
+    if holder is not None and holder.present and task in holder.stalled:
+        yield Fact(recovered(holder, task, reason))
 
 
 def _moot(state: State, target: str) -> Iterator[Fact]:

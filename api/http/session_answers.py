@@ -62,7 +62,7 @@ class SessionParticipant(HttpAnswer):
     joined: Number
     lease: Annotated[float, Field(ge=0)]
     until: datetime | None
-    stalled: Id | None
+    stalled: dict[Id, Number]
     run: Id | None
 
 

@@ -173,7 +173,8 @@ class LoseParticipant(_PresenceCommand):
 
 class Participant(NamedTuple):
     """One who takes part. `since` is the version of the last transition, `joined` that in which it came; `at` is when
-    it last showed itself; `stalled` is the task for which it shows nothing; `run` is the one that began last."""
+    it last showed itself; `stalled` are the tasks for which it shows nothing, each with the version that says so;
+    `run` is the one that began last."""
 
     id: ParticipantId
     kind: Kind
@@ -187,7 +188,7 @@ class Participant(NamedTuple):
     joined: Version
     lease: float = LEASE
     until: datetime | None = None
-    stalled: TaskId | None = None
+    stalled: dict[TaskId, Version] = {}
     run: str | None = None
 
 
@@ -263,11 +264,13 @@ def evolve(presence: Presence, event: Event) -> Presence:
             said = {"status": data.status, "activity": data.activity, "until": data.until}
             return _moved(presence, event, data, **said, at=event.time)
         case PresenceStalled() as data:
-            return _moved(presence, event, data, stalled=data.task)
+            stalled = {**presence[data.participant].stalled, data.task: event.version}
+            return _moved(presence, event, data, stalled=stalled)
         case PresenceRecovered() as data:
-            return _moved(presence, event, data, stalled=None, at=event.time)
+            stalled = {id: at for id, at in presence[data.participant].stalled.items() if id != data.task}
+            return _moved(presence, event, data, stalled=stalled, at=event.time)
         case PresenceLeft() | PresenceLost() as data:
-            gone = {"present": False, "status": "idle", "activity": None, "until": None, "stalled": None}
+            gone = {"present": False, "status": "idle", "activity": None, "until": None, "stalled": {}}
             return _moved(presence, event, data, **gone)
     return presence
 

@@ -5,8 +5,8 @@
 
 A signal is an event, so that an agent which attaches late finds it. It concerns its *addressees*: whoever works on what
 it is aimed at when it is raised, and of a task
-whoever claims it afterwards. Each answers for itself; the signal is open until the last of them has, or until its
-grace has run out. What then becomes of the target's work, `consequences` says. An agent that lets the grace of a cancel
+whoever claims it afterwards, of a session that is being cancelled whoever joins. Each answers for itself; the signal is
+open until the last of them has, or until its grace has run out. What then becomes of the target's work, `consequences` says. An agent that lets the grace of a cancel
 run out which was aimed at it, or at the session, is fenced: it can do nothing more until it has honoured the signal, or
 begun a new run (`fences`).
 """
@@ -111,7 +111,8 @@ class SignalExpired(_SignalEvent):
 
 
 class SignalAddressed(_SignalEvent):
-    """The work that it is aimed at has another holder now, who must answer."""
+    """Others must answer: the task that it is aimed at has another holder now, or somebody joined whose session is
+    being cancelled."""
 
     type = "signal.addressed"
     addressees: tuple[ParticipantId, ...]
@@ -310,9 +311,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
                 signal = signal._replace(waiting=signal.waiting.set(event.actor, True))
             return _with(signals, signal)
         case SignalAddressed() as data:
-            waiting = Map(dict.fromkeys(data.addressees, False))
-            signal = signals.known[data.signal]._replace(addressees=data.addressees, waiting=waiting)
-            return _with(signals, signal)
+            return _with(signals, _addressed(signals.known[data.signal], data.addressees))
         case SignalHonoured() | SignalRefused() as data:
             if isinstance(data, SignalHonoured) and data.new_run:
                 signals = signals._replace(replaced=signals.replaced.set(event.actor, data.signal))
@@ -323,6 +322,14 @@ def evolve(signals: Signals, event: Event) -> Signals:
             fenced = signals.fenced.update(late)
             return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
     return signals
+
+
+def _addressed(signal: Signal, who: tuple[ParticipantId, ...]) -> Signal:
+    """A task has one holder: whoever had it before need not answer any more. A session has many."""
+    waiting = Map(dict.fromkeys(who, False))
+    if signal.target == SESSION:
+        waiting, who = signal.waiting.update(waiting), tuple(dict.fromkeys((*signal.addressees, *who)))
+    return signal._replace(addressees=who, waiting=waiting)
 
 
 def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals:

@@ -32,7 +32,15 @@ from .tasks import (
     Tasks,
 )
 
-__all__ = ["EMPTY", "deadlines", "decide", "evolve", "fence", "touched"]  # a concept's module has its EMPTY
+__all__ = [
+    "EMPTY",
+    "deadlines",
+    "decide",
+    "evolve",
+    "fence",
+    "touched",
+    "touched_all",
+]  # a concept's module has its EMPTY
 
 
 def decide(tasks: Tasks, command: Command) -> Decision:
@@ -187,12 +195,23 @@ def evolve(tasks: Tasks, event: Event) -> Tasks:
     return tasks
 
 
+EVIDENCE = ("message.", "tool.")
+"""Events which show that their actor is at work, whether or not they name a task: on all that it holds, if none."""
+
+
 def touched(tasks: Tasks, event: Event) -> Tasks:
     """Take note that something was done under a task."""
     task = tasks.known.get(event.task or "")
     if task is None or task.owner != event.actor:
         return tasks
     return _as_listed(tasks, task._replace(active=event.time))
+
+
+def touched_all(tasks: Tasks, event: Event) -> Tasks:
+    """Take note that the holder of tasks does something, and does not say under which."""
+    for task in tasks.held_by(event.actor):
+        tasks = _as_listed(tasks, task._replace(active=event.time))
+    return tasks
 
 
 def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:

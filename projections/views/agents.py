@@ -54,8 +54,8 @@ class AgentRow(BaseModel):
     """Seconds of silence after which it is lost."""
     until: datetime | None = None
     """Until when it expects to wait."""
-    stalled: str | None = None
-    """The task for which it shows nothing."""
+    stalled: dict[str, int] = {}
+    """The tasks for which it shows nothing, and the versions that say so."""
     run: str | None = None
     """Which run of it began last, where that has a name."""
     evidence: Evidence
@@ -75,7 +75,7 @@ class Agents(BaseModel):
 
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
-agents = DocProjection("agents", Agents, version=2)
+agents = DocProjection("agents", Agents, version=3)
 agents.handlers.pass_over(MessageDelta)
 
 

@@ -11,7 +11,7 @@ from stenogram.log.engine import Engine
 from stenogram.log.records import GatewayHeartbeat
 
 LEASE_S = 15.0
-RECOVER = RecoverParticipant(participant="hotels", stalled=1)
+RECOVER = RecoverParticipant(participant="hotels", task="t-1", stalled=1)
 LOSS = Deadline(datetime.now(UTC), "d", RECOVER, "hotels", LEASE_S)
 
 

@@ -117,7 +117,7 @@ def busy(session: Rehearsal) -> Rehearsal:
 
 def stalled(session: Rehearsal) -> str | None:
     """In which task hotels is stalled."""
-    return session.state.presence["hotels"].stalled
+    return next(iter(session.state.presence["hotels"].stalled), None)
 
 
 def test_who_shows_nothing_for_its_task_is_stalled(busy: Rehearsal) -> None:

@@ -234,7 +234,7 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
     assert (left.present, left.status, left.reason, left.since) == (False, "idle", "Done.", 5)
     stall = event(PresenceStalled(participant="hotels", task="t-1", after=60, reason="Nothing came."), version=5)
     stalled = fold(agents, [*events, hidden, stall._replace(actor="stenogram")])["s-1"].agents["hotels"]
-    assert (stalled.stalled, stalled.reason, stalled.last.version) == ("t-1", "Nothing came.", 3)
+    assert (stalled.stalled, stalled.reason, stalled.last.version) == ({"t-1": 5}, "Nothing came.", 3)
     lost = event(PresenceLost(participant="hotels", after=15, reason="Nothing came."), version=5)
     assert not fold(agents, [*events, hidden, lost])["s-1"].agents["hotels"].present
 
