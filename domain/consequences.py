@@ -25,7 +25,7 @@ from .concepts.task_rules import EVIDENCE
 from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from .ids import ParticipantId
 from .model import Actor, Decision, EventData, Fact
-from .signal_targets import cancelled, left_open, rerouted, under_way
+from .signal_targets import cancelled, left_open, rerouted, run_of, under_way
 from .state import State
 
 
@@ -84,6 +84,8 @@ def _endings(fact: Fact) -> tuple[str, ...]:
     data = fact.data
     if isinstance(data, SignalRaised | SignalAddressed | TaskClaimed | PresenceStatus):
         return ()
+    if isinstance(data, PresenceLost | PresenceLeft) and data.others:
+        return (f"{data.subject()}/{data.run or ''}",)
     if isinstance(data, PresenceRecovered):
         return (f"stall:{data.participant}:{data.task}",)
     return (fact.subject or data.subject(),)
@@ -103,8 +105,9 @@ def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
     if known is None or not known.stalled or not known.present:
         return
     if fact.task is not None or fact.data.type.startswith(EVIDENCE):
+        run = run_of(state, fact.data) if fact.task is None else None
         for task in known.stalled:
-            if fact.task in (None, task):
+            if fact.task in (None, task) and run in (None, state.tasks.known[task].run):
                 yield Fact(recovered(known, task, "It goes on."))
 
 
@@ -132,16 +135,23 @@ def _told(state: State, id: ParticipantId) -> Iterator[Fact]:
 def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
     known = state.presence[data.participant]
     for task in known.stalled:
-        yield Fact(recovered(known, task, "It said what it does."))
+        if data.run in (None, state.tasks.known[task].run):
+            yield Fact(recovered(known, task, "It said what it does."))
 
 
 def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> Iterator[Fact]:
     lost = isinstance(data, PresenceLost)
-    reason = f"{data.participant} {'was lost' if lost else 'has left'}."
+    who = f"A run of {data.participant}" if data.others else data.participant
+    reason = f"{who} {'was lost' if lost else 'has left'}."
+
+    def is_gone(run: str | None) -> bool:
+        return not data.others or run == data.run
+
     for task in state.tasks.held_by(data.participant):
-        released = TaskReleased(task=task.id, attempt=task.attempt, why="lost" if lost else "left", reason=reason)
-        yield Fact(released)
-    yield from left_open(state, data.participant, reason)
+        if is_gone(task.run):
+            released = TaskReleased(task=task.id, attempt=task.attempt, why="lost" if lost else "left", reason=reason)
+            yield Fact(released)
+    yield from left_open(state, data.participant, reason, is_gone)
 
 
 def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fact]:

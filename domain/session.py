@@ -28,13 +28,14 @@ from .concepts import task_rules as _board
 from .concepts import tools as _tools
 from .concepts.floor import has_floor, narrowed
 from .concepts.messages import MessagePosted, MessageStarted
+from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
 from .consequences import LongCascade, consequences
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .fences import refuse_fenced
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
-from .signal_targets import addressees
+from .signal_targets import addressees, run_of
 from .state import State
 from .unchecked import new_unchecked
 
@@ -175,7 +176,9 @@ def evolve(state: State, event: Event) -> State:
     if event.task is not None:
         return evolved._replace(tasks=_board.touched(evolved.tasks, event))
     if event.actor in evolved.tasks.held and event.type.startswith(_board.EVIDENCE):
-        return evolved._replace(tasks=_board.touched_all(evolved.tasks, event))
+        return evolved._replace(tasks=_board.touched_all(evolved.tasks, event, run_of(evolved, event.data)))
+    if isinstance(event.data, PresenceRecovered):
+        return evolved._replace(tasks=_board.recovered(evolved.tasks, event, event.data.task))
     return evolved
 
 

@@ -1,13 +1,13 @@
 """How a lost agent is noticed: by its silence.
 
-A participant is lost when nothing has come from it for its lease, and stalled when it has shown no progress with a task
-for that task's `stall_after`. What comes in over this gateway is in `last_seen`. Where several gateways serve one log,
-each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another gateway is not lost.
+An instance of a participant is lost when nothing has come from it for its lease, and stalled when it has shown no
+progress with a task for that task's `stall_after`. What comes in over this gateway is in `last_seen`. Where several
+gateways serve one log, each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another gateway is not lost.
 """
 
 from collections.abc import Collection
 
-from ...domain.ids import ParticipantId, SessionId
+from ...domain.ids import SessionId
 from ...domain.model import Deadline
 from ...log.engine import Engine
 from .gateway_heartbeats import HEARTBEAT_INTERVAL_S, GatewayHeartbeats
@@ -40,11 +40,11 @@ class LostAgents:
         if deadline.under is None:
             elsewhere = NEVER if self._heartbeats is None else self._heartbeats.last_heard(silence)
             return max(at, max(last_seen.last_heard(silence), elsewhere) + after)
-        progress = last_seen.last_progress(silence, session, deadline.under) + after
+        progress = last_seen.last_progress(silence.partition("/")[0], session, deadline.under) + after
         # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
         return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
 
-    async def exchange_heartbeats(self, waited_for: Collection[ParticipantId]) -> None:
+    async def exchange_heartbeats(self, waited_for: Collection[str]) -> None:
         """Tell the other gateways which of these are attached here, and hear whom they name; once a second. Raises the
         LogError tree."""
         last_seen, now = self._last_seen, self._last_seen.now()

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from ..audience import USERS, Audience, Viewer, visible
 from ..errors import Conflict, Forbidden, NoChange, NotFound
-from ..ids import ApprovalId, ParticipantId, TaskId, Version
+from ..ids import ApprovalId, Name, ParticipantId, TaskId, Version
 from ..model import DAY, Command, CommandData, Deadline, Decision, Event, EventData, Reason, Repeat, decided, timer_id
 from ..timestamps import Time
 from .open_work import OpenWork, refuse_more
@@ -52,6 +52,8 @@ class ApprovalRequested(_ApprovalEvent):
     """What holds if nobody has answered at the deadline."""
     due: Time | None = None
     """The deadline."""
+    run: Name | None = None
+    """Which run of the actor asks, where that has a name."""
 
 
 class ApprovalAnswered(_ApprovalEvent):
@@ -143,6 +145,7 @@ class Approval(NamedTuple):
     status: Literal["open", "answered", "expired", "withdrawn"] = "open"
     option: str | None = None
     answered: Version = Version(0)
+    run: str | None = None
 
 
 class Approvals(NamedTuple):
@@ -186,7 +189,13 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
     refuse_more(len(approvals.open), "open approvals")
     due = None if data.within is None else command.time + timedelta(seconds=data.within)
     requested = ApprovalRequested(
-        approval=data.approval, question=data.question, options=data.options, of=data.of, default=data.default, due=due
+        approval=data.approval,
+        question=data.question,
+        options=data.options,
+        of=data.of,
+        default=data.default,
+        due=due,
+        run=command.run,
     )
     return decided(requested)
 
@@ -222,7 +231,7 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
     match event.data:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
-            approval = Approval(*about, data.due, event.version)
+            approval = Approval(*about, data.due, event.version, run=data.run)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
             return Approvals(known, open, approvals.work.begun(approval.id, approval.requester, approval.task))
         case ApprovalAnswered() as data:

@@ -4,11 +4,11 @@
                  └─ expired, when the grace runs out; who is late may still honour it
 
 A signal is an event, so that an agent which attaches late finds it. It concerns its *addressees*: whoever works on what
-it is aimed at when it is raised, and of a task
+it is aimed at when it is raised, of a task also
 whoever claims it afterwards, of a session that is being cancelled whoever joins. Each answers for itself; the signal is
-open until the last of them has, or until its grace has run out. What then becomes of the target's work, `consequences` says. An agent that lets the grace of a cancel
-run out which was aimed at it, or at the session, is fenced: it can do nothing more until it has honoured the signal, or
-begun a new run (`fences`).
+open until the last of them has, or until its grace has run out. What then becomes of the target's work, `consequences`
+says. An agent that lets the grace of a cancel run out which was aimed at it, or at the session, is fenced: it can do
+nothing more until it has honoured the signal, or begun a new run (`fences`).
 """
 
 from collections.abc import Iterator
@@ -203,14 +203,14 @@ class Fence(NamedTuple):
 
 class Signals(NamedTuple):
     """All signals; the open ones, and by their targets; the fence of each who let a cancel pass (`fences` says whom it
-    holds); which say the same; and for those who honoured one by beginning a new run, which."""
+    holds); which say the same; and for those who honoured one by beginning a new run, the fence that this lifted."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, Fence] = Map()
     aimed: Index = Map()
     twins: Twins = Twins()
-    replaced: Map[ParticipantId, SignalId] = Map()
+    replaced: Map[ParticipantId, Fence] = Map()
 
     def open_at(self, target: str) -> list[Signal]:
         """The open signals that are aimed at this very target, in the order of their raising."""
@@ -313,8 +313,9 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalAddressed() as data:
             return _with(signals, _addressed(signals.known[data.signal], data.addressees))
         case SignalHonoured() | SignalRefused() as data:
-            if isinstance(data, SignalHonoured) and data.new_run:
-                signals = signals._replace(replaced=signals.replaced.set(event.actor, data.signal))
+            if isinstance(data, SignalHonoured) and data.new_run and event.actor in signals.fenced:
+                lifted = signals.fenced[event.actor]
+                signals = signals._replace(replaced=signals.replaced.set(event.actor, lifted))
             return _answered(signals, signals.known[data.signal], event.actor)
         case SignalExpired() as data:
             signal = signals.known[data.signal]

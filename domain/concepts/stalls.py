@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ..errors import NoChange
 from ..ids import ParticipantId, TaskId
-from ..model import Attempt, Command, CommandData, Count, Deadline, Decision, decided, timer_id
+from ..model import Attempt, Command, CommandData, Count, Deadline, Decision, decided, instance_of, timer_id
 from .presence import WAITING, Participant, Presence, PresenceRecovered, PresenceStalled
 from .tasks import Task, Tasks
 from .tools import Calls
@@ -72,12 +72,14 @@ def _due(task: Task, holder: Participant, calls: Calls) -> datetime | None:
     """When the holder counts as stalled if nothing comes; None when it does not as things stand."""
     if task.owner != holder.id or not holder.present or task.id in holder.stalled:
         return None
-    if holder.status in WAITING and holder.until is None:
+    instance = holder.instance(task.run) or next(iter(holder.instances.values()))
+    waits = instance.status in WAITING
+    if waits and instance.until is None:
         return None
     if any(calls.known[call].caller == holder.id for call in calls.open.under(task.id)):
         return None
-    due = max(task.active, holder.at) + timedelta(seconds=task.stall_after)
-    return max(due, holder.until) if holder.status in WAITING and holder.until else due
+    due = max(task.active, instance.at) + timedelta(seconds=task.stall_after)
+    return max(due, instance.until) if waits and instance.until else due
 
 
 def deadlines(presence: Presence, tasks: Tasks, calls: Calls) -> Iterator[Deadline]:
@@ -89,4 +91,4 @@ def deadlines(presence: Presence, tasks: Tasks, calls: Calls) -> Iterator[Deadli
         if holder is not None and due is not None:
             stall = StallParticipant(participant=holder.id, task=id, attempt=task.attempt)
             timer = timer_id("stall", id, task.attempt, due.isoformat())
-            yield Deadline(due, timer, stall, holder.id, task.stall_after, under=id)
+            yield Deadline(due, timer, stall, instance_of(holder.id, task.run), task.stall_after, under=id)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ..ids import TaskId, Version
-from ..model import Command, Deadline, Decision, Event, EventData, Fact, Repeat, timer_id
+from ..model import Command, Deadline, Decision, Event, EventData, Fact, Repeat, instance_of, timer_id
 from .open_work import indexed, refuse_more, unindexed
 from .tasks import (
     EMPTY,
@@ -38,6 +38,7 @@ __all__ = [
     "decide",
     "evolve",
     "fence",
+    "recovered",
     "touched",
     "touched_all",
 ]  # a concept's module has its EMPTY
@@ -118,7 +119,7 @@ def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
     missing = [need for need in task.needs if tasks.known[need].status != "completed"]
     if missing:
         raise Conflict(f"Task {task.id!r} needs {', '.join(missing[:5])} first.", needs=missing)
-    claimed = TaskClaimed(task=task.id, attempt=task.attempt + 1, lease=data.lease)
+    claimed = TaskClaimed(task=task.id, attempt=task.attempt + 1, lease=data.lease, run=command.run)
     return Decision((Fact(claimed, task=task.id),), tuple(f"task:{id}" for id in (task.id, *task.needs)))
 
 
@@ -178,8 +179,8 @@ def evolve(tasks: Tasks, event: Event) -> Tasks:
             return _created(tasks, event, data)
         case TaskClaimed() as data:
             task = tasks.known[data.task]
-            owners = (*task.owners, event.actor)
-            held = task._replace(status="claimed", owners=owners, lease=data.lease, active=event.time)
+            owners, runs = (*task.owners, event.actor), (*task.runs, data.run)
+            held = task._replace(status="claimed", owners=owners, runs=runs, lease=data.lease, active=event.time)
             return _with(tasks, held)
         case TaskCompleted() as data:
             return _ended(tasks, data.task, "completed")
@@ -207,11 +208,18 @@ def touched(tasks: Tasks, event: Event) -> Tasks:
     return _as_listed(tasks, task._replace(active=event.time))
 
 
-def touched_all(tasks: Tasks, event: Event) -> Tasks:
-    """Take note that the holder of tasks does something, and does not say under which."""
+def touched_all(tasks: Tasks, event: Event, run: str | None) -> Tasks:
+    """Take note that the holder of tasks, or this run of it, does something, and does not say under which."""
     for task in tasks.held_by(event.actor):
-        tasks = _as_listed(tasks, task._replace(active=event.time))
+        if run in (None, task.run):
+            tasks = _as_listed(tasks, task._replace(active=event.time))
     return tasks
+
+
+def recovered(tasks: Tasks, event: Event, id: TaskId) -> Tasks:
+    """The clock of a task starts again when its holder has recovered."""
+    task = tasks.known.get(id)
+    return tasks if task is None else _as_listed(tasks, task._replace(active=event.time))
 
 
 def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
@@ -273,4 +281,5 @@ def deadlines(tasks: Tasks) -> Iterator[Deadline]:
         task = tasks.known[id]
         when = task.active + timedelta(seconds=task.lease)
         expire = ExpireLease(task=id, attempt=task.attempt)
-        yield Deadline(when, timer_id("lease", id, task.attempt), expire, task.owner, task.lease)
+        holder = instance_of(task.owner or "", task.run)
+        yield Deadline(when, timer_id("lease", id, task.attempt), expire, holder, task.lease)

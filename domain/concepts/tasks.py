@@ -70,6 +70,8 @@ class TaskClaimed(_TaskEvent):
     """Which claim it is: the fencing token."""
     lease: Lease = LEASE
     """Seconds of silence after which it is taken back."""
+    run: Name | None = None
+    """Which run of the actor holds it, where that has a name."""
 
 
 class TaskProgressed(_TaskEvent):
@@ -256,8 +258,8 @@ class ExpireLease(_TaskCommand):
 
 
 class Task(NamedTuple):
-    """A task as it stands. `owners` are the holders of all attempts in order; `fenced` the attempts whose refusal was
-    recorded; `active` is when its holder last did something under it; `since` the version that created it."""
+    """A task as it stands. `owners` are the holders of all attempts in order, `runs` which runs of them;
+    `fenced` the attempts whose refusal was recorded; `active` is when its holder last did something under it; `since` the version that created it."""
 
     id: TaskId
     title: str
@@ -273,6 +275,7 @@ class Task(NamedTuple):
     lease: float = LEASE
     owners: tuple[ParticipantId, ...] = ()
     fenced: frozenset[int] = frozenset()
+    runs: tuple[str | None, ...] = ()
 
     @property
     def attempt(self) -> int:
@@ -283,6 +286,11 @@ class Task(NamedTuple):
     def owner(self) -> ParticipantId | None:
         """Who holds it now."""
         return self.owners[-1] if self.status == "claimed" else None
+
+    @property
+    def run(self) -> str | None:
+        """Which run of that holds it, where it has a name."""
+        return self.runs[-1] if self.status == "claimed" else None
 
 
 class Tasks(NamedTuple):

@@ -52,7 +52,7 @@ from stenogram.projections.views import (
     usage,
 )
 from stenogram.projections.views.activity import WIDTHS, ActivityBucket
-from stenogram.projections.views.agents import AgentRow, Evidence
+from stenogram.projections.views.agents import AgentRow, Evidence, InstanceRow
 from stenogram.projections.views.attention import Attention
 from stenogram.projections.views.facets import Facet
 from stenogram.projections.views.metadata import Metadata
@@ -224,6 +224,9 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
         at=at(2),
         joined=1,
         lease=15,
+        instances={
+            "": InstanceRow(joined=1, lease=15, at=at(2), status="working", activity="Looking for rooms"),
+        },
         evidence=Evidence(type="presence.status", version=2, time=at(2)),
         last=Evidence(type="message.posted", version=3, time=at(3)),
     )
@@ -240,7 +243,7 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
 
 
 def test_the_status_board_keeps_all_that_the_rules_of_presence_know() -> None:
-    assert set(Participant._fields) - {"about"} <= AgentRow.model_fields.keys()
+    assert set(Participant._fields) - {"about", "begun"} <= AgentRow.model_fields.keys()
 
 
 def test_the_shared_state_is_what_the_rules_make_of_it() -> None:
