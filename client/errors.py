@@ -111,6 +111,11 @@ def from_problem(problem: Mapping[str, Any]) -> StenogramError:
     return _Unknown(detail, problem, extra) if kind is None else kind(detail, **extra)
 
 
+def retry_after(error: StenogramError) -> float:
+    """Seconds after which a refusal asks to be tried again."""
+    return float(error.extra.get("retry_after", 1.0))
+
+
 def is_final(close_code: int | None) -> bool:
     """Whether connecting again would end the same way."""
     return close_code == 1009 or (close_code is not None and 4500 <= close_code <= 4999)

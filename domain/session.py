@@ -32,6 +32,7 @@ from .consequences import with_consequences
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .pauses import refuse_paused
 from .signal_targets import addressees
 from .state import State
 from .unchecked import new_unchecked
@@ -104,6 +105,8 @@ def decide(state: State, command: Command) -> Decision:
         raise _not_open(state, command)
     if state.signals.fenced:
         refuse_fenced(state.signals, command)
+    if state.signals.paused:
+        refuse_paused(state, command)
     if task is not None:
         stale = _under(state, command)
         if stale is not None:

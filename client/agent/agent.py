@@ -62,7 +62,7 @@ class Agent:
         return self.hearing.paused(self.hearing.targets)
 
     def tasks(self, accepts: Accepts | None = None, *, limit: int = 1, lease: float | None = None) -> Claims:
-        """Claim tasks as they come up, the oldest first, `limit` of them at a time.
+        """Claim tasks as they come up, by priority and then by age, `limit` of them at a time.
 
         `accepts` is a predicate over a task of the board (`title`, `input`, `parent`, ...), or the name, or names, that
         stand as `kind` in the input of the tasks wanted; without it, every task. `lease`: seconds of silence after

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from ...domain.concepts.tasks import Task, Tasks
 from ...domain.errors import Busy, Conflict, Fenced, Forbidden, NotFound
 from ...domain.ids import TaskId
-from ..errors import ClientClosed
+from ..errors import ClientClosed, retry_after
 from ..transport.backoff import Backoff
 from ..transport.command_queue import Answer, forgotten
 from .claimed_task import ClaimedTask
@@ -23,7 +23,8 @@ RETRY_AFTER_AT_MOST_S = 60.0
 
 
 class Claims:
-    """Iterates over tasks that this agent has just claimed, the oldest first. Each is to be entered, or released.
+    """Iterates over tasks that this agent has just claimed: of the highest priority first, and of these the oldest.
+    Each is to be entered, or released.
 
     - At most `limit` of them are held at a time; the next one is claimed when there is room for it. With one (the
       default) that is when the block of the last one has ended.
@@ -83,7 +84,7 @@ class Claims:
             self._rest(task.id)
 
     def _next(self) -> Found | None:
-        """The oldest task that can be claimed now and is wanted."""
+        """Of the tasks that can be claimed now and are wanted, the one of the highest priority, and the oldest of these."""
         state = self._session.live.state
         if state.session.status == "closed":
             return "closed"
@@ -92,8 +93,8 @@ class Claims:
         if state.tasks is self._searched:
             return None
         self._searched, known = state.tasks, state.tasks.known
-        for task in sorted((each for each in known.values() if each.status == "open"), key=lambda each: each.since):
-            ready = all(known[need].status == "completed" for need in task.needs)
+        for task in sorted((each for each in known.values() if each.status == "open"), key=_claim_order):
+            ready = task.not_before is None and all(known[need].status == "completed" for need in task.needs)
             mine = task.assignee in (None, self._agent.id)
             passed = task.id in self._resting or self._passed.get(task.id) is task
             if ready and mine and not passed and self._accepts(task):
@@ -108,7 +109,7 @@ class Claims:
             ack = answer.result()
             await self._session.live.reached(ack.versions[0])
         except Busy as busy:
-            await asyncio.sleep(float(busy.extra.get("retry_after", 1.0)))
+            await asyncio.sleep(retry_after(busy))
             return None
         except Fenced:
             self._rest(task.id)
@@ -152,6 +153,10 @@ class Claims:
         self._resting.discard(id)
         self._searched = None
         self._session.live.ask()
+
+
+def _claim_order(task: Task) -> tuple[int, int]:
+    return -task.policy.priority, task.since
 
 
 def _predicate(accepts: Accepts | None) -> Callable[[Task], object]:

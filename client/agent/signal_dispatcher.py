@@ -117,7 +117,8 @@ class SignalDispatcher:
             for work in list(self._works):
                 work.check(state.tasks)
         if state.signals is not before.signals:
-            self._pauses = _in_force(state.signals)
+            known = state.signals.known
+            self._pauses = {target: known[id] for target, id in state.signals.paused.items()}
             self._hear(state.signals)
         self._come_back(before, state)
 
@@ -198,17 +199,3 @@ class SignalDispatcher:
         for pause in pauses:
             if self.me in signals.known[pause.id].waiting:
                 self.honour(pause.id)
-
-
-def _in_force(signals: Signals) -> dict[str, Signal]:
-    """The pauses that hold, by what they are aimed at. One of the session is lifted by `resume` of the session, which
-    lifts all; one of an agent, a task or a message by that, or by `resume` of the same."""
-    held: dict[str, Signal] = {}
-    for signal in sorted(signals.known.values(), key=lambda each: each.since):
-        if signal.kind == "pause":
-            held[signal.target] = signal
-        elif signal.kind == "resume" and signal.target == SESSION:
-            held.clear()
-        elif signal.kind == "resume":
-            held.pop(signal.target, None)
-    return held

@@ -189,11 +189,14 @@ class Signal(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """All signals; the open ones; and for each agent that is fenced, by which signal."""
+    """All signals; the open ones; for each agent that is fenced, by which signal; and the pauses that hold, by what
+    they are aimed at. One of the session is lifted by `resume` of the session, which lifts all; one of an agent, a task or a
+    message by that, or by `resume` of the same."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, SignalId] = Map()
+    paused: Map[str, SignalId] = Map()
 
 
 EMPTY = Signals()
@@ -296,6 +299,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
+            signals = signals._replace(paused=_paused(signals.paused, data))
             return _with(signals, Signal(*about, data.addressees, waiting, event.version))
         case SignalDelivered() as data:
             signal = signals.known[data.signal]
@@ -314,6 +318,14 @@ def evolve(signals: Signals, event: Event) -> Signals:
             fenced = signals.fenced.update(late)
             return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
     return signals
+
+
+def _paused(paused: Map[str, SignalId], data: SignalRaised) -> Map[str, SignalId]:
+    if data.kind == "pause":
+        return paused.set(data.target, data.signal)
+    if data.kind == "resume":
+        return Map() if data.target == SESSION else paused.delete(data.target) if data.target in paused else paused
+    return paused
 
 
 def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals:
