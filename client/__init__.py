@@ -12,6 +12,7 @@
 
 from .agent.agent import Agent
 from .agent.claimed_task import ClaimedTask, Outcome
+from .approvals import ApprovalAnswer
 from .client import Client
 from .errors import ClientClosed, ClientError, HistoryGone, NotDone, Unanswered, Unreachable
 from .message import MessageStream
@@ -31,6 +32,7 @@ from .view_reader import ViewDocument, ViewReader, ViewRows
 __all__ = [
     "Ack",
     "Agent",
+    "ApprovalAnswer",
     "Backoff",
     "ClaimedTask",
     "Client",

@@ -63,8 +63,8 @@ class HistoryGone(ClientError):
 
 
 class NotDone(ClientError):
-    """A task that was waited for will not be completed; `status_now` in `extra` says whether it failed or was
-    cancelled."""
+    """A task that was waited for will not be completed; `status_now` in `extra` says whether it failed, was cancelled,
+    or is blocked by what it needs."""
 
     code = "not_done"
     title = "The task was not completed"

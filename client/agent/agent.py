@@ -7,13 +7,14 @@ Agent ── Session       what it reads and writes
 """
 
 import weakref
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
+from ..approvals import ApprovalAnswer
 from ..audience import To, names
 from ..drop_none import drop_none
 from ..message import WINDOW
@@ -126,6 +127,22 @@ class Agent:
         nobody waits for the answer any more."""
         async with self.waiting_for_human(question, until=deadline):
             return await self.session.approvals.ask(question, options, of=of, deadline=deadline, default=default)
+
+    async def ask_for(
+        self,
+        question: str,
+        schema: Mapping[str, Any],
+        *,
+        options: Sequence[str] = (),
+        of: To = "users",
+        deadline: float | None = None,
+        default: str | None = None,
+    ) -> ApprovalAnswer:
+        """Ask people for a value that matches a JSON Schema, see `Approvals.ask_for`, and wait for it like `ask`."""
+        async with self.waiting_for_human(question, until=deadline):
+            return await self.session.approvals.ask_for(
+                question, schema, options=options, of=of, deadline=deadline, default=default
+            )
 
     async def checkpoint(self) -> None:
         """Wait while what is worked on is paused. All writes under a task do so, and `tasks`; long work that does not

@@ -84,7 +84,7 @@ class Claims:
             self._rest(task.id)
 
     def _next(self) -> Found | None:
-        """Of the tasks that can be claimed now and are wanted, the one of the highest priority, and the oldest of these."""
+        """Of the tasks that can be claimed and are wanted: the oldest of those with the highest priority."""
         state = self._session.live.state
         if state.session.status == "closed":
             return "closed"

@@ -189,9 +189,8 @@ class Signal(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """All signals; the open ones; for each agent that is fenced, by which signal; and the pauses that hold, by what
-    they are aimed at. One of the session is lifted by `resume` of the session, which lifts all; one of an agent, a task or a
-    message by that, or by `resume` of the same."""
+    """All signals; the open ones; for each agent that is fenced, by which signal; and the pauses that hold, by target.
+    `resume` of the session lifts all pauses, any other one that of the same target."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()

@@ -231,7 +231,7 @@ def evolve(tasks: Tasks, event: Event) -> Tasks:
         case TaskFailed() as data:
             return _ended(tasks, data.task, "failed", data.error)
         case TaskCancelled() as data:
-            return _ended(tasks, data.task, "cancelled")
+            return _ended(tasks, data.task, "cancelled", tasks.known[data.task].last_error)
         case TaskBlocked() | TaskReady() | TaskSteered() | TaskFenced() as data:
             return _with(tasks, _noted(tasks.known[data.task], event, data))
     return tasks
