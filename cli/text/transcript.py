@@ -12,6 +12,7 @@ from typing import Literal
 from ...domain.concepts import approvals, messages, tools
 from ...domain.model import Event
 from ...domain.parts import Part, ReasoningPart, TextPart, text_of
+from .brief import compact, joined
 
 Status = Literal["open", "completed", "aborted"]
 
@@ -114,7 +115,8 @@ class Transcript:
                 self.items.append(asked)
                 return asked
             case approvals.ApprovalAnswered() as data:
-                return self._end(data.approval, "answered", data.option, event.actor)
+                value = None if data.value is None else compact(data.value)
+                return self._end(data.approval, "answered", joined(data.option, value), event.actor)
             case approvals.ApprovalExpired() as data:
                 return self._end(data.approval, "expired", data.option)
             case approvals.ApprovalWithdrawn() as data:

@@ -207,7 +207,7 @@ def decide(approvals: Approvals, command: Command) -> Decision:
 def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
     if data.approval in approvals.known:
         raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
-    options = data.options or (() if data.answer_schema else ("yes", "no"))
+    options = data.options or (("yes", "no") if data.answer_schema is None else ())
     if data.default is not None and data.default not in options:
         raise NotFound("The default is none of the options.", options=options)
     due = None if data.within is None else command.time + timedelta(seconds=data.within)

@@ -133,7 +133,14 @@ work = st.one_of(
             "needs": st.lists(tasks, max_size=2),
             "dedupe_key": tasks,
             "assignee": names,
+            "assignee_timeout": st.sampled_from([5, 20]),
+            "priority": st.integers(-2, 2),
+            "max_attempts": st.integers(1, 2),
+            "backoff": st.sampled_from([2, 10]),
+            "within": st.sampled_from([10, 60]),
+            "on_need_failed": st.sampled_from(["fail", "block"]),
             "stall_after": st.just(20),
+            "on_stall": st.sampled_from(["tell", "nothing", "release"]),
         },
         task=tasks,
         title=st.just("T"),
@@ -152,7 +159,7 @@ interruptions = st.one_of(
             "signal.raise",
             {"grace": st.sampled_from([0, 3, 30])},
             signal=signals,
-            kind=st.sampled_from(["cancel", "pause"]),
+            kind=st.sampled_from(["cancel", "pause", "resume", "steer"]),
             target=targets,
         )
     ]
@@ -162,7 +169,9 @@ interruptions = st.one_of(
     *[step("signal.honour", signal=signals)] * 2,
     step("signal.refuse", signal=signals),
     step("approval.request", {"within": st.sampled_from([5, 50])}, approval=approvals, question=some_text),
+    step("approval.request", approval=approvals, question=some_text, answer_schema=st.just({"type": "integer"})),
     step("approval.answer", approval=approvals, option=st.sampled_from(["yes", "no", "maybe"])),
+    step("approval.answer", approval=approvals, value=st.integers(0, 2) | text),
     step("approval.withdraw", approval=approvals),
     step("floor.move", {"speakers": st.lists(names, max_size=2)}),
 )
