@@ -139,7 +139,8 @@ def _unmet(task: TaskId, need: TaskId, status: str, on_need_failed: OnNeedFailed
 
 def _in_vain(state: State, need: TaskId, status: str) -> Iterator[Fact]:
     for id in state.tasks.dependants.get(need, ()):
-        yield _unmet(id, need, status, state.tasks.known[id].policy.on_need_failed)
+        if state.tasks.known[id].unfinished:
+            yield _unmet(id, need, status, state.tasks.known[id].policy.on_need_failed)
 
 
 def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:

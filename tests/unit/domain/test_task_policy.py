@@ -240,6 +240,14 @@ def test_what_is_created_too_late_hears_it_at_once(session: Rehearsal, choice: s
     assert types(create(session, "t-2", needs=["t-1"], on_need_failed=choice)) == ["task.created", type]
 
 
+def test_what_is_over_already_is_left_alone(session: Rehearsal) -> None:
+    create(session)
+    create(session, "t-2", needs=["t-1"], on_need_failed="fail")
+    session.do(ADA, "task.cancel", task="t-2")
+    claim(session)
+    assert types(fail(session, retryable=False)) == ["task.failed"]
+
+
 def test_what_ends_in_the_same_commit_is_not_said_to_be_blocked(session: Rehearsal) -> None:
     create(session)
     create(session, "t-2", parent="t-1")
