@@ -346,11 +346,17 @@ def paused_now(events: list[Event]) -> set[str]:
     """What is paused after these."""
     paused: set[str] = set()
     for event in events:
-        data: Any = event.data
-        if event.type == "signal.raised" and data.kind == "pause":
-            paused.add(data.target)
-        elif event.type == "signal.raised" and data.kind == "resume":
-            paused = set() if data.target == "session" else paused - {data.target}
+        if event.type == "signal.raised":
+            paused = paused_by(paused, event.data)
+    return paused
+
+
+def paused_by(paused: set[str], data: Any) -> set[str]:
+    """What is paused after a signal was raised."""
+    if data.kind == "pause":
+        return paused | {data.target}
+    if data.kind == "resume":
+        return set() if data.target == "session" else paused - {data.target}
     return paused
 
 
@@ -413,12 +419,12 @@ class Checker:
 
     def check(self, events: list[Event]) -> None:
         """Raises AssertionError at the first event that should not be there."""
-        for number, event in enumerate(events):
+        for event in events:
             data: Any = event.data
             self._ownership(event, data)
             self._policy(event, data)
             if event.type == "signal.raised":
-                self.paused = paused_now(events[: number + 1])
+                self.paused = paused_by(self.paused, data)
             if event.type == "presence.lost":
                 self._loss(event, data)
             if event.type.startswith("message."):
