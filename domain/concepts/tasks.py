@@ -5,7 +5,7 @@
        └─ released, or failed and retryable: back on the board
 
 Each claim gets the next `attempt`. It is the fencing token: everything that is done under a task names it, and once the
-attempt is over, whatever names it is refused (`board` holds the rules).
+attempt is over, whatever names it is refused (`task_rules.fence`).
 """
 
 from collections.abc import Iterable
