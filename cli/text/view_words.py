@@ -31,7 +31,7 @@ def outcome(call: TranscriptRow) -> str:
 def answered(question: TranscriptRow) -> str:
     """What became of a question."""
     if question.status == "open":
-        return f"? {' / '.join(question.options)}"
+        return f"? {' / '.join(question.options) or 'a value'}"
     value = None if question.value is None else compact(question.value)
     return f"→ {joined(question.answer, value) or 'no answer'} · {question.answered_by or question.status}"
 
