@@ -153,8 +153,8 @@ class Decision(NamedTuple):
 class Deadline(NamedTuple):
     """Something that happens of itself: at `when` the gateway carries out `data` under `id`, so that it happens once.
 
-    With `silence` it is the silence of that instance (`instance_of`) that matters: it is not due before `after`
-    seconds have passed since it was last heard of, or, with `under`, since a heartbeat last said that they make progress there.
+    With `silence` it is the silence of that instance (`instance_of`) that matters: it is not due before `after` seconds
+    have passed since it was last heard of, or, with `under`, since a heartbeat last said that they make progress there.
     """
 
     when: datetime

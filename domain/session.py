@@ -24,17 +24,19 @@ from .concepts import messages as _messages
 from .concepts import presence as _presence
 from .concepts import signals as _signals
 from .concepts import stalls as _stalls
+from .concepts import task_activity as _activity
 from .concepts import task_rules as _board
 from .concepts import tools as _tools
 from .concepts.floor import has_floor, narrowed
 from .concepts.messages import MessagePosted, MessageStarted
 from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
-from .consequences import LongCascade, consequences
+from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .fences import refuse_fenced
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .pauses import refuse_paused
 from .signal_targets import addressees, run_of
 from .state import State
 from .unchecked import new_unchecked
@@ -108,6 +110,8 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
         raise _not_open(state, command)
     if state.signals.fenced or state.signals.replaced:
         refuse_fenced(state, command)
+    if state.signals.paused:
+        refuse_paused(state, command)
     if task is not None:
         stale = _under(state, command)
         if stale is not None:
@@ -149,6 +153,7 @@ def _completed(state: State, command: Command, decision: Decision, most: int | N
 
 
 def _with_all(command: Command, decision: Decision, facts: tuple[Fact, ...]) -> Decision:
+    facts = settled(facts)
     under = () if command.task is None else (f"task:{command.task}",)
     further = [fact.data.subject() for fact in facts[len(decision.facts) :]]
     return decision._replace(facts=facts, after=None, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))
@@ -174,11 +179,11 @@ def evolve(state: State, event: Event) -> State:
     place, evolve_concept = found
     evolved = _with(state, event.version, place, evolve_concept(state[place], event))
     if event.task is not None:
-        return evolved._replace(tasks=_board.touched(evolved.tasks, event))
-    if event.actor in evolved.tasks.held and event.type.startswith(_board.EVIDENCE):
-        return evolved._replace(tasks=_board.touched_all(evolved.tasks, event, run_of(evolved, event.data)))
+        return evolved._replace(tasks=_activity.touched(evolved.tasks, event))
+    if event.actor in evolved.tasks.held and event.type.startswith(_activity.EVIDENCE):
+        return evolved._replace(tasks=_activity.touched_all(evolved.tasks, event, run_of(evolved, event.data)))
     if isinstance(event.data, PresenceRecovered):
-        return evolved._replace(tasks=_board.recovered(evolved.tasks, event, event.data.task))
+        return evolved._replace(tasks=_activity.recovered(evolved.tasks, event, event.data.task))
     return evolved
 
 

@@ -1,10 +1,10 @@
 """Heartbeats between gateways: what those of one log tell each other about who is attached through which.
 
 Each keeps a row of its own in the log's database and renews it all the time; nobody writes for a single heartbeat. The
-row names the instances that are attached, and says how long each has been silent: so one who left a connection
-behind on another gateway is lost no later. As long as a gateway renews its row, it sees to the silence of those whom it names. When it is
-renewed no more, they may have been heard until it would have been: the others count from there; so they are lost within
-their leases, unless they come back.
+row names the instances that are attached, and says how long each has been silent: so one who left a connection behind
+on another gateway is lost no later. As long as a gateway renews its row, it sees to the silence of those whom it names.
+When it is renewed no more, they may have been heard until it would have been: the others count from there; so they are
+lost within their leases, unless they come back.
 """
 
 import secrets

@@ -2,7 +2,8 @@
 
 An instance of a participant is lost when nothing has come from it for its lease, and stalled when it has shown no
 progress with a task for that task's `stall_after`. What comes in over this gateway is in `last_seen`. Where several
-gateways serve one log, each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another gateway is not lost.
+gateways serve one log, each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another
+gateway is not lost.
 """
 
 from collections.abc import Collection

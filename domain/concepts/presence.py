@@ -224,7 +224,8 @@ class Participant(NamedTuple):
     begun: dict[str, Version] = {}
 
     def instance(self, run: str | None) -> Instance | None:
-        """The run if it is here, or else the one that may be it: the anonymous one, or, if it has no name, the newest."""
+        """The run if it is here, or else the one that may be it: the anonymous one, or, if it has no name, the
+        newest."""
         key = self.key(run)
         return None if key is None else self.instances[key]
 
