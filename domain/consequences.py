@@ -29,8 +29,7 @@ from .concepts.signals import (
     SignalKind,
     SignalRaised,
 )
-from .concepts.stalls import recovered
-from .concepts.task_activity import EVIDENCE
+from .concepts.stalls import EVIDENCE, recovered
 from .concepts.task_rules import DEAD, given_back
 from .concepts.task_spec import OnNeedFailed
 from .concepts.tasks import (

@@ -24,7 +24,6 @@ from .concepts import messages as _messages
 from .concepts import presence as _presence
 from .concepts import signals as _signals
 from .concepts import stalls as _stalls
-from .concepts import task_activity as _activity
 from .concepts import task_rules as _board
 from .concepts import tools as _tools
 from .concepts.floor import has_floor, narrowed
@@ -179,11 +178,11 @@ def evolve(state: State, event: Event) -> State:
     place, evolve_concept = found
     evolved = _with(state, event.version, place, evolve_concept(state[place], event))
     if event.task is not None:
-        return evolved._replace(tasks=_activity.touched(evolved.tasks, event))
-    if event.actor in evolved.tasks.held and event.type.startswith(_activity.EVIDENCE):
-        return evolved._replace(tasks=_activity.touched_all(evolved.tasks, event, run_of(evolved, event.data)))
+        return evolved._replace(tasks=_stalls.touched(evolved.tasks, event))
+    if event.actor in evolved.tasks.held and event.type.startswith(_stalls.EVIDENCE):
+        return evolved._replace(tasks=_stalls.touched_all(evolved.tasks, event, run_of(evolved, event.data)))
     if isinstance(event.data, PresenceRecovered):
-        return evolved._replace(tasks=_activity.recovered(evolved.tasks, event, event.data.task))
+        return evolved._replace(tasks=_stalls.clock_restarted(evolved.tasks, event, event.data.task))
     return evolved
 
 

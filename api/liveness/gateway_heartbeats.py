@@ -59,6 +59,10 @@ class GatewayHeartbeats:
         """Say that nobody is attached through this gateway any more."""
         await self._engine.exchange_heartbeats(self._own._replace(beat=self._own.beat + 1, attached={}), ())
 
+    def others_renewed_at(self) -> float:
+        """When any other gateway was last seen to renew its row."""
+        return max([at for _, at in self._beats.values()], default=NEVER)
+
     def named_at(self, instance: str) -> float | None:
         """When another gateway last said that it is attached through that one; None if none does."""
         return self._named_at.get(instance)

@@ -39,11 +39,19 @@ class LostAgents:
             # That gateway sees to it. Judged here as well, an agent would be lost that is heard there.
             at = max(at, named_at + OTHER_GATEWAY_GRACE_S)
         if deadline.under is None:
-            elsewhere = NEVER if self._heartbeats is None else self._heartbeats.last_heard(silence)
-            return max(at, max(last_seen.last_heard(silence), elsewhere) + after)
+            return max(at, self._last_heard(silence) + after)
         progress = last_seen.last_progress(silence.partition("/")[0], session, deadline.under) + after
         # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
         return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
+
+    def _last_heard(self, silence: str) -> float:
+        here = self._last_seen.last_heard(silence)
+        if self._heartbeats is None:
+            return here
+        if self._heartbeats.others_renewed_at() > self._last_seen.now() - OTHER_GATEWAY_GRACE_S:
+            # It may have moved to another gateway just now, which says so with its next heartbeat.
+            here += OTHER_GATEWAY_GRACE_S
+        return max(here, self._heartbeats.last_heard(silence))
 
     async def exchange_heartbeats(self, waited_for: Collection[str]) -> None:
         """Tell the other gateways which of these are attached here, and hear whom they name; once a second. Raises the

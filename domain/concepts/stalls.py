@@ -12,11 +12,14 @@ from typing import ClassVar
 
 from ..errors import NoChange
 from ..ids import ParticipantId, TaskId
-from ..model import Attempt, Command, CommandData, Count, Deadline, Decision, decided, instance_of, timer_id
+from ..model import Attempt, Command, CommandData, Count, Deadline, Decision, Event, decided, instance_of, timer_id
 from .presence import WAITING, Participant, Presence, PresenceRecovered, PresenceStalled
 from .task_rules import given_back
 from .tasks import Task, Tasks
 from .tools import Calls
+
+EVIDENCE = ("message.", "tool.")
+"""Events which show that their actor is at work, whether or not they name a task: on all that it holds, if none."""
 
 
 class _StallCommand(CommandData):
@@ -85,6 +88,28 @@ def _due(task: Task, holder: Participant, calls: Calls) -> datetime | None:
         return None
     due = max(task.active, instance.at) + timedelta(seconds=task.stall_after)
     return max(due, instance.until) if waits and instance.until else due
+
+
+def touched(tasks: Tasks, event: Event) -> Tasks:
+    """Take note that something was done under a task."""
+    task = tasks.known.get(event.task or "")
+    if task is None or task.owner != event.actor:
+        return tasks
+    return tasks._replace(known=tasks.known.set(task.id, task._replace(active=event.time)))
+
+
+def touched_all(tasks: Tasks, event: Event, run: str | None) -> Tasks:
+    """Take note that the holder of tasks, or this run of it, does something, and does not say under which."""
+    for task in tasks.held_by(event.actor):
+        if run in (None, task.run):
+            tasks = tasks._replace(known=tasks.known.set(task.id, task._replace(active=event.time)))
+    return tasks
+
+
+def clock_restarted(tasks: Tasks, event: Event, id: TaskId) -> Tasks:
+    """The clock of a task starts again when its holder has recovered."""
+    task = tasks.known.get(id)
+    return tasks if task is None else tasks._replace(known=tasks.known.set(task.id, task._replace(active=event.time)))
 
 
 def deadlines(presence: Presence, tasks: Tasks, calls: Calls) -> Iterator[Deadline]:

@@ -110,4 +110,16 @@ async def test_a_process_that_another_gateway_hears_keeps_no_other_one() -> None
         world.engine.others = [GatewayHeartbeat("other", beat, {"hotels/r1": 0})]
         await world.lost_agents.exchange_heartbeats(["hotels/r1", "hotels/r2"])
     assert world.lost_agents.due_at("s", LOSS._replace(silence="hotels/r1"), world.now) >= world.now + LEASE_S
-    assert world.lost_agents.due_at("s", LOSS._replace(silence="hotels/r2"), 0.0) == 1_000 + LEASE_S
+    assert (
+        world.lost_agents.due_at("s", LOSS._replace(silence="hotels/r2"), 0.0)
+        == 1_000 + LEASE_S + OTHER_GATEWAY_GRACE_S
+    )
+
+
+async def test_who_moved_to_another_gateway_just_now_is_not_lost_before_that_can_say_so() -> None:
+    world = World()
+    world.last_seen.note_request("hotels")
+    world.now += LEASE_S
+    world.engine.others = [GatewayHeartbeat("other", 1, {})]
+    await world.lost_agents.exchange_heartbeats(["hotels"])
+    assert world.due_at() == world.now + OTHER_GATEWAY_GRACE_S
