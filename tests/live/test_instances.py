@@ -14,7 +14,11 @@ from stenogram.client import Client, Session
 from stenogram.domain.ids import new_id
 
 if TYPE_CHECKING:
+    from live.conftest import Process
+
     from stenogram.api.server import Gateway
+
+    Serve = Callable[..., Awaitable[Process]]
 
 LEASE = 1
 Open = Callable[..., Awaitable[Wire]]
@@ -109,3 +113,34 @@ async def test_a_run_over_http_must_be_a_name(http: aiohttp.ClientSession, gatew
     url = f"{gateway.url}/v1/sessions?participant=hotels&kind=agent"
     async with http.get(url, headers={"Stenogram-Run": "a/b"}) as response:
         assert (response.status, (await response.json())["code"]) == (400, "invalid")
+
+
+@pytest.mark.postgres
+async def test_gateways_tell_each_other_of_processes(
+    http: aiohttp.ClientSession, serve: Serve, fresh_log: Callable[[], str]
+) -> None:
+    log = fresh_log()
+    urls = [(await serve(log=log)).url for _ in range(2)]
+    processes = {}
+    for session, url, run in (("a", urls[0], "r1"), ("b", urls[1], "r2")):
+        processes[session] = process = await Wire.open(http, url, participant="hotels", kind="agent", run=run)
+        await process.command(session, "session.open", {})
+        await process.command(session, "presence.join", {"new_run": True, "lease": LEASE})
+    watcher = await Wire.open(http, urls[0], participant="ann", kind="user")
+    follower = await watcher.subscribe(session="b")
+    await processes["b"].ws.close()
+
+    async def beat() -> None:
+        while True:
+            await processes["a"].send({"frame": "heartbeat"})
+            await asyncio.sleep(0.2)
+
+    beating = asyncio.create_task(beat())
+    try:
+        async with asyncio.timeout(LEASE + 15):
+            await watcher.until(lambda: any(each["type"] == "presence.lost" for each in follower.events))
+    finally:
+        beating.cancel()
+    here = await watcher.subscribe(session="a")
+    await watcher.catch_up("a")
+    assert not [each for each in here.events if each["type"] == "presence.lost"]
