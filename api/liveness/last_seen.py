@@ -79,9 +79,13 @@ class LastSeen:
         """When a heartbeat of theirs last said that they make progress with the task."""
         return self._progress.get((participant, session, task), NEVER)
 
+    def is_connected(self, instance: str) -> bool:
+        """Whether it has a connection here."""
+        return instance in self._connections
+
     def is_attached(self, instance: str) -> bool:
         """Whether it can be heard here at all."""
-        return instance in self._connections or self._last.get(instance, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
+        return self.is_connected(instance) or self._last.get(instance, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
 
 
 def _heard(participant: ParticipantId, run: str | None) -> set[str]:

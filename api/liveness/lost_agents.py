@@ -35,7 +35,7 @@ class LostAgents:
         if silence is None:
             return at
         named_at = None if self._heartbeats is None else self._heartbeats.named_at(silence)
-        if named_at is not None and not last_seen.is_attached(silence):
+        if named_at is not None and self._is_theirs(silence):
             # That gateway sees to it. Judged here as well, an agent would be lost that is heard there.
             at = max(at, named_at + OTHER_GATEWAY_GRACE_S)
         if deadline.under is None:
@@ -43,6 +43,13 @@ class LostAgents:
         progress = last_seen.last_progress(silence.partition("/")[0], session, deadline.under) + after
         # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
         return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
+
+    def _is_theirs(self, silence: str) -> bool:
+        """Whether another gateway names it with better reason: it has no connection here, and was heard there last."""
+        last_seen, heartbeats = self._last_seen, self._heartbeats
+        if heartbeats is None or last_seen.is_connected(silence):
+            return False
+        return not last_seen.is_attached(silence) or heartbeats.last_heard(silence) > last_seen.last_heard(silence)
 
     def _last_heard(self, silence: str) -> float:
         here = self._last_seen.last_heard(silence)

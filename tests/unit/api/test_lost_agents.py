@@ -123,3 +123,13 @@ async def test_who_moved_to_another_gateway_just_now_is_not_lost_before_that_can
     world.engine.others = [GatewayHeartbeat("other", 1, {})]
     await world.lost_agents.exchange_heartbeats(["hotels"])
     assert world.due_at() == world.now + OTHER_GATEWAY_GRACE_S
+
+
+async def test_who_was_heard_last_by_another_gateway_is_left_to_that_one() -> None:
+    world = World()
+    world.last_seen.note_request("hotels")
+    for beat in range(6):
+        world.now += 1
+        world.engine.others = [GatewayHeartbeat("other", beat, {"hotels": 0})]
+        await world.lost_agents.exchange_heartbeats(["hotels"])
+    assert world.due_at() >= world.now + OTHER_GATEWAY_GRACE_S
