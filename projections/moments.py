@@ -9,12 +9,12 @@ over. Only projections by session have moments, for only those depend on a sessi
 """
 
 from collections.abc import Hashable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from ..domain.envelope import decode, microseconds
+from ..domain.envelope import decode, microseconds, timestamp
 from ..domain.errors import BadCursor, Invalid, NotFound
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
@@ -69,7 +69,7 @@ class Moments(Generic[K, T]):
     async def at(self, session: SessionId, *, version: int | None = None, time: datetime | None = None) -> Moment[K, T]:
         """The view at a version or a time of the session; with neither, now.
 
-        Raises NotFound for a session that there is not, BadCursor for a version that is yet to come, FoldFailed.
+        Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come, FoldFailed.
         """
         head = (await self._log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), Version(0))
         if not head:
@@ -78,8 +78,17 @@ class Moments(Generic[K, T]):
             raise BadCursor(f"Session {session!r} is at version {head}; there is no version {version} yet.")
         if time is not None:
             until = microseconds(time)
+            await self._refuse_future(session, time, until, head)
             version = max(0, await last_version(self._log, session, lambda record: record.time <= until))
         return await self._fold(session, head if version is None else version)
+
+    async def _refuse_future(self, session: SessionId, time: datetime, until: int, head: int) -> None:
+        """What will have happened by then is not known yet. A session may be ahead of the clock that is here."""
+        now = datetime.now(UTC)
+        if time > now:
+            last = await self._log.read_session(session, head - 1, 1)
+            if not last or last[-1].time < until:
+                raise BadCursor(f"It is {timestamp(now)}; what there is at {timestamp(time)} is yet to come.")
 
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
         folding = await self._resume(session, version)
