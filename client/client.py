@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 import aiohttp
 
@@ -19,7 +19,7 @@ from .transport.backoff import Backoff
 from .transport.command_queue import Ack
 from .transport.connection import Connection, OnState, State
 from .transport.event_stream import LogStream
-from .transport.http import EventPage, Http
+from .transport.http import EventPage, Http, PageQuery
 from .transport.identity import Identity, Token, base_url
 from .transport.subscription import Reading
 from .view_reader import ViewReader, ViewRows
@@ -186,17 +186,10 @@ class Client:
         found = await self._http.get("/v1/search", {**asked, **times, **labelled})
         return ViewRows(found["documents"], found["position"], found.get("next"))
 
-    async def page(
-        self,
-        session: str,
-        after: int = 0,
-        limit: int | None = None,
-        reading: Reading | None = None,
-        types: Sequence[str] | None = None,
-    ) -> EventPage:
-        """A page of a session's events after a version. One HTTP request, without a retry."""
-        types = None if types is None else list(types)
-        return await self._http.page(session, {"after": after, "limit": limit, "reading": reading, "types": types})
+    async def page(self, session: str, after: int | None = None, **query: Unpack[PageQuery]) -> EventPage:
+        """A page of a session's events: after a version (by default all of it, from the start), or before one, or the
+        last ones. One HTTP request, without a retry."""
+        return await self._http.page(session, {"after": after, **query})
 
     async def connect(self) -> None:
         """Connect, as `async with` does. Raises what makes it impossible; then nothing is left running."""

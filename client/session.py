@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, Unpack
 
 from ..domain.concepts.lifecycle import Session as Description
 from ..domain.concepts.messages import MessageKind
@@ -28,6 +28,7 @@ from .tool import ToolCall
 from .transport.command_queue import Ack, CommandQueue
 from .transport.connection import Connection
 from .transport.event_stream import EventStream
+from .transport.http import EventPage, PageQuery
 from .transport.subscription import Place, Reading
 from .view_reader import ViewReader
 
@@ -219,6 +220,11 @@ class Session:
         return EventStream.begin(
             self._connection.subscriptions, self.id, after, types=types, reading=reading, follow=follow, epoch=epoch
         )
+
+    async def page(self, after: int | None = None, **query: Unpack[PageQuery]) -> EventPage:
+        """A page of the session's events: after a version (by default from the start), `before` one, or the `last`
+        ones. One HTTP request, without a retry."""
+        return await self._connection.http.page(self.id, {"after": after, **query})
 
     def view(self, view: str) -> ViewReader:
         """Reads a view of the gateway for this session: `transcript`, `agents`, or one of your own."""

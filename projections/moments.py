@@ -69,7 +69,8 @@ class Moments(Generic[K, T]):
     async def at(self, session: SessionId, *, version: int | None = None, time: datetime | None = None) -> Moment[K, T]:
         """The view at a version or a time of the session; with neither, now.
 
-        Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come, FoldFailed.
+        Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come,
+        FoldFailed.
         """
         head = (await self._log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), Version(0))
         if not head:

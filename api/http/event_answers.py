@@ -19,21 +19,24 @@ class EventGap(HttpAnswer):
 
 
 class SessionPageAnswer(HttpAnswer):
-    """A page of a session's events; `to` is the `after` of the next one."""
+    """A page of a session's events; `to` is the `after` of the next one. Where the page was asked for by `before` or
+    `last`, `before` is that of the page in front of it, if there is one."""
 
     events: Events
     session: Id
     to: Number
     head: Number
     caught_up: bool
+    before: Number | Absent = None
     gap: EventGap | Absent = None
 
 
 class LogPageAnswer(HttpAnswer):
-    """A page of the log's events; `to` is the `after` of the next one."""
+    """A page of the log's events; `to` and `before` as in a page of a session."""
 
     events: Events
     to: LogCursor
     head: LogCursor
     caught_up: bool
+    before: LogCursor | Absent = None
     gap: EventGap | Absent = None

@@ -72,8 +72,9 @@ def _paths() -> Schema:
 
 def _events(name: str, summary: str, path: list[Schema], place: str, page: type[HttpAnswer]) -> Schema:
     after = {"type": "string", "pattern": place, "default": "0"}
+    before = {"type": "string", "pattern": place, "description": "The page in front of this place; goes before `last`"}
     last = {**parameter("Last-Event-ID", {"type": "string", "pattern": f"^$|{place}"}, where="header")}
-    asked = query_parameters(EventsQuery, {"after": after})
+    asked = query_parameters(EventsQuery, {"after": after, "before": before})
     for each in asked:
         if each["name"] == "types":
             each |= {"schema": {**each["schema"], "minItems": 1}, "style": "form", "explode": False}

@@ -123,8 +123,8 @@ class MergeState(_StateCommand):
 
 
 class IncrementState(_StateCommand):
-    """Add `by` to the number at `path`; where there is none yet, it counts from 0, and objects around it that are missing
-    are made. Never conflicts."""
+    """Add `by` to the number at `path`; where there is none yet, it counts from 0, and objects around it that are
+    missing are made. Never conflicts."""
 
     do = "state.increment"
     path: Annotated[Pointer, StringConstraints(min_length=1)]
