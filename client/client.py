@@ -22,7 +22,7 @@ from .transport.event_stream import LogStream
 from .transport.http import EventPage, Http, PageQuery
 from .transport.identity import Identity, Token, base_url
 from .transport.subscription import Reading
-from .view_reader import ViewReader, ViewRows
+from .view_reader import Moment, ViewReader, ViewRows
 
 
 class Client:
@@ -157,9 +157,11 @@ class Client:
         Unreachable."""
         return await self._http.get("/v1/sessions", {"prefix": prefix, "after": after, "limit": limit})
 
-    async def show(self, session: str) -> dict[str, Any]:
-        """A session now, as the gateway has it. One HTTP request, without a retry."""
-        return await self._http.get(f"/v1/sessions/{session}", {})
+    async def show(self, session: str, at: Moment | None = None) -> dict[str, Any]:
+        """A session now, as the gateway has it, or as it was at a version or a time. One HTTP request, without a
+        retry. Raises BadCursor for a moment that is yet to come."""
+        when = timestamp(at) if isinstance(at, datetime) else at
+        return await self._http.get(f"/v1/sessions/{session}", {"at": when})
 
     def view(self, view: str, key: str | None = None) -> ViewReader:
         """Reads a view: under a key (of most views a session's id), or with none all that the client may read."""

@@ -10,6 +10,7 @@ from ..delivery.log_cursor import CURSOR_PATTERN
 from ..http.answer import AliveAnswer, HttpAnswer, ReadyAnswer
 from ..http.event_answers import LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
+from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.client_frames import VERSION_PATTERN
 from ..protocol.queries import EventsQuery, SessionsQuery
@@ -50,11 +51,11 @@ def openapi(projections: Iterable[AnyProjection]) -> Schema:
 
 def _paths() -> Schema:
     session = parameter("session", NAME, where="path")
-    listed = query_parameters(SessionsQuery)
+    listed, moment = query_parameters(SessionsQuery), [session, *query_parameters(SessionQuery)]
     return {
         "/v1/sessions": {"get": operation("list_sessions", "Sessions, by id", listed, component_of(SessionsAnswer))},
         "/v1/sessions/{session}": {
-            "get": operation("show_session", "The session now", [session], component_of(SessionAnswer))
+            "get": operation("show_session", "The session, now or at a moment", moment, component_of(SessionAnswer))
         },
         "/v1/sessions/{session}/events": {
             "get": _events(

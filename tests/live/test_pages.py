@@ -109,3 +109,29 @@ async def test_the_client_reads_pages_backwards(gateway: Gateway) -> None:
         page = await session.page(before=page.before, limit=1)
         assert ([event.version for event in page.events], page.before) == ([4], 4)
         assert [event.version for event in (await client.page("trip", before="end", limit=2)).events] == [5, 6]
+
+
+async def test_a_session_is_shown_as_it_was(http: aiohttp.ClientSession, wire: Wire, gateway: Gateway) -> None:
+    await wire.command("s", "session.describe", {"title": "Before"})
+    ack = await wire.command("s", "session.describe", {"title": "After"})
+    url = f"{gateway.url}/v1/sessions/s"
+    _, now = await get(http, url)
+    _, then = await get(http, url, at=ack["versions"][0] - 1)
+    assert ((now["title"], now["version"]), (then["title"], then["version"])) == (("After", 3), ("Before", 2))
+    _, page = await get(http, f"{url}/events", after=1, limit=1)
+    assert (await get(http, url, at=page["events"][0]["time"]))[1] == then
+    assert (await get(http, url, at=3))[1] == now
+    for at in (4, "2999-01-01T00:00:00Z"):
+        assert (await get(http, url, at=at))[1]["code"] == "bad_cursor"
+    assert (await get(http, url, at=0))[0] == 404
+    assert (await get(http, url, at="yesterday"))[1]["code"] == "invalid"
+
+
+async def test_the_client_shows_a_session_as_it_was(gateway: Gateway) -> None:
+    async with Client(gateway.url, participant="hotels") as client, client.session("trip") as session:
+        await session.describe(title="Before")
+        event = (await session.page(last=1)).events[0]
+        await session.describe(title="After")
+        assert (await client.show("trip", at=event.version))["title"] == "Before"
+        assert (await client.show("trip", at=event.time))["title"] == "Before"
+        assert (await client.show("trip"))["title"] == "After"
