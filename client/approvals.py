@@ -30,7 +30,8 @@ class Approvals:
 
     async def answer(self, approval: str, option: str, *, comment: str | None = None) -> str:
         """Answer; returns the option that holds, which is another's if that came first."""
-        ack = await self._session.do("approval.answer", drop_none(approval=approval, option=option, comment=comment))
+        data = drop_none(approval=approval, option=option, comment=comment)
+        ack = await self._session.do("approval.answer", data, cause=self._session.live.began(f"approval:{approval}"))
         await self._session.live.reached(ack.versions[0])
         return str(self._session.live.state.approvals.known[approval].option)
 

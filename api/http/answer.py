@@ -65,7 +65,8 @@ class ReadyAnswer(HttpAnswer):
 
 def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:
     """What makes the members of an answer of an object with its attributes, unchecked: of what the gateway itself
-    holds, a validated model of each would be most of the time that a long answer takes. A `dict` has its members already."""
+    holds, a validated model of each would be most of the time that a long answer takes. A `dict` has its members
+    already."""
     fields = model.model_fields
     names = tuple(fields)
     attributes = attrgetter(*[str(field.validation_alias or name) for name, field in fields.items()])

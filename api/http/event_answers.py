@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from ..delivery.log_cursor import CURSOR_PATTERN
-from .answer import Absent, HttpAnswer, Id, Number, components
+from .answer import Absent, HttpAnswer, Id, Number, component, components
 
 Events = Annotated[Any, components("Event")]
+OneEvent = Annotated[Any, component("Event")]
 LogCursor = Annotated[str, StringConstraints(pattern=CURSOR_PATTERN)]
 
 
@@ -40,3 +41,13 @@ class LogPageAnswer(HttpAnswer):
     caught_up: bool
     before: LogCursor | Absent = None
     gap: EventGap | Absent = None
+
+
+class EventChainAnswer(HttpAnswer):
+    """What led to an event, the nearest first; or what it led to, in order. `complete` unless that was too much to
+    follow to its end."""
+
+    session: Id
+    event: OneEvent
+    events: Events
+    complete: bool

@@ -8,7 +8,7 @@ from ... import __version__
 from ...projections.authoring.projection import AnyProjection
 from ..delivery.log_cursor import CURSOR_PATTERN
 from ..http.answer import AliveAnswer, HttpAnswer, ReadyAnswer
-from ..http.event_answers import LogPageAnswer, SessionPageAnswer
+from ..http.event_answers import EventChainAnswer, LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
 from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
@@ -50,7 +50,7 @@ def openapi(projections: Iterable[AnyProjection]) -> Schema:
 
 
 def _paths() -> Schema:
-    session = parameter("session", NAME, where="path")
+    session, event = [parameter(name, NAME, where="path") for name in ("session", "event")]
     listed, moment = query_parameters(SessionsQuery), [session, *query_parameters(SessionQuery)]
     return {
         "/v1/sessions": {"get": operation("list_sessions", "Sessions, by id", listed, component_of(SessionsAnswer))},
@@ -61,6 +61,12 @@ def _paths() -> Schema:
             "get": _events(
                 "session_events", "A page of a session's events", [session], VERSION_PATTERN, SessionPageAnswer
             )
+        },
+        "/v1/sessions/{session}/events/{event}/causes": {
+            "get": operation("event_causes", "What led to an event", [session, event], component_of(EventChainAnswer))
+        },
+        "/v1/sessions/{session}/events/{event}/effects": {
+            "get": operation("event_effects", "What an event led to", [session, event], component_of(EventChainAnswer))
         },
         "/v1/events": {"get": _events("log_events", "A page of the whole log", [], CURSOR_PATTERN, LogPageAnswer)},
         "/v1/sessions/{session}/commands": {"post": command(session)},

@@ -76,7 +76,8 @@ class ClaimedTask:
         self._scope = CancelScope()
         self._signal: Signal | None = None
         self._ending: Answer | None = None
-        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint)
+        cause = session.live.began(self.target)
+        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint, cause)
         self._around = contextlib.ExitStack()
 
     @property
@@ -87,7 +88,8 @@ class ClaimedTask:
     async def progress(self, note: str | None = None, share: float | None = None) -> None:
         """Say how far it is; `share` goes from 0 to 1. It also shows that the work goes on (`stall_after`)."""
         await self._checkpoint()
-        await self._session.commands.do(self._session.id, "task.progress", self._data(note=note, share=share))
+        data = self._data(note=note, share=share)
+        await self._session.commands.do(self._session.id, "task.progress", data, cause=self._context.cause)
 
     def alive(self) -> None:
         """Show that the work goes on, by a heartbeat that names the task: nothing is written. For work that computes
@@ -149,7 +151,8 @@ class ClaimedTask:
     async def _end(self, do: str, outcome: Outcome, **members: Any) -> None:
         """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away. Once sent, the
         answer counts, also when nobody waits for it any more."""
-        answer = self._session.commands.submit(self._session.id, do, self._data(**members))
+        data, cause = self._data(**members), self._context.cause
+        answer = self._session.commands.submit(self._session.id, do, data, cause=cause)
         self._ending = answer
         # A callback, and not the lines behind the wait: these are not reached when the wait is cancelled, and the task
         # would be given back though it is completed.
@@ -197,7 +200,8 @@ class ClaimedTask:
 
     def _give_back(self, reason: str) -> list[Answer]:
         try:
-            answer = self._session.commands.submit(self._session.id, "task.release", self._data(reason=reason))
+            data, cause = self._data(reason=reason), self._context.cause
+            answer = self._session.commands.submit(self._session.id, "task.release", data, cause=cause)
         except StenogramError:  # the client is closed; the gateway notices by itself
             return []
         return [unawaited(answer)]

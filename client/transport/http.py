@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -71,6 +72,11 @@ class Http:
             None if gap is None else (gap["from"], gap["to"]),
             found.get("before"),
         )
+
+    async def chain(self, session: str, id: str, way: Literal["causes", "effects"]) -> list[Event]:
+        """What led to an event, or what it led to."""
+        found = await self.get(f"/v1/sessions/{session}/events/{quote(id, safe='')}/{way}", {})
+        return [parse(wire) for wire in found["events"]]
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:
