@@ -126,7 +126,8 @@ def _under(state: State, command: Command) -> Decision | None:
         raise Invalid("A command under a task names both the task and its attempt.")
     stale = _board.fence(state.tasks, command, command.task, command.attempt)
     message = state.messages.known.get(getattr(command.data, "message", None) or "")
-    if stale is None and message is not None and message.task not in (None, command.task):
+    own = message is not None and message.author == command.actor.id  # of others' this would tell the task
+    if stale is None and own and message is not None and message.task not in (None, command.task):
         raise Conflict(f"Message {message.id!r} was begun under task {message.task!r}, not {command.task!r}.")
     return stale
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from ....domain.ids import Version
 from ....domain.model import TIMEKEEPER, Command
 from ....domain.session import deadlines
 from ....log.records import Appended, Producer
@@ -94,10 +95,23 @@ async def the_times_of_a_session_never_go_back(factory: LogFactory) -> None:
         assert minutes_after == [0, 5, 5, 5, 6, 6]
 
 
+async def what_is_expected_of_a_hidden_subject_is_not_told(factory: LogFactory) -> None:
+    async with factory() as log:
+        await opened(log)
+        await log.submit(command("message.start", message="m", audience=["agents"]))
+        asked = {"message:m": Version(9)}
+        for by, extra in (("flights", {"version": 2}), ("ada", {})):
+            said = command("session.describe", by=by, kind="user" if by == "ada" else "agent", title="T")
+            refused = await refusal(log.submit(said, expect=asked))
+            assert (refused.code, refused.extra) == ("conflict", {"subject": "message:m", **extra})
+            assert ("2" in refused.detail) == bool(extra)
+
+
 ALL: tuple[Sentence, ...] = (
     an_id_that_was_used_for_another_command_is_refused,
     an_index_that_was_used_for_another_delta_is_refused,
     a_producers_last_number_with_another_command_is_refused,
     a_repeated_delta_is_answered_with_all_that_followed,
+    what_is_expected_of_a_hidden_subject_is_not_told,
     the_times_of_a_session_never_go_back,
 )
