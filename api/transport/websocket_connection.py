@@ -314,7 +314,7 @@ class WebSocketConnection(TransportSink):
         views = self._tenant.views
         followers = []
         for each in frame.views or ():
-            projection = views.document(each.view)
+            projection = views.followed(each.view)
             viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)
