@@ -19,9 +19,9 @@ from ..domain.envelope import decode, encode, timestamp
 from ..domain.errors import Conflict, Fenced, Refused
 from ..domain.ids import Position, SessionId, TaskId, Version
 from ..domain.model import TIMEKEEPER, Actor, Command, Event, Fact, Repeat
-from ..domain.repetition import may_have_led_to
 from ..domain.session import as_origin, deadlines, decide, evolve, fold
 from ..domain.state import State
+from ..log.commit.repetition import may_have_led_to
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
 from ...domain.ids import NAME_PATTERN
@@ -69,7 +70,7 @@ def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:
     already."""
     fields = model.model_fields
     names = tuple(fields)
-    attributes = attrgetter(*[str(field.validation_alias or name) for name, field in fields.items()])
+    attributes = attrgetter(*[_attribute(name, field) for name, field in fields.items()])
     converters = [
         (name, each.func)
         for name, field in fields.items()
@@ -86,6 +87,11 @@ def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:
         return members
 
     return make
+
+
+def _attribute(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    return ".".join(map(str, alias.path)) if isinstance(alias, AliasPath) else str(alias or name)
 
 
 def members_of(value: Any) -> dict[str, Any]:

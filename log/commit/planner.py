@@ -19,11 +19,11 @@ from ...domain.model import Actor, Command, Repeat
 from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
-from ...domain.visibility import is_hidden
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
 from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
+from .visibility import is_hidden
 
 _logger = logging.getLogger(__name__)
 

@@ -1,4 +1,8 @@
-"""Recognising what has been written before, by reading it back. All of this is off the fast path."""
+"""Recognising what has been written before, by reading it back. All of this is off the fast path.
+
+`Committer._answer_from_log` answers repeated commands with what is found here; a producer's repeats are recognised by
+its last number, in `Plan`.
+"""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -9,11 +13,11 @@ from ...domain.envelope import decode
 from ...domain.errors import Conflict, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.model import Repeat
-from ...domain.repetition import may_have_led_to
 from ..engine import Engine
 from ..lineage import Lineage
 from ..paging import SessionReader, read_range, session_pages
 from ..records import Append, Appended, ProducerState, Record
+from .repetition import may_have_led_to
 from .requests import Execute, Outcome, Request, Write
 
 FEW_EVENTS = 16

@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 
-from .audience import AGENTS
-from .concepts.custom import RecordCustom
-from .concepts.document import PatchState
-from .concepts.floor import MoveFloor
-from .concepts.messages import PostMessage
-from .concepts.presence import Join
-from .model import Command, CommandData, Event
-from .parts import TextPart
+from ...domain.audience import AGENTS
+from ...domain.concepts.custom import RecordCustom
+from ...domain.concepts.document import PatchState
+from ...domain.concepts.floor import MoveFloor
+from ...domain.concepts.messages import PostMessage
+from ...domain.concepts.presence import Join
+from ...domain.model import Command, CommandData, Event
+from ...domain.parts import TextPart
 
 _LEADS_TO = {
     "session.open": "session.opened",
@@ -59,6 +59,7 @@ _WORKED_OUT = {
     "session.fork": {"at", "title"},
     "message.complete": {"deltas"},
     "signal.raise": {"grace"},
+    "approval.request": {"options"},
 }
 """By a command's name: members that the rules fill in where it does not say them."""
 _CALLED = {"task.reroute": {"to": "assignee"}}

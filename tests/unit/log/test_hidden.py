@@ -3,7 +3,7 @@
 import pytest
 
 from stenogram.domain.model import Actor
-from stenogram.domain.visibility import is_hidden
+from stenogram.log.commit.visibility import is_hidden
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")

@@ -1,8 +1,8 @@
 """What in a session is hidden from whom, by what it is about: for answers that would tell of it otherwise."""
 
-from .audience import Viewer, including, visible
-from .model import Actor
-from .state import State
+from ...domain.audience import Viewer, including, visible
+from ...domain.model import Actor
+from ...domain.state import State
 
 _OPEN = frozenset({"", "session", "floor", "presence", "state"})
 """What subjects begin with that everyone in a session sees."""
