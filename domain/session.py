@@ -171,22 +171,23 @@ def _not_open(state: State, command: Command) -> NotFound | SessionClosed:
 def evolve(state: State, event: Event) -> State:
     """Fold one event. Never fails on what `decide` decided; unknown types only advance the version."""
     found = _FOLDS.get(event.type.partition(".")[0])
+    time = max(event.time, state.time)  # others than our gateways may have written an earlier one
     if found is None:
-        return state._replace(version=event.version, time=max(state.time, event.time))
+        return state._replace(version=event.version, time=time)
     place, evolve_concept = found
-    evolved = _with(state, event.version, event.time, place, evolve_concept(state[place], event))
+    evolved = _with(state, event.version, time, place, evolve_concept(state[place], event))
     return evolved if event.task is None else evolved._replace(tasks=_board.touched(evolved.tasks, event))
 
 
 def evolve_by(state: State, command: Command, facts: int, after: Any) -> State:
-    """Fold all facts, so many, of a decision that knows what is `after` them."""
+    """Fold all facts, so many, of a decision that knows what is `after` them; its time is not before the state's."""
     return _with(state, Version(state.version + facts), command.time, _PLACES[command.data.concept], after)
 
 
 def _with(state: State, version: Version, time: datetime, place: int, concept: Any) -> State:
     members: list[Any] = list(state)  # and not _replace, which takes four times as long
     members[1] = version
-    members[2] = max(time, members[2])  # others than our gateways may have written an earlier one
+    members[2] = time
     members[place] = concept
     return new_unchecked(State, members)
 
