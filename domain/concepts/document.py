@@ -115,7 +115,7 @@ class PatchState(_StateCommand):
 
 
 class MergeState(_StateCommand):
-    """Apply a merge patch."""
+    """Apply a merge patch. Refused with `no_change` where the state is so already."""
 
     do = "state.merge"
     patch: Annotated[dict[str, JsonValue], Field(min_length=1)]
