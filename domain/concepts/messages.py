@@ -13,7 +13,7 @@ import orjson
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
-from ..audience import Audience, including
+from ..audience import Audience, Viewer, including, visible
 from ..errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
 from ..ids import MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
@@ -142,7 +142,8 @@ class StartMessage(_MessageCommand):
 
 
 class StreamDelta(_Piece, _MessageCommand):
-    """Stream the next piece: `index` counts 0, 1, 2 … A repeat of an index is answered as the first time."""
+    """Stream the next piece: `index` counts 0, 1, 2 … A repeat of an index is answered as the first time,
+    and refused with `conflict` when it has another text."""
 
     # A delta is written as it comes: the command's payload is the event's.
     do = "message.delta"
@@ -291,7 +292,7 @@ def _refuse_known(messages: Messages, message: MessageId) -> None:
 
 def _own(messages: Messages, command: Command, id: MessageId) -> Message:
     message = messages.known.get(id)
-    if message is None:
+    if message is None or not visible(including(message.audience, message.author), Viewer(*command.actor)):
         raise NotFound(f"There is no message {id!r}; start it first.")
     if message.author != command.actor.id:
         raise Forbidden(f"Message {id!r} is {message.author!r}'s; only its author may go on with it.")

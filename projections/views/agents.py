@@ -90,6 +90,8 @@ class Agents(BaseModel):
     """Everyone who takes part or took part, by id."""
 
     agents: dict[str, AgentRow] = {}
+    claims: dict[str, list[str]] = {}
+    """What those hold who have not joined, by id."""
 
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
@@ -111,7 +113,7 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
     evidence = _evidence(meta)
     last = evidence if known is None or meta.actor == id else known.last
     reason = getattr(event, "reason", None)
-    tasks = [] if known is None else known.tasks
+    tasks = doc.claims.pop(id, []) if known is None else known.tasks
     row = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
     for key, instance in row.instances.items():
         if known is not None and key in known.instances:
@@ -121,10 +123,11 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
 
 @agents.on
 def _(doc: Agents, event: TaskClaimed, meta: Meta) -> None:
-    if meta.actor in doc.agents:
-        doc.agents[meta.actor].tasks.append(event.task)
-        if (instance := doc.agents[meta.actor].instances.get(event.run or ANONYMOUS)) is not None:
-            instance.tasks.append(event.task)
+    known = doc.agents.get(meta.actor)
+    tasks = doc.claims.setdefault(meta.actor, []) if known is None else known.tasks
+    tasks.append(event.task)
+    if known is not None and (instance := known.instances.get(event.run or ANONYMOUS)) is not None:
+        instance.tasks.append(event.task)
 
 
 @agents.on
@@ -135,6 +138,9 @@ def _(doc: Agents, event: TaskCompleted | TaskFailed | TaskReleased | TaskCancel
         for instance in agent.instances.values():
             if event.task in instance.tasks:
                 instance.tasks.remove(event.task)
+    doc.claims = {
+        id: kept for id, held in doc.claims.items() if (kept := [each for each in held if each != event.task])
+    }
 
 
 _LEFT_OUT = ("about", "begun")
