@@ -29,7 +29,10 @@ _KINDS: tuple[tuple[type, Kind], ...] = (  # in this order: a bool is an int, to
     (datetime, "time"),
     (date, "json"),
 )
-_LARGEST = 2**63
+LARGEST = 2**63
+MAX_INDEXED_BYTES = 2_600
+"""Bytes that the texts of a primary key or an index may have together: PostgreSQL wants an entry to fit in a third of a
+page."""
 
 
 class Column(NamedTuple):
@@ -65,6 +68,30 @@ def is_model(model: Any) -> bool:
     return isinstance(model, type) and issubclass(model, BaseModel)
 
 
+def is_storable(text: str) -> bool:
+    """Whether every engine can keep a text: one without NUL, and that can be written as UTF-8."""
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_indexed(shape: Shape, row: Row) -> None:
+    """Raise ValueError for a row with texts that are too long for its keys and indexes."""
+    if sum([len(value) for value in row if isinstance(value, str)]) * 4 <= MAX_INDEXED_BYTES:
+        return
+    values = {column.name: value for column, value in zip(shape.columns, row, strict=True)}
+    for names in (shape.key, *shape.indexes):
+        texts = [value for name in names if isinstance(value := values[name], str)]
+        if sum([len(text.encode()) for text in texts]) > MAX_INDEXED_BYTES:
+            raise ValueError(f"{', '.join(names)}: more than {MAX_INDEXED_BYTES} bytes cannot be a key or indexed")
+
+
 def column_of(name: str, field: FieldInfo) -> Column:
     """The column that holds a model's field."""
     kind, nullable = _kind(field.annotation)
@@ -89,14 +116,14 @@ def _kind(annotation: Any) -> tuple[Kind, bool]:
 
 def _text(value: Any) -> str:
     text = str(value.value if isinstance(value, Enum) else value)
-    if "\0" in text:
-        raise ValueError("a text with a NUL character cannot be stored in a column")
+    if not is_storable(text):
+        raise ValueError("a text with a NUL character or half a surrogate pair cannot be stored in a column")
     return text
 
 
 def _integer(value: Any) -> int:
     number = int(value)
-    if not -_LARGEST <= number < _LARGEST:
+    if not -LARGEST <= number < LARGEST:
         raise ValueError(f"{number} does not fit in a column of 64 bits")
     return number
 

@@ -25,9 +25,22 @@ import orjson
 from pydantic import BaseModel
 
 from ...domain.model import EventData
+from .faults import contained
 from .meta import Meta
 from .projection import Folder, Item, Key, Projection
-from .shape import COLUMN_PATTERN, STORED, Column, Kind, Row, Shape, column_of, is_model
+from .shape import (
+    COLUMN_PATTERN,
+    LARGEST,
+    STORED,
+    Column,
+    Kind,
+    Row,
+    Shape,
+    check_indexed,
+    column_of,
+    is_model,
+    is_storable,
+)
 
 R = TypeVar("R", bound=BaseModel)
 E = TypeVar("E", bound=EventData)
@@ -135,6 +148,7 @@ class Table(Folder[Place, R]):
         self._columns = projection.shape.columns
         self._json = {column.name for column in self._columns if column.kind == "json"}
 
+    @contained
     def prepare(self, items: Iterable[Item]) -> list[Change]:
         rows = Rows(self._projection)
         for _, event, meta, handlers in items:
@@ -147,19 +161,24 @@ class Table(Folder[Place, R]):
     def missing(self, work: Iterable[Change]) -> set[Place]:
         return {change.place for change in work if change.do in ("update", "add")} - self.values.keys()
 
+    @contained
     def fold(self, work: Iterable[Change]) -> None:
         for place, do, what in work:
             self.values[place] = what if do == "upsert" else self._changed(self.values.get(place), place, do, what)
             self.changed.add(place)
 
+    @contained
     def row(self, place: Place) -> Row:
         value = self.values[place]
         assert value is not None
         fields = {column.name: getattr(value, column.name) for column in self._columns}
         if self._json:  # what has no column of its own kind is whatever pydantic makes of it
             fields |= value.__pydantic_serializer__.to_python(value, mode="json", include=self._json, warnings="error")
-        return tuple([_stored(column.kind, fields[column.name]) for column in self._columns])
+        row = tuple([_stored(column.kind, fields[column.name]) for column in self._columns])
+        check_indexed(self._projection.shape, row)
+        return row
 
+    @contained
     def load(self, row: Row) -> Place:
         fields = {column.name: _read(column.kind, value) for column, value in zip(self._columns, row, strict=True)}
         value = self._model.model_validate(fields, strict=False)
@@ -192,8 +211,8 @@ def _read(kind: Kind, value: Any) -> Any:
 
 def _fits(value: Any, column: Column) -> bool:
     if column.kind == "integer":
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, str) and "\0" not in value
+        return isinstance(value, int) and not isinstance(value, bool) and -LARGEST <= value < LARGEST
+    return isinstance(value, str) and is_storable(value)
 
 
 def _check(model: type[BaseModel], key: Sequence[str], indexes: Sequence[Sequence[str]]) -> None:

@@ -165,4 +165,6 @@ def _columns(rows: Collection[Row]) -> list[list[Any]]:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, psycopg.Error):
         return error
-    return ViewsFailed(f"The database of the views failed: {error}. The log is not concerned; it is tried again.")
+    return ViewsFailed(
+        "The database of the views failed. The log is not concerned; it is tried again.", fault=str(error)
+    )
