@@ -133,13 +133,19 @@ class Runner:
                 builds.append(await self._begin(job))
         ours = {name for name, _ in self._jobs}
         for build in builds:
-            job_of = self._jobs.get((build.name, build.version))
-            if build.id in self._working:
-                self._pass_on(self._working[build.id], build)
-            elif job_of is not None and build.state != "retired" and not build.stopped:
-                await self._claim(tasks, job_of, build)
-            elif build.name in ours and _is_done_with(build, builds):
-                await self._store.drop(build.id)
+            try:
+                await self._tend(tasks, build, drop=build.name in ours and _is_done_with(build, builds))
+            except StenogramError as error:  # one whose lock is held elsewhere must not keep the others waiting
+                _logger.warning("%s could not be tended: %s", build, error)
+
+    async def _tend(self, tasks: asyncio.TaskGroup, build: Build, *, drop: bool) -> None:
+        job = self._jobs.get((build.name, build.version))
+        if build.id in self._working:
+            self._pass_on(self._working[build.id], build)
+        elif job is not None and build.state != "retired" and not build.stopped:
+            await self._claim(tasks, job, build)
+        elif drop:
+            await self._store.drop(build.id)
 
     def _pass_on(self, worker: Worker | Effects, build: Build) -> None:
         if build.state == "retired":

@@ -13,7 +13,7 @@ from ..authoring.shape import Row, Shape
 State = Literal["building", "current", "retired"]
 Wish = Literal["retry", "skip"]
 
-LAPSE_S = 5.0
+LAPSE_S = 3.0
 """Seconds without a beat after which a runner is taken for dead, and others may take over what it held."""
 
 
