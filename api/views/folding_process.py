@@ -6,17 +6,21 @@ waits for it: the gateway only reads what is stored. The program is `folding_pro
 The two talk by lines of JSON. The process is told, by its stdin, how to fold and then each tenant; when its stdin ends
 it ends, so that it never outlives a gateway, however that ended. By its stdout it says once a second that it lives (a
 thread of its own says so: a handler may block for as long as it likes), and what it has to log, which the gateway logs.
-One that is not heard of is killed: frozen, it would keep its locks.
+One that is not heard of is killed: frozen, it would keep its locks. When a log in a file grows it is told to look, by
+an empty line: by itself it would look after up to 50 ms.
 """
 
 import asyncio
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import orjson
+
+from ...log.log import Log
 
 PROGRAM = "stenogram.api.views.folding_program"
 SILENT_S = 10.0
@@ -27,6 +31,8 @@ BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
 """Seconds before it is started again, by how often it has ended in a row; the last one from then on."""
 HEALTHY_S = 30.0
 """Seconds after which it counts as having started well."""
+NUDGE_EVERY_S = 0.01
+"""Seconds between two such lines, at least; a log that grows all the time is looked at more often in any case."""
 _MAX_LINE_BYTES = 2**20
 
 _logger = logging.getLogger(__name__)
@@ -54,6 +60,7 @@ class FoldingProcess:
         self._supervising: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
         self._failures = 0
+        self._nudged = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -76,11 +83,19 @@ class FoldingProcess:
             self._kill()  # that ends the task, which must not be cancelled while it starts a process
             await asyncio.wait([self._supervising])
 
-    def add(self, tenant: str) -> None:
-        """Have a tenant's views folded as well; its log must exist."""
+    def add(self, tenant: str, log: Log) -> None:
+        """Have a tenant's views folded as well; its log is open."""
         self._tenants.append(tenant)
+        if not log.engine.shared:  # one that is shared tells everyone by itself
+            log.hub.listen(self._nudge)
         if self._process is not None:
             self._send(self._process, tenant)
+
+    def _nudge(self, _: object) -> None:
+        now = time.monotonic()
+        if self._process is not None and now - self._nudged > NUDGE_EVERY_S:
+            self._nudged = now
+            self._write(self._process, b"\n")
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
@@ -146,8 +161,11 @@ class FoldingProcess:
                     logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
 
     def _send(self, process: asyncio.subprocess.Process, what: Any) -> None:
+        self._write(process, orjson.dumps(what) + b"\n")
+
+    def _write(self, process: asyncio.subprocess.Process, line: bytes) -> None:
         if process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(orjson.dumps(what) + b"\n")
+            process.stdin.write(line)
 
     def _close_stdin(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is not None:

@@ -6,13 +6,13 @@ blocks. What handlers print goes to stderr, which is the gateway's.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -72,13 +72,14 @@ class Program:
         self._view_storage = ViewStorage(plan.views, plan.log)
         self._projections = make_projections(plan.views, plan.projections)
         self._tenants: asyncio.Queue[str | None] = asyncio.Queue()
+        self._logs: set[Log] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     async def run(self, line: Line) -> None:
         """Work until stdin ends, or SIGTERM."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._tenants.put_nowait, None)
-        tell = lambda tenant: loop.call_soon_threadsafe(self._tenants.put_nowait, tenant)  # noqa: E731
-        threading.Thread(target=_listen, args=(tell,), daemon=True).start()
+        loop.add_signal_handler(signal.SIGTERM, self.add, None)
+        threading.Thread(target=_listen, args=(loop, self), daemon=True).start()
         threading.Thread(target=_beat, args=(line,), daemon=True).start()
         folding = list[asyncio.Task[None]]()
         while (tenant := await self._tenants.get()) is not None:
@@ -87,6 +88,20 @@ class Program:
             task.cancel()
         if folding:
             await asyncio.wait(folding)
+
+    def add(self, tenant: str | None) -> None:
+        """Fold for a tenant as well; with None, end."""
+        self._tenants.put_nowait(tenant)
+
+    def look(self) -> None:
+        """Some log has grown."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        for log in tuple(self._logs):
+            with contextlib.suppress(StenogramError):  # the log says so, too
+                await log.catch_up()
 
     async def _keep_folding(self, tenant: str) -> None:
         while True:
@@ -102,14 +117,22 @@ class Program:
             Log(self._storage.engine(tenant, read_only=True)) as log,
             self._view_storage.store(tenant) as store,
         ):
-            await Runner(log, store, self._projections, promote=plan.promote, effects=plan.effects).run()
+            self._logs.add(log)
+            try:
+                await Runner(log, store, self._projections, promote=plan.promote, effects=plan.effects).run()
+            finally:
+                self._logs.discard(log)
 
 
-def _listen(tell: Callable[[str | None], object]) -> None:
-    """Pass on the tenants that the gateway names. When it ends so does this process, also when a handler blocks."""
-    for line in sys.stdin.buffer:
-        tell(orjson.loads(line))
-    tell(None)
+def _listen(loop: asyncio.AbstractEventLoop, program: Program) -> None:
+    """Pass on what the gateway says. When it ends so does this process, also when a handler blocks."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended before
+        for line in sys.stdin.buffer:
+            if line == b"\n":
+                loop.call_soon_threadsafe(program.look)
+            else:
+                loop.call_soon_threadsafe(program.add, orjson.loads(line))
+        loop.call_soon_threadsafe(program.add, None)
     time.sleep(END_S)
     os._exit(1)
 

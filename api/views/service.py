@@ -35,7 +35,7 @@ class ViewService:
         tasks: asyncio.TaskGroup,
         *,
         promote: bool = True,
-        fold_elsewhere: Callable[[], None] | None = None,
+        fold_elsewhere: Callable[[Log], None] | None = None,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
         self.log = log
@@ -56,7 +56,7 @@ class ViewService:
             if self._fold_elsewhere is None:
                 self._running = self._tasks.create_task(self._runner.run())
             else:
-                self._fold_elsewhere()
+                self._fold_elsewhere(self.log)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
