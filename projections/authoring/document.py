@@ -81,6 +81,7 @@ class Documents(Folder[str, D]):
         self.changed: set[str] = set()
         self._model = cast(type[D], projection.model)
         self._shape = projection.shape
+        self._texts = projection.shape.indexed_texts()
         self._indexed = projection.shape.columns[len(OWN) :]
         self._positions: dict[str, int] = {}
 
@@ -88,7 +89,8 @@ class Documents(Folder[str, D]):
         return list(items)
 
     def missing(self, work: Iterable[Item]) -> set[str]:
-        return {item.key for item in work} - self.values.keys()
+        values = self.values  # asked one by one: to subtract its keys would walk through all of them
+        return {item.key for item in work if item.key not in values}
 
     @contained
     def fold(self, work: Iterable[Item]) -> None:
@@ -114,7 +116,7 @@ class Documents(Folder[str, D]):
         indexed = [_stored(column, getattr(document, column.name)) for column in self._indexed]
         row = (place, self._positions[place], data, *indexed)
         if self._indexed:
-            check_indexed(self._shape, row)
+            check_indexed(self._shape, row, self._texts)
         return row
 
     @contained

@@ -100,6 +100,8 @@ class TableProjection(Projection[Place, R]):
         columns = tuple(column_of(name, model.model_fields[name]) for name in names)
         self.shape = Shape(columns, tuple(key_columns), tuple(tuple(index) for index in indexes))
         _check_columns(model, self.shape)
+        self._key_columns = columns[: len(key_columns)]
+        self._changeable = {column.name: column for column in columns[len(key_columns) :]}
 
     @overload
     def on(self, handler: Callable[[Rows[R], E], None]) -> Callable[[Rows[R], E], None]: ...
@@ -124,13 +126,13 @@ class TableProjection(Projection[Place, R]):
 
     def checked(self, place: Place, fields: Mapping[str, Any], *, numbers: bool = False) -> Place:
         """The place, if it is one and these fields can be set or added to there. Raises TypeError."""
-        expected = self.shape.columns[: len(self.shape.key)]
+        expected = self._key_columns
         if len(place) != len(expected) or not all(map(_fits, place, expected)):
             said = ", ".join(f"{column.name}: {column.kind}" for column in expected)
             raise TypeError(f"a place of {self.name} is ({said}), not {place!r}")
         for name, value in fields.items():
-            column = self.shape.column(name)
-            if column is None or name in self.shape.key:
+            column = self._changeable.get(name)
+            if column is None:
                 raise TypeError(f"{self.name} has no field {name!r} that can be changed")
             if numbers and (column.kind not in ("integer", "real") or not isinstance(value, int | float)):
                 raise TypeError(f"{value!r} cannot be added to {name} of {self.name}")
@@ -138,7 +140,7 @@ class TableProjection(Projection[Place, R]):
 
 
 class Table(Folder[Place, R]):
-    """Rows in memory, by place. A row is never changed in place, but replaced by another."""
+    """Rows in memory, by place. What a handler has put there is not changed in place, but replaced by a copy."""
 
     def __init__(self, projection: TableProjection[R]) -> None:
         self.values: dict[Place, R | None] = {}
@@ -146,6 +148,10 @@ class Table(Folder[Place, R]):
         self._projection = projection
         self._model = cast(type[R], projection.model)
         self._columns = projection.shape.columns
+        self._stored = [(column.name, STORED[column.kind]) for column in self._columns]
+        self._texts = projection.shape.indexed_texts()
+        self._own: set[Place] = set()
+        """Places whose rows are known here alone, and can be changed in place."""
         self._json = {column.name for column in self._columns if column.kind == "json"}
 
     @contained
@@ -159,23 +165,29 @@ class Table(Folder[Place, R]):
         return rows.changes
 
     def missing(self, work: Iterable[Change]) -> set[Place]:
-        return {change.place for change in work if change.do in ("update", "add")} - self.values.keys()
+        values = self.values  # asked one by one: to subtract its keys would walk through all of them
+        return {place for place, do, _ in work if place not in values and do in ("add", "update")}
 
     @contained
     def fold(self, work: Iterable[Change]) -> None:
         for place, do, what in work:
-            self.values[place] = what if do == "upsert" else self._changed(self.values.get(place), place, do, what)
+            if do == "upsert":
+                self._own.discard(place)
+                self.values[place] = what
+            else:
+                self.values[place] = self._changed(self.values.get(place), place, do, what)
             self.changed.add(place)
 
     @contained
     def row(self, place: Place) -> Row:
         value = self.values[place]
         assert value is not None
-        fields = {column.name: getattr(value, column.name) for column in self._columns}
+        fields = value.__dict__
         if self._json:  # what has no column of its own kind is whatever pydantic makes of it
-            fields |= value.__pydantic_serializer__.to_python(value, mode="json", include=self._json, warnings="error")
-        row = tuple([_stored(column.kind, fields[column.name]) for column in self._columns])
-        check_indexed(self._projection.shape, row)
+            to_python = value.__pydantic_serializer__.to_python
+            fields = fields | to_python(value, mode="json", include=self._json, warnings="error")
+        row = tuple([None if (each := fields[name]) is None else stored(each) for name, stored in self._stored])
+        check_indexed(self._projection.shape, row, self._texts)
         return row
 
     @contained
@@ -184,25 +196,25 @@ class Table(Folder[Place, R]):
         value = self._model.model_validate(fields, strict=False)
         place = self._projection.place_of(value)
         self.values[place] = value
+        self._own.add(place)
         return place
 
     def drop(self, place: Place) -> None:
         self.values.pop(place, None)
+        self._own.discard(place)
 
     def _changed(self, value: R | None, place: Place, do: str, what: Mapping[str, Any]) -> R | None:
         if do == "delete" or (do == "update" and value is None):
             return None
         if value is None:
             value = self._model(**dict(zip(self._projection.shape.key, place, strict=True)))
-        another = value.model_copy()
+        elif place not in self._own:
+            value = value.model_copy()
+        self._own.add(place)
+        assign = value.__pydantic_validator__.validate_assignment
         for name, by in what.items():
-            new = (getattr(value, name) or 0) + by if do == "add" else by
-            another.__pydantic_validator__.validate_assignment(another, name, new)
-        return another
-
-
-def _stored(kind: Kind, value: Any) -> Any:
-    return None if value is None else STORED[kind](value)
+            assign(value, name, (getattr(value, name) or 0) + by if do == "add" else by)
+        return value
 
 
 def _read(kind: Kind, value: Any) -> Any:

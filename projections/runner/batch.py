@@ -94,7 +94,7 @@ class Batch:
         """What a slice means for this projection: its events, for each key for which they are not skipped."""
         items = list[Item]()
         for page, start, end in events.parts:
-            async for few in slices(range(start, end)):
+            async for few in slices(page.indexes(start, end, self._projection.handlers.of)):
                 self._add_items(page, few, items)
         return items if is_skipped is None else [item for item in items if not is_skipped(item)]
 
@@ -158,11 +158,8 @@ class Batch:
     def _add_items(self, page: DecodedPage, indexes: Iterable[int], items: list[Item]) -> None:
         records, handlers_of, items_of = page.records, self._projection.handlers.of, self._projection.items
         for index in indexes:
-            handlers = handlers_of(records[index].type)
-            if not handlers:
-                continue
             try:
-                items += items_of(*page.event(index), handlers)
+                items += items_of(*page.event(index), handlers_of(records[index].type))
             except BaseException as fault:  # nothing is awaited here, so this is not the task's being cancelled
                 items.append(self._failing(page, index, fault))
 
