@@ -29,11 +29,12 @@ from .concepts import tools as _tools
 from .concepts.floor import has_floor, narrowed
 from .concepts.messages import MessagePosted, MessageStarted
 from .concepts.signals import RaiseSignal
-from .consequences import LongCascade, consequences
+from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .fences import refuse_fenced
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .pauses import refuse_paused
 from .signal_targets import addressees
 from .state import State
 from .unchecked import new_unchecked
@@ -107,6 +108,8 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
         raise _not_open(state, command)
     if state.signals.fenced or state.signals.replaced:
         refuse_fenced(state, command)
+    if state.signals.paused:
+        refuse_paused(state, command)
     if task is not None:
         stale = _under(state, command)
         if stale is not None:
@@ -145,6 +148,7 @@ def _completed(state: State, command: Command, decision: Decision, most: int | N
 
 
 def _with_all(command: Command, decision: Decision, facts: tuple[Fact, ...]) -> Decision:
+    facts = settled(facts)
     under = () if command.task is None else (f"task:{command.task}",)
     further = [fact.data.subject() for fact in facts[len(decision.facts) :]]
     return decision._replace(facts=facts, after=None, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))

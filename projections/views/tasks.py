@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, JsonValue
 
 from ...domain.concepts.tasks import (
+    TaskBlocked,
     TaskCancelled,
     TaskClaimed,
     TaskCompleted,
@@ -31,6 +32,16 @@ class TaskRow(BaseModel):
     worker: str | None = None
     attempt: int = 0
     """How often it was claimed."""
+    max_attempts: int | None = None
+    """How many attempts may end without a result; absent: any number."""
+    priority: int = 0
+    """The higher, the sooner it is claimed."""
+    deadline: datetime | None = None
+    """When it fails if it is not finished."""
+    blocked_by: str | None = None
+    """What it needs, and has failed or was cancelled."""
+    last_error: str | None = None
+    """Why the last attempt that came to nothing ended."""
     fenced: int = 0
     """The last claim whose holder went on after it was over, and was refused."""
     assignee: str | None = None
@@ -53,7 +64,11 @@ class TaskRow(BaseModel):
 
 
 tasks = TableProjection(
-    "tasks", TaskRow, key_columns=("session", "task"), indexes=[("session", "since"), ("session", "status"), ("owner",)]
+    "tasks",
+    TaskRow,
+    key_columns=("session", "task"),
+    version=2,
+    indexes=[("session", "since"), ("session", "status"), ("owner",)],
 )
 
 
@@ -68,6 +83,9 @@ def _(rows: Rows[TaskRow], event: TaskCreated, meta: Meta) -> None:
             creator=meta.actor,
             parent=event.parent,
             needs=event.needs,
+            max_attempts=event.max_attempts,
+            priority=event.priority,
+            deadline=event.deadline,
             input=event.input,
             since=meta.version,
             created=meta.time,
@@ -92,26 +110,34 @@ def _(rows: Rows[TaskRow], event: TaskProgressed, meta: Meta) -> None:
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskCompleted, meta: Meta) -> None:
-    rows.update(meta.session, event.task, output=event.output, **_let_go(meta, "completed"))
+    rows.update(meta.session, event.task, output=event.output, last_error=None, **_let_go(meta, "completed"))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskFailed, meta: Meta) -> None:
+    error, over = storable(event.error), {} if event.retryable else {"blocked_by": None}
     status = "open" if event.retryable else "failed"
-    rows.update(meta.session, event.task, reason=storable(event.error), **_let_go(meta, status))
+    rows.update(meta.session, event.task, reason=error, last_error=error, **over, **_let_go(meta, status))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskReleased, meta: Meta) -> None:
-    given = {} if event.input is None else {"input": event.input}
+    given: dict[str, Any] = {} if event.input is None else {"input": event.input}
     why = storable(event.reason or event.why)
+    if event.attempt is not None and event.why != "rerouted":
+        given["last_error"] = why
     rows.update(meta.session, event.task, assignee=event.assignee, reason=why, **given, **_let_go(meta, "open"))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskCancelled, meta: Meta) -> None:
     why = None if event.reason is None else storable(event.reason)
-    rows.update(meta.session, event.task, reason=why, **_let_go(meta, "cancelled"))
+    rows.update(meta.session, event.task, reason=why, blocked_by=None, **_let_go(meta, "cancelled"))
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskBlocked, meta: Meta) -> None:
+    rows.update(meta.session, event.task, blocked_by=event.need, changed=meta.time)
 
 
 @tasks.on
