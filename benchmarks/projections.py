@@ -1,7 +1,8 @@
 """Projections: rebuilding a view beside a bare loop and beside the library's runner, and how far views are behind.
 
-All fold the same deltas of a hundred sessions into a small document for each, into the same kind of database. Besides,
-all built-in views are built together from a hundred sessions of teams at work, in which six of ten events are no deltas.
+All fold the same deltas of a hundred sessions into a small document for each, into the same kind of database.
+Besides, all built-in views are built together from a hundred sessions of teams at work, where six of ten events are no
+deltas.
 """
 
 import tempfile

@@ -29,7 +29,7 @@ from .storage import ViewStorage, make_projections
 BEAT_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 """Seconds after which a log or a store is opened again that could not be, or that failed."""
-NICE = 5
+NICE = 2
 """How much it makes way for the gateway where there are too few cores."""
 
 _logger = logging.getLogger(__name__)

@@ -1,10 +1,9 @@
 """One side of the benchmark of projections: `views.py bare|stenogram|built-in|synced|live LOG VIEWS EVENTS`.
 
 `bare` is what nothing can do without: read a page of the log, decode, fold, write the documents and the place in one
-transaction, in one thread, with no thought for failures. `stenogram` is the runner, over the same log; `built-in` builds
-all built-in views together, over a log of teams at work. `live` writes a
-thousand events a second while ten projections follow. `synced` is the runner again, but with commits that reach the
-disk, which those of views need not.
+transaction, in one thread, with no thought for failures. `stenogram` is the runner, over the same log. `built-in`
+builds all built-in views together, over a log of teams at work. `live` writes a thousand events a second while ten
+projections follow. `synced` is the runner again, but with commits that reach the disk, which those of views need not.
 """
 
 import argparse
