@@ -82,12 +82,11 @@ class Program:
         threading.Thread(target=_listen, args=(loop, self), daemon=True).start()
         threading.Thread(target=_beat, args=(line,), daemon=True).start()
         folding = list[asyncio.Task[None]]()
-        while (tenant := await self._tenants.get()) is not None:
-            folding.append(asyncio.create_task(self._keep_folding(tenant)))
-        for task in folding:
-            task.cancel()
-        if folding:
-            await asyncio.wait(folding)
+        async with asyncio.TaskGroup() as tasks:  # a fault ends the process, and another one is started
+            while (tenant := await self._tenants.get()) is not None:
+                folding.append(tasks.create_task(self._keep_folding(tenant)))
+            for task in folding:
+                task.cancel()
 
     def add(self, tenant: str | None) -> None:
         """Fold for a tenant as well; with None, end."""

@@ -47,11 +47,14 @@ E = TypeVar("E", bound=EventData)
 Place = tuple[Any, ...]
 
 
+Do = Literal["upsert", "update", "add", "delete"]
+
+
 class Change(NamedTuple):
     """What is to happen to one row."""
 
     place: Place
-    do: Literal["upsert", "update", "add", "delete"]
+    do: Do
     what: Any = None
 
 
@@ -60,23 +63,36 @@ class Rows(Generic[R]):
 
     def __init__(self, projection: "TableProjection[R]") -> None:
         self._projection = projection
+        self._added: dict[Place, dict[str, Any]] = {}
+        """What the last change of a place adds to it, if that is whole numbers: more of them can be added there."""
         self.changes: list[Change] = []
 
     def upsert(self, row: R) -> None:
         """Put a row in its place, whatever was there."""
-        self.changes.append(Change(self._projection.place_of(row), "upsert", row))
+        self._change(self._projection.place_of(row), "upsert", row)
 
     def update(self, *place: Any, **fields: Any) -> None:
         """Set some fields of the row at a place; nothing happens when there is none."""
-        self.changes.append(Change(self._projection.checked(place, fields), "update", fields))
+        self._change(self._projection.checked(place, fields), "update", fields)
 
     def add(self, *place: Any, **fields: float) -> None:
         """Add to numbers of the row at a place. Where there is none, a row of the defaults is added to."""
-        self.changes.append(Change(self._projection.checked(place, fields, numbers=True), "add", fields))
+        added = self._added.get(place)
+        if added is not None and added.keys() == fields.keys() and _are_whole(fields):
+            for name, by in fields.items():
+                added[name] += by
+            return
+        self._change(self._projection.checked(place, fields, numbers=True), "add", fields)
+        if _are_whole(fields):  # sums of others depend on the order
+            self._added[place] = fields
 
     def delete(self, *place: Any) -> None:
         """Remove the row at a place, if there is one."""
-        self.changes.append(Change(self._projection.checked(place, {}), "delete"))
+        self._change(self._projection.checked(place, {}), "delete", None)
+
+    def _change(self, place: Place, do: Do, what: Any) -> None:
+        self._added.pop(place, None)
+        self.changes.append(Change(place, do, what))
 
 
 class TableProjection(Projection[Place, R]):
@@ -215,6 +231,13 @@ class Table(Folder[Place, R]):
         for name, by in what.items():
             assign(value, name, (getattr(value, name) or 0) + by if do == "add" else by)
         return value
+
+
+def _are_whole(numbers: Mapping[str, Any]) -> bool:
+    for each in numbers.values():
+        if type(each) is not int:
+            return False
+    return True
 
 
 def _read(kind: Kind, value: Any) -> Any:
