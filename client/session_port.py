@@ -30,11 +30,15 @@ class SessionPort(Protocol):
         """The session as it is folded here."""
 
     @property
+    def run(self) -> str:
+        """Which run of the participant this client is."""
+
+    @property
     def current_task(self) -> TaskContext | None:
         """The task under which the running code writes to the session."""
 
-    async def do(self, do: str, data: Mapping[str, Any]) -> Ack:
-        """Have a command done, under the current task."""
+    async def do(self, do: str, data: Mapping[str, Any], *, cause: str | None = None) -> Ack:
+        """Have a command done, under the current task; `cause` is the event or command that it follows from."""
 
     async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
         """Have a command done, unless it would change nothing."""

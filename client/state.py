@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..domain.concepts.document import Document
+from ..domain.errors import NoChange
 from ..domain.json.pointer import resolve
 from .session_port import SessionPort
 from .transport.command_queue import Ack
@@ -52,8 +53,12 @@ class SharedState:
     async def merge(
         self, patch: Mapping[str, Any], *, if_version: int | None = None, if_unchanged: Unchanged | None = None
     ) -> Ack:
-        """Apply a merge patch (RFC 7386): null removes. Raises Conflict."""
-        return await self._write("state.merge", {"patch": dict(patch)}, if_version, if_unchanged)
+        """Apply a merge patch (RFC 7386): null removes. Where the state is so already, nothing is written, and the Ack
+        names no place. Raises Conflict."""
+        try:
+            return await self._write("state.merge", {"patch": dict(patch)}, if_version, if_unchanged)
+        except NoChange:
+            return Ack((), ())
 
     async def increment(self, path: str, by: float = 1) -> Ack:
         """Add to the number at `path`, from 0 where there is none. Never conflicts."""

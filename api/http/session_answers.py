@@ -1,8 +1,9 @@
 """Answers about sessions: a list of them, one as it is now, and what a command came to."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
+import orjson
 from pydantic import AliasPath, BeforeValidator, Field
 
 from ...domain.audience import Viewer, including, visible
@@ -14,7 +15,8 @@ from ...domain.fences import HOW_TO_LIFT, fences
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
 from ...domain.state import State
-from .answer import Absent, HttpAnswer, Id, Number, component
+from ...projections.runner.time_slices import slices
+from .answer import Absent, HttpAnswer, Id, Number, component, maker_of, members_of
 
 SessionStatus = Literal["none", "open", "closed"]
 
@@ -47,6 +49,22 @@ class AckAnswer(HttpAnswer):
     repeated: bool | Absent = None
 
 
+class ParticipantInstance(HttpAnswer):
+    """A run of a participant that is here: a process of it."""
+
+    run: Id | None
+    joined: Number
+    lease: Annotated[float, Field(ge=0)]
+    at: datetime
+    status: Status
+    activity: str | None
+    until: datetime | None
+
+
+def _instances(known: Any) -> list[dict[str, Any]]:
+    return [{"run": run or None, **each._asdict()} for run, each in known.items()]
+
+
 class SessionParticipant(HttpAnswer):
     """Somebody who has joined."""
 
@@ -62,8 +80,9 @@ class SessionParticipant(HttpAnswer):
     joined: Number
     lease: Annotated[float, Field(ge=0)]
     until: datetime | None
-    stalled: Id | None
+    stalled: dict[Id, Number]
     run: Id | None
+    instances: Annotated[list[ParticipantInstance], BeforeValidator(_instances)]
 
 
 class SessionMessage(HttpAnswer):
@@ -92,6 +111,7 @@ class SessionTask(HttpAnswer):
     title: str
     status: Literal["open", "claimed", "completed", "failed", "cancelled"]
     owner: Id | None
+    run: Id | None
     attempt: Number
     tries: Number
     max_attempts: Number | None = _policy("max_attempts")
@@ -170,30 +190,51 @@ class SessionAnswer(HttpAnswer):
     state_version: Number
 
 
+_MAKERS = {
+    name: maker_of(get_args(field.annotation)[0])
+    for name, field in SessionAnswer.model_fields.items()
+    if get_origin(field.annotation) is list
+}
+"""By the name of a list in the answer: what makes the members of each object in it."""
+
+
 def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
-    """The session as a viewer may see it."""
+    """The session as a viewer may see it, checked."""
+    return SessionAnswer.model_validate(_members(state, viewer))
+
+
+async def session_json(state: State, viewer: Viewer) -> bytes:
+    """The same as JSON, a little at a time: a session may have thousands of tasks, and other clients wait."""
+    members = _members(state, viewer)
+    for name, make in _MAKERS.items():
+        written = [
+            orjson.dumps([make(each) for each in few], default=members_of)[1:-1] async for few in slices(members[name])
+        ]
+        members[name] = orjson.Fragment(b"[%b]" % b",".join(written))
+    return orjson.dumps(members)
+
+
+def _members(state: State, viewer: Viewer) -> dict[str, Any]:
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
     signals, approvals = state.signals, state.approvals
-    return SessionAnswer.model_validate(
-        {
-            "session": state.id,
-            "version": state.version,
-            "status": state.session.status,
-            "title": state.session.title,
-            "labels": state.session.labels,
-            "metadata": state.session.metadata,
-            "participants": list(state.presence.values()),
-            "open_messages": sorted(seen, key=lambda each: each.since),
-            "tasks": sorted(state.tasks.known.values(), key=lambda each: each.since),
-            "open_signals": [signals.known[id] for id in sorted(signals.open)],
-            "fences": [
-                {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
-                for id, fence in sorted(fences(state).items())
-            ],
-            "open_approvals": [approvals.known[id] for id in sorted(approvals.open)],
-            "speakers": None if state.floor is None else sorted(state.floor),
-            "state": state.document.value,
-            "state_version": state.document.version,
-        }
-    )
+    return {
+        "session": state.id,
+        "version": state.version,
+        "status": state.session.status,
+        "title": state.session.title,
+        "labels": state.session.labels,
+        "metadata": state.session.metadata,
+        "participants": list(state.presence.values()),
+        "open_messages": sorted(seen, key=lambda each: each.since),
+        "tasks": sorted(state.tasks.known.values(), key=lambda each: each.since),
+        "open_signals": [signals.known[id] for id in sorted(signals.open)],
+        "fences": [
+            {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
+            for id, fence in sorted(fences(state).items())
+        ],
+        "open_approvals": [approvals.known[id] for id in sorted(approvals.open)],
+        "speakers": None if state.floor is None else sorted(state.floor),
+        "state": state.document.value,
+        "state_version": state.document.version,
+    }

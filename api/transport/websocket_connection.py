@@ -116,7 +116,7 @@ class WebSocketConnection(TransportSink):
     async def serve(self, frames: list[Any], size: int) -> None:
         """Handle the frames that came with the hello, then messages, until the connection ends or is ended. Raises
         Invalid when too many cannot be read."""
-        self._tenant.last_seen.attach(self.principal.participant, self)
+        self._tenant.last_seen.attach(self.principal.participant, self, self._run_of_actor)
         try:
             with contextlib.suppress(TimeoutError):
                 # `close_with_bye` lets this time out. To cancel the task instead would cancel aiohttp's handler, which
@@ -126,7 +126,7 @@ class WebSocketConnection(TransportSink):
                     await self._serve()
         finally:
             self._serve_timeout = None
-            self._tenant.last_seen.detach(self.principal.participant, self)
+            self._tenant.last_seen.detach(self.principal.participant, self, self._run_of_actor)
 
     async def _handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
@@ -257,7 +257,8 @@ class WebSocketConnection(TransportSink):
             if type(data) is ForkSession:
                 self.principal.require("read", data.origin)
             if frame is None:
-                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None, self._run_of_actor))
+                about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None)
+                command = new_unchecked(Command, about)
                 self._execute(command, self._on_outcome, size)
             else:
                 command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
@@ -313,7 +314,7 @@ class WebSocketConnection(TransportSink):
         views = self._tenant.views
         followers = []
         for each in frame.views or ():
-            projection = views.document(each.view)
+            projection = views.followed(each.view)
             viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, Self
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Task, Tasks
-from ...domain.errors import Fenced, Paused, StenogramError
+from ...domain.errors import Fenced, Paused, SessionClosed, StenogramError
 from ..arguments import drop_none
 from ..errors import reason_of, retry_after
 from ..session_port import SessionPort
@@ -81,7 +81,8 @@ class ClaimedTask:
         self._scope = CancelScope()
         self._signal: Signal | None = None
         self._ending: Answer | None = None
-        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint)
+        cause = session.live.began(self.target)
+        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint, cause)
         self._around = contextlib.ExitStack()
 
     @property
@@ -156,7 +157,8 @@ class ClaimedTask:
                 await asyncio.sleep(retry_after(paused))
 
     async def _progress(self, **members: Any) -> None:
-        await self._session.commands.do(self._session.id, "task.progress", self._data(**members))
+        data, cause = self._data(**members), self._context.cause
+        await self._session.commands.do(self._session.id, "task.progress", data, cause=cause)
 
     def _data(self, **members: Any) -> dict[str, Any]:
         return drop_none(task=self.id, attempt=self.attempt, **members)
@@ -164,7 +166,8 @@ class ClaimedTask:
     async def _end(self, do: str, outcome: Outcome, **members: Any) -> None:
         """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away. Once sent, the
         answer counts, also when nobody waits for it any more."""
-        answer = self._session.commands.submit(self._session.id, do, self._data(**members))
+        data, cause = self._data(**members), self._context.cause
+        answer = self._session.commands.submit(self._session.id, do, data, cause=cause)
         self._ending = answer
         # A callback, and not the lines behind the wait: these are not reached when the wait is cancelled, and the task
         # would be given back though it is completed.
@@ -206,13 +209,16 @@ class ClaimedTask:
             done, late = await asyncio.wait(answers, timeout=END_TIMEOUT_S)
             if late:
                 logger.warning("The end of task %s was not confirmed in %g s", self.id, END_TIMEOUT_S)
-            fenced = [each for answer in done if isinstance(each := answer.exception(), Fenced)]
-            if fenced and self.outcome.kind == "released":
-                self.outcome = Outcome("lost", fenced[0].detail)
+            taken = [each for answer in done if isinstance(each := answer.exception(), Fenced | SessionClosed)]
+            if taken and self.outcome.kind == "released":
+                # The refusal overtook the event that says so.
+                kind = "cancelled" if isinstance(taken[0], SessionClosed) else "lost"
+                self.outcome = Outcome(kind, taken[0].detail)
 
     def _give_back(self, reason: str) -> list[Answer]:
         try:
-            answer = self._session.commands.submit(self._session.id, "task.release", self._data(reason=reason))
+            data, cause = self._data(reason=reason), self._context.cause
+            answer = self._session.commands.submit(self._session.id, "task.release", data, cause=cause)
         except StenogramError:  # the client is closed; the gateway notices by itself
             return []
         return [unawaited(answer)]
@@ -229,7 +235,7 @@ def _lost(now: Task | None, attempt: int) -> Outcome:
 
 
 def _is_fenced(error: BaseException | None) -> bool:
-    """Whether the error says nothing but that something was taken away."""
+    """Whether the error says nothing but that something was taken away, or all of it by closing the session."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_fenced(each) or isinstance(each, asyncio.CancelledError) for each in error.exceptions)
-    return isinstance(error, Fenced)
+    return isinstance(error, Fenced | SessionClosed)

@@ -17,6 +17,7 @@ from stenogram.domain.ids import Version
 from stenogram.domain.model import TIMEKEEPER, Actor, Command, Event
 from stenogram.domain.session import deadlines, decide, evolve, evolve_by, fold
 from stenogram.domain.state import State
+from stenogram.log.commit.repetition import may_have_led_to
 from stenogram.testing.rehearsal import Rehearsal
 
 ACTORS = [Actor("ada", "user"), Actor("hotels", "agent"), Actor("flights", "agent")]
@@ -301,6 +302,16 @@ def test_a_repeated_command_gets_the_first_result_and_changes_nothing(script: li
             assert session.state is played.after
 
 
+@given(scripts)
+@settings(max_examples=150)
+def test_a_command_may_have_led_to_what_it_led_to(script: list[Step]) -> None:
+    session = begun()
+    for each in script:
+        for played in play(session, [each]):
+            if played.events and decide(played.before, played.command).repeat is None:
+                assert may_have_led_to(played.command, played.events[0])
+
+
 @given(st.lists(conversation, max_size=25), st.randoms(use_true_random=False))
 @settings(max_examples=100)
 def test_deltas_may_be_repeated_in_any_order_at_any_time(script: list[Step], order: random.Random) -> None:
@@ -362,7 +373,7 @@ def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
             each.status != "open" for each in parts if state.tasks.known[each.parent or ""].status == "cancelled"
         )
         stalled = [each for each in state.presence.values() if each.stalled]
-        assert all(each.present and held[each.stalled or ""].owner == each.id for each in stalled)
+        assert all(each.present and held[task].owner == each.id for each in stalled for task in each.stalled)
 
 
 @given(scripts)
