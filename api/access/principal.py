@@ -14,7 +14,7 @@ EVERYTHING = ("*",)
 
 class Principal(NamedTuple):
     """An authenticated participant. `read`, `write` and `audit` are patterns of session ids; `expires` is seconds
-    since 1970, None for never."""
+    since 1970, None for never; `run` is which process of theirs this is, where it says so."""
 
     participant: ParticipantId
     kind: Kind
@@ -23,6 +23,7 @@ class Principal(NamedTuple):
     write: tuple[str, ...] = EVERYTHING
     audit: tuple[str, ...] = ()
     expires: float | None = None
+    run: str | None = None
 
     @property
     def actor(self) -> Actor:

@@ -49,6 +49,22 @@ class AckAnswer(HttpAnswer):
     repeated: bool | Absent = None
 
 
+class ParticipantInstance(HttpAnswer):
+    """A run of a participant that is here: a process of it."""
+
+    run: Id | None
+    joined: Number
+    lease: Annotated[float, Field(ge=0)]
+    at: datetime
+    status: Status
+    activity: str | None
+    until: datetime | None
+
+
+def _instances(known: Any) -> list[dict[str, Any]]:
+    return [{"run": run or None, **each._asdict()} for run, each in known.items()]
+
+
 class SessionParticipant(HttpAnswer):
     """Somebody who has joined."""
 
@@ -64,8 +80,9 @@ class SessionParticipant(HttpAnswer):
     joined: Number
     lease: Annotated[float, Field(ge=0)]
     until: datetime | None
-    stalled: Id | None
+    stalled: dict[Id, Number]
     run: Id | None
+    instances: Annotated[list[ParticipantInstance], BeforeValidator(_instances)]
 
 
 class SessionMessage(HttpAnswer):
@@ -94,6 +111,7 @@ class SessionTask(HttpAnswer):
     title: str
     status: Literal["open", "claimed", "completed", "failed", "cancelled"]
     owner: Id | None
+    run: Id | None
     attempt: Number
     tries: Number
     max_attempts: Number | None = _policy("max_attempts")

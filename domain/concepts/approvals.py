@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from ..audience import USERS, Audience, Viewer, visible
 from ..errors import Conflict, Forbidden, Invalid, NoChange, NotFound
-from ..ids import ApprovalId, ParticipantId, TaskId, Version
+from ..ids import ApprovalId, Name, ParticipantId, TaskId, Version
 from ..json.answer_schema import AnswerSchema, refuse_mismatch
 from ..model import (
     DAY,
@@ -71,6 +71,8 @@ class ApprovalRequested(_ApprovalEvent):
     """What holds if nobody has answered at the deadline."""
     due: Time | None = None
     """The deadline."""
+    run: Name | None = None
+    """Which run of the actor asks, where that has a name."""
 
 
 class ApprovalAnswered(_ApprovalEvent):
@@ -169,6 +171,7 @@ class Approval(NamedTuple):
     status: Literal["open", "answered", "expired", "withdrawn"] = "open"
     option: str | None = None
     answered: Version = Version(0)
+    run: str | None = None
     answer_schema: JsonObject | None = None
     value: JsonValue = None
 
@@ -222,6 +225,7 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
         of=data.of,
         default=data.default,
         due=due,
+        run=command.run,
     )
     return decided(requested)
 
@@ -269,7 +273,7 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
     match event.data:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
-            approval = Approval(*about, data.due, event.version, answer_schema=data.answer_schema)
+            approval = Approval(*about, data.due, event.version, answer_schema=data.answer_schema, run=data.run)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
             return Approvals(known, open, approvals.work.begun(approval.id, approval.requester, approval.task))
         case ApprovalAnswered() as data:

@@ -280,13 +280,13 @@ _OFTEN = {
     "message.delta": 12,
     "tool.call": 4,
     "task.create": 4,
-    "task.claim": 6,
+    "task.claim": 10,
     "signal.raise": 5,
     "signal.honour": 4,
-    "presence.join": 4,
+    "presence.join": 8,
     "approval.request": 2,
     "session.reopen": 4,
-    "wait": 4,
+    "wait": 6,
 }
 WEIGHTED = [do for do in [*DATA, "session.fork", "wait"] for _ in range(_OFTEN.get(do, 1))]
 
