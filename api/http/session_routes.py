@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from ...domain.catalogue import explain
 from ...domain.commands import parse_json_command
-from ...domain.concepts.lifecycle import ForkSession
 from ...domain.envelope import decode, timestamp
 from ...domain.errors import Invalid, NotFound
 from ...domain.ids import SessionId
@@ -16,6 +15,7 @@ from ...domain.session import fold
 from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
+from ..access.rights import TAKE_PART
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import matches_any
 from ..protocol.client_frames import CommandFrame
@@ -57,7 +57,7 @@ class SessionRoutes:
         principal = self._auth.of_request(request)
         no_query(request)
         session = session_of(request)
-        principal.require("read", session)
+        principal.require_read(session)
         log = (await self._tenants.of(principal.tenant)).log
         await log.catch_up()  # another gateway may have acknowledged more
         state = await log.state(session)
@@ -70,13 +70,12 @@ class SessionRoutes:
         principal = self._auth.of_request(request)
         no_query(request)
         session = session_of(request)
-        principal.require("write", session)
+        principal.require(TAKE_PART, session)
         body = await request.read()
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
-        if isinstance(data, ForkSession):
-            principal.require("read", data.origin)
+        principal.require_command(data, session)
         tenant = await self._tenants.of(principal.tenant)
         tenant.last_seen.note_request(principal.participant)
         command = frame.command(principal.actor, datetime.now(UTC), data)

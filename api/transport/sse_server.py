@@ -48,7 +48,7 @@ class SseServer:
         """Follow a session, or with None the whole log, until the client goes."""
         principal = self._auth.of_request(request)
         if session is not None:
-            principal.require("read", session)
+            principal.require_read(session)
         query = events_query(request)
         tenant = await self._tenants.of(principal.tenant)
         after = events_start(request, query, session, tenant.log.epoch)
