@@ -40,14 +40,17 @@ class Approvals:
         options: Sequence[str] = ("yes", "no"),
         *,
         of: To = "users",
+        to: To | None = None,
         deadline: float | None = None,
         default: str | None = None,
         approval: str | None = None,
     ) -> str:
         """Ask, and wait for the answer: one of the options. At the deadline (seconds) the default holds; without one,
-        Unanswered is raised. When the wait is cancelled the question is withdrawn. `approval` names it."""
+        Unanswered is raised. When the wait is cancelled the question is withdrawn. `approval` names it; `to` is who may
+        see it and its answer, besides you and those who are asked."""
         approval = approval or new_id()
-        what = drop_none(question=question, options=list(options), of=names(of), within=deadline, default=default)
+        asked = {"question": question, "options": list(options), "of": names(of)}
+        what = drop_none(**asked, within=deadline, default=default, audience=names(to))
         try:
             await self._session.do("approval.request", {"approval": approval, **what})
             return await self._answered(approval)
@@ -55,6 +58,12 @@ class Approvals:
             # Sent behind the request, which may be on its way: nobody would wait for an answer any more.
             unawaited(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
             raise
+
+    async def configure(self, *, self_answer: bool = False, default_after: float | None = None) -> None:
+        """Say what agents may do with questions of their own: whether they may answer them, and how many seconds
+        (60 by default) these must leave before their default holds. Not for agents."""
+        what = drop_none(self_answer=self_answer, default_after=default_after)
+        await self._session.unless_known("approval.configure", what)
 
     async def _answered(self, id: str) -> str:
         def settled() -> Approval | None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..domain.concepts.floor import FloorWithheld
 from ..domain.concepts.tasks import Task, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
 from ..domain.ids import TaskId, Version, new_id
-from .arguments import drop_none
+from .arguments import To, drop_none, names
 from .errors import NotDone
 from .session_port import SessionPort
 
@@ -21,11 +22,12 @@ class TaskBoard:
         """Every task of the session, by id, as it is now."""
         return self._session.live.state.tasks.known
 
-    async def create(
+    async def create(  # noqa: PLR0913  (keywords, few of which are used at once)
         self,
         title: str,
         input: Any = None,
         *,
+        to: To | None = None,
         parent: str | None = None,
         needs: Sequence[str] = (),
         dedupe_key: str | None = None,
@@ -34,9 +36,11 @@ class TaskBoard:
         task: str | None = None,
     ) -> str:
         """Put a task on the board; its id. It can be claimed once all that it `needs` is completed. With a
-        `dedupe_key` that another task of the session has, it is that one's id, and nothing is created."""
+        `dedupe_key` that another task of the session has, it is that one's id, and nothing is created. `to` is who may
+        see it and all that becomes of it."""
         task = task or new_id()
-        more = drop_none(parent=parent, dedupe_key=dedupe_key, assignee=assignee, stall_after=stall_after)
+        about = {"parent": parent, "dedupe_key": dedupe_key, "assignee": assignee, "stall_after": stall_after}
+        more = drop_none(**about, audience=names(to))
         what = {"task": task, "title": title, "input": input, "needs": list(needs), **more}
         ack = await self._session.do("task.create", what)
         if ack.repeated:
@@ -56,12 +60,15 @@ class TaskBoard:
 
     async def result(self, task: str) -> Any:
         """Wait until a task is completed; its output. Raises NotDone when it failed or was cancelled."""
-        types = ("task.completed", "task.failed", "task.cancelled")
+        types = ("task.completed", "task.failed", "task.cancelled", "floor.withheld")
+        withheld: Any = None
         async with self._session.events(types=types) as events:
             async for event in events:
                 match event.data:
+                    case FloorWithheld(of="task.completed", about=about, said=said) if about == f"task:{task}":
+                        withheld = said["output"]
                     case TaskCompleted(task=id, output=output) if id == task:
-                        return output
+                        return withheld if output is None else output
                     case TaskFailed(task=id, error=error, retryable=False) if id == task:
                         raise NotDone(f"Task {task!r} failed: {error}", task=task, status_now="failed")
                     case TaskCancelled(task=id, reason=reason) if id == task:

@@ -90,6 +90,7 @@ TEAM: list[Scene] = [
         {"approval": "a-1", "question": "The Tivoli at 210 €?", "within": 300, "default": "no"},
     ),
     (ADA, "approval.answer", {"approval": "a-1", "option": "yes", "comment": "Go ahead."}),
+    (ADA, "approval.configure", {"default_after": 10}),
     ("planner", "approval.request", {"approval": "a-2", "question": "Breakfast?", "within": 10, "default": "no"}),
     ("planner", WAIT, {"seconds": 10}),
     ("planner", "approval.request", {"approval": "a-3", "question": "A car?"}),
@@ -103,6 +104,8 @@ TEAM: list[Scene] = [
     ("planner", "task.create", {"task": "t-3", "title": "Find a car"}),
     ("planner", "task.cancel", {"task": "t-3", "reason": "There is a train."}),
     (ADA, "floor.move", {"speakers": ["planner"]}),
+    ("suites", "presence.join", {}),
+    ("suites", "presence.status", {"status": "working", "activity": "Comparing prices"}),
     (ADA, FORK, {"origin": "trip-7", "at": 12, "title": "What if we went to Sintra?"}),
 ]
 STORY[-2:-2] = TEAM

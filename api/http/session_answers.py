@@ -1,15 +1,18 @@
 """Answers about sessions: a list of them, one as it is now, and what a command came to."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from ...domain.audience import Viewer, including, visible
+from ...domain.concepts.document import seen_by
 from ...domain.concepts.lifecycle import Labels
 from ...domain.concepts.messages import MessageKind
-from ...domain.concepts.presence import Status
+from ...domain.concepts.presence import Participant, Status
 from ...domain.concepts.signals import SignalKind, Target
+from ...domain.concepts.tasks import Task
 from ...domain.fences import HOW_TO_LIFT, fences
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
@@ -93,6 +96,7 @@ class SessionTask(HttpAnswer):
     needs: tuple[Id, ...]
     input: Any
     since: Number
+    audience: tuple[Id, ...] | None
 
 
 def _how_far(waiting: Any) -> dict[str, str]:
@@ -111,6 +115,7 @@ class SessionSignal(HttpAnswer):
     due: datetime | None
     waiting: Annotated[dict[Id, Literal["raised", "delivered"]], BeforeValidator(_how_far)]
     since: Number
+    audience: tuple[Id, ...] | None
 
 
 class SessionFence(HttpAnswer):
@@ -134,6 +139,7 @@ class SessionApproval(HttpAnswer):
     default: str | None
     due: datetime | None
     since: Number
+    audience: tuple[Id, ...] | None
 
 
 class SessionAnswer(HttpAnswer):
@@ -160,7 +166,10 @@ def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
     """The session as a viewer may see it."""
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
-    signals, approvals = state.signals, state.approvals
+    tasks = {id: task for id, task in state.tasks.known.items() if visible(task.audience, viewer)}
+    signals = [state.signals.known[id] for id in sorted(state.signals.open)]
+    asked = [state.approvals.known[id] for id in sorted(state.approvals.open)]
+    document, document_version = seen_by(state.document, viewer)
     return SessionAnswer.model_validate(
         {
             "session": state.id,
@@ -169,17 +178,22 @@ def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
             "title": state.session.title,
             "labels": state.session.labels,
             "metadata": state.session.metadata,
-            "participants": list(state.presence.values()),
+            "participants": [_participant(each, tasks) for each in state.presence.values()],
             "open_messages": sorted(seen, key=lambda each: each.since),
-            "tasks": sorted(state.tasks.known.values(), key=lambda each: each.since),
-            "open_signals": [signals.known[id] for id in sorted(signals.open)],
+            "tasks": sorted(tasks.values(), key=lambda each: each.since),
+            "open_signals": [each for each in signals if visible(each.audience, viewer)],
             "fences": [
                 {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
                 for id, fence in sorted(fences(state).items())
             ],
-            "open_approvals": [approvals.known[id] for id in sorted(approvals.open)],
+            "open_approvals": [each for each in asked if visible(each.audience, viewer)],
             "speakers": None if state.floor is None else sorted(state.floor),
-            "state": state.document.value,
-            "state_version": state.document.version,
+            "state": document,
+            "state_version": document_version,
         }
     )
+
+
+def _participant(participant: Participant, tasks: Mapping[str, Task]) -> Participant:
+    """Without the task that it is stalled in, for those who may not see that."""
+    return participant if participant.stalled in tasks else participant._replace(stalled=None)

@@ -3,6 +3,9 @@
     requested → answered | expired | withdrawn
 
 One of those asked answers; who comes second gets the first answer. At the deadline the default holds, if there is one.
+
+An agent does not answer its own question; nor does it let its default stand in for an answer before people had the
+time to give one: unless the session says so (`approval.configure`).
 """
 
 from collections.abc import Iterator
@@ -10,12 +13,25 @@ from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from immutables import Map
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints
 
-from ..audience import USERS, Audience, Viewer, visible
+from ..audience import USERS, Audience, sees
 from ..errors import Conflict, Forbidden, NoChange, NotFound
 from ..ids import ApprovalId, ParticipantId, TaskId, Version
-from ..model import DAY, Command, CommandData, Deadline, Decision, Event, EventData, Reason, Repeat, decided, timer_id
+from ..model import (
+    DAY,
+    Actor,
+    Command,
+    CommandData,
+    Deadline,
+    Decision,
+    Event,
+    EventData,
+    Reason,
+    Repeat,
+    decided,
+    timer_id,
+)
 from ..timestamps import Time
 from .open_work import OpenWork, refuse_more
 
@@ -28,6 +44,8 @@ Question = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 Option = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Options = Annotated[tuple[Option, ...], Field(min_length=1, max_length=16), AfterValidator(_each_once)]
 Within = Annotated[float, Field(gt=0, le=30 * DAY, strict=True)]
+DEFAULT_AFTER = 60.0
+"""Seconds that an agent's question leaves people before its default holds."""
 
 
 class _ApprovalEvent(EventData):
@@ -72,6 +90,19 @@ class ApprovalExpired(_ApprovalEvent):
     """What holds now: the default."""
 
 
+class ApprovalConfigured(EventData):
+    """What agents may do with questions of their own is another now."""
+
+    type = "approval.configured"
+    self_answer: bool = False
+    """Whether an agent may answer its own question, where it is one of those asked."""
+    default_after: Within | None = None
+    """Seconds that an agent's question must leave before its default holds; absent: 60."""
+
+    def subject(self) -> str:
+        return "approvals"
+
+
 class ApprovalWithdrawn(_ApprovalEvent):
     """Nobody waits for the answer any more."""
 
@@ -101,7 +132,11 @@ class RequestApproval(_ApprovalCommand):
     within: Within | None = None
     """Seconds to the deadline; absent: there is none."""
     default: Option | None = None
-    """What holds if nobody has answered by then, one of the options; absent: nothing."""
+    """What holds if nobody has answered by then, one of the options; absent: nothing. An agent that names one leaves at
+    least 60 seconds, unless the session says otherwise."""
+    audience: Audience | None = None
+    """Who may see the question and its answer, besides you and those who are asked; absent: the agents, or those who
+    may see the task under which you ask."""
 
 
 class AnswerApproval(_ApprovalCommand):
@@ -120,6 +155,17 @@ class WithdrawApproval(_ApprovalCommand):
     do = "approval.withdraw"
     reason: Reason | None = None
     """For people."""
+
+
+class ConfigureApprovals(CommandData):
+    """Say what agents may do with questions of their own. For people and services."""
+
+    do = "approval.configure"
+    concept: ClassVar[str] = "approvals"
+    self_answer: Annotated[bool, Strict()] = False
+    """Whether an agent may answer its own question, where it is one of those asked."""
+    default_after: Within | None = None
+    """Seconds that an agent's question must leave before its default holds; absent: 60."""
 
 
 class ExpireApproval(_ApprovalCommand):
@@ -143,14 +189,23 @@ class Approval(NamedTuple):
     status: Literal["open", "answered", "expired", "withdrawn"] = "open"
     option: str | None = None
     answered: Version = Version(0)
+    audience: tuple[str, ...] | None = None
+
+
+class Rules(NamedTuple):
+    """What agents may do with questions of their own."""
+
+    self_answer: bool = False
+    default_after: float = DEFAULT_AFTER
 
 
 class Approvals(NamedTuple):
-    """All approvals; the open ones; and whose these are."""
+    """All approvals; the open ones; whose these are; and the rules for agents."""
 
     known: Map[ApprovalId, Approval] = Map()
     open: Map[ApprovalId, None] = Map()
     work: OpenWork = OpenWork()
+    rules: Rules = Rules()
 
 
 EMPTY = Approvals()
@@ -164,18 +219,33 @@ def decide(approvals: Approvals, command: Command) -> Decision:
         case AnswerApproval() as data:
             return _answer(approvals, command, data)
         case WithdrawApproval() as data:
-            approval = _open(approvals, data.approval)
+            approval = _open(approvals, command.actor, data.approval)
             if approval.requester != command.actor.id:
                 raise Forbidden(
                     f"Approval {approval.id!r} was asked for by {approval.requester!r}, who may withdraw it."
                 )
             return decided(ApprovalWithdrawn(approval=approval.id, reason=data.reason))
         case ExpireApproval() as data:
-            approval = _open(approvals, data.approval)
+            approval = _open(approvals, command.actor, data.approval)
             if approval.due is None or command.time < approval.due:
                 raise NoChange(f"Approval {approval.id!r} has time yet.")
             return decided(ApprovalExpired(approval=approval.id, option=approval.default))
+        case ConfigureApprovals() as data:
+            return _configure(approvals, command, data)
     raise NotImplementedError(command.data.do)
+
+
+def _configure(approvals: Approvals, command: Command, data: ConfigureApprovals) -> Decision:
+    if command.actor.kind == "agent":
+        raise Forbidden("Agents do not say what they may do with their own questions; people and services do.")
+    configured = ApprovalConfigured(self_answer=data.self_answer, default_after=data.default_after)
+    if _rules(configured) == approvals.rules:
+        raise NoChange("It is so already.")
+    return decided(configured)
+
+
+def _rules(configured: ApprovalConfigured) -> Rules:
+    return Rules(configured.self_answer, configured.default_after or DEFAULT_AFTER)
 
 
 def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
@@ -183,35 +253,44 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
         raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
     if data.default is not None and data.default not in data.options:
         raise NotFound("The default is none of the options.", options=data.options)
+    patience = approvals.rules.default_after
+    if command.actor.kind == "agent" and None not in (data.default, data.within) and (data.within or 0) < patience:
+        raise Forbidden(
+            f"An agent's question leaves at least {patience:g} seconds before its default holds; give it more in "
+            f"`within`, or leave out `default`."
+        )
     refuse_more(len(approvals.open), "open approvals")
     due = None if data.within is None else command.time + timedelta(seconds=data.within)
     requested = ApprovalRequested(
         approval=data.approval, question=data.question, options=data.options, of=data.of, default=data.default, due=due
     )
-    return decided(requested)
+    return decided(requested, audience=data.audience)
 
 
 def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Decision:
-    approval = _known(approvals, data.approval)
-    if not visible(approval.of, Viewer(*command.actor)):
+    actor = command.actor
+    approval = _known(approvals, actor, data.approval)
+    if actor.kind == "agent" and actor.id == approval.requester and not approvals.rules.self_answer:
+        raise Forbidden(f"Approval {approval.id!r} is your own question; somebody else answers it.")
+    if not sees(actor, approval.of):
         raise Forbidden(f"Approval {approval.id!r} is asked of {', '.join(approval.of or ())}.")
     if approval.status == "answered":
         return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))
-    approval = _open(approvals, data.approval)
+    approval = _open(approvals, actor, data.approval)
     if data.option not in approval.options:
         raise NotFound(f"There is no such option; there are {', '.join(approval.options)}.", options=approval.options)
     return decided(ApprovalAnswered(approval=approval.id, option=data.option, comment=data.comment))
 
 
-def _known(approvals: Approvals, id: ApprovalId) -> Approval:
+def _known(approvals: Approvals, actor: Actor, id: ApprovalId) -> Approval:
     approval = approvals.known.get(id)
-    if approval is None:
+    if approval is None or not sees(actor, approval.audience):
         raise NotFound(f"There is no approval {id!r}.")
     return approval
 
 
-def _open(approvals: Approvals, id: ApprovalId) -> Approval:
-    approval = _known(approvals, id)
+def _open(approvals: Approvals, actor: Actor, id: ApprovalId) -> Approval:
+    approval = _known(approvals, actor, id)
     if approval.status != "open":
         raise Conflict(f"Approval {id!r} is {approval.status}.", status_now=approval.status, option=approval.option)
     return approval
@@ -222,15 +301,18 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
     match event.data:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
-            approval = Approval(*about, data.due, event.version)
+            approval = Approval(*about, data.due, event.version, audience=event.audience)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
-            return Approvals(known, open, approvals.work.begun(approval.id, approval.requester, approval.task))
+            work = approvals.work.begun(approval.id, approval.requester, approval.task)
+            return approvals._replace(known=known, open=open, work=work)
         case ApprovalAnswered() as data:
             return _closed(approvals, data.approval, "answered", data.option, event.version)
         case ApprovalExpired() as data:
             return _closed(approvals, data.approval, "expired", data.option)
         case ApprovalWithdrawn() as data:
             return _closed(approvals, data.approval, "withdrawn")
+        case ApprovalConfigured() as data:
+            return approvals._replace(rules=_rules(data))
     return approvals
 
 
@@ -244,7 +326,7 @@ def _closed(
     closed = approvals.known[id]._replace(status=status, option=option, answered=answered or Version(0))
     open = approvals.open.delete(id) if id in approvals.open else approvals.open
     work = approvals.work.ended(id, closed.requester, closed.task)
-    return Approvals(approvals.known.set(id, closed), open, work)
+    return approvals._replace(known=approvals.known.set(id, closed), open=open, work=work)
 
 
 def deadlines(approvals: Approvals) -> Iterator[Deadline]:

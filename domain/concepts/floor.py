@@ -5,7 +5,7 @@ While it is open, all may. Once it is given to some, what the other agents say i
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ..audience import AGENTS
 from ..errors import Forbidden, NoChange
@@ -28,6 +28,21 @@ class FloorMoved(EventData):
 
     def subject(self) -> str:
         return "floor"
+
+
+class FloorWithheld(EventData):
+    """What an agent without the floor said in an event that people see, which comes next, without it. For the team."""
+
+    type = "floor.withheld"
+    of: str
+    """The type of that event."""
+    about: str
+    """Its subject: `task:t-3`, `presence:hotels`."""
+    said: dict[str, JsonValue]
+    """What it would have held, by the names of its members."""
+
+    def subject(self) -> str:
+        return "withheld"
 
 
 class MoveFloor(CommandData):
@@ -61,11 +76,17 @@ def has_floor(floor: Floor, actor: Actor) -> bool:
 
 def narrowed(audience: tuple[str, ...] | None, presence: Presence) -> tuple[str, ...]:
     """What is left of an audience without the people in it. A name that nobody has joined under might be a person's."""
-    team = [name for name in audience or () if name == AGENTS or _in_team(presence, name)]
+    team = [name for name in audience or () if name == AGENTS or in_team(presence, name)]
     return tuple(team) or (AGENTS,)
 
 
-def _in_team(presence: Presence, name: str) -> bool:
+def reaches_people(audience: tuple[str, ...] | None, presence: Presence) -> bool:
+    """Whether an audience may have people in it."""
+    return audience is None or any(name != AGENTS and not in_team(presence, name) for name in audience)
+
+
+def in_team(presence: Presence, name: str) -> bool:
+    """Whether somebody is known not to be a person."""
     known = presence.get(name)
     return known is not None and known.kind != "user"
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
 
+from ..audience import sees
 from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ..ids import TaskId, Version
-from ..model import Command, Deadline, Decision, Event, EventData, Fact, Repeat, timer_id
+from ..model import Actor, Command, Deadline, Decision, Event, EventData, Fact, Repeat, timer_id
 from .open_work import indexed, refuse_more, unindexed
 from .tasks import (
     EMPTY,
@@ -39,19 +40,19 @@ def decide(tasks: Tasks, command: Command) -> Decision:
     """Apply the rules to one command."""
     match command.data:
         case CreateTask() as data:
-            return _create(tasks, data)
+            return _create(tasks, command, data)
         case ClaimTask() as data:
             return _claim(tasks, command, data)
         case HolderCommand() as data:
             stale = fence(tasks, command, data.task, data.attempt)
             return stale or _decided(_of_holder(data), under=True)
         case RerouteTask() as data:
-            return _reroute(_unfinished(tasks, data.task), data)
+            return _reroute(_unfinished(tasks, command.actor, data.task), data)
         case CancelTask() as data:
-            task = _unfinished(tasks, data.task)
+            task = _unfinished(tasks, command.actor, data.task)
             return _decided(TaskCancelled(task=task.id, attempt=_running(task), reason=data.reason))
         case ExpireLease() as data:
-            task = _known(tasks, data.task)
+            task = _known(tasks, command.actor, data.task)
             if task.status != "claimed" or task.attempt != data.attempt:
                 raise NoChange(f"Attempt {data.attempt} of task {task.id!r} is over.")
             reason = f"Nothing came from {task.owner} for {task.lease:g} seconds."
@@ -62,7 +63,7 @@ def decide(tasks: Tasks, command: Command) -> Decision:
 def fence(tasks: Tasks, command: Command, id: TaskId, attempt: int) -> Decision | None:
     """None while the command's actor holds this attempt; otherwise the refusal, which is recorded the first time that
     a former holder meets it. Raises Fenced, and NotFound."""
-    task = _known(tasks, id)
+    task = _known(tasks, command.actor, id)
     actor = command.actor.id
     if task.status == "claimed" and task.attempt == attempt and task.owner == actor:
         return None
@@ -83,22 +84,24 @@ def _why(task: Task, attempt: int) -> str:
     return f"Attempt {attempt} of task {task.id!r} is over, and the task is {task.status}; stop working on it."
 
 
-def _create(tasks: Tasks, data: CreateTask) -> Decision:
+def _create(tasks: Tasks, command: Command, data: CreateTask) -> Decision:
     first = tasks.keys.get(data.dedupe_key) if data.dedupe_key else None
+    if first is not None and not sees(command.actor, tasks.known[first].audience):
+        raise Conflict("Another task has this `dedupe_key`, which is not for you; choose another key.")
     if first is not None:
         return Decision((), repeat=Repeat(f"task:{first}", _before(tasks.known[first])))
     if data.task in tasks.known:
         raise Conflict(f"Task {data.task!r} exists already; choose another id.")
     refuse_more(len(tasks.open) + len(tasks.claimed), "unfinished tasks")
     for other in (*data.needs, *([data.parent] if data.parent else ())):
-        _known(tasks, other)
+        _known(tasks, command.actor, other)
     members = {name: getattr(data, name) for name in TaskCreated.model_fields}
     created = TaskCreated(**members)
-    return Decision((Fact(created),), (created.subject(), *created.also()))
+    return Decision((Fact(created, data.audience),), (created.subject(), *created.also()))
 
 
 def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
-    task = _unfinished(tasks, data.task)
+    task = _unfinished(tasks, command.actor, data.task)
     if task.status == "claimed":
         raise Conflict(
             f"Task {task.id!r} is held by {task.owner!r}, by attempt {task.attempt}.",
@@ -109,7 +112,9 @@ def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
         raise Forbidden(f"Task {task.id!r} is for {task.assignee!r} to do; reroute it first.", assignee=task.assignee)
     missing = [need for need in task.needs if tasks.known[need].status != "completed"]
     if missing:
-        raise Conflict(f"Task {task.id!r} needs {', '.join(missing[:5])} first.", needs=missing)
+        seen = [need for need in missing if sees(command.actor, tasks.known[need].audience)]
+        what = ", ".join(seen[:5]) or "what is not for you"
+        raise Conflict(f"Task {task.id!r} needs {what} first.", needs=seen)
     claimed = TaskClaimed(task=task.id, attempt=task.attempt + 1, lease=data.lease)
     return Decision((Fact(claimed, task=task.id),), tuple(f"task:{id}" for id in (task.id, *task.needs)))
 
@@ -141,15 +146,15 @@ def _decided(data: EventData, *, under: bool = False) -> Decision:
     return Decision((Fact(data, task=task),), (data.subject(),))
 
 
-def _known(tasks: Tasks, id: TaskId) -> Task:
+def _known(tasks: Tasks, actor: Actor, id: TaskId) -> Task:
     task = tasks.known.get(id)
-    if task is None:
+    if task is None or not sees(actor, task.audience):
         raise NotFound(f"There is no task {id!r}; create it first.")
     return task
 
 
-def _unfinished(tasks: Tasks, id: TaskId) -> Task:
-    task = _known(tasks, id)
+def _unfinished(tasks: Tasks, actor: Actor, id: TaskId) -> Task:
+    task = _known(tasks, actor, id)
     if task.status not in ("open", "claimed"):
         raise Conflict(f"Task {id!r} is {task.status}; create another.", status_now=task.status)
     return task
@@ -207,6 +212,7 @@ def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
         data.stall_after,
         event.version,
         event.time,
+        event.audience,
     )
     keys = tasks.keys if data.dedupe_key is None else tasks.keys.set(data.dedupe_key, task.id)
     return _with(tasks._replace(keys=keys), task)

@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from immutables import Map
 from pydantic import Field, JsonValue, Strict, StringConstraints
 
+from ..audience import Audience
 from ..ids import Name, ParticipantId, TaskId, Version
 from ..model import DAY, Attempt, CommandData, EventData, Reason
 from .open_work import Index
@@ -174,6 +175,9 @@ class CreateTask(_TaskCommand):
     """Who alone may claim it; absent: anyone."""
     stall_after: Lease = STALL_AFTER
     """Seconds in which its holder must show something, or is taken for stalled."""
+    audience: Audience | None = None
+    """Who may see the task and all that becomes of it, besides you and the assignee; absent: those who may see its
+    parent, or else the task under which it is created, or else everyone. For all others there is no such task."""
 
 
 class ClaimTask(_TaskCommand):
@@ -257,7 +261,8 @@ class ExpireLease(_TaskCommand):
 
 class Task(NamedTuple):
     """A task as it stands. `owners` are the holders of all attempts in order; `fenced` the attempts whose refusal was
-    recorded; `active` is when its holder last did something under it; `since` the version that created it."""
+    recorded; `active` is when its holder last did something under it; `since` the version that created it; `audience`
+    is who may see it and all that becomes of it."""
 
     id: TaskId
     title: str
@@ -269,6 +274,7 @@ class Task(NamedTuple):
     stall_after: float
     since: Version
     active: datetime
+    audience: tuple[str, ...] | None = None
     status: Literal["open", "claimed", "completed", "failed", "cancelled"] = "open"
     lease: float = LEASE
     owners: tuple[ParticipantId, ...] = ()

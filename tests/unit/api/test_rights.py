@@ -1,5 +1,6 @@
 """Rights finer than `write`: which command takes which, and what a token's scopes come to."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -12,9 +13,12 @@ from stenogram.api.access.principal import Principal
 from stenogram.api.access.rights import RIGHT_OF, RIGHTS, TAKE_PART, WORDS
 from stenogram.api.access.tokens import Authenticator
 from stenogram.api.settings import Settings
+from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.commands import COMMANDS, parse_command
 from stenogram.domain.errors import Forbidden
+from stenogram.domain.restriction import WITHHELD
 
+PAGE = Path(__file__).parents[3].joinpath("docs/reference/permissions.md").read_text()
 SECRET = "a secret of at least thirty-two bytes"
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "speak": ("message.post", {"message": "m", "text": "Hi."}),
@@ -76,7 +80,29 @@ def test_to_fork_takes_the_right_to_read_the_origin_too() -> None:
 
 
 def test_the_documented_table_is_the_one_that_is_used() -> None:
-    text = Path(__file__).parents[3].joinpath("docs/reference/permissions.md").read_text()
-    rows = re.findall(r"^\| (?:`(\w+)`|any of them) \| (`[a-z]+\.[a-z`., ]+) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (?:`(\w+)`|any of them) \| (`[a-z]+\.[a-z`., ]+) \|$", PAGE, re.MULTILINE)
     documented = {do: right or TAKE_PART for right, commands in rows for do in re.findall(r"`([\w.]+)`", commands)}
     assert documented == RIGHT_OF
+
+
+def test_the_documented_words_are_those_that_are_withheld() -> None:
+    rows = re.findall(r"^\| `([a-z]+\.[a-z]+)` \| (`[a-z`, ]+) \|$", PAGE, re.MULTILINE)
+    documented = {type: set(re.findall(r"`(\w+)`", members)) for type, members in rows}
+    assert documented == {data.type: set(members) for data, members in WITHHELD.items()}
+
+
+def test_the_documented_audiences_are_who_is_shown_something() -> None:
+    rows = re.findall(r"^\| (?:none, or )?`(\[.*\])` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 4
+    for listed, cells in rows:
+        named = json.loads(listed)
+        audience = None if named == ["everyone"] else tuple(named)
+        began = readers("message.posted", audience, "planner")
+        viewers = [
+            Viewer("ana", "user"),
+            Viewer("hotels", "agent"),
+            Viewer("ben", "agent" if named == ["agents"] else "user"),
+            Viewer("planner", "service"),
+            Viewer("auditor", "user", sees_all=True),
+        ]
+        assert cells.split(" | ") == ["yes" if visible(began, viewer) else "no" for viewer in viewers], listed
