@@ -25,7 +25,7 @@ from .agent.claimed_task import ClaimedTask, Outcome
 from .agent.claims import Accepts, Claims
 from .agent.speech import Speech
 from .agent.steering import Steering
-from .approvals import Approvals
+from .approvals import ApprovalAnswer, Approvals
 from .arguments import To
 from .client import Client
 from .errors import ClientClosed, ClientError, HistoryGone, NotDone, Unanswered, Unreachable
@@ -52,6 +52,7 @@ __all__ = [
     "Accepts",
     "Ack",
     "Agent",
+    "ApprovalAnswer",
     "Approvals",
     "Backoff",
     "ClaimedTask",

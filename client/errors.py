@@ -64,8 +64,8 @@ class HistoryGone(ClientError):
 
 
 class NotDone(ClientError):
-    """A task that was waited for will not be completed; `status_now` in `extra` says whether it failed or was
-    cancelled."""
+    """A task that was waited for will not be completed; `status_now` in `extra` says whether it failed, was cancelled,
+    or is blocked by what it needs."""
 
     code = "not_done"
     title = "The task was not completed"
@@ -110,6 +110,11 @@ def from_problem(problem: Mapping[str, Any]) -> StenogramError:
     detail = str(problem.get("detail") or problem.get("title") or "The gateway gave no reason.")
     extra = {name: value for name, value in problem.items() if name not in STANDARD_MEMBERS}
     return _Unknown(detail, problem, extra) if kind is None else kind(detail, **extra)
+
+
+def retry_after(error: StenogramError) -> float:
+    """Seconds after which a refusal asks to be tried again."""
+    return float(error.extra.get("retry_after", 1.0))
 
 
 def is_final(close_code: int | None) -> bool:

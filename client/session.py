@@ -1,5 +1,6 @@
 """A session, as one of its participants uses it."""
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -8,13 +9,13 @@ from typing import Any, NamedTuple, Self
 from ..domain.concepts.lifecycle import Session as Description
 from ..domain.concepts.messages import MessageKind
 from ..domain.concepts.presence import Participant, Status
-from ..domain.errors import NoChange
+from ..domain.errors import NoChange, Paused
 from ..domain.ids import Position, Version, new_id
 from ..domain.model import EventData
 from ..domain.parts import Part
 from .approvals import Approvals
 from .arguments import To, custom_record, drop_none, names
-from .errors import ClientError
+from .errors import ClientError, retry_after
 from .floor import Floor
 from .membership.live_session import LiveSession
 from .membership.membership import Membership
@@ -104,10 +105,14 @@ class Session:
         that subjects must have, or Conflict is raised. In the block of a task it is done under the task, and not while
         that is paused."""
         claim = self.current_task
-        if claim is None:
-            return await self.commands.do(self.id, do, data, id=id, expect=expect)
-        await claim.checkpoint()
-        return await self.commands.do(self.id, do, data, id=id, expect=expect, under=claim.wire)
+        under = None if claim is None else claim.wire
+        while True:
+            if claim is not None:
+                await claim.checkpoint()
+            try:
+                return await self.commands.do(self.id, do, data, id=id, expect=expect, under=under)
+            except Paused as paused:  # its event is not folded here yet
+                await asyncio.sleep(retry_after(paused))
 
     async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
         """Have a command done, unless it would change nothing."""

@@ -1,14 +1,30 @@
 """The tasks of a session: created, looked at, waited for, rerouted, cancelled."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from ..domain.concepts.floor import FloorWithheld
-from ..domain.concepts.tasks import Task, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
+from ..domain.concepts.task_spec import OnNeedFailed, OnStall
+from ..domain.concepts.tasks import Task, TaskBlocked, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
 from ..domain.ids import TaskId, Version, new_id
 from .arguments import To, drop_none, names
 from .errors import NotDone
 from .session_port import SessionPort
+
+
+class TaskOptions(TypedDict, total=False):
+    """What is to become of a task when things go wrong; see `task.create` in the reference of commands. Seconds, where
+    it is a time."""
+
+    assignee_timeout: float | None
+    max_attempts: int | None
+    backoff: float | None
+    backoff_coefficient: float | None
+    backoff_max: float | None
+    deadline: float | None
+    on_need_failed: OnNeedFailed | None
+    stall_after: float | None
+    on_stall: OnStall | None
 
 
 class TaskBoard:
@@ -32,16 +48,21 @@ class TaskBoard:
         needs: Sequence[str] = (),
         dedupe_key: str | None = None,
         assignee: str | None = None,
-        stall_after: float | None = None,
+        priority: int = 0,
         task: str | None = None,
+        **options: Unpack[TaskOptions],
     ) -> str:
-        """Put a task on the board; its id. It can be claimed once all that it `needs` is completed. With a
-        `dedupe_key` that another task of the session has, it is that one's id, and nothing is created. `to` is who may
-        see it and all that becomes of it."""
+        """Put a task on the board; its id. It can be claimed once all that it `needs` is completed. Agents claim by
+        `priority`, then by age. With a `dedupe_key` that another task of the session has, it is that one's id, and
+        nothing is created, unless that one has failed or was cancelled. `to` is who may see it and all that becomes of
+        it."""
         task = task or new_id()
-        about = {"parent": parent, "dedupe_key": dedupe_key, "assignee": assignee, "stall_after": stall_after}
-        more = drop_none(**about, audience=names(to))
-        what = {"task": task, "title": title, "input": input, "needs": list(needs), **more}
+        more: dict[str, Any] = drop_none(
+            parent=parent, dedupe_key=dedupe_key, assignee=assignee, audience=names(to), **options
+        )
+        if "deadline" in more:
+            more["within"] = more.pop("deadline")
+        what = {"task": task, "title": title, "input": input, "needs": list(needs), "priority": priority, **more}
         ack = await self._session.do("task.create", what)
         if ack.repeated:
             return await self._created(ack.versions[0])
@@ -59,8 +80,9 @@ class TaskBoard:
         await self._session.do("task.cancel", drop_none(task=task, reason=reason))
 
     async def result(self, task: str) -> Any:
-        """Wait until a task is completed; its output. Raises NotDone when it failed or was cancelled."""
-        types = ("task.completed", "task.failed", "task.cancelled", "floor.withheld")
+        """Wait until a task is completed; its output. Raises NotDone when it failed or was cancelled, or when it is
+        blocked: what it needs failed or was cancelled, and it can only be cancelled, too."""
+        types = ("task.completed", "task.failed", "task.cancelled", "task.blocked", "floor.withheld")
         withheld: Any = None
         async with self._session.events(types=types) as events:
             async for event in events:
@@ -71,6 +93,9 @@ class TaskBoard:
                         return withheld if output is None else output
                     case TaskFailed(task=id, error=error, retryable=False) if id == task:
                         raise NotDone(f"Task {task!r} failed: {error}", task=task, status_now="failed")
+                    case TaskBlocked(task=id, need=need) if id == task:
+                        why = f"Task {task!r} is blocked: it needs {need!r}, which failed or was cancelled."
+                        raise NotDone(why, task=task, status_now="blocked", need=need)
                     case TaskCancelled(task=id, reason=reason) if id == task:
                         why = "" if reason is None else f": {reason}"
                         raise NotDone(f"Task {task!r} was cancelled{why}", task=task, status_now="cancelled")

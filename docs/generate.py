@@ -101,8 +101,23 @@ TEAM: list[Scene] = [
     ("rooms", "task.claim", {"task": "t-2"}),
     (ADA, "signal.raise", {"signal": "s-3", "kind": "cancel", "target": "agent:rooms", "grace": 5}),
     (ADA, WAIT, {"seconds": 5}),
-    ("planner", "task.create", {"task": "t-3", "title": "Find a car"}),
+    ("planner", "task.create", {"task": "t-3", "title": "Find a car", "max_attempts": 3, "backoff": 10}),
+    ("planner", "task.create", {"task": "t-4", "title": "Drive", "needs": ["t-3"]}),
+    ("cars", "task.claim", {"task": "t-3"}),
+    ("cars", "task.fail", {"task": "t-3", "attempt": 1, "error": "The hotel's site is down.", "retryable": True}),
+    ("cars", WAIT, {"seconds": 10}),
     ("planner", "task.cancel", {"task": "t-3", "reason": "There is a train."}),
+    (
+        "planner",
+        "approval.request",
+        {
+            "approval": "a-4",
+            "question": "Send this to the hotel? We come on Friday.",
+            "options": ["send", "drop"],
+            "answer_schema": {"type": "object", "properties": {"text": {"type": "string", "maxLength": 2000}}},
+        },
+    ),
+    (ADA, "approval.answer", {"approval": "a-4", "option": "send", "value": {"text": "We come on Thursday."}}),
     (ADA, "floor.move", {"speakers": ["planner"]}),
     ("suites", "presence.join", {}),
     ("suites", "presence.status", {"status": "working", "activity": "Comparing prices"}),
@@ -286,7 +301,7 @@ def _rows(schema: dict[str, Any]) -> str:
     rows = []
     for name, field in schema["properties"].items():
         needed = "required" if name in required or "const" in field else _default(field)
-        rows.append([f"`{name}`", _type(field), needed, field.get("description", "")])
+        rows.append([f"`{name}`", _type(field), needed, " ".join(field.get("description", "").split())])
     return _table(["member", "type", "", "meaning"], rows)
 
 

@@ -19,10 +19,31 @@ from .audience import SAID
 from .concepts.lifecycle import SessionForked
 from .concepts.messages import MessageAborted, MessageCompleted
 from .concepts.presence import PresenceJoined, PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
-from .concepts.signals import SESSION, STOPS, SignalAddressed, SignalExpired, SignalHonoured, SignalKind, SignalRaised
+from .concepts.signals import (
+    SESSION,
+    STOPS,
+    Signal,
+    SignalAddressed,
+    SignalExpired,
+    SignalHonoured,
+    SignalKind,
+    SignalRaised,
+)
 from .concepts.stalls import recovered
-from .concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
-from .ids import ParticipantId
+from .concepts.task_rules import DEAD, given_back
+from .concepts.task_spec import OnNeedFailed
+from .concepts.tasks import (
+    Task,
+    TaskBlocked,
+    TaskCancelled,
+    TaskClaimed,
+    TaskCompleted,
+    TaskCreated,
+    TaskFailed,
+    TaskReleased,
+    TaskSteered,
+)
+from .ids import ParticipantId, TaskId
 from .model import Actor, Decision, EventData, Fact
 from .signal_targets import cancelled, left_open, rerouted, under_way
 from .state import State
@@ -57,6 +78,14 @@ def consequences(state: State, actor: Actor, facts: Sequence[Fact]) -> Iterator[
     return _following(state, actor.id, facts, ended)
 
 
+def settled(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    """All facts of a decision, but for a task that is blocked only until a later one ends it."""
+    if not any(isinstance(fact.data, TaskBlocked) for fact in facts):
+        return facts
+    ended = {ending for fact in facts for ending in _endings(fact)}
+    return tuple([fact for fact in facts if not (isinstance(fact.data, TaskBlocked) and fact.data.subject() in ended)])
+
+
 def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended: set[str]) -> Iterator[Fact]:
     """What follows from each fact, and from that, before what follows from the next. However long a chain is, it takes
     no more of the interpreter's stack."""
@@ -73,10 +102,13 @@ def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended:
             under_way.append(_of(state, actor, further))
 
 
+_NO_END = (SignalRaised, SignalAddressed, TaskCreated, TaskClaimed, TaskBlocked, TaskSteered, PresenceStatus)
+
+
 def _endings(fact: Fact) -> tuple[str, ...]:
     """What the fact puts an end to, or speaks of for the last time in its decision."""
     data = fact.data
-    if isinstance(data, SignalRaised | SignalAddressed | TaskClaimed | PresenceStatus):
+    if isinstance(data, _NO_END):
         return ()
     if isinstance(data, PresenceRecovered):
         return (f"stall:{data.participant}",)
@@ -122,8 +154,7 @@ def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> 
     lost = isinstance(data, PresenceLost)
     reason = f"{data.participant} {'was lost' if lost else 'has left'}."
     for task in state.tasks.held_by(data.participant):
-        released = TaskReleased(task=task.id, attempt=task.attempt, why="lost" if lost else "left", reason=reason)
-        yield Fact(released)
+        yield Fact(given_back(task, "lost" if lost else "left", reason))
     yield from left_open(state, data.participant, reason)
 
 
@@ -135,10 +166,30 @@ def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fac
             yield Fact(PresenceLeft(participant=participant.id, reason=reason))
     for id in state.tasks.claimed:
         task = state.tasks.known[id]
-        yield Fact(TaskReleased(task=id, attempt=task.attempt, why="left", reason=reason))
+        yield Fact(TaskReleased(task=id, attempt=task.attempt, why="left", assignee=task.assignee, reason=reason))
     yield from left_open(state, None, reason)
     for signal in state.signals.open:
         yield Fact(SignalExpired(signal=signal))
+
+
+def _created(state: State, data: TaskCreated, _: ParticipantId) -> Iterator[Fact]:
+    """What needs something that has failed already will not come up."""
+    for need in data.needs:
+        if state.tasks.known[need].status in DEAD:
+            yield _unmet(data.task, need, state.tasks.known[need].status, data.on_need_failed)
+            return
+
+
+def _unmet(task: TaskId, need: TaskId, status: str, on_need_failed: OnNeedFailed) -> Fact:
+    """A task needs one that will not be completed. What became of that one is for those to read who may see it."""
+    if on_need_failed == "block":
+        return Fact(TaskBlocked(task=task, need=need))
+    return Fact(TaskFailed(task=task, error=f"It needs task {need}, which is {status}.", why="need"))
+
+
+def _in_vain(state: State, need: TaskId, status: str) -> Iterator[Fact]:
+    for task in state.tasks.unfinished_dependants(need):
+        yield _unmet(task.id, need, status, task.policy.on_need_failed)
 
 
 def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[Fact]:
@@ -149,9 +200,11 @@ def _claimed(state: State, data: TaskClaimed, actor: ParticipantId) -> Iterator[
 
 def _over(state: State, data: TaskReleased | TaskFailed, _: ParticipantId) -> Iterator[Fact]:
     """An attempt is over; what was open under it ends, and its holder is not stalled any more."""
-    yield from _attempt_over(state, data.task, f"Attempt {data.attempt} of task {data.task} is over.")
+    if data.attempt is not None:
+        yield from _attempt_over(state, data.task, f"Attempt {data.attempt} of task {data.task} is over.")
     if isinstance(data, TaskFailed) and not data.retryable:
         yield from _moot(state, f"task:{data.task}")
+        yield from _in_vain(state, data.task, "failed")
 
 
 def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantId) -> Iterator[Fact]:
@@ -164,6 +217,7 @@ def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantI
         for task in state.tasks.unfinished_parts(data.task):
             attempt = task.attempt if task.owner else None
             yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
+        yield from _in_vain(state, data.task, "cancelled")
 
 
 def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
@@ -198,6 +252,20 @@ def _honoured(state: State, data: SignalHonoured, actor: ParticipantId) -> Itera
     if signal.status == "open":
         reason = f"{actor} honoured {signal.kind} {signal.id}."
         yield from _stopped(state, signal.kind, signal.target, (actor,), reason, to=signal.to, input=signal.body)
+        if signal.kind == "steer":
+            yield from _steered(state, signal)
+
+
+def _steered(state: State, signal: Signal) -> Iterator[Fact]:
+    """An instruction about a task that was honoured is for later attempts, too."""
+    task = state.tasks.known.get(signal.target.removeprefix("task:"))
+    if task is not None and signal.target == f"task:{task.id}" and task.unfinished and _is_for_all_of(task, signal):
+        yield Fact(TaskSteered(task=task.id, signal=signal.id, instruction=signal.body))
+
+
+def _is_for_all_of(task: Task, signal: Signal) -> bool:
+    """Whether all who may see the task may see the signal; not those that an agent without the floor raised."""
+    return signal.audience is None or (task.audience is not None and {*task.audience} <= {*signal.audience})
 
 
 def _expired(state: State, data: SignalExpired, _: ParticipantId) -> Iterator[Fact]:
@@ -230,6 +298,7 @@ _RULES: dict[type[EventData], Callable[[State, Any, ParticipantId], Iterator[Fac
     PresenceLost: _gone,
     PresenceLeft: _gone,
     PresenceStatus: _said,
+    TaskCreated: _created,
     TaskClaimed: _claimed,
     TaskCompleted: _finished,
     TaskCancelled: _finished,

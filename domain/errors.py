@@ -11,6 +11,7 @@
     │   │   ├── NoChange
     │   │   ├── StaleProducer
     │   │   ├── Fenced
+    │   │   ├── Paused         try again after `retry_after` seconds, or when it is resumed
     │   │   └── SessionClosed
     │   ├── PatchFailed
     │   ├── NotFound
@@ -137,6 +138,14 @@ class Fenced(Conflict):
 
     code = "fenced"
     title = "This was taken from you, or stopped"
+
+
+class Paused(Conflict):
+    """The task is paused: nothing is written under it until somebody resumes it. `extra` names the `signal`, and has
+    `retry_after` (seconds)."""
+
+    code = "paused"
+    title = "The task is paused"
 
 
 class SessionClosed(Conflict):

@@ -22,7 +22,7 @@ from .concepts.approvals import (
 )
 from .concepts.custom import OpaqueData
 from .concepts.document import StateIncremented, StateMerged, StatePatched, are_new
-from .concepts.floor import FloorWithheld, has_floor, in_team, narrowed, reaches_people
+from .concepts.floor import FloorWithheld, covers, has_floor, in_team, narrowed, reaches_people
 from .concepts.lifecycle import (
     ForkSession,
     SessionClosed,
@@ -42,6 +42,7 @@ from .concepts.signals import (
     SignalRefused,
 )
 from .concepts.tasks import (
+    TaskBlocked,
     TaskCancelled,
     TaskClaimed,
     TaskCompleted,
@@ -49,10 +50,12 @@ from .concepts.tasks import (
     TaskFailed,
     TaskFenced,
     TaskProgressed,
+    TaskReady,
     TaskReleased,
+    TaskSteered,
 )
 from .concepts.tools import ToolCalled
-from .errors import Forbidden
+from .errors import Conflict, Forbidden
 from .ids import ParticipantId
 from .model import Command, EventData, Fact
 from .state import State
@@ -104,11 +107,19 @@ def _begun(state: State, command: Command, fact: Fact) -> Fact:
     match data:
         case TaskCreated():
             audience = _with(audience, actor, data.assignee)
+            _refuse_hidden_needs(state, audience, data)
         case SignalRaised():
             audience = _with(audience, actor, *data.addressees)
         case ApprovalRequested():
             audience = None if data.of is None else _with(audience, actor, *data.of)
     return fact._replace(audience=audience)
+
+
+def _refuse_hidden_needs(state: State, audience: Readers, data: TaskCreated) -> None:
+    """Those who see a task see what it waits for: they could not tell otherwise when it comes up."""
+    for need in data.needs:
+        if not covers(state.presence, state.tasks.known[need].audience, audience):
+            raise Conflict(f"Not all who may see this task may see {need!r}, which it needs; give it fewer readers.")
 
 
 def _default(state: State, command: Command, data: EventData) -> Readers:
@@ -159,6 +170,8 @@ def _within_floor(state: State, command: Command, fact: Fact) -> list[Fact]:
             raise _forbidden("people see titles, labels and metadata")
         case SessionForked() if isinstance(command.data, ForkSession) and command.data.title is not None:
             raise _forbidden("people see titles; leave it out")
+        case ApprovalAnswered(value=value) if value is not None:
+            raise _forbidden("people see the answer; leave out `value`")
         case TaskReleased(input=input) if input is not None:
             raise _forbidden("people see the task; leave out `input`")
     return _without_text(state, command.actor.id, fact)
@@ -200,8 +213,11 @@ def _without_text(state: State, actor: ParticipantId, fact: Fact) -> list[Fact]:
     return [Fact(withheld, tuple(team), task=fact.task), fact._replace(data=fact.data.model_copy(update=texts))]
 
 
-def _of_task(state: State, _: Sequence[Fact], data: Any) -> Readers:
-    return state.tasks.known[data.task].audience
+def _of_task(state: State, begun: Sequence[Fact], data: Any) -> Readers:
+    known = state.tasks.known.get(data.task)
+    if known is not None:
+        return known.audience
+    return next(each.audience for each in begun if isinstance(each.data, TaskCreated) and each.data.task == data.task)
 
 
 def _of_stalled(state: State, _: Sequence[Fact], data: PresenceStalled | PresenceRecovered) -> Readers:
@@ -212,8 +228,8 @@ def _of_signal(state: State, begun: Sequence[Fact], data: Any) -> Readers:
     known = state.signals.known.get(data.signal)
     if known is not None:
         return known.audience
-    raised = [fact for fact in begun if isinstance(fact.data, SignalRaised) and fact.data.signal == data.signal]
-    return raised[0].audience if raised else None
+    raised = (each for each in begun if isinstance(each.data, SignalRaised) and each.data.signal == data.signal)
+    return next(raised).audience
 
 
 def _of_approval(state: State, _: Sequence[Fact], data: Any) -> Readers:
@@ -228,6 +244,9 @@ _RULES: dict[type[EventData], Callable[[State, Sequence[Fact], Any], Readers]] =
     TaskCancelled: _of_task,
     TaskFenced: _of_task,
     TaskReleased: _of_task,
+    TaskBlocked: _of_task,
+    TaskReady: _of_task,
+    TaskSteered: _of_task,
     PresenceStalled: _of_stalled,
     PresenceRecovered: _of_stalled,
     SignalAddressed: _of_signal,

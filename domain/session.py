@@ -27,11 +27,12 @@ from .concepts import stalls as _stalls
 from .concepts import task_rules as _board
 from .concepts import tools as _tools
 from .concepts.signals import RaiseSignal
-from .consequences import LongCascade, consequences
+from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
-from .fences import refuse_fenced
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .refusals.fences import refuse_fenced
+from .refusals.pauses import refuse_paused
 from .restriction import inherited, stated
 from .signal_targets import addressees
 from .state import State
@@ -108,6 +109,8 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
         raise _not_open(state, command)
     if state.signals.fenced or state.signals.replaced:
         refuse_fenced(state, command)
+    if state.signals.paused:
+        refuse_paused(state, command)
     if task is not None:
         stale = _under(state, command)
         if stale is not None:
@@ -148,6 +151,7 @@ def _completed(state: State, command: Command, decision: Decision, most: int | N
 
 
 def _with_all(command: Command, decision: Decision, facts: tuple[Fact, ...]) -> Decision:
+    facts = settled(facts)
     under = () if command.task is None else (f"task:{command.task}",)
     further = [fact.data.subject() for fact in facts[len(decision.facts) :]]
     return decision._replace(facts=facts, after=None, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))

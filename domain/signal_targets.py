@@ -33,7 +33,8 @@ def addressees(state: State, actor: Actor, data: RaiseSignal) -> tuple[Participa
         case "message":
             return _author(state, id)
     found = _at_work(state)
-    if not found and data.kind not in STOPS:
+    lifts = data.kind == "resume" and state.signals.paused
+    if not found and data.kind not in STOPS and not lifts:
         raise Conflict("Nobody works in this session who could hear it.")
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AliasPath, BeforeValidator, Field
 
 from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.document import seen_by
@@ -13,9 +13,9 @@ from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Participant, Status
 from ...domain.concepts.signals import SignalKind, Target
 from ...domain.concepts.tasks import Task
-from ...domain.fences import HOW_TO_LIFT, fences
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
+from ...domain.refusals.fences import HOW_TO_LIFT, fences
 from ...domain.state import State
 from .answer import Absent, HttpAnswer, Id, Number, component
 
@@ -83,6 +83,11 @@ class SessionMessage(HttpAnswer):
     ] = Field(validation_alias="streamed")
 
 
+def _policy(member: str) -> Any:
+    """A member of a task's policy, which the answer has beside the others."""
+    return Field(validation_alias=AliasPath("policy", member))
+
+
 class SessionTask(HttpAnswer):
     """A task, in whatever state."""
 
@@ -91,6 +96,14 @@ class SessionTask(HttpAnswer):
     status: Literal["open", "claimed", "completed", "failed", "cancelled"]
     owner: Id | None
     attempt: Number
+    tries: Number
+    max_attempts: Number | None = _policy("max_attempts")
+    priority: int = _policy("priority")
+    deadline: datetime | None = _policy("deadline")
+    not_before: datetime | None
+    blocked_by: Id | None
+    last_error: str | None
+    steers: tuple[Any, ...]
     assignee: Id | None
     parent: Id | None
     needs: tuple[Id, ...]
@@ -135,6 +148,7 @@ class SessionApproval(HttpAnswer):
     task: Id | None
     question: str
     options: tuple[str, ...]
+    answer_schema: JsonObject | None
     of: tuple[Id, ...] | None
     default: str | None
     due: datetime | None

@@ -1,4 +1,4 @@
-"""The HTTP routes for views."""
+"""The HTTP routes of the views, under `/v1/views` and `/v1/search`. `Gateway.app` registers their paths."""
 
 from typing import Any
 

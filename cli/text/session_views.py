@@ -96,6 +96,6 @@ def _message(row: TranscriptRow) -> dict[str, Any]:
 
 
 def _approval(row: TranscriptRow) -> dict[str, Any]:
-    asked = {"actor", "status", "question", "options", "answer", "answered_by", "comment", "reason"}
+    asked = {"actor", "status", "question", "options", "answer", "value", "answered_by", "comment", "reason"}
     said = row.model_dump(mode="json", include=asked)
     return {"approval": id_of(row), "version": row.since, "time": row.began, **said}

@@ -37,7 +37,12 @@ def _body(body: Any) -> str | None:
 
 
 def _asked(data: approvals.ApprovalRequested) -> str:
-    return joined(f"{short(data.approval)} {data.question}", " / ".join(data.options))
+    return joined(f"{short(data.approval)} {data.question}", " / ".join(data.options) or None)
+
+
+def _answered(data: approvals.ApprovalAnswered) -> str:
+    said = joined(data.option, _body(data.value))
+    return joined(f"{short(data.approval)} → {said}", data.comment)
 
 
 TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
@@ -54,6 +59,9 @@ TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
     ),
     tasks.TaskReleased: lambda data: joined(_attempt(data), data.why, data.reason),
     tasks.TaskCancelled: lambda data: joined(_attempt(data), data.reason),
+    tasks.TaskBlocked: lambda data: f"{short(data.task)} needs {short(data.need)}, which will not be completed",
+    tasks.TaskReady: lambda data: short(data.task),
+    tasks.TaskSteered: lambda data: joined(short(data.task), _body(data.instruction)),
     tasks.TaskFenced: lambda data: f"{_attempt(data)} is over: {data.do} was refused",
     signals.SignalRaised: _raised,
     signals.SignalDelivered: lambda data: short(data.signal),
@@ -62,7 +70,7 @@ TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
     signals.SignalExpired: lambda data: joined(short(data.signal), ", ".join(data.waiting)),
     signals.SignalAddressed: lambda data: f"{short(data.signal)} now concerns {', '.join(data.addressees)}",
     approvals.ApprovalRequested: _asked,
-    approvals.ApprovalAnswered: lambda data: joined(f"{short(data.approval)} → {data.option}", data.comment),
+    approvals.ApprovalAnswered: _answered,
     approvals.ApprovalExpired: lambda data: f"{short(data.approval)} → {data.option or 'no answer'}",
     approvals.ApprovalWithdrawn: lambda data: joined(short(data.approval), data.reason),
     floor.FloorMoved: lambda data: "to all" if data.speakers is None else f"to {', '.join(data.speakers) or 'nobody'}",

@@ -4,7 +4,7 @@ from ...domain.concepts.presence import PresenceLost
 from ...domain.parts import Part, ReasoningPart
 from ...projections.views.agents import AgentRow
 from ...projections.views.transcript import TranscriptRow
-from .short_forms import compact
+from .short_forms import compact, joined
 
 TASK_MARKS = {
     "open": ("○", "dim"),
@@ -31,8 +31,9 @@ def outcome(call: TranscriptRow) -> str:
 def answered(question: TranscriptRow) -> str:
     """What became of a question."""
     if question.status == "open":
-        return f"? {' / '.join(question.options)}"
-    return f"→ {question.answer or 'no answer'} · {question.answered_by or question.status}"
+        return f"? {' / '.join(question.options) or 'a value'}"
+    value = None if question.value is None else compact(question.value)
+    return f"→ {joined(question.answer, value) or 'no answer'} · {question.answered_by or question.status}"
 
 
 def presence_of(agent: AgentRow) -> str:

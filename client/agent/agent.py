@@ -6,13 +6,14 @@ Agent ── Session           what it reads and writes
   └── StatusStack          the status that others see
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
+from ..approvals import ApprovalAnswer
 from ..arguments import To, drop_none, names
 from ..message import WINDOW_S
 from ..session import Session
@@ -56,7 +57,7 @@ class Agent:
         return self._signals.paused(self._signals.targets)
 
     def tasks(self, accepts: Accepts | None = None, *, limit: int = 1, lease: float | None = None) -> Claims:
-        """Claim tasks as they come up, the oldest first, `limit` of them at a time.
+        """Claim tasks as they come up, by priority and then by age, `limit` of them at a time.
 
         `accepts` is a predicate over a task of the board (`title`, `input`, `parent`, ...), or the name, or names, that
         are the `kind` in the input of the tasks wanted; without it, every task. `lease`: seconds of silence after which
@@ -112,6 +113,22 @@ class Agent:
         ends, and when the wait is cancelled."""
         async with self.waiting_for_human(question, until=deadline):
             return await self.session.approvals.ask(question, options, of=of, deadline=deadline, default=default)
+
+    async def ask_for(
+        self,
+        question: str,
+        schema: Mapping[str, Any],
+        *,
+        options: Sequence[str] = (),
+        of: To = "users",
+        deadline: float | None = None,
+        default: str | None = None,
+    ) -> ApprovalAnswer:
+        """Ask people for a value that matches a JSON Schema, see `Approvals.ask_for`, and wait for it like `ask`."""
+        async with self.waiting_for_human(question, until=deadline):
+            return await self.session.approvals.ask_for(
+                question, schema, options=options, of=of, deadline=deadline, default=default
+            )
 
     async def checkpoint(self) -> None:
         """Wait while what is worked on is paused. All writes under a task do so, and `tasks`; long work that does not

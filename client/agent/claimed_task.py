@@ -6,15 +6,15 @@ claimed → entered → left: completed | failed | released | cancelled | rerout
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, ParamSpec, Self
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Task, Tasks
-from ...domain.errors import Fenced, StenogramError
+from ...domain.errors import Fenced, Paused, StenogramError
 from ..arguments import drop_none
-from ..errors import reason_of
+from ..errors import reason_of, retry_after
 from ..session_port import SessionPort
 from ..task_context import TaskContext, task_context
 from ..transport.command_queue import Answer, unawaited
@@ -23,6 +23,7 @@ from .signal_dispatcher import SignalDispatcher
 from .status_stack import StatusStack
 from .steering import Steering
 
+P = ParamSpec("P")
 END_TIMEOUT_S = 5.0
 logger = logging.getLogger("stenogram.client")
 
@@ -63,6 +64,10 @@ class ClaimedTask:
         self.input: Any = task.input
         self.parent = task.parent
         self.needs: Sequence[str] = task.needs
+        self.steers: Sequence[Any] = task.steers
+        """Instructions that were honoured in earlier attempts."""
+        self.last_error = task.last_error
+        """Why the attempt before this one came to nothing; None at the first."""
         self.outcome: Outcome | None = None
         """How it ended; None while it is held."""
         self.steer: Steering = Steering(signals.honour)
@@ -86,8 +91,7 @@ class ClaimedTask:
 
     async def progress(self, note: str | None = None, share: float | None = None) -> None:
         """Say how far it is; `share` goes from 0 to 1. It also shows that the work goes on (`stall_after`)."""
-        await self._checkpoint()
-        await self._session.commands.do(self._session.id, "task.progress", self._data(note=note, share=share))
+        await self._unpaused(self._progress, note=note, share=share)
 
     def alive(self) -> None:
         """Show that the work goes on, by a heartbeat that names the task: nothing is written. For work that computes
@@ -96,8 +100,7 @@ class ClaimedTask:
 
     async def complete(self, output: Any = None) -> None:
         """The work is done; `output` is any JSON value. What the block writes afterwards is not under the task."""
-        await self._checkpoint()
-        await self._end("task.complete", Outcome("completed"), output=output)
+        await self._unpaused(self._end, "task.complete", Outcome("completed"), output=output)
 
     async def fail(self, error: str, *, retryable: bool = False) -> None:
         """It cannot be done; with `retryable`, somebody may try again."""
@@ -142,6 +145,18 @@ class ClaimedTask:
 
     async def _checkpoint(self) -> None:
         await self._signals.checkpoint(self.targets)
+
+    async def _unpaused(self, write: Callable[P, Awaitable[None]], *args: P.args, **members: P.kwargs) -> None:
+        """Write when the task is not paused. A pause whose event is not folded here yet comes as a refusal."""
+        while True:
+            await self._checkpoint()
+            try:
+                return await write(*args, **members)
+            except Paused as paused:
+                await asyncio.sleep(retry_after(paused))
+
+    async def _progress(self, **members: Any) -> None:
+        await self._session.commands.do(self._session.id, "task.progress", self._data(**members))
 
     def _data(self, **members: Any) -> dict[str, Any]:
         return drop_none(task=self.id, attempt=self.attempt, **members)

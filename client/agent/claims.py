@@ -7,7 +7,7 @@ from typing import Literal, Self
 from ...domain.concepts.tasks import Task, Tasks
 from ...domain.errors import Busy, Conflict, Fenced, Forbidden, NotFound
 from ...domain.ids import TaskId
-from ..errors import ClientClosed
+from ..errors import ClientClosed, retry_after
 from ..session_port import SessionPort
 from ..transport.backoff import Backoff
 from ..transport.command_queue import Answer, unawaited
@@ -23,7 +23,8 @@ RETRY_AFTER_AT_MOST_S = 60.0
 
 
 class Claims:
-    """Iterates over tasks that this agent has just claimed, the oldest first. Each is to be entered, or released.
+    """Iterates over tasks that this agent has just claimed: of the highest priority first, and of these the oldest.
+    Each is to be entered, or released.
 
     - At most `limit` of them are held at a time; the next one is claimed when there is room for it. With one (the
       default) that is when the block of the last one has ended.
@@ -85,8 +86,8 @@ class Claims:
         return await self._claim(found) if isinstance(found, Task) else None
 
     def _find(self) -> Found | None:
-        """The oldest task that can be claimed now and is wanted. Called after every event of the session: it looks
-        through the tasks only when they have changed."""
+        """Of the tasks that can be claimed now and are wanted, the oldest of those with the highest priority. Called
+        after every event of the session: it looks through the tasks only when they have changed."""
         state = self._session.live.state
         if state.session.status == "closed":
             return "closed"
@@ -95,8 +96,8 @@ class Claims:
         if state.tasks is self._searched:
             return None
         self._searched, known = state.tasks, state.tasks.known
-        for task in sorted((each for each in known.values() if each.status == "open"), key=lambda each: each.since):
-            ready = all(known[need].status == "completed" for need in task.needs)
+        for task in sorted(map(known.__getitem__, state.tasks.open), key=_claim_order):
+            ready = task.not_before is None and all(known[need].status == "completed" for need in task.needs)
             mine = task.assignee in (None, self._signals.me)
             passed = task.id in self._backing_off or self._passed.get(task.id) is task
             if ready and mine and not passed and self._accepts(task):
@@ -114,7 +115,7 @@ class Claims:
             # The claim is committed before its event is folded here; until then the attempt's number is unknown.
             await self._session.live.reached(ack.versions[0])
         except Busy as busy:
-            await asyncio.sleep(float(busy.extra.get("retry_after", 1.0)))
+            await asyncio.sleep(retry_after(busy))
             return None
         except Fenced:
             self._back_off(task.id)
@@ -174,6 +175,10 @@ class Claims:
         # would then find the tasks unchanged.
         self._searched = None
         self._session.live.recheck()
+
+
+def _claim_order(task: Task) -> tuple[int, int]:
+    return -task.policy.priority, task.since
 
 
 def _predicate(accepts: Accepts | None) -> Callable[[Task], object]:

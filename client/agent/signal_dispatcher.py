@@ -125,7 +125,8 @@ class SignalDispatcher:
             for work in list(self._works):
                 work.check(state.tasks)
         if state.signals is not before.signals:
-            self._pauses = _in_force(state.signals)
+            known = state.signals.known
+            self._pauses = {target: known[id] for target, id in state.signals.paused.items()}
             self._dispatch_all(state.signals)
         self._report_after_loss(before, state)
 
@@ -210,17 +211,3 @@ class SignalDispatcher:
 def _oldest_first(signals: Signals) -> list[Signal]:
     """The signals that somebody has yet to answer."""
     return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
-
-
-def _in_force(signals: Signals) -> dict[str, Signal]:
-    """The pauses that hold, by what they are aimed at. One of the session is lifted by `resume` of the session, which
-    lifts all; one of an agent, a task or a message by that, or by `resume` of the same."""
-    held: dict[str, Signal] = {}
-    for signal in sorted(signals.known.values(), key=lambda each: each.since):
-        if signal.kind == "pause":
-            held[signal.target] = signal
-        elif signal.kind == "resume" and signal.target == SESSION:
-            held.clear()
-        elif signal.kind == "resume":
-            held.pop(signal.target, None)
-    return held

@@ -6,18 +6,22 @@ One of those asked answers; who comes second gets the first answer. At the deadl
 
 An agent does not answer its own question; nor does it let its default stand in for an answer before people had the
 time to give one: unless the session says so (`approval.configure`).
+
+An answer is one of the `options`, or a `value` that matches the JSON Schema which was asked with, or both: to approve
+with changes is one answer.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from immutables import Map
-from pydantic import AfterValidator, Field, Strict, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, Strict, StringConstraints
 
 from ..audience import USERS, Audience, sees
-from ..errors import Conflict, Forbidden, NoChange, NotFound
+from ..errors import Conflict, Forbidden, Invalid, NoChange, NotFound
 from ..ids import ApprovalId, ParticipantId, TaskId, Version
+from ..json.answer_schema import AnswerSchema, refuse_mismatch
 from ..model import (
     DAY,
     Actor,
@@ -27,6 +31,7 @@ from ..model import (
     Decision,
     Event,
     EventData,
+    JsonObject,
     Reason,
     Repeat,
     decided,
@@ -62,8 +67,10 @@ class ApprovalRequested(_ApprovalEvent):
     type = "approval.requested"
     question: Question
     """What is asked."""
-    options: Options
-    """What can be answered."""
+    options: tuple[Option, ...] = ()
+    """What can be answered; none where the answer is only a value."""
+    answer_schema: JsonObject | None = None
+    """What the value of an answer must match; absent: an answer has none."""
     of: Audience | None = None
     """Who may answer; absent: everyone."""
     default: Option | None = None
@@ -76,8 +83,10 @@ class ApprovalAnswered(_ApprovalEvent):
     """The actor has answered, for all who were asked."""
 
     type = "approval.answered"
-    option: Option
-    """The answer."""
+    option: Option | None = None
+    """The answer: one of the options."""
+    value: JsonValue = None
+    """The answer in full: the changes to what was proposed, a free text, a filled form."""
     comment: Reason | None = None
     """What was said with it."""
 
@@ -125,8 +134,11 @@ class RequestApproval(_ApprovalCommand):
     """The approval's id: minted by whoever asks, unique in the session."""
     question: Question
     """What you ask."""
-    options: Options = ("yes", "no")
-    """What can be answered."""
+    options: Options | None = None
+    """What can be answered; absent: `yes` and `no`, or nothing but a value if there is an `answer_schema`."""
+    answer_schema: AnswerSchema | None = None
+    """A JSON Schema (a bounded part of draft 2020-12) of the value that an answer may have, and that an answer without
+    options must have. For a free text: `{"type": "string"}`."""
     of: Audience = (USERS,)
     """Who may answer."""
     within: Within | None = None
@@ -143,8 +155,10 @@ class AnswerApproval(_ApprovalCommand):
     """Answer. If another has answered before you, that answer is the result."""
 
     do = "approval.answer"
-    option: Option
-    """One of the options."""
+    option: Option | None = None
+    """One of the options, if there are any."""
+    value: JsonValue = None
+    """What matches the schema, if there is one."""
     comment: Reason | None = None
     """What you want to say with it."""
 
@@ -175,7 +189,7 @@ class ExpireApproval(_ApprovalCommand):
 
 
 class Approval(NamedTuple):
-    """A question as it stands; `answered` is the version of the answer, `option` what holds."""
+    """A question as it stands; `answered` is the version of the answer, `option` and `value` what holds."""
 
     id: ApprovalId
     requester: ParticipantId
@@ -189,6 +203,8 @@ class Approval(NamedTuple):
     status: Literal["open", "answered", "expired", "withdrawn"] = "open"
     option: str | None = None
     answered: Version = Version(0)
+    answer_schema: JsonObject | None = None
+    value: JsonValue = None
     audience: tuple[str, ...] | None = None
 
 
@@ -251,8 +267,9 @@ def _rules(configured: ApprovalConfigured) -> Rules:
 def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
     if data.approval in approvals.known:
         raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
-    if data.default is not None and data.default not in data.options:
-        raise NotFound("The default is none of the options.", options=data.options)
+    options = data.options or (("yes", "no") if data.answer_schema is None else ())
+    if data.default is not None and data.default not in options:
+        raise NotFound("The default is none of the options.", options=options)
     patience = approvals.rules.default_after
     if command.actor.kind == "agent" and None not in (data.default, data.within) and (data.within or 0) < patience:
         raise Forbidden(
@@ -262,7 +279,13 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
     refuse_more(len(approvals.open), "open approvals")
     due = None if data.within is None else command.time + timedelta(seconds=data.within)
     requested = ApprovalRequested(
-        approval=data.approval, question=data.question, options=data.options, of=data.of, default=data.default, due=due
+        approval=data.approval,
+        question=data.question,
+        options=options,
+        answer_schema=data.answer_schema,
+        of=data.of,
+        default=data.default,
+        due=due,
     )
     return decided(requested, audience=data.audience)
 
@@ -277,9 +300,21 @@ def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Dec
     if approval.status == "answered":
         return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))
     approval = _open(approvals, actor, data.approval)
-    if data.option not in approval.options:
-        raise NotFound(f"There is no such option; there are {', '.join(approval.options)}.", options=approval.options)
-    return decided(ApprovalAnswered(approval=approval.id, option=data.option, comment=data.comment))
+    if approval.options or data.option is not None:
+        _refuse_other_option(approval, data.option)
+    if approval.answer_schema is None:
+        if data.value is not None:
+            raise Invalid(f"Approval {approval.id!r} is answered by an option alone.")
+    elif data.value is not None or not approval.options:
+        refuse_mismatch(approval.answer_schema, data.value)
+    answered = ApprovalAnswered(approval=approval.id, option=data.option, value=data.value, comment=data.comment)
+    return decided(answered)
+
+
+def _refuse_other_option(approval: Approval, option: str | None) -> None:
+    if option not in approval.options:
+        there = f"there are {', '.join(approval.options)}" if approval.options else "answer with a value"
+        raise NotFound(f"There is no such option; {there}.", options=approval.options)
 
 
 def _known(approvals: Approvals, actor: Actor, id: ApprovalId) -> Approval:
@@ -301,14 +336,17 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
     match event.data:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
-            approval = Approval(*about, data.due, event.version, audience=event.audience)
+            approval = Approval(
+                *about, data.due, event.version, answer_schema=data.answer_schema, audience=event.audience
+            )
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
             work = approvals.work.begun(approval.id, approval.requester, approval.task)
             return approvals._replace(known=known, open=open, work=work)
         case ApprovalAnswered() as data:
-            return _closed(approvals, data.approval, "answered", data.option, event.version)
+            holds = {"option": data.option, "value": data.value}
+            return _closed(approvals, data.approval, "answered", answered=event.version, **holds)
         case ApprovalExpired() as data:
-            return _closed(approvals, data.approval, "expired", data.option)
+            return _closed(approvals, data.approval, "expired", option=data.option)
         case ApprovalWithdrawn() as data:
             return _closed(approvals, data.approval, "withdrawn")
         case ApprovalConfigured() as data:
@@ -317,13 +355,9 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
 
 
 def _closed(
-    approvals: Approvals,
-    id: ApprovalId,
-    status: Literal["answered", "expired", "withdrawn"],
-    option: str | None = None,
-    answered: Version | None = None,
+    approvals: Approvals, id: ApprovalId, status: Literal["answered", "expired", "withdrawn"], **holds: Any
 ) -> Approvals:
-    closed = approvals.known[id]._replace(status=status, option=option, answered=answered or Version(0))
+    closed = approvals.known[id]._replace(status=status, answer_schema=None, **holds)
     open = approvals.open.delete(id) if id in approvals.open else approvals.open
     work = approvals.work.ended(id, closed.requester, closed.task)
     return approvals._replace(known=approvals.known.set(id, closed), open=open, work=work)

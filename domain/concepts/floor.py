@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, JsonValue
 
-from ..audience import AGENTS
+from ..audience import AGENTS, Viewer, visible
 from ..errors import Forbidden, NoChange
 from ..ids import ParticipantId
 from ..model import Actor, Command, CommandData, Decision, Event, EventData, decided
@@ -83,6 +83,14 @@ def narrowed(audience: tuple[str, ...] | None, presence: Presence) -> tuple[str,
 def reaches_people(audience: tuple[str, ...] | None, presence: Presence) -> bool:
     """Whether an audience may have people in it."""
     return audience is None or any(name != AGENTS and not in_team(presence, name) for name in audience)
+
+
+def covers(presence: Presence, wide: tuple[str, ...] | None, narrow: tuple[str, ...] | None) -> bool:
+    """Whether all who are meant by the one audience are meant by the other, as far as is known who they are."""
+    if wide is None or narrow is None:
+        return wide is None
+    known = [presence.get(name) for name in narrow if name not in wide]
+    return all(each is not None and visible(wide, Viewer(each.id, each.kind)) for each in known)
 
 
 def in_team(presence: Presence, name: str) -> bool:

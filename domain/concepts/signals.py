@@ -208,7 +208,9 @@ class Fence(NamedTuple):
 
 class Signals(NamedTuple):
     """All signals; the open ones, and by their targets; the fence of each who let a cancel pass (`fences` says whom it
-    holds); which say the same; and for those who honoured one by beginning a new run, which."""
+    holds); which say the same; for those who honoured one by beginning a new run, which; and the pauses that hold, by
+    target (`pauses` says what they hold back). `resume` of the session lifts all pauses, any other one that of the same
+    target."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
@@ -216,6 +218,7 @@ class Signals(NamedTuple):
     aimed: Index = Map()
     twins: Twins = Twins()
     replaced: Map[ParticipantId, SignalId] = Map()
+    paused: Map[str, SignalId] = Map()
 
     def open_at(self, target: str) -> list[Signal]:
         """The open signals that are aimed at this very target, in the order of their raising."""
@@ -313,7 +316,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
             signal = Signal(*about, data.addressees, waiting, event.version, audience=event.audience)
             twins = signals.twins.raised(_wish(signal), signal.id, signal.since)
-            return _with(signals._replace(twins=twins), signal)
+            return _with(signals._replace(twins=twins, paused=_paused(signals.paused, data)), signal)
         case SignalDelivered() as data:
             signal = signals.known[data.signal]
             if event.actor in signal.waiting:
@@ -333,6 +336,14 @@ def evolve(signals: Signals, event: Event) -> Signals:
             fenced = signals.fenced.update(late)
             return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
     return signals
+
+
+def _paused(paused: Map[str, SignalId], data: SignalRaised) -> Map[str, SignalId]:
+    if data.kind == "pause":
+        return paused.set(data.target, data.signal)
+    if data.kind == "resume":
+        return Map() if data.target == SESSION else paused.delete(data.target) if data.target in paused else paused
+    return paused
 
 
 def _answered(signals: Signals, signal: Signal, actor: ParticipantId) -> Signals:

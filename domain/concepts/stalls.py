@@ -13,6 +13,7 @@ from ..errors import NoChange
 from ..ids import ParticipantId, TaskId
 from ..model import Attempt, Command, CommandData, Count, Deadline, Decision, decided, timer_id
 from .presence import WAITING, Participant, Presence, PresenceRecovered, PresenceStalled
+from .task_rules import given_back
 from .tasks import Task, Tasks
 
 
@@ -49,6 +50,8 @@ def decide(presence: Presence, tasks: Tasks, command: Command) -> Decision:
             if task is None or due is None or task.attempt != data.attempt or command.time < due:
                 raise NoChange(f"{data.participant!r} is not stalled in task {data.task!r}.")
             reason = f"{data.participant} has shown nothing for task {task.id} in {task.stall_after:g} seconds."
+            if task.policy.on_stall == "release":
+                return decided(given_back(task, "stalled", reason))
             stalled = PresenceStalled(participant=data.participant, task=task.id, after=task.stall_after, reason=reason)
             return decided(stalled)
         case RecoverParticipant() as data:
@@ -67,6 +70,8 @@ def recovered(participant: Participant, reason: str) -> PresenceRecovered:
 
 def _due(task: Task, holder: Participant) -> datetime | None:
     """When the holder counts as stalled if nothing comes; None when it does not as things stand."""
+    if task.policy.on_stall == "nothing":
+        return None
     if task.owner != holder.id or not holder.present or holder.stalled is not None:
         return None
     if holder.status in WAITING and holder.until is None:

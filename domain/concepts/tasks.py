@@ -5,7 +5,7 @@
        └─ released, or failed and retryable: back on the board
 
 Each claim gets the next `attempt`. It is the fencing token: everything that is done under a task names it, and once the
-attempt is over, whatever names it is refused (`board` holds the rules).
+attempt is over, whatever names it is refused (`task_rules.fence`).
 """
 
 from collections.abc import Iterable
@@ -17,19 +17,20 @@ from immutables import Map
 from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from ..audience import Audience
-from ..ids import Name, ParticipantId, TaskId, Version
-from ..model import DAY, Attempt, CommandData, EventData, Reason
+from ..ids import ParticipantId, SignalId, TaskId, Version
+from ..model import Attempt, CommandData, EventData, Reason
+from ..timestamps import Time
 from .open_work import Index
+from .task_spec import Lease, OnNeedFailed, OnStall, TaskSpec, Within
 
-Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Note = Annotated[str, StringConstraints(max_length=2_000)]
-Needs = Annotated[tuple[TaskId, ...], Field(max_length=64)]
-Lease = Annotated[float, Field(ge=1, le=DAY, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
-Release = Literal["given-up", "left", "lost", "lease", "rerouted"]
+Release = Literal["given-up", "left", "lost", "lease", "stalled", "rerouted", "assignee-timeout"]
+Failure = Literal["attempts", "deadline", "need"]
 
 LEASE = 60.0
-STALL_AFTER = 120.0
+MAX_STEERS = 32
+"""How many honoured instructions a task keeps: the last ones."""
 
 
 class _TaskEvent(EventData):
@@ -40,24 +41,12 @@ class _TaskEvent(EventData):
         return f"task:{self.task}"
 
 
-class TaskCreated(_TaskEvent):
+class TaskCreated(TaskSpec, _TaskEvent):
     """A task is on the board."""
 
     type = "task.created"
-    title: Title
-    """What is to be done, for people."""
-    input: JsonValue = None
-    """What is to be done, for whoever claims it."""
-    parent: TaskId | None = None
-    """The task that it is a part of."""
-    needs: Needs = ()
-    """Tasks that must be completed before it can be claimed."""
-    dedupe_key: Name | None = None
-    """What it was created for: no other task of the session has the same."""
-    assignee: ParticipantId | None = None
-    """Who alone may claim it."""
-    stall_after: Lease = STALL_AFTER
-    """Seconds in which its holder must show something."""
+    deadline: Time | None = None
+    """When it fails if it is not finished."""
 
     def also(self) -> tuple[str, ...]:
         return (f"dedupe:{self.dedupe_key}",) if self.dedupe_key else ()
@@ -96,15 +85,17 @@ class TaskCompleted(_TaskEvent):
 
 
 class TaskFailed(_TaskEvent):
-    """The holder could not do it. If it can be retried, it is back on the board."""
+    """It could not be done. If it can be retried, it is back on the board."""
 
     type = "task.failed"
-    attempt: Attempt
-    """The holder's claim."""
+    attempt: Attempt | None = None
+    """The claim that is over; absent when nobody held it."""
     error: Reason
-    """Why."""
+    """Why, for people."""
     retryable: bool = False
     """Whether it may be claimed again."""
+    why: Failure | None = None
+    """`attempts`: none is left; its `deadline` is over; what it `need`s has failed. Absent: its holder said so."""
 
 
 class TaskReleased(_TaskEvent):
@@ -114,7 +105,8 @@ class TaskReleased(_TaskEvent):
     attempt: Attempt | None = None
     """The claim that is over; absent when nobody held it."""
     why: Release
-    """`given-up` by its holder, who `left` or was `lost`; the `lease` ran out; it was `rerouted`."""
+    """`given-up` by its holder, who `left`, was `lost` or has `stalled`; the `lease` ran out; it was `rerouted`; the
+    assignee did not claim it (`assignee-timeout`)."""
     assignee: ParticipantId | None = None
     """Who alone may claim it now."""
     input: JsonValue = None
@@ -131,6 +123,30 @@ class TaskCancelled(_TaskEvent):
     """The claim that is over; absent when nobody held it."""
     reason: Reason | None = None
     """For people."""
+
+
+class TaskBlocked(_TaskEvent):
+    """Something that it needs has failed or was cancelled: it cannot be claimed."""
+
+    type = "task.blocked"
+    need: TaskId
+    """Which task."""
+
+
+class TaskReady(_TaskEvent):
+    """Its backoff is over: it can be claimed again."""
+
+    type = "task.ready"
+
+
+class TaskSteered(_TaskEvent):
+    """An instruction was honoured: it is a part of the task, for later attempts, too."""
+
+    type = "task.steered"
+    signal: SignalId
+    """The signal that brought it."""
+    instruction: JsonValue = None
+    """What is to be heeded."""
 
 
 class TaskFenced(EventData):
@@ -154,27 +170,15 @@ class _TaskCommand(CommandData):
     """Which task."""
 
 
-class CreateTask(_TaskCommand):
+class CreateTask(TaskSpec, _TaskCommand):
     """Put a task on the board. With a `dedupe_key` that another task of the session has, that one's creation is the
-    answer."""
+    answer, unless that task has failed or was cancelled."""
 
     do = "task.create"
     task: TaskId
     """The task's id: minted by the creator, unique in the session."""
-    title: Title
-    """What is to be done, for people."""
-    input: JsonValue = None
-    """What is to be done, for whoever claims it."""
-    parent: TaskId | None = None
-    """The task that it is a part of."""
-    needs: Needs = ()
-    """Tasks that must be completed before it can be claimed."""
-    dedupe_key: Name | None = None
-    """What it is created for: makes a second creation return the first."""
-    assignee: ParticipantId | None = None
-    """Who alone may claim it; absent: anyone."""
-    stall_after: Lease = STALL_AFTER
-    """Seconds in which its holder must show something, or is taken for stalled."""
+    within: Within | None = None
+    """Seconds in which it must be finished, or it fails; absent: no limit."""
     audience: Audience | None = None
     """Who may see the task and all that becomes of it, besides you and the assignee; absent: those who may see its
     parent, or else the task under which it is created, or else everyone. For all others there is no such task."""
@@ -259,10 +263,48 @@ class ExpireLease(_TaskCommand):
     """The claim."""
 
 
+class ReadyTask(_TaskCommand):
+    """End a task's backoff. Done by the gateway's clock."""
+
+    do = "task.ready"
+    attempt: Attempt
+    """The claim after which it rested."""
+
+
+class UnassignTask(_TaskCommand):
+    """Let anyone claim a task that its assignee did not claim in time. Done by the gateway's clock."""
+
+    do = "task.unassign"
+
+
+class TimeOutTask(_TaskCommand):
+    """Fail a task that was not finished by its deadline. Done by the gateway's clock."""
+
+    do = "task.timeout"
+
+
+class TaskPolicy(NamedTuple):
+    """What is to become of a task when things go wrong, see `TaskSpec`; the same as long as it lives."""
+
+    priority: int = 0
+    deadline: datetime | None = None
+    assignee_timeout: float | None = None
+    max_attempts: int | None = None
+    backoff: float | None = None
+    backoff_coefficient: float = 2.0
+    backoff_max: float = 0.0
+    on_need_failed: OnNeedFailed = "block"
+    on_stall: OnStall = "tell"
+
+
 class Task(NamedTuple):
     """A task as it stands. `owners` are the holders of all attempts in order; `fenced` the attempts whose refusal was
-    recorded; `active` is when its holder last did something under it; `since` the version that created it; `audience`
-    is who may see it and all that becomes of it."""
+    recorded; `active` is when its holder last did something under it; `since` the version that created it.
+
+    `tries` counts the attempts since it was created or last rerouted; `opened` is when it last came up to be claimed,
+    `not_before` when its backoff ends; `blocked_by` is the need that has failed, `last_error` why the last attempt
+    that was no success ended, `steers` are the instructions that were honoured, and
+    `audience` is who may see it and all that becomes of it."""
 
     id: TaskId
     title: str
@@ -274,11 +316,18 @@ class Task(NamedTuple):
     stall_after: float
     since: Version
     active: datetime
-    audience: tuple[str, ...] | None = None
     status: Literal["open", "claimed", "completed", "failed", "cancelled"] = "open"
     lease: float = LEASE
     owners: tuple[ParticipantId, ...] = ()
     fenced: frozenset[int] = frozenset()
+    policy: TaskPolicy = TaskPolicy()
+    opened: datetime = datetime.min
+    tries: int = 0
+    not_before: datetime | None = None
+    blocked_by: TaskId | None = None
+    last_error: str | None = None
+    steers: tuple[JsonValue, ...] = ()
+    audience: tuple[str, ...] | None = None
 
     @property
     def attempt(self) -> int:
@@ -290,10 +339,20 @@ class Task(NamedTuple):
         """Who holds it now."""
         return self.owners[-1] if self.status == "claimed" else None
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is something to do yet."""
+        return self.status in ("open", "claimed")
+
+    @property
+    def last_try(self) -> bool:
+        """Whether it fails when this attempt comes to nothing."""
+        return self.policy.max_attempts is not None and self.tries >= self.policy.max_attempts
+
 
 class Tasks(NamedTuple):
-    """All tasks; by their `dedupe_key`; those that somebody holds, and by their holders; those on the board; and the
-    unfinished parts of each."""
+    """All tasks; by their `dedupe_key`; those that somebody holds, and by their holders; those on the board; the
+    unfinished parts of each; the unfinished tasks that need each; and those to which something happens at its time."""
 
     known: Map[TaskId, Task] = Map()
     keys: Map[str, TaskId] = Map()
@@ -301,6 +360,8 @@ class Tasks(NamedTuple):
     held: Index = Map()
     open: Map[TaskId, None] = Map()
     parts: Index = Map()
+    dependants: Index = Map()
+    timed: Map[TaskId, None] = Map()
 
     def held_by(self, participant: ParticipantId) -> list[Task]:
         """The tasks that the participant holds, in the order of their creation."""
@@ -313,6 +374,10 @@ class Tasks(NamedTuple):
     def unfinished_parts(self, parent: TaskId) -> list[Task]:
         """The parts of a task that are not over, in the order of their creation."""
         return self._in_order(self.parts.get(parent, ()))
+
+    def unfinished_dependants(self, need: TaskId) -> list[Task]:
+        """The tasks that are not over and need this one, which is not over either, in the order of their creation."""
+        return self._in_order(self.dependants.get(need, ()))
 
     def _in_order(self, ids: Iterable[TaskId]) -> list[Task]:
         return sorted(map(self.known.__getitem__, ids), key=_since)

@@ -1,4 +1,8 @@
-"""Recognising what has been written before, by reading it back. All of this is off the fast path."""
+"""Recognising what has been written before, by reading it back. All of this is off the fast path.
+
+`Committer._answer_from_log` answers repeated commands with what is found here; a producer's repeats are recognised by
+its last number, in `Plan`.
+"""
 
 from collections.abc import Sequence
 from itertools import takewhile

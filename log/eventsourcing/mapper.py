@@ -1,9 +1,9 @@
 """Domain events as envelopes.
 
-An event whose class has a name (`names`) is stored as one of our envelopes, so that a gateway serves it like any other.
-A class without a name is stored in the library's own way, under its import path. Everything else, such as what a client
-said in a session, is read as a `SessionEvent`: no class is looked for by its type, and nothing imported for it. What
-became one of the application's classes has therefore been written by an application.
+An event whose class has a name (`event_names`) is stored as one of our envelopes, so that a gateway serves it like any
+other. A class without a name is stored in the library's own way, under its import path. Everything else, such as what a
+client said in a session, is read as a `SessionEvent`: no class is looked for by its type, and nothing imported for it.
+What became one of the application's classes has therefore been written by an application.
 """
 
 from base64 import b64decode, b64encode

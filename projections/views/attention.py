@@ -1,5 +1,5 @@
-"""The view `attention`: what waits for somebody. Signals that are not answered, approvals that are not given, and who
-is fenced."""
+"""The view `attention`: what waits for somebody. Signals that are not answered, approvals that are not given, who is
+fenced, and tasks that are blocked."""
 
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from ...domain.concepts.signals import (
     SignalRefused,
     Signals,
 )
+from ...domain.concepts.tasks import TaskBlocked, TaskCancelled, TaskFailed
 from ...domain.model import TIMEKEEPER
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
@@ -49,6 +50,7 @@ class OpenApproval(BaseModel):
     task: str | None
     question: str
     options: tuple[str, ...]
+    answer_schema: dict[str, JsonValue] | None
     of: tuple[str, ...] | None
     default: str | None
     due: datetime | None
@@ -63,9 +65,11 @@ class Attention(BaseModel):
     approvals: dict[str, OpenApproval] = {}
     fenced: dict[str, str] = {}
     """Agents that can do nothing more before they have honoured a signal or begun a new run, and which signal."""
+    blocked: dict[str, str] = {}
+    """Tasks that cannot be claimed, and what they need that has failed or was cancelled."""
 
 
-attention = DocProjection("attention", Attention, version=3)
+attention = DocProjection("attention", Attention, version=4)
 
 
 @attention.shown
@@ -101,6 +105,14 @@ def _(
     if isinstance(event, ApprovalRequested):
         (asked,) = approvals.evolve(approvals.EMPTY, meta.event(event)).known.values()
         doc.approvals[asked.id] = OpenApproval.model_validate(asked._asdict())
+
+
+@attention.on
+def _(doc: Attention, event: TaskBlocked | TaskCancelled | TaskFailed) -> None:
+    if isinstance(event, TaskBlocked):
+        doc.blocked.setdefault(event.task, event.need)
+    elif not getattr(event, "retryable", False):
+        doc.blocked.pop(event.task, None)
 
 
 def _answered_late(doc: Attention, signal: str, meta: Meta) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, JsonValue
 
 from ...domain.audience import Viewer, visible
 from ...domain.concepts.tasks import (
+    TaskBlocked,
     TaskCancelled,
     TaskClaimed,
     TaskCompleted,
@@ -32,6 +33,16 @@ class TaskRow(BaseModel):
     worker: str | None = None
     attempt: int = 0
     """How often it was claimed."""
+    max_attempts: int | None = None
+    """How many attempts may end without a result; absent: any number."""
+    priority: int = 0
+    """The higher, the sooner it is claimed."""
+    deadline: datetime | None = None
+    """When it fails if it is not finished."""
+    blocked_by: str | None = None
+    """What it needs, and has failed or was cancelled."""
+    last_error: str | None = None
+    """Why the last attempt that came to nothing ended."""
     fenced: int = 0
     """The last claim whose holder went on after it was over, and was refused."""
     assignee: str | None = None
@@ -80,6 +91,9 @@ def _(rows: Rows[TaskRow], event: TaskCreated, meta: Meta) -> None:
             creator=meta.actor,
             parent=event.parent,
             needs=event.needs,
+            max_attempts=event.max_attempts,
+            priority=event.priority,
+            deadline=event.deadline,
             input=event.input,
             since=meta.version,
             created=meta.time,
@@ -105,26 +119,34 @@ def _(rows: Rows[TaskRow], event: TaskProgressed, meta: Meta) -> None:
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskCompleted, meta: Meta) -> None:
-    rows.update(meta.session, event.task, output=event.output, **_let_go(meta, "completed"))
+    rows.update(meta.session, event.task, output=event.output, last_error=None, **_let_go(meta, "completed"))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskFailed, meta: Meta) -> None:
+    error, over = storable(event.error), {} if event.retryable else {"blocked_by": None}
     status = "open" if event.retryable else "failed"
-    rows.update(meta.session, event.task, reason=storable(event.error), **_let_go(meta, status))
+    rows.update(meta.session, event.task, reason=error, last_error=error, **over, **_let_go(meta, status))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskReleased, meta: Meta) -> None:
-    given = {} if event.input is None else {"input": event.input}
+    given: dict[str, Any] = {} if event.input is None else {"input": event.input}
     why = storable(event.reason or event.why)
+    if event.attempt is not None and event.why != "rerouted":
+        given["last_error"] = why
     rows.update(meta.session, event.task, assignee=event.assignee, reason=why, **given, **_let_go(meta, "open"))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskCancelled, meta: Meta) -> None:
     why = None if event.reason is None else storable(event.reason)
-    rows.update(meta.session, event.task, reason=why, **_let_go(meta, "cancelled"))
+    rows.update(meta.session, event.task, reason=why, blocked_by=None, **_let_go(meta, "cancelled"))
+
+
+@tasks.on
+def _(rows: Rows[TaskRow], event: TaskBlocked, meta: Meta) -> None:
+    rows.update(meta.session, event.task, blocked_by=event.need, changed=meta.time)
 
 
 @tasks.on

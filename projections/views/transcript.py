@@ -51,13 +51,15 @@ class TranscriptRow(BaseModel):
     options: tuple[str, ...] = ()
     answer: str | None = None
     """Of a question: the option that holds; none if it ended without one."""
+    value: JsonValue = None
+    """Of a question with a schema: the value that it was answered with."""
     answered_by: str | None = None
     comment: str | None = None
     """What was said with the answer."""
 
 
 transcript = TableProjection(
-    "transcript", TranscriptRow, key_columns=("session", "entry"), version=3, indexes=[("session", "since")]
+    "transcript", TranscriptRow, key_columns=("session", "entry"), version=4, indexes=[("session", "since")]
 )
 
 
@@ -131,7 +133,8 @@ def _(rows: Rows[TranscriptRow], event: ApprovalRequested, meta: Meta) -> None:
 @transcript.on
 def _(rows: Rows[TranscriptRow], event: ApprovalAnswered, meta: Meta) -> None:
     comment = None if event.comment is None else storable(event.comment)
-    answer = {"answer": storable(event.option), "answered_by": meta.actor, "comment": comment}
+    option = None if event.option is None else storable(event.option)
+    answer = {"answer": option, "value": event.value, "answered_by": meta.actor, "comment": comment}
     rows.update(meta.session, event.subject(), status="answered", **answer, **_ended(meta))
 
 

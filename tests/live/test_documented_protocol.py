@@ -19,6 +19,7 @@ from stenogram.domain import errors
 from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES
 from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
 from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
+from stenogram.domain.concepts.open_work import MAX_OPEN
 from stenogram.domain.errors import StenogramError
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
@@ -179,6 +180,7 @@ def test_every_limit_is_as_documented() -> None:
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
+        "unfinished tasks of a session; its open messages, tool calls, signals, approvals": MAX_OPEN,
         "events of an HTTP page": MAX_PAGE_ITEMS,
         "seconds that an HTTP request can wait": int(MAX_WAIT_S),
     }

@@ -23,6 +23,7 @@ SESSIONS = ("a", "b")
 TOPICS: tuple[str | None, ...] = ("a", "b", None)
 TINY = {
     "log.engine.PAGE_BYTES": 1_500,
+    "log.paging.PAGE_BYTES": 1_500,
     "log.sqlite.reading.PAGE_BYTES": 1_500,
     "api.delivery.topic.RING_ENTRIES": 8,
     "api.delivery.topic.RING_BYTES": 4_000,

@@ -6,8 +6,10 @@ It runs from the machine's own binary, with its files and its socket in a direct
 not outlive the process that started it. As root it runs as another user, for PgBouncer refuses to run as root.
 """
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -73,7 +75,9 @@ def _quoted(value: object) -> str:
 def _wait(directory: Path, process: "subprocess.Popen[bytes]") -> None:
     """Until it takes connections."""
     for _ in range(1_000):
-        if (directory / f".s.PGSQL.{_PORT}").exists():
+        # The file is there between `bind` and `listen`, when connections are still refused: only one that works tells.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(directory / f".s.PGSQL.{_PORT}"))
             return
         if process.poll() is not None:
             break

@@ -8,10 +8,12 @@ import pytest
 
 from stenogram.api.http.event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from stenogram.api.http.responses import json_response
-from stenogram.api.http.session_answers import SessionSummary
+from stenogram.api.http.session_answers import SessionSummary, session_answer
 from stenogram.api.http.view_answers import DocumentAnswer
 from stenogram.api.openapi.document import openapi_json
+from stenogram.domain.audience import Viewer
 from stenogram.projections.views import BUILT_IN
+from stenogram.testing.rehearsal import Rehearsal
 
 
 def body(answer: Any) -> bytes:
@@ -35,6 +37,18 @@ def test_bytes_of_events_are_spliced_in_as_they_are() -> None:
     gap = EventGap.model_validate({"from": 2, "to": 3})
     answer = LogPageAnswer(events=events, to="e.3", head="e.3", caught_up=True, gap=gap)
     assert body(answer) == b'{"events":[{"a": 1 }],"to":"e.3","head":"e.3","caught_up":true,"gap":{"from":2,"to":3}}'
+
+
+def test_a_task_is_shown_with_what_is_to_become_of_it() -> None:
+    session = Rehearsal()
+    session.do("planner", "task.create", task="t-1", title="T", priority=7, max_attempts=2, within=60)
+    session.do("hotels", "task.claim", task="t-1")
+    session.do("hotels", "task.fail", task="t-1", attempt=1, error="No line.", retryable=True)
+    (task,) = json.loads(body(session_answer(session.state, Viewer("ada", "user"))))["tasks"]
+    assert (task["priority"], task["max_attempts"], task["tries"], task["last_error"]) == (7, 2, 1, "No line.")
+    assert task["deadline"].startswith("2026-01-01T00:01:0")
+    described = json.loads(openapi_json(()))["components"]["schemas"]["SessionTask"]
+    assert set(task) == set(described["properties"])
 
 
 def test_every_reference_in_the_description_leads_somewhere() -> None:

@@ -71,8 +71,8 @@ class Play:
         return f"{kind}{self._ids}"
 
     def any(self, known: Any, kind: str) -> str:
-        """The id of something that there is, the newer the likelier."""
-        ids = list(known)[-4:]
+        """The id of something that there is, one of the newest. A map has its ids in another order in each process."""
+        ids = sorted(known, key=lambda id: (len(id), id))[-4:]
         return self.random.choice(ids) if ids else f"{kind}0"
 
     def step(self) -> None:
@@ -93,7 +93,7 @@ class Play:
         if self.random.random() < 0.7:
             actor = self._fitting(data) or actor
         speaks = has_floor(self.session.state.floor, actor)
-        held = [task for task in self.session.state.tasks.claimed if self._owner(task) == actor.id]
+        held = [task for task in sorted(self.session.state.tasks.claimed) if self._owner(task) == actor.id]
         if held and do in UNDER and self.random.random() < 0.5:
             under = held[0]
         try:
@@ -146,7 +146,7 @@ class Play:
         if "approval" in data and (asked := state.approvals.known.get(data["approval"])):
             id = asked.requester if "option" not in data else "ada"
         if "signal" in data and (signal := state.signals.known.get(data["signal"])):
-            id = next(iter(signal.waiting), None)
+            id = min(signal.waiting, default=None)
         if "status" in data:
             id = next((each.id for each in state.presence.values() if each.stalled), None)
         return next((actor for actor in ACTORS if actor.id == id), None)
@@ -204,9 +204,34 @@ def index(play: Play) -> dict[str, Any]:
 
 
 def task(play: Play) -> dict[str, Any]:
-    known = play.session.state.tasks.known
-    id = play.any([id for id, each in known.items() if each.status in ("open", "claimed")], "t")
+    tasks, known = play.session.state.tasks, play.session.state.tasks.known
+    held = play.random.random() < 0.5
+    id = play.any(tasks.claimed if held and tasks.claimed else [*tasks.open, *tasks.claimed], "t")
     return {"task": id, "attempt": max(1, known[id].attempt) if id in known else 1}
+
+
+def promises(play: Play) -> dict[str, Any]:
+    """What is to become of a task when things go wrong."""
+    known = play.session.state.tasks.known
+    return {
+        "needs": [play.any(known, "t")] if known and play.random.random() < 0.3 else [],
+        "on_need_failed": pick(play, "block", "fail"),
+        "assignee": pick(play, None, None, None, None, "rooms"),
+        "assignee_timeout": pick(play, None, 5.0),
+        "max_attempts": pick(play, None, None, 2),
+        "backoff": pick(play, None, None, 3.0),
+        "within": pick(play, None, None, None, 30.0),
+        "stall_after": pick(play, 5, 5, 60),
+        "on_stall": pick(play, "tell", "tell", "tell", "release", "nothing"),
+    }
+
+
+def answer(play: Play) -> dict[str, Any]:
+    """An answer of the kind that was asked for."""
+    id = approval(play)
+    known = play.session.state.approvals.known.get(id)
+    said = {"value": play.word()} if known and known.answer_schema else {}
+    return {"approval": id, "option": pick(play, "yes", None) if said else "yes", "comment": play.word(), **said}
 
 
 def target(play: Play) -> str:
@@ -217,6 +242,18 @@ def target(play: Play) -> str:
         "message": lambda: message(play),
     }
     return kind if kind == "session" else f"{kind}:{ids[kind]()}"
+
+
+def interruption(play: Play) -> dict[str, Any]:
+    """A signal; instructions are for tasks, mostly."""
+    kind = pick(play, "cancel", "pause", "resume", "steer", "steer", "reroute")
+    return {
+        "signal": play.new("s"),
+        "kind": kind,
+        "target": f"task:{task(play)['task']}" if kind == "steer" and play.random.random() < 0.7 else target(play),
+        "body": play.word(),
+        "grace": pick(play, None, 0, 0, 3) if kind != "steer" else None,
+    }
 
 
 def signal(play: Play) -> str:
@@ -281,11 +318,9 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
         "title": play.word(),
         "input": play.word(),
         "parent": pick(play, None, task(play)["task"]) if play.session.state.tasks.known else None,
-        "stall_after": pick(play, 5, 5, 60),
-        "assignee": pick(play, *[None] * 8, "rooms", "ada"),
-        "needs": pick(play, *[[]] * 6, [task(play)["task"]]) if play.session.state.tasks.known else None,
         "dedupe_key": pick(play, *[None] * 8, "d1", "d2"),
         "audience": pick(play, None, None, play.random.choice(AUDIENCES)),
+        **promises(play),
     },
     "task.claim": lambda play: {"task": task(play)["task"], "lease": pick(play, 5, 500, 500)},
     "task.progress": lambda play: {**task(play), "note": play.word()},
@@ -294,26 +329,21 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     "task.release": lambda play: {**task(play), "reason": play.word()},
     "task.reroute": lambda play: {"task": task(play)["task"], "input": play.word(), "to": pick(play, None, "rooms")},
     "task.cancel": lambda play: {"task": task(play)["task"], "reason": play.word()},
-    "signal.raise": lambda play: {
-        "signal": play.new("s"),
-        "kind": pick(play, "cancel", "cancel", "pause", "steer", "reroute"),
-        "target": target(play),
-        "body": play.word(),
-        "grace": pick(play, None, 0, 0, 3),
-        "audience": pick(play, None, None, play.random.choice(AUDIENCES)),
-    },
+    "signal.raise": interruption,
     "signal.deliver": lambda play: {"signal": signal(play)},
     "signal.honour": lambda play: {"signal": signal(play), "reason": play.word()},
     "signal.refuse": lambda play: {"signal": signal(play), "reason": play.word()},
     "approval.request": lambda play: {
         "approval": play.new("a"),
         "question": play.word(),
+        "options": ["yes", play.word()],
+        "answer_schema": pick(play, None, {"type": "string", "title": play.word()}),
         "within": pick(play, None, 3.0, 30.0),
         "of": pick(play, None, ["ada"], ["bob", "rooms"], ["agents"]),
         "audience": play.random.choice(AUDIENCES),
     },
     "approval.configure": lambda play: {"self_answer": pick(play, True, False)},
-    "approval.answer": lambda play: {"approval": approval(play), "option": "yes", "comment": play.word()},
+    "approval.answer": answer,
     "approval.withdraw": lambda play: {"approval": approval(play), "reason": play.word()},
     "floor.move": lambda play: {"speakers": pick(play, None, ["hotels"], [])},
     "custom.record": lambda play: {
@@ -333,7 +363,8 @@ _OFTEN = {
     "tool.call": 4,
     "task.create": 4,
     "task.claim": 10,
-    "signal.raise": 4,
+    "signal.raise": 5,
+    "signal.honour": 4,
     "presence.join": 4,
     "presence.status": 3,
     "task.progress": 6,

@@ -3,7 +3,9 @@
 Hypothesis lets participants come, go, fall silent, work, take over, interrupt and fork, gateways die and start, and
 time pass. The model knows no rules of the product but these: a task has one holder, a holder whose claim is over writes
 nothing more, what is over stays over, nobody is lost who was heard within their lease and everybody is who was not,
-what is due happens once, and no person hears an agent without the floor. More: STENOGRAM_TEST_EXAMPLES=500.
+what is due happens once, and no person hears an agent without the floor. A task is claimed by its assignee while it has
+one, not while it rests or lacks what it needs, and not more often than it may be tried; it fails at its deadline, and
+with its needs where it says so; nothing is written under it while it is paused. More: STENOGRAM_TEST_EXAMPLES=500.
 """
 
 import asyncio
@@ -31,7 +33,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE, GRACE, SLACK = 4.0, 2.0, 5.0
 AGENTS = ("a", "b", "c")
 ADA = "ada"
-agents, tasks = st.sampled_from(AGENTS), st.sampled_from(["t1", "t2"])
+POLICIES: dict[str, dict[str, Any]] = {
+    "t1": {},
+    "t2": {"assignee": "a", "assignee_timeout": 5, "backoff": 2, "backoff_coefficient": 3, "max_attempts": 2},
+    "t3": {"needs": ["t1"], "on_need_failed": "fail"},
+    "t4": {"needs": ["t2"], "within": 40},
+}
+agents, tasks = st.sampled_from(AGENTS), st.sampled_from(list(POLICIES))
 people = st.sampled_from([*AGENTS, ADA])
 
 
@@ -76,8 +84,8 @@ class Team(RuleBasedStateMachine):
         self.said: dict[str, bool] = {}
         self.run(self._start())
         self.do(ADA, "s", "session.open")
-        for task in ("t1", "t2"):
-            self.do(ADA, "s", "task.create", task=task, title="T", stall_after=600)
+        for task, policy in POLICIES.items():
+            self.do(ADA, "s", "task.create", task=task, title="T", stall_after=600, **policy)
         for who in AGENTS:
             self.do(who, "s", "presence.join", lease=LEASE)
         self.do("a", "s", "task.claim", task="t1", lease=60)
@@ -210,6 +218,9 @@ class Team(RuleBasedStateMachine):
         before = self.state(session)
         known = before.tasks.known.get(task)
         free = known is not None and known.status == "open" and known.assignee in (None, who)
+        if known is not None and free:
+            rests = known.not_before is not None and self.wall() < known.not_before
+            free = not rests and all(before.tasks.known[need].status == "completed" for need in known.needs)
         outcome = self.do(who, session, "task.claim", task=task, lease=60)
         assert isinstance(outcome, Refused) != (free and who not in before.signals.fenced), outcome
         if isinstance(outcome, Refused) and known is not None and known.owner and who not in before.signals.fenced:
@@ -232,7 +243,16 @@ class Team(RuleBasedStateMachine):
         holds = known is not None and known.owner == who and known.attempt == attempt
         step = data.draw(
             st.sampled_from(
-                ["message.start", "message.start", "message.post", "task.complete", "task.release", "merge"]
+                [
+                    "message.start",
+                    "message.start",
+                    "message.post",
+                    "task.complete",
+                    "task.release",
+                    "task.fail",
+                    "task.fail",
+                    "merge",
+                ]
             )
         )
         message = f"m{self.number}"
@@ -244,9 +264,16 @@ class Team(RuleBasedStateMachine):
                 outcome = self.do(who, session, step, under=under, message=message, text="«said»")
             case "merge":
                 outcome = self.do(who, session, "state.merge", under=under, patch={"by": who})
+            case "task.fail":
+                again = {"error": "E", "retryable": data.draw(st.booleans())}
+                outcome = self.do(who, session, step, task=task, attempt=attempt, **again)
             case _:
                 outcome = self.do(who, session, step, task=task, attempt=attempt)
-        assert isinstance(outcome, Refused) != (holds and who not in before.signals.fenced), outcome
+        paused = paused_now(self.events(session)) & {f"task:{task}", f"agent:{who}", "session"}
+        may = holds and who not in before.signals.fenced and (step in ENDS or not paused)
+        assert isinstance(outcome, Refused) != may, outcome
+        if isinstance(outcome, Refused) and holds and paused and step not in ENDS and not before.signals.fenced:
+            assert outcome.code == "paused"
 
     @rule(data=st.data(), who=agents)
     def stream(self, data: Any, who: str) -> None:
@@ -258,7 +285,7 @@ class Team(RuleBasedStateMachine):
 
     @rule(data=st.data(), aim=st.sampled_from(["session", "agent:a", "agent:b", "task:t1", "task:t2"]))
     def interrupt(self, data: Any, aim: str) -> None:
-        kind = data.draw(st.sampled_from(["cancel", "pause", "reroute"]))
+        kind = data.draw(st.sampled_from(["cancel", "pause", "resume", "resume", "steer", "reroute"]))
         session = data.draw(st.sampled_from(self.sessions))
         self.do(ADA, session, "signal.raise", signal=f"s{self.number}", kind=kind, target=aim, grace=GRACE)
 
@@ -298,7 +325,9 @@ class Team(RuleBasedStateMachine):
         for session in self.sessions:
             events = self.events(session)
             assert [event.version for event in events] == list(range(1, len(events) + 1))
-            Checker(self).check(events)
+            checker = Checker(self)
+            checker.check(events)
+            checker.promised(self.wall(), START + timedelta(seconds=self.quiet_since))
             for gateway in self.gateways:
                 known = gateway.log.cached_state(session)
                 assert known is None or known == self.state(session)
@@ -309,12 +338,81 @@ class Team(RuleBasedStateMachine):
         self.loop.close()
 
 
+ENDS = ("task.release", "task.fail")
+"""What may be done under a task that is paused."""
+
+
+def paused_now(events: list[Event]) -> set[str]:
+    """What is paused after these."""
+    paused: set[str] = set()
+    for event in events:
+        if event.type == "signal.raised":
+            paused = paused_by(paused, event.data)
+    return paused
+
+
+def paused_by(paused: set[str], data: Any) -> set[str]:
+    """What is paused after a signal was raised."""
+    if data.kind == "pause":
+        return paused | {data.target}
+    if data.kind == "resume":
+        return set() if data.target == "session" else paused - {data.target}
+    return paused
+
+
+class TaskModel:
+    """A task as the model has it."""
+
+    def __init__(self, policy: dict[str, Any], created: datetime) -> None:
+        self.policy = policy
+        self.assignee: str | None = policy.get("assignee")
+        self.status = "open"
+        self.tries = 0
+        self.rests_until = created
+        self.deadline = created + timedelta(seconds=policy.get("within", 10**9))
+
+    def follow(self, event: Event, data: Any, tasks: dict[str, "TaskModel"]) -> None:
+        """Raises AssertionError for what should not happen to it."""
+        assert self.status in ("open", "claimed"), "something happened to a task that is over"
+        match event.type:
+            case "task.claimed":
+                self._claimed(event, tasks)
+            case "task.completed" | "task.cancelled":
+                self.status = event.type.removeprefix("task.")
+            case "task.failed" | "task.released":
+                self._ended(event, data)
+
+    def _claimed(self, event: Event, tasks: dict[str, "TaskModel"]) -> None:
+        assert self.assignee in (None, event.actor), "it was for somebody else"
+        assert event.time >= self.rests_until, "it had to rest"
+        assert all(tasks[need].status == "completed" for need in self.policy.get("needs", ())), "it lacked something"
+        self.status, self.tries = "claimed", self.tries + 1
+
+    def _ended(self, event: Event, data: Any) -> None:
+        held, self.status = self.status == "claimed", "open"
+        if getattr(data, "why", None) == "deadline":
+            assert event.time >= self.deadline, "its time was not over"
+        if event.type == "task.failed" and not data.retryable:
+            self.status = "failed"
+        elif data.why == "rerouted":
+            self.assignee, self.tries, self.rests_until = data.assignee, 0, event.time
+        elif data.why == "assignee-timeout":
+            self.assignee = None
+        elif held:
+            forked = (data.reason if event.type == "task.released" else "") or ""
+            assert forked.startswith("The session was forked") or self.tries < self.policy.get("max_attempts", 10**9)
+            longer = self.policy.get("backoff_coefficient", 2) ** (self.tries - 1)
+            self.rests_until = event.time + timedelta(seconds=self.policy.get("backoff", 0) * longer)
+
+
 class Checker:
     """Goes through a session's events with a model of its own, and none of the product's rules."""
 
     def __init__(self, team: Team) -> None:
         self.team = team
         self.owner: dict[str, str] = {}
+        self.tasks: dict[str, TaskModel] = {}
+        self.paused: set[str] = set()
         self.ended: set[str] = set()
         self.floor: list[str] | None = None
         self.timed: list[str | None] = []
@@ -324,6 +422,9 @@ class Checker:
         for event in events:
             data: Any = event.data
             self._ownership(event, data)
+            self._policy(event, data)
+            if event.type == "signal.raised":
+                self.paused = paused_by(self.paused, data)
             if event.type == "presence.lost":
                 self._loss(event, data)
             if event.type.startswith("message."):
@@ -343,6 +444,9 @@ class Checker:
         assert at - before[-1] >= data.after, f"lost at {at}, though heard at {before[-1]}"
 
     def _ownership(self, event: Event, data: Any) -> None:
+        if event.task is not None and self.owner.get(event.task) == event.actor and event.type.split(".")[0] != "task":
+            about = {f"task:{event.task}", f"agent:{event.actor}", "session"}
+            assert event.type in ("message.aborted", "approval.withdrawn") or not self.paused & about, "it was paused"
         if event.type == "task.claimed":
             assert data.task not in self.owner, "a task has two owners"
             self.owner[data.task] = event.actor
@@ -350,6 +454,20 @@ class Checker:
             self.owner.pop(data.task, None)
         elif event.task is not None and event.type not in ("message.aborted", "tool.abandoned", "approval.withdrawn"):
             assert self.owner.get(event.task) == event.actor, "something was done under a claim that is over"
+
+    def _policy(self, event: Event, data: Any) -> None:
+        if event.type == "task.created":
+            self.tasks[data.task] = TaskModel(POLICIES[data.task], event.time)
+        elif event.type.startswith("task.") and event.type not in ("task.fenced", "task.blocked", "task.steered"):
+            self.tasks[data.task].follow(event, data, self.tasks)
+
+    def promised(self, now: datetime, quiet_since: datetime) -> None:
+        """Raises AssertionError when something has not happened in time."""
+        for task in self.tasks.values():
+            dead = {self.tasks[need].status for need in task.policy.get("needs", ())} & {"failed", "cancelled"}
+            assert not (dead and task.status == "open" and task.policy.get("on_need_failed") == "fail")
+            late = now - max(task.deadline, quiet_since) > timedelta(seconds=SLACK)
+            assert not (late and task.status in ("open", "claimed")), "its deadline has passed"
 
     def _leak(self, event: Event) -> None:
         if event.type in ("message.posted", "message.started") and event.actor in AGENTS:

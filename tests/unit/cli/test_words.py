@@ -73,6 +73,7 @@ def test_a_signal_says_what_it_is_aimed_at() -> None:
     assert said("signal.raised", wire) == 's1 reroute task hotels · to rooms · {city: "Lisbon"}'
     assert said("task.released", {"task": "hotels", "attempt": 1, "why": "lost"}) == "hotels #1 · lost"
     assert said("approval.answered", {"approval": "a1", "option": "book", "comment": "Yes!"}) == "a1 → book · Yes!"
+    assert said("approval.answered", {"approval": "a1", "value": {"nights": 3}}) == "a1 → {nights: 3}"
     assert said("floor.moved", {}) == "to all"
 
 

@@ -57,7 +57,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "state.increment": {"path": "/n", "by": 1},
     "task.create": {
         "task": "t9", "title": "t", "input": {"a": 1}, "parent": "t2", "needs": ["t2"], "dedupe_key": "k",
-        "assignee": "ada", "stall_after": 60.5,
+        "assignee": "ada", "assignee_timeout": 60.5, "priority": 1, "max_attempts": 3, "backoff": 1.5,
+        "backoff_coefficient": 2.5, "backoff_max": 60.5, "on_need_failed": "fail", "stall_after": 60.5,
+        "on_stall": "release", "within": 60.5,
     },
     "task.claim": {"task": "t2", "lease": 30},
     "task.progress": {"task": "t1", "attempt": 1, "note": "n", "share": 0.5},
@@ -72,9 +74,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "signal.refuse": {"signal": "s1", "reason": "r"},
     "approval.request": {
         "approval": "a9", "question": "q", "options": ["a", "b"], "of": ["ada"], "within": 90.5, "default": "a",
+        "answer_schema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"enum": [1]}}},
         "audience": ["agents"],
     },
-    "approval.answer": {"approval": "a1", "option": "yes", "comment": "c"},
+    "approval.answer": {"approval": "a1", "option": "yes", "value": {"a": 1}, "comment": "c"},
     "approval.withdraw": {"approval": "a1", "reason": "r"},
     "approval.configure": {"self_answer": True, "default_after": 5},
     "floor.move": {"speakers": ["ada"]},
@@ -92,7 +95,7 @@ def begun() -> Rehearsal:
         session.do("ada", "task.create", task=task, title="t")
     session.do("ada", "task.claim", task="t1")
     session.do("ada", "signal.raise", signal="s1", kind="pause", target="agent:ada")
-    session.do("ada", "approval.request", approval="a1", question="q", of=["ada"])
+    session.do("ada", "approval.request", approval="a1", question="q", of=["ada"], options=["yes"], answer_schema={})
     return session
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stenogram.domain.consequences import LongCascade
 from stenogram.domain.model import Actor, Command
 from stenogram.domain.session import decide
 from stenogram.domain.state import State
@@ -54,6 +55,21 @@ def parts_of_parts(session: Rehearsal, number: int) -> Command:
     return session.command(ADA, "task.cancel", {"task": "t0"})
 
 
+def needs_of_one(session: Rehearsal, number: int) -> Command:
+    session.do("planner", "task.create", task="t", title="T")
+    for task in range(number):
+        choice = "fail" if task % 2 else "block"
+        session.do("planner", "task.create", task=f"t{task}", title="T", needs=["t"], on_need_failed=choice)
+    return session.command(ADA, "task.cancel", {"task": "t"})
+
+
+def needs_of_needs(session: Rehearsal, number: int) -> Command:
+    session.do("planner", "task.create", task="t0", title="T")
+    for task in range(1, number):
+        session.do("planner", "task.create", task=f"t{task}", title="T", needs=[f"t{task - 1}"], on_need_failed="fail")
+    return session.command(ADA, "task.cancel", {"task": "t0"})
+
+
 def work_of_one_who_leaves(session: Rehearsal, number: int) -> Command:
     session.do("hotels", "presence.join")
     for each in range(number):
@@ -64,7 +80,10 @@ def work_of_one_who_leaves(session: Rehearsal, number: int) -> Command:
     return session.command("hotels", "presence.leave", {})
 
 
-@pytest.mark.parametrize("begin", [tasks_on_the_board, parts_of_one, parts_of_parts, work_of_one_who_leaves])
+BEGUN = [tasks_on_the_board, parts_of_one, parts_of_parts, needs_of_one, needs_of_needs, work_of_one_who_leaves]
+
+
+@pytest.mark.parametrize("begin", BEGUN)
 def test_a_cascade_costs_in_proportion_to_what_ends(begin: Callable[[Rehearsal, int], Command]) -> None:
     costs = []
     for number in (FEW, TWICE):
@@ -82,6 +101,9 @@ def much_that_is_over(session: Rehearsal, number: int) -> None:
         session.do("flights", "approval.request", approval=f"o{each}", question="Book it?")
         session.do("flights", "task.create", task=f"o{each}", title="T")
         session.do("flights", "task.claim", task=f"o{each}")
+        session.do("planner", "task.create", task=f"n{each}", title="T", needs=["t"], within=600)
+        session.do("planner", "task.cancel", task=f"n{each}")
+        session.do(ADA, "signal.raise", signal=f"p{each}", kind="pause", target=f"task:o{each}")
         session.do(ADA, "signal.raise", signal=f"o{each}", kind="steer", target="agent:flights", body=each)
 
 
@@ -90,6 +112,7 @@ def much_that_is_over(session: Rehearsal, number: int) -> None:
     [
         ("task.complete", {"task": "t", "attempt": 1}),
         ("task.release", {"task": "t", "attempt": 1}),
+        ("task.fail", {"task": "t", "attempt": 1, "error": "No line."}),
         ("task.cancel", {"task": "t"}),
         ("presence.leave", {}),
         ("message.abort", {"message": "m"}),
@@ -111,11 +134,37 @@ def test_what_the_others_do_and_what_is_over_costs_nothing(do: str, data: dict[s
     assert costs[1] < costs[0] * 1.2 + 20
 
 
-def test_no_chain_of_parts_is_too_long() -> None:
+def parts_that_need_each_other(session: Rehearsal, number: int) -> Command:
+    session.do("planner", "task.create", task="t", title="T")
+    for task in range(number):
+        needs = [f"t{task - 1}"] if task else []
+        session.do("planner", "task.create", task=f"t{task}", title="T", parent="t", needs=needs)
+    return session.command(ADA, "task.cancel", {"task": "t"})
+
+
+@pytest.mark.parametrize("begin", [needs_of_one, parts_that_need_each_other, work_of_one_who_leaves])
+def test_what_is_decided_piece_by_piece_is_what_is_decided_at_once(begin: Callable[[Rehearsal, int], Command]) -> None:
+    session = Rehearsal()
+    command = begin(session, 10)
+    with pytest.raises(LongCascade) as long:
+        decide(session.state, command, 1)
+    decision = None
+    while decision is None:
+        decision = long.value.go_on(2)
+    assert decision == decide(session.state, command)
+
+
+@pytest.mark.parametrize(("begin", "type"), [(parts_of_parts, "task.cancelled"), (needs_of_needs, "task.failed")])
+def test_no_chain_is_too_long(begin: Callable[[Rehearsal, int], Command], type: str) -> None:
     session = Rehearsal()
     long = sys.getrecursionlimit() + 200
-    events = session.execute(parts_of_parts(session, long))
-    assert [event.type for event in events] == ["task.cancelled"] * long
+    events = session.execute(begin(session, long))
+    assert [event.type for event in events] == ["task.cancelled", *[type] * (long - 1)]
+
+
+def test_what_waits_in_vain_is_told_so_in_the_order_of_its_creation(session: Rehearsal) -> None:
+    events = session.execute(needs_of_one(session, 20))
+    assert [event.data.subject() for event in events] == ["task:t", *[f"task:t{each}" for each in range(20)]]
 
 
 def test_what_ends_is_told_in_the_order_in_which_it_was_begun(session: Rehearsal) -> None:

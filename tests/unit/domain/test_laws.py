@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stenogram.domain.concepts.open_work import Index
 from stenogram.domain.errors import Fenced, Refused
-from stenogram.domain.fences import fences
 from stenogram.domain.ids import Version
 from stenogram.domain.model import TIMEKEEPER, Actor, Command, Event
+from stenogram.domain.refusals.fences import fences
 from stenogram.domain.session import deadlines, decide, evolve, evolve_by, fold
 from stenogram.domain.state import State
 from stenogram.testing.rehearsal import Rehearsal
@@ -136,7 +137,14 @@ work = st.one_of(
             "needs": st.lists(tasks, max_size=2),
             "dedupe_key": tasks,
             "assignee": names,
+            "assignee_timeout": st.sampled_from([5, 20]),
+            "priority": st.integers(-2, 2),
+            "max_attempts": st.integers(1, 2),
+            "backoff": st.sampled_from([2, 10]),
+            "within": st.sampled_from([10, 60]),
+            "on_need_failed": st.sampled_from(["fail", "block"]),
             "stall_after": st.just(20),
+            "on_stall": st.sampled_from(["tell", "nothing", "release"]),
         },
         task=tasks,
         title=st.just("T"),
@@ -155,7 +163,7 @@ interruptions = st.one_of(
             "signal.raise",
             {"grace": st.sampled_from([0, 3, 30])},
             signal=signals,
-            kind=st.sampled_from(["cancel", "pause"]),
+            kind=st.sampled_from(["cancel", "pause", "resume", "steer"]),
             target=targets,
         )
     ]
@@ -165,7 +173,9 @@ interruptions = st.one_of(
     *[step("signal.honour", signal=signals)] * 2,
     step("signal.refuse", signal=signals),
     step("approval.request", {"within": st.sampled_from([5, 50])}, approval=approvals, question=some_text),
+    step("approval.request", approval=approvals, question=some_text, answer_schema=st.just({"type": "integer"})),
     step("approval.answer", approval=approvals, option=st.sampled_from(["yes", "no", "maybe"])),
+    step("approval.answer", approval=approvals, value=st.integers(0, 2) | text),
     step("approval.withdraw", approval=approvals),
     step("floor.move", {"speakers": st.lists(names, max_size=2)}),
 )
@@ -353,6 +363,28 @@ def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
         )
         stalled = [each for each in state.presence.values() if each.stalled]
         assert all(each.present and held[each.stalled or ""].owner == each.id for each in stalled)
+
+
+@given(scripts)
+@settings(max_examples=100)
+def test_tasks_are_listed_by_what_they_are(script: list[Step]) -> None:
+    session = begun()
+    for each in script:
+        play(session, [each])
+        tasks = session.state.tasks
+        unfinished = [task for task in tasks.known.values() if task.unfinished]
+        assert set(tasks.open) == {task.id for task in unfinished if task.status == "open"}
+        assert listed(tasks.held) == {(task.owner, task.id) for task in unfinished if task.owner}
+        assert listed(tasks.parts) == {(task.parent, task.id) for task in unfinished if task.parent}
+        needed = {(need, task.id) for task in unfinished for need in task.needs if tasks.known[need].unfinished}
+        assert listed(tasks.dependants) == needed
+        assert {task.id for task in unfinished if task.policy.deadline or task.not_before} <= set(tasks.timed)
+        assert set(tasks.timed) <= {task.id for task in unfinished}
+
+
+def listed(index: Index) -> set[tuple[str, str]]:
+    """The keys of an index, each with what is under it."""
+    return {(key, id) for key, ids in index.items() for id in ids}
 
 
 @given(scripts)

@@ -76,12 +76,14 @@ def test_a_dedupe_key_makes_the_second_creation_return_the_first(session: Rehear
     assert session.refusal("planner", "task.create", task="t-1", title="Another").code == "conflict"
 
 
-def test_an_assigned_task_is_for_the_assignee_until_it_is_lost(session: Rehearsal) -> None:
+def test_an_assigned_task_is_for_the_assignee_also_when_it_is_lost(session: Rehearsal) -> None:
     session.do("hotels", "presence.join")
     session.do("planner", "task.create", task="t-1", title="T", assignee="hotels")
     assert session.refusal("flights", "task.claim", task="t-1").extra == {"assignee": "hotels"}
     session.do("hotels", "task.claim", task="t-1")
-    session.wait(20)
+    assert types(session.wait(20)) == ["presence.lost", "task.released"]
+    assert session.refusal("flights", "task.claim", task="t-1").extra == {"assignee": "hotels"}
+    session.do(ADA, "task.reroute", task="t-1", to="flights")
     session.do("flights", "task.claim", task="t-1")
 
 

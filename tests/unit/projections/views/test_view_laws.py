@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.errors import Refused
-from stenogram.domain.fences import fences
 from stenogram.domain.model import Actor, Event
+from stenogram.domain.refusals.fences import fences
 from stenogram.projections import Projection, fold
 from stenogram.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
 from stenogram.projections.views.agents import Agents
@@ -61,6 +61,8 @@ lasting = (
     step("presence.status", status=st.sampled_from(["working", "waiting-for-tool"]), activity="{word}"),
     step("presence.leave", reason="{word}"),
     step("task.create", task=named("k"), title="{word}", input={"{word}": 1}),
+    step("task.create", task=named("k"), title="{word}", needs=st.just(["k1"]), max_attempts=numbers, priority=numbers),
+    step("task.create", task=named("k"), title="{word}", needs=st.just(["k2"]), on_need_failed="fail", within=20),
     step("task.claim", task=named("k")),
     step("task.progress", task=named("k"), attempt=numbers, note="{word}", share=0.5),
     step("task.complete", task=named("k"), attempt=numbers, output="{word}"),
@@ -73,7 +75,9 @@ lasting = (
     step("signal.honour", signal=named("s"), reason="{word}"),
     step("signal.refuse", signal=named("s"), reason="{word}"),
     step("approval.request", approval=named("a"), question="{word}"),
+    step("approval.request", approval=named("a"), question="{word}", answer_schema={"title": "{word}"}),
     step("approval.answer", approval=named("a"), option="yes", comment="{word}"),
+    step("approval.answer", approval=named("a"), value="{word}"),
     step("approval.withdraw", approval=named("a"), reason="{word}"),
 )
 steps = st.one_of(
@@ -167,15 +171,21 @@ def test_what_is_over_by_the_rules_is_open_in_no_view(script: list[Step], lost: 
     assert {each.span for each in spans if each.lane in ("message", "tool", "approval")} == calls | said | asked
     assert {each.label for each in spans if each.lane == "task"} == set(held)
     assert {each for doc in fold(usage, events).values() for each in doc.open} == calls | said
-    known = {id: (task.status, task.owner, task.attempt, task.assignee) for id, task in state.tasks.known.items()}
-    rows = fold(tasks, events).values()
-    assert {row.task: (row.status, row.owner, row.attempt, row.assignee) for row in rows} == known
+    known = {id: _told(task, task.policy) for id, task in state.tasks.known.items()}
+    assert {row.task: _told(row, row) for row in fold(tasks, events).values()} == known
     board = fold(agents, events).get("s-1", Agents()).agents
     assert {(task, id) for id, agent in board.items() for task in agent.tasks} <= held.items()
     waits = fold(attention, events).get("s-1", Attention())
     assert set(waits.signals) == set(state.signals.open)
     assert {f"approval:{id}" for id in waits.approvals} == asked
     assert waits.fenced == {who: fence.signal for who, fence in fences(state).items()}
+    assert waits.blocked == {id: task.blocked_by for id, task in state.tasks.known.items() if task.blocked_by}
+
+
+def _told(task: Any, policy: Any) -> tuple[Any, ...]:
+    """What the board and the view should agree on."""
+    now = (task.status, task.owner, task.attempt, task.assignee, task.blocked_by, task.last_error)
+    return (*now, policy.priority, policy.max_attempts, policy.deadline)
 
 
 @pytest.mark.parametrize("view", BUILT_IN, ids=lambda view: view.name)

@@ -188,6 +188,15 @@ def test_a_transcript_holds_questions_and_what_became_of_them() -> None:
     assert (booked.comment, rows["s-1", "approval:a3"].reason) == ("Gladly.", "Too late.")
 
 
+def test_a_transcript_holds_values_that_were_answered() -> None:
+    events = (
+        ApprovalRequested(approval="a1", question="Nights?", answer_schema={"type": "integer"}),
+        ApprovalAnswered(approval="a1", value=3),
+    )
+    row = fold(transcript, happened(*events))["s-1", "approval:a1"]
+    assert (row.status, row.options, row.answer, row.value) == ("answered", (), None, 3)
+
+
 def test_metadata_is_what_the_session_was_given_and_when() -> None:
     events = (
         SessionOpened(metadata={"client": "Ann", "seats": 2}),
