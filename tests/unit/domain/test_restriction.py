@@ -100,6 +100,35 @@ def test_people_see_how_a_task_stands_without_the_words(held: Rehearsal) -> None
     assert held.state.tasks.known["k1"].status == "completed"
 
 
+def test_an_instruction_that_people_must_not_see_is_not_kept_with_a_task_that_they_see(held: Rehearsal) -> None:
+    held.do("rooms", "signal.raise", signal="s3", kind="steer", target="task:k1", body=WORD)
+    held.do("hotels", "signal.honour", signal="s3")
+    assert held.state.tasks.known["k1"].steers == ()
+    held.do("planner", "signal.raise", signal="s4", kind="steer", target="task:k1", body="A view.")
+    held.do("hotels", "signal.honour", signal="s4")
+    assert held.state.tasks.known["k1"].steers == ("A view.",)
+    assert WORD not in shown(held, ADA)
+
+
+def test_a_task_waits_for_nothing_that_its_readers_do_not_see(session: Rehearsal) -> None:
+    session.do("planner", "task.create", TEAM_TASK)
+    assert session.refusal("planner", "task.create", task="t2", title="T", needs=["t1"]).code == "conflict"
+    session.do("planner", "task.create", task="t2", title="T", needs=["t1"], audience=["agents"])
+
+
+def test_people_get_no_value_from_an_agent_without_the_floor(held: Rehearsal) -> None:
+    schema = {"type": "string"}
+    asked = {
+        "approval": "a5",
+        "question": "Where?",
+        "answer_schema": schema,
+        "of": ["agents"],
+        "audience": ["everyone"],
+    }
+    held.do("planner", "approval.request", asked)
+    assert held.refusal("hotels", "approval.answer", approval="a5", value=WORD).code == "forbidden"
+
+
 def test_where_the_team_alone_sees_a_task_nothing_is_withheld(held: Rehearsal) -> None:
     held.do("hotels", "task.create", TEAM_TASK)
     held.do("hotels", "task.claim", task="t1")
