@@ -19,6 +19,7 @@ from ..log.storage import Storage
 from .access.origin import OriginCheck
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
+from .http.cause_routes import CauseRoutes
 from .http.event_routes import EventRoutes
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
@@ -47,6 +48,7 @@ class Gateway:
         self.websocket_server = WebSocketServer(settings, tenants, auth)
         self.sse_server = SseServer(settings, tenants, auth)
         self._event_routes = EventRoutes(tenants, auth)
+        self._cause_routes = CauseRoutes(tenants, auth)
         self._session_routes = SessionRoutes(settings, tenants, auth)
         self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
@@ -65,6 +67,8 @@ class Gateway:
         app.router.add_get("/v1/sessions", sessions.list_sessions, allow_head=False)
         app.router.add_get("/v1/sessions/{session}", sessions.show_session, allow_head=False)
         app.router.add_get("/v1/sessions/{session}/events", self._events, allow_head=False)
+        for way, walk in (("causes", self._cause_routes.causes), ("effects", self._cause_routes.effects)):
+            app.router.add_get(f"/v1/sessions/{{session}}/events/{{event}}/{way}", walk, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)

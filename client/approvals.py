@@ -46,7 +46,7 @@ class Approvals:
         """Answer with a value: a text, a filled form, or, with an option, changes. Returns the answer that holds, which
         is another's if that came first. Raises Invalid when the value does not match the schema."""
         said = drop_none(approval=approval, option=option, value=value, comment=comment)
-        ack = await self._session.do("approval.answer", said)
+        ack = await self._session.do("approval.answer", said, cause=self._session.live.began(f"approval:{approval}"))
         await self._session.live.reached(ack.versions[0])
         known = self._session.live.state.approvals.known[approval]
         return ApprovalAnswer(known.option, known.value)

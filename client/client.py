@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 import aiohttp
 
@@ -19,10 +19,10 @@ from .transport.backoff import Backoff
 from .transport.command_queue import Ack
 from .transport.connection import Connection, OnState, State
 from .transport.event_stream import LogStream
-from .transport.http import EventPage, Http
+from .transport.http import EventPage, Http, PageQuery
 from .transport.identity import Identity, Token, base_url
 from .transport.subscription import Reading
-from .view_reader import ViewReader, ViewRows
+from .view_reader import Moment, ViewReader, ViewRows
 
 
 class Client:
@@ -157,9 +157,11 @@ class Client:
         Unreachable."""
         return await self._http.get("/v1/sessions", {"prefix": prefix, "after": after, "limit": limit})
 
-    async def show(self, session: str) -> dict[str, Any]:
-        """A session now, as the gateway has it. One HTTP request, without a retry."""
-        return await self._http.get(f"/v1/sessions/{session}", {})
+    async def show(self, session: str, at: Moment | None = None) -> dict[str, Any]:
+        """A session now, as the gateway has it, or as it was at a version or a time. One HTTP request, without a
+        retry. Raises BadCursor for a moment that is yet to come."""
+        when = timestamp(at) if isinstance(at, datetime) else at
+        return await self._http.get(f"/v1/sessions/{session}", {"at": when})
 
     def view(self, view: str, key: str | None = None) -> ViewReader:
         """Reads a view: under a key (of most views a session's id), or with none all that the client may read."""
@@ -186,17 +188,10 @@ class Client:
         found = await self._http.get("/v1/search", {**asked, **times, **labelled})
         return ViewRows(found["documents"], found["position"], found.get("next"))
 
-    async def page(
-        self,
-        session: str,
-        after: int = 0,
-        limit: int | None = None,
-        reading: Reading | None = None,
-        types: Sequence[str] | None = None,
-    ) -> EventPage:
-        """A page of a session's events after a version. One HTTP request, without a retry."""
-        types = None if types is None else list(types)
-        return await self._http.page(session, {"after": after, "limit": limit, "reading": reading, "types": types})
+    async def page(self, session: str, after: int | None = None, **query: Unpack[PageQuery]) -> EventPage:
+        """A page of a session's events: after a version (by default all of it, from the start), or before one, or the
+        last ones. One HTTP request, without a retry."""
+        return await self._http.page(session, {"after": after, **query})
 
     async def connect(self) -> None:
         """Connect, as `async with` does. Raises what makes it impossible; then nothing is left running."""

@@ -67,7 +67,7 @@ class Producer:
         self._raise()
         # No await from here on: two that record at once must not get the same number, or be sent out of turn.
         seq = self.next_seq if seq is None else seq
-        under = {} if task is None else {"under": task.wire}
+        under = {} if task is None else task.members
         place = {"id": self.id, "epoch": self.epoch, "seq": seq}
         self._pipeline.send(custom_record(type, data, about, to), producer=place, **under)
         self.next_seq = seq + 1

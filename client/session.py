@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, Unpack
 
 from ..domain.concepts.lifecycle import Session as Description
 from ..domain.concepts.messages import MessageKind
 from ..domain.concepts.presence import Participant, Status
 from ..domain.errors import NoChange, Paused
 from ..domain.ids import Position, Version, new_id
-from ..domain.model import EventData
+from ..domain.model import Event, EventData
 from ..domain.parts import Part
 from .approvals import Approvals
 from .arguments import To, custom_record, drop_none, names
@@ -29,6 +29,7 @@ from .tool import ToolCall
 from .transport.command_queue import Ack, CommandQueue
 from .transport.connection import Connection
 from .transport.event_stream import EventStream
+from .transport.http import EventPage, PageQuery
 from .transport.subscription import Place, Reading
 from .view_reader import ViewReader
 
@@ -99,18 +100,25 @@ class Session:
         return current_task(self.commands, self.id)
 
     async def do(
-        self, do: str, data: Mapping[str, Any], *, id: str | None = None, expect: Mapping[str, int] | None = None
+        self,
+        do: str,
+        data: Mapping[str, Any],
+        *,
+        id: str | None = None,
+        expect: Mapping[str, int] | None = None,
+        cause: str | None = None,
     ) -> Ack:
         """Have any command done. With an `id` of your own it may be repeated, whenever. `expect` names the versions
-        that subjects must have, or Conflict is raised. In the block of a task it is done under the task, and not while
-        that is paused."""
+        that subjects must have, or Conflict is raised. `cause` names the event or command of this session that it
+        follows from. In the block of a task it is done under the task, and not while that is paused; it follows from
+        the claim, unless you say otherwise."""
         claim = self.current_task
-        under = None if claim is None else claim.wire
+        members = {"cause": cause} if claim is None else {**claim.members, "cause": cause or claim.cause}
         while True:
             if claim is not None:
                 await claim.checkpoint()
             try:
-                return await self.commands.do(self.id, do, data, id=id, expect=expect, under=under)
+                return await self.commands.do(self.id, do, data, id=id, expect=expect, **members)
             except Paused as paused:  # its event is not folded here yet
                 await asyncio.sleep(retry_after(paused))
 
@@ -224,6 +232,20 @@ class Session:
         return EventStream.begin(
             self._connection.subscriptions, self.id, after, types=types, reading=reading, follow=follow, epoch=epoch
         )
+
+    async def page(self, after: int | None = None, **query: Unpack[PageQuery]) -> EventPage:
+        """A page of the session's events: after a version (by default from the start), `before` one, or the `last`
+        ones. One HTTP request, without a retry."""
+        return await self._connection.http.page(self.id, {"after": after, **query})
+
+    async def causes(self, id: str) -> list[Event]:
+        """What led to an event (or to the first one of a command), by the causes that events name: the nearest first.
+        What you may not see is left out. One HTTP request, without a retry."""
+        return await self._connection.http.chain(self.id, id, "causes")
+
+    async def effects(self, id: str) -> list[Event]:
+        """What an event (or a command) led to, directly or not, in order; at most the first thousand events."""
+        return await self._connection.http.chain(self.id, id, "effects")
 
     def view(self, view: str) -> ViewReader:
         """Reads a view of the gateway for this session: `transcript`, `agents`, or one of your own."""

@@ -78,4 +78,6 @@ class SignalBoard:
         return signal
 
     async def _answer(self, do: str, signal: str, reason: str | None) -> None:
-        await self._session.commands.do(self._session.id, do, drop_none(signal=signal, reason=reason))
+        cause = self._session.live.began(f"signal:{signal}") if self._session.followed else None
+        data = drop_none(signal=signal, reason=reason)
+        await self._session.commands.do(self._session.id, do, data, cause=cause)

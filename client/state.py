@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..domain.concepts.document import Document
+from ..domain.errors import NoChange
 from ..domain.json.pointer import resolve
 from .arguments import To, drop_none, names
 from .session_port import SessionPort
@@ -60,9 +61,13 @@ class SharedState:
         if_unchanged: Unchanged | None = None,
         to: To | None = None,
     ) -> Ack:
-        """Apply a merge patch (RFC 7386): null removes. Raises Conflict."""
+        """Apply a merge patch (RFC 7386): null removes. Where the state is so already, nothing is written, and the Ack
+        names no place. Raises Conflict."""
         data = drop_none(patch=dict(patch), audience=names(to))
-        return await self._write("state.merge", data, if_version, if_unchanged)
+        try:
+            return await self._write("state.merge", data, if_version, if_unchanged)
+        except NoChange:
+            return Ack((), ())
 
     async def increment(self, path: str, by: float = 1, *, to: To | None = None) -> Ack:
         """Add to the number at `path`, from 0 where there is none. Never conflicts."""

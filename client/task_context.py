@@ -17,7 +17,8 @@ from .transport.command_queue import CommandQueue
 class TaskContext:
     """One claim of a task. `ended` once its holder has said how: what follows is not done under it any more. (But when
     it was taken away, what still names it is refused, and that is wanted.) `checkpoint` waits while the task is
-    paused; what is written under it passes it first."""
+    paused; what is written under it passes it first. `cause` is the event by which it was claimed, `members` are those
+    of a command's frame that is done under it."""
 
     def __init__(
         self,
@@ -26,11 +27,13 @@ class TaskContext:
         task: TaskId,
         attempt: int,
         checkpoint: Callable[[], Awaitable[None]],
+        cause: str | None,
     ) -> None:
         self.ended = False
         self.checkpoint = checkpoint
         self.target = f"task:{task}"
-        self.wire: dict[str, Any] = {"task": task, "attempt": attempt}
+        self.cause = cause
+        self.members: dict[str, Any] = {"under": {"task": task, "attempt": attempt}, "cause": cause}
         self._where = (commands, session)
 
     def covers(self, commands: CommandQueue, session: str) -> bool:

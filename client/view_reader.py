@@ -68,13 +68,15 @@ class ViewReader:
         return ViewRows(found["rows"] if "rows" in found else found["documents"], found["position"], found.get("next"))
 
     async def difference(self, since: Moment, to: Moment | None = None) -> Sequence[dict[str, Any]]:
-        """What changed in a document between two moments, the second by default now: a JSON Patch (RFC 6902)."""
+        """What changed in a document between two moments, the second by default now: a JSON Patch (RFC 6902). Of rows:
+        in an object that has each under its key without the session (several columns: as a JSON array)."""
         found = await self._http.get(f"{self._path}/difference", _query(to=to) | {"from": _text(since)})
         patch: list[dict[str, Any]] = found["patch"]
         return patch
 
     def follow(self) -> DocumentStream:
-        """The document as it changes, over all connections; see DocumentStream. It takes a subscription."""
+        """The document as it changes, over all connections; see DocumentStream. Of rows: an object with the newest
+        thousand of the session, each under its key without the session. It takes a subscription."""
         return DocumentStream(self._subscriptions, self._view, self._key or "")
 
 

@@ -237,7 +237,7 @@ ENVELOPE = [
     ["`time`", "when: RFC 3339, UTC"],
     ["`actor`", "the participant who did it, as the token names it"],
     ["`task`", "the task under which it was done"],
-    ["`cause`", "the id of the command that led to it; absent on deltas"],
+    ["`cause`", "the id of the command that led to it, or of what that command names as its cause; absent on deltas"],
     ["`audience`", "who can see it: `users`, `agents`, participants' ids; absent: everyone"],
     ["`data`", "the payload, as below"],
 ]

@@ -108,6 +108,8 @@ class Command(NamedTuple):
     attempt: int | None = None
     run: str | None = None
     """Which run of the actor sends it, where the actor says: a process, from its start to its end."""
+    cause: str | None = None
+    """The event or command of this session that caused it, where the actor says; otherwise events name the command."""
 
 
 class Fact(NamedTuple):

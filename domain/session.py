@@ -10,6 +10,7 @@ the facts for other concepts is added (`consequences`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import cache, partial
 from itertools import islice
 from types import ModuleType
@@ -131,7 +132,8 @@ def _under(state: State, command: Command) -> Decision | None:
         raise Invalid("A command under a task names both the task and its attempt.")
     stale = _board.fence(state.tasks, command, command.task, command.attempt)
     message = state.messages.known.get(getattr(command.data, "message", None) or "")
-    if stale is None and message is not None and message.task not in (None, command.task):
+    own = message is not None and message.author == command.actor.id  # of others' this would tell the task
+    if stale is None and own and message is not None and message.task not in (None, command.task):
         raise Conflict(f"Message {message.id!r} was begun under task {message.task!r}, not {command.task!r}.")
     return stale
 
@@ -171,21 +173,23 @@ def _not_open(state: State, command: Command) -> NotFound | SessionClosed:
 def evolve(state: State, event: Event) -> State:
     """Fold one event. Never fails on what `decide` decided; unknown types only advance the version."""
     found = _FOLDS.get(event.type.partition(".")[0])
+    time = max(event.time, state.time)  # others than our gateways may have written an earlier one
     if found is None:
-        return state._replace(version=event.version)
+        return state._replace(version=event.version, time=time)
     place, evolve_concept = found
-    evolved = _with(state, event.version, place, evolve_concept(state[place], event))
+    evolved = _with(state, event.version, time, place, evolve_concept(state[place], event))
     return evolved if event.task is None else evolved._replace(tasks=_board.touched(evolved.tasks, event))
 
 
 def evolve_by(state: State, command: Command, facts: int, after: Any) -> State:
-    """Fold all facts, so many, of a decision that knows what is `after` them."""
-    return _with(state, Version(state.version + facts), _PLACES[command.data.concept], after)
+    """Fold all facts, so many, of a decision that knows what is `after` them; its time is not before the state's."""
+    return _with(state, Version(state.version + facts), command.time, _PLACES[command.data.concept], after)
 
 
-def _with(state: State, version: Version, place: int, concept: Any) -> State:
+def _with(state: State, version: Version, time: datetime, place: int, concept: Any) -> State:
     members: list[Any] = list(state)  # and not _replace, which takes four times as long
     members[1] = version
+    members[2] = time
     members[place] = concept
     return new_unchecked(State, members)
 

@@ -4,6 +4,7 @@ It is persistent: evolving makes a new one that shares all that did not change, 
 and costs nothing to keep.
 """
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, task_rules, tools
@@ -18,12 +19,16 @@ from .concepts.tasks import Tasks
 from .concepts.tools import Calls
 from .ids import SessionId, Version
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
 
 class State(NamedTuple):
     """A session folded up to `version`."""
 
     id: SessionId
     version: Version = Version(0)
+    time: datetime = _EARLIEST
+    """Of the last event; none is earlier than the one before it."""
     session: Session = lifecycle.EMPTY
     presence: Presence = presence.EMPTY
     messages: Messages = messages.EMPTY

@@ -178,6 +178,11 @@ class Log:
         """The session folded up to its last committed event."""
         return self._sessions.get(session) or await self._sessions.load(session)
 
+    async def state_at(self, session: SessionId, version: Version) -> State:
+        """The session folded up to a version, or to its end if that comes first, from its start."""
+        state = await self.state(session)
+        return state if version >= state.version else await self._sessions.fold(session, version)
+
     def cached_state(self, session: SessionId) -> State | None:
         """The session folded up to its last committed event, if it is cached."""
         return self._sessions.get(session)

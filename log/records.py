@@ -91,7 +91,8 @@ class Record(NamedTuple):
 
 
 class ProducerState(NamedTuple):
-    """The last append of a producer that the log knows: its `seq`, and the position of that append's last event."""
+    """The last append of a producer that the log knows: its `seq`, and the position of that append's last event; 0 when
+    it wrote none, since its payload had been written before."""
 
     epoch: int
     seq: int

@@ -14,19 +14,19 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from ..domain.envelope import decode, microseconds
-from ..domain.errors import BadCursor, Invalid, NotFound
+from ..domain.envelope import decode
+from ..domain.errors import Invalid
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
 from ..log.paging import session_pages
-from ..log.records import ANYTHING, Record
+from ..log.records import Record
 from .authoring.fingerprint import fingerprint
 from .authoring.projection import Projection
 from .authoring.shape import Row, Shape
 from .folding import Fold
 from .runner.checkpoints import digest_of
 from .runner.time_slices import slices
-from .seek import last_version
+from .seek import version_at
 from .store import ViewStore
 from .store.records import Snapshot
 
@@ -69,17 +69,10 @@ class Moments(Generic[K, T]):
     async def at(self, session: SessionId, *, version: int | None = None, time: datetime | None = None) -> Moment[K, T]:
         """The view at a version or a time of the session; with neither, now.
 
-        Raises NotFound for a session that there is not, BadCursor for a version that is yet to come, FoldFailed.
+        Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come,
+        FoldFailed.
         """
-        head = (await self._log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), Version(0))
-        if not head:
-            raise NotFound(f"There is no session {session!r}.")
-        if version is not None and not 0 <= version <= head:
-            raise BadCursor(f"Session {session!r} is at version {head}; there is no version {version} yet.")
-        if time is not None:
-            until = microseconds(time)
-            version = max(0, await last_version(self._log, session, lambda record: record.time <= until))
-        return await self._fold(session, head if version is None else version)
+        return await self._fold(session, await version_at(self._log, session, version=version, time=time))
 
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
         folding = await self._resume(session, version)

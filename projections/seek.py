@@ -1,7 +1,10 @@
 """Finding a place in a session by what is true of its events up to there and of none behind."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+from ..domain.envelope import microseconds, timestamp
+from ..domain.errors import BadCursor, NotFound
 from ..domain.ids import SessionId, Version
 from ..log.log import Log
 from ..log.records import ANYTHING, Record
@@ -22,3 +25,31 @@ async def last_version(log: Log, session: SessionId, holds: Callable[[Record], b
         else:
             high = middle - 1
     return low
+
+
+async def version_at(
+    log: Log, session: SessionId, *, version: int | None = None, time: datetime | None = None
+) -> Version:
+    """The version that a session had at a moment: at a version or a time of it; with neither, now.
+
+    Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come.
+    """
+    head = (await log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), Version(0))
+    if not head:
+        raise NotFound(f"There is no session {session!r}.")
+    if time is not None:
+        until = microseconds(time)
+        await _refuse_future(log, session, time, head)
+        return Version(max(0, await last_version(log, session, lambda record: record.time <= until)))
+    if version is not None and not 0 <= version <= head:
+        raise BadCursor(f"Session {session!r} is at version {head}; there is no version {version} yet.")
+    return head if version is None else Version(version)
+
+
+async def _refuse_future(log: Log, session: SessionId, time: datetime, head: int) -> None:
+    """What will have happened by then is not known yet. A session may be ahead of the clock that is here."""
+    now = datetime.now(UTC)
+    if time > now:
+        last = await log.read_session(session, head - 1, 1)
+        if not last or last[-1].time < microseconds(time):
+            raise BadCursor(f"It is {timestamp(now)}; {timestamp(time)} is yet to come.")

@@ -9,16 +9,19 @@ folds only what it has read back from the bytes. It has neither clock nor chance
 events. Each command takes a second; `wait` lets more of them pass, in which nothing is heard of anyone.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from ..domain.commands import parse_command
 from ..domain.envelope import decode, encode, timestamp
-from ..domain.errors import Fenced, Refused
+from ..domain.errors import Conflict, Fenced, Refused
 from ..domain.ids import Position, SessionId, TaskId, Version
 from ..domain.model import TIMEKEEPER, Actor, Command, Event, Fact, Repeat
 from ..domain.session import as_origin, deadlines, decide, evolve, fold
 from ..domain.state import State
+from ..log.commit.repetition import may_have_led_to
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,31 +97,44 @@ class Rehearsal:
 
     def execute(self, command: Command) -> tuple[Event, ...]:
         """Carry out a command as a log would: a repeated one is answered with the events of the first time."""
-        if command.data.keyed and command.id in self._first:
-            return self._first[command.id]
+        if command.data.keyed and (first := self._first.get(command.id)) is not None:
+            if not may_have_led_to(command, first[0]):
+                raise Conflict(f"{command.id!r} is the id of another command already; choose a new one for each.")
+            return first
+        command = command._replace(time=max(command.time, self.state.time))
         decision = decide(self.state, command)
         if decision.repeat is not None:
-            return (self._repeated(decision.repeat),)
-        events = tuple(self._append(command, fact) for fact in decision.facts)
+            return self._repeated(command, decision.repeat)
+        events = self._append(command, decision.facts)
         if decision.refusal is not None:
             raise decision.refusal
         if command.data.keyed:
             self._first[command.id] = events
         return events
 
-    def _append(self, command: Command, fact: Fact) -> Event:
-        version = Version(self.state.version + 1)
-        cause = command.id if command.data.keyed else None
-        stored = encode(f"e-{version}", fact, timestamp(command.time), command.actor.id, cause)
-        event = decode(stored, Position(version), self.state.id, version)
-        self.state = evolve(self.state, event)
-        self.events.append(event)
-        self.stored.append(stored)
-        return event
+    def _append(self, command: Command, facts: Iterable[Fact]) -> tuple[Event, ...]:
+        led_to = command.id if command.data.keyed else None
+        cause, events = command.cause or led_to, []
+        for fact in facts:
+            version = Version(self.state.version + 1)
+            id = f"e-{version}"
+            stored = encode(id, fact, timestamp(command.time), command.actor.id, cause)
+            event = decode(stored, Position(version), self.state.id, version)
+            self.state = evolve(self.state, event)
+            self.events.append(event)
+            self.stored.append(stored)
+            events.append(event)
+            cause = led_to = led_to or id
+        return tuple(events)
 
-    def _repeated(self, repeat: Repeat) -> Event:
-        return next(
+    def _repeated(self, command: Command, repeat: Repeat) -> tuple[Event, ...]:
+        found = next(
             event
             for event in self.events[repeat.since :]
             if event.data.subject() == repeat.subject and getattr(event.data, "index", None) == repeat.index
         )
+        if repeat.index is None:
+            return (found,)
+        if not may_have_led_to(command, found):
+            raise Conflict(f"Delta {repeat.index} was another one; its text stays as it was.")
+        return (found, *takewhile(lambda event: event.cause == found.id, self.events[found.version :]))

@@ -4,9 +4,12 @@ What is JSON already (events, what views hold) is put into a member as an `orjso
 the answer, and never decoded and encoded again.
 """
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
 from ...domain.ids import NAME_PATTERN
@@ -59,6 +62,36 @@ class ReadyAnswer(HttpAnswer):
     position: Number
     waiting: Number
     lag: float
+
+
+def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:
+    """What makes the members of an answer of an object with its attributes, unchecked: of what the gateway itself
+    holds, a validated model of each would be most of the time that a long answer takes. A `dict` has its members
+    already."""
+    fields = model.model_fields
+    names = tuple(fields)
+    attributes = attrgetter(*[_attribute(name, field) for name, field in fields.items()])
+    converters = [
+        (name, each.func)
+        for name, field in fields.items()
+        for each in field.metadata
+        if isinstance(each, BeforeValidator)
+    ]
+
+    def make(value: Any) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        members = dict(zip(names, attributes(value), strict=True))
+        for name, convert in converters:
+            members[name] = convert(members[name])  # type: ignore[call-arg]
+        return members
+
+    return make
+
+
+def _attribute(name: str, field: FieldInfo) -> str:
+    alias = field.validation_alias
+    return ".".join(map(str, alias.path)) if isinstance(alias, AliasPath) else str(alias or name)
 
 
 def members_of(value: Any) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from aiohttp import web
 
 from ...domain.errors import BadCursor
 from ...domain.ids import Position, SessionId
+from ...log.engine import PAGE_BYTES
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
-from ..delivery.event_filter import EVERY_SESSION, Finished, visible_wires
+from ..delivery.event_filter import EVERY_SESSION, EventFilter, Finished, visible_wires
 from ..delivery.event_slice import EventSlice
 from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
-from ..protocol.queries import EventsQuery, events_query, events_start
+from ..protocol.queries import EventsQuery, events_end, events_query, events_start
 from ..tenants import Tenants
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from .responses import json_response
@@ -24,12 +25,14 @@ NDJSON = "application/x-ndjson"
 
 
 class WirePage(NamedTuple):
-    """Events as their wire forms, `to` where to go on, and the places in front of them that were removed."""
+    """Events as their wire forms, `to` where to go on, and the places next to them that were removed."""
 
     wires: Sequence[bytes]
     to: int
     head: int
     gap: tuple[int, int] | None
+    before: int | None = None
+    """Where the page in front of it ends."""
 
 
 class EventRoutes:
@@ -50,6 +53,9 @@ class EventRoutes:
         log = (await self._tenants.of(principal.tenant)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)
+        before = events_end(query, session, log.epoch)
+        if before is not None:
+            return _response(request, topic, await self._page_before(topic, before, query, principal))
         return _response(request, topic, await self._page(topic, after, query, principal))
 
     def drain(self) -> None:
@@ -62,26 +68,40 @@ class EventRoutes:
         head = await topic.head()
         at = head if after == "end" else int(after)
         at = at if at >= 0 else max(head + at, 0)
-        if at > head and await topic.log.catch_up():  # the client may have it from another gateway
-            head = await topic.head()
-        if at > head:
-            raise BadCursor(f"This ends at {head}; there is no {at} to go on from. Start from 0.", head=head)
+        head = await _known_head(topic, at, head)
         if at == head and query.wait:
             head = await self._wait(topic, at, query.wait)
-        filter = query.filter(EVERY_SESSION if topic.session is not None else principal.read)
         run = EventSlice([], [])
         if at < head:
-            found = await topic.page(at, query.limit, records=filter.needs_records)
+            found = await topic.page(at, query.limit, records=self._filter(topic, query, principal).needs_records)
             run = _unbroken(found.between(at, head))
+        wires = await self._wires(topic, run, query, principal)
+        to = run.places[-1] if run.places else head
+        before = to - len(run)
+        gap = (at + 1, before) if before > at else None
+        return WirePage(wires, to, max(head, to), gap, at + 1 if query.last is not None and at > 0 else None)
+
+    async def _page_before(self, topic: Topic, before: int | str, query: EventsQuery, principal: Principal) -> WirePage:
+        """The page that ends in front of a place."""
+        head = await topic.head()
+        end = head if before == "end" else max(int(before) - 1, 0)
+        head = await _known_head(topic, end, head)
+        at, run = await _read_before(topic, end, query.limit, self._filter(topic, query, principal).needs_records)
+        wires = await self._wires(topic, run, query, principal)
+        last, at = (run.places[-1], run.places[0] - 1) if run.places else (at, at)
+        return WirePage(wires, end, max(head, end), (last + 1, end) if last < end else None, at + 1 if at > 0 else None)
+
+    def _filter(self, topic: Topic, query: EventsQuery, principal: Principal) -> EventFilter:
+        return query.filter(EVERY_SESSION if topic.session is not None else principal.read)
+
+    async def _wires(self, topic: Topic, run: EventSlice, query: EventsQuery, principal: Principal) -> Sequence[bytes]:
+        """These events as the principal may see them, in the reading that is asked for."""
         finished: Finished = frozenset()
         if query.reading == "folded":
             await load_finished(topic.log, run.records)
             finished = finished_now(topic.log, run.records)
         viewer = await principal.viewer(topic.log, topic.session)
-        wires = visible_wires(run, filter, viewer, finished)
-        to = run.places[-1] if run.places else head
-        before = to - len(run)
-        return WirePage(wires, to, max(head, to), (at + 1, before) if before > at else None)
+        return visible_wires(run, self._filter(topic, query, principal), viewer, finished)
 
     async def _wait(self, topic: Topic, at: int, seconds: float) -> int:
         """Wait for something behind `at`; the head afterwards."""
@@ -100,6 +120,28 @@ class EventRoutes:
         return head
 
 
+async def _known_head(topic: Topic, place: int, head: int) -> int:
+    """The topic's head, once it has come to a place. Raises BadCursor for one that is yet to come."""
+    if place > head and await topic.log.catch_up():  # the client may have it from another gateway
+        head = await topic.head()
+    if place > head:
+        raise BadCursor(f"This ends at {head}; there is no {place} to go on from. Start from 0.", head=head)
+    return head
+
+
+async def _read_before(topic: Topic, end: int, limit: int, records: bool) -> tuple[int, EventSlice]:
+    """Up to so many events that end at a place, without one that is missing among them; and the place behind which
+    they were looked for."""
+    while True:
+        at = max(end - limit, 0)
+        found = await topic.page(at, limit, records=records) if at < end else EventSlice([], [])
+        # A page that ends early because its events are large lacks the ones that are wanted: those at its end.
+        if limit == 1 or len(found) == limit or sum(map(len, found.wires)) < PAGE_BYTES:
+            stretches = found.between(at, end).stretches()
+            return at, stretches[-1] if stretches else EventSlice([], [])
+        limit //= 2
+
+
 def _unbroken(run: EventSlice) -> EventSlice:
     """The events up to the first place that is missing: what was removed in the midst begins the next page."""
     stretches = run.stretches()
@@ -113,11 +155,15 @@ def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Respons
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
         if page.gap:
             headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
+        if page.before is not None:
+            headers["Stenogram-Before"] = str(topic.resume_place(page.before))
         return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
     events = orjson.Fragment(b"[%s]" % b",".join(page.wires))
     answer: dict[str, Any] = {"events": events, "to": to, "head": head, "caught_up": caught_up}
     if page.gap:
         answer["gap"] = EventGap.model_validate({"from": page.gap[0], "to": page.gap[1]})
+    if page.before is not None:
+        answer["before"] = topic.resume_place(page.before)
     if topic.session is None:
         return json_response(LogPageAnswer.model_validate(answer))
     return json_response(SessionPageAnswer.model_validate({**answer, "session": topic.session}))

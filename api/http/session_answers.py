@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
+import orjson
 from pydantic import AliasPath, BeforeValidator, Field
 
 from ...domain.audience import Viewer, including, visible
@@ -17,7 +18,8 @@ from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
 from ...domain.refusals.fences import HOW_TO_LIFT, fences
 from ...domain.state import State
-from .answer import Absent, HttpAnswer, Id, Number, component
+from ...projections.runner.time_slices import slices
+from .answer import Absent, HttpAnswer, Id, Number, component, maker_of, members_of
 
 SessionStatus = Literal["none", "open", "closed"]
 
@@ -176,36 +178,57 @@ class SessionAnswer(HttpAnswer):
     state_version: Number
 
 
+_MAKERS = {
+    name: maker_of(get_args(field.annotation)[0])
+    for name, field in SessionAnswer.model_fields.items()
+    if get_origin(field.annotation) is list
+}
+"""By the name of a list in the answer: what makes the members of each object in it."""
+
+
 def session_answer(state: State, viewer: Viewer) -> SessionAnswer:
-    """The session as a viewer may see it."""
+    """The session as a viewer may see it, checked."""
+    return SessionAnswer.model_validate(_members(state, viewer))
+
+
+async def session_json(state: State, viewer: Viewer) -> bytes:
+    """The same as JSON, a little at a time: a session may have thousands of tasks, and other clients wait."""
+    members = _members(state, viewer)
+    for name, make in _MAKERS.items():
+        written = [
+            orjson.dumps([make(each) for each in few], default=members_of)[1:-1] async for few in slices(members[name])
+        ]
+        members[name] = orjson.Fragment(b"[%b]" % b",".join(written))
+    return orjson.dumps(members)
+
+
+def _members(state: State, viewer: Viewer) -> dict[str, Any]:
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
     tasks = {id: task for id, task in state.tasks.known.items() if visible(task.audience, viewer)}
     signals = [state.signals.known[id] for id in sorted(state.signals.open)]
     asked = [state.approvals.known[id] for id in sorted(state.approvals.open)]
     document, document_version = seen_by(state.document, viewer)
-    return SessionAnswer.model_validate(
-        {
-            "session": state.id,
-            "version": state.version,
-            "status": state.session.status,
-            "title": state.session.title,
-            "labels": state.session.labels,
-            "metadata": state.session.metadata,
-            "participants": [_participant(each, tasks) for each in state.presence.values()],
-            "open_messages": sorted(seen, key=lambda each: each.since),
-            "tasks": sorted(tasks.values(), key=lambda each: each.since),
-            "open_signals": [each for each in signals if visible(each.audience, viewer)],
-            "fences": [
-                {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
-                for id, fence in sorted(fences(state).items())
-            ],
-            "open_approvals": [each for each in asked if visible(each.audience, viewer)],
-            "speakers": None if state.floor is None else sorted(state.floor),
-            "state": document,
-            "state_version": document_version,
-        }
-    )
+    return {
+        "session": state.id,
+        "version": state.version,
+        "status": state.session.status,
+        "title": state.session.title,
+        "labels": state.session.labels,
+        "metadata": state.session.metadata,
+        "participants": [_participant(each, tasks) for each in state.presence.values()],
+        "open_messages": sorted(seen, key=lambda each: each.since),
+        "tasks": sorted(tasks.values(), key=lambda each: each.since),
+        "open_signals": [each for each in signals if visible(each.audience, viewer)],
+        "fences": [
+            {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
+            for id, fence in sorted(fences(state).items())
+        ],
+        "open_approvals": [each for each in asked if visible(each.audience, viewer)],
+        "speakers": None if state.floor is None else sorted(state.floor),
+        "state": document,
+        "state_version": document_version,
+    }
 
 
 def _participant(participant: Participant, tasks: Mapping[str, Task]) -> Participant:

@@ -1,5 +1,6 @@
 """The plain HTTP routes about sessions: listing them, showing one, commands."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...domain.session import fold
 from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
+from ...projections.seek import version_at
 from ..access.rights import TAKE_PART
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import matches_any
@@ -23,8 +25,10 @@ from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..tenants import Tenants
+from ..views.service import MAX_CONCURRENT_FOLDS
+from .moments import session_query
 from .responses import json_response
-from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_answer
+from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
 
 
 class SessionRoutes:
@@ -34,6 +38,7 @@ class SessionRoutes:
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
+        self._folding = asyncio.Semaphore(MAX_CONCURRENT_FOLDS)
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions`: those that the token may read, by id."""
@@ -53,17 +58,23 @@ class SessionRoutes:
         return json_response(SessionsAnswer(sessions=described, **following))
 
     async def show_session(self, request: web.Request) -> web.Response:
-        """`GET /v1/sessions/{session}`: the session now."""
+        """`GET /v1/sessions/{session}`: the session now, or at a moment."""
         principal = self._auth.of_request(request)
-        no_query(request)
+        query = session_query(request)
         session = session_of(request)
         principal.require_read(session)
         log = (await self._tenants.of(principal.tenant)).log
         await log.catch_up()  # another gateway may have acknowledged more
-        state = await log.state(session)
+        state = await (log.state(session) if query.at is None else self._state_at(log, session, query.at))
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
-        return json_response(session_answer(state, await principal.viewer(log, session)))
+        body = await session_json(state, await principal.viewer(log, session))
+        return web.Response(body=body, content_type="application/json")
+
+    async def _state_at(self, log: Log, session: SessionId, at: int | datetime) -> State:
+        async with self._folding:
+            asked = {"time": at} if isinstance(at, datetime) else {"version": at}
+            return await log.state_at(session, await version_at(log, session, **asked))
 
     async def execute_command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""

@@ -12,7 +12,7 @@ from .answer import Absent, HttpAnswer, Id, Number, component
 
 Value = Annotated[Any, component("Value")]
 """What a view holds under a key: of the projection's model."""
-Operation = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "required": ["op", "path"]})]
+Patch = Annotated[Any, WithJsonSchema({"type": "array", "items": {"type": "object", "required": ["op", "path"]}})]
 
 
 class BuildDescription(HttpAnswer):
@@ -62,13 +62,14 @@ class DocumentAnswer(HttpAnswer):
 
 
 class DocumentDifference(HttpAnswer):
-    """What changed in a document between two versions of its session, as a JSON Patch (RFC 6902)."""
+    """What changed between two versions of a session, as a JSON Patch (RFC 6902): in a document, or in its rows as one
+    object."""
 
     view: str
     key: Id
     from_: Number = Field(alias="from")
     to: Number
-    patch: list[Operation]
+    patch: Patch
 
 
 class KeyedDocument(HttpAnswer):

@@ -1,11 +1,9 @@
 """The queries of the routes for views, validated."""
 
-import re
-from datetime import datetime
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ...domain.errors import Invalid
 from ...domain.timestamps import Time
@@ -14,23 +12,9 @@ from ...projections.authoring.shape import Kind, Shape
 from ..protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S, Query, members_of, session_named, validated
 from ..views.access import by_session
 from ..views.page_cursor import PageCursor
+from .moments import AtMoment
 
 WHERE_PREFIX = "where."
-_VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
-_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
-
-
-def _moment(said: object) -> object:
-    if isinstance(said, str) and _VERSION.fullmatch(said):
-        return int(said)
-    try:
-        return _TIME.validate_python(said)
-    except ValidationError:
-        raise ValueError("should be a version of the session, or a time such as 2026-01-31T12:00:00Z") from None
-
-
-AtMoment = Annotated[Annotated[int, Field(ge=0, lt=10**18)] | datetime, BeforeValidator(_moment)]
-"""A version of a session, or a time."""
 Number = Annotated[int, Field(ge=0, le=2**53)]
 Order = Annotated[str, Field(pattern=r"^-?[a-z][a-z0-9_]*$", max_length=64)]
 

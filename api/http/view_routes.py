@@ -70,7 +70,7 @@ class ViewRoutes:
         viewer = await viewer_of(principal, views.log, projection, key)
         if EVENT_STREAM in request.headers.get("Accept", ""):
             no_query(request)
-            return await self._streams.follow_document(request, principal, views.document(projection.name), key)
+            return await self._streams.follow_document(request, principal, views.followed(projection.name), key)
         if not isinstance(projection, DocProjection):
             return await self._rows(request, views, projection, principal, key)
         query = view_query(request)
@@ -97,7 +97,7 @@ class ViewRoutes:
         )
         patch = difference_between(projection, moments, viewer)
         places = {"from": moments[0].version, "to": moments[1].version}
-        about = {"view": projection.name, "key": key, **places, "patch": patch}
+        about = {"view": projection.name, "key": key, **places, "patch": orjson.Fragment(orjson.dumps(patch))}
         return json_response(DocumentDifference.model_validate(about))
 
     async def search(self, request: web.Request) -> web.Response:

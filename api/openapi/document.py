@@ -8,8 +8,9 @@ from ... import __version__
 from ...projections.authoring.projection import AnyProjection
 from ..delivery.log_cursor import CURSOR_PATTERN
 from ..http.answer import AliveAnswer, HttpAnswer, ReadyAnswer
-from ..http.event_answers import LogPageAnswer, SessionPageAnswer
+from ..http.event_answers import EventChainAnswer, LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
+from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.client_frames import VERSION_PATTERN
 from ..protocol.queries import EventsQuery, SessionsQuery
@@ -49,17 +50,23 @@ def openapi(projections: Iterable[AnyProjection]) -> Schema:
 
 
 def _paths() -> Schema:
-    session = parameter("session", NAME, where="path")
-    listed = query_parameters(SessionsQuery)
+    session, event = [parameter(name, NAME, where="path") for name in ("session", "event")]
+    listed, moment = query_parameters(SessionsQuery), [session, *query_parameters(SessionQuery)]
     return {
         "/v1/sessions": {"get": operation("list_sessions", "Sessions, by id", listed, component_of(SessionsAnswer))},
         "/v1/sessions/{session}": {
-            "get": operation("show_session", "The session now", [session], component_of(SessionAnswer))
+            "get": operation("show_session", "The session, now or at a moment", moment, component_of(SessionAnswer))
         },
         "/v1/sessions/{session}/events": {
             "get": _events(
                 "session_events", "A page of a session's events", [session], VERSION_PATTERN, SessionPageAnswer
             )
+        },
+        "/v1/sessions/{session}/events/{event}/causes": {
+            "get": operation("event_causes", "What led to an event", [session, event], component_of(EventChainAnswer))
+        },
+        "/v1/sessions/{session}/events/{event}/effects": {
+            "get": operation("event_effects", "What an event led to", [session, event], component_of(EventChainAnswer))
         },
         "/v1/events": {"get": _events("log_events", "A page of the whole log", [], CURSOR_PATTERN, LogPageAnswer)},
         "/v1/sessions/{session}/commands": {"post": command(session)},
@@ -72,8 +79,9 @@ def _paths() -> Schema:
 
 def _events(name: str, summary: str, path: list[Schema], place: str, page: type[HttpAnswer]) -> Schema:
     after = {"type": "string", "pattern": place, "default": "0"}
+    before = {"type": "string", "pattern": place, "description": "The page in front of this place; goes before `last`"}
     last = {**parameter("Last-Event-ID", {"type": "string", "pattern": f"^$|{place}"}, where="header")}
-    asked = query_parameters(EventsQuery, {"after": after})
+    asked = query_parameters(EventsQuery, {"after": after, "before": before})
     for each in asked:
         if each["name"] == "types":
             each |= {"schema": {**each["schema"], "minItems": 1}, "style": "form", "explode": False}

@@ -12,7 +12,7 @@ from ...domain.envelope import Envelope, model_of_event
 from ...domain.ids import NAME_PATTERN
 from ...domain.model import CommandData
 from ..http.answer import AliveAnswer, ProblemAnswer, ReadyAnswer
-from ..http.event_answers import LogPageAnswer, SessionPageAnswer
+from ..http.event_answers import EventChainAnswer, LogPageAnswer, SessionPageAnswer
 from ..http.session_answers import AckAnswer, SessionAnswer, SessionsAnswer
 from ..http.view_answers import ViewsAnswer
 from ..protocol.client_frames import CommandFrame
@@ -24,6 +24,7 @@ TIME: Schema = {"type": "string", "format": "date-time"}
 ANSWERS = (
     AckAnswer,
     AliveAnswer,
+    EventChainAnswer,
     LogPageAnswer,
     ProblemAnswer,
     ReadyAnswer,

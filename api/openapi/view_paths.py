@@ -66,7 +66,7 @@ def _paths(projection: AnyProjection) -> Schema:
     else:
         one = operation(f"{name}_get", summary, [key, *_listing(projection)], page)
     paths[f"{where}/{{key}}"] = {"get": one}
-    if documents and by_session(projection):
+    if by_session(projection):
         asked = [key, *query_parameters(DifferenceQuery)]
         answer = component_of(DocumentDifference, f"{name}.")
         paths[f"{where}/{{key}}/difference"] = {
@@ -92,7 +92,9 @@ def _searching() -> list[Schema]:
 def _schemas(projection: AnyProjection) -> Schema:
     prefix = f"{projection.name}."
     answers = (
-        (DocumentAnswer, DocumentDifference, DocumentsPage) if isinstance(projection, DocProjection) else (RowsPage,)
+        (DocumentAnswer, DocumentDifference, DocumentsPage)
+        if isinstance(projection, DocProjection)
+        else (DocumentDifference, RowsPage)
     )
     made = answer_schemas(answers, prefix)
     for each in made.values():

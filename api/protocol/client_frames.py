@@ -138,13 +138,14 @@ class CommandFrame(_Frame):
     do: str
     data: dict[str, Any]
     under: Under | None = None
+    cause: Name | None = None
     expect: Annotated[dict[Subject, Count], Field(max_length=64)] | None = None
     producer: ProducerModel | None = None
 
     def command(self, actor: Actor, now: datetime, data: CommandData) -> Command:
         """The command, of this actor."""
         task, attempt = (self.under.task, self.under.attempt) if self.under else (None, None)
-        return Command(self.id, self.session, actor, now, data, task, attempt)
+        return Command(self.id, self.session, actor, now, data, task, attempt, cause=self.cause)
 
     def parsed_expect(self) -> dict[str, Version]:
         """Expected heads by subject."""
@@ -188,7 +189,7 @@ def parse_control(members: Any) -> Subscribe | Unsubscribe | Heartbeat:
 
 
 def parse_command_frame(members: dict[str, Any]) -> tuple[CommandFrame | None, str, str, CommandData]:
-    """Read a command: the frame (None when it has no `under`, `expect` or `producer`), id, session and payload.
+    """Read a command: the frame (None when it has nothing but the four members that each has), id, session and payload.
 
     The plain case is checked by hand: it is what a gateway does most. Raises Invalid and UnknownCommand.
     """

@@ -29,6 +29,12 @@ class EventsQuery(Query):
     """What page of events, or from where a stream."""
 
     after: Annotated[str, Field(max_length=200)] = "0"
+    before: (
+        Annotated[
+            str, Field(max_length=200, description="The page in front of this place; goes before `last` and `after`")
+        ]
+        | None
+    ) = None
     last: Annotated[int, Field(ge=0, le=2**53, description="From so many before the end on")] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     types: Types = ()
@@ -53,7 +59,18 @@ def events_query(request: web.Request) -> EventsQuery:
     members = members_of(request)
     if "types" in members:
         members["types"] = tuple(str(members["types"]).split(","))
-    return validated(EventsQuery, members)
+    query = validated(EventsQuery, members)
+    if query.last and "limit" not in members:
+        query = query.model_copy(update={"limit": min(query.last, MAX_PAGE_ITEMS)})
+    return query
+
+
+def events_end(query: EventsQuery, session: SessionId | None, epoch: str) -> int | str | None:
+    """The place before which the request asks for a page, in a session or with None in the log of this epoch; this goes
+    before any other place. Raises BadCursor."""
+    if query.before is None:
+        return None
+    return read_cursor(query.before, epoch) if session is None else parse_version(query.before)
 
 
 def events_start(request: web.Request, query: EventsQuery, session: SessionId | None, epoch: str) -> int | str:

@@ -50,6 +50,8 @@ class SseServer:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
+        if query.before is not None:
+            raise Invalid("A stream goes forwards; `before` asks for a page.")
         tenant = await self._tenants.of(principal.tenant)
         after = events_start(request, query, session, tenant.log.epoch)
         connection = _connection(request)

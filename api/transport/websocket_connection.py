@@ -255,7 +255,8 @@ class WebSocketConnection(TransportSink):
             frame, id, session, data = parse_command_frame(members)
             self.principal.require_command(data, session)
             if frame is None:
-                command = new_unchecked(Command, (id, session, self._actor, now, data, None, None, self._run_of_actor))
+                about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None)
+                command = new_unchecked(Command, about)
                 self._execute(command, self._on_outcome, size)
             else:
                 command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
@@ -311,7 +312,7 @@ class WebSocketConnection(TransportSink):
         views = self._tenant.views
         followers = []
         for each in frame.views or ():
-            projection = views.document(each.view)
+            projection = views.followed(each.view)
             viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)

@@ -1,4 +1,4 @@
-"""Following documents as they change: first the document, then patches of it.
+"""Following documents, and the rows of sessions, as they change: first what there is, then patches of it.
 
 When a view has advanced, those followed documents are read that may have changed. Each is rendered once for all
 followers that see the same of it, and compared with what they were sent last. A follower whose transport is full is
@@ -16,12 +16,15 @@ from ...domain.errors import NotReady, StenogramError
 from ...domain.ids import Position
 from ...log.log import Log
 from ...log.records import Record
+from ...projections.authoring.document import DocProjection
 from ...projections.authoring.shape import Row
-from ...projections.store import Build, ViewStore
-from .access import by_session
+from ...projections.runner.time_slices import slices
+from ...projections.store import Build, Found, ViewStore
+from .access import SESSION_KEY, by_session
 from .document_follower import DocumentFollower, RenderedDocument
 from .progress import BuildProgress, Builds
 from .rendering import render_rows
+from .row_set import MAX_FOLLOWED_ROWS, RenderedRows, by_id, newest_first
 
 DOCUMENTS_PER_TICK = 100
 """Documents that are read at the same time."""
@@ -122,15 +125,50 @@ class DocumentFeed:
         for start in range(0, len(ordered), DOCUMENTS_PER_TICK):
             some = ordered[start : start + DOCUMENTS_PER_TICK]
             try:
-                found = await self._store.get(name, [(key,) for key in some])
+                await self._read_and_send(name, some)
             except StenogramError as error:
                 _logger.warning("%s cannot be read for its followers: %s", name, error)
                 self._due.setdefault(name, set()).update(some)
-                continue
+
+    async def _read_and_send(self, name: str, keys: list[str]) -> None:
+        followers = next(iter(self._followed.get(name, {}).values()), None)
+        if not followers:
+            return
+        projection = next(iter(followers)).projection
+        if isinstance(projection, DocProjection):
+            found = await self._store.get(name, [(key,) for key in keys])
             rows = {row[0]: row for row in found.rows}
-            for key in some:
+            for key in keys:
                 # Looked up after the await: followers have come and gone.
                 self._send(tuple(self._followed.get(name, {}).get(key, ())), found.build, rows.get(key))
+            return
+        order = newest_first(projection)
+        for key in keys:
+            where = {SESSION_KEY: key}
+            found = await self._store.find(name, where, order=order, limit=MAX_FOLLOWED_ROWS)
+            self._send_rows(name, key, found, await self._render_rows(name, key, found))
+
+    async def _render_rows(self, name: str, key: str, found: Found) -> dict[Any, RenderedDocument]:
+        """The rows of a session, as each of its followers sees them, a few at a time."""
+        rendered: dict[Any, RenderedDocument] = {}
+        for follower in tuple(self._followed.get(name, {}).get(key, ())):
+            viewer = follower.viewer if found.build.shape.restricted else None
+            if viewer in rendered:
+                continue
+            texts: list[bytes | None] = []
+            try:
+                async for few in slices(found.rows):
+                    texts += render_rows(follower.projection, found.build, few, follower.viewer)
+            except NotReady:  # another build will be current soon, and is read then
+                continue
+            rendered[viewer] = RenderedRows(by_id(found.build.shape, zip(found.rows, texts, strict=True)))
+        return rendered
+
+    def _send_rows(self, name: str, key: str, found: Found, rendered: dict[Any, RenderedDocument]) -> None:
+        for follower in tuple(self._followed.get(name, {}).get(key, ())):
+            now = rendered.get(follower.viewer if found.build.shape.restricted else None)
+            if now is not None:  # one who began meanwhile is due
+                follower.send(now, found.build.checkpoint.position)
 
     def _changed(self, name: str, build: Build) -> set[str]:
         keys, (id, position) = set(self._followed[name]), self._read_at.get(name, (0, Position(0)))

@@ -17,6 +17,7 @@ from ...projections.moments import Moment
 from .access import searchable
 from .listing import ListPage, ListQuery, sort_and_cut, sort_columns
 from .rendering import render_values
+from .row_set import by_id, rows_difference
 from .service import ViewService
 
 AnyMoment = Moment[Any, Any]
@@ -56,11 +57,20 @@ def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: 
 def difference_between(
     projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer
 ) -> list[Operation]:
-    """What a viewer sees change in a document from one moment to another, as a JSON Patch (RFC 6902) of it."""
+    """What a viewer sees change from one moment to another, as a JSON Patch (RFC 6902): of a document, or of an object
+    of the session's rows (`row_set`)."""
     if not isinstance(projection, DocProjection):
-        raise Invalid(f"{projection.name} is kept as rows; ask for them at both moments.")
-    before, after = [document_of(projection, each, viewer) for each in moments]
-    return difference(orjson.loads(before or b"null"), orjson.loads(after or b"null"))
+        before, after = [_rows_at(projection, each, viewer) for each in moments]
+        return rows_difference(before, after)
+    one, other = [document_of(projection, each, viewer) for each in moments]
+    return difference(orjson.loads(one or b"null"), orjson.loads(other or b"null"))
+
+
+def _rows_at(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> dict[str, bytes]:
+    folder = projection.folder()
+    folder.values = dict(then.values)
+    rendered = render_values(projection, then.values, viewer)
+    return by_id(projection.shape, [(folder.row(place), text) for place, text in rendered.items()])
 
 
 def _check(projection: AnyProjection, names: list[str]) -> None:

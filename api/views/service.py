@@ -14,6 +14,7 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.moments import Moments
 from ...projections.runner.runner import Runner
 from ...projections.store import Build, Found, ViewStore
+from .access import by_session
 from .document_feed import DocumentFeed
 from .progress import BuildProgress
 
@@ -72,11 +73,11 @@ class ViewService:
             return "this gateway keeps no views"
         return "this gateway only reads, and keeps views where STENOGRAM_VIEWS names a place for them"
 
-    def document(self, name: str) -> AnyProjection:
-        """The same, of documents. Raises NotFound, and Invalid for one of rows."""
+    def followed(self, name: str) -> AnyProjection:
+        """The same, to be followed under a key. Raises NotFound, and Invalid for one of rows that is not by session."""
         projection = self.named(name)
-        if not isinstance(projection, DocProjection):
-            raise Invalid(f"{name} is kept as rows; follow the events that change them.")
+        if not isinstance(projection, DocProjection) and not by_session(projection):
+            raise Invalid(f"{name} is not kept by session; follow the events that change it.")
         return projection
 
     async def current(self, name: str) -> Build:

@@ -65,7 +65,8 @@ async def _propose(agent: Agent) -> int:
     """Write the proposal, unless there is a hotel already; the version in which it stood so."""
     if "hotel" in agent.state.value:
         return 1
-    return (await agent.state.merge({"hotel": script.LIS})).versions[-1]
+    await agent.state.merge({"hotel": script.LIS})
+    return agent.state.version
 
 
 async def _adapt(agent: Agent, task: ClaimedTask, pace: Pace, conflict: Conflict) -> None:

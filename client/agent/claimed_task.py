@@ -81,7 +81,8 @@ class ClaimedTask:
         self._scope = CancelScope()
         self._signal: Signal | None = None
         self._ending: Answer | None = None
-        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint)
+        cause = session.live.began(self.target)
+        self._context = TaskContext(session.commands, session.id, self.id, attempt, self._checkpoint, cause)
         self._around = contextlib.ExitStack()
 
     @property
@@ -156,7 +157,8 @@ class ClaimedTask:
                 await asyncio.sleep(retry_after(paused))
 
     async def _progress(self, **members: Any) -> None:
-        await self._session.commands.do(self._session.id, "task.progress", self._data(**members))
+        data, cause = self._data(**members), self._context.cause
+        await self._session.commands.do(self._session.id, "task.progress", data, cause=cause)
 
     def _data(self, **members: Any) -> dict[str, Any]:
         return drop_none(task=self.id, attempt=self.attempt, **members)
@@ -164,7 +166,8 @@ class ClaimedTask:
     async def _end(self, do: str, outcome: Outcome, **members: Any) -> None:
         """Say how it ends. Refused, it is held on; unless the refusal says that it has been taken away. Once sent, the
         answer counts, also when nobody waits for it any more."""
-        answer = self._session.commands.submit(self._session.id, do, self._data(**members))
+        data, cause = self._data(**members), self._context.cause
+        answer = self._session.commands.submit(self._session.id, do, data, cause=cause)
         self._ending = answer
         # A callback, and not the lines behind the wait: these are not reached when the wait is cancelled, and the task
         # would be given back though it is completed.
@@ -212,7 +215,8 @@ class ClaimedTask:
 
     def _give_back(self, reason: str) -> list[Answer]:
         try:
-            answer = self._session.commands.submit(self._session.id, "task.release", self._data(reason=reason))
+            data, cause = self._data(reason=reason), self._context.cause
+            answer = self._session.commands.submit(self._session.id, "task.release", data, cause=cause)
         except StenogramError:  # the client is closed; the gateway notices by itself
             return []
         return [unawaited(answer)]

@@ -179,7 +179,8 @@ class SignalDispatcher:
         return True
 
     def _answer(self, do: str, signal: str) -> Answer:
-        return unawaited(self._session.commands.submit(self._session.id, do, {"signal": signal}))
+        cause = self._session.live.began(f"signal:{signal}")
+        return unawaited(self._session.commands.submit(self._session.id, do, {"signal": signal}, cause=cause))
 
     def _works_at(self, target: str) -> list[Work]:
         return [work for work in self._works if work.target == target]

@@ -16,6 +16,8 @@ from ..transport.subscription import Place
 
 TYPES = ("session.*", "presence.*", "state.*", "task.*", "signal.*", "approval.*", "floor.*")
 """What the fold needs. Messages, the bulk of a session, are not among it."""
+BEGINS = ("task.claimed", "signal.raised", "approval.requested")
+"""What others answer, or go on from, and name as the cause of that."""
 
 T = TypeVar("T")
 logger = logging.getLogger("stenogram.client")
@@ -33,6 +35,7 @@ class LiveSession:
     def __init__(self, session: str) -> None:
         self.version = 0
         self._state = State(session)
+        self._began: dict[str, str] = {}
         self._caught_up = False
         self._error: StenogramError | None = None
         self._waiters: list[_Waiter] = []
@@ -82,6 +85,7 @@ class LiveSession:
                 for wire in events:
                     self._state = evolve(self._state, parse(wire))
                     self.version = wire["version"]
+                    self._note(wire)
                     # Listeners first: an agent's signals are dispatched before what waits for them to be is woken.
                     self._notify()
                     self.recheck()
@@ -90,6 +94,15 @@ class LiveSession:
                 self.ended(ClientError(f"The session cannot be folded by this version of the client: {fault!r}"))
         self._advance(to)
         return True
+
+    def began(self, subject: str) -> str | None:
+        """The id of the event by which `task:…` was claimed last, or with which `signal:…` or `approval:…` began."""
+        return self._began.get(subject)
+
+    def _note(self, wire: Wire) -> None:
+        if wire["type"] in BEGINS:
+            kind = wire["type"].partition(".")[0]
+            self._began[f"{kind}:{wire['data'][kind]}"] = wire["id"]
 
     def caught_up(self, frame: Wire) -> None:
         """History has been folded."""

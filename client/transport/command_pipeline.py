@@ -19,7 +19,7 @@ MAX_UNANSWERED = 64
 
 class _Sent(NamedTuple):
     data: Mapping[str, Any]
-    more: Mapping[str, Any]
+    more: Mapping[str, Any]  # `under`, `producer`, `cause`
 
 
 class CommandPipeline:
@@ -53,7 +53,7 @@ class CommandPipeline:
         """Whether all that was sent has been committed, or nothing more will be."""
         return not self._uncommitted or self.error is not None
 
-    def send(self, data: Mapping[str, Any], **more: Mapping[str, Any]) -> None:
+    def send(self, data: Mapping[str, Any], **more: Any) -> None:
         """Send the next one, unless the pipeline has ended; `more` are further members of its frame."""
         if self.error is None:
             self._uncommitted.append(_Sent(data, more))

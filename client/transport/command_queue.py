@@ -65,14 +65,15 @@ class CommandQueue:
         id: str | None = None,
         expect: Mapping[str, int] | None = None,
         under: Data | None = None,
+        cause: str | None = None,
     ) -> Ack:
         """Have a command done and wait for the answer. Raises the refusal, and ClientClosed. `under` names a task and
-        its attempt, `expect` the versions of subjects.
+        its attempt, `expect` the versions of subjects, `cause` the event or command that this follows from.
 
         When cancelled, a command that was not sent yet is withdrawn; one that was sent is done or not, unobserved.
         """
         id = id or new_id()
-        frame = self._encode(session, do, data, id, expect=expect, under=under)
+        frame = self._encode(session, do, data, id, expect=expect, under=under, cause=cause)
         await self.wait_for_room(len(frame))
         pending, answer = self._add((session, id), frame)
         try:
@@ -90,11 +91,13 @@ class CommandQueue:
         id: str | None = None,
         under: Data | None = None,
         producer: Data | None = None,
+        cause: str | None = None,
     ) -> Answer:
         """Send a command at once, without waiting for room; the caller bounds how many. The answer is a future whose
         exception the caller must look at."""
         id = id or new_id()
-        return self._add((session, id), self._encode(session, do, data, id, under=under, producer=producer))[1]
+        frame = self._encode(session, do, data, id, under=under, producer=producer, cause=cause)
+        return self._add((session, id), frame)[1]
 
     async def wait_for_room(self, size: int = 0) -> None:
         """Wait until the window has room; first come, first served. Raises when the client is closed."""
@@ -140,7 +143,7 @@ class CommandQueue:
                 answer.set_exception(error)
         self._freed.set()  # also with nothing pending: those who wait for room must find the error
 
-    def _encode(self, session: str, do: str, data: Data, id: str, **more: Mapping[str, Any] | None) -> bytes:
+    def _encode(self, session: str, do: str, data: Data, id: str, **more: Mapping[str, Any] | str | None) -> bytes:
         _refuse_unwritable(data, MAX_DEPTH)
         frame = {"frame": "command", "id": id, "session": session, "do": do, "data": data}
         encoded = encode({**frame, **{name: value for name, value in more.items() if value is not None}})

@@ -1,7 +1,8 @@
 """The gateway's HTTP side: questions that need no subscription."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypedDict
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -11,12 +12,24 @@ from ...domain.errors import StenogramError
 from ...domain.model import Event
 from ..errors import Unreachable, from_problem
 from .identity import Identity
+from .subscription import Reading
 
 TIMEOUT_S = 60.0
 
 
+class PageQuery(TypedDict, total=False):
+    """Which page of events: those before a version, or the last ones; how many, in which reading, of which types."""
+
+    before: int | Literal["end"]
+    last: int
+    limit: int | None
+    reading: Reading | None
+    types: Sequence[str] | None
+
+
 class EventPage(NamedTuple):
-    """A page of a session's events. Go on with `after=to` until `caught_up`; `gap` names versions that retention has
+    """A page of a session's events. Go on with `after=to` until `caught_up`; or back with `before=before` until there
+    is none, from a page that was asked for by `before` or `last`. `gap` names versions that retention has
     removed, first and last."""
 
     events: list[Event]
@@ -24,6 +37,7 @@ class EventPage(NamedTuple):
     head: int
     caught_up: bool
     gap: tuple[int, int] | None = None
+    before: int | None = None
 
 
 class Http:
@@ -56,7 +70,13 @@ class Http:
             found["head"],
             found["caught_up"],
             None if gap is None else (gap["from"], gap["to"]),
+            found.get("before"),
         )
+
+    async def chain(self, session: str, id: str, way: Literal["causes", "effects"]) -> list[Event]:
+        """What led to an event, or what it led to."""
+        found = await self.get(f"/v1/sessions/{session}/events/{quote(id, safe='')}/{way}", {})
+        return [parse(wire) for wire in found["events"]]
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed
 from ..ids import Version
 from ..json.checks import deeper_than
 from ..json.merge_patch import leaves, merge
-from ..json.patch import apply_patch
+from ..json.patch import apply_patch, same
 from ..json.pointer import pointer, resolve, tokens
 from ..model import Actor, Command, CommandData, Count, Decision, Event, EventData, Fact, JsonObject
 from .last_written import NEVER, Place, last_written, written
@@ -32,6 +32,7 @@ MAX_NAME_BYTES = 256
 MAX_NUMBER = 2**53
 
 WHOLE = "state:"
+_MISSING = object()
 Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]|~[01])*)*$")]
 Number = Annotated[
     Annotated[int, Strict()] | Annotated[float, Strict()],
@@ -122,7 +123,7 @@ class PatchState(_StateCommand):
 
 
 class MergeState(_StateCommand):
-    """Apply a merge patch."""
+    """Apply a merge patch. Refused with `no_change` where the state is so already."""
 
     do = "state.merge"
     patch: Annotated[dict[str, JsonValue], Field(min_length=1)]
@@ -130,7 +131,8 @@ class MergeState(_StateCommand):
 
 
 class IncrementState(_StateCommand):
-    """Add `by` to the number at `path`; where there is none yet, it counts from 0. Never conflicts."""
+    """Add `by` to the number at `path`; where there is none yet, it counts from 0, and objects around it that are
+    missing are made. Never conflicts."""
 
     do = "state.increment"
     path: Annotated[Pointer, StringConstraints(min_length=1)]
@@ -162,9 +164,7 @@ def decide(document: Document, command: Command) -> Decision:
         case PatchState():
             return _patch(document, command.actor, data, reads)
         case MergeState():
-            merged, paths = merge(document.value, data.patch), leaves(document.value, data.patch)
-            _refuse_unfit(merged, paths)
-            return _decided(document, command.actor, data, StateMerged(patch=data.patch, keys=_names(paths)), reads)
+            return _merge(document, command.actor, data, reads)
         case IncrementState():
             value = _incremented(document, data)
             _refuse_unfit(_with_number(document.value, data.path, value), [data.path])
@@ -261,6 +261,15 @@ def _patch(document: Document, actor: Actor, data: PatchState, reads: list[str])
     return _decided(document, actor, data, StatePatched(patch=patch, keys=keys), reads)
 
 
+def _merge(document: Document, actor: Actor, data: MergeState, reads: list[str]) -> Decision:
+    before, merged = document.value, merge(document.value, data.patch)
+    if all((name in before) == (name in merged) and same(before.get(name), merged.get(name)) for name in data.patch):
+        raise NoChange("The state is so already; the merge patch changes nothing.")
+    paths = leaves(before, data.patch)
+    _refuse_unfit(merged, paths)
+    return _decided(document, actor, data, StateMerged(patch=data.patch, keys=_names(paths)), reads)
+
+
 def _check_guards(document: Document, actor: Actor, data: _StateCommand) -> list[str]:
     """Refuse when a guard does not hold; else the subjects that the guards read."""
     guards: dict[str, int] = dict(data.if_unchanged or {})
@@ -324,10 +333,17 @@ def _incremented(document: Document, data: IncrementState) -> int | float:
 
 
 def _with_number(value: JsonObject, path: str, number: int | float) -> JsonObject:
-    container = resolve(value, path.rpartition("/")[0])
+    above = path.rpartition("/")[0]
+    missing: list[dict[str, Any]] = []
+    while (container := resolve(value, above, _MISSING)) is _MISSING:
+        missing.insert(0, {"op": "add", "path": above, "value": {}})
+        above = above.rpartition("/")[0]
     # A counter may begin in an object; in an array it would have to push something aside.
-    operation = {"op": "replace" if isinstance(container, list) else "add", "path": path, "value": number}
-    patched: JsonObject = apply_patch(value, [operation]).value
+    if isinstance(container, list):
+        operations = [{"op": "replace", "path": path, "value": number}]
+    else:
+        operations = [*missing, {"op": "add", "path": path, "value": number}]
+    patched: JsonObject = apply_patch(value, operations).value
     return patched
 
 

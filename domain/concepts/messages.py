@@ -140,7 +140,8 @@ class StartMessage(_MessageCommand):
 
 
 class StreamDelta(_Piece, _MessageCommand):
-    """Stream the next piece: `index` counts 0, 1, 2 … A repeat of an index is answered as the first time."""
+    """Stream the next piece: `index` counts 0, 1, 2 … A repeat of an index is answered as the first time,
+    and refused with `conflict` when it has another text."""
 
     # A delta is written as it comes: the command's payload is the event's.
     do = "message.delta"

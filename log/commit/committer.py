@@ -15,10 +15,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from ...domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
-from ...domain.ids import Position, Version
-from ...domain.model import Repeat
+from ...domain.ids import Position
 from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
 from ..paging import log_pages
 from ..records import Record
@@ -267,12 +267,10 @@ class Committer:
                 request.answer(refusal)
             else:
                 unclear.append((request, refusal))
-        if plan.repeats or unclear:
-            self._start(self._answer_from_log(plan.repeats, unclear))
+        if plan.repeats or plan.numbered or unclear:
+            self._start(self._answer_from_log(plan, unclear))
 
-    async def _answer_from_log(
-        self, found: Sequence[tuple[Request, Repeat, Version]], refused: Sequence[tuple[Request, StenogramError]]
-    ) -> None:
+    async def _answer_from_log(self, plan: Plan, refused: Sequence[tuple[Request, StenogramError]]) -> None:
         """Answer by what the log has: what was written before, with its place; a refused request with its first result,
         if it had been accepted before. Later batches do not wait for this."""
         try:
@@ -286,11 +284,14 @@ class Committer:
                     self._wake.set()
                 else:
                     request.answer(refusal)
-            for request, repeat, upto in found:
-                request.answer(await repeats.find_earlier(self._sessions.lineage, request.sessions[0], repeat, upto))
+            for request, repeat, upto in plan.repeats:
+                request.answer(await repeats.find_earlier(self._sessions.lineage, request, repeat, upto))
+            for numbered, last in plan.numbered:
+                numbered.answer(await repeats.find_numbered(self._engine, numbered, last))
         except Exception as error:
             failure = error if isinstance(error, StenogramError) else fault("Looking up a repeat", error)
-            for request in [request for request, *_ in refused] + [request for request, *_ in found]:
+            asked: Sequence[Sequence[Any]] = (*refused, *plan.repeats, *plan.numbered)
+            for request, *_ in asked:
                 request.answer(failure)
 
     async def _without_repeats(self, plan: Plan) -> list[Request]:

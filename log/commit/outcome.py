@@ -34,12 +34,20 @@ Outcome = tuple[list[Record], Heads, State]
 
 
 def carry_out(
-    command: Command, facts: Sequence[Fact], after: Any, before: State, position: int, key: str | None
+    command: Command,
+    facts: Sequence[Fact],
+    after: Any,
+    before: State,
+    position: int,
+    key: str | None,
+    first: bool = True,
 ) -> Outcome:
     """Encode the facts and fold them. They come after `position`; `key` is the first one's, `after` as a decision has
-    it."""
+    it. Where they are a command's `first`, the first one's cause is what the command names as that; all others'
+    is the command."""
     session, actor = command.session, command.actor.id
-    cause = command.id if command.data.keyed else None
+    led_to = command.id if command.data.keyed else None
+    cause = (command.cause or led_to) if first else led_to
     stamp, micros = _moment(command.time)
     version: int = before.version
     state = before
@@ -58,6 +66,7 @@ def carry_out(
             heads[session, subject] = record.version
         if after is None:
             state = evolve(state, _event(id, command, cause, fact, record))
+        cause = led_to = led_to or id  # what follows from a delta names that
     if after is not None:
         state = evolve_by(before, command, len(facts), after)
     heads[session, ANYTHING] = Version(version)
@@ -125,7 +134,7 @@ class Cascade:
         heads: Heads = {}
         for first in range(0, len(decision.facts), SLICE):
             some, more, state = carry_out(
-                self._command, decision.facts[first : first + SLICE], None, state, len(written), key
+                self._command, decision.facts[first : first + SLICE], None, state, len(written), key, first == 0
             )
             key = None
             written += some

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ...domain.consequences import LongCascade
 from ...domain.errors import Conflict, Refused, StaleProducer, StenogramError
 from ...domain.ids import Position, SessionId, Version
-from ...domain.model import Command, Repeat
+from ...domain.model import Actor, Command, Repeat
 from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
@@ -23,6 +23,7 @@ from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, Produc
 from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
+from .visibility import is_hidden
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ class Plan:
 
     `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
-    `repeats` come with the version at which their session was looked at.
+    `repeats` come with the version at which their session was looked at, `numbered` with the last append of their
+    producer, which they repeat.
     `later` are requests that cannot be decided before this batch is in the log, or that take too long to be planned in
     their turn, and those after them in their sessions: requests of one session keep their order.
     """
@@ -54,6 +56,7 @@ class Plan:
         self.refused: list[tuple[Request, StenogramError]] = []
         self.fenced: list[tuple[Request, StenogramError]] = []
         self.repeats: list[tuple[Request, Repeat, Version]] = []
+        self.numbered: list[tuple[Execute, ProducerState]] = []
         self.later: list[Request] = []
         self.states: dict[SessionId, State] = {}
         """Sessions as this plan leaves them, if it changes them."""
@@ -136,10 +139,16 @@ class Plan:
     def _execute(self, request: Execute, before: State) -> None:
         command, producer = request.command, request.producer
         if producer is not None and self._is_repeat(before.id, producer):
-            self.accepted.append((request, Appended((), (), repeated=True)))
+            last = self._last(before.id, producer)
+            if producer.seq == last.seq:
+                self.numbered.append((request, last))
+            else:
+                self.accepted.append((request, Appended((), (), repeated=True)))
             return
         if request.expect:
-            self._check(before.id, request.expect)
+            self._check(before.id, request.expect, before, command.actor)
+        if command.time < before.time:
+            command = request.command = command._replace(time=before.time)
         cascade, refusal, after = request.cascade, None, None
         outcome = None if cascade is None else cascade.placed(before, self.end)
         if outcome is None:
@@ -149,7 +158,7 @@ class Plan:
             if decision.repeat is not None:
                 self.repeats.append((request, decision.repeat, before.version))
                 if producer is not None:
-                    self._advance(before.id, producer)
+                    self._advance(before.id, producer, Position(0))
                 return
             if refusal is not None and request.keys and not request.fresh:
                 # It may repeat what was accepted before it was fenced: the log is searched before this is recorded.
@@ -169,7 +178,7 @@ class Plan:
             return
         self._accept(request, written)
         if producer is not None:
-            self._advance(before.id, producer)
+            self._advance(before.id, producer, self.end)
 
     def _note_life(self, command: Command, before: State, after: State) -> None:
         """Record when things begin, or cease, to happen of themselves in a session."""
@@ -201,7 +210,7 @@ class Plan:
             if append.drafts:
                 self._place_all(append)
                 if append.producer is not None:
-                    self._advance(append.session, append.producer)
+                    self._advance(append.session, append.producer, self.end)
             if append.tracking is not None:
                 name, position = append.tracking
                 self.batch.tracking[name] = position
@@ -239,25 +248,36 @@ class Plan:
             result = Appended(tuple([each.version for each in written]), tuple([each.position for each in written]))
         self.accepted.append((request, result))
 
-    def _advance(self, session: SessionId, producer: Producer) -> None:
-        self.batch.producers[session, producer.id] = ProducerState(producer.epoch, producer.seq, self.end)
+    def _advance(self, session: SessionId, producer: Producer, position: Position) -> None:
+        self.batch.producers[session, producer.id] = ProducerState(producer.epoch, producer.seq, position)
 
     def _head(self, session: SessionId, subject: str) -> Version:
         head = self._heads.get((session, subject))
         return self._known.heads[session, subject] if head is None else head
 
-    def _check(self, session: SessionId, expect: Mapping[str, Version]) -> None:
+    def _check(
+        self,
+        session: SessionId,
+        expect: Mapping[str, Version],
+        state: State | None = None,
+        actor: Actor | None = None,
+    ) -> None:
         for subject, version in expect.items():
             head = self._head(session, subject)
             if head != version:
+                if state is not None and actor is not None and is_hidden(state, subject, actor):
+                    raise Conflict(f"{subject} is not at version {version}.", subject=subject)
                 raise Conflict(
                     f"{subject or 'The session'} stands at version {head}, not {version}; look at it and try again.",
                     subject=subject,
                     version=head,
                 )
 
+    def _last(self, session: SessionId, producer: Producer) -> ProducerState:
+        return self.batch.producers.get((session, producer.id)) or self._known.producers[session, producer.id]
+
     def _is_repeat(self, session: SessionId, producer: Producer) -> bool:
-        state = self.batch.producers.get((session, producer.id)) or self._known.producers[session, producer.id]
+        state = self._last(session, producer)
         if producer.epoch < state.epoch:
             raise StaleProducer(
                 f"Producer {producer.id!r} wrote in epoch {state.epoch}; epoch {producer.epoch} is fenced.",

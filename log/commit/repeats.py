@@ -9,14 +9,16 @@ from itertools import takewhile
 
 import orjson
 
+from ...domain.envelope import decode
 from ...domain.errors import Conflict, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.model import Repeat
 from ..engine import Engine
 from ..lineage import Lineage
-from ..paging import read_range, session_pages
-from ..records import Append, Appended, Record
-from .requests import Execute, Request, Write
+from ..paging import SessionReader, read_range, session_pages
+from ..records import Append, Appended, ProducerState, Record
+from .repetition import may_have_led_to
+from .requests import Execute, Outcome, Request, Write
 
 FEW_EVENTS = 16
 """Events that are read at once of what one command caused: most cause fewer."""
@@ -24,14 +26,21 @@ DELTAS_PER_READ = 64
 """Events that are read at once where a delta is looked for."""
 
 
-async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Appended]:
-    """The first results of those requests that the log has seen before, by `id()` of the request."""
+async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Outcome]:
+    """The first results of those requests that the log has seen before, by `id()` of the request; a Conflict for a
+    command whose id the same participant has used for another one."""
     keyed = [(key, request) for request in requests if (key := request.key) is not None]
     found = await engine.read_keys([key for key, _ in keyed]) if keyed else {}
-    results: dict[int, Appended] = {}
+    results: dict[int, Outcome] = {}
     for key, request in keyed:
         first = found.get(key)
-        if first is not None and _may_be_first(request, first):
+        if first is None or not _may_be_first(request, first):
+            continue
+        if isinstance(request, Execute) and not _says_the_same(request, first):
+            results[id(request)] = Conflict(
+                f"{key[1]!r} is the id of another command of yours already; choose a new one for each.", key=key[1]
+            )
+        else:
             results[id(request)] = await _result(engine, request, first)
     return results
 
@@ -44,6 +53,15 @@ def _may_be_first(request: Request, first: Record) -> bool:
     assert isinstance(request, Write)
     append = next(append for append in request.appends if append.drafts)
     return append.first_version is None or append.first_version == first.version
+
+
+def _says_the_same(request: Execute, record: Record) -> bool:
+    """Whether a record can be what the command led to first."""
+    try:
+        event = decode(record.data, record.position, record.session, record.version)
+    except (ValueError, KeyError, StenogramError):  # another writer stored something else
+        return True
+    return may_have_led_to(request.command, event)
 
 
 async def _result(engine: Engine, request: Request, first: Record) -> Appended:
@@ -61,24 +79,51 @@ async def _result(engine: Engine, request: Request, first: Record) -> Appended:
 
 async def _caused(engine: Engine, first: Record) -> list[Record]:
     """The first event of a command, and those that follow it by the same command."""
+    return [first, *await _following(engine, first, str(first.key))]
+
+
+async def _following(source: SessionReader, first: Record, cause: str) -> list[Record]:
+    """The events right behind one that have this cause."""
     together: list[Record] = []
-    async for page in session_pages(engine, first.session, first.version - 1, size=FEW_EVENTS):
-        caused = list(takewhile(lambda record: _members(record).get("cause") == first.key, page))
+    async for page in session_pages(source, first.session, first.version, size=FEW_EVENTS):
+        caused = list(takewhile(lambda record: _members(record).get("cause") == cause, page))
         together += caused
         if len(caused) < len(page):
             break
     return together
 
 
-async def find_earlier(lineage: Lineage, session: SessionId, repeat: Repeat, upto: Version) -> Appended:
-    """The place of what was written before, in a session that had come to the version `upto`: a delta, a task of the
-    same key, an answer."""
+async def find_earlier(lineage: Lineage, request: Request, repeat: Repeat, upto: Version) -> Outcome:
+    """The places of what was written before, in a session that had come to the version `upto`: a delta, a task of the
+    same key, an answer. A Conflict for a delta that was another one."""
+    session = request.sessions[0]
     found = None if repeat.index is None else await _find_delta(lineage, session, repeat, repeat.index, upto)
     if found is None:
         found = await _search(lineage, session, repeat)
     if found is None:
         return Appended((), (), repeated=True)
-    return Appended((found.version,), (found.position,), repeated=True)
+    if repeat.index is None:
+        return Appended((found.version,), (found.position,), repeated=True)
+    if isinstance(request, Execute) and not _says_the_same(request, found):
+        return Conflict(f"Delta {repeat.index} was another one; its text stays as it was.", index=repeat.index)
+    members = _members(found)
+    behind = await _following(lineage, found, str(members["id"])) if "task" in members else ()
+    together = (found, *behind)
+    return Appended(tuple([each.version for each in together]), tuple([each.position for each in together]), True)
+
+
+async def find_numbered(engine: Engine, request: Execute, state: ProducerState) -> Outcome:
+    """What the repeat of a producer's last append is answered with: that it was done; or a Conflict, when it was
+    another one that had this number."""
+    page = await engine.read_log(max(0, state.position - FEW_EVENTS), FEW_EVENTS)
+    written = [each for each in page if each.position <= state.position and each.session == request.command.session]
+    if state.position and written:
+        # What one command wrote stands together, at one time; and what others wrote at that time does no harm here.
+        last = written[-1]
+        own = takewhile(lambda record: record.time == last.time, reversed(written))
+        if not any(_says_the_same(request, each) for each in own):
+            return Conflict(f"Append {state.seq} of this producer was another one; it stays as it was.")
+    return Appended((), (), repeated=True)
 
 
 async def _search(lineage: Lineage, session: SessionId, repeat: Repeat) -> Record | None:

@@ -72,10 +72,12 @@ class Agents(BaseModel):
     """Everyone who takes part or took part, by id."""
 
     agents: dict[str, AgentRow] = {}
+    claims: dict[str, list[str]] = {}
+    """What those hold who have not joined, by id."""
 
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
-agents = DocProjection("agents", Agents, version=2)
+agents = DocProjection("agents", Agents, version=3)
 agents.handlers.pass_over(MessageDelta)
 
 
@@ -93,14 +95,15 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
     evidence = _evidence(meta)
     last = evidence if known is None or meta.actor == id else known.last
     reason = getattr(event, "reason", None)
-    tasks = [] if known is None else known.tasks
+    tasks = doc.claims.pop(id, []) if known is None else known.tasks
     doc.agents[id] = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
 
 
 @agents.on
 def _(doc: Agents, event: TaskClaimed, meta: Meta) -> None:
-    if meta.actor in doc.agents:
-        doc.agents[meta.actor].tasks.append(event.task)
+    known = doc.agents.get(meta.actor)
+    tasks = doc.claims.setdefault(meta.actor, []) if known is None else known.tasks
+    tasks.append(event.task)
 
 
 @agents.on
@@ -108,6 +111,9 @@ def _(doc: Agents, event: TaskCompleted | TaskFailed | TaskReleased | TaskCancel
     for agent in doc.agents.values():
         if event.task in agent.tasks:
             agent.tasks.remove(event.task)
+    doc.claims = {
+        id: kept for id, held in doc.claims.items() if (kept := [each for each in held if each != event.task])
+    }
 
 
 _ABOUT = "about"

@@ -10,7 +10,7 @@ import pytest
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.client import Client
-from stenogram.domain.errors import BadCursor, Invalid, NotFound
+from stenogram.domain.errors import BadCursor, NotFound
 from stenogram.domain.json.patch import apply_patch
 
 Start = Callable[..., Awaitable[Gateway]]
@@ -71,9 +71,21 @@ async def test_a_document_is_followed(client: Client) -> None:
 
 
 async def test_who_follows_what_cannot_be_followed_is_told(client: Client) -> None:
-    async with client.view("transcript", "trip-7").follow() as changes:
-        with pytest.raises(Invalid, match="kept as rows"):
+    async with client.view("nothing", "trip-7").follow() as changes:
+        with pytest.raises(NotFound, match="no view 'nothing'"):
             await anext(changes)
+
+
+async def test_the_rows_of_a_session_are_followed(client: Client) -> None:
+    async with client.session("trip-7") as session, session.view("tasks").follow() as changes:
+        async with asyncio.timeout(20):
+            assert await anext(changes) == {}
+            for number in range(3):
+                await session.tasks.create("Book", task=f"t-{number}")
+                rows = await anext(changes)
+                assert list(rows) == [f"t-{each}" for each in range(number + 1)]
+        patch = await session.view("tasks").difference((await session.page(last=1)).to - 1)
+        assert [(each["op"], each["path"]) for each in patch] == [("add", "/t-2")]
 
 
 async def test_a_document_is_followed_over_the_loss_of_the_gateway(

@@ -10,11 +10,13 @@ import orjson
 import pytest
 from support.wire import Frame, Wire
 
+from stenogram.api.http.causes import MAX_LINKS, MAX_READ
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
 from stenogram.api.protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S
 from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
+from stenogram.api.views.row_set import MAX_FOLLOWED_ROWS
 from stenogram.domain import errors
 from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES
 from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
@@ -176,6 +178,9 @@ def test_every_limit_is_as_documented() -> None:
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
         "documents of a subscription": client_frames.MAX_DOCUMENTS,
+        "rows of a session that are followed": MAX_FOLLOWED_ROWS,
+        "events of a chain of causes": MAX_LINKS,
+        "events that are looked through for one": MAX_READ,
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,

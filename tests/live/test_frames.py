@@ -148,7 +148,7 @@ async def test_a_producer_belongs_to_its_participant(wire: Wire, connect: Open) 
 
 
 async def test_a_refusal_is_a_problem_and_names_what_it_answers(wire: Wire) -> None:
-    refused = await wire.command("s", "state.increment", {"path": "/a/b/c"}, id="c9")
+    refused = await wire.command("s", "message.complete", {"message": "nothing"}, id="c9")
     assert set(refused) == {"frame", "id", "session", "error"}
     assert refused["error"].keys() >= {"type", "title", "status", "code", "detail"}
     assert refused["error"]["type"] == f"urn:stenogram:error:{refused['error']['code']}"

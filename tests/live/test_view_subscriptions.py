@@ -144,7 +144,6 @@ async def test_each_follower_sees_what_is_for_them(wire: Wire, connect: Open) ->
 async def test_what_cannot_be_followed_is_refused(wire: Wire) -> None:
     for views, code in (
         ([{"view": "nothing", "key": "s"}], "not_found"),
-        ([{"view": "transcript", "key": "s"}], "invalid"),
         ([{"view": "state"}], "invalid"),
         ([{"view": "state", "key": "a\0b"}], "invalid"),
         ([], "invalid"),
@@ -213,9 +212,6 @@ async def test_a_document_over_server_sent_events(gateway: Gateway, wire: Wire, 
                     follower.receive(orjson.loads(fields["data"]))
                     last = fields["id"]
                     assert last == follower.etag
-    async with http.get(f"{gateway.url}/v1/views/transcript/s", headers={"Accept": "text/event-stream"}) as response:
-        assert response.status == 400
-        assert "kept as rows" in (await response.json(content_type=None))["detail"]
 
 
 async def test_a_gateway_that_ends_says_what_each_follower_has(start: Start, http: aiohttp.ClientSession) -> None:
@@ -231,3 +227,63 @@ async def test_a_gateway_that_ends_says_what_each_follower_has(start: Start, htt
     await drained
     assert closed.bye is not None
     assert closed.bye["resume"] == {"mine": [{"view": "state", "key": "s", "known": follower.etag}]}
+
+
+async def test_the_rows_of_a_session_and_then_how_they_change(wire: Wire, connect: Open) -> None:
+    await wire.command("s", "task.create", {"task": "t-1", "title": "Find a room"})
+    await wire.command("other", "session.open", {})
+    await wire.command("other", "task.create", {"task": "t-9", "title": "Elsewhere"})
+    watcher, follower = await connect("ada", "user"), Follower()
+    await watcher.send({"frame": "subscribe", "views": [{"view": "tasks", "key": "s"}]})
+    await follow(watcher, follower, lambda value: "t-1" in value)
+    await wire.command("s", "task.create", {"task": "t-2", "title": "Find a flight"})
+    await follow(watcher, follower, lambda value: "t-2" in value)
+    await wire.command("s", "task.claim", {"task": "t-1"})
+    await follow(watcher, follower, lambda value: value["t-1"]["status"] == "claimed")
+    assert set(follower.value) == {"t-1", "t-2"}
+    assert (follower.kinds[0], follower.kinds[-1]) == ("value", "patch")
+    known = {"view": "tasks", "key": "s", "known": follower.etag}
+    await watcher.send({"frame": "subscribe", "sub": "again", "views": [known]})
+    await follow(watcher, follower, lambda value: True, "again")
+    assert follower.kinds[-1] == "same"
+
+
+async def test_rows_are_followed_as_far_as_each_may_see_them(wire: Wire, connect: Open) -> None:
+    ada, hotels = await connect("ada", "user"), await connect("flights")
+    seen = {}
+    for watcher in (ada, hotels):
+        seen[watcher] = Follower()
+        await watcher.send({"frame": "subscribe", "views": [{"view": "transcript", "key": "s"}]})
+        await follow(watcher, seen[watcher], lambda value: value == {})
+    await wire.command("s", "message.post", {"message": "m1", "text": "Hm.", "audience": ["agents"]})
+    await wire.command("s", "message.post", {"message": "m2", "text": "Rooms?"})
+    for watcher, number in ((ada, 1), (hotels, 2)):
+        await follow(watcher, seen[watcher], lambda value: len(value) == number)  # noqa: B023
+    assert "Hm." not in str(seen[ada].value)
+
+
+async def test_rows_are_followed_over_server_sent_events(
+    wire: Wire, http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    await wire.command("s", "task.create", {"task": "t-1", "title": "Find a room"})
+    url = f"{gateway.url}/v1/views/tasks/s"
+    async with http.get(url, headers={"Accept": "text/event-stream"}) as response, asyncio.timeout(20):
+        async for line in response.content:
+            if line.startswith(b"data: ") and (value := orjson.loads(line[6:]).get("value")):
+                assert value["t-1"]["title"] == "Find a room"
+                return
+
+
+async def test_what_changed_in_rows_between_two_moments(
+    wire: Wire, http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    first = await wire.command("s", "task.create", {"task": "t-1", "title": "Find a room"})
+    await wire.command("s", "task.create", {"task": "t-2", "title": "Find a flight"})
+    last = await wire.command("s", "task.claim", {"task": "t-1"})
+    url = f"{gateway.url}/v1/views/tasks/s/difference"
+    places = {"from": str(first["versions"][0]), "to": str(last["versions"][0])}
+    async with http.get(url, params=places) as response:
+        patch = (await response.json())["patch"]
+    assert [(each["op"], each["path"]) for each in patch] == [("replace", "/t-1"), ("add", "/t-2")]
+    async with http.get(url, params={**places, "from": "0"}) as response:
+        assert apply_patch({}, (await response.json())["patch"]).value["t-1"]["status"] == "claimed"

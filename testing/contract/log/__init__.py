@@ -8,10 +8,10 @@
 to keep. `model.play` compares a log with a naive one, step by step, for tests that invent the steps.
 """
 
-from . import ahead, failures, following, order, repetition
+from . import ahead, failures, following, order, repetition, sameness
 from .factory import LogFactory, Sentence
 
-ALL: tuple[Sentence, ...] = order.ALL + ahead.ALL + repetition.ALL + failures.ALL + following.ALL
+ALL: tuple[Sentence, ...] = order.ALL + ahead.ALL + repetition.ALL + sameness.ALL + failures.ALL + following.ALL
 SHARED: tuple[Sentence, ...] = following.SHARED
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ....domain.errors import Refused, StenogramError
 from ....domain.ids import Position, SessionId, Version
-from ....domain.model import Command, Event
+from ....domain.model import Command, CommandData, Event
 from ....domain.session import decide, evolve
 from ....domain.state import State
 from ....log.commit.session_cache import UNKNOWN_PRODUCER, fold_records
@@ -72,6 +72,9 @@ class _Session:
     heads: dict[str, int] = field(default_factory=dict)
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
     deltas: dict[tuple[str, int | None], int] = field(default_factory=dict)
+    texts: dict[tuple[str, int | None], str] = field(default_factory=dict)
+    said: dict[str, CommandData] = field(default_factory=dict)
+    numbered: dict[str, CommandData | None] = field(default_factory=dict)
     producers: dict[str, ProducerState] = field(default_factory=dict)
 
     def places(self, start: int, number: int) -> tuple[int, ...]:
@@ -105,11 +108,18 @@ class NaiveLog:
         start = session.keys[step.key][0]
         return session.places(start, step.number) if step.first_version in (None, start) else None
 
+    def repeats_the_last(self, step: Do) -> bool:
+        """Whether a step has the number of its producer's last one, and says the same."""
+        assert step.producer is not None
+        last = self.session(step.command.session).numbered.get(step.producer.id)
+        return last == step.command.data
+
     def _do(self, session: _Session, step: Do) -> Outcome:
         command = step.command
         keyed = command.data.keyed and step.producer is None
         if keyed and command.id in session.keys:
-            return session.keys[command.id]
+            first = session.said.get(command.id)
+            return session.keys[command.id] if first is None or first == command.data else "conflict"
         stopped = _stopped(session, step.producer, step.expect)
         if stopped is not None:
             return stopped
@@ -118,6 +128,10 @@ class NaiveLog:
         except Refused as refusal:
             return refusal.code
         if decision.repeat is not None:
+            before = session.texts[decision.repeat.subject, decision.repeat.index]
+            if getattr(command.data, "text", before) != before:
+                _count(session, step.producer)
+                return "conflict"
             _count(session, step.producer)
             return (session.deltas[decision.repeat.subject, decision.repeat.index],)
         versions = []
@@ -128,11 +142,15 @@ class NaiveLog:
             session.state = evolve(session.state, event)
             _put(session, version, type, subject, *fact.data.also())
             if type == "message.delta":
-                session.deltas[subject, getattr(fact.data, "index", 0)] = version
+                place = subject, getattr(fact.data, "index", 0)
+                session.deltas[place], session.texts[place] = version, getattr(fact.data, "text", "")
             versions.append(version)
         _count(session, step.producer)
+        if step.producer is not None:
+            session.numbered[step.producer.id] = command.data
         if keyed:
             session.keys[command.id] = tuple(versions)
+            session.said[command.id] = command.data
         return tuple(versions)
 
     def _note(self, session: _Session, step: Note) -> Outcome:
@@ -149,6 +167,8 @@ class NaiveLog:
             _put(session, version, "x.noted", step.subject)
             session.state = session.state._replace(version=Version(max(session.state.version, version)))
         _count(session, step.producer)
+        if step.producer is not None:
+            session.numbered[step.producer.id] = None
         if step.key is not None:
             session.keys[step.key] = tuple(versions)
         return tuple(versions)
@@ -205,7 +225,11 @@ async def _ask(log: Log, naive: NaiveLog, steps: Sequence[Do | Note | Breath]) -
     for (step, answer), outcome in zip(asked, expected, strict=True):
         answered = await _outcome(answer)
         # If it was refused, and then the same came again and was accepted, either answer is true.
-        possible = (outcome, naive.first_places(step)) if isinstance(outcome, str) else (outcome,)
+        possible: tuple[Outcome | None, ...] = (
+            (outcome, naive.first_places(step)) if isinstance(outcome, str) else (outcome,)
+        )
+        if outcome == () and isinstance(step, Do) and not naive.repeats_the_last(step):
+            possible = ((), "conflict")  # it is told where that can be seen
         assert answered in possible, f"{step} was answered with {answered}, not {outcome}"
 
 

@@ -174,7 +174,7 @@ def test_numbers_are_incremented_wherever_they_stand(session: Rehearsal) -> None
     assert session.state.document.value == {"a": {"list": [3, 2.0]}, "~": {"n": 0}}
 
 
-@pytest.mark.parametrize("path", ["/text", "/null", "/yes", "/list", "/list/0", "/list/1", "/list/-", "/no/where"])
+@pytest.mark.parametrize("path", ["/text", "/null", "/yes", "/list", "/list/0", "/list/1", "/list/-", "/list/2/n"])
 def test_what_is_no_number_is_not_incremented(session: Rehearsal, path: str) -> None:
     value: dict[str, Any] = {"text": "1", "null": None, "yes": True, "list": [[]]}
     session.do("hotels", "state.patch", patch=[{"op": "replace", "path": "", "value": value}])
@@ -239,3 +239,23 @@ def test_many_paths_are_folded_quickly(session: Rehearsal) -> None:
         patch = [{"op": "replace", "path": f"/a/n{number}", "value": 1} for number in range(start, start + 1_000)]
         session.do("hotels", "state.patch", patch=patch)
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize("patch", [{"a": {"b": 1}}, {"a": {}}, {"gone": None}, {"a": {"gone": None}, "l": [1, None]}])
+def test_a_merge_that_changes_nothing_is_refused_and_moves_no_guard(session: Rehearsal, patch: dict[str, Any]) -> None:
+    (event,) = session.do("hotels", "state.merge", patch={"a": {"b": 1}, "l": [1, None], "t": True})
+    assert session.refusal("flights", "state.merge", patch=patch).code == "no_change"
+    session.do(
+        "hotels", "state.merge", patch={"a": {"b": 2}}, if_unchanged={"/a/b": event.version, "/l": event.version}
+    )
+    assert session.do("hotels", "state.merge", patch={"t": 1})
+
+
+def test_a_counter_counts_from_zero_also_where_what_is_around_it_is_missing(session: Rehearsal) -> None:
+    session.do("hotels", "state.increment", path="/calls/search/lisbon", by=2)
+    session.do("flights", "state.increment", path="/calls/search/lisbon")
+    session.do("flights", "state.increment", path="/calls/book/0")
+    assert session.state.document.value == {"calls": {"search": {"lisbon": 3}, "book": {"0": 1}}}
+    session.do("hotels", "state.merge", patch={"name": "x", "list": [1]})
+    for path in ("/name/n", "/list/1/n", "/list/3"):
+        assert session.refusal("hotels", "state.increment", path=path).code == "patch_failed"

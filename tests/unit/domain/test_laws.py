@@ -17,6 +17,7 @@ from stenogram.domain.model import TIMEKEEPER, Actor, Command, Event
 from stenogram.domain.refusals.fences import fences
 from stenogram.domain.session import deadlines, decide, evolve, evolve_by, fold
 from stenogram.domain.state import State
+from stenogram.log.commit.repetition import may_have_led_to
 from stenogram.testing.rehearsal import Rehearsal
 
 ACTORS = [Actor("ada", "user"), Actor("hotels", "agent"), Actor("flights", "agent")]
@@ -299,6 +300,16 @@ def test_a_repeated_command_gets_the_first_result_and_changes_nothing(script: li
         for played in play(session, [each]):
             assert session.execute(played.command) == played.events
             assert session.state is played.after
+
+
+@given(scripts)
+@settings(max_examples=150)
+def test_a_command_may_have_led_to_what_it_led_to(script: list[Step]) -> None:
+    session = begun()
+    for each in script:
+        for played in play(session, [each]):
+            if played.events and decide(played.before, played.command).repeat is None:
+                assert may_have_led_to(played.command, played.events[0])
 
 
 @given(st.lists(conversation, max_size=25), st.randoms(use_true_random=False))

@@ -171,3 +171,12 @@ async def test_moments_that_there_are_not_are_refused() -> None:
             Moments(here.log, here.store, DocProjection("actors", Notes, key="actor"))
         with pytest.raises(FoldFailed, match="at event 3 of session 's-1'"):
             await Moments(here.log, here.store, notes(wrong=lambda message: message == "m2")).at("s-1")
+
+
+async def test_a_time_that_is_yet_to_come_is_refused() -> None:
+    async with stage() as here:
+        await write(here, 5)
+        moments = Moments(here.log, here.store, notes())
+        assert (await moments.at("s-1", time=datetime.now(UTC))).version == 5
+        with pytest.raises(BadCursor, match="yet to come"):
+            await moments.at("s-1", time=datetime.now(UTC) + timedelta(hours=1))

@@ -429,3 +429,13 @@ def test_what_waits_for_somebody() -> None:
     given(attention, raised, SignalExpired(signal="s1", waiting=("hotels",))).then(Attention(fenced={"hotels": "s1"}))
     given(attention, raised, SignalExpired(signal="s1", waiting=("hotels",)), honoured).then(Attention())
     given(attention, asked, ApprovalAnswered(approval="a1", option="yes")).then(Attention())
+
+
+def test_the_status_board_says_what_those_hold_who_join_later() -> None:
+    claimed = [TaskClaimed(task=task, attempt=1) for task in ("t-1", "t-2")]
+    done = TaskCompleted(task="t-1", attempt=1)
+    joined = PresenceJoined(participant="hotels", kind="agent")
+    before = fold(agents, happened(*claimed))["s-1"]
+    assert (before.agents, before.claims) == ({}, {"hotels": ["t-1", "t-2"]})
+    after = fold(agents, happened(*claimed, done, joined))["s-1"]
+    assert (after.agents["hotels"].tasks, after.claims) == (["t-2"], {})

@@ -1,0 +1,38 @@
+"""Moments in a session's history, as requests name them: a version, or a time."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+
+from ...domain.timestamps import Time
+from ..protocol.queries import Query, members_of, validated
+
+_VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
+_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
+
+
+def _moment(said: object) -> object:
+    if isinstance(said, str) and _VERSION.fullmatch(said):
+        return int(said)
+    try:
+        return _TIME.validate_python(said)
+    except ValidationError:
+        raise ValueError("should be a version of the session, or a time such as 2026-01-31T12:00:00Z") from None
+
+
+AtMoment = Annotated[Annotated[int, Field(ge=0, lt=10**18)] | datetime, BeforeValidator(_moment)]
+"""A version of a session, or a time."""
+
+
+class SessionQuery(Query):
+    """A session as it is, or as it was."""
+
+    at: AtMoment | None = None
+
+
+def session_query(request: web.Request) -> SessionQuery:
+    """Read a query for one session."""
+    return validated(SessionQuery, members_of(request))

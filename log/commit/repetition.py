@@ -1,0 +1,112 @@
+"""Whether what comes again is what came first: a command under an id, a delta under an index.
+
+Nothing is kept for it: a repeat is compared with the event that the first one led to. What a command says stands in its
+first event under the same names, but for what the rules add to it or work out; that is passed over here.
+"""
+
+from typing import Any
+
+import orjson
+
+from ...domain.audience import AGENTS
+from ...domain.concepts.custom import RecordCustom
+from ...domain.concepts.document import PatchState
+from ...domain.concepts.floor import MoveFloor
+from ...domain.concepts.messages import PostMessage
+from ...domain.concepts.presence import Join
+from ...domain.model import Command, CommandData, Event
+from ...domain.parts import TextPart
+
+_LEADS_TO = {
+    "session.open": "session.opened",
+    "session.fork": "session.forked",
+    "session.describe": "session.described",
+    "session.label": "session.labelled",
+    "session.close": "session.closed",
+    "session.reopen": "session.reopened",
+    "presence.join": "presence.joined",
+    "presence.status": "presence.status",
+    "presence.leave": "presence.left",
+    "message.post": "message.posted",
+    "message.start": "message.started",
+    "message.delta": "message.delta",
+    "message.complete": "message.completed",
+    "message.abort": "message.aborted",
+    "tool.call": "tool.called",
+    "tool.return": "tool.returned",
+    "state.patch": "state.patched",
+    "state.merge": "state.merged",
+    "state.increment": "state.incremented",
+    "task.create": "task.created",
+    "task.claim": "task.claimed",
+    "task.progress": "task.progressed",
+    "task.complete": "task.completed",
+    "task.fail": "task.failed",
+    "task.release": "task.released",
+    "task.reroute": "task.released",
+    "task.cancel": "task.cancelled",
+    "signal.raise": "signal.raised",
+    "signal.deliver": "signal.delivered",
+    "signal.honour": "signal.honoured",
+    "signal.refuse": "signal.refused",
+    "approval.request": "approval.requested",
+    "approval.answer": "approval.answered",
+    "approval.withdraw": "approval.withdrawn",
+    "floor.move": "floor.moved",
+}
+"""By a command's name: the type of its first event. What is not here is not compared."""
+_WORKED_OUT = {
+    "session.fork": {"at", "title"},
+    "message.complete": {"deltas"},
+    "signal.raise": {"grace"},
+    "approval.request": {"options"},
+}
+"""By a command's name: members that the rules fill in where it does not say them."""
+_CALLED = {"task.reroute": {"to": "assignee"}}
+"""By a command's name: what its members are called in the event, where that differs."""
+
+
+def may_have_led_to(command: Command, event: Event) -> bool:
+    """Whether an event can be the first one of this command."""
+    data, recorded = command.data, event.data
+    if event.actor != command.actor.id or (command.task is not None and event.task != command.task):
+        return False
+    if not _same_audience(command, event):
+        return False
+    if isinstance(data, RecordCustom):
+        return event.type == data.type and orjson.loads(recorded.json_bytes()) == data.data
+    type_, called = _LEADS_TO.get(data.do), _CALLED.get(data.do, {})
+    if type_ is None:
+        return True
+    if isinstance(data, Join) and data.new_run and event.type == "presence.left":
+        return True  # the run before it leaves first
+    members = [(name, called.get(name, name)) for name in type(data).model_fields if name != "audience"]
+    return event.type == type_ and all(
+        _same(data, name, getattr(recorded, member))
+        for name, member in members
+        if member in type(recorded).model_fields
+    )
+
+
+def _same(data: CommandData, name: str, recorded: Any) -> bool:
+    """Whether a command says what its event has in the place of a member."""
+    said = getattr(data, name)
+    if name == "parts":
+        text = data.text if isinstance(data, PostMessage) else None
+        said = (TextPart(text=text),) if text is not None else said
+        return not said or recorded[-len(said) :] == said  # behind what was streamed
+    if said is None and name in _WORKED_OUT.get(data.do, ()):
+        return True
+    if isinstance(data, PatchState) and name == "patch":
+        return [each.plain() for each in data.patch] == list(recorded)
+    if isinstance(data, MoveFloor) and said is not None:
+        return recorded is not None and set(said) == set(recorded)
+    return bool(said == recorded) or (said is False and recorded is None)
+
+
+def _same_audience(command: Command, event: Event) -> bool:
+    """Whether the event is for whom the command said; an agent without the floor may have said it for the team only."""
+    if "audience" not in type(command.data).model_fields:
+        return True
+    said, kept = getattr(command.data, "audience", None), event.audience
+    return said == kept or (command.actor.kind == "agent" and kept is not None and {*kept} <= {*(said or kept), AGENTS})
