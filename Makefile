@@ -31,8 +31,8 @@ test: $(VENV)/.dev  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n run
 # What the tests do more of when they are given the time, and where.
 LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENOGRAM_RUNS=3 STENOGRAM_EACH=600 STENOGRAM_CLAIMS=10000 \
 	STENOGRAM_REBUILD=1000000 STENOGRAM_ALL_RECORDINGS=yes STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 \
-	STENOGRAM_BENCHMARKS=all
-LONG_TESTS := $(addprefix tests/live/test_,crash.py slow.py gateways.py team.py view_rebuild.py recordings.py \
+	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20
+LONG_TESTS := $(addprefix tests/live/test_,crash.py slow.py gateways.py team.py view_rebuild.py view_takeovers.py recordings.py \
 	recorded_moments.py openapi.py benchmarks.py) tests/unit/api/test_team_machine.py
 
 long: $(VENV)/.dev  ## Run the long forms of tests: more kills, events, runs, claims, examples; takes an hour

@@ -9,6 +9,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -32,8 +33,9 @@ from .settings import Settings
 from .tenants import Tenants
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
+from .views.folding_process import FoldingPlan, FoldingProcess
 from .views.service import ViewService
-from .views.storage import NO_VIEWS, ViewStorage, make_projections
+from .views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_projections
 
 
 class Gateway:
@@ -128,15 +130,21 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
         place = settings.views or (NO_VIEWS if settings.read_only else "")
         projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
+        beside = settings.views_in == "process" and bool(projections) and folds_in_processes(place, settings.log)
+        folding = FoldingProcess(_folding_plan(settings, place), tasks) if beside else None
 
         def open_log(tenant: str) -> Log:
             return Log(storage.engine(tenant, read_only=settings.read_only))
 
         def views(log: Log, tenant: str) -> ViewService:
-            return ViewService(log, view_storage.store(tenant), projections, tasks, promote=settings.promote == "auto")
+            elsewhere = None if folding is None else partial(folding.add, tenant)
+            promote, store = settings.promote == "auto", view_storage.store(tenant)
+            return ViewService(log, store, projections, tasks, promote=promote, fold_elsewhere=elsewhere)
 
         tenants = Tenants(open_log, views, tasks)
         await stack.enter_async_context(tenants)
+        if folding is not None:  # entered after the logs, so that it has ended before they close
+            await stack.enter_async_context(folding)
         gateway = Gateway(settings, tenants, str(storage))
         runner = web.AppRunner(
             gateway.app(),
@@ -182,6 +190,17 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
             signal.signal(each, end)
         started(gateway)
         await stop.wait()
+
+
+def _folding_plan(settings: Settings, place: str) -> FoldingPlan:
+    return FoldingPlan(
+        log=settings.log,
+        views=place,
+        projections=settings.projections,
+        promote=settings.promote == "auto",
+        effects=not settings.read_only,
+        log_level=settings.log_level,
+    )
 
 
 def _alone(_: object, error: BaseException | None, __: object) -> None:

@@ -29,6 +29,13 @@ class Settings(BaseSettings):
             "none: there are no views"
         ),
     ] = ""
+    views_in: Annotated[
+        Literal["process", "gateway"],
+        Field(
+            description="Where views are folded: in a process of its own beside the gateway, so that no command waits "
+            "for a handler; or in the gateway's, as those in memory always are"
+        ),
+    ] = "process"
     projections: Annotated[
         tuple[str, ...], Field(description="A projection of your own, as module:attribute (JSON list)")
     ] = ()

@@ -8,6 +8,7 @@ from typing import Self
 from ..domain.errors import LogReadOnly
 from ..domain.ids import ParticipantId, SessionId, TaskId
 from ..log.log import Log
+from .access.principal import Principal
 from .delivery.feed import Feed
 from .liveness.last_seen import LastSeen
 from .liveness.timekeeper import Timekeeper
@@ -69,6 +70,12 @@ class Tenants:
             if name not in self.open:
                 self.open[name] = await self._opened(name)
         return self.open[name]
+
+    async def of_request(self, principal: Principal) -> Tenant:
+        """The tenant of somebody who makes an HTTP request. Reading or calling, they have been heard of."""
+        tenant = await self.of(principal.tenant)
+        tenant.last_seen.note_request(principal.participant, principal.run)
+        return tenant
 
     async def _opened(self, name: str) -> Tenant:
         log = await self._stack.enter_async_context(self._make(name))

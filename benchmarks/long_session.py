@@ -1,4 +1,5 @@
-"""What the benchmark of moments looks at: one session of four agents, ten events a second, as a team makes them."""
+"""What the benchmarks of moments and of views look at: sessions of four agents, ten events a second each, as teams make
+them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,16 +27,19 @@ PER_SECOND = 10
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _TEXT = "Three hotels near the river have rooms on Friday, two of them with breakfast. "
 _BATCH = 1_000
+_TURN = 10
 
 
-def fill(where: Path, events: int) -> None:
-    """Write a log of that session, with so many events."""
+def fill(where: Path | str, events: int, sessions: int = 1) -> None:
+    """Write a log of that session, with so many events; or of several, turn by turn, with so many together."""
 
     async def write() -> None:
-        drafts = _drafts(events)
+        drafts = [_drafts(events // sessions) for _ in range(sessions)]
+        names = [f"{SESSION}-{number}" for number in range(sessions)] if sessions > 1 else [SESSION]
+        most = _BATCH if sessions == 1 else _TURN
         async with Log(Storage(str(where)).engine(), max_waiting_bytes=2**30) as log:
-            while batch := tuple(islice(drafts, _BATCH)):
-                await log.append(Append(SESSION, batch))
+            while batches := [batch for each in drafts if (batch := tuple(islice(each, most)))]:
+                await asyncio.gather(*[log.append(Append(*each)) for each in zip(names, batches, strict=False)])
 
     asyncio.run(write())
 

@@ -48,13 +48,14 @@ def serve(**given: Any) -> None:
     The secret of HS256 tokens comes from STENOGRAM_JWT_SECRET alone, at least 32 bytes. Without keys a gateway
     runs open, on loopback only, and trusts the identity that a client claims. Ctrl-C or SIGTERM ends it in good order.
     """
+    from ..api.loop.factory import loop_factory
     from ..api.loop.gc_tuning import tune_gc
     from ..api.server import serve as run
 
     tune_gc()
     settings = _settings({name: value for name, value in given.items() if value is not None})
     _log_to_stderr(settings.log_level)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(settings, _announce))
     for each in (signal.SIGTERM, signal.SIGINT):  # Python's own end would make them deadly again
         signal.signal(each, signal.SIG_IGN)
@@ -68,14 +69,6 @@ def _announce(gateway: "Gateway") -> None:
         click.echo(
             "stenogram: open, without tokens: it trusts the identity that a client on this machine claims", err=True
         )
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # not made for every system
-        return None
-    return uvloop.new_event_loop
 
 
 def _log_to_stderr(level: str) -> None:

@@ -111,12 +111,14 @@ class Client:
         title: str | None = None,
         about: Mapping[str, Any] | None = None,
         lease: float | None = None,
+        beside: bool = False,
     ) -> Agent:
         """An agent at work in a session: it claims tasks, answers signals, speaks and asks. `name` is what people call
         it; its id comes from the token. The session is opened, with this `title`, unless it exists. `lease`: seconds of
-        silence after which it counts as lost (15)."""
+        silence after which it counts as lost (15). What other processes of the same agent hold in the session is given
+        back, as left by an earlier run; with `beside` they work side by side, and each is lost by itself."""
         joining = drop_none(name=name, about=about, lease=lease)
-        membership = Membership(self._open, session, drop_none(title=title), joining, restart=True)
+        membership = Membership(self._open, session, drop_none(title=title), joining, restart=True, beside=beside)
         return Agent(Session(self._open, session, membership), self.participant)
 
     def watch(self, id: str) -> Session:

@@ -85,6 +85,11 @@ class Session:
         return self._membership.live
 
     @property
+    def run(self) -> str:
+        """Which run of the participant this client is: the key of its instance in `present`."""
+        return self._connection.identity.run
+
+    @property
     def info(self) -> Description:
         """Title, labels, metadata, and whether the session is open."""
         return self.live.state.session

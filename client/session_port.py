@@ -30,6 +30,10 @@ class SessionPort(Protocol):
         """The session as it is folded here."""
 
     @property
+    def run(self) -> str:
+        """Which run of the participant this client is."""
+
+    @property
     def current_task(self) -> TaskContext | None:
         """The task under which the running code writes to the session."""
 

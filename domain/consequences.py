@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from .audience import SAID
-from .concepts.lifecycle import SessionForked
+from .concepts.lifecycle import SessionClosed, SessionForked
 from .concepts.messages import MessageAborted, MessageCompleted
 from .concepts.presence import PresenceJoined, PresenceLeft, PresenceLost, PresenceRecovered, PresenceStatus
 from .concepts.signals import (
@@ -29,7 +29,7 @@ from .concepts.signals import (
     SignalKind,
     SignalRaised,
 )
-from .concepts.stalls import recovered
+from .concepts.stalls import EVIDENCE, recovered
 from .concepts.task_rules import DEAD, given_back
 from .concepts.task_spec import OnNeedFailed
 from .concepts.tasks import (
@@ -45,7 +45,7 @@ from .concepts.tasks import (
 )
 from .ids import ParticipantId, TaskId
 from .model import Actor, Decision, EventData, Fact
-from .signal_targets import cancelled, left_open, rerouted, under_way
+from .signal_targets import cancelled, left_open, rerouted, run_of, under_way
 from .state import State
 
 
@@ -96,10 +96,15 @@ def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended:
             under_way.pop()
             continue
         assert not further.data.type.startswith(SAID), "a consequence is not said by whoever caused it"
-        if ended.isdisjoint(endings := _endings(further)):
+        if ended.isdisjoint(endings := _endings(further)) and not _is_moot(further, ended):
             ended.update(endings)
             yield further
             under_way.append(_of(state, actor, further))
+
+
+def _is_moot(fact: Fact, ended: set[str]) -> bool:
+    """Whether it speaks of the stall of somebody who is gone."""
+    return isinstance(fact.data, PresenceRecovered) and fact.data.subject() in ended
 
 
 _NO_END = (SignalRaised, SignalAddressed, TaskCreated, TaskClaimed, TaskBlocked, TaskSteered, PresenceStatus)
@@ -110,10 +115,10 @@ def _endings(fact: Fact) -> tuple[str, ...]:
     data = fact.data
     if isinstance(data, _NO_END):
         return ()
+    if isinstance(data, PresenceLost | PresenceLeft) and data.others:
+        return (f"{data.subject()}/{data.run or ''}",)
     if isinstance(data, PresenceRecovered):
-        return (f"stall:{data.participant}",)
-    if isinstance(data, PresenceLost | PresenceLeft):
-        return (data.subject(), f"stall:{data.participant}")
+        return (f"stall:{data.participant}:{data.task}",)
     return (fact.subject or data.subject(),)
 
 
@@ -121,15 +126,20 @@ def _of(state: State, actor: ParticipantId, fact: Fact) -> Iterator[Fact]:
     rule = _RULES.get(type(fact.data))
     if rule is not None:
         yield from rule(state, fact.data, actor)
-    if fact.task is not None:
-        yield from _goes_on(state, fact, actor)
+    yield from _goes_on(state, fact, actor)
 
 
 def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
-    """Whoever does something under a task is not stalled in it."""
+    """Whoever does something under a task is not stalled in it; whoever streams, or calls a tool, without naming a
+    task, in none."""
     known = state.presence.get(actor)
-    if known is not None and known.present and known.stalled == fact.task:
-        yield Fact(recovered(known, "It goes on."))
+    if known is None or not known.stalled or not known.present:
+        return
+    if fact.task is not None or fact.data.type.startswith(EVIDENCE):
+        run = run_of(state, fact.data) if fact.task is None else None
+        for task in known.stalled:
+            if fact.task in (None, task) and run in (None, state.tasks.known[task].run):
+                yield Fact(recovered(known, task, "It goes on."))
 
 
 def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fact]:
@@ -138,24 +148,40 @@ def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fa
     id, person, fence = data.participant, data.kind == "user", state.signals.fenced.get(data.participant)
     if person:
         yield from _moot(state, f"agent:{id}")
+    else:
+        yield from _told(state, id)
     if fence is not None and (person or data.new_run):
         new_run = f"A new run of {id} begins; the one that was to stop is over."
         reason = f"{id} is a person." if person else new_run
         yield Fact(SignalHonoured(signal=fence.signal, reason=reason, new_run=None if person else True))
 
 
+def _told(state: State, id: ParticipantId) -> Iterator[Fact]:
+    """Who joins while the session is being cancelled is to stop as well, within what is left of the grace."""
+    for signal in state.signals.open_at(SESSION):
+        if signal.kind == "cancel" and id not in signal.waiting:
+            yield Fact(SignalAddressed(signal=signal.id, addressees=(id,)))
+
+
 def _said(state: State, data: PresenceStatus, _: ParticipantId) -> Iterator[Fact]:
     known = state.presence[data.participant]
-    if known.stalled is not None:
-        yield Fact(recovered(known, "It said what it does."))
+    for task in known.stalled:
+        if data.run in (None, state.tasks.known[task].run):
+            yield Fact(recovered(known, task, "It said what it does."))
 
 
 def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> Iterator[Fact]:
     lost = isinstance(data, PresenceLost)
-    reason = f"{data.participant} {'was lost' if lost else 'has left'}."
+    who = f"A run of {data.participant}" if data.others else data.participant
+    reason = f"{who} {'was lost' if lost else 'has left'}."
+
+    def is_gone(run: str | None) -> bool:
+        return not data.others or run == data.run
+
     for task in state.tasks.held_by(data.participant):
-        yield Fact(given_back(task, "lost" if lost else "left", reason))
-    yield from left_open(state, data.participant, reason)
+        if is_gone(task.run):
+            yield Fact(given_back(task, "lost" if lost else "left", reason))
+    yield from left_open(state, data.participant, reason, is_gone)
 
 
 def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fact]:
@@ -170,6 +196,23 @@ def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fac
     yield from left_open(state, None, reason)
     for signal in state.signals.open:
         yield Fact(SignalExpired(signal=signal))
+
+
+def _closed(state: State, data: SessionClosed, _: ParticipantId) -> Iterator[Fact]:
+    """A closed session is empty: what was to be done is cancelled, since nobody could claim it; what was being said,
+    called or asked ends; signals have nothing left to stop; nobody is present."""
+    reason = "The session was closed."
+    # Tasks first: those who leave would only put them back on the board. Parts before what they are a part of, so that
+    # each says why it ended.
+    for task in reversed(state.tasks.unfinished()):
+        attempt = task.attempt if task.owner else None
+        yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
+    yield from left_open(state, None, reason)
+    for signal in state.signals.open:
+        yield Fact(SignalExpired(signal=signal))
+    for participant in state.presence.values():
+        if participant.present:
+            yield Fact(PresenceLeft(participant=participant.id, reason=reason))
 
 
 def _created(state: State, data: TaskCreated, _: ParticipantId) -> Iterator[Fact]:
@@ -223,8 +266,8 @@ def _finished(state: State, data: TaskCompleted | TaskCancelled, _: ParticipantI
 def _attempt_over(state: State, task: str, reason: str) -> Iterator[Fact]:
     yield from under_way(state, task, reason)
     holder = state.presence.get(state.tasks.known[task].owner or "")
-    if holder is not None and holder.present and holder.stalled == task:
-        yield Fact(recovered(holder, reason))
+    if holder is not None and holder.present and task in holder.stalled:
+        yield Fact(recovered(holder, task, reason))
 
 
 def _moot(state: State, target: str) -> Iterator[Fact]:
@@ -294,6 +337,7 @@ def _stopped(
 
 _RULES: dict[type[EventData], Callable[[State, Any, ParticipantId], Iterator[Fact]]] = {
     SessionForked: _forked,
+    SessionClosed: _closed,
     PresenceJoined: _joined,
     PresenceLost: _gone,
     PresenceLeft: _gone,

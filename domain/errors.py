@@ -38,17 +38,20 @@ from typing import Any, ClassVar
 
 
 class StenogramError(Exception):
-    """Root of the tree. The message tells the reader what happened and what to do next."""
+    """Root of the tree. The message tells the reader what happened and what to do next. A `fault`, the text of another
+    exception, is for operators: `problem`, which clients get, leaves it out."""
 
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
     status: ClassVar[int] = 500
     close: ClassVar[int] = 4000
 
-    def __init__(self, detail: str, **extra: Any) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str, *, fault: str = "", **extra: Any) -> None:
+        shown = f" ({fault})" if detail.endswith(".") else f": {fault}"
+        self.detail = detail + shown if fault else detail
+        super().__init__(self.detail)
         self.extra = extra
+        self._for_clients = detail
 
     def problem(self) -> dict[str, Any]:
         """Render as an RFC 9457 problem object; `extra` members stand beside the standard ones."""
@@ -57,7 +60,7 @@ class StenogramError(Exception):
             "title": self.title,
             "status": self.status,
             "code": self.code,
-            "detail": self.detail,
+            "detail": self._for_clients,
             **self.extra,
         }
 

@@ -43,6 +43,12 @@ class Actor(NamedTuple):
     kind: Kind
 
 
+def instance_of(participant: ParticipantId, run: str | None) -> str:
+    """What one process of a participant is called among those that are listened to; without a run it is unknown which
+    process it is, and all that comes from the participant may come from it."""
+    return participant if run is None else f"{participant}/{run}"
+
+
 class EventData(BaseModel):
     """The payload of one event type. Fields that an older or newer writer added are passed over."""
 
@@ -149,14 +155,14 @@ class Decision(NamedTuple):
 class Deadline(NamedTuple):
     """Something that happens of itself: at `when` the gateway carries out `data` under `id`, so that it happens once.
 
-    With `silence` it is the silence of that participant that matters: it is not due before `after` seconds have
-    passed since they were last heard of, or, with `under`, since a heartbeat last said that they make progress there.
+    With `silence` it is the silence of that instance (`instance_of`) that matters: it is not due before `after` seconds
+    have passed since it was last heard of, or, with `under`, since a heartbeat last said that they make progress there.
     """
 
     when: datetime
     id: CommandId
     data: CommandData
-    silence: ParticipantId | None = None
+    silence: str | None = None
     after: float = 0.0
     under: TaskId | None = None
 

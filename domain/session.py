@@ -27,6 +27,7 @@ from .concepts import signals as _signals
 from .concepts import stalls as _stalls
 from .concepts import task_rules as _board
 from .concepts import tools as _tools
+from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
 from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
@@ -35,7 +36,7 @@ from .model import Command, CommandData, Deadline, Decision, Event, Fact
 from .refusals.fences import refuse_fenced
 from .refusals.pauses import refuse_paused
 from .restriction import inherited, stated
-from .signal_targets import addressees
+from .signal_targets import addressees, run_of
 from .state import State
 from .unchecked import new_unchecked
 
@@ -73,8 +74,8 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
 CREATING = ("session.open", "session.fork")
 LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
 """Concepts whose commands may change what happens of itself in a session."""
-LIVELY_TYPES = ("session.", "presence.", "task.", "signal.", "approval.")
-"""The events of these concepts."""
+LIVELY_TYPES = ("session.", "presence.", "task.", "tool.", "signal.", "approval.")
+"""The events of these concepts, and those of tools: while one is called, nobody stalls."""
 
 
 def _decide_signal(state: State, command: Command) -> Decision:
@@ -85,7 +86,7 @@ def _decide_signal(state: State, command: Command) -> Decision:
 
 
 def _decide_stall(state: State, command: Command) -> Decision:
-    return _stalls.decide(state.presence, state.tasks, command)
+    return _stalls.decide(state.presence, state.tasks, state.tools, command)
 
 
 _WIDE = {"signals": _decide_signal, "stalls": _decide_stall}
@@ -119,7 +120,10 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
     place, decide_concept, plain = _decider(type(data))
     decision = decide_concept(state if place is None else state[place], command)
     facts = decision.facts
-    if not facts or (plain and task is None and facts[0].task is None):
+    if not facts:
+        return decision
+    # What the holder of a task streams is evidence: it may have consequences.
+    if plain and task is None and facts[0].task is None and command.actor.id not in state.tasks.held:
         return decision
     if decision.refusal is not None:
         return _recorded(state, decision)
@@ -178,7 +182,13 @@ def evolve(state: State, event: Event) -> State:
         return state._replace(version=event.version, time=time)
     place, evolve_concept = found
     evolved = _with(state, event.version, time, place, evolve_concept(state[place], event))
-    return evolved if event.task is None else evolved._replace(tasks=_board.touched(evolved.tasks, event))
+    if event.task is not None:
+        return evolved._replace(tasks=_stalls.touched(evolved.tasks, event))
+    if event.actor in evolved.tasks.held and event.type.startswith(_stalls.EVIDENCE):
+        return evolved._replace(tasks=_stalls.touched_all(evolved.tasks, event, run_of(evolved, event.data)))
+    if isinstance(event.data, PresenceRecovered):
+        return evolved._replace(tasks=_stalls.clock_restarted(evolved.tasks, event, event.data.task))
+    return evolved
 
 
 def evolve_by(state: State, command: Command, facts: int, after: Any) -> State:
@@ -216,7 +226,7 @@ def is_live(state: State) -> bool:
 def _deadlines(state: State) -> Iterator[Deadline]:
     yield from _presence.deadlines(state.presence)
     yield from _board.deadlines(state.tasks)
-    yield from _stalls.deadlines(state.presence, state.tasks)
+    yield from _stalls.deadlines(state.presence, state.tasks, state.tools)
     yield from _signals.deadlines(state.signals)
     yield from _approvals.deadlines(state.approvals)
 

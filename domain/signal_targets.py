@@ -1,6 +1,6 @@
 """What signals are aimed at: whom they concern, and what of the work ends with them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from .concepts.tasks import Task, TaskCancelled, TaskReleased
 from .concepts.tools import abandoned
 from .errors import Conflict, NotFound
 from .ids import ParticipantId, TaskId
-from .model import TIMEKEEPER, Actor, Fact
+from .model import TIMEKEEPER, Actor, EventData, Fact
 from .state import State
 
 _Begun = TypeVar("_Begun")
@@ -110,14 +110,28 @@ def rerouted(state: State, target: str, to: ParticipantId | None, input: JsonVal
             )
 
 
-def left_open(state: State, participant: ParticipantId | None, reason: str) -> Iterator[Fact]:
-    """The ends of what a participant, or with None anyone, has open: messages, tool calls, questions."""
+def left_open(
+    state: State, participant: ParticipantId | None, reason: str, runs: Callable[[str | None], bool] = lambda run: True
+) -> Iterator[Fact]:
+    """The ends of what a participant (with `runs`, some runs of it), or with None anyone, has open: messages, tool
+    calls, questions."""
     for message in _in_order(state.messages.known, state.messages.open.of(participant)):
-        yield aborted(message, reason)
+        if runs(message.run):
+            yield aborted(message, reason)
     for call in _in_order(state.tools.known, state.tools.open.of(participant)):
-        yield abandoned(call, reason)
+        if runs(call.run):
+            yield abandoned(call, reason)
     for approval in _in_order(state.approvals.known, state.approvals.work.of(participant)):
-        yield Fact(ApprovalWithdrawn(approval=approval.id, reason=reason))
+        if runs(approval.run):
+            yield Fact(ApprovalWithdrawn(approval=approval.id, reason=reason))
+
+
+def run_of(state: State, data: EventData) -> str | None:
+    """Which run of its actor an event about a message or a tool call comes from, where that is known."""
+    message = state.messages.known.get(getattr(data, "message", None) or "")
+    call = state.tools.known.get(getattr(data, "call", None) or "")
+    begun = call or message
+    return getattr(data, "run", None) if begun is None else begun.run
 
 
 def under_way(state: State, task: TaskId, reason: str) -> Iterator[Fact]:

@@ -11,6 +11,7 @@ from ..domain.concepts.lifecycle import SessionForked
 from ..domain.errors import FoldFailed
 from ..domain.ids import SessionId
 from ..domain.model import Event
+from .authoring.faults import contained, described
 from .authoring.projection import Item, Projection
 
 K = TypeVar("K")
@@ -56,7 +57,7 @@ class Fold(Generic[K, T]):
         """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold cannot be
         used."""
         try:
-            items = [item for item in self._projection.items_of(event) if wanted(item)]
+            items = [item for item in _items_of(self._projection, event) if wanted(item)]
             self.folder.fold(self.folder.prepare(items))
         except Exception as fault:
             raise failure(self._projection, event, fault) from fault
@@ -70,9 +71,15 @@ def failure(projection: Projection[Any, Any], event: Event, fault: Exception) ->
     """What to say when a handler fails."""
     return FoldFailed(
         f"{projection.name} failed at event {event.version} of session {event.session!r} "
-        f"({event.type}, position {event.position}): {type(fault).__name__}: {fault}",
+        f"({event.type}, position {event.position})",
+        fault=described(fault),
         projection=projection.name,
         session=event.session,
         version=event.version,
         position=event.position,
     )
+
+
+@contained
+def _items_of(projection: Projection[Any, Any], event: Event) -> list[Item]:
+    return projection.items_of(event)

@@ -5,9 +5,11 @@
 
 The fold goes on from the newest snapshot before that version. Snapshots are taken on the way, every thousand events
 (the larger the value, the fewer), and are a cache: one of other code, of another log, or that cannot be read is passed
-over. Only projections by session have moments, for only those depend on a session's events alone.
+over. What operators had left out of the view is left out of its past, too. Only projections by session have moments,
+for only those depend on a session's events alone.
 """
 
+import hashlib
 from collections.abc import Hashable, Iterable
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -75,31 +77,34 @@ class Moments(Generic[K, T]):
         return await self._fold(session, await version_at(self._log, session, version=version, time=time))
 
     async def _fold(self, session: SessionId, version: int) -> Moment[K, T]:
-        folding = await self._resume(session, version)
+        skipped = await self._store.skipped(self._projection.name, session)
+        place = _snapshots_of(session, skipped)
+        folding = await self._resume(session, version, place, skipped)
         new = list[Snapshot]()
         async for page in session_pages(self._log, session, folding.version, version):
             async for few in slices(page):
                 new += folding.fold_on(few)
         if new:
-            await self._store.keep(self._projection.name, self._fingerprint, session, new)
+            await self._store.keep(self._projection.name, self._fingerprint, place, new)
         return Moment(session, Version(folding.version), Position(folding.position), folding.fold.values())
 
-    async def _resume(self, session: SessionId, version: int) -> "_Folding":
+    async def _resume(self, session: SessionId, version: int, place: str, skipped: frozenset[int]) -> "_Folding":
         """The fold as the newest good snapshot left it."""
-        found = await self._store.snapshot(self._projection.name, self._fingerprint, session, version)
+        found = await self._store.snapshot(self._projection.name, self._fingerprint, place, version)
         if found is not None:
             stands = await self._log.read_session(session, found.version - 1, 1)
-            folding = _Folding(self._projection)
+            folding = _Folding(self._projection, skipped)
             if stands and folding.restore(found, stands[0]):
                 return folding
-        return _Folding(self._projection)
+        return _Folding(self._projection, skipped)
 
 
 class _Folding:
     """A session's fold on its way, and when it is time for the next snapshot."""
 
-    def __init__(self, projection: Projection[Any, Any]) -> None:
+    def __init__(self, projection: Projection[Any, Any], skipped: frozenset[int]) -> None:
         self.fold = Fold(projection)
+        self._skipped = skipped
         self.version = 0
         self.position = 0
         self._projection = projection
@@ -109,7 +114,7 @@ class _Folding:
         """Fold some more events; the snapshots for which it was time. Raises FoldFailed."""
         new = []
         for record in records:
-            if self._projection.handlers.of(record.type):
+            if self._projection.handlers.of(record.type) and record.position not in self._skipped:
                 self.fold.fold(decode(record.data, record.position, record.session, record.version))
             self.version, self.position = record.version, record.position
             if record.version >= self._next:
@@ -136,6 +141,13 @@ class _Folding:
         self.version, self.position = stands.version, stands.position
         self._next = self.version + SNAPSHOT_EVERY_EVENTS * (1 + len(snapshot.data) // _LARGE)
         return True
+
+
+def _snapshots_of(session: SessionId, skipped: frozenset[int]) -> str:
+    """Where a session's snapshots are: apart from those of the time before something was left out."""
+    if not skipped:
+        return session
+    return f"{session} without {hashlib.sha256(orjson.dumps(sorted(skipped))).hexdigest()[:16]}"
 
 
 def _written(row: Row) -> list[Any]:

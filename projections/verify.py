@@ -1,11 +1,11 @@
 """Whether a view holds what its events come to: it is folded again, and compared.
 
 All of it, in the state that one transaction shows; or a sample of sessions, each with what the store had of it at that
-moment. What is parked is left out on both sides, as it is in the view.
+moment. What is parked or was skipped is left out on both sides, as it is in the view.
 """
 
 import random
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from ..domain.envelope import decode
@@ -14,10 +14,10 @@ from ..domain.ids import Position, SessionId
 from ..log.log import Log
 from ..log.paging import ENDLESS, PAGE, log_pages, session_pages
 from ..log.records import Record
-from .authoring.projection import Item, Projection
+from .authoring.projection import UNKEYED, Projection
 from .folding import Fold
 from .runner.time_slices import slices
-from .store import Build, Checkpoint, Found, Parked, ViewStore
+from .store import Build, Checkpoint, Found, ViewStore
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -76,12 +76,12 @@ async def _verify_whole(log: Log, projection: Projection[K, T], found: Found, pr
     goal, fresh = found.build.checkpoint, Fold(projection)
     async for records in log_pages(log.engine, 0, goal.position):
         for first in records:
-            await _fold_shared(log, projection, fresh, first, found.parked)
-        await _fold(projection, fresh, records, found.parked)
+            await _fold_shared(log, projection, fresh, first, found)
+        await _fold(projection, fresh, records, found)
         progress(records[-1].position, goal.position)
     if goal.shared:
         (first,) = await log.engine.read_log(goal.position, 1)
-        await _fold_shared(log, projection, fresh, first, found.parked, upto=goal.shared)
+        await _fold_shared(log, projection, fresh, first, found, upto=goal.shared)
     return _compared(projection, found.build, [(found, fresh)])
 
 
@@ -98,7 +98,7 @@ async def _verify_sample(
         goal, fresh = found.build.checkpoint, Fold(projection)
         first = (await log.engine.read_session(session, -1, 1))[0].position
         async for page in session_pages(log, session, 0):
-            await _fold(projection, fresh, [each for each in page if _is_behind(goal, each, first)], found.parked)
+            await _fold(projection, fresh, [each for each in page if _is_behind(goal, each, first)], found)
         pairs.append((found, fresh))
         progress(number, len(chosen))
     return _compared(projection, build, pairs)
@@ -116,7 +116,7 @@ async def _fold_shared(
     projection: Projection[K, T],
     fresh: Fold[K, T],
     first: Record,
-    parked: Mapping[str, Parked],
+    found: Found,
     upto: int = ENDLESS,
 ) -> None:
     """What the fork that begins with this event shares, up to a version, for a projection that is given it."""
@@ -125,23 +125,22 @@ async def _fold_shared(
         page = await log.read_shared(first, version, PAGE)
         if not page:
             return
-        await _fold(projection, fresh, [each for each in page if each.version <= upto], parked)
+        await _fold(projection, fresh, [each for each in page if each.version <= upto], found)
         version = page[-1].version
 
 
-async def _fold(
-    projection: Projection[K, T], fresh: Fold[K, T], records: list[Record], parked: Mapping[str, Parked]
-) -> None:
+async def _fold(projection: Projection[K, T], fresh: Fold[K, T], records: list[Record], found: Found) -> None:
     async for few in slices(records):
         for record in few:
-            if projection.handlers.of(record.type):
+            # Before it is read: what is left out of a whole session may be what cannot be read, or has no key.
+            if projection.handlers.of(record.type) and found.has((whole_key(projection, record),), record.position):
                 event = decode(record.data, record.position, record.session, record.version)
-                fresh.fold(event, lambda item: not _is_parked(item, parked))
+                fresh.fold(event, lambda item: found.has((item.key,), item.meta.position))
 
 
-def _is_parked(item: Item, parked: Mapping[str, Parked]) -> bool:
-    found = parked.get(item.key)
-    return found is not None and item.meta.position >= found.position
+def whole_key(projection: Projection[Any, Any], record: Record) -> str:
+    """The key under which an event is parked or skipped whole, whatever it is."""
+    return record.session if projection.key == "session" else UNKEYED + record.session
 
 
 async def _sessions(log: Log) -> list[SessionId]:

@@ -19,7 +19,8 @@ EVERYTHING = ("*",)
 
 class Principal(NamedTuple):
     """An authenticated participant. `read`, `write` and `audit` are patterns of session ids, and so is what stands in
-    `rights` by the name of a finer right (`write` is all of these); `expires` is seconds since 1970, None for never."""
+    `rights` by the name of a finer right (`write` is all of these); `expires` is seconds since 1970, None for never;
+    `run` is which process of theirs this is, where it says so."""
 
     participant: ParticipantId
     kind: Kind
@@ -29,6 +30,7 @@ class Principal(NamedTuple):
     audit: tuple[str, ...] = ()
     expires: float | None = None
     rights: Map[str, tuple[str, ...]] = Map()
+    run: str | None = None
 
     @property
     def actor(self) -> Actor:

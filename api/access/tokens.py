@@ -1,5 +1,6 @@
 """Where a token is checked: from it, or on an open gateway from what the client claims, to a principal."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -15,13 +16,15 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from ...domain.audience import RESERVED
 from ...domain.errors import ConfigurationError, Invalid, Unauthenticated
-from ...domain.ids import Name
+from ...domain.ids import NAME_PATTERN, Name
 from ...domain.model import KINDS, TIMEKEEPER, Kind
 from ..settings import Settings
 from .principal import EVERYTHING, Principal
 from .rights import RIGHTS
 
 ANONYMOUS = "user"
+RUN_HEADER = "Stenogram-Run"
+"""In which an HTTP request says which run of the participant it comes from, as `run` in `hello` does."""
 MIN_RSA_BITS = 2_048
 
 
@@ -63,7 +66,10 @@ class Authenticator:
         """Who makes an HTTP request."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else request.query.get("token")
-        return self.principal(bearer, request.query)
+        principal, run = self.principal(bearer, request.query), request.headers.get(RUN_HEADER)
+        if run is not None and (len(run) > 128 or not re.fullmatch(NAME_PATTERN, run)):
+            raise Invalid(f"{RUN_HEADER} is 1 to 128 of A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit.")
+        return principal._replace(run=run)
 
     def _decode(self, token: str) -> dict[str, Any]:
         try:

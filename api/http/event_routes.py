@@ -50,7 +50,7 @@ class EventRoutes:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
-        log = (await self._tenants.of(principal.tenant)).log
+        log = (await self._tenants.of_request(principal)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)
         before = events_end(query, session, log.epoch)

@@ -52,6 +52,22 @@ class AckAnswer(HttpAnswer):
     repeated: bool | Absent = None
 
 
+class ParticipantInstance(HttpAnswer):
+    """A run of a participant that is here: a process of it."""
+
+    run: Id | None
+    joined: Number
+    lease: Annotated[float, Field(ge=0)]
+    at: datetime
+    status: Status
+    activity: str | None
+    until: datetime | None
+
+
+def _instances(known: Any) -> list[dict[str, Any]]:
+    return [{"run": run or None, **each._asdict()} for run, each in known.items()]
+
+
 class SessionParticipant(HttpAnswer):
     """Somebody who has joined."""
 
@@ -67,8 +83,9 @@ class SessionParticipant(HttpAnswer):
     joined: Number
     lease: Annotated[float, Field(ge=0)]
     until: datetime | None
-    stalled: Id | None
+    stalled: dict[Id, Number]
     run: Id | None
+    instances: Annotated[list[ParticipantInstance], BeforeValidator(_instances)]
 
 
 class SessionMessage(HttpAnswer):
@@ -97,6 +114,7 @@ class SessionTask(HttpAnswer):
     title: str
     status: Literal["open", "claimed", "completed", "failed", "cancelled"]
     owner: Id | None
+    run: Id | None
     attempt: Number
     tries: Number
     max_attempts: Number | None = _policy("max_attempts")
@@ -232,5 +250,7 @@ def _members(state: State, viewer: Viewer) -> dict[str, Any]:
 
 
 def _participant(participant: Participant, tasks: Mapping[str, Task]) -> Participant:
-    """Without the task that it is stalled in, for those who may not see that."""
-    return participant if participant.stalled in tasks else participant._replace(stalled=None)
+    """Without the tasks that it is stalled in which are not for the viewer."""
+    if participant.stalled.keys() <= tasks.keys():
+        return participant
+    return participant._replace(stalled={id: at for id, at in participant.stalled.items() if id in tasks})

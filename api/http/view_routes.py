@@ -123,7 +123,7 @@ class ViewRoutes:
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)
-        return principal, (await self._tenants.of(principal.tenant)).views
+        return principal, (await self._tenants.of_request(principal)).views
 
 
 def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> ListQuery:

@@ -8,7 +8,7 @@ import heapq
 from collections import Counter
 from collections.abc import Sequence
 
-from ...domain.ids import ParticipantId, SessionId
+from ...domain.ids import SessionId
 from ...domain.model import Deadline
 
 
@@ -19,7 +19,7 @@ class DeadlineQueue:
         self._deadlines: dict[SessionId, Sequence[Deadline]] = {}
         self._times: dict[SessionId, float] = {}
         self._heap: list[tuple[float, SessionId]] = []
-        self._waited_for: Counter[ParticipantId] = Counter()
+        self._waited_for: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._deadlines)
@@ -64,10 +64,10 @@ class DeadlineQueue:
         """When something is due at the earliest."""
         return self._heap[0][0] if self._heap else None
 
-    def waited_for(self) -> list[ParticipantId]:
-        """Those whose silence would have consequences."""
+    def waited_for(self) -> list[str]:
+        """The instances whose silence would have consequences."""
         return list(self._waited_for)
 
 
-def _silences(deadlines: Sequence[Deadline]) -> list[ParticipantId]:
+def _silences(deadlines: Sequence[Deadline]) -> list[str]:
     return [each.silence for each in deadlines if each.silence is not None]

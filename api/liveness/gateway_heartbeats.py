@@ -1,16 +1,15 @@
 """Heartbeats between gateways: what those of one log tell each other about who is attached through which.
 
 Each keeps a row of its own in the log's database and renews it all the time; nobody writes for a single heartbeat. The
-row names those who are attached, and says how long each has been silent: so one who left a connection behind on another
-gateway is lost no later. As long as a gateway renews its row, it sees to the silence of those whom it names. When it is
-renewed no more, they may have been heard until it would have been: the others count from there; so they are lost within
-their leases, unless they come back.
+row names the instances that are attached, and says how long each has been silent: so one who left a connection behind
+on another gateway is lost no later. As long as a gateway renews its row, it sees to the silence of those whom it names.
+When it is renewed no more, they may have been heard until it would have been: the others count from there; so they are
+lost within their leases, unless they come back.
 """
 
 import secrets
 from collections.abc import Callable, Mapping
 
-from ...domain.ids import ParticipantId
 from ...log.engine import Engine
 from ...log.records import GatewayHeartbeat
 from .last_seen import NEVER
@@ -30,10 +29,10 @@ class GatewayHeartbeats:
         self._own = GatewayHeartbeat(secrets.token_hex(8), 0, {})
         self._beats: dict[str, tuple[int, float]] = {}
         self._exchanged_at = now()
-        self._named_at: dict[ParticipantId, float] = {}
-        self._last_heard: dict[ParticipantId, float] = {}
+        self._named_at: dict[str, float] = {}
+        self._last_heard: dict[str, float] = {}
 
-    async def exchange(self, silent: Mapping[ParticipantId, float]) -> None:
+    async def exchange(self, silent: Mapping[str, float]) -> None:
         """Renew one's own row, and read the others'; `silent` tells who is attached, and how many seconds each has
         been silent. Raises the LogError tree."""
         attached = {each: int(seconds * 1_000) for each, seconds in silent.items()}
@@ -51,19 +50,23 @@ class GatewayHeartbeats:
             if known is not None and not renewed and now - exchanged_at < 3 * HEARTBEAT_INTERVAL_S:
                 at = known[1]
             self._beats[heartbeat.gateway] = (heartbeat.beat, at)
-            for participant, milliseconds in heartbeat.attached.items():
+            for instance, milliseconds in heartbeat.attached.items():
                 heard = at + HEARTBEAT_INTERVAL_S - (milliseconds / 1_000 if renewed else 0.0)
-                self._named_at[participant] = max(at, self._named_at.get(participant, at))
-                self._last_heard[participant] = max(heard, self._last_heard.get(participant, heard))
+                self._named_at[instance] = max(at, self._named_at.get(instance, at))
+                self._last_heard[instance] = max(heard, self._last_heard.get(instance, heard))
 
     async def leave(self) -> None:
         """Say that nobody is attached through this gateway any more."""
         await self._engine.exchange_heartbeats(self._own._replace(beat=self._own.beat + 1, attached={}), ())
 
-    def named_at(self, participant: ParticipantId) -> float | None:
-        """When another gateway last said that they are attached through it; None if none does."""
-        return self._named_at.get(participant)
+    def others_renewed_at(self) -> float:
+        """When any other gateway was last seen to renew its row."""
+        return max([at for _, at in self._beats.values()], default=NEVER)
 
-    def last_heard(self, participant: ParticipantId) -> float:
-        """Until when another gateway may have heard of them."""
-        return self._last_heard.get(participant, NEVER)
+    def named_at(self, instance: str) -> float | None:
+        """When another gateway last said that it is attached through that one; None if none does."""
+        return self._named_at.get(instance)
+
+    def last_heard(self, instance: str) -> float:
+        """Until when another gateway may have heard of it."""
+        return self._last_heard.get(instance, NEVER)

@@ -1,8 +1,10 @@
-"""When each participant was last heard of: held in memory and never written.
+"""When each instance of a participant was last heard of: held in memory and never written.
 
-Whatever comes from a participant counts, on whichever connection; connections are asked for it, so that a frame
-costs nothing more. What was heard before the gateway began to listen (it has just started, or its process stood still)
-is not known, and nobody's silence is counted from earlier than that.
+An instance is a run of a participant, a process from its start to its end (`instance_of`). Whatever comes from it
+counts, on whichever connection; connections are asked for it, so that a frame costs nothing more. The instance whose
+run has no name may be any process: for it all counts that comes from the participant. What was heard before the gateway
+began to listen (it has just started, or its process stood still) is not known, and nobody's silence is counted from
+earlier than that.
 """
 
 import time
@@ -11,10 +13,11 @@ from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar
 
 from ...domain.ids import ParticipantId, SessionId, TaskId
+from ...domain.model import instance_of
 
 NEVER = float("-inf")
 MAX_ENTRIES = 100_000
-"""Participants without a connection, and tasks, for which it is known when they were heard of."""
+"""Instances without a connection, and tasks, for which it is known when they were heard of."""
 ATTACHED_AFTER_HTTP_S = 15.0
 """Seconds for which somebody who sends requests over HTTP counts as attached."""
 
@@ -23,7 +26,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class HeardConnection(Protocol):
-    """Something that participants are heard over."""
+    """Something that an instance is heard over."""
 
     @property
     def heard_at(self) -> float:
@@ -36,25 +39,28 @@ class LastSeen:
     def __init__(self, clock: MonotonicClock = time.monotonic) -> None:
         self.now = clock
         self.listening_since = clock()
-        self._connections: dict[ParticipantId, dict[HeardConnection, None]] = {}
-        self._last: OrderedDict[ParticipantId, float] = OrderedDict()
+        self._connections: dict[str, dict[HeardConnection, None]] = {}
+        self._last: OrderedDict[str, float] = OrderedDict()
         self._progress: OrderedDict[tuple[ParticipantId, SessionId, TaskId], float] = OrderedDict()
 
-    def attach(self, participant: ParticipantId, connection: HeardConnection) -> None:
+    def attach(self, participant: ParticipantId, connection: HeardConnection, run: str | None = None) -> None:
         """They are heard over this connection from now on."""
-        self._connections.setdefault(participant, {})[connection] = None
+        for instance in _heard(participant, run):
+            self._connections.setdefault(instance, {})[connection] = None
 
-    def detach(self, participant: ParticipantId, connection: HeardConnection) -> None:
+    def detach(self, participant: ParticipantId, connection: HeardConnection, run: str | None = None) -> None:
         """The connection has ended."""
-        connections = self._connections[participant]
-        del connections[connection]
-        if not connections:
-            del self._connections[participant]
-        _note(self._last, participant, connection.heard_at)
+        for instance in _heard(participant, run):
+            connections = self._connections[instance]
+            del connections[connection]
+            if not connections:
+                del self._connections[instance]
+            _note(self._last, instance, connection.heard_at)
 
-    def note_request(self, participant: ParticipantId) -> None:
+    def note_request(self, participant: ParticipantId, run: str | None = None) -> None:
         """They were heard of just now, without a connection that lasts."""
-        _note(self._last, participant, self.now())
+        for instance in _heard(participant, run):
+            _note(self._last, instance, self.now())
 
     def note_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> None:
         """They have said just now that they make progress with a task."""
@@ -64,20 +70,27 @@ class LastSeen:
         """Nobody could be heard until now."""
         self.listening_since = self.now()
 
-    def last_heard(self, participant: ParticipantId) -> float:
-        """When they were last heard of here, or since when the gateway listens."""
-        connections = self._connections.get(participant, ())
-        return max([self.listening_since, self._last.get(participant, NEVER), *[each.heard_at for each in connections]])
+    def last_heard(self, instance: str) -> float:
+        """When it was last heard of here, or since when the gateway listens."""
+        connections = self._connections.get(instance, ())
+        return max([self.listening_since, self._last.get(instance, NEVER), *[each.heard_at for each in connections]])
 
     def last_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
         """When a heartbeat of theirs last said that they make progress with the task."""
         return self._progress.get((participant, session, task), NEVER)
 
-    def is_attached(self, participant: ParticipantId) -> bool:
-        """Whether they can be heard here at all."""
-        return (
-            participant in self._connections or self._last.get(participant, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
-        )
+    def is_connected(self, instance: str) -> bool:
+        """Whether it has a connection here."""
+        return instance in self._connections
+
+    def is_attached(self, instance: str) -> bool:
+        """Whether it can be heard here at all."""
+        return self.is_connected(instance) or self._last.get(instance, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
+
+
+def _heard(participant: ParticipantId, run: str | None) -> set[str]:
+    """Which instances this may be."""
+    return {participant, instance_of(participant, run)}
 
 
 def _note(known: OrderedDict[K, float], who: K, at: float) -> None:

@@ -1,13 +1,14 @@
 """How a lost agent is noticed: by its silence.
 
-A participant is lost when nothing has come from it for its lease, and stalled when it has shown no progress with a task
-for that task's `stall_after`. What comes in over this gateway is in `last_seen`. Where several gateways serve one log,
-each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another gateway is not lost.
+An instance of a participant is lost when nothing has come from it for its lease, and stalled when it has shown no
+progress with a task for that task's `stall_after`. What comes in over this gateway is in `last_seen`. Where several
+gateways serve one log, each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another
+gateway is not lost.
 """
 
 from collections.abc import Collection
 
-from ...domain.ids import ParticipantId, SessionId
+from ...domain.ids import SessionId
 from ...domain.model import Deadline
 from ...log.engine import Engine
 from .gateway_heartbeats import HEARTBEAT_INTERVAL_S, GatewayHeartbeats
@@ -34,17 +35,32 @@ class LostAgents:
         if silence is None:
             return at
         named_at = None if self._heartbeats is None else self._heartbeats.named_at(silence)
-        if named_at is not None and not last_seen.is_attached(silence):
+        if named_at is not None and self._is_theirs(silence):
             # That gateway sees to it. Judged here as well, an agent would be lost that is heard there.
             at = max(at, named_at + OTHER_GATEWAY_GRACE_S)
         if deadline.under is None:
-            elsewhere = NEVER if self._heartbeats is None else self._heartbeats.last_heard(silence)
-            return max(at, max(last_seen.last_heard(silence), elsewhere) + after)
-        progress = last_seen.last_progress(silence, session, deadline.under) + after
+            return max(at, self._last_heard(silence) + after)
+        progress = last_seen.last_progress(silence.partition("/")[0], session, deadline.under) + after
         # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
         return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
 
-    async def exchange_heartbeats(self, waited_for: Collection[ParticipantId]) -> None:
+    def _is_theirs(self, silence: str) -> bool:
+        """Whether another gateway names it with better reason: it has no connection here, and was heard there last."""
+        last_seen, heartbeats = self._last_seen, self._heartbeats
+        if heartbeats is None or last_seen.is_connected(silence):
+            return False
+        return not last_seen.is_attached(silence) or heartbeats.last_heard(silence) > last_seen.last_heard(silence)
+
+    def _last_heard(self, silence: str) -> float:
+        here = self._last_seen.last_heard(silence)
+        if self._heartbeats is None:
+            return here
+        if self._heartbeats.others_renewed_at() > self._last_seen.now() - OTHER_GATEWAY_GRACE_S:
+            # It may have moved to another gateway just now, which says so with its next heartbeat.
+            here += OTHER_GATEWAY_GRACE_S
+        return max(here, self._heartbeats.last_heard(silence))
+
+    async def exchange_heartbeats(self, waited_for: Collection[str]) -> None:
         """Tell the other gateways which of these are attached here, and hear whom they name; once a second. Raises the
         LogError tree."""
         last_seen, now = self._last_seen, self._last_seen.now()

@@ -106,9 +106,9 @@ class Timekeeper:
             for task in tasks:
                 # Before the command: a round could find the task stalled once more until it has taken effect.
                 self._last_seen.note_progress(participant, session, task)
-                if known is not None and known.stalled == task:
-                    recover = RecoverParticipant(participant=participant, stalled=known.since)
-                    self._carry_out(session, timer_id("recover", participant, known.since), recover)
+                if known is not None and (since := known.stalled.get(task)) is not None:
+                    recover = RecoverParticipant(participant=participant, task=task, stalled=since)
+                    self._carry_out(session, timer_id("recover", participant, task, since), recover)
 
     async def _wait_until_due(self) -> None:
         """Wait until something is due or has changed, a tick at most."""

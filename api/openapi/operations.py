@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import get_args
 
 from ...domain.model import Kind
+from ..access.tokens import RUN_HEADER
 from ..http.answer import ProblemAnswer
 from ..http.responses import PROBLEM_JSON
 from ..http.session_answers import AckAnswer
@@ -56,6 +57,7 @@ def probe(name: str, summary: str, answer: Schema = JSON_OBJECT, media_type: str
 def _identity() -> list[Schema]:
     return [
         {**parameter("participant", NAME), "description": "Who asks, on an open gateway"},
+        {**parameter(RUN_HEADER, NAME, where="header"), "description": "Which process of theirs this is"},
         {**parameter("kind", {"enum": list(get_args(Kind))}), "description": "Of what kind, likewise"},
     ]
 

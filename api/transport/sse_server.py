@@ -52,7 +52,7 @@ class SseServer:
         query = events_query(request)
         if query.before is not None:
             raise Invalid("A stream goes forwards; `before` asks for a page.")
-        tenant = await self._tenants.of(principal.tenant)
+        tenant = await self._tenants.of_request(principal)
         after = events_start(request, query, session, tenant.log.epoch)
         connection = _connection(request)
         key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
@@ -68,7 +68,7 @@ class SseServer:
         self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
     ) -> web.StreamResponse:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
-        tenant = await self._tenants.of(principal.tenant)
+        tenant = await self._tenants.of_request(principal)
         viewer = await viewer_of(principal, tenant.log, projection, key)
         connection = _connection(request)
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]

@@ -116,7 +116,7 @@ class WebSocketConnection(TransportSink):
     async def serve(self, frames: list[Any], size: int) -> None:
         """Handle the frames that came with the hello, then messages, until the connection ends or is ended. Raises
         Invalid when too many cannot be read."""
-        self._tenant.last_seen.attach(self.principal.participant, self)
+        self._tenant.last_seen.attach(self.principal.participant, self, self._run_of_actor)
         try:
             with contextlib.suppress(TimeoutError):
                 # `close_with_bye` lets this time out. To cancel the task instead would cancel aiohttp's handler, which
@@ -126,7 +126,7 @@ class WebSocketConnection(TransportSink):
                     await self._serve()
         finally:
             self._serve_timeout = None
-            self._tenant.last_seen.detach(self.principal.participant, self)
+            self._tenant.last_seen.detach(self.principal.participant, self, self._run_of_actor)
 
     async def _handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""

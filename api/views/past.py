@@ -1,12 +1,13 @@
 """Views as they were, for a viewer: at a version or a time of a session, and what changed between two."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from ...domain.audience import Viewer
-from ...domain.errors import Invalid
+from ...domain.errors import FoldFailed, Invalid
 from ...domain.ids import SessionId
 from ...domain.json.diff import difference
 from ...domain.json.patch import Operation
@@ -21,6 +22,7 @@ from .row_set import by_id, rows_difference
 from .service import ViewService
 
 AnyMoment = Moment[Any, Any]
+_logger = logging.getLogger(__name__)
 
 
 async def fold_moment(
@@ -28,10 +30,13 @@ async def fold_moment(
 ) -> AnyMoment:
     """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
     moments = views.moments(projection)
-    async with views.folding:
-        if isinstance(at, datetime):
-            return await moments.at(session, time=at)
-        return await moments.at(session, version=at)
+    version, time = (None, at) if isinstance(at, datetime) else (at, None)
+    try:
+        async with views.folding:
+            return await moments.at(session, version=version, time=time)
+    except FoldFailed as failed:
+        _logger.warning("%s", failed)  # clients are not told what the handler's exception says
+        raise
 
 
 def document_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> bytes | None:

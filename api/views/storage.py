@@ -29,6 +29,12 @@ def make_projections(views: str, names: Sequence[str]) -> list[AnyProjection]:
     return projections
 
 
+def folds_in_processes(views: str, log: str) -> bool:
+    """Whether another process can read the log and write the views: not where either is in memory."""
+    location = Location.parse(log)
+    return "memory" not in (location.kind, Location.parse(views).kind if views else location.views.kind)
+
+
 class ViewStorage:
     """Makes the stores of views, not opened yet: where `views` says, or else beside the log. Those in a database share
     its connections."""

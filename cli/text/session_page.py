@@ -86,6 +86,8 @@ def _agent(agent: AgentRow, palette: Palette) -> Text:
     line = Text().append("  ● " if agent.present else "  ○ ", palette.of(agent.id))
     line.append(f"{agent.id:<16}", palette.of(agent.id)).append(f"{agent.kind:<8}", "dim")
     line.append(presence_of(agent))
+    if len(agent.instances) > 1:
+        line.append(f" in {len(agent.instances)} processes", "dim")
     return line.append(f"  {one_line(agent.activity)}", "dim") if agent.activity else line
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, Self
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Task, Tasks
-from ...domain.errors import Fenced, Paused, StenogramError
+from ...domain.errors import Fenced, Paused, SessionClosed, StenogramError
 from ..arguments import drop_none
 from ..errors import reason_of, retry_after
 from ..session_port import SessionPort
@@ -209,9 +209,11 @@ class ClaimedTask:
             done, late = await asyncio.wait(answers, timeout=END_TIMEOUT_S)
             if late:
                 logger.warning("The end of task %s was not confirmed in %g s", self.id, END_TIMEOUT_S)
-            fenced = [each for answer in done if isinstance(each := answer.exception(), Fenced)]
-            if fenced and self.outcome.kind == "released":
-                self.outcome = Outcome("lost", fenced[0].detail)
+            taken = [each for answer in done if isinstance(each := answer.exception(), Fenced | SessionClosed)]
+            if taken and self.outcome.kind == "released":
+                # The refusal overtook the event that says so.
+                kind = "cancelled" if isinstance(taken[0], SessionClosed) else "lost"
+                self.outcome = Outcome(kind, taken[0].detail)
 
     def _give_back(self, reason: str) -> list[Answer]:
         try:
@@ -233,7 +235,7 @@ def _lost(now: Task | None, attempt: int) -> Outcome:
 
 
 def _is_fenced(error: BaseException | None) -> bool:
-    """Whether the error says nothing but that something was taken away."""
+    """Whether the error says nothing but that something was taken away, or all of it by closing the session."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_fenced(each) or isinstance(each, asyncio.CancelledError) for each in error.exceptions)
-    return isinstance(error, Fenced)
+    return isinstance(error, Fenced | SessionClosed)

@@ -136,8 +136,10 @@ class Claims:
     async def _start(self, task: Task) -> ClaimedTask | None:
         """Begin with a task that has been claimed; None when a signal wants it ended already."""
         now = self._session.live.state.tasks.known[task.id]
-        # Not `now.attempt`: the task may have been taken away meanwhile, and claimed by somebody else.
-        attempt = max(number for number, owner in enumerate(now.owners, 1) if owner == self._signals.me)
+        # Not `now.attempt`: the task may have been taken away meanwhile, and claimed by somebody else, or another run.
+        me, mine = self._signals.me, (None, self._session.run)
+        holders = enumerate(zip(now.owners, now.runs, strict=True), 1)
+        attempt = max(number for number, (owner, run) in holders if owner == me and run in mine)
         claimed = ClaimedTask(self._session, self._signals, self._statuses, now, attempt, self._on_end)
         # Held before signals are dispatched to it: one that ends it at once must find it here, or its room stays taken.
         self._held.append(claimed)

@@ -132,8 +132,8 @@ class SignalDispatcher:
 
     def _report_after_loss(self, before: State, now: State) -> None:
         """An agent that was lost and is back says again what it does: joining has made it idle."""
-        was, here = before.presence.get(self.me), now.presence.get(self.me)
-        if was is not None and not was.present and here is not None and here.present:
+        was, here, run = before.presence.get(self.me), now.presence.get(self.me), self._session.run
+        if was is not None and was.instance(run) is None and here is not None and here.instance(run) is not None:
             self._statuses.report()
 
     def _dispatch_all(self, signals: Signals) -> None:

@@ -20,7 +20,8 @@ logger = logging.getLogger("stenogram.client")
 
 class Membership:
     """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. With
-    `restart` a new run joins: what an earlier one has left is given back, and a stop of it is over. `live` is there
+    `restart` a new run joins: what an earlier one has left is given back, and a stop of it is over; with `beside` other
+    runs of the participant keep what they hold. `live` is there
     while the session is followed, and keeps what it knew afterwards. A participant that was lost joins again."""
 
     def __init__(
@@ -31,6 +32,7 @@ class Membership:
         joining: Mapping[str, Any] | None,
         follow: bool = True,
         restart: bool = False,
+        beside: bool = False,
     ) -> None:
         self.live: LiveSession | None = None
         self._connection = connection
@@ -38,7 +40,7 @@ class Membership:
         self._opening = opening
         self._joining = joining
         self._follows = follow
-        self._restart = restart
+        self._starting = {"new_run": True, **({"beside": True} if beside else {})} if restart else {}
         self._joined = False
         self._lost = 0
         self._following: Subscription | None = None
@@ -85,9 +87,8 @@ class Membership:
         # Before the command: if it is cancelled, it may be done all the same, and `leave` must undo it.
         self._joined = True
         self._connection.heartbeat_within(data.get("lease", LEASE) / HEARTBEATS_PER_LEASE)
-        data = {**data, "new_run": True} if self._restart else data
         with contextlib.suppress(NoChange):
-            await self._connection.commands.do(self._session, "presence.join", data)
+            await self._connection.commands.do(self._session, "presence.join", {**data, **self._starting})
 
     async def _follow(self) -> None:
         self.live = LiveSession(self._session)
@@ -100,9 +101,12 @@ class Membership:
         self.live.listen(self._rejoin)
 
     def _rejoin(self) -> None:
-        """Join again when lost. That is no new run: a stop that was not honoured still holds."""
+        """Join again when lost, and when a session that was closed is open again. That is no new run: a stop that was
+        not honoured still holds."""
         if self._joined and self._joining is not None and self.live is not None:
             me = self.live.state.presence.get(str(self._connection.welcome["participant"]))
-            if me is not None and not me.present and me.since != self._lost:
+            is_open = self.live.state.session.status == "open"
+            here = me is not None and me.instance(self._connection.identity.run) is not None
+            if me is not None and not here and is_open and me.since != self._lost:
                 self._lost = me.since
                 unawaited(self._connection.commands.submit(self._session, "presence.join", self._joining))

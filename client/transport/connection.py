@@ -53,7 +53,7 @@ class Connection:
         self.silence_s = math.inf
         self._http = http
         self._url = f"{url}/v1/ws"
-        self._identity = identity
+        self.identity = identity
         self._backoff = backoff
         self._on_state = on_state
         self._changed = asyncio.Event()
@@ -172,7 +172,7 @@ class Connection:
     async def _hello(self) -> dict[str, Any]:
         """The first frame. A callable that cannot give a token now is asked again later."""
         try:
-            return await self._identity.hello()
+            return await self.identity.hello()
         except Refused:
             raise
         except Exception as error:

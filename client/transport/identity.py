@@ -26,7 +26,8 @@ class Identity:
         self._token = token
         self._participant = participant
         self._kind = kind
-        self._run = new_id()
+        self.run = new_id()
+        """Which run of the participant this is: a process, from its start to its end."""
 
     async def hello(self) -> dict[str, Any]:
         """The first frame of a connection."""
@@ -34,13 +35,14 @@ class Identity:
             who: dict[str, Any] = {"participant": self._participant, "kind": self._kind}
         else:
             who = {"token": await self._fresh()}
-        return {"frame": "hello", "protocol": PROTOCOL, **who, "run": self._run}
+        return {"frame": "hello", "protocol": PROTOCOL, **who, "run": self.run}
 
     async def http(self) -> tuple[dict[str, str], dict[str, str]]:
         """Headers and query parameters of a request."""
+        run = {"Stenogram-Run": self.run}
         if self._token is None:
-            return {}, {"participant": self._participant or "", "kind": self._kind}
-        return {"Authorization": f"Bearer {await self._fresh()}"}, {}
+            return run, {"participant": self._participant or "", "kind": self._kind}
+        return {"Authorization": f"Bearer {await self._fresh()}", **run}, {}
 
     async def _fresh(self) -> str:
         token = self._token() if callable(self._token) else self._token

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, JsonValue, Strict, StringConstraints
 
 from ..audience import USERS, Audience, sees
 from ..errors import Conflict, Forbidden, Invalid, NoChange, NotFound
-from ..ids import ApprovalId, ParticipantId, TaskId, Version
+from ..ids import ApprovalId, Name, ParticipantId, TaskId, Version
 from ..json.answer_schema import AnswerSchema, refuse_mismatch
 from ..model import (
     DAY,
@@ -77,6 +77,8 @@ class ApprovalRequested(_ApprovalEvent):
     """What holds if nobody has answered at the deadline."""
     due: Time | None = None
     """The deadline."""
+    run: Name | None = None
+    """Which run of the actor asks, where that has a name."""
 
 
 class ApprovalAnswered(_ApprovalEvent):
@@ -203,6 +205,7 @@ class Approval(NamedTuple):
     status: Literal["open", "answered", "expired", "withdrawn"] = "open"
     option: str | None = None
     answered: Version = Version(0)
+    run: str | None = None
     answer_schema: JsonObject | None = None
     value: JsonValue = None
     audience: tuple[str, ...] | None = None
@@ -286,6 +289,7 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
         of=data.of,
         default=data.default,
         due=due,
+        run=command.run,
     )
     return decided(requested, audience=data.audience)
 
@@ -336,9 +340,8 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
     match event.data:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
-            approval = Approval(
-                *about, data.due, event.version, answer_schema=data.answer_schema, audience=event.audience
-            )
+            approval = Approval(*about, data.due, event.version, answer_schema=data.answer_schema, run=data.run)
+            approval = approval._replace(audience=event.audience)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
             work = approvals.work.begun(approval.id, approval.requester, approval.task)
             return approvals._replace(known=known, open=open, work=work)

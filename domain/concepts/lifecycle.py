@@ -1,7 +1,9 @@
 """Sessions: opened, described, labelled, closed and opened again; or forked from another one.
 
 A session exists from its `session.opened` event, or from its `session.forked`: then the events before that are those of
-its origin. A closed session keeps its history and refuses every command but `session.reopen`.
+its origin. A closed session keeps its history and refuses every command but `session.reopen`. Closing ends what is
+under way (`consequences`): nobody is present in a closed session, and nothing is open. One that is reopened starts with
+its history, its shared state and its fences, and otherwise empty-handed.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -79,7 +81,9 @@ class SessionLabelled(_SessionEvent):
 
 
 class SessionClosed(_SessionEvent):
-    """The session ended; nothing more is written to it until it is reopened."""
+    """The session ended; nothing more is written to it until it is reopened. What was under way ends in the same
+    commit: tasks are cancelled, messages aborted, tool calls abandoned, questions withdrawn, signals expired, and all
+    who were present have left."""
 
     type = "session.closed"
     reason: Reason | None = None
@@ -148,7 +152,8 @@ class LabelSession(_SessionCommand):
 
 
 class CloseSession(_SessionCommand):
-    """End the session."""
+    """End the session, and what is under way in it: tasks that are not over are cancelled, also those that nobody
+    holds; messages, tool calls, questions and signals end; all who are present leave."""
 
     do = "session.close"
     reason: Reason | None = None

@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, StringConstraints
 
 from ..audience import Audience, including, sees
 from ..errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
-from ..ids import MessageId, ParticipantId, TaskId, Version
+from ..ids import MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
 from ..parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
 from ..unchecked import new_unchecked
@@ -57,6 +57,8 @@ class MessageStarted(_MessageEvent):
     """`progress` notes may be shown less prominently."""
     reply_to: MessageId | None = None
     """The message that it answers."""
+    run: Name | None = None
+    """Which run of the actor writes it, where that has a name."""
 
 
 class _Piece(_MessageEvent):
@@ -182,7 +184,8 @@ class AbortMessage(_MessageCommand):
 
 class Message(NamedTuple):
     """A message so far. `index` is the next delta's; the text of a closed message stands in the log alone. `task` is
-    what it was begun under; `fenced` says that somebody else than its author ended it."""
+    what it was begun under; `fenced` says that somebody else than its author ended it, and `run` which run of
+    the author writes it."""
 
     id: MessageId
     author: ParticipantId
@@ -194,6 +197,7 @@ class Message(NamedTuple):
     streamed: Streamed | None = None
     task: TaskId | None = None
     fenced: bool = False
+    run: str | None = None
 
 
 class Messages(NamedTuple):
@@ -216,7 +220,7 @@ def decide(messages: Messages, command: Command) -> Decision:
         case StartMessage() as data:
             _refuse_known(messages, data.message)
             refuse_more(messages.open.number, "open messages")
-            started = MessageStarted(message=data.message, kind=data.kind, reply_to=data.reply_to)
+            started = MessageStarted(message=data.message, kind=data.kind, reply_to=data.reply_to, run=command.run)
             return decided(started, audience=data.audience)
         case CompleteMessage() as data:
             return _complete(_open(messages, command, data.message), data)
@@ -318,7 +322,7 @@ def evolve(messages: Messages, event: Event) -> Messages:
             return messages._replace(known=messages.known.set(data.message, posted))
         case MessageStarted() as data:
             about = (data.message, event.actor, data.kind, event.audience, event.version)
-            known = messages.known.set(data.message, Message(*about, "open", task=event.task))
+            known = messages.known.set(data.message, Message(*about, "open", task=event.task, run=data.run))
             return Messages(known, messages.open.begun(data.message, event.actor, event.task))
         case MessageCompleted() as data:
             message = messages.known[data.message]
@@ -345,7 +349,7 @@ def _grow(messages: Messages, piece: _Piece) -> Messages:
 
 
 def _with(messages: Messages, message: Message, index: int, streamed: Streamed | None) -> Messages:
-    id, author, kind, audience, since, status, _, _, task, fenced = message
-    after = (id, author, kind, audience, since, status, index, streamed, task, fenced)
+    id, author, kind, audience, since, status, _, _, task, fenced, run = message
+    after = (id, author, kind, audience, since, status, index, streamed, task, fenced, run)
     known, open = messages
     return new_unchecked(Messages, (known.set(id, new_unchecked(Message, after)), open))

@@ -4,11 +4,11 @@
                  └─ expired, when the grace runs out; who is late may still honour it
 
 A signal is an event, so that an agent which attaches late finds it. It concerns its *addressees*: whoever works on what
-it is aimed at when it is raised, and of a task
-whoever claims it afterwards. Each answers for itself; the signal is open until the last of them has, or until its
-grace has run out. What then becomes of the target's work, `consequences` says. An agent that lets the grace of a cancel
-run out which was aimed at it, or at the session, is fenced: it can do nothing more until it has honoured the signal, or
-begun a new run (`fences`).
+it is aimed at when it is raised, of a task also
+whoever claims it afterwards, of a session that is being cancelled whoever joins. Each answers for itself; the signal is
+open until the last of them has, or until its grace has run out. What then becomes of the target's work, `consequences`
+says. An agent that lets the grace of a cancel run out which was aimed at it, or at the session, is fenced: it can do
+nothing more until it has honoured the signal, or begun a new run (`fences`).
 """
 
 from collections.abc import Iterator
@@ -112,7 +112,8 @@ class SignalExpired(_SignalEvent):
 
 
 class SignalAddressed(_SignalEvent):
-    """The work that it is aimed at has another holder now, who must answer."""
+    """Others must answer: the task that it is aimed at has another holder now, or somebody joined whose session is
+    being cancelled."""
 
     type = "signal.addressed"
     addressees: tuple[ParticipantId, ...]
@@ -208,16 +209,16 @@ class Fence(NamedTuple):
 
 class Signals(NamedTuple):
     """All signals; the open ones, and by their targets; the fence of each who let a cancel pass (`fences` says whom it
-    holds); which say the same; for those who honoured one by beginning a new run, which; and the pauses that hold, by
-    target (`pauses` says what they hold back). `resume` of the session lifts all pauses, any other one that of the same
-    target."""
+    holds); which say the same; for those who honoured one by beginning a new run, the fence that this lifted; and the
+    pauses that hold, by target (`pauses` says what they hold back). `resume` of the session lifts all pauses, any other
+    one that of the same target."""
 
     known: Map[SignalId, Signal] = Map()
     open: Map[SignalId, None] = Map()
     fenced: Map[ParticipantId, Fence] = Map()
     aimed: Index = Map()
     twins: Twins = Twins()
-    replaced: Map[ParticipantId, SignalId] = Map()
+    replaced: Map[ParticipantId, Fence] = Map()
     paused: Map[str, SignalId] = Map()
 
     def open_at(self, target: str) -> list[Signal]:
@@ -323,12 +324,11 @@ def evolve(signals: Signals, event: Event) -> Signals:
                 signal = signal._replace(waiting=signal.waiting.set(event.actor, True))
             return _with(signals, signal)
         case SignalAddressed() as data:
-            waiting = Map(dict.fromkeys(data.addressees, False))
-            signal = signals.known[data.signal]._replace(addressees=data.addressees, waiting=waiting)
-            return _with(signals, signal)
+            return _with(signals, _addressed(signals.known[data.signal], data.addressees))
         case SignalHonoured() | SignalRefused() as data:
-            if isinstance(data, SignalHonoured) and data.new_run:
-                signals = signals._replace(replaced=signals.replaced.set(event.actor, data.signal))
+            if isinstance(data, SignalHonoured) and data.new_run and event.actor in signals.fenced:
+                lifted = signals.fenced[event.actor]
+                signals = signals._replace(replaced=signals.replaced.set(event.actor, lifted))
             return _answered(signals, signals.known[data.signal], event.actor)
         case SignalExpired() as data:
             signal = signals.known[data.signal]
@@ -336,6 +336,14 @@ def evolve(signals: Signals, event: Event) -> Signals:
             fenced = signals.fenced.update(late)
             return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
     return signals
+
+
+def _addressed(signal: Signal, who: tuple[ParticipantId, ...]) -> Signal:
+    """A task has one holder: whoever had it before need not answer any more. A session has many."""
+    waiting = Map(dict.fromkeys(who, False))
+    if signal.target == SESSION:
+        waiting, who = signal.waiting.update(waiting), tuple(dict.fromkeys((*signal.addressees, *who)))
+    return signal._replace(addressees=who, waiting=waiting)
 
 
 def _paused(paused: Map[str, SignalId], data: SignalRaised) -> Map[str, SignalId]:

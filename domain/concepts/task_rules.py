@@ -7,7 +7,7 @@ from typing import Literal
 from ..audience import sees
 from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ..ids import TaskId, Version
-from ..model import Actor, Command, Deadline, Decision, Event, EventData, Fact, Repeat, timer_id
+from ..model import Actor, Command, Deadline, Decision, Event, EventData, Fact, Repeat, instance_of, timer_id
 from .open_work import indexed, refuse_more, unindexed
 from .tasks import (
     EMPTY,
@@ -46,7 +46,7 @@ from .tasks import (
 DEAD = ("failed", "cancelled")
 """How a task may end that others need, and that will not be completed."""
 
-__all__ = ["DEAD", "EMPTY", "deadlines", "decide", "evolve", "fence", "given_back", "touched"]
+__all__ = ["DEAD", "EMPTY", "deadlines", "decide", "evolve", "fence", "given_back"]
 """A concept's module has its EMPTY."""
 
 
@@ -162,7 +162,7 @@ def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
     if task.not_before is not None and command.time < task.not_before:
         until = task.not_before.isoformat()
         raise Conflict(f"Task {task.id!r} rests until {until}, after attempt {task.attempt}.", not_before=until)
-    claimed = TaskClaimed(task=task.id, attempt=task.attempt + 1, lease=data.lease)
+    claimed = TaskClaimed(task=task.id, attempt=task.attempt + 1, lease=data.lease, run=command.run)
     return Decision((Fact(claimed, task=task.id),), tuple(f"task:{id}" for id in (task.id, *task.needs)))
 
 
@@ -255,14 +255,6 @@ def _noted(task: Task, event: Event, data: TaskBlocked | TaskReady | TaskSteered
     return task
 
 
-def touched(tasks: Tasks, event: Event) -> Tasks:
-    """Take note that something was done under a task."""
-    task = tasks.known.get(event.task or "")
-    if task is None or task.owner != event.actor:
-        return tasks
-    return tasks._replace(known=tasks.known.set(task.id, task._replace(active=event.time)))
-
-
 def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
     task = Task(
         data.task,
@@ -292,6 +284,7 @@ def _claimed(tasks: Tasks, event: Event, data: TaskClaimed) -> Tasks:
     held = task._replace(
         status="claimed",
         owners=(*task.owners, event.actor),
+        runs=(*task.runs, data.run),
         lease=data.lease,
         active=event.time,
         tries=task.tries + 1,
@@ -379,7 +372,8 @@ def deadlines(tasks: Tasks) -> Iterator[Deadline]:
         task = tasks.known[id]
         when = task.active + timedelta(seconds=task.lease)
         expire = ExpireLease(task=id, attempt=task.attempt)
-        yield Deadline(when, timer_id("lease", id, task.attempt), expire, task.owner, task.lease)
+        holder = instance_of(task.owner or "", task.run)
+        yield Deadline(when, timer_id("lease", id, task.attempt), expire, holder, task.lease)
     for id in tasks.timed:
         yield from _timers(tasks, tasks.known[id])
 

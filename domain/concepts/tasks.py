@@ -17,7 +17,7 @@ from immutables import Map
 from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from ..audience import Audience
-from ..ids import ParticipantId, SignalId, TaskId, Version
+from ..ids import Name, ParticipantId, SignalId, TaskId, Version
 from ..model import Attempt, CommandData, EventData, Reason
 from ..timestamps import Time
 from .open_work import Index
@@ -60,6 +60,8 @@ class TaskClaimed(_TaskEvent):
     """Which claim it is: the fencing token."""
     lease: Lease = LEASE
     """Seconds of silence after which it is taken back."""
+    run: Name | None = None
+    """Which run of the actor holds it, where that has a name."""
 
 
 class TaskProgressed(_TaskEvent):
@@ -298,8 +300,9 @@ class TaskPolicy(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A task as it stands. `owners` are the holders of all attempts in order; `fenced` the attempts whose refusal was
-    recorded; `active` is when its holder last did something under it; `since` the version that created it.
+    """A task as it stands. `owners` are the holders of all attempts in order, `runs` which runs of them; `fenced` the
+    attempts whose refusal was recorded; `active` is when its holder last did something under it; `since` the version
+    that created it.
 
     `tries` counts the attempts since it was created or last rerouted; `opened` is when it last came up to be claimed,
     `not_before` when its backoff ends; `blocked_by` is the need that has failed, `last_error` why the last attempt
@@ -320,6 +323,7 @@ class Task(NamedTuple):
     lease: float = LEASE
     owners: tuple[ParticipantId, ...] = ()
     fenced: frozenset[int] = frozenset()
+    runs: tuple[str | None, ...] = ()
     policy: TaskPolicy = TaskPolicy()
     opened: datetime = datetime.min
     tries: int = 0
@@ -338,6 +342,11 @@ class Task(NamedTuple):
     def owner(self) -> ParticipantId | None:
         """Who holds it now."""
         return self.owners[-1] if self.status == "claimed" else None
+
+    @property
+    def run(self) -> str | None:
+        """Which run of that holds it, where it has a name."""
+        return self.runs[-1] if self.status == "claimed" else None
 
     @property
     def unfinished(self) -> bool:
@@ -370,6 +379,10 @@ class Tasks(NamedTuple):
     def on_board(self) -> list[Task]:
         """The tasks that nobody holds and that are to be done, in the order of their creation."""
         return self._in_order(self.open)
+
+    def unfinished(self) -> list[Task]:
+        """All tasks that are not over, in the order of their creation."""
+        return self._in_order([*self.open, *self.claimed])
 
     def unfinished_parts(self, parent: TaskId) -> list[Task]:
         """The parts of a task that are not over, in the order of their creation."""

@@ -32,6 +32,8 @@ class ToolCalled(_ToolEvent):
     """What it was called with."""
     message: MessageId | None = None
     """The message that it serves."""
+    run: Name | None = None
+    """Which run of the actor calls it, where that has a name."""
 
 
 class ToolReturned(_ToolEvent):
@@ -93,6 +95,7 @@ class Call(NamedTuple):
     open: bool
     task: TaskId | None = None
     abandoned: bool = False
+    run: str | None = None
 
 
 class Calls(NamedTuple):
@@ -112,7 +115,9 @@ def decide(calls: Calls, command: Command) -> Decision:
             if data.call in calls.known:
                 raise Conflict(f"Tool call {data.call!r} exists already; choose another id.")
             refuse_more(calls.open.number, "open tool calls")
-            called = ToolCalled(call=data.call, tool=data.tool, arguments=data.arguments, message=data.message)
+            called = ToolCalled(
+                call=data.call, tool=data.tool, arguments=data.arguments, message=data.message, run=command.run
+            )
             return decided(called, audience=data.audience)
         case ReturnTool() as data:
             call = _open(calls, command, data.call)
@@ -143,7 +148,8 @@ def evolve(calls: Calls, event: Event) -> Calls:
     """Fold one event."""
     match event.data:
         case ToolCalled() as data:
-            call = Call(data.call, event.actor, data.tool, event.audience, event.version, True, event.task)
+            about = (data.call, event.actor, data.tool, event.audience, event.version, True, event.task)
+            call = Call(*about, run=data.run)
             return Calls(calls.known.set(call.id, call), calls.open.begun(call.id, call.caller, call.task))
         case ToolReturned() as data:
             return _ended(calls, calls.known[data.call]._replace(open=False))

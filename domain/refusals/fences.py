@@ -7,7 +7,7 @@ far as runs have names (`Command.run`) by which they are told apart. People are 
 whatever a log says: a person would be gagged, and without the gateway nothing would fall due any more.
 """
 
-from ..concepts.presence import Join
+from ..concepts.presence import ANONYMOUS, Join
 from ..concepts.signals import Fence
 from ..errors import Fenced
 from ..ids import ParticipantId
@@ -31,7 +31,7 @@ def _is_exempt(state: State, id: ParticipantId) -> bool:
 
 def refuse_fenced(state: State, command: Command) -> None:
     """Raise Fenced when the actor did not honour a cancel in time, and has neither done so since nor begun a new run.
-    After that the run that began last can go on, and no other. That a session is open already is answered as to
+    After that the runs that have begun since can go on, and no others. That a session is open already is answered as to
     anyone: a new run asks that first."""
     actor, data = command.actor, command.data
     if actor.kind == "user" or actor == TIMEKEEPER or data.do == "session.open":
@@ -48,11 +48,13 @@ def refuse_fenced(state: State, command: Command) -> None:
 
 def _refuse_replaced(state: State, command: Command) -> None:
     id, data = command.actor.id, command.data
-    signal, known = state.signals.replaced.get(id), state.presence.get(id)
+    fence, known = state.signals.replaced.get(id), state.presence.get(id)
     begins = isinstance(data, Join) and data.new_run
-    if signal is not None and known is not None and known.run != command.run and not begins:
+    if fence is None or known is None or begins:
+        return
+    if known.begun.get(command.run or ANONYMOUS, 0) < fence.since:
         raise Fenced(
-            f"This run of {id!r} was to stop at signal {signal!r}, and another has begun since; stop. To go on, begin "
-            f"a new run: presence.join with new_run.",
-            signal=signal,
+            f"This run of {id!r} was to stop at signal {fence.signal!r}, and another has begun since; stop. To go on, "
+            f"begin a new run: presence.join with new_run.",
+            signal=fence.signal,
         )

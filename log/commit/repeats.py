@@ -59,9 +59,9 @@ def _says_the_same(request: Execute, record: Record) -> bool:
     """Whether a record can be what the command led to first."""
     try:
         event = decode(record.data, record.position, record.session, record.version)
+        return may_have_led_to(request.command, event)
     except (ValueError, KeyError, StenogramError):  # another writer stored something else
         return True
-    return may_have_led_to(request.command, event)
 
 
 async def _result(engine: Engine, request: Request, first: Record) -> Appended:

@@ -6,9 +6,8 @@ first event under the same names, but for what the rules add to it or work out; 
 
 from typing import Any
 
-import orjson
-
 from ...domain.audience import AGENTS
+from ...domain.catalogue import payload
 from ...domain.concepts.custom import RecordCustom
 from ...domain.concepts.document import PatchState
 from ...domain.concepts.floor import MoveFloor
@@ -74,7 +73,7 @@ def may_have_led_to(command: Command, event: Event) -> bool:
     if not _same_audience(command, event):
         return False
     if isinstance(data, RecordCustom):
-        return event.type == data.type and orjson.loads(recorded.json_bytes()) == data.data
+        return event.type == data.type and payload(data.type, data.data) == recorded
     type_, called = _LEADS_TO.get(data.do), _CALLED.get(data.do, {})
     if type_ is None:
         return True

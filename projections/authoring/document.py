@@ -20,9 +20,10 @@ from typing import Any, Final, Literal, TypeVar, cast, overload
 from pydantic import BaseModel, ValidationError
 
 from ...domain.model import EventData
+from .faults import contained
 from .meta import Meta
 from .projection import Folder, Item, Key, Projection
-from .shape import STORED, Column, Row, Shape, column_of, is_model
+from .shape import STORED, Column, Row, Shape, check_indexed, column_of, is_model
 
 D = TypeVar("D", bound=BaseModel)
 E = TypeVar("E", bound=EventData)
@@ -79,6 +80,8 @@ class Documents(Folder[str, D]):
         self.values: dict[str, D | None] = {}
         self.changed: set[str] = set()
         self._model = cast(type[D], projection.model)
+        self._shape = projection.shape
+        self._texts = projection.shape.indexed_texts()
         self._indexed = projection.shape.columns[len(OWN) :]
         self._positions: dict[str, int] = {}
 
@@ -86,8 +89,10 @@ class Documents(Folder[str, D]):
         return list(items)
 
     def missing(self, work: Iterable[Item]) -> set[str]:
-        return {item.key for item in work} - self.values.keys()
+        values = self.values  # asked one by one: to subtract its keys would walk through all of them
+        return {item.key for item in work if item.key not in values}
 
+    @contained
     def fold(self, work: Iterable[Item]) -> None:
         values, changed, positions, model = self.values, self.changed, self._positions, self._model
         for key, event, meta, handlers in work:
@@ -103,13 +108,18 @@ class Documents(Folder[str, D]):
             changed.add(key)
             positions[key] = meta.position
 
+    @contained
     def row(self, place: str) -> Row:
         document = self.values[place]
         assert document is not None
         data = document.__pydantic_serializer__.to_json(document, by_alias=True, warnings="error")
         indexed = [_stored(column, getattr(document, column.name)) for column in self._indexed]
-        return (place, self._positions[place], data, *indexed)
+        row = (place, self._positions[place], data, *indexed)
+        if self._indexed:
+            check_indexed(self._shape, row, self._texts)
+        return row
 
+    @contained
     def load(self, row: Row) -> str:
         key, position, data = row[: len(OWN)]
         self.values[key] = self._model.__pydantic_validator__.validate_json(bytes(data))

@@ -19,9 +19,10 @@ from pydantic import BaseModel
 
 from ...domain.audience import Viewer
 from ...domain.model import Event, EventData
+from .faults import contained
 from .handlers import Handler, Handlers
 from .meta import Meta, meta_of
-from .shape import Row, Shape
+from .shape import Row, Shape, is_storable
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -30,6 +31,9 @@ E = TypeVar("E", bound=EventData)
 Key = Literal["session", "actor", "task"] | Callable[[EventData, Meta], str | Iterable[str] | None]
 
 MAX_KEY = 512
+UNKEYED = "unkeyed:"
+"""What the key begins with under which a session is parked when the keys of one of its events cannot be told. No key of
+a projection begins so."""
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 
 
@@ -40,6 +44,10 @@ class Item(NamedTuple):
     event: EventData
     meta: Meta
     handlers: tuple[Handler, ...]
+
+    def parked_under(self) -> tuple[str, str]:
+        """The keys under either of which it may be parked."""
+        return self.key, UNKEYED + self.meta.session
 
 
 class Folder(Protocol[K, T]):
@@ -95,7 +103,7 @@ class Projection(Generic[K, T]):
     def shown(self, seen: Callable[[T, Viewer], T | None]) -> Callable[[T, Viewer], T | None]:
         """Declare what a viewer sees of a value: it, another in its place, or None. From then on events of every
         audience are folded; the function, which must not change the value, alone keeps what is not for everyone."""
-        self.seen = seen
+        self.seen = contained(seen)
         self.shape = self.shape._replace(restricted=True)
         return seen
 
@@ -134,8 +142,10 @@ class Projection(Generic[K, T]):
         found = self.key(event, meta) if callable(self.key) else getattr(meta, self.key)
         keys: Iterable[Any] = () if found is None else (found,) if isinstance(found, str) else dict.fromkeys(found)
         for key in keys:
-            if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or "\0" in key:
-                raise ValueError(f"{key!r} is no key: a text of 1 to {MAX_KEY} characters, without NUL.")
+            if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY or not is_storable(key):
+                raise ValueError(f"{key!r} is no key: a text of 1 to {MAX_KEY} characters, in UTF-8 and without NUL.")
+            if key.startswith(UNKEYED):
+                raise ValueError(f"{key!r} is no key: {UNKEYED} is for events without one.")
         return keys
 
 

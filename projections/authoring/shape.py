@@ -6,7 +6,7 @@ compared; what has no kind of its own is kept as JSON.
 
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -29,7 +29,10 @@ _KINDS: tuple[tuple[type, Kind], ...] = (  # in this order: a bool is an int, to
     (datetime, "time"),
     (date, "json"),
 )
-_LARGEST = 2**63
+LARGEST = 2**63
+MAX_INDEXED_BYTES = 2_600
+"""Bytes that the texts of a primary key or an index may have together: PostgreSQL wants an entry to fit in a third of a
+page."""
 
 
 class Column(NamedTuple):
@@ -53,6 +56,11 @@ class Shape(NamedTuple):
         """The column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
+    def indexed_texts(self) -> tuple[int, ...]:
+        """Where in a row the texts are that belong to the primary key or an index."""
+        names = {*self.key, *[name for index in self.indexes for name in index]}
+        return tuple([n for n, each in enumerate(self.columns) if each.kind == "text" and each.name in names])
+
     @property
     def session_order(self) -> str:
         """The column by which a session's rows are ordered unless another is asked for: the second of the first index
@@ -63,6 +71,31 @@ class Shape(NamedTuple):
 def is_model(model: Any) -> bool:
     """Whether it is a pydantic model's class."""
     return isinstance(model, type) and issubclass(model, BaseModel)
+
+
+def is_storable(text: str) -> bool:
+    """Whether every engine can keep a text: one without NUL, and that can be written as UTF-8."""
+    if "\0" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_indexed(shape: Shape, row: Row, texts: Sequence[int]) -> None:
+    """Raise ValueError for a row with texts that are too long for its keys and indexes. `texts` are the shape's
+    `indexed_texts`."""
+    if sum([len(row[index] or "") for index in texts]) * 4 <= MAX_INDEXED_BYTES:
+        return
+    values = {column.name: value for column, value in zip(shape.columns, row, strict=True)}
+    for names in (shape.key, *shape.indexes):
+        found = [value for name in names if isinstance(value := values[name], str)]
+        if sum([len(text.encode()) for text in found]) > MAX_INDEXED_BYTES:
+            raise ValueError(f"{', '.join(names)}: more than {MAX_INDEXED_BYTES} bytes cannot be a key or indexed")
 
 
 def column_of(name: str, field: FieldInfo) -> Column:
@@ -88,15 +121,15 @@ def _kind(annotation: Any) -> tuple[Kind, bool]:
 
 
 def _text(value: Any) -> str:
-    text = str(value.value if isinstance(value, Enum) else value)
-    if "\0" in text:
-        raise ValueError("a text with a NUL character cannot be stored in a column")
+    text = value if type(value) is str else str(value.value if isinstance(value, Enum) else value)
+    if not is_storable(text):
+        raise ValueError("a text with a NUL character or half a surrogate pair cannot be stored in a column")
     return text
 
 
 def _integer(value: Any) -> int:
     number = int(value)
-    if not -_LARGEST <= number < _LARGEST:
+    if not -LARGEST <= number < LARGEST:
         raise ValueError(f"{number} does not fit in a column of 64 bits")
     return number
 

@@ -25,20 +25,36 @@ import orjson
 from pydantic import BaseModel
 
 from ...domain.model import EventData
+from .faults import contained
 from .meta import Meta
 from .projection import Folder, Item, Key, Projection
-from .shape import COLUMN_PATTERN, STORED, Column, Kind, Row, Shape, column_of, is_model
+from .shape import (
+    COLUMN_PATTERN,
+    LARGEST,
+    STORED,
+    Column,
+    Kind,
+    Row,
+    Shape,
+    check_indexed,
+    column_of,
+    is_model,
+    is_storable,
+)
 
 R = TypeVar("R", bound=BaseModel)
 E = TypeVar("E", bound=EventData)
 Place = tuple[Any, ...]
 
 
+Do = Literal["upsert", "update", "add", "delete"]
+
+
 class Change(NamedTuple):
     """What is to happen to one row."""
 
     place: Place
-    do: Literal["upsert", "update", "add", "delete"]
+    do: Do
     what: Any = None
 
 
@@ -47,23 +63,36 @@ class Rows(Generic[R]):
 
     def __init__(self, projection: "TableProjection[R]") -> None:
         self._projection = projection
+        self._added: dict[Place, dict[str, Any]] = {}
+        """What the last change of a place adds to it, if that is whole numbers: more of them can be added there."""
         self.changes: list[Change] = []
 
     def upsert(self, row: R) -> None:
         """Put a row in its place, whatever was there."""
-        self.changes.append(Change(self._projection.place_of(row), "upsert", row))
+        self._change(self._projection.place_of(row), "upsert", row)
 
     def update(self, *place: Any, **fields: Any) -> None:
         """Set some fields of the row at a place; nothing happens when there is none."""
-        self.changes.append(Change(self._projection.checked(place, fields), "update", fields))
+        self._change(self._projection.checked(place, fields), "update", fields)
 
     def add(self, *place: Any, **fields: float) -> None:
         """Add to numbers of the row at a place. Where there is none, a row of the defaults is added to."""
-        self.changes.append(Change(self._projection.checked(place, fields, numbers=True), "add", fields))
+        added = self._added.get(place)
+        if added is not None and added.keys() == fields.keys() and _are_whole(fields):
+            for name, by in fields.items():
+                added[name] += by
+            return
+        self._change(self._projection.checked(place, fields, numbers=True), "add", fields)
+        if _are_whole(fields):  # sums of others depend on the order
+            self._added[place] = fields
 
     def delete(self, *place: Any) -> None:
         """Remove the row at a place, if there is one."""
-        self.changes.append(Change(self._projection.checked(place, {}), "delete"))
+        self._change(self._projection.checked(place, {}), "delete", None)
+
+    def _change(self, place: Place, do: Do, what: Any) -> None:
+        self._added.pop(place, None)
+        self.changes.append(Change(place, do, what))
 
 
 class TableProjection(Projection[Place, R]):
@@ -87,6 +116,8 @@ class TableProjection(Projection[Place, R]):
         columns = tuple(column_of(name, model.model_fields[name]) for name in names)
         self.shape = Shape(columns, tuple(key_columns), tuple(tuple(index) for index in indexes))
         _check_columns(model, self.shape)
+        self._key_columns = columns[: len(key_columns)]
+        self._changeable = {column.name: column for column in columns[len(key_columns) :]}
 
     @overload
     def on(self, handler: Callable[[Rows[R], E], None]) -> Callable[[Rows[R], E], None]: ...
@@ -111,13 +142,13 @@ class TableProjection(Projection[Place, R]):
 
     def checked(self, place: Place, fields: Mapping[str, Any], *, numbers: bool = False) -> Place:
         """The place, if it is one and these fields can be set or added to there. Raises TypeError."""
-        expected = self.shape.columns[: len(self.shape.key)]
+        expected = self._key_columns
         if len(place) != len(expected) or not all(map(_fits, place, expected)):
             said = ", ".join(f"{column.name}: {column.kind}" for column in expected)
             raise TypeError(f"a place of {self.name} is ({said}), not {place!r}")
         for name, value in fields.items():
-            column = self.shape.column(name)
-            if column is None or name in self.shape.key:
+            column = self._changeable.get(name)
+            if column is None:
                 raise TypeError(f"{self.name} has no field {name!r} that can be changed")
             if numbers and (column.kind not in ("integer", "real") or not isinstance(value, int | float)):
                 raise TypeError(f"{value!r} cannot be added to {name} of {self.name}")
@@ -125,7 +156,7 @@ class TableProjection(Projection[Place, R]):
 
 
 class Table(Folder[Place, R]):
-    """Rows in memory, by place. A row is never changed in place, but replaced by another."""
+    """Rows in memory, by place. What a handler has put there is not changed in place, but replaced by a copy."""
 
     def __init__(self, projection: TableProjection[R]) -> None:
         self.values: dict[Place, R | None] = {}
@@ -133,8 +164,13 @@ class Table(Folder[Place, R]):
         self._projection = projection
         self._model = cast(type[R], projection.model)
         self._columns = projection.shape.columns
+        self._stored = [(column.name, STORED[column.kind]) for column in self._columns]
+        self._texts = projection.shape.indexed_texts()
+        self._own: set[Place] = set()
+        """Places whose rows are known here alone, and can be changed in place."""
         self._json = {column.name for column in self._columns if column.kind == "json"}
 
+    @contained
     def prepare(self, items: Iterable[Item]) -> list[Change]:
         rows = Rows(self._projection)
         for _, event, meta, handlers in items:
@@ -145,45 +181,63 @@ class Table(Folder[Place, R]):
         return rows.changes
 
     def missing(self, work: Iterable[Change]) -> set[Place]:
-        return {change.place for change in work if change.do in ("update", "add")} - self.values.keys()
+        values = self.values  # asked one by one: to subtract its keys would walk through all of them
+        return {place for place, do, _ in work if place not in values and do in ("add", "update")}
 
+    @contained
     def fold(self, work: Iterable[Change]) -> None:
         for place, do, what in work:
-            self.values[place] = what if do == "upsert" else self._changed(self.values.get(place), place, do, what)
+            if do == "upsert":
+                self._own.discard(place)
+                self.values[place] = what
+            else:
+                self.values[place] = self._changed(self.values.get(place), place, do, what)
             self.changed.add(place)
 
+    @contained
     def row(self, place: Place) -> Row:
         value = self.values[place]
         assert value is not None
-        fields = {column.name: getattr(value, column.name) for column in self._columns}
+        fields = value.__dict__
         if self._json:  # what has no column of its own kind is whatever pydantic makes of it
-            fields |= value.__pydantic_serializer__.to_python(value, mode="json", include=self._json, warnings="error")
-        return tuple([_stored(column.kind, fields[column.name]) for column in self._columns])
+            to_python = value.__pydantic_serializer__.to_python
+            fields = fields | to_python(value, mode="json", include=self._json, warnings="error")
+        row = tuple([None if (each := fields[name]) is None else stored(each) for name, stored in self._stored])
+        check_indexed(self._projection.shape, row, self._texts)
+        return row
 
+    @contained
     def load(self, row: Row) -> Place:
         fields = {column.name: _read(column.kind, value) for column, value in zip(self._columns, row, strict=True)}
         value = self._model.model_validate(fields, strict=False)
         place = self._projection.place_of(value)
         self.values[place] = value
+        self._own.add(place)
         return place
 
     def drop(self, place: Place) -> None:
         self.values.pop(place, None)
+        self._own.discard(place)
 
     def _changed(self, value: R | None, place: Place, do: str, what: Mapping[str, Any]) -> R | None:
         if do == "delete" or (do == "update" and value is None):
             return None
         if value is None:
             value = self._model(**dict(zip(self._projection.shape.key, place, strict=True)))
-        another = value.model_copy()
+        elif place not in self._own:
+            value = value.model_copy()
+        self._own.add(place)
+        assign = value.__pydantic_validator__.validate_assignment
         for name, by in what.items():
-            new = (getattr(value, name) or 0) + by if do == "add" else by
-            another.__pydantic_validator__.validate_assignment(another, name, new)
-        return another
+            assign(value, name, (getattr(value, name) or 0) + by if do == "add" else by)
+        return value
 
 
-def _stored(kind: Kind, value: Any) -> Any:
-    return None if value is None else STORED[kind](value)
+def _are_whole(numbers: Mapping[str, Any]) -> bool:
+    for each in numbers.values():
+        if type(each) is not int:
+            return False
+    return True
 
 
 def _read(kind: Kind, value: Any) -> Any:
@@ -192,8 +246,8 @@ def _read(kind: Kind, value: Any) -> Any:
 
 def _fits(value: Any, column: Column) -> bool:
     if column.kind == "integer":
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, str) and "\0" not in value
+        return isinstance(value, int) and not isinstance(value, bool) and -LARGEST <= value < LARGEST
+    return isinstance(value, str) and is_storable(value)
 
 
 def _check(model: type[BaseModel], key: Sequence[str], indexes: Sequence[Sequence[str]]) -> None:

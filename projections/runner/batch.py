@@ -4,7 +4,7 @@ At first as quickly as possible: a part at a time, for which everything that is 
 change values in place, and what has changed is written out at the end. When anything fails on the way nothing of this
 is kept, and the same events are folded carefully: one at a time, each from the stored form of what it changes, three
 times before it is given up. Then its key is parked, just as it was before that event, and the others go on. (Or the
-fold ends there, if it is strict.)
+fold ends there, if it is strict.) When the keys of an event cannot be told, its session is parked in their place.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ...domain.concepts.custom import OpaqueData
+from ..authoring.faults import described
 from ..authoring.handlers import Handler
 from ..authoring.meta import Meta
-from ..authoring.projection import Item, Projection
+from ..authoring.projection import UNKEYED, Item, Projection
 from ..authoring.shape import Row
 from ..store import Build, Parked, ViewStore
 from .decoded_page import DecodedPage
@@ -28,16 +29,13 @@ PART_EVENTS = 250
 """Events that are decoded and then folded at once: as many as lie in the processor's cache."""
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
-NO_KEY = ""
-"""The key of an event whose key cannot be told. Nobody knows whom it concerns, so nothing goes on past it."""
-
 Rows = dict[Row, Row | None]
-IsSkipped = Callable[[str, int], bool]
-"""Whether the event at a position is not to be folded for a key."""
+IsSkipped = Callable[[Item], bool]
+"""Whether an event is not to be folded for a key."""
 
 
 class Stuck(Exception):
-    """A strict fold failed, or one at an event without a key."""
+    """A strict fold failed."""
 
     def __init__(self, parked: Parked) -> None:
         super().__init__(parked.error)
@@ -85,10 +83,10 @@ class Batch:
         rows: Rows = {}
         parked: dict[str, Parked] = {}
         for item in await self._items(events, is_skipped):
-            fault = None if item.key in parked else await self._tried(item, rows)
+            fault = None if any(key in parked for key in item.parked_under()) else await self._tried(item, rows)
             if fault is not None:
                 parked[item.key] = _parked(item, fault)
-                if strict or item.key == NO_KEY:
+                if strict:
                     raise Stuck(parked[item.key])
         return Folded(rows, tuple(parked.values()))
 
@@ -96,9 +94,9 @@ class Batch:
         """What a slice means for this projection: its events, for each key for which they are not skipped."""
         items = list[Item]()
         for page, start, end in events.parts:
-            async for few in slices(range(start, end)):
+            async for few in slices(page.indexes(start, end, self._projection.handlers.of)):
                 self._add_items(page, few, items)
-        return items if is_skipped is None else [item for item in items if not is_skipped(item.key, item.meta.position)]
+        return items if is_skipped is None else [item for item in items if not is_skipped(item)]
 
     async def _quickly(self, items: list[Item]) -> bool:
         """Fold items into what is in memory; False if anything failed, after which that cannot be used."""
@@ -160,22 +158,19 @@ class Batch:
     def _add_items(self, page: DecodedPage, indexes: Iterable[int], items: list[Item]) -> None:
         records, handlers_of, items_of = page.records, self._projection.handlers.of, self._projection.items
         for index in indexes:
-            handlers = handlers_of(records[index].type)
-            if not handlers:
-                continue
             try:
-                items += items_of(*page.event(index), handlers)
-            except Exception as fault:
+                items += items_of(*page.event(index), handlers_of(records[index].type))
+            except BaseException as fault:  # nothing is awaited here, so this is not the task's being cancelled
                 items.append(self._failing(page, index, fault))
 
-    def _failing(self, page: DecodedPage, index: int, fault: Exception) -> Item:
+    def _failing(self, page: DecodedPage, index: int, fault: BaseException) -> Item:
         """An event that cannot be read, or whose keys cannot be told, as an item that fails."""
 
         def fail(*_: Any) -> None:
             raise fault
 
         position, session, version, _, type, *_ = page.records[index]
-        key = session if self._projection.key == "session" else NO_KEY
+        key = session if self._projection.key == "session" else UNKEYED + session
         meta = Meta(position, session, version, "", type, _NO_TIME, "", None, None, None, key)
         return Item(key, OpaqueData(value={}), meta, (Handler(fail, (), False),))
 
@@ -189,4 +184,4 @@ def _read_back(projection: Projection[Any, Any], rows: Rows) -> None:
 
 def _parked(item: Item, fault: Exception) -> Parked:
     meta = item.meta
-    return Parked(item.key, meta.position, meta.session, meta.type, f"{type(fault).__name__}: {fault}")
+    return Parked(item.key, meta.position, meta.session, meta.type, described(fault))

@@ -26,6 +26,13 @@ def checkpoint_before(epoch: str, first: Record, shared: int) -> Checkpoint:
     return Checkpoint(epoch, Position(first.position - 1), digest_of(first), shared)
 
 
+async def end_of(log: Log) -> Checkpoint:
+    """The place at which the log ends now."""
+    head = await log.engine.head()
+    last = await log.engine.read_log(head.position - 1, 1) if head.position else []
+    return checkpoint_at(log.epoch, last[0]) if last else Checkpoint(log.epoch)
+
+
 async def check_log(log: Log, checkpoint: Checkpoint) -> None:
     """Raise OtherLog unless the checkpoint is a place in this log."""
     if checkpoint.epoch != log.epoch:

@@ -1,6 +1,7 @@
 """A page of the log: records, and the events they are, each decoded once for all projections that ask."""
 
-from collections.abc import Sequence, Sized
+from bisect import bisect_left
+from collections.abc import Callable, Sequence, Sized
 
 from ...domain.ids import Position
 from ...domain.model import EventData
@@ -13,13 +14,14 @@ class DecodedPage:
     """Records that follow on each other. While there are several `readers` what one has decoded is kept for the others;
     otherwise nothing is, so that memory is used again at once."""
 
-    __slots__ = ("_decoded", "_readers", "forks", "records")
+    __slots__ = ("_by_type", "_decoded", "_readers", "forks", "records")
 
     def __init__(self, records: Sequence[Record], readers: Sized = ()) -> None:
         self.records = records
         self.forks = [record for record in records if record.type == FORKED]
         """The events with which forks begin, if they were not imported as what others wrote."""
         self._readers = readers
+        self._by_type: dict[str, list[int]] = {}
         self._decoded: list[tuple[EventData, Meta] | None] = [None] * len(records)
 
     @property
@@ -31,6 +33,18 @@ class DecodedPage:
     def last(self) -> Position:
         """The position of its last record."""
         return self.records[-1].position
+
+    def indexes(self, start: int, end: int, is_wanted: Callable[[str], object]) -> list[int]:
+        """Where the events from one index to another are whose types are wanted; asked once for each type."""
+        if not self._by_type:
+            for index, record in enumerate(self.records):
+                self._by_type.setdefault(record.type, []).append(index)
+        found = list[int]()
+        for type, every in self._by_type.items():
+            if is_wanted(type):
+                found += every[bisect_left(every, start) : bisect_left(every, end)]
+        found.sort()
+        return found
 
     def event(self, index: int) -> tuple[EventData, Meta]:
         """The event at this index, its envelope for the key of its session. Raises Invalid when its type's model

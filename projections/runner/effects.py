@@ -4,10 +4,11 @@
     async def _(event: TaskFailed, meta: Meta) -> None:
         await pager.send(f"{meta.actor} failed at {event.task}")
 
-Effects have a place of their own in the log, which begins at its end when the projection is first run, and stays when
-views are built again: so history is never acted upon, and a rebuild does nothing. They are carried out one after the
-other, in the log's order, by one runner, and at least once: the one that was under way when a runner died is carried
-out again by the next (`meta.id` tells a repeat). One that fails three times is parked, and the others go on.
+Effects have a place of their own in the log. It begins where the log ends when the projection is first run, and is
+stored before anything else is done; it stays when views are built again. So history is never acted upon, a rebuild does
+nothing, and no later event is left out. Effects are carried out one after the other, in the log's order, by one runner,
+and at least once: the one that was under way when a runner died is carried out again by the next (`meta.id` tells a
+repeat). One that fails three times is parked, and the others go on.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Any
 
 from ...log.log import Log
 from ...log.records import Record
+from ..authoring.faults import described
 from ..authoring.meta import read
 from ..authoring.projection import Projection
 from ..authoring.shape import Column, Shape
@@ -60,22 +62,15 @@ class Effects:
 
     async def run(self) -> None:
         """Work until cancelled, or `finish`. Raises CheckpointMoved, OtherLog, ViewsFailed, LogFailed."""
-        if self._build.state == "building":
-            await self._begin_at_the_end()
         await check_log(self._log, self._checkpoint)
+        if self._build.state == "building":
+            await self._store.promote(self._build.id)
         self._pages.subscribe(self._wake)
         try:
             while not self._stopping:
                 await self._advance()
         finally:
             self._pages.unsubscribe(self._wake)
-
-    async def _begin_at_the_end(self) -> None:
-        head = await self._log.engine.head()
-        last = await self._log.engine.read_log(head.position - 1, 1) if head.position else []
-        if last:
-            await self._commit(checkpoint_at(self._checkpoint.epoch, last[0]))
-        await self._store.promote(self._build.id)
 
     async def _advance(self) -> None:
         self._wake.clear()  # before looking for work: cleared after that, it would lose what comes in between
@@ -97,16 +92,18 @@ class Effects:
 
     async def _carry_out(self, record: Record) -> tuple[Parked, ...]:
         """Carry out an event's effects; what is to be parked when they fail each time."""
-        fault: Exception | None = None
+        fault: BaseException = Exception()
         for pause in (0.0, *RETRY_AFTER_S):
             await asyncio.sleep(pause)
             try:
                 await self._try(record)
-            except Exception as error:
+            except BaseException as error:
+                if _is_cancelled() or isinstance(error, GeneratorExit):
+                    raise
                 fault = error
             else:
                 return ()
-        said = f"{type(fault).__name__}: {fault}"
+        said = described(fault)
         _logger.error("an effect of %s failed at position %d: %s", self._projection.name, record.position, said)
         return (Parked(str(record.position), record.position, record.session, record.type, said),)
 
@@ -134,3 +131,9 @@ class Effects:
         commit = Commit(build.id, build.token, self._checkpoint, to, {}, park, unpark)
         await self._store.commit(build, commit)
         self._checkpoint = to
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is being cancelled; otherwise it is the effect itself that raised CancelledError."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -23,13 +23,13 @@ from ..store import Checkpoint
 from .checkpoints import checkpoint_at, checkpoint_before
 from .decoded_page import DecodedPage
 
-BATCH = 1_000
+BATCH = 4_000
 RING_RECORDS = 4_000
 RING_BYTES = 8 * 2**20
 PAGES_PER_READER = 2
 """Pages from the storage that are kept for each reader that is behind: of the log, and of what a fork shares. More
 would cost more time than they save: memory that is used again at once is in the processor's cache."""
-MAX_PAGES = 8
+MAX_PAGES = 4
 """… and for all of them together."""
 
 

@@ -7,8 +7,9 @@ Any number of runners may work on the same views. Each build of a view is claime
 heard of for `LAPSE_S` seconds loses its claims to the others. Should it still live, it is fenced: its commits are
 refused, since they name the place and the claim that they follow on.
 
-Once a second the runner does a round: it begins builds for projections whose version has none, claims what nobody
-holds, passes on what operators have asked for, and drops what was retired long ago.
+Before all else it stores where effects begin that are new. Once a second the runner does a round: it begins builds for
+projections whose version has none, claims what nobody holds, passes on what operators have asked for, and drops what
+was retired long ago.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ from ...domain.ids import new_id
 from ...log.log import Log
 from ..authoring.projection import Projection
 from ..authoring.shape import Shape
-from ..store import Build, CheckpointMoved, ViewStore
-from .checkpoints import OtherLog
+from ..store import Build, Checkpoint, CheckpointMoved, ViewStore
+from .checkpoints import OtherLog, end_of
 from .effects import SHAPE as EFFECTS_SHAPE
 from .effects import SUFFIX as EFFECTS
 from .effects import Effects
@@ -46,6 +47,7 @@ class Job(NamedTuple):
     version: int
     shape: Shape
     worker: Callable[[Build], Worker | Effects]
+    is_effects: bool = False
 
 
 class Runner:
@@ -74,11 +76,13 @@ class Runner:
         self._pages = LogReader(log)
         self._jobs = {(job.name, job.version): job for job in self._all_jobs(effects)}
         self._working: dict[int, Worker | Effects] = {}
+        self._effects_from: Checkpoint | None = None
 
     async def run(self) -> None:
         """Work until cancelled; then what is being written is finished, and the claims are given back. Raises LogFailed
         when the log ends."""
         try:
+            await self.begin_effects()
             with self._pages:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._beat())
@@ -87,6 +91,22 @@ class Runner:
             # After the workers have ended: given back before, a build could be claimed while a commit is under way.
             with contextlib.suppress(StenogramError):  # the claims lapse by themselves
                 await self._store.leave(self.id)
+
+    async def begin_effects(self) -> None:
+        """Store where effects begin that are new here: behind all that the log has by now. Events that come after this
+        has returned have their effects, whenever the runner runs. Where the store fails the place is kept, and stored
+        when it can be."""
+        effects = [job for job in self._jobs.values() if job.is_effects]
+        if self._effects_from is not None or not effects:
+            return
+        try:
+            self._effects_from = await end_of(self._log)
+            builds = await self._store.builds()
+            for job in effects:
+                if _wants_build(job, builds):
+                    await self._begin(job)
+        except StenogramError as error:
+            _logger.warning("where effects begin could not be stored yet: %s", error)
 
     async def _beat(self) -> None:
         while True:  # a task of its own: a round that waits for the store must not cost the claims
@@ -113,13 +133,19 @@ class Runner:
                 builds.append(await self._begin(job))
         ours = {name for name, _ in self._jobs}
         for build in builds:
-            job_of = self._jobs.get((build.name, build.version))
-            if build.id in self._working:
-                self._pass_on(self._working[build.id], build)
-            elif job_of is not None and build.state != "retired" and not build.stopped:
-                await self._claim(tasks, job_of, build)
-            elif build.name in ours and _is_done_with(build, builds):
-                await self._store.drop(build.id)
+            try:
+                await self._tend(tasks, build, drop=build.name in ours and _is_done_with(build, builds))
+            except StenogramError as error:  # one whose lock is held elsewhere must not keep the others waiting
+                _logger.warning("%s could not be tended: %s", build, error)
+
+    async def _tend(self, tasks: asyncio.TaskGroup, build: Build, *, drop: bool) -> None:
+        job = self._jobs.get((build.name, build.version))
+        if build.id in self._working:
+            self._pass_on(self._working[build.id], build)
+        elif job is not None and build.state != "retired" and not build.stopped:
+            await self._claim(tasks, job, build)
+        elif drop:
+            await self._store.drop(build.id)
 
     def _pass_on(self, worker: Worker | Effects, build: Build) -> None:
         if build.state == "retired":
@@ -158,7 +184,10 @@ class Runner:
             self._working.pop(build.id, None)  # or the next round would take the build for one that is worked on
 
     async def _begin(self, job: Job) -> Build:
-        return await self._store.begin(job.name, job.version, job.shape, self._log.epoch)
+        start = None
+        if job.is_effects:
+            start = self._effects_from = self._effects_from or await end_of(self._log)
+        return await self._store.begin(job.name, job.version, job.shape, self._log.epoch, start)
 
     def _all_jobs(self, effects: bool) -> Iterator[Job]:
         """A view for each projection, and the effects of the newest version of each that has some."""
@@ -167,7 +196,7 @@ class Runner:
             yield Job(projection.name, projection.version, projection.shape, partial(self._view, projection))
         for projection in newest.values():
             if effects and len(projection.effects):
-                yield Job(projection.name + EFFECTS, 1, EFFECTS_SHAPE, partial(self._effects, projection))
+                yield Job(projection.name + EFFECTS, 1, EFFECTS_SHAPE, partial(self._effects, projection), True)
 
     def _view(self, projection: Projection[Any, Any], build: Build) -> Worker:
         return Worker(projection, self._log, self._store, self._pages, build, self._caught_up)

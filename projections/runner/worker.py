@@ -8,20 +8,21 @@ While one batch is being written the next is read and folded already; it is writ
 
 A build that is not current yet is folded strictly: it stops at the first event that fails, until somebody retries or
 skips that. In a current one the event's key is parked and the others go on; when somebody asks for a retry, what came
-for the key meanwhile is folded from where it was parked.
+for the key meanwhile is folded from where it was parked. What is skipped is noted in the store, for those who fold the
+same events again.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ...domain.ids import Position
 from ...log.log import Log
-from ..authoring.projection import Projection
+from ..authoring.projection import UNKEYED, Item, Projection
 from ..seek import last_version
-from ..store import Build, Checkpoint, Commit, Parked, ViewStore
-from .batch import NO_KEY, Batch, Stuck
+from ..store import Build, Checkpoint, Commit, Parked, Skipped, ViewStore
+from .batch import Batch, Stuck
 from .checkpoints import check_log
 from .decoded_page import DecodedPage
 from .log_reader import BATCH, LogReader, PageSlice
@@ -121,7 +122,8 @@ class Worker:
             await self._stop_build(events, stuck.parked)
             return False
         to = events.checkpoint(self._checkpoint.epoch)
-        passed = tuple(key for key, each in self._parked.items() if self._halts(each) and each.position <= to.position)
+        # In a strict build what was parked halted it, until it was retried or skipped.
+        passed = [each for each in self._parked.values() if self._strict and each.position <= to.position]
         await self._commit(to, folded.rows, folded.park, passed, length=events.length)
         return True
 
@@ -130,16 +132,19 @@ class Worker:
         to: Checkpoint,
         rows: dict[Any, Any],
         park: tuple[Parked, ...] = (),
-        unpark: tuple[str, ...] = (),
+        passed: Sequence[Parked] = (),
         *,
         length: int = 0,
         stopped: str | None = None,
     ) -> None:
-        """Have this written as the next step; the one before is, when this returns."""
+        """Have this written as the next step; the one before is, when this returns. What is `passed` is no longer
+        parked, unless it is in `park`."""
         await self._wait_stored()  # a step that overtook the one before it would find the checkpoint elsewhere
         now = asyncio.get_running_loop().time()
         rate = self._measured(length, now - self._committed)
-        commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, stopped, rate)
+        skip = tuple([Skipped(each.key, each.position) for each in passed if each.wish == "skip"])
+        unpark = tuple([each.key for each in passed if not any(again.key == each.key for again in park)])
+        commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, skip, stopped, rate)
         self._writing = asyncio.create_task(self._store.commit(self.build, commit))
         self._checkpoint, self._rate, self._committed = to, rate, now
         for key in unpark:
@@ -169,16 +174,22 @@ class Worker:
         await self._commit(to, folded.rows, (stuck,), stopped=why)
         _logger.error("%s stopped at %s", self.build, why)
 
-    def _is_skipped(self, key: str, position: int) -> bool:
+    def _is_skipped(self, item: Item) -> bool:
         """Whether an event is not to be folded now: its key is parked, or it is the one to be skipped."""
-        parked = self._parked.get(key)
-        if parked is None:
-            return False
-        return not self._halts(parked) or (parked.wish == "skip" and parked.position == position)
+        for key in item.parked_under():
+            parked = self._parked.get(key)
+            if parked is not None and not (self._strict and (parked.wish != "skip" or not _is_at(parked, item))):
+                return True
+        return False
 
-    def _halts(self, parked: Parked) -> bool:
-        """Whether the build stands at this event, instead of parking its key and going on."""
-        return self._strict or parked.key == NO_KEY
+    def _is_for_another(self, item: Item, retried: Parked) -> bool:
+        """Whether an event is not to be folded when a key is retried. One that is parked under two keys is left to the
+        retry of the other, as long as that has not come past it."""
+        keys = item.parked_under()
+        if retried.key not in keys:
+            return True
+        others = [self._parked[key] for key in keys if key != retried.key and key in self._parked]
+        return any(other.position <= item.meta.position for other in others)
 
     async def _retry_parked(self) -> bool:
         """Fold a page of what came for keys that are to be retried; whether there may be more of it."""
@@ -187,29 +198,37 @@ class Worker:
             self._parked = {parked.key: parked for parked in await self._store.parked(self.build.id)}
         if self._checkpoint.shared:
             return False  # a fork is on its way in, and has all that it shares before its checkpoint
-        wanted = [parked for parked in self._parked.values() if parked.wish and not self._halts(parked)]
+        wanted = [parked for parked in self._parked.values() if parked.wish and not self._strict]
         for parked in wanted:
             await self._retry(parked)
         return bool(wanted)
 
     async def _retry(self, parked: Parked) -> None:
         start = Position(parked.position + 1 if parked.wish == "skip" else parked.position)
-        page = await self._page_for(parked.key, start)
+        page = await self._page_for(parked, start)
         if page is None:
-            await self._commit(self._checkpoint, {}, unpark=(parked.key,))
+            await self._commit(self._checkpoint, {}, passed=(parked,))
             _logger.info("%s goes on with %r", self.build, parked.key)
             return
         all_of_it = PageSlice([(page, 0, len(page.records))])
-        folded = await self._batch.fold(all_of_it, lambda key, _: key != parked.key, strict=False)
-        further = parked._replace(position=Position(page.last + 1), wish="retry")
-        await self._commit(self._checkpoint, folded.rows, folded.park or (further,))
+        folded = await self._batch.fold(all_of_it, lambda item: self._is_for_another(item, parked), strict=False)
+        if any(again.key == parked.key for again in folded.park):
+            further = folded.park
+        else:
+            further = (*folded.park, parked._replace(position=Position(page.last + 1), wish="retry"))
+        await self._commit(self._checkpoint, folded.rows, further, passed=(parked,))
 
-    async def _page_for(self, key: str, start: Position) -> DecodedPage | None:
+    async def _page_for(self, parked: Parked, start: Position) -> DecodedPage | None:
         """Events from `start` to the checkpoint, among which are the next ones for a key; None when there are none."""
-        if self._projection.key == "session":
-            version = await last_version(self._log, key, lambda record: record.position < start)
-            records = await self._log.read_session(key, version, BATCH)
+        if self._projection.key == "session" or parked.key.startswith(UNKEYED):
+            session = parked.key.removeprefix(UNKEYED)
+            version = await last_version(self._log, session, lambda record: record.position < start)
+            records = await self._log.read_session(session, version, BATCH)
         else:
             records = await self._log.engine.read_log(start - 1, BATCH)
         records = [record for record in records if record.position <= self._checkpoint.position]
         return DecodedPage(records) if records else None
+
+
+def _is_at(parked: Parked, item: Item) -> bool:
+    return parked.position == item.meta.position

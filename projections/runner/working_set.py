@@ -19,6 +19,7 @@ class WorkingSet:
     def __init__(self, projection: Projection[Any, Any]) -> None:
         self.folder = projection.folder()
         self._projection = projection
+        self._heavy = [n for n, each in enumerate(projection.shape.columns) if each.kind in ("text", "json", "bytes")]
         self._places = WeightedCache[Any, None](MOST_BYTES, most=MOST_VALUES, at_least=0)
 
     def missing(self, work: Iterable[Any]) -> dict[Row, Any]:
@@ -27,11 +28,14 @@ class WorkingSet:
 
     def load(self, wanted: dict[Row, Any], rows: Iterable[Row]) -> None:
         """Take over what was read from the store; what was not found is known to be absent."""
-        for place in wanted.values():
-            self.folder.values[place] = None
-            self._weigh(place, None)
+        absent = dict.fromkeys(wanted.values())
+        self.folder.values.update(absent)
         for row in rows:
-            self._weigh(self.folder.load(row), row)
+            place = self.folder.load(row)
+            absent.pop(place, None)
+            self._weigh(place, row)
+        for place in absent:
+            self._weigh(place, None)
 
     def changes(self) -> dict[Row, Row | None]:
         """What has changed, in stored form, by the columns of its place; from now on it counts as stored."""
@@ -48,5 +52,5 @@ class WorkingSet:
 
     def _weigh(self, place: Any, row: Row | None) -> None:
         # Nothing is dropped here: what was loaded is needed until it is folded, and what was folded until it is stored.
-        weight = _SMALL + sum([len(value) for value in row or () if isinstance(value, bytes | str)])
+        weight = _SMALL if row is None else _SMALL + sum([len(row[index] or "") for index in self._heavy])
         self._places.put(place, None, weight, shrink=False)

@@ -22,8 +22,9 @@ def current_build(database: Database, name: str) -> Build | None:
     return found[0] if found else None
 
 
-def begin_build(database: Database, name: str, version: int, shape: Shape, epoch: str) -> Build:
-    """A new, empty build; or the one of this version that was begun already and is not finished."""
+def begin_build(database: Database, name: str, version: int, shape: Shape, start: Checkpoint) -> Build:
+    """A new, empty build, which begins at a place of the log; or the one of this version that was begun already and is
+    not finished."""
     with database.arranging():
         begun = _builds(database, sql.UNFINISHED_BUILD, (name, version))
         if begun:
@@ -31,7 +32,10 @@ def begin_build(database: Database, name: str, version: int, shape: Shape, epoch
         ((id,),) = database.rows(sql.NEXT_BUILD)
         now = database.clock()
         written = json.dumps(shape)
-        database.run(sql.ADD_BUILD, (id, name, version, written, epoch, now, now))
+        database.run(
+            sql.ADD_BUILD,
+            (id, name, version, written, start.epoch, start.position, start.digest, start.shared, now, now),
+        )
         database.create(_table(name, id), shape)
         return _builds(database, sql.ONE_BUILD, (id,))[0]
 
@@ -62,6 +66,7 @@ def drop_build(database: Database, id: int) -> None:
     with database.arranging():
         build = _one(database, id)
         database.run(sql.UNPARK_ALL, (id,))
+        database.run(sql.SKIP_NOTHING, (id,))
         database.run(sql.DELETE_BUILD, (id,))
         database.run(f"DROP TABLE @{build.table}")
 

@@ -25,6 +25,8 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
             database.remove(build.table, build.shape, deleted)
         for key in commit.unpark:
             database.run(sql.UNPARK, (build.id, key))
+        for skipped in commit.skip:
+            database.run(sql.SKIP, (build.id, *skipped))
         for parked in commit.park:
             _park(database, build.id, parked, now)
 

@@ -3,6 +3,11 @@ tenants share.
 
 Views can be rebuilt from the log at any time, so their commits do not wait for the disk (`synchronous_commit=off`):
 after a crash of the server the database is as it was a moment earlier, checkpoints and all.
+
+A process may be frozen in the midst of a transaction, and a network may swallow it. So the server ends transactions in
+which nothing happens, and with them their locks, before the runner that had begun them is taken for dead. A statement
+that waits for a lock gives up after as long. The limits are set within each transaction: behind a pooler nothing else
+would last for one.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -36,6 +41,19 @@ _TYPES: dict[Kind, str] = {
 _ARRAYS = {kind: type.removesuffix(' COLLATE "C"') + "[]" for kind, type in _TYPES.items()}
 WRITERS, READERS = 3, 2
 """Connections, at most, whatever the number of views and of tenants."""
+IDLE_S = 2.0
+"""Seconds after which the server ends a transaction in which nothing happens, and a wait for a lock: fewer than those
+after which a runner is taken for dead (`LAPSE_S`)."""
+STATEMENT_S = 60.0
+"""Seconds that a statement that writes may take."""
+_READING = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S:.0f}s'; SET LOCAL lock_timeout = '{IDLE_S:.0f}s'"
+)
+_WRITING = (
+    f"SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '{STATEMENT_S:.0f}s'; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S:.0f}s'; SET LOCAL lock_timeout = '{IDLE_S:.0f}s'"
+)
 _LOCK = 0x53746576  # the advisory lock for making, promoting and dropping builds
 
 
@@ -63,19 +81,19 @@ class PostgresDatabase:
     @contextmanager
     def writing(self) -> Iterator[None]:
         with self._connection.transaction():
-            self._connection.execute("SET LOCAL synchronous_commit = off")
+            self._connection.execute(_WRITING, prepare=False)  # several statements cannot be prepared as one
             yield
 
     @contextmanager
     def arranging(self) -> Iterator[None]:
-        with self._connection.transaction():
+        with self.writing():
             self._connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, self._schema))
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         with self._connection.transaction():
-            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._connection.execute(_READING, prepare=False)
             yield
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -165,4 +183,6 @@ def _columns(rows: Collection[Row]) -> list[list[Any]]:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, psycopg.Error):
         return error
-    return ViewsFailed(f"The database of the views failed: {error}. The log is not concerned; it is tried again.")
+    return ViewsFailed(
+        "The database of the views failed. The log is not concerned; it is tried again.", fault=str(error)
+    )

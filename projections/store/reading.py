@@ -9,7 +9,7 @@ from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
 from .database import Database, names
-from .records import Build, Found, Parked, Snapshot
+from .records import Build, Found, Parked, Skipped, Snapshot
 
 MAX_ROWS = 1_000
 """Rows of one page, at most."""
@@ -24,7 +24,7 @@ def get_rows(database: Database, name: str, places: Collection[Row]) -> Found:
     """The rows of the current build in these places. Raises NotFound when the view has none."""
     with database.reading():
         build = _current(database, name)
-        return Found(build, database.fetch(build.table, build.shape, places), _parked(database, build))
+        return Found(build, database.fetch(build.table, build.shape, places), *_left_out(database, build))
 
 
 def read_whole(database: Database, name: str) -> Found:
@@ -32,7 +32,7 @@ def read_whole(database: Database, name: str) -> Found:
     with database.reading():
         build = _current(database, name)
         rows = database.rows(f"SELECT {names(build.shape.columns)} FROM @{build.table}")
-        return Found(build, rows, _parked(database, build))
+        return Found(build, rows, *_left_out(database, build))
 
 
 def find_rows(
@@ -52,6 +52,11 @@ def find_rows(
         build = _current(database, name)
         statement, values = _query(build, where, order, after, limit)
         return Found(build, database.rows(statement, values))
+
+
+def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:
+    """The positions of what was left out of a key of the current build."""
+    return frozenset([position for (position,) in database.rows(sql.SKIPPED_OF_KEY, (name, key))])
 
 
 def read_snapshot(database: Database, name: str, fingerprint: str, session: str, version: int) -> Snapshot | None:
@@ -75,8 +80,9 @@ def _current(database: Database, name: str) -> Build:
     return build
 
 
-def _parked(database: Database, build: Build) -> dict[str, Parked]:
-    return {parked.key: parked for parked in read_parked(database, build.id)} if build.parked else {}
+def _left_out(database: Database, build: Build) -> tuple[dict[str, Parked], frozenset[Skipped]]:
+    parked = {parked.key: parked for parked in read_parked(database, build.id)} if build.parked else {}
+    return parked, frozenset([Skipped(*row) for row in database.rows(sql.READ_SKIPPED, (build.id,))])
 
 
 def _query(

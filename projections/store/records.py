@@ -4,7 +4,7 @@ A **build** is a view's table with the place up to which it has been folded. A v
 is what readers see, and perhaps others: one that is being made, and retired ones that nobody reads any more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ...domain.ids import Position
@@ -13,7 +13,7 @@ from ..authoring.shape import Row, Shape
 State = Literal["building", "current", "retired"]
 Wish = Literal["retry", "skip"]
 
-LAPSE_S = 5.0
+LAPSE_S = 3.0
 """Seconds without a beat after which a runner is taken for dead, and others may take over what it held."""
 
 
@@ -83,6 +83,13 @@ class Parked(NamedTuple):
     wish: Wish | None = None
 
 
+class Skipped(NamedTuple):
+    """An event that an operator had left out of a key of a build."""
+
+    key: str
+    position: Position
+
+
 class Commit(NamedTuple):
     """What one transaction writes: the checkpoint's step from `after` to `to`, rows, and the keys newly parked."""
 
@@ -94,6 +101,8 @@ class Commit(NamedTuple):
     """By place (the columns of the primary key); None deletes."""
     park: tuple[Parked, ...] = ()
     unpark: tuple[str, ...] = ()
+    skip: tuple[Skipped, ...] = ()
+    """What was left out on this step."""
     stopped: str | None = None
     rate: float = 0.0
 
@@ -112,3 +121,13 @@ class Found(NamedTuple):
     rows: list[Row]
     parked: Mapping[str, Parked] = {}
     """What of the view was parked then, by key."""
+    skipped: frozenset[Skipped] = frozenset()
+    """What was left out of it."""
+
+    def has(self, keys: Iterable[str], position: int) -> bool:
+        """Whether an event is in the view that may be parked or skipped under these keys."""
+        for key in keys:
+            parked = self.parked.get(key)
+            if (parked is not None and position >= parked.position) or (key, position) in self.skipped:
+                return False
+        return True

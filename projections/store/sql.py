@@ -34,6 +34,12 @@ SCHEMA = """
         wish TEXT,
         PRIMARY KEY (build, key)
     );
+    CREATE TABLE IF NOT EXISTS @skipped (
+        build BIGINT NOT NULL,
+        key TEXT NOT NULL,
+        position BIGINT NOT NULL,
+        PRIMARY KEY (build, key, position)
+    );
     CREATE TABLE IF NOT EXISTS @snapshot (
         name TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
@@ -60,7 +66,7 @@ UNFINISHED_BUILD = READ_BUILDS + " WHERE b.name = ? AND b.version = ? AND b.stat
 NEXT_BUILD = "SELECT coalesce(max(id), 0) + 1 FROM @build"
 ADD_BUILD = """
     INSERT INTO @build (id, name, version, state, shape, epoch, position, digest, shared, rate, token, begun, moved)
-    VALUES (?, ?, ?, 'building', ?, ?, 0, '', 0, 0, 0, ?, ?)
+    VALUES (?, ?, ?, 'building', ?, ?, ?, ?, ?, 0, 0, ?, ?)
 """
 RETIRE_CURRENT = "UPDATE @build SET state = 'retired', ended = ? WHERE name = ? AND state = 'current' AND id <> ?"
 PROMOTE_BUILD = "UPDATE @build SET state = 'current', ended = NULL WHERE id = ?"
@@ -103,6 +109,13 @@ PARK = """
 """
 UNPARK = "DELETE FROM @parked WHERE build = ? AND key = ?"
 UNPARK_ALL = "DELETE FROM @parked WHERE build = ?"
+SKIP = "INSERT INTO @skipped (build, key, position) VALUES (?, ?, ?) ON CONFLICT (build, key, position) DO NOTHING"
+SKIP_NOTHING = "DELETE FROM @skipped WHERE build = ?"
+READ_SKIPPED = "SELECT key, position FROM @skipped WHERE build = ?"
+SKIPPED_OF_KEY = """
+    SELECT s.position FROM @skipped s JOIN @build b ON b.id = s.build
+    WHERE b.name = ? AND b.state = 'current' AND s.key = ?
+"""
 READ_PARKED = """
     SELECT key, position, session, type, error, since, wish FROM @parked WHERE build = ? ORDER BY since, key
 """

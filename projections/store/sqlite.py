@@ -169,4 +169,11 @@ def _put(table: str, shape: Shape, blobs: Sequence[int]) -> str:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.Error):
         return error
-    return ViewsFailed(f"The file of the views failed: {error}. Views can be rebuilt; the log is not concerned.")
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        what = (
+            f"Another process has kept the file of the views locked for {_PATIENCE_S:.0f} s; if it is frozen, end it. "
+            "Reading goes on, and what was to be written is tried again."
+        )
+    else:
+        what = "The file of the views failed. Views can be rebuilt; the log is not concerned."
+    return ViewsFailed(what, fault=str(error))

@@ -14,7 +14,7 @@ from ..authoring.shape import Row, Shape
 from . import builds, checkpoint_commit, reading
 from .connections import ViewConnections
 from .database import Database
-from .records import Build, Commit, Found, Parked, Snapshot, Wish
+from .records import Build, Checkpoint, Commit, Found, Parked, Snapshot, Wish
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -51,9 +51,9 @@ class ViewStore:
         """The build of a view that readers see; None while there is none yet."""
         return await self._read(builds.current_build, name)
 
-    async def begin(self, name: str, version: int, shape: Shape, epoch: str) -> Build:
-        """A new build, or the unfinished one of this version."""
-        return await self._write(builds.begin_build, name, version, shape, epoch)
+    async def begin(self, name: str, version: int, shape: Shape, epoch: str, start: Checkpoint | None = None) -> Build:
+        """A new build, which begins with the log's first event or at `start`; or the unfinished one of this version."""
+        return await self._write(builds.begin_build, name, version, shape, start or Checkpoint(epoch))
 
     async def promote(self, build: int, *, even_if_behind: bool = True) -> bool:
         """Show readers this build from now on; the one they saw is retired. Without `even_if_behind` only if readers
@@ -116,6 +116,10 @@ class ViewStore:
     async def wish(self, build: int, key: str, wish: Wish) -> None:
         """Ask the build's runner to retry a parked key, or to skip the event that failed. Raises NotFound."""
         await self._write(builds.wish_for, build, key, wish)
+
+    async def skipped(self, name: str, key: str) -> frozenset[int]:
+        """The positions of events that were left out of a key of the view that readers see."""
+        return await self._read(reading.read_skipped, name, key)
 
     async def snapshot(self, name: str, fingerprint: str, session: str, version: int) -> Snapshot | None:
         """The newest snapshot that is not after `version`."""

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from ...domain.concepts.messages import MessageDelta
 from ...domain.concepts.presence import (
+    ANONYMOUS,
+    Instance,
     Participant,
     PresenceJoined,
     PresenceLeft,
@@ -35,6 +37,20 @@ class Evidence(BaseModel):
     time: datetime
 
 
+class InstanceRow(BaseModel):
+    """A run of a participant that is here."""
+
+    joined: int
+    """The version in which it came."""
+    lease: float
+    at: datetime
+    status: Status
+    activity: str | None = None
+    until: datetime | None = None
+    tasks: list[str] = []
+    """What it holds."""
+
+
 class AgentRow(BaseModel):
     """A participant."""
 
@@ -54,10 +70,12 @@ class AgentRow(BaseModel):
     """Seconds of silence after which it is lost."""
     until: datetime | None = None
     """Until when it expects to wait."""
-    stalled: str | None = None
-    """The task for which it shows nothing."""
+    stalled: dict[str, int] = {}
+    """The tasks for which it shows nothing, and the versions that say so."""
     run: str | None = None
     """Which run of it began last, where that has a name."""
+    instances: dict[str, InstanceRow] = {}
+    """Its runs that are here, each a process; the one without a name under the empty key."""
     evidence: Evidence
     """That transition."""
     reason: str | None = None
@@ -96,7 +114,11 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
     last = evidence if known is None or meta.actor == id else known.last
     reason = getattr(event, "reason", None)
     tasks = doc.claims.pop(id, []) if known is None else known.tasks
-    doc.agents[id] = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
+    row = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
+    for key, instance in row.instances.items():
+        if known is not None and key in known.instances:
+            instance.tasks = known.instances[key].tasks
+    doc.agents[id] = row
 
 
 @agents.on
@@ -104,6 +126,8 @@ def _(doc: Agents, event: TaskClaimed, meta: Meta) -> None:
     known = doc.agents.get(meta.actor)
     tasks = doc.claims.setdefault(meta.actor, []) if known is None else known.tasks
     tasks.append(event.task)
+    if known is not None and (instance := known.instances.get(event.run or ANONYMOUS)) is not None:
+        instance.tasks.append(event.task)
 
 
 @agents.on
@@ -111,21 +135,35 @@ def _(doc: Agents, event: TaskCompleted | TaskFailed | TaskReleased | TaskCancel
     for agent in doc.agents.values():
         if event.task in agent.tasks:
             agent.tasks.remove(event.task)
+        for instance in agent.instances.values():
+            if event.task in instance.tasks:
+                instance.tasks.remove(event.task)
     doc.claims = {
         id: kept for id, held in doc.claims.items() if (kept := [each for each in held if each != event.task])
     }
 
 
-_ABOUT = "about"
-"""What an application says of its agents may be large, and would be written again with every transition."""
+_LEFT_OUT = ("about", "begun")
+"""What an application says of its agents may be large, and would be written again with every transition. Which runs
+began concerns the rules alone."""
 
 
 def _participant(agent: AgentRow) -> Participant:
-    return Participant._make(getattr(agent, name, None) for name in Participant._fields)
+    instances = {key: _instance(each) for key, each in agent.instances.items()}
+    return Participant._make(getattr(agent, name, None) for name in Participant._fields)._replace(
+        instances=instances, begun={}
+    )
+
+
+def _instance(row: InstanceRow) -> Instance:
+    return Instance._make(getattr(row, name) for name in Instance._fields)
 
 
 def _fields(participant: Participant) -> dict[str, Any]:
-    return {name: value for name, value in participant._asdict().items() if name != _ABOUT}
+    instances = {key: each._asdict() for key, each in participant.instances.items()}
+    return {name: value for name, value in participant._asdict().items() if name not in _LEFT_OUT} | {
+        "instances": instances
+    }
 
 
 def _evidence(meta: Meta) -> Evidence:

@@ -74,7 +74,8 @@ def _(doc: Overview, event: PresenceJoined) -> None:
 
 @sessions.on
 def _(doc: Overview, event: PresenceLeft | PresenceLost) -> None:
-    doc.participants[event.participant].present = False
+    if not event.others:
+        doc.participants[event.participant].present = False
 
 
 @sessions.on

@@ -31,6 +31,8 @@ class TaskRow(BaseModel):
     status: Literal["open", "claimed", "completed", "failed", "cancelled"] = "open"
     owner: str | None = None
     worker: str | None = None
+    run: str | None = None
+    """Which run of the owner holds it, where that has a name."""
     attempt: int = 0
     """How often it was claimed."""
     max_attempts: int | None = None
@@ -105,8 +107,8 @@ def _(rows: Rows[TaskRow], event: TaskCreated, meta: Meta) -> None:
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskClaimed, meta: Meta) -> None:
-    held = {"owner": meta.actor, "worker": meta.actor, "attempt": event.attempt, "share": None, "reason": None}
-    rows.update(meta.session, event.task, status="claimed", changed=meta.time, **held)
+    held = {"owner": meta.actor, "worker": meta.actor, "run": event.run, "attempt": event.attempt}
+    rows.update(meta.session, event.task, status="claimed", changed=meta.time, share=None, reason=None, **held)
 
 
 @tasks.on
@@ -155,4 +157,4 @@ def _(rows: Rows[TaskRow], event: TaskFenced, meta: Meta) -> None:
 
 
 def _let_go(meta: Meta, status: str) -> dict[str, Any]:
-    return {"status": status, "owner": None, "changed": meta.time}
+    return {"status": status, "owner": None, "run": None, "changed": meta.time}

@@ -99,6 +99,8 @@ def _ended(meta: Meta, outcome: str) -> dict[str, Any]:
 
 @timeline.on
 def _(rows: Rows[Span], event: Transition, meta: Meta) -> None:
+    if isinstance(event, PresenceLeft | PresenceLost) and event.others:
+        return  # one run of it is gone, and it is here all the same
     label, detail = _said(event)
     span = _span(meta, f"presence:{meta.version}", "presence", label, detail=detail and storable(detail))
     rows.upsert(span.model_copy(update={"actor": event.participant}))

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ...domain.errors import Invalid, NotFound
 from ...domain.ids import Position
 from ...projections.authoring.shape import Column, Row, Shape
-from ...projections.store import Build, Checkpoint, CheckpointMoved, Commit, Parked, ViewStore
+from ...projections.store import Build, Checkpoint, CheckpointMoved, Commit, Parked, Skipped, ViewStore
 from ...projections.store.records import Snapshot
 
 SHAPE = Shape(
@@ -252,6 +252,30 @@ async def parked_keys_are_kept_with_what_is_wished_for_them(factory: StoreFactor
         assert await store.parked(build.id) == []
 
 
+async def what_was_skipped_is_kept_with_its_build(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        skip = (Skipped("a", Position(3)), Skipped("b", Position(4)))
+        await store.commit(build, step(build, 0, 5)._replace(skip=skip))
+        await store.commit(build, step(build, 5, 6)._replace(skip=skip[:1]))
+        assert await store.skipped("kept", "a") == frozenset()
+        await store.promote(build.id)
+        assert await store.skipped("kept", "a") == {3}
+        assert (await store.get("kept", [])).skipped == (await store.whole("kept")).skipped == set(skip)
+        await store.drop(build.id)
+        again = await claimed(store)
+        await store.promote(again.id)
+        assert await store.skipped("kept", "a") == frozenset()
+
+
+async def a_build_begins_where_it_is_told_to(factory: StoreFactory) -> None:
+    async with factory() as store:
+        start = Checkpoint(EPOCH, Position(7), "digest")
+        build = await store.begin("kept", 1, SHAPE, EPOCH, start)
+        assert build.checkpoint == start
+        assert (await store.begin("kept", 1, SHAPE, EPOCH)).id == build.id
+
+
 async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> None:
     rows = [row(f"k-{n % 3}", n, size=float(n % 5), done=n % 2 == 0) for n in range(40)]
     async with factory() as store:
@@ -338,6 +362,8 @@ ALL: tuple[Sentence, ...] = (
     readers_do_not_see_a_view_go_back,
     a_dropped_build_is_gone,
     parked_keys_are_kept_with_what_is_wished_for_them,
+    what_was_skipped_is_kept_with_its_build,
+    a_build_begins_where_it_is_told_to,
     rows_are_found_by_their_indexes_in_pages,
     snapshots_are_kept_of_one_state_of_the_code,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -644,7 +645,52 @@ async def test_work_that_has_nothing_to_say_is_not_stalled(hotels: Agent, ann: S
             task.alive()
             await asyncio.sleep(0.2)
         assert not await events(ann, "presence.stalled")
-        await until(ann, lambda: ann.present["hotels"].stalled == task.id)
+        await until(ann, lambda: task.id in ann.present["hotels"].stalled)
         await task.progress("here I am")
-        await until(ann, lambda: ann.present["hotels"].stalled is None)
+        await until(ann, lambda: not ann.present["hotels"].stalled)
         await task.complete()
+
+
+async def test_closing_the_session_ends_the_work_of_its_agents(hotels: Agent, ann: Session) -> None:
+    await ann.tasks.create("Find a hotel")
+    await ann.tasks.create("Find another")
+    seen: list[ClaimedTask] = []
+    async for task in hotels.tasks():
+        seen.append(task)
+        async with task:
+            async with hotels.say(to="users") as message:
+                await message.write("Casa ")
+            closing = asyncio.create_task(ann.close("Enough."))
+            await asyncio.Event().wait()
+        await closing
+    (only,) = seen
+    assert (only.outcome and only.outcome.kind) == "cancelled"
+    await until(ann, lambda: not ann.present)
+    assert {task.status for task in ann.live.state.tasks.known.values()} == {"cancelled"}
+
+
+async def test_an_agent_that_writes_while_the_session_is_closed_ends_its_block(hotels: Agent, ann: Session) -> None:
+    await ann.tasks.create("Find a hotel")
+    async for task in hotels.tasks():
+        async with asyncio.TaskGroup() as group, task:
+            group.create_task(ann.close("Enough."))
+            while True:
+                await task.progress("on it")
+    assert (task.outcome and task.outcome.kind) == "cancelled"
+
+
+async def test_an_agent_that_is_still_there_is_present_when_the_session_is_open_again(
+    hotels: Agent, ann: Session
+) -> None:
+    await ann.tasks.create("Find a hotel")
+    await ann.close("Enough.")
+    await ann.reopen()
+    await until(ann, lambda: "hotels" in ann.present)
+    assert not [task async for task in _few(hotels)], "what was to be done was cancelled"
+
+
+async def _few(agent: Agent) -> AsyncIterator[ClaimedTask]:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.3):
+            async for task in agent.tasks():
+                yield task

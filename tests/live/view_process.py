@@ -1,11 +1,15 @@
-"""A runner of views in a process of its own, to be killed and frozen: `view_process.py run|check LOG VIEWS LAPSE`.
+"""A runner of views in a process of its own, to be killed and frozen: `view_process.py WHAT LOG VIEWS LAPSE`.
 
-`check` waits until a runner, wherever it is, has caught up with the log, and tells how the views compare with a fresh
-fold of it.
+`run` runs three views, and `many` nineteen. So does `freeze`, and stops itself in the midst of a transaction by which
+one of them advances. `check` waits until a runner, wherever it is, has caught up with the log, and tells how the views
+compare with a fresh fold of it.
 """
 
 import asyncio
+import os
+import signal
 import sys
+from itertools import count
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,7 +22,10 @@ from stenogram.log.storage import Storage
 from stenogram.projections import DocProjection, Meta, Projection, Rows, TableProjection, fold
 from stenogram.projections.runner.runner import Runner
 from stenogram.projections.store import ViewStore, sqlite_views
-from stenogram.projections.store.postgres import postgres_views
+from stenogram.projections.store.postgres import PostgresDatabase, postgres_views
+
+MANY = 19
+FREEZE_AT = 5
 
 
 class Tally(BaseModel):
@@ -72,6 +79,37 @@ async def run(log: Log, store: ViewStore, lapse: float) -> None:
     await Runner(log, store, PROJECTIONS, poll=lapse / 5).run()
 
 
+def many() -> list[Projection[Any, Any]]:
+    """As many views as an application may have."""
+    return [DocProjection(f"view_{number}", Tally) for number in range(MANY)]
+
+
+async def run_many(log: Log, store: ViewStore, *, freeze: bool) -> None:
+    """Run until killed, or frozen."""
+    projections = many()
+    for projection in projections:
+        projection.on(_tally)  # type: ignore[attr-defined]
+    if freeze:
+        _freeze_within_a_commit()
+    print("running", flush=True)
+    await Runner(log, store, projections).run()
+
+
+def _tally(doc: Tally, event: EventData) -> None:
+    doc.events += 1
+
+
+def _freeze_within_a_commit() -> None:
+    put, calls = PostgresDatabase.put, count(1)
+
+    def freezing(*arguments: Any) -> None:
+        put(*arguments)
+        if next(calls) == FREEZE_AT:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    PostgresDatabase.put = freezing  # type: ignore[assignment,method-assign]
+
+
 async def check(log: Log, store: ViewStore) -> None:
     """Compare what readers see with a fresh fold."""
     head = (await log.engine.head()).position
@@ -100,6 +138,8 @@ async def main(what: str, where: str, kept: str, lapse: float) -> None:
         Log(Storage(where).engine(read_only=True)) as log,
         views(kept, lapse) as store,
     ):
+        if what in ("many", "freeze"):
+            await run_many(log, store, freeze=what == "freeze")
         await (run(log, store, lapse) if what == "run" else check(log, store))
 
 

@@ -224,10 +224,10 @@ async def _ask(log: Log, naive: NaiveLog, steps: Sequence[Do | Note | Breath]) -
     expected = [naive.ask(step) for step, _ in asked]
     for (step, answer), outcome in zip(asked, expected, strict=True):
         answered = await _outcome(answer)
-        # If it was refused, and then the same came again and was accepted, either answer is true.
-        possible: tuple[Outcome | None, ...] = (
-            (outcome, naive.first_places(step)) if isinstance(outcome, str) else (outcome,)
-        )
+        # If it was refused, and then the same came again and was accepted, either answer is true; and so is a conflict,
+        # if it was another one that came under its id.
+        later = naive.first_places(step) if isinstance(outcome, str) else None
+        possible: tuple[Outcome | None, ...] = (outcome,) if later is None else (outcome, later, "conflict")
         if outcome == () and isinstance(step, Do) and not naive.repeats_the_last(step):
             possible = ((), "conflict")  # it is told where that can be seen
         assert answered in possible, f"{step} was answered with {answered}, not {outcome}"

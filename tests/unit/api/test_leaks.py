@@ -365,14 +365,14 @@ _OFTEN = {
     "task.claim": 10,
     "signal.raise": 5,
     "signal.honour": 4,
-    "presence.join": 4,
+    "presence.join": 8,
     "presence.status": 3,
     "task.progress": 6,
     "task.complete": 2,
     "task.fail": 2,
     "approval.request": 2,
     "session.reopen": 4,
-    "wait": 4,
+    "wait": 6,
 }
 WEIGHTED = [do for do in [*DATA, "session.fork", "wait"] for _ in range(_OFTEN.get(do, 1))]
 

@@ -11,7 +11,7 @@ from stenogram.log.engine import Engine
 from stenogram.log.records import GatewayHeartbeat
 
 LEASE_S = 15.0
-RECOVER = RecoverParticipant(participant="hotels", stalled=1)
+RECOVER = RecoverParticipant(participant="hotels", task="t-1", stalled=1)
 LOSS = Deadline(datetime.now(UTC), "d", RECOVER, "hotels", LEASE_S)
 
 
@@ -81,3 +81,55 @@ async def test_the_other_gateways_are_told_who_is_attached_here_and_how_long_the
     await world.lost_agents.exchange_heartbeats(["hotels", "flights"])
     assert world.engine.own is not None
     assert world.engine.own.attached == {"hotels": 2_000}
+
+
+async def test_what_comes_from_one_process_says_nothing_of_another() -> None:
+    world = World()
+    for run in ("r1", "r2"):
+        world.last_seen.note_request("hotels", run)
+    world.now += 10
+    world.last_seen.note_request("hotels", "r2")
+    for silence, heard in (("hotels/r1", 1_000), ("hotels/r2", 1_010), ("hotels", 1_010)):
+        due = world.lost_agents.due_at("s", LOSS._replace(silence=silence), world.now)
+        assert due == heard + LEASE_S, silence
+
+
+async def test_the_other_gateways_are_told_of_each_process() -> None:
+    world = World()
+    world.last_seen.note_request("hotels", "r1")
+    world.now += 2
+    await world.lost_agents.exchange_heartbeats(["hotels/r1", "hotels/r2"])
+    assert world.engine.own is not None
+    assert world.engine.own.attached == {"hotels/r1": 2_000}
+
+
+async def test_a_process_that_another_gateway_hears_keeps_no_other_one() -> None:
+    world = World()
+    for beat in range(100):
+        world.now += 1
+        world.engine.others = [GatewayHeartbeat("other", beat, {"hotels/r1": 0})]
+        await world.lost_agents.exchange_heartbeats(["hotels/r1", "hotels/r2"])
+    assert world.lost_agents.due_at("s", LOSS._replace(silence="hotels/r1"), world.now) >= world.now + LEASE_S
+    assert (
+        world.lost_agents.due_at("s", LOSS._replace(silence="hotels/r2"), 0.0)
+        == 1_000 + LEASE_S + OTHER_GATEWAY_GRACE_S
+    )
+
+
+async def test_who_moved_to_another_gateway_just_now_is_not_lost_before_that_can_say_so() -> None:
+    world = World()
+    world.last_seen.note_request("hotels")
+    world.now += LEASE_S
+    world.engine.others = [GatewayHeartbeat("other", 1, {})]
+    await world.lost_agents.exchange_heartbeats(["hotels"])
+    assert world.due_at() == world.now + OTHER_GATEWAY_GRACE_S
+
+
+async def test_who_was_heard_last_by_another_gateway_is_left_to_that_one() -> None:
+    world = World()
+    world.last_seen.note_request("hotels")
+    for beat in range(6):
+        world.now += 1
+        world.engine.others = [GatewayHeartbeat("other", beat, {"hotels": 0})]
+        await world.lost_agents.exchange_heartbeats(["hotels"])
+    assert world.due_at() >= world.now + OTHER_GATEWAY_GRACE_S

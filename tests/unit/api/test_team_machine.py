@@ -1,11 +1,13 @@
 """Whatever a team and its gateways go through, the session is as a simple model says.
 
-Hypothesis lets participants come, go, fall silent, work, take over, interrupt and fork, gateways die and start, and
-time pass. The model knows no rules of the product but these: a task has one holder, a holder whose claim is over writes
-nothing more, what is over stays over, nobody is lost who was heard within their lease and everybody is who was not,
-what is due happens once, and no person hears an agent without the floor. A task is claimed by its assignee while it has
-one, not while it rests or lacks what it needs, and not more often than it may be tried; it fails at its deadline, and
-with its needs where it says so; nothing is written under it while it is paused. More: STENOGRAM_TEST_EXAMPLES=500.
+Hypothesis lets participants come, go, fall silent, work, take over, interrupt, close and fork, gateways die and start,
+and time pass. One of them is two processes at once. The model knows no rules of the product but these: a task has one
+holder, a holder whose claim is over writes nothing more, what is over stays over, nobody is lost who was heard within
+their lease and everybody is who was not, what is due happens once, and no person hears an agent without the floor. A
+task is claimed by its assignee while it has one, not while it rests or lacks what it needs, and not more often than it
+may be tried; it fails at its deadline, and with its needs where it says so; nothing is written under it while it is
+paused. What a process holds ends when it is gone, and nothing of another one's does; a closed session is empty. More:
+STENOGRAM_TEST_EXAMPLES=500.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stenogram.api.liveness.last_seen import LastSeen
+from stenogram.api.liveness.lost_agents import OTHER_GATEWAY_GRACE_S
 from stenogram.api.liveness.timekeeper import Timekeeper
 from stenogram.domain.audience import Viewer, visible
 from stenogram.domain.commands import parse_command
@@ -33,18 +36,39 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE, GRACE, SLACK = 4.0, 2.0, 5.0
 AGENTS = ("a", "b", "c")
 ADA = "ada"
+PROCESSES: dict[str, tuple[str, str | None]] = {
+    "a": ("a", "r1"),
+    "a2": ("a", "r2"),
+    "b": ("b", None),
+    "c": ("c", "r1"),
+    ADA: (ADA, None),
+}
+"""Who each process is, and which run of that."""
 POLICIES: dict[str, dict[str, Any]] = {
     "t1": {},
     "t2": {"assignee": "a", "assignee_timeout": 5, "backoff": 2, "backoff_coefficient": 3, "max_attempts": 2},
     "t3": {"needs": ["t1"], "on_need_failed": "fail"},
     "t4": {"needs": ["t2"], "within": 40},
 }
-agents, tasks = st.sampled_from(AGENTS), st.sampled_from(list(POLICIES))
-people = st.sampled_from([*AGENTS, ADA])
+agents, tasks = st.sampled_from([each for each in PROCESSES if each != ADA]), st.sampled_from(list(POLICIES))
+people = st.sampled_from(list(PROCESSES))
+
+
+def process_of(participant: str, run: str | None) -> str:
+    """Which process that is."""
+    return next(process for process, each in PROCESSES.items() if each == (participant, run))
+
+
+def held_back(state: State, who: str) -> bool:
+    """Whether the process can do nothing before it begins a new run, or honours what it was told."""
+    id, run = PROCESSES[who]
+    lifted, known = state.signals.replaced.get(id), state.presence.get(id)
+    old = lifted is not None and known is not None and known.begun.get(run or "", 0) < lifted.since
+    return id in state.signals.fenced or old
 
 
 class Connection:
-    """A participant's connection to one gateway."""
+    """A process's connection to one gateway."""
 
     def __init__(self, gateway: "Gateway", now: float) -> None:
         self.gateway = gateway
@@ -86,8 +110,8 @@ class Team(RuleBasedStateMachine):
         self.do(ADA, "s", "session.open")
         for task, policy in POLICIES.items():
             self.do(ADA, "s", "task.create", task=task, title="T", stall_after=600, **policy)
-        for who in AGENTS:
-            self.do(who, "s", "presence.join", lease=LEASE)
+        for who in ("a", "a2", "b", "c"):
+            self.do(who, "s", "presence.join", lease=LEASE, new_run=True, beside=True)
         self.do("a", "s", "task.claim", task="t1", lease=60)
 
     # -- the world
@@ -118,7 +142,8 @@ class Team(RuleBasedStateMachine):
     def _connected(self, who: str, number: int) -> Connection:
         gateway = self.gateways[number % len(self.gateways)]
         connection = Connection(gateway, self.now)
-        gateway.last_seen.attach(who, connection)
+        id, run = PROCESSES[who]
+        gateway.last_seen.attach(id, connection, run)
         self._hear(who)
         return connection
 
@@ -134,8 +159,10 @@ class Team(RuleBasedStateMachine):
             self.connections[who] = self._connected(who, self.number)
         connection = self.connections[who]
         self._hear(who)
-        actor = Actor(who, "user" if who == ADA else "agent")
+        id, run = PROCESSES[who]
+        actor = Actor(id, "user" if who == ADA else "agent")
         command = Command(f"c-{self.number}", session, actor, self.wall(), parse_command(do, data), *(under or ()))
+        command = command._replace(run=run)
 
         async def ask() -> Any:
             try:
@@ -166,7 +193,8 @@ class Team(RuleBasedStateMachine):
     def disconnect(self, who: str) -> None:
         connection = self.connections.pop(who, None)
         if connection is not None and connection.gateway in self.gateways:
-            connection.gateway.last_seen.detach(who, connection)
+            id, run = PROCESSES[who]
+            connection.gateway.last_seen.detach(id, connection, run)
 
     @rule(who=people)
     def beat(self, who: str) -> None:
@@ -210,20 +238,37 @@ class Team(RuleBasedStateMachine):
     @rule(data=st.data(), who=people)
     def join(self, data: Any, who: str) -> None:
         session = data.draw(st.sampled_from(self.sessions))
-        self.do(who, session, "presence.join", lease=LEASE)
+        new = {"new_run": True, "beside": data.draw(st.booleans())} if data.draw(st.integers(0, 3)) == 0 else {}
+        self.do(who, session, "presence.join", lease=LEASE, **new)
+
+    @rule(data=st.data(), who=agents)
+    def leave(self, data: Any, who: str) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        if data.draw(st.integers(0, 2)) == 0:
+            self.do(who, session, "presence.leave")
+
+    @rule(data=st.data())
+    def close(self, data: Any) -> None:
+        """Close a session, seldom; or open it again, mostly."""
+        session = data.draw(st.sampled_from(self.sessions))
+        if self.state(session).session.status == "closed":
+            self.do(ADA, session, "session.reopen")
+        elif data.draw(st.integers(0, 3)) == 0:
+            self.do(ADA, session, "session.close")
 
     @rule(data=st.data(), who=agents, task=tasks)
     def claim(self, data: Any, who: str, task: str) -> None:
         session = data.draw(st.sampled_from(self.sessions))
         before = self.state(session)
         known = before.tasks.known.get(task)
-        free = known is not None and known.status == "open" and known.assignee in (None, who)
+        free = known is not None and known.status == "open" and known.assignee in (None, PROCESSES[who][0])
         if known is not None and free:
             rests = known.not_before is not None and self.wall() < known.not_before
             free = not rests and all(before.tasks.known[need].status == "completed" for need in known.needs)
         outcome = self.do(who, session, "task.claim", task=task, lease=60)
-        assert isinstance(outcome, Refused) != (free and who not in before.signals.fenced), outcome
-        if isinstance(outcome, Refused) and known is not None and known.owner and who not in before.signals.fenced:
+        open = before.session.status == "open" and not held_back(before, who)
+        assert isinstance(outcome, Refused) != (free and open), outcome
+        if isinstance(outcome, Refused) and known is not None and known.owner and open:
             assert outcome.extra["owner"] == known.owner
 
     @rule(data=st.data(), who=agents, task=tasks, attempt=st.integers(1, 4))
@@ -239,8 +284,10 @@ class Team(RuleBasedStateMachine):
         before = self.state(session)
         known = before.tasks.known.get(task)
         if known is not None and data.draw(st.integers(0, 3)):  # mostly as it should be
-            who, attempt = known.owner or who, known.attempt or 1
-        holds = known is not None and known.owner == who and known.attempt == attempt
+            who = process_of(known.owner, known.run) if known.owner else who
+            attempt = known.attempt or 1
+        id = PROCESSES[who][0]
+        holds = known is not None and known.owner == id and known.attempt == attempt
         step = data.draw(
             st.sampled_from(
                 [
@@ -269,16 +316,16 @@ class Team(RuleBasedStateMachine):
                 outcome = self.do(who, session, step, task=task, attempt=attempt, **again)
             case _:
                 outcome = self.do(who, session, step, task=task, attempt=attempt)
-        paused = paused_now(self.events(session)) & {f"task:{task}", f"agent:{who}", "session"}
-        may = holds and who not in before.signals.fenced and (step in ENDS or not paused)
+        paused = paused_now(self.events(session)) & {f"task:{task}", f"agent:{id}", "session"}
+        may = holds and before.session.status == "open" and not held_back(before, who) and (step in ENDS or not paused)
         assert isinstance(outcome, Refused) != may, outcome
-        if isinstance(outcome, Refused) and holds and paused and step not in ENDS and not before.signals.fenced:
+        if isinstance(outcome, Refused) and holds and paused and step not in ENDS and not held_back(before, who):
             assert outcome.code == "paused"
 
     @rule(data=st.data(), who=agents)
     def stream(self, data: Any, who: str) -> None:
-        session = data.draw(st.sampled_from(self.sessions))
-        mine = [each for each in self.state(session).messages.known.values() if each.author == who and each.index < 5]
+        session, id = data.draw(st.sampled_from(self.sessions)), PROCESSES[who][0]
+        mine = [each for each in self.state(session).messages.known.values() if each.author == id and each.index < 5]
         if mine:
             message = data.draw(st.sampled_from(mine))
             self.do(who, session, "message.delta", message=message.id, index=message.index, text="«said»")
@@ -292,7 +339,8 @@ class Team(RuleBasedStateMachine):
     @rule(data=st.data(), who=agents)
     def honour(self, data: Any, who: str) -> None:
         session = data.draw(st.sampled_from(self.sessions))
-        waiting = [id for id, each in self.state(session).signals.known.items() if who in each.waiting]
+        known = self.state(session).signals.known
+        waiting = [id for id, each in known.items() if PROCESSES[who][0] in each.waiting]
         if waiting:
             self.do(who, session, "signal.honour", signal=data.draw(st.sampled_from(waiting)))
 
@@ -316,9 +364,11 @@ class Team(RuleBasedStateMachine):
     def who_is_heard_is_here_and_who_is_not_is_lost(self) -> None:
         for session in self.sessions:
             for each in self.state(session).presence.values():
-                since = max(self.heard[each.id][-1], self.quiet_since)
-                if each.present and self.now - since > LEASE + SLACK:
-                    raise AssertionError(f"{each.id} was heard at {since}, and is still here at {self.now}")
+                assert each.present == bool(each.instances)
+                for run in each.instances:
+                    since = max(self.heard[process_of(each.id, run or None)][-1], self.quiet_since)
+                    if self.now - since > LEASE + SLACK:
+                        raise AssertionError(f"{each.id}/{run} was heard at {since}, and is still here at {self.now}")
 
     @invariant()
     def what_happened_keeps_the_promises(self) -> None:
@@ -411,6 +461,13 @@ class Checker:
     def __init__(self, team: Team) -> None:
         self.team = team
         self.owner: dict[str, str] = {}
+        self.holder: dict[str, str] = {}
+        self.begun: dict[str, str] = {}
+        self.here: set[str] = set()
+        self.gone: set[str] = set()
+        self.to_end: set[str] = set()
+        self.cause: str | None = None
+        self.closed = False
         self.tasks: dict[str, TaskModel] = {}
         self.paused: set[str] = set()
         self.ended: set[str] = set()
@@ -421,6 +478,11 @@ class Checker:
         """Raises AssertionError at the first event that should not be there."""
         for event in events:
             data: Any = event.data
+            # A fork may begin in the midst of a commit, and ends what that had yet to end.
+            if event.type != "session.forked" and (event.cause != self.cause or event.cause is None):
+                self._settled()
+            self.cause = event.cause
+            self._processes(event, data)
             self._ownership(event, data)
             self._policy(event, data)
             if event.type == "signal.raised":
@@ -437,11 +499,53 @@ class Checker:
             if event.actor == "stenogram" and (not self.timed or self.timed[-1] != event.cause):
                 assert event.cause not in self.timed, "a timer fired twice"
                 self.timed.append(event.cause)
+        self._settled()
+
+    def _processes(self, event: Event, data: Any) -> None:
+        """Which process is here, and what each has begun."""
+        match event.type:
+            case "presence.joined":
+                assert not self.closed
+                self.here.add(process_of(data.participant, data.run))
+            case "presence.left" | "presence.lost":
+                gone = {each for each in self.here if PROCESSES[each][0] == data.participant}
+                if data.others:
+                    gone &= {process_of(data.participant, data.run)}
+                    assert gone, "somebody went who was not here"
+                self.here, self.gone = self.here - gone, gone
+                self.to_end |= {about for about, whose in self.begun.items() if whose in gone}
+                if not data.others:
+                    mine = {about for about, whose in self.begun.items() if PROCESSES[whose][0] == data.participant}
+                    self.to_end |= mine
+            case "task.claimed" | "message.started":
+                self.begun[data.subject()] = process_of(event.actor, data.run)
+            case "task.completed" | "task.cancelled" | "task.failed" | "task.released":
+                if getattr(data, "why", None) in ("lost", "left") and not (data.reason or "").startswith("The session"):
+                    assert data.subject() in self.to_end, "it was taken from a process that lives"
+                self.begun.pop(data.subject(), None)
+            case "message.completed" | "message.aborted":
+                self.begun.pop(data.subject(), None)
+            case "session.closed":
+                self.closed = True
+            case "session.reopened" | "session.forked":
+                self.closed = False
+
+    def _settled(self) -> None:
+        """A commit is complete."""
+        assert not self.to_end & self.begun.keys(), "a process is gone, and holds something"
+        self.to_end.clear()
+        if self.closed:
+            going_on = {**self.begun, **self.owner, **dict.fromkeys(self.here)}
+            assert not going_on, "something goes on in a closed session"
 
     def _loss(self, event: Event, data: Any) -> None:
         at = (event.time - START).total_seconds()
-        before = [heard for heard in self.team.heard[data.participant] if heard < at]
-        assert at - before[-1] >= data.after, f"lost at {at}, though heard at {before[-1]}"
+        for who in self.gone:
+            before = [heard for heard in self.team.heard[who] if heard < at]
+            # Who comes back by another gateway after its lease may be lost before that one can say so.
+            late = at - OTHER_GATEWAY_GRACE_S
+            silent = at - before[-1] >= data.after or not any(late - data.after < heard <= late for heard in before)
+            assert silent, f"{who} was lost at {at}, though heard at {before[-1]}"
 
     def _ownership(self, event: Event, data: Any) -> None:
         if event.task is not None and self.owner.get(event.task) == event.actor and event.type.split(".")[0] != "task":

@@ -6,6 +6,7 @@ import pytest
 
 from stenogram.domain import catalogue
 from stenogram.domain.concepts.custom import OpaqueData
+from stenogram.domain.errors import Conflict
 from stenogram.domain.ids import Version
 from stenogram.domain.model import EventData
 from stenogram.domain.session import decide
@@ -39,6 +40,15 @@ def test_a_registered_type_is_validated_and_decoded(session: Rehearsal) -> None:
     assert event.data.subject() == "custom"
     refusal = session.refusal("hotels", "custom.record", {"type": "x.hotel.booked", "data": {"room": "large"}})
     assert refusal.code == "invalid"
+
+
+@pytest.mark.usefixtures("booked")
+def test_a_repeat_is_recognised_by_what_its_type_keeps(session: Rehearsal) -> None:
+    said = session.command("hotels", "custom.record", {"type": "x.hotel.booked", "data": {"room": 12, "floor": 1}})
+    assert session.execute(said) == session.execute(said)
+    other = session.command("hotels", "custom.record", {"type": "x.hotel.booked", "data": {"room": 13}})
+    with pytest.raises(Conflict):
+        session.execute(other._replace(id=said.id))
 
 
 @pytest.mark.usefixtures("booked")

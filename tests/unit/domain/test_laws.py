@@ -373,7 +373,7 @@ def test_nothing_is_left_open_by_who_cannot_end_it(script: list[Step]) -> None:
             each.status != "open" for each in parts if state.tasks.known[each.parent or ""].status == "cancelled"
         )
         stalled = [each for each in state.presence.values() if each.stalled]
-        assert all(each.present and held[each.stalled or ""].owner == each.id for each in stalled)
+        assert all(each.present and held[task].owner == each.id for each in stalled for task in each.stalled)
 
 
 @given(scripts)

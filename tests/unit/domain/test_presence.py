@@ -117,7 +117,7 @@ def busy(session: Rehearsal) -> Rehearsal:
 
 def stalled(session: Rehearsal) -> str | None:
     """In which task hotels is stalled."""
-    return session.state.presence["hotels"].stalled
+    return next(iter(session.state.presence["hotels"].stalled), None)
 
 
 def test_who_shows_nothing_for_its_task_is_stalled(busy: Rehearsal) -> None:
@@ -183,4 +183,4 @@ def test_nothing_falls_due_in_a_closed_session(busy: Rehearsal) -> None:
     busy.do(ADA, "session.close")
     assert busy.wait(10_000) == ()
     busy.do(ADA, "session.reopen")
-    assert {"presence.lost", "task.released"} < {event.type for event in busy.wait(0)}
+    assert busy.wait(10_000) == (), "it starts empty-handed"

@@ -319,6 +319,6 @@ def test_what_happens_on_a_stall_is_the_tasks_choice(session: Rehearsal, choice:
     if choice == "release":
         assert (session.events[-1].data.model_dump()["why"], session.state.presence["hotels"].stalled) == (
             "stalled",
-            None,
+            {},
         )
         assert session.refusal("hotels", "task.complete", task="t-1", attempt=1).code == "fenced"

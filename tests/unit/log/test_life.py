@@ -81,6 +81,8 @@ async def test_a_session_that_is_opened_again_goes_on_living(team: Team) -> None
     await team.do("session.close")
     assert await team.live() == []
     await team.do("session.reopen")
+    assert await team.live() == []
+    await team.do("presence.join")
     assert await team.live() == ["s"]
 
 

@@ -77,7 +77,7 @@ def test_an_event_may_belong_to_several_keys_or_none() -> None:
     assert seen == {"ada": ["m1", "m3"], "hotels": ["m1"]}
 
 
-@pytest.mark.parametrize("key", ["", "x" * 513, "a\0b", 7])
+@pytest.mark.parametrize("key", ["", "x" * 513, "a\0b", "a\ud800b", "unkeyed:s-1", 7])
 def test_what_is_no_key_is_refused(key: Any) -> None:
     failed = given(tally(key=lambda event, meta: [key]), posted()).then_fails()
     assert "is no key" in failed.detail

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.projections import DocProjection, Meta
 from stenogram.projections.runner import effects as module
+from stenogram.projections.runner.runner import Runner
 from stenogram.testing import command
-from stenogram.testing.stage import Stage, stage
+from stenogram.testing.stage import POLL_S, Stage, stage
 
 NAME = "tally__effects"
 
@@ -110,6 +111,54 @@ async def test_an_effect_that_fails_is_parked_and_can_be_retried_or_skipped() ->
         await here.store.wish(build.id, "3", "retry")
         await world.until("m1 at 2", "m2 at 4", "bad at 3")
         await here.until(lambda builds: not any(build.parked for build in builds))
+
+
+async def test_the_first_event_after_the_first_start_has_its_effect() -> None:
+    world = World()
+    async with stage() as here:
+        await here.log.submit(command("session.open", "s-1"))
+        await say(here, "old")
+        runner = Runner(here.log, here.store, [world.projection()], poll=POLL_S)
+        await runner.begin_effects()  # as a gateway does before it listens
+        await say(here, "m1")
+        async with here.running(world.projection()):
+            await world.until("m1 at 3")
+
+
+async def test_an_event_that_comes_while_effects_begin_has_its_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    async with stage() as here:
+        await here.log.submit(command("session.open", "s-1"))
+        begin = here.store.begin
+
+        async def meanwhile(*arguments: Any) -> Any:
+            if arguments[0] == NAME:
+                await say(here, "m1")
+            return await begin(*arguments)
+
+        monkeypatch.setattr(here.store, "begin", meanwhile)
+        async with here.running(world.projection()):
+            await world.until("m1 at 2")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+async def test_an_effect_that_raises_no_exception_is_parked_alone(error: BaseException) -> None:
+    world = World()
+    projection = world.projection()
+
+    @projection.effect
+    async def _(event: MessagePosted) -> None:
+        if event.message == "bad":
+            raise error
+
+    async with stage() as here, here.running(projection):
+        await here.log.submit(command("session.open", "s-1"))
+        await begun(here)
+        await say(here, "bad", "m1")
+        build = await here.caught_up(NAME)
+        (parked,) = await here.store.parked(build.id)
+        assert (parked.key, parked.error.split(":")[0]) == ("2", type(error).__name__)
+        assert world.told[-1] == "m1 at 3"
 
 
 async def test_what_is_not_for_everyone_has_no_effect() -> None:

@@ -336,23 +336,6 @@ async def test_a_stopped_build_can_skip_the_event() -> None:
             assert (await here.view(tally()))["s-1"].said == ["m1", "m2"]
 
 
-async def test_an_event_whose_key_cannot_be_told_stops_the_view() -> None:
-    def key(event: EventData, meta: Meta) -> str:
-        if isinstance(event, MessagePosted) and event.message == "bad":
-            raise LookupError("nobody")
-        return meta.session
-
-    async with stage() as here, here.running(tally(key=key)):
-        await say(here, "m1")
-        await here.caught_up("tally")
-        await say(here, "bad", "m2")
-        (build,) = await here.until(lambda builds: builds[0].stopped)
-        assert "LookupError: nobody" in (build.stopped or "")
-        await here.store.wish(build.id, "", "skip")
-        await here.caught_up("tally")
-        assert (await here.view(tally()))["s-1"].said == ["m1", "m2"]
-
-
 async def test_a_log_that_was_made_anew_is_folded_anew(caplog: pytest.LogCaptureFixture) -> None:
     async with stage() as here:
         await say(here, "old-1", "old-2")

@@ -169,3 +169,43 @@ def test_handlers_of_rows_take_rows() -> None:
 
     with pytest.raises(TypeError, match="is given a Rows"):
         projection.on(documents)
+
+
+def test_what_is_added_to_a_row_in_turns_with_other_changes_is_added_in_its_turn() -> None:
+    counts = TableProjection("counts", Counted, key_columns=("name",))
+
+    @counts.on
+    def _(rows: Rows[Counted], event: MessagePosted) -> None:
+        rows.add("a", count=1)
+        rows.add("a", count=2)
+        rows.update("a", share=0.5)
+        rows.add("a", count=3)
+        rows.add("a", share=0.1)
+        rows.add("a", share=0.2)
+        rows.delete("b")
+        rows.add("b", count=5)
+
+    twice = [posted(), posted()]
+    given(counts, *twice).then(Counted(name="a", count=12, share=0.5 + 0.1 + 0.2), Counted(name="b", count=5))
+    given(counts, *twice).redelivered(2).in_batches(1, 2).then_same()
+
+
+def test_a_row_that_a_handler_has_put_in_its_place_is_not_changed_under_it() -> None:
+    counts = TableProjection("counts", Counted, key_columns=("name",))
+    first = Counted(name="a")
+
+    @counts.on
+    def _(rows: Rows[Counted], event: MessagePosted) -> None:
+        rows.upsert(first)
+        rows.add("a", count=1)
+        rows.add("a", count=1)
+        rows.update("a", share=0.5)
+
+    given(counts, posted(), posted()).then(Counted(name="a", count=2, share=0.5))
+    assert first == Counted(name="a")
+
+
+class Counted(BaseModel):
+    name: str
+    count: int = 0
+    share: float = 0.0

@@ -52,7 +52,7 @@ from stenogram.projections.views import (
     usage,
 )
 from stenogram.projections.views.activity import WIDTHS, ActivityBucket
-from stenogram.projections.views.agents import AgentRow, Evidence
+from stenogram.projections.views.agents import AgentRow, Evidence, InstanceRow
 from stenogram.projections.views.attention import Attention
 from stenogram.projections.views.facets import Facet
 from stenogram.projections.views.metadata import Metadata
@@ -233,6 +233,9 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
         at=at(2),
         joined=1,
         lease=15,
+        instances={
+            "": InstanceRow(joined=1, lease=15, at=at(2), status="working", activity="Looking for rooms"),
+        },
         evidence=Evidence(type="presence.status", version=2, time=at(2)),
         last=Evidence(type="message.posted", version=3, time=at(3)),
     )
@@ -243,13 +246,13 @@ def test_the_status_board_says_who_does_what_and_how_that_is_known() -> None:
     assert (left.present, left.status, left.reason, left.since) == (False, "idle", "Done.", 5)
     stall = event(PresenceStalled(participant="hotels", task="t-1", after=60, reason="Nothing came."), version=5)
     stalled = fold(agents, [*events, hidden, stall._replace(actor="stenogram")])["s-1"].agents["hotels"]
-    assert (stalled.stalled, stalled.reason, stalled.last.version) == ("t-1", "Nothing came.", 3)
+    assert (stalled.stalled, stalled.reason, stalled.last.version) == ({"t-1": 5}, "Nothing came.", 3)
     lost = event(PresenceLost(participant="hotels", after=15, reason="Nothing came."), version=5)
     assert not fold(agents, [*events, hidden, lost])["s-1"].agents["hotels"].present
 
 
 def test_the_status_board_keeps_all_that_the_rules_of_presence_know() -> None:
-    assert set(Participant._fields) - {"about"} <= AgentRow.model_fields.keys()
+    assert set(Participant._fields) - {"about", "begun"} <= AgentRow.model_fields.keys()
 
 
 def test_the_shared_state_is_what_the_rules_make_of_it() -> None:

@@ -1,0 +1,185 @@
+"""Views are folded in a process beside the gateway: what happens there hurts no command, and it never stays behind."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stenogram.api.server import Gateway
+from stenogram.api.views import folding_process
+from stenogram.client import Client
+
+if TYPE_CHECKING:
+    from live.conftest import Process
+
+    Serve = Callable[..., Awaitable[Process]]
+
+Start = Callable[..., Awaitable[Gateway]]
+HERE = Path(__file__).parent
+BYSTANDERS = 200
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file that lets handlers go on."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("ROUGH_VIEWS_GATE", str(tmp_path / "gate"))
+    return tmp_path / "gate"
+
+
+def let_go(gate: Path) -> None:
+    """Let handlers go on."""
+    gate.touch()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that it has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            rest = stat.read_text().rpartition(")")[2].split()
+            if int(rest[1]) == pid and rest[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+async def until(holds: Callable[[], object], within: float = 30.0) -> None:
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+async def child_of(gateway: "Process") -> int:
+    """The process that folds for it."""
+    await until(lambda: children(gateway.process.pid))
+    return children(gateway.process.pid)[0]
+
+
+async def bystanders(client: Client) -> int:
+    """Commands of somebody whom views do not concern; how many were acknowledged."""
+    async with client.session("bystander") as session:
+        acked = 0
+        for number in range(BYSTANDERS):
+            await session.do("state.merge", {"patch": {"n": number}})
+            acked += 1
+        return acked
+
+
+@pytest.fixture
+async def rough(serve: "Serve", gate: Path) -> "AsyncIterator[Process]":
+    """A gateway with views that misbehave."""
+    yield await serve(projection="rough_views:all_of_them")
+    let_go(gate)
+
+
+async def test_a_handler_that_blocks_keeps_no_command_waiting(rough: "Process", gate: Path) -> None:
+    async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "first")
+        at = (await session.do("message.post", {"message": "sleep", "text": "Rooms."})).positions[0]
+        assert await bystanders(client) == BYSTANDERS
+        assert (await session.view("sleeper").get()).value == {"said": ["first"]}, "it blocks to this moment"
+        let_go(gate)
+        kept = await session.view("sleeper").get(min_position=at, wait=20)
+        assert kept.value == {"said": ["first", "sleep"]}
+
+
+async def test_a_handler_that_ends_its_process_hurts_no_command(rough: "Process", gate: Path) -> None:
+    async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "first")
+        before = await child_of(rough)
+        at = (await session.do("message.post", {"message": "leave", "text": "Rooms."})).positions[0]
+        assert await bystanders(client) == BYSTANDERS
+        await until(lambda: is_gone(before))
+        let_go(gate)
+        kept = await session.view("leaver").get(min_position=at, wait=20)
+        assert kept.value == {"said": ["first", "leave"]}
+    assert "the process that folds views ended with 7" in rough.stderr
+
+
+async def test_the_first_event_that_a_gateway_acknowledges_has_its_effect(rough: "Process", gate: Path) -> None:
+    async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "m1")  # long before the other process runs
+        pages = gate.with_name("gate.paged")
+        await until(lambda: pages.exists() and pages.read_text() == "m1\n")
+
+
+async def test_a_process_that_is_killed_is_started_again(serve: "Serve") -> None:
+    gateway = await serve()
+    first = await child_of(gateway)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: is_gone(first))
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        ack = await session.do("state.merge", {"patch": {"n": 1}})
+        kept = await session.view("state").get(min_position=ack.positions[0], wait=20)
+        assert kept.value["value"] == {"n": 1}
+    assert await child_of(gateway) != first
+    assert "the process that folds views ended with -9" in gateway.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "blocked"),
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGINT, False),
+        (signal.SIGKILL, False),
+        (signal.SIGTERM, True),
+        (signal.SIGKILL, True),
+    ],
+)
+async def test_it_ends_with_its_gateway_however_that_ends(rough: "Process", how: signal.Signals, blocked: bool) -> None:
+    async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "first")
+        if blocked:
+            await session.do("message.post", {"message": "sleep", "text": "Rooms."})
+    child = await child_of(rough)
+    rough.process.send_signal(how)
+    async with asyncio.timeout(20):
+        code = await rough.process.wait()
+    assert code == (-how if how == signal.SIGKILL else 0)
+    await until(lambda: is_gone(child), within=folding_process.END_S + 5)
+    assert "Traceback" not in rough.stderr
+
+
+async def test_a_process_that_is_frozen_is_killed_and_another_started(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(folding_process, "SILENT_S", 2.5)
+    gateway = await start(views="", views_in="process")
+    await until(lambda: children(os.getpid()))
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        ack = await session.do("state.merge", {"patch": {"n": 1}})
+        await session.view("state").get(min_position=ack.positions[0], wait=20)
+        (frozen,) = _folding(os.getpid())
+        os.kill(frozen, signal.SIGSTOP)
+        ack = await session.do("state.merge", {"patch": {"n": 2}})
+        kept = await session.view("state").get(min_position=ack.positions[0], wait=30)
+        assert kept.value["value"] == {"n": 2}
+        assert is_gone(frozen)
+    assert "has said nothing for 2 s, and was killed" in caplog.text
+    caplog.clear()
+
+
+def _folding(pid: int) -> list[int]:
+    return [each for each in children(pid) if b"folding_program" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+async def _posted(session: Any, message: str) -> None:
+    """Post, and wait until it is in all views."""
+    ack = await session.do("message.post", {"message": message, "text": "Rooms."})
+    for view in ("sleeper", "leaver", "pager"):
+        await session.view(view).get(min_position=ack.positions[0], wait=20)
