@@ -196,6 +196,11 @@ def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fac
     yield from left_open(state, None, reason)
     for signal in state.signals.open:
         yield Fact(SignalExpired(signal=signal))
+    # The version may be in the midst of a commit: what had yet to follow there follows here.
+    for task in state.tasks.unfinished():
+        dead = [need for need in task.needs if state.tasks.known[need].status in DEAD]
+        if dead and task.blocked_by is None:
+            yield _unmet(task.id, dead[0], state.tasks.known[dead[0]].status, task.policy.on_need_failed)
 
 
 def _closed(state: State, data: SessionClosed, _: ParticipantId) -> Iterator[Fact]:

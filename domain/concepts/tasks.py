@@ -182,8 +182,7 @@ class CreateTask(TaskSpec, _TaskCommand):
     within: Within | None = None
     """Seconds in which it must be finished, or it fails; absent: no limit."""
     audience: Audience | None = None
-    """Who may see the task and all that becomes of it, besides you and the assignee; absent: those who may see its
-    parent, or else the task under which it is created, or else everyone. For all others there is no such task."""
+    """Who may see the task and all about it, besides you and the assignee; absent: who sees its parent."""
 
 
 class ClaimTask(_TaskCommand):

@@ -4,12 +4,13 @@ from ...domain.audience import including, sees
 from ...domain.model import Actor
 from ...domain.state import State
 
-_OPEN = frozenset({"", "session", "floor", "presence"})
-"""What subjects begin with that everyone in a session sees."""
+_OPEN = frozenset({"", "session", "floor", "presence", "custom"})
+"""What subjects begin with that everyone in a session sees. Of custom ones the state knows no audience; who writes on
+condition of them must learn how they stand."""
 
 
 def is_hidden(state: State, subject: str, actor: Actor) -> bool:
-    """Whether an actor may not see what is about a subject. Where that is not known, as of custom events, it is."""
+    """Whether an actor may not see what is about a subject. What is about nothing that is known here is."""
     kind, _, id = subject.partition(":")
     if kind == "state":
         hidden = [name for name, audience in state.document.audiences.items() if not sees(actor, audience)]

@@ -234,10 +234,7 @@ class Table(Folder[Place, R]):
 
 
 def _are_whole(numbers: Mapping[str, Any]) -> bool:
-    for each in numbers.values():
-        if type(each) is not int:
-            return False
-    return True
+    return all(type(each) is int for each in numbers.values())
 
 
 def _read(kind: Kind, value: Any) -> Any:

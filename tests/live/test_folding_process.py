@@ -118,6 +118,15 @@ async def test_the_first_event_that_a_gateway_acknowledges_has_its_effect(rough:
         await until(lambda: pages.exists() and pages.read_text() == "m1\n")
 
 
+async def test_what_it_logs_is_logged_by_the_gateway(serve: "Serve", gate: Path) -> None:
+    gateway = await serve(projection="custom_views:all_of_them")
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        ack = await session.post("first")
+        await client.view("words").rows(min_position=ack.position, wait=20)
+        await session.post("poison")
+        await until(lambda: "parked 'hotels' at position 4: ValueError" in gateway.stderr)
+
+
 async def test_a_process_that_is_killed_is_started_again(serve: "Serve") -> None:
     gateway = await serve()
     first = await child_of(gateway)

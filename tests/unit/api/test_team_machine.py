@@ -100,6 +100,7 @@ class Team(RuleBasedStateMachine):
         self.now = 1_000.0
         self.engine = MemoryEngine()
         self.gateways: list[Gateway] = []
+        self.starts: list[float] = []
         self.connections: dict[str, Connection] = {}
         self.heard: dict[str, list[float]] = {}
         self.quiet_since = self.now
@@ -137,6 +138,7 @@ class Team(RuleBasedStateMachine):
     async def _start(self) -> None:
         gateway = Gateway(self.engine.beside(), self)
         self.gateways.append(gateway)
+        self.starts.append(self.now)
         await gateway.start()
 
     def _connected(self, who: str, number: int) -> Connection:
@@ -544,6 +546,8 @@ class Checker:
             before = [heard for heard in self.team.heard[who] if heard < at]
             # Who comes back by another gateway after its lease may be lost before that one can say so.
             late = at - OTHER_GATEWAY_GRACE_S
+            if any(late < start <= at for start in self.team.starts):
+                continue  # nor does a gateway that has just started know yet whom another one hears, or is it known
             silent = at - before[-1] >= data.after or not any(late - data.after < heard <= late for heard in before)
             assert silent, f"{who} was lost at {at}, though heard at {before[-1]}"
 

@@ -84,3 +84,12 @@ def test_a_fork_folds_from_its_events_as_any_session(at: int, then: int) -> None
     for each in (fork, again):
         assert [event.version for event in each.events] == list(range(1, len(each.events) + 1))
         assert fold(State(each.state.id), each.events) == each.state
+
+
+def test_a_fork_in_the_midst_of_a_commit_ends_what_had_yet_to_end_there() -> None:
+    session = Rehearsal("trip-7")
+    session.do("planner", "task.create", task="t-1", title="Find a hotel")
+    session.do("planner", "task.create", task="t-2", title="Book it", needs=["t-1"], on_need_failed="fail")
+    cancelled, failed = session.do(ADA, "task.cancel", task="t-1")
+    assert failed.type == "task.failed"
+    assert session.fork(ADA, "trip-8", cancelled.version).state.tasks.known["t-2"].status == "failed"

@@ -145,6 +145,7 @@ def test_all_about_a_task_is_for_those_who_may_see_it(session: Rehearsal) -> Non
     session.do("planner", "task.create", task="t2", title=WORD, parent="t1")
     session.under("t1", 1, "hotels", "message.post", message="m1", text=WORD)
     session.under("t1", 1, "hotels", "tool.call", call="c1", tool=WORD)
+    session.under("t1", 1, "hotels", "tool.return", call="c1", result=WORD)
     session.under("t1", 1, "hotels", "approval.request", approval="a1", question=WORD, of=["ben"])
     session.do("planner", "signal.raise", signal="s1", kind="steer", target="task:t1", body=WORD)
     session.wait(1_000)

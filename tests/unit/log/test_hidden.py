@@ -44,5 +44,5 @@ def test_subjects_are_hidden_as_what_they_are_about(secretive: Rehearsal) -> Non
     state = secretive.state
     seen = ("", "session", "floor", "state:/a", "presence:hotels", "message:m2", "tool:t2", "task:k1", "message:m9")
     assert [each for each in seen if is_hidden(state, each, ADA)] == []
-    assert all(is_hidden(state, each, ADA) for each in ("message:m1", "tool:t1", "message:m3", "custom:x"))
+    assert all(is_hidden(state, each, ADA) for each in ("message:m1", "tool:t1", "message:m3", "secret:x"))
     assert not is_hidden(state, "message:m1", Actor("flights", "agent"))
