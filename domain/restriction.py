@@ -32,7 +32,7 @@ from .concepts.lifecycle import (
     SessionReopened,
 )
 from .concepts.messages import MessagePosted, MessageStarted
-from .concepts.presence import PresenceJoined, PresenceLeft, PresenceRecovered, PresenceStalled, PresenceStatus
+from .concepts.presence import Leave, PresenceJoined, PresenceLeft, PresenceRecovered, PresenceStalled, PresenceStatus
 from .concepts.signals import (
     SignalAddressed,
     SignalDelivered,
@@ -170,6 +170,8 @@ def _within_floor(state: State, command: Command, fact: Fact) -> list[Fact]:
             raise _forbidden("people see titles, labels and metadata")
         case SessionForked() if isinstance(command.data, ForkSession) and command.data.title is not None:
             raise _forbidden("people see titles; leave it out")
+        case PresenceLeft() if not isinstance(command.data, Leave):
+            return [fact]  # the words are the rules'
         case ApprovalAnswered(value=value) if value is not None:
             raise _forbidden("people see the answer; leave out `value`")
         case TaskReleased(input=input) if input is not None:

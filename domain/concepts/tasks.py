@@ -305,8 +305,7 @@ class Task(NamedTuple):
 
     `tries` counts the attempts since it was created or last rerouted; `opened` is when it last came up to be claimed,
     `not_before` when its backoff ends; `blocked_by` is the need that has failed, `last_error` why the last attempt
-    that was no success ended, `steers` are the instructions that were honoured, and
-    `audience` is who may see it and all that becomes of it."""
+    that was no success ended, `steers` are the instructions that were honoured, `audience` is who may see it."""
 
     id: TaskId
     title: str

@@ -8,6 +8,7 @@ from stenogram.api.http.session_answers import session_answer
 from stenogram.domain.audience import Viewer, visible
 from stenogram.domain.errors import Forbidden
 from stenogram.domain.model import Actor, Event
+from stenogram.log.commit.repetition import may_have_led_to
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA, BEN = Actor("ada", "user"), Actor("ben", "user")
@@ -83,6 +84,16 @@ def test_nothing_that_an_agent_without_the_floor_says_reaches_people(held: Rehea
     about_what_people_see = do.startswith(("presence.", "session.close")) or SAID[do].get("task") == "k1"
     answers = do in ("signal.honour", "signal.refuse", "approval.answer")
     assert any(event.audience is None for event in events) == (about_what_people_see or answers)
+
+
+@pytest.mark.parametrize("do", SAID)
+def test_what_is_said_again_is_known_by_what_was_withheld(held: Rehearsal, do: str) -> None:
+    command = held.command("hotels", do, SAID[do])
+    (first, *_) = held.execute(command)
+    assert may_have_led_to(command, first)
+    if first.type == "floor.withheld":
+        other = {name: "else" if value == WORD else value for name, value in SAID[do].items()}
+        assert not may_have_led_to(held.command("hotels", do, other)._replace(id=command.id), first)
 
 
 @pytest.mark.parametrize("do", REFUSED)
