@@ -57,14 +57,16 @@ class Approvals:
         options: Sequence[str] = ("yes", "no"),
         *,
         of: To = "users",
+        to: To | None = None,
         deadline: float | None = None,
         default: str | None = None,
         approval: str | None = None,
     ) -> str:
         """Ask, and wait for the answer: one of the options. At the deadline (seconds) the default holds; without one,
-        Unanswered is raised. When the wait is cancelled the question is withdrawn. `approval` names it."""
+        Unanswered is raised. When the wait is cancelled the question is withdrawn. `approval` names it; `to` is who may
+        see it and its answer, besides you and those who are asked."""
         answer = await self.ask_for(
-            question, None, options=options, of=of, deadline=deadline, default=default, approval=approval
+            question, None, options=options, of=of, deadline=deadline, default=default, approval=approval, to=to
         )
         return str(answer.option)
 
@@ -78,11 +80,13 @@ class Approvals:
         deadline: float | None = None,
         default: str | None = None,
         approval: str | None = None,
+        to: To | None = None,
     ) -> ApprovalAnswer:
         """Ask for a value that matches a JSON Schema: a text, a filled form, or, with `options`, the changes with which
         something is approved (the value may be left out then). Waits like `ask`."""
         approval = approval or new_id()
-        what = drop_none(question=question, answer_schema=schema, of=names(of), within=deadline, default=default)
+        asked = {"question": question, "answer_schema": schema, "of": names(of), "audience": names(to)}
+        what = drop_none(**asked, within=deadline, default=default)
         if options or schema is None:
             what["options"] = list(options)
         try:
@@ -92,6 +96,12 @@ class Approvals:
             # Sent behind the request, which may be on its way: nobody would wait for an answer any more.
             unawaited(self._session.commands.submit(self._session.id, "approval.withdraw", {"approval": approval}))
             raise
+
+    async def configure(self, *, self_answer: bool = False, default_after: float | None = None) -> None:
+        """Say what agents may do with questions of their own: whether they may answer them, and how many seconds
+        (60 by default) these must leave before their default holds. Not for agents."""
+        what = drop_none(self_answer=self_answer, default_after=default_after)
+        await self._session.unless_known("approval.configure", what)
 
     async def _answered(self, id: str) -> ApprovalAnswer:
         def settled() -> Approval | None:

@@ -7,6 +7,7 @@ from typing import Any
 from ..domain.concepts.document import Document
 from ..domain.errors import NoChange
 from ..domain.json.pointer import resolve
+from .arguments import To, drop_none, names
 from .session_port import SessionPort
 from .transport.command_queue import Ack
 
@@ -20,7 +21,7 @@ class SharedState:
     Reads are local: `value` is the document at `version`, folded from the session's events. Writes return when the
     gateway has committed them *and* `value` shows them. A write may be made conditional, on the whole document
     (`if_version`) or on paths (`if_unchanged`); then the `extra` of a `Conflict` says how it is: `path`, `value` and
-    `version`. A refused write has changed nothing.
+    `version`. A refused write has changed nothing. `to` is who may see the names at the top that a write creates.
     """
 
     def __init__(self, session: SessionPort) -> None:
@@ -46,23 +47,31 @@ class SharedState:
         *,
         if_version: int | None = None,
         if_unchanged: Unchanged | None = None,
+        to: To | None = None,
     ) -> Ack:
         """Apply a JSON Patch (RFC 6902), whole or not at all. Raises Conflict and PatchFailed."""
-        return await self._write("state.patch", {"patch": list(operations)}, if_version, if_unchanged)
+        data = drop_none(patch=list(operations), audience=names(to))
+        return await self._write("state.patch", data, if_version, if_unchanged)
 
     async def merge(
-        self, patch: Mapping[str, Any], *, if_version: int | None = None, if_unchanged: Unchanged | None = None
+        self,
+        patch: Mapping[str, Any],
+        *,
+        if_version: int | None = None,
+        if_unchanged: Unchanged | None = None,
+        to: To | None = None,
     ) -> Ack:
         """Apply a merge patch (RFC 7386): null removes. Where the state is so already, nothing is written, and the Ack
         names no place. Raises Conflict."""
+        data = drop_none(patch=dict(patch), audience=names(to))
         try:
-            return await self._write("state.merge", {"patch": dict(patch)}, if_version, if_unchanged)
+            return await self._write("state.merge", data, if_version, if_unchanged)
         except NoChange:
             return Ack((), ())
 
-    async def increment(self, path: str, by: float = 1) -> Ack:
+    async def increment(self, path: str, by: float = 1, *, to: To | None = None) -> Ack:
         """Add to the number at `path`, from 0 where there is none. Never conflicts."""
-        return await self._write("state.increment", {"path": path, "by": by}, None, None)
+        return await self._write("state.increment", drop_none(path=path, by=by, audience=names(to)), None, None)
 
     async def wait(self, predicate: Callable[[dict[str, Any]], object], timeout: float | None = None) -> dict[str, Any]:
         """Wait for a value for which `predicate` is true, and return it. Every value that the document has from now on

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
+from ..domain.concepts.floor import FloorWithheld
 from ..domain.concepts.task_spec import OnNeedFailed, OnStall
 from ..domain.concepts.tasks import Task, TaskBlocked, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
 from ..domain.ids import TaskId, Version, new_id
-from .arguments import drop_none
+from .arguments import To, drop_none, names
 from .errors import NotDone
 from .session_port import SessionPort
 
@@ -37,11 +38,12 @@ class TaskBoard:
         """Every task of the session, by id, as it is now."""
         return self._session.live.state.tasks.known
 
-    async def create(
+    async def create(  # noqa: PLR0913  (keywords, few of which are used at once)
         self,
         title: str,
         input: Any = None,
         *,
+        to: To | None = None,
         parent: str | None = None,
         needs: Sequence[str] = (),
         dedupe_key: str | None = None,
@@ -52,9 +54,12 @@ class TaskBoard:
     ) -> str:
         """Put a task on the board; its id. It can be claimed once all that it `needs` is completed. Agents claim by
         `priority`, then by age. With a `dedupe_key` that another task of the session has, it is that one's id, and
-        nothing is created, unless that one has failed or was cancelled."""
+        nothing is created, unless that one has failed or was cancelled. `to` is who may see it and all that becomes of
+        it."""
         task = task or new_id()
-        more: dict[str, Any] = drop_none(parent=parent, dedupe_key=dedupe_key, assignee=assignee, **options)
+        more: dict[str, Any] = drop_none(
+            parent=parent, dedupe_key=dedupe_key, assignee=assignee, audience=names(to), **options
+        )
         if "deadline" in more:
             more["within"] = more.pop("deadline")
         what = {"task": task, "title": title, "input": input, "needs": list(needs), "priority": priority, **more}
@@ -77,12 +82,15 @@ class TaskBoard:
     async def result(self, task: str) -> Any:
         """Wait until a task is completed; its output. Raises NotDone when it failed or was cancelled, or when it is
         blocked: what it needs failed or was cancelled, and it can only be cancelled, too."""
-        types = ("task.completed", "task.failed", "task.cancelled", "task.blocked")
+        types = ("task.completed", "task.failed", "task.cancelled", "task.blocked", "floor.withheld")
+        withheld: Any = None
         async with self._session.events(types=types) as events:
             async for event in events:
                 match event.data:
+                    case FloorWithheld(of="task.completed", about=about, said=said) if about == f"task:{task}":
+                        withheld = said["output"]
                     case TaskCompleted(task=id, output=output) if id == task:
-                        return output
+                        return withheld if output is None else output
                     case TaskFailed(task=id, error=error, retryable=False) if id == task:
                         raise NotDone(f"Task {task!r} failed: {error}", task=task, status_now="failed")
                     case TaskBlocked(task=id, need=need) if id == task:

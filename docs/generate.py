@@ -90,6 +90,7 @@ TEAM: list[Scene] = [
         {"approval": "a-1", "question": "The Tivoli at 210 €?", "within": 300, "default": "no"},
     ),
     (ADA, "approval.answer", {"approval": "a-1", "option": "yes", "comment": "Go ahead."}),
+    (ADA, "approval.configure", {"default_after": 10}),
     ("planner", "approval.request", {"approval": "a-2", "question": "Breakfast?", "within": 10, "default": "no"}),
     ("planner", WAIT, {"seconds": 10}),
     ("planner", "approval.request", {"approval": "a-3", "question": "A car?"}),
@@ -118,6 +119,8 @@ TEAM: list[Scene] = [
     ),
     (ADA, "approval.answer", {"approval": "a-4", "option": "send", "value": {"text": "We come on Thursday."}}),
     (ADA, "floor.move", {"speakers": ["planner"]}),
+    ("suites", "presence.join", {}),
+    ("suites", "presence.status", {"status": "working", "activity": "Comparing prices"}),
     (ADA, FORK, {"origin": "trip-7", "at": 12, "title": "What if we went to Sintra?"}),
 ]
 STORY[-2:-2] = TEAM

@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field
 
 from .ids import Name, ParticipantId
-from .model import Kind
+from .model import TIMEKEEPER, Actor, Kind
 
 EVERYONE = "everyone"
 USERS = "users"
@@ -44,8 +44,8 @@ Audience = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES)
 """`["everyone"]`, or any of `users`, `agents` and participants' ids. Normalised: everyone becomes absent."""
 
 
-KeptAudience = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES + 1), AfterValidator(_normal)]
-"""The same as it stands in events, where an author may have been added."""
+KeptAudience = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_normal)]
+"""The same as it stands in events, where those may have been added whom the thing concerns."""
 
 
 class Viewer(NamedTuple):
@@ -61,6 +61,11 @@ def visible(readers: tuple[str, ...] | None, viewer: Viewer) -> bool:
     if readers is None or viewer.sees_all:
         return True
     return (viewer.id in readers and viewer.id not in RESERVED) or _GROUP_OF_KIND[viewer.kind] in readers
+
+
+def sees(actor: Actor, readers: tuple[str, ...] | None) -> bool:
+    """Whether the actor of a command may know of what is for these readers. The gateway's clock may of everything."""
+    return readers is None or actor == TIMEKEEPER or visible(readers, Viewer(*actor))
 
 
 def readers(type: str, audience: tuple[str, ...] | None, actor: ParticipantId) -> tuple[str, ...] | None:

@@ -57,7 +57,9 @@ BUILT_IN: dict[str, type[EventData]] = {
         approvals.ApprovalAnswered,
         approvals.ApprovalExpired,
         approvals.ApprovalWithdrawn,
+        approvals.ApprovalConfigured,
         floor.FloorMoved,
+        floor.FloorWithheld,
     )
 }
 _registered: dict[str, type[EventData]] = {}

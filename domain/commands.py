@@ -48,6 +48,7 @@ COMMANDS: dict[str, type[CommandData]] = {
         approvals.RequestApproval,
         approvals.AnswerApproval,
         approvals.WithdrawApproval,
+        approvals.ConfigureApprovals,
         floor.MoveFloor,
         custom.RecordCustom,
     )

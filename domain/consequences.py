@@ -33,6 +33,7 @@ from .concepts.stalls import EVIDENCE, recovered
 from .concepts.task_rules import DEAD, given_back
 from .concepts.task_spec import OnNeedFailed
 from .concepts.tasks import (
+    Task,
     TaskBlocked,
     TaskCancelled,
     TaskClaimed,
@@ -306,8 +307,13 @@ def _honoured(state: State, data: SignalHonoured, actor: ParticipantId) -> Itera
 def _steered(state: State, signal: Signal) -> Iterator[Fact]:
     """An instruction about a task that was honoured is for later attempts, too."""
     task = state.tasks.known.get(signal.target.removeprefix("task:"))
-    if task is not None and signal.target == f"task:{task.id}" and task.unfinished:
+    if task is not None and signal.target == f"task:{task.id}" and task.unfinished and _is_for_all_of(task, signal):
         yield Fact(TaskSteered(task=task.id, signal=signal.id, instruction=signal.body))
+
+
+def _is_for_all_of(task: Task, signal: Signal) -> bool:
+    """Whether all who may see the task may see the signal; not those that an agent without the floor raised."""
+    return signal.audience is None or (task.audience is not None and {*task.audience} <= {*signal.audience})
 
 
 def _expired(state: State, data: SignalExpired, _: ParticipantId) -> Iterator[Fact]:

@@ -27,16 +27,15 @@ from .concepts import signals as _signals
 from .concepts import stalls as _stalls
 from .concepts import task_rules as _board
 from .concepts import tools as _tools
-from .concepts.floor import has_floor, narrowed
-from .concepts.messages import MessagePosted, MessageStarted
 from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
 from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
-from .fences import refuse_fenced
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
-from .pauses import refuse_paused
+from .refusals.fences import refuse_fenced
+from .refusals.pauses import refuse_paused
+from .restriction import inherited, stated
 from .signal_targets import addressees, run_of
 from .state import State
 from .unchecked import new_unchecked
@@ -81,7 +80,9 @@ LIVELY_TYPES = ("session.", "presence.", "task.", "tool.", "signal.", "approval.
 
 def _decide_signal(state: State, command: Command) -> Decision:
     data = command.data
-    return _signals.decide(state.signals, command, addressees(state, data) if isinstance(data, RaiseSignal) else ())
+    return _signals.decide(
+        state.signals, command, addressees(state, command.actor, data) if isinstance(data, RaiseSignal) else ()
+    )
 
 
 def _decide_stall(state: State, command: Command) -> Decision:
@@ -115,15 +116,17 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
     if task is not None:
         stale = _under(state, command)
         if stale is not None:
-            return stale
+            return _recorded(state, stale)
     place, decide_concept, plain = _decider(type(data))
     decision = decide_concept(state if place is None else state[place], command)
     facts = decision.facts
-    if not facts or decision.refusal is not None:
+    if not facts:
         return decision
     # What the holder of a task streams is evidence: it may have consequences.
     if plain and task is None and facts[0].task is None and command.actor.id not in state.tasks.held:
         return decision
+    if decision.refusal is not None:
+        return _recorded(state, decision)
     return _completed(state, command, decision, most)
 
 
@@ -144,9 +147,9 @@ def _completed(state: State, command: Command, decision: Decision, most: int | N
     facts = decision.facts
     if command.task is not None:
         facts = tuple([fact if fact.task else fact._replace(task=command.task) for fact in facts])
-    if not has_floor(state.floor, command.actor):
-        facts = tuple([_within_floor(state, fact) for fact in facts])
-    further = consequences(state, command.actor, facts)
+    facts = stated(state, command, facts)
+    decision = decision._replace(facts=facts)
+    further = map(partial(inherited, state, facts), consequences(state, command.actor, facts))
     found = [*facts, *islice(further, most)]
     if most is not None and len(found) == len(facts) + most:
         raise LongCascade(state, found, further, partial(_with_all, command, decision))
@@ -160,10 +163,9 @@ def _with_all(command: Command, decision: Decision, facts: tuple[Fact, ...]) -> 
     return decision._replace(facts=facts, after=None, reads=tuple(dict.fromkeys((*decision.reads, *under, *further))))
 
 
-def _within_floor(state: State, fact: Fact) -> Fact:
-    if isinstance(fact.data, MessagePosted | MessageStarted):
-        return fact._replace(audience=narrowed(fact.audience, state.presence))
-    return fact
+def _recorded(state: State, decision: Decision) -> Decision:
+    """A refusal that is on record for those who may see what it is about."""
+    return decision._replace(facts=tuple([inherited(state, (), fact) for fact in decision.facts]))
 
 
 def _not_open(state: State, command: Command) -> NotFound | SessionClosed:

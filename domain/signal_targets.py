@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from .audience import sees
 from .concepts.approvals import ApprovalWithdrawn
 from .concepts.messages import aborted
 from .concepts.signals import STOPS, RaiseSignal
@@ -13,21 +14,22 @@ from .concepts.tasks import Task, TaskCancelled, TaskReleased
 from .concepts.tools import abandoned
 from .errors import Conflict, NotFound
 from .ids import ParticipantId, TaskId
-from .model import TIMEKEEPER, EventData, Fact
+from .model import TIMEKEEPER, Actor, EventData, Fact
 from .state import State
 
 _Begun = TypeVar("_Begun")
 
 
-def addressees(state: State, data: RaiseSignal) -> tuple[ParticipantId, ...]:
+def addressees(state: State, actor: Actor, data: RaiseSignal) -> tuple[ParticipantId, ...]:
     """Whom a signal concerns: the agent, the task's holder, the message's author, or all who work in the session.
-    Raises NotFound and Conflict when there is nothing to aim at."""
+    Raises NotFound and Conflict when there is nothing to aim at. What is being streamed anyone may stop who
+    names it."""
     kind, _, id = data.target.partition(":")
     match kind:
         case "agent":
             return _agent(state, id)
         case "task":
-            return _holder(state, id)
+            return _holder(state, actor, id)
         case "message":
             return _author(state, id)
     found = _at_work(state)
@@ -51,9 +53,9 @@ def _agent(state: State, id: ParticipantId) -> tuple[ParticipantId, ...]:
     return (id,)
 
 
-def _holder(state: State, id: TaskId) -> tuple[ParticipantId, ...]:
+def _holder(state: State, actor: Actor, id: TaskId) -> tuple[ParticipantId, ...]:
     task = state.tasks.known.get(id)
-    if task is None:
+    if task is None or not sees(actor, task.audience):
         raise NotFound(f"There is no task {id!r}.")
     if task.status not in ("open", "claimed"):
         raise Conflict(f"Task {id!r} is {task.status} already.", status_now=task.status)

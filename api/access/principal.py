@@ -1,20 +1,26 @@
 """Who is at the other end, and what they may do."""
 
-from typing import Literal, NamedTuple
+from itertools import chain
+from typing import NamedTuple
+
+from immutables import Map
 
 from ...domain.audience import Viewer
+from ...domain.concepts.lifecycle import ForkSession
 from ...domain.errors import Forbidden
 from ...domain.ids import ParticipantId, SessionId
-from ...domain.model import Actor, Kind
+from ...domain.model import Actor, CommandData, Kind
 from ...log.log import Log
 from ..delivery.event_filter import matches_any
+from .rights import RIGHT_OF, TAKE_PART, WORDS, Needed
 
 EVERYTHING = ("*",)
 
 
 class Principal(NamedTuple):
-    """An authenticated participant. `read`, `write` and `audit` are patterns of session ids; `expires` is seconds
-    since 1970, None for never; `run` is which process of theirs this is, where it says so."""
+    """An authenticated participant. `read`, `write` and `audit` are patterns of session ids, and so is what stands in
+    `rights` by the name of a finer right (`write` is all of these); `expires` is seconds since 1970, None for never;
+    `run` is which process of theirs this is, where it says so."""
 
     participant: ParticipantId
     kind: Kind
@@ -23,6 +29,7 @@ class Principal(NamedTuple):
     write: tuple[str, ...] = EVERYTHING
     audit: tuple[str, ...] = ()
     expires: float | None = None
+    rights: Map[str, tuple[str, ...]] = Map()
     run: str | None = None
 
     @property
@@ -47,8 +54,26 @@ class Principal(NamedTuple):
             audits = bool(lineage) and all(matches_any(each, self.audit) for each in lineage)
         return Viewer(self.participant, self.kind, audits)
 
-    def require(self, right: Literal["read", "write"], session: SessionId) -> None:
+    def require_read(self, session: SessionId) -> None:
+        """Raise Forbidden unless the token gives the right to read this session."""
+        if self.read != EVERYTHING and not matches_any(session, self.read):
+            raise _forbidden("read", session)
+
+    def require_command(self, data: CommandData, session: SessionId) -> None:
+        """Raise Forbidden unless the token gives the right that this command to this session takes."""
+        if self.write != EVERYTHING:
+            self.require(RIGHT_OF[data.do], session)
+        if type(data) is ForkSession:
+            self.require_read(data.origin)
+
+    def require(self, right: Needed, session: SessionId) -> None:
         """Raise Forbidden unless the token gives this right to this session."""
-        patterns = self.read if right == "read" else self.write
-        if patterns != EVERYTHING and not matches_any(session, patterns):
-            raise Forbidden(f"This token gives no right to {right} session {session!r}.")
+        if self.write == EVERYTHING or matches_any(session, self.write):
+            return
+        patterns = chain(*self.rights.values()) if right == TAKE_PART else self.rights.get(right, ())
+        if not matches_any(session, patterns):
+            raise _forbidden(right, session)
+
+
+def _forbidden(right: str, session: SessionId) -> Forbidden:
+    return Forbidden(f"This token gives no right to {WORDS[right]} session {session!r}.")

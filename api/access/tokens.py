@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from immutables import Map
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from ...domain.audience import RESERVED
@@ -19,6 +20,7 @@ from ...domain.ids import NAME_PATTERN, Name
 from ...domain.model import KINDS, TIMEKEEPER, Kind
 from ..settings import Settings
 from .principal import EVERYTHING, Principal
+from .rights import RIGHTS
 
 ANONYMOUS = "user"
 RUN_HEADER = "Stenogram-Run"
@@ -127,7 +129,8 @@ def _principal(claims: dict[str, Any]) -> Principal:
     except (ValidationError, Invalid, OverflowError):
         raise Unauthenticated("The token's sub, tenant, kind or exp is not of the right form.") from None
     rights = _rights(claims.get("scopes", ["read:*", "write:*"]))
-    return Principal(participant, kind, tenant, rights["read"], rights["write"], rights["audit"], expires)
+    finer: Map[str, tuple[str, ...]] = Map({right: patterns for right in RIGHTS if (patterns := rights[right])})
+    return Principal(participant, kind, tenant, rights["read"], rights["write"], rights["audit"], expires, finer)
 
 
 def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
@@ -136,7 +139,7 @@ def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Unauthenticated("The token's scopes must be a list of strings such as read:trip-*.")
     rights: dict[str, tuple[str, ...]] = {}
-    for right in ("read", "write", "audit"):
+    for right in ("read", "write", "audit", *RIGHTS):
         patterns = [scope.partition(":")[2] for scope in scopes if scope.partition(":")[0] == right]
         rights[right] = EVERYTHING if "*" in patterns else tuple(sorted(pattern for pattern in patterns if pattern))
     return rights

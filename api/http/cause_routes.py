@@ -43,7 +43,7 @@ class CauseRoutes:
         principal = self._auth.of_request(request)
         no_query(request)
         session, id = session_of(request), _event_of(request)
-        principal.require("read", session)
+        principal.require_read(session)
         log = (await self._tenants.of(principal.tenant)).log
         await log.catch_up()  # another gateway may have acknowledged it
         viewer = await principal.viewer(log, session)

@@ -48,7 +48,7 @@ class EventRoutes:
         """A page of a session, or with None of the whole log."""
         principal = self._auth.of_request(request)
         if session is not None:
-            principal.require("read", session)
+            principal.require_read(session)
         query = events_query(request)
         log = (await self._tenants.of_request(principal)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)

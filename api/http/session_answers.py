@@ -1,5 +1,6 @@
 """Answers about sessions: a list of them, one as it is now, and what a command came to."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -7,13 +8,15 @@ import orjson
 from pydantic import AliasPath, BeforeValidator, Field
 
 from ...domain.audience import Viewer, including, visible
+from ...domain.concepts.document import seen_by
 from ...domain.concepts.lifecycle import Labels
 from ...domain.concepts.messages import MessageKind
-from ...domain.concepts.presence import Status
+from ...domain.concepts.presence import Participant, Status
 from ...domain.concepts.signals import SignalKind, Target
-from ...domain.fences import HOW_TO_LIFT, fences
+from ...domain.concepts.tasks import Task
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
+from ...domain.refusals.fences import HOW_TO_LIFT, fences
 from ...domain.state import State
 from ...projections.runner.time_slices import slices
 from .answer import Absent, HttpAnswer, Id, Number, component, maker_of, members_of
@@ -126,6 +129,7 @@ class SessionTask(HttpAnswer):
     needs: tuple[Id, ...]
     input: Any
     since: Number
+    audience: tuple[Id, ...] | None
 
 
 def _how_far(waiting: Any) -> dict[str, str]:
@@ -144,6 +148,7 @@ class SessionSignal(HttpAnswer):
     due: datetime | None
     waiting: Annotated[dict[Id, Literal["raised", "delivered"]], BeforeValidator(_how_far)]
     since: Number
+    audience: tuple[Id, ...] | None
 
 
 class SessionFence(HttpAnswer):
@@ -168,6 +173,7 @@ class SessionApproval(HttpAnswer):
     default: str | None
     due: datetime | None
     since: Number
+    audience: tuple[Id, ...] | None
 
 
 class SessionAnswer(HttpAnswer):
@@ -217,7 +223,10 @@ async def session_json(state: State, viewer: Viewer) -> bytes:
 def _members(state: State, viewer: Viewer) -> dict[str, Any]:
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
-    signals, approvals = state.signals, state.approvals
+    tasks = {id: task for id, task in state.tasks.known.items() if visible(task.audience, viewer)}
+    signals = [state.signals.known[id] for id in sorted(state.signals.open)]
+    asked = [state.approvals.known[id] for id in sorted(state.approvals.open)]
+    document, document_version = seen_by(state.document, viewer)
     return {
         "session": state.id,
         "version": state.version,
@@ -225,16 +234,23 @@ def _members(state: State, viewer: Viewer) -> dict[str, Any]:
         "title": state.session.title,
         "labels": state.session.labels,
         "metadata": state.session.metadata,
-        "participants": list(state.presence.values()),
+        "participants": [_participant(each, tasks) for each in state.presence.values()],
         "open_messages": sorted(seen, key=lambda each: each.since),
-        "tasks": sorted(state.tasks.known.values(), key=lambda each: each.since),
-        "open_signals": [signals.known[id] for id in sorted(signals.open)],
+        "tasks": sorted(tasks.values(), key=lambda each: each.since),
+        "open_signals": [each for each in signals if visible(each.audience, viewer)],
         "fences": [
             {"participant": id, "signal": fence.signal, "since": fence.since, "to_lift": HOW_TO_LIFT}
             for id, fence in sorted(fences(state).items())
         ],
-        "open_approvals": [approvals.known[id] for id in sorted(approvals.open)],
+        "open_approvals": [each for each in asked if visible(each.audience, viewer)],
         "speakers": None if state.floor is None else sorted(state.floor),
-        "state": state.document.value,
-        "state_version": state.document.version,
+        "state": document,
+        "state_version": document_version,
     }
+
+
+def _participant(participant: Participant, tasks: Mapping[str, Task]) -> Participant:
+    """Without the tasks that it is stalled in which are not for the viewer."""
+    if participant.stalled.keys() <= tasks.keys():
+        return participant
+    return participant._replace(stalled={id: at for id, at in participant.stalled.items() if id in tasks})

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from ...domain.catalogue import explain
 from ...domain.commands import parse_json_command
-from ...domain.concepts.lifecycle import ForkSession
 from ...domain.envelope import decode, timestamp
 from ...domain.errors import Invalid, NotFound
 from ...domain.ids import SessionId
@@ -18,6 +17,7 @@ from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
 from ...projections.seek import version_at
+from ..access.rights import TAKE_PART
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import matches_any
 from ..protocol.client_frames import CommandFrame
@@ -62,7 +62,7 @@ class SessionRoutes:
         principal = self._auth.of_request(request)
         query = session_query(request)
         session = session_of(request)
-        principal.require("read", session)
+        principal.require_read(session)
         log = (await self._tenants.of_request(principal)).log
         await log.catch_up()  # another gateway may have acknowledged more
         state = await (log.state(session) if query.at is None else self._state_at(log, session, query.at))
@@ -81,13 +81,12 @@ class SessionRoutes:
         principal = self._auth.of_request(request)
         no_query(request)
         session = session_of(request)
-        principal.require("write", session)
+        principal.require(TAKE_PART, session)
         body = await request.read()
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
-        if isinstance(data, ForkSession):
-            principal.require("read", data.origin)
+        principal.require_command(data, session)
         tenant = await self._tenants.of_request(principal)
         command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
         result = await tenant.log.submit(

@@ -48,7 +48,7 @@ class SseServer:
         """Follow a session, or with None the whole log, until the client goes."""
         principal = self._auth.of_request(request)
         if session is not None:
-            principal.require("read", session)
+            principal.require_read(session)
         query = events_query(request)
         if query.before is not None:
             raise Invalid("A stream goes forwards; `before` asks for a page.")

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType
 
-from ...domain.concepts.lifecycle import ForkSession
 from ...domain.errors import Busy, Invalid, LogFailed, StenogramError
 from ...domain.model import Command
 from ...domain.unchecked import new_unchecked
@@ -18,6 +17,7 @@ from ...log.commit.requests import Execute, Outcome
 from ...log.records import Appended
 from ..access.principal import Principal
 from ..access.rate_limit import TokenBucket
+from ..access.rights import TAKE_PART
 from ..delivery.event_filter import EVERY_SESSION, EventFilter
 from ..delivery.subscriber import GroupKey
 from ..delivery.websocket_encoder import WEBSOCKET, text_frame
@@ -253,9 +253,7 @@ class WebSocketConnection(TransportSink):
         try:
             self._token_bucket.spend(self._heard_at)
             frame, id, session, data = parse_command_frame(members)
-            self.principal.require("write", session)
-            if type(data) is ForkSession:
-                self.principal.require("read", data.origin)
+            self.principal.require_command(data, session)
             if frame is None:
                 about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None)
                 command = new_unchecked(Command, about)
@@ -301,7 +299,7 @@ class WebSocketConnection(TransportSink):
 
     def _heartbeat(self, frame: Heartbeat) -> None:
         for session in frame.progress or ():
-            self.principal.require("write", session)
+            self.principal.require(TAKE_PART, session)
         self._tenant.progressed(self.principal.participant, frame.progress or {})
         self._replies.add({"frame": "heartbeat"})
 
@@ -322,7 +320,7 @@ class WebSocketConnection(TransportSink):
     async def _events(self, frame: Subscribe) -> ConnectionSubscription:
         principal, session, after = self.principal, frame.session, frame.start(self._tenant.log.epoch)
         if session is not None:
-            principal.require("read", session)
+            principal.require_read(session)
         sessions = EVERY_SESSION if session is not None else principal.read
         key = GroupKey(frame.name, WEBSOCKET, EventFilter(frame.reading, frame.types, sessions))
         feed = self._tenant.feed

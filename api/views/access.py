@@ -31,7 +31,7 @@ def searchable(projection: AnyProjection) -> list[str]:
 async def viewer_of(principal: Principal, log: Log, projection: AnyProjection, key: str) -> Viewer:
     """The viewer of what a view holds under a key. Raises Forbidden for those who may not."""
     if by_session(projection):
-        principal.require("read", key)
+        principal.require_read(key)
         return await principal.viewer(log, key)
     return viewer_of_all(principal, projection)
 

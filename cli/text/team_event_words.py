@@ -45,6 +45,11 @@ def _answered(data: approvals.ApprovalAnswered) -> str:
     return joined(f"{short(data.approval)} → {said}", data.comment)
 
 
+def _configured(data: approvals.ApprovalConfigured) -> str:
+    answers = "agents may answer their own questions" if data.self_answer else "agents leave their questions to others"
+    return joined(answers, f"defaults hold after {data.default_after or approvals.DEFAULT_AFTER:g} s at the earliest")
+
+
 TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
     presence.PresenceStalled: lambda data: data.reason or f"in task {short(data.task)}",
     presence.PresenceRecovered: lambda data: data.reason or f"in task {short(data.task)}",
@@ -73,5 +78,7 @@ TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
     approvals.ApprovalAnswered: _answered,
     approvals.ApprovalExpired: lambda data: f"{short(data.approval)} → {data.option or 'no answer'}",
     approvals.ApprovalWithdrawn: lambda data: joined(short(data.approval), data.reason),
+    approvals.ApprovalConfigured: _configured,
+    floor.FloorWithheld: lambda data: f"{data.of} {compact(data.said)}",
     floor.FloorMoved: lambda data: "to all" if data.speakers is None else f"to {', '.join(data.speakers) or 'nobody'}",
 }

@@ -4,6 +4,9 @@
 
 One of those asked answers; who comes second gets the first answer. At the deadline the default holds, if there is one.
 
+An agent does not answer its own question; nor does it let its default stand in for an answer before people had the
+time to give one: unless the session says so (`approval.configure`).
+
 An answer is one of the `options`, or a `value` that matches the JSON Schema which was asked with, or both: to approve
 with changes is one answer.
 """
@@ -13,14 +16,15 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from immutables import Map
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, Strict, StringConstraints
 
-from ..audience import USERS, Audience, Viewer, visible
+from ..audience import USERS, Audience, sees
 from ..errors import Conflict, Forbidden, Invalid, NoChange, NotFound
 from ..ids import ApprovalId, Name, ParticipantId, TaskId, Version
 from ..json.answer_schema import AnswerSchema, refuse_mismatch
 from ..model import (
     DAY,
+    Actor,
     Command,
     CommandData,
     Deadline,
@@ -45,6 +49,8 @@ Question = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 Option = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Options = Annotated[tuple[Option, ...], Field(min_length=1, max_length=16), AfterValidator(_each_once)]
 Within = Annotated[float, Field(gt=0, le=30 * DAY, strict=True)]
+DEFAULT_AFTER = 60.0
+"""Seconds that an agent's question leaves people before its default holds."""
 
 
 class _ApprovalEvent(EventData):
@@ -95,6 +101,19 @@ class ApprovalExpired(_ApprovalEvent):
     """What holds now: the default."""
 
 
+class ApprovalConfigured(EventData):
+    """What agents may do with questions of their own is another now."""
+
+    type = "approval.configured"
+    self_answer: bool = False
+    """Whether an agent may answer its own question, where it is one of those asked."""
+    default_after: Within | None = None
+    """Seconds that an agent's question must leave before its default holds; absent: 60."""
+
+    def subject(self) -> str:
+        return "approvals"
+
+
 class ApprovalWithdrawn(_ApprovalEvent):
     """Nobody waits for the answer any more."""
 
@@ -127,7 +146,11 @@ class RequestApproval(_ApprovalCommand):
     within: Within | None = None
     """Seconds to the deadline; absent: there is none."""
     default: Option | None = None
-    """What holds if nobody has answered by then, one of the options; absent: nothing."""
+    """What holds if nobody has answered by then, one of the options; absent: nothing. An agent that names one leaves at
+    least 60 seconds, unless the session says otherwise."""
+    audience: Audience | None = None
+    """Who may see the question and its answer, besides you and those who are asked; absent: the agents, or those who
+    may see the task under which you ask."""
 
 
 class AnswerApproval(_ApprovalCommand):
@@ -148,6 +171,17 @@ class WithdrawApproval(_ApprovalCommand):
     do = "approval.withdraw"
     reason: Reason | None = None
     """For people."""
+
+
+class ConfigureApprovals(CommandData):
+    """Say what agents may do with questions of their own. For people and services."""
+
+    do = "approval.configure"
+    concept: ClassVar[str] = "approvals"
+    self_answer: Annotated[bool, Strict()] = False
+    """Whether an agent may answer its own question, where it is one of those asked."""
+    default_after: Within | None = None
+    """Seconds that an agent's question must leave before its default holds; absent: 60."""
 
 
 class ExpireApproval(_ApprovalCommand):
@@ -174,14 +208,23 @@ class Approval(NamedTuple):
     run: str | None = None
     answer_schema: JsonObject | None = None
     value: JsonValue = None
+    audience: tuple[str, ...] | None = None
+
+
+class Rules(NamedTuple):
+    """What agents may do with questions of their own."""
+
+    self_answer: bool = False
+    default_after: float = DEFAULT_AFTER
 
 
 class Approvals(NamedTuple):
-    """All approvals; the open ones; and whose these are."""
+    """All approvals; the open ones; whose these are; and the rules for agents."""
 
     known: Map[ApprovalId, Approval] = Map()
     open: Map[ApprovalId, None] = Map()
     work: OpenWork = OpenWork()
+    rules: Rules = Rules()
 
 
 EMPTY = Approvals()
@@ -195,18 +238,33 @@ def decide(approvals: Approvals, command: Command) -> Decision:
         case AnswerApproval() as data:
             return _answer(approvals, command, data)
         case WithdrawApproval() as data:
-            approval = _open(approvals, data.approval)
+            approval = _open(approvals, command.actor, data.approval)
             if approval.requester != command.actor.id:
                 raise Forbidden(
                     f"Approval {approval.id!r} was asked for by {approval.requester!r}, who may withdraw it."
                 )
             return decided(ApprovalWithdrawn(approval=approval.id, reason=data.reason))
         case ExpireApproval() as data:
-            approval = _open(approvals, data.approval)
+            approval = _open(approvals, command.actor, data.approval)
             if approval.due is None or command.time < approval.due:
                 raise NoChange(f"Approval {approval.id!r} has time yet.")
             return decided(ApprovalExpired(approval=approval.id, option=approval.default))
+        case ConfigureApprovals() as data:
+            return _configure(approvals, command, data)
     raise NotImplementedError(command.data.do)
+
+
+def _configure(approvals: Approvals, command: Command, data: ConfigureApprovals) -> Decision:
+    if command.actor.kind == "agent":
+        raise Forbidden("Agents do not say what they may do with their own questions; people and services do.")
+    configured = ApprovalConfigured(self_answer=data.self_answer, default_after=data.default_after)
+    if _rules(configured) == approvals.rules:
+        raise NoChange("It is so already.")
+    return decided(configured)
+
+
+def _rules(configured: ApprovalConfigured) -> Rules:
+    return Rules(configured.self_answer, configured.default_after or DEFAULT_AFTER)
 
 
 def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
@@ -215,6 +273,12 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
     options = data.options or (("yes", "no") if data.answer_schema is None else ())
     if data.default is not None and data.default not in options:
         raise NotFound("The default is none of the options.", options=options)
+    patience = approvals.rules.default_after
+    if command.actor.kind == "agent" and None not in (data.default, data.within) and (data.within or 0) < patience:
+        raise Forbidden(
+            f"An agent's question leaves at least {patience:g} seconds before its default holds; give it more in "
+            f"`within`, or leave out `default`."
+        )
     refuse_more(len(approvals.open), "open approvals")
     due = None if data.within is None else command.time + timedelta(seconds=data.within)
     requested = ApprovalRequested(
@@ -227,16 +291,19 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
         due=due,
         run=command.run,
     )
-    return decided(requested)
+    return decided(requested, audience=data.audience)
 
 
 def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Decision:
-    approval = _known(approvals, data.approval)
-    if not visible(approval.of, Viewer(*command.actor)):
+    actor = command.actor
+    approval = _known(approvals, actor, data.approval)
+    if actor.kind == "agent" and actor.id == approval.requester and not approvals.rules.self_answer:
+        raise Forbidden(f"Approval {approval.id!r} is your own question; somebody else answers it.")
+    if not sees(actor, approval.of):
         raise Forbidden(f"Approval {approval.id!r} is asked of {', '.join(approval.of or ())}.")
     if approval.status == "answered":
         return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))
-    approval = _open(approvals, data.approval)
+    approval = _open(approvals, actor, data.approval)
     if approval.options or data.option is not None:
         _refuse_other_option(approval, data.option)
     if approval.answer_schema is None:
@@ -254,15 +321,15 @@ def _refuse_other_option(approval: Approval, option: str | None) -> None:
         raise NotFound(f"There is no such option; {there}.", options=approval.options)
 
 
-def _known(approvals: Approvals, id: ApprovalId) -> Approval:
+def _known(approvals: Approvals, actor: Actor, id: ApprovalId) -> Approval:
     approval = approvals.known.get(id)
-    if approval is None:
+    if approval is None or not sees(actor, approval.audience):
         raise NotFound(f"There is no approval {id!r}.")
     return approval
 
 
-def _open(approvals: Approvals, id: ApprovalId) -> Approval:
-    approval = _known(approvals, id)
+def _open(approvals: Approvals, actor: Actor, id: ApprovalId) -> Approval:
+    approval = _known(approvals, actor, id)
     if approval.status != "open":
         raise Conflict(f"Approval {id!r} is {approval.status}.", status_now=approval.status, option=approval.option)
     return approval
@@ -274,8 +341,10 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
             approval = Approval(*about, data.due, event.version, answer_schema=data.answer_schema, run=data.run)
+            approval = approval._replace(audience=event.audience)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
-            return Approvals(known, open, approvals.work.begun(approval.id, approval.requester, approval.task))
+            work = approvals.work.begun(approval.id, approval.requester, approval.task)
+            return approvals._replace(known=known, open=open, work=work)
         case ApprovalAnswered() as data:
             holds = {"option": data.option, "value": data.value}
             return _closed(approvals, data.approval, "answered", answered=event.version, **holds)
@@ -283,6 +352,8 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
             return _closed(approvals, data.approval, "expired", option=data.option)
         case ApprovalWithdrawn() as data:
             return _closed(approvals, data.approval, "withdrawn")
+        case ApprovalConfigured() as data:
+            return approvals._replace(rules=_rules(data))
     return approvals
 
 
@@ -292,7 +363,7 @@ def _closed(
     closed = approvals.known[id]._replace(status=status, answer_schema=None, **holds)
     open = approvals.open.delete(id) if id in approvals.open else approvals.open
     work = approvals.work.ended(id, closed.requester, closed.task)
-    return Approvals(approvals.known.set(id, closed), open, work)
+    return approvals._replace(known=approvals.known.set(id, closed), open=open, work=work)
 
 
 def deadlines(approvals: Approvals) -> Iterator[Deadline]:

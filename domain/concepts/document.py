@@ -3,21 +3,26 @@
 It changes by JSON Patch (RFC 6902), merge patch (RFC 7386) and increments. A change can be made conditional on the
 whole document (`if_version`: nothing changed since that version of the session) or on paths (`if_unchanged`). A
 conflict is refused with the current value and the version since which it stands. The root is always an object.
+
+A name at the top has an audience: the one of the event that creates it. It keeps that, also when it is removed and
+comes back. One change reads and writes names of one audience only, so that all of its event is for the same readers.
 """
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import orjson
+from immutables import Map
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints, WithJsonSchema
 
-from ..errors import Conflict, Invalid, NoChange, PatchFailed
+from ..audience import Audience, Viewer, sees, visible
+from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed
 from ..ids import Version
 from ..json.checks import deeper_than
 from ..json.merge_patch import leaves, merge
 from ..json.patch import apply_patch, same
 from ..json.pointer import pointer, resolve, tokens
-from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, JsonObject
+from ..model import Actor, Command, CommandData, Count, Decision, Event, EventData, Fact, JsonObject
 from .last_written import NEVER, Place, last_written, written
 
 MAX_DOCUMENT_BYTES = 1_000_000
@@ -104,6 +109,9 @@ class _StateCommand(CommandData):
     """Refuse with `conflict` if anything in the state changed after this version of the session."""
     if_unchanged: Annotated[dict[Pointer, Count], Field(max_length=64)] | None = None
     """Refuse with `conflict` if one of these places, or anything above or below it, changed after its version."""
+    audience: Audience | None = None
+    """Who may see the names at the top that it creates, and all that becomes of them, besides you; absent: everyone.
+    Names that there are keep theirs: one that you may not see is `forbidden`."""
 
 
 class PatchState(_StateCommand):
@@ -134,11 +142,13 @@ class IncrementState(_StateCommand):
 
 
 class Document(NamedTuple):
-    """The shared state. `version` is that of its last change; `changes` knows when each place in it last changed."""
+    """The shared state. `version` is that of its last change; `changes` knows when each place in it last changed;
+    `audiences` are those of names at the top, as JSON Pointers, that are not for everyone."""
 
     value: JsonObject
     version: Version
     changes: Place
+    audiences: Map[str, tuple[str, ...]] = Map()
 
 
 EMPTY = Document({}, Version(0), NEVER)
@@ -148,25 +158,92 @@ def decide(document: Document, command: Command) -> Decision:
     """Apply the rules to one command."""
     data = command.data
     assert isinstance(data, _StateCommand)
-    reads = _check_guards(document, data)
+    _refuse_hidden(document, command.actor, (*_read_by(data), *filter(None, data.if_unchanged or ())))
+    reads = _check_guards(document, command.actor, data)
     match data:
         case PatchState():
-            return _patch(document, data, reads)
+            return _patch(document, command.actor, data, reads)
         case MergeState():
-            return _merge(document, data, reads)
+            return _merge(document, command.actor, data, reads)
         case IncrementState():
             value = _incremented(document, data)
             _refuse_unfit(_with_number(document.value, data.path, value), [data.path])
             event = StateIncremented(path=data.path, by=data.by, value=value, keys=_names([data.path]))
-            return _decided(event, reads)
+            return _decided(document, command.actor, data, event, reads)
     raise NotImplementedError(data.do)
 
 
-def _decided(event: _StateEvent, reads: Iterable[str]) -> Decision:
-    return Decision((Fact(event),), tuple(dict.fromkeys((*reads, *_subjects(event.keys)))))
+def _read_by(data: _StateCommand) -> list[str]:
+    """The places that a change names."""
+    match data:
+        case PatchState(patch=patch):
+            return [place for each in patch for place in (each.path, each.from_) if place is not None]
+        case MergeState(patch=patch):
+            return [pointer([name]) for name in patch]
+        case IncrementState(path=path):
+            return [path]
+    raise NotImplementedError(data.do)
 
 
-def _patch(document: Document, data: PatchState, reads: list[str]) -> Decision:
+def _refuse_hidden(document: Document, actor: Actor, paths: Iterable[str]) -> None:
+    hidden = {name for name, audience in document.audiences.items() if not sees(actor, audience)}
+    if not hidden:
+        return
+    for path in paths:
+        if path == "" and not are_absent(document, hidden):
+            raise Forbidden("Not all of the state is for you; change what you see by its names.")
+        if not hidden.isdisjoint(_names([path])):
+            raise Forbidden(f"{path} is not for you; write under another name at the top.")
+
+
+def _decided(
+    document: Document, actor: Actor, data: _StateCommand, event: _StateEvent, reads: Iterable[str]
+) -> Decision:
+    audience = _audience(document, actor, data, {*event.keys, *_names(_read_by(data))})
+    return Decision((Fact(event, audience),), tuple(dict.fromkeys((*reads, *_subjects(event.keys)))))
+
+
+def _audience(document: Document, actor: Actor, data: _StateCommand, names: set[str]) -> tuple[str, ...] | None:
+    """The one audience of these names. Raises Conflict when there are several."""
+    wanted = None if data.audience is None else tuple(sorted({*data.audience, actor.id}))
+    new = {name for name in names if are_new(document, [name])}
+    found = {document.audiences.get(name) for name in names - new} | ({wanted} if new else set())
+    if "audience" in data.model_fields_set and not new and found != {wanted}:
+        raise Conflict(f"{', '.join(sorted(names))} has its audience already, and keeps it; leave out `audience`.")
+    if len(found) > 1:
+        raise Conflict(
+            f"{', '.join(sorted(names))} are not for the same readers; send a command for each audience.",
+            audiences={name: document.audiences.get(name) for name in sorted(names - new)},
+        )
+    return next(iter(found), None)
+
+
+def are_new(document: Document, names: Iterable[str]) -> bool:
+    """Whether these names at the top, as JSON Pointers, have no audience yet: they do not exist."""
+    return all(name not in document.audiences for name in names) and are_absent(document, names)
+
+
+def are_absent(document: Document, names: Iterable[str]) -> bool:
+    """Whether nothing is under these names at the top."""
+    return all(tokens(name)[0] not in document.value for name in names)
+
+
+def seen_by(document: Document, viewer: Viewer) -> tuple[JsonObject, Version]:
+    """What a viewer may see of the state, and the version of the last change to that."""
+    hidden = [name for name, audience in document.audiences.items() if not visible(audience, viewer)]
+    return _without(document, hidden)
+
+
+def _without(document: Document, hidden: Iterable[str]) -> tuple[JsonObject, Version]:
+    gone = {tokens(name)[0] for name in hidden}
+    if not gone:
+        return document.value, document.version
+    below = document.changes.below.items()
+    version = max([document.changes.here, *[place.latest for name, place in below if name not in gone]])
+    return {name: value for name, value in document.value.items() if name not in gone}, version
+
+
+def _patch(document: Document, actor: Actor, data: PatchState, reads: list[str]) -> Decision:
     patch = tuple(operation.plain() for operation in data.patch)
     patched = apply_patch(document.value, patch)
     if not isinstance(patched.value, dict):
@@ -174,36 +251,38 @@ def _patch(document: Document, data: PatchState, reads: list[str]) -> Decision:
     keys = _names(patched.paths)
     if "" in patched.paths:
         keys = tuple(pointer([name]) for name in {**document.value, **patched.value})
+        _refuse_hidden(document, actor, keys)
     if not keys:
         raise NoChange("The patch applies and changes nothing.")
     _refuse_unfit(patched.value, patched.paths)
     # What a patch tests and copies from decides what it does, as much as what it changes.
     for operation in data.patch:
         reads += _reads(operation.path) + ([] if operation.from_ is None else _reads(operation.from_))
-    return _decided(StatePatched(patch=patch, keys=keys), reads)
+    return _decided(document, actor, data, StatePatched(patch=patch, keys=keys), reads)
 
 
-def _merge(document: Document, data: MergeState, reads: list[str]) -> Decision:
+def _merge(document: Document, actor: Actor, data: MergeState, reads: list[str]) -> Decision:
     before, merged = document.value, merge(document.value, data.patch)
     if all((name in before) == (name in merged) and same(before.get(name), merged.get(name)) for name in data.patch):
         raise NoChange("The state is so already; the merge patch changes nothing.")
     paths = leaves(before, data.patch)
     _refuse_unfit(merged, paths)
-    return _decided(StateMerged(patch=data.patch, keys=_names(paths)), reads)
+    return _decided(document, actor, data, StateMerged(patch=data.patch, keys=_names(paths)), reads)
 
 
-def _check_guards(document: Document, data: _StateCommand) -> list[str]:
+def _check_guards(document: Document, actor: Actor, data: _StateCommand) -> list[str]:
     """Refuse when a guard does not hold; else the subjects that the guards read."""
     guards: dict[str, int] = dict(data.if_unchanged or {})
     if data.if_version is not None:
         guards[""] = min(data.if_version, guards.get("", data.if_version))
+    seen = _without(document, [name for name, audience in document.audiences.items() if not sees(actor, audience)])
     for path, version in guards.items():
-        changed = last_change(document, path)
+        changed = last_change(document, path) if path else seen[1]
         if changed > version:
             raise Conflict(
                 f"{path or 'The state'} changed in version {changed}, after version {version}; look and try again.",
                 path=path,
-                value=resolve(document.value, path),
+                value=resolve(seen[0], path),
                 version=changed,
             )
     return [subject for path in guards for subject in _reads(path)]
@@ -273,19 +352,19 @@ def evolve(document: Document, event: Event) -> Document:
     match event.data:
         case StatePatched() as data:
             patched = apply_patch(document.value, data.patch, bounded=False)
-            return _changed(document, patched.value, patched.paths, event.version)
+            return _changed(document, event, data, patched.value, patched.paths)
         case StateMerged() as data:
-            return _changed(
-                document, merge(document.value, data.patch), leaves(document.value, data.patch), event.version
-            )
+            merged = merge(document.value, data.patch)
+            return _changed(document, event, data, merged, leaves(document.value, data.patch))
         case StateIncremented() as data:
-            value = _with_number(document.value, data.path, data.value)
-            return _changed(document, value, [data.path], event.version)
+            return _changed(document, event, data, _with_number(document.value, data.path, data.value), [data.path])
     return document
 
 
-def _changed(document: Document, value: JsonObject, paths: list[str], version: Version) -> Document:
-    changes = document.changes
+def _changed(document: Document, event: Event, data: _StateEvent, value: JsonObject, paths: list[str]) -> Document:
+    changes, audiences = document.changes, document.audiences
     for path in paths:
-        changes = written(changes, tokens(path), version)
-    return Document(value, version, changes)
+        changes = written(changes, tokens(path), event.version)
+    if event.audience is not None:
+        audiences = audiences.update(dict.fromkeys(data.keys, event.audience))
+    return Document(value, event.version, changes, audiences)

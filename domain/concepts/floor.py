@@ -5,9 +5,9 @@ While it is open, all may. Once it is given to some, what the other agents say i
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from ..audience import AGENTS
+from ..audience import AGENTS, Viewer, visible
 from ..errors import Forbidden, NoChange
 from ..ids import ParticipantId
 from ..model import Actor, Command, CommandData, Decision, Event, EventData, decided
@@ -28,6 +28,21 @@ class FloorMoved(EventData):
 
     def subject(self) -> str:
         return "floor"
+
+
+class FloorWithheld(EventData):
+    """What an agent without the floor said in an event that people see, which comes next, without it. For the team."""
+
+    type = "floor.withheld"
+    of: str
+    """The type of that event."""
+    about: str
+    """Its subject: `task:t-3`, `presence:hotels`."""
+    said: dict[str, JsonValue]
+    """What it would have held, by the names of its members."""
+
+    def subject(self) -> str:
+        return "withheld"
 
 
 class MoveFloor(CommandData):
@@ -61,11 +76,25 @@ def has_floor(floor: Floor, actor: Actor) -> bool:
 
 def narrowed(audience: tuple[str, ...] | None, presence: Presence) -> tuple[str, ...]:
     """What is left of an audience without the people in it. A name that nobody has joined under might be a person's."""
-    team = [name for name in audience or () if name == AGENTS or _in_team(presence, name)]
+    team = [name for name in audience or () if name == AGENTS or in_team(presence, name)]
     return tuple(team) or (AGENTS,)
 
 
-def _in_team(presence: Presence, name: str) -> bool:
+def reaches_people(audience: tuple[str, ...] | None, presence: Presence) -> bool:
+    """Whether an audience may have people in it."""
+    return audience is None or any(name != AGENTS and not in_team(presence, name) for name in audience)
+
+
+def covers(presence: Presence, wide: tuple[str, ...] | None, narrow: tuple[str, ...] | None) -> bool:
+    """Whether all who are meant by the one audience are meant by the other, as far as is known who they are."""
+    if wide is None or narrow is None:
+        return wide is None
+    known = [presence.get(name) for name in narrow if name not in wide]
+    return all(each is not None and visible(wide, Viewer(each.id, each.kind)) for each in known)
+
+
+def in_team(presence: Presence, name: str) -> bool:
+    """Whether somebody is known not to be a person."""
     known = presence.get(name)
     return known is not None and known.kind != "user"
 

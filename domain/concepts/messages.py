@@ -13,7 +13,7 @@ import orjson
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
-from ..audience import Audience, Viewer, including, visible
+from ..audience import Audience, including, sees
 from ..errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
 from ..ids import MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
@@ -292,7 +292,7 @@ def _refuse_known(messages: Messages, message: MessageId) -> None:
 
 def _own(messages: Messages, command: Command, id: MessageId) -> Message:
     message = messages.known.get(id)
-    if message is None or not visible(including(message.audience, message.author), Viewer(*command.actor)):
+    if message is None or not sees(command.actor, including(message.audience, message.author)):
         raise NotFound(f"There is no message {id!r}; start it first.")
     if message.author != command.actor.id:
         raise Forbidden(f"Message {id!r} is {message.author!r}'s; only its author may go on with it.")

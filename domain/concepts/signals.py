@@ -18,6 +18,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
+from ..audience import Audience, sees
 from ..errors import Conflict, Forbidden, NoChange, NotFound
 from ..ids import NAME_PATTERN, ParticipantId, SignalId, Version
 from ..model import (
@@ -142,6 +143,9 @@ class RaiseSignal(_SignalCommand):
     """Of a `reroute`: who alone may claim the work now; absent: anyone."""
     grace: Grace | None = None
     """Seconds to stop in good order; 0: at once. Absent: 10 for `cancel` and `reroute`, else for ever."""
+    audience: Audience | None = None
+    """Who may see the signal and how it is answered, besides you and those whom it concerns. A signal at a task or a
+    message has that one's audience and takes none; absent otherwise: everyone."""
 
 
 class DeliverSignal(_SignalCommand):
@@ -174,7 +178,8 @@ class ExpireSignal(_SignalCommand):
 
 
 class Signal(NamedTuple):
-    """A signal as it stands; `waiting` are the addressees who have not answered, and whether they have got it."""
+    """A signal as it stands; `waiting` are the addressees who have not answered, and whether they have got it;
+    `audience` is who may see it and all that becomes of it."""
 
     id: SignalId
     kind: SignalKind
@@ -187,6 +192,7 @@ class Signal(NamedTuple):
     waiting: Map[ParticipantId, bool]
     since: Version
     status: Literal["open", "closed", "expired"] = "open"
+    audience: tuple[str, ...] | None = None
 
     @property
     def fences(self) -> bool:
@@ -227,6 +233,10 @@ def decide(signals: Signals, command: Command, addressees: tuple[ParticipantId, 
     """Apply the rules to one command; `addressees` are those whom a signal concerns that is being raised."""
     match command.data:
         case RaiseSignal() as data:
+            if data.audience is not None and data.target.startswith(("task:", "message:")):
+                raise Conflict(f"A signal at {data.target} has that one's audience; leave out `audience`.")
+            if data.audience is not None and data.kind == "reroute":
+                raise Conflict("A reroute changes tasks, which have audiences of their own; leave out `audience`.")
             return _raise(signals, command, data, addressees)
         case DeliverSignal() as data:
             signal = _waiting(signals, command.actor, data.signal)
@@ -253,7 +263,7 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
         raise Conflict(f"Only a reroute goes `to` someone, not a {data.kind}.")
     if data.kind == "reroute" and not data.target.startswith(("task:", "agent:")):
         raise Conflict("Only a task can be rerouted, or an agent with its tasks.")
-    _refuse_twin(signals, data)
+    _refuse_twin(signals, command.actor, data)
     refuse_more(len(signals.open), "open signals")
     grace = GRACES.get(data.kind) if data.grace is None else data.grace
     raised = SignalRaised(
@@ -266,14 +276,14 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
         grace=grace,
         due=None if grace is None else command.time + timedelta(seconds=grace),
     )
-    return Decision((Fact(raised),), (raised.subject(), data.target))
+    return Decision((Fact(raised, data.audience),), (raised.subject(), data.target))
 
 
-def _refuse_twin(signals: Signals, data: RaiseSignal) -> None:
+def _refuse_twin(signals: Signals, actor: Actor, data: RaiseSignal) -> None:
     """Two devices of one user stop the same thing; the second hears that it has been done. Unless it is in a greater
     hurry, or the opposite was raised meanwhile."""
     twin = signals.twins.in_force(_wish(data), SESSION) if data.grace is None else None
-    if twin is not None:
+    if twin is not None and sees(actor, signals.known[twin].audience):
         raise NoChange(f"Signal {twin!r} says the same, and is open.", signal=twin)
 
 
@@ -283,7 +293,7 @@ def _wish(signal: "RaiseSignal | Signal") -> Wish:
 
 def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
     signal = signals.known.get(id)
-    if signal is None:
+    if signal is None or not sees(actor, signal.audience):
         raise NotFound(f"There is no signal {id!r}.")
     if actor.id not in signal.addressees:
         raise Forbidden(f"Signal {id!r} does not concern {actor.id!r}; it concerns {', '.join(signal.addressees)}.")
@@ -305,7 +315,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
-            signal = Signal(*about, data.addressees, waiting, event.version)
+            signal = Signal(*about, data.addressees, waiting, event.version, audience=event.audience)
             twins = signals.twins.raised(_wish(signal), signal.id, signal.since)
             return _with(signals._replace(twins=twins, paused=_paused(signals.paused, data)), signal)
         case SignalDelivered() as data:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
+from ..audience import sees
 from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ..ids import TaskId, Version
-from ..model import Command, Deadline, Decision, Event, EventData, Fact, Repeat, instance_of, timer_id
+from ..model import Actor, Command, Deadline, Decision, Event, EventData, Fact, Repeat, instance_of, timer_id
 from .open_work import indexed, refuse_more, unindexed
 from .tasks import (
     EMPTY,
@@ -60,12 +61,12 @@ def decide(tasks: Tasks, command: Command) -> Decision:
             stale = fence(tasks, command, data.task, data.attempt)
             return stale or _decided(_of_holder(tasks.known[data.task], data), under=True)
         case RerouteTask() as data:
-            return _reroute(_unfinished(tasks, data.task), data)
+            return _reroute(_unfinished(tasks, command.actor, data.task), data)
         case CancelTask() as data:
-            task = _unfinished(tasks, data.task)
+            task = _unfinished(tasks, command.actor, data.task)
             return _decided(TaskCancelled(task=task.id, attempt=_running(task), reason=data.reason))
         case ExpireLease() as data:
-            task = _known(tasks, data.task)
+            task = _known(tasks, command.actor, data.task)
             if task.status != "claimed" or task.attempt != data.attempt:
                 raise NoChange(f"Attempt {data.attempt} of task {task.id!r} is over.")
             reason = f"Nothing came from {task.owner} for {task.lease:g} seconds."
@@ -78,7 +79,7 @@ def decide(tasks: Tasks, command: Command) -> Decision:
 def fence(tasks: Tasks, command: Command, id: TaskId, attempt: int) -> Decision | None:
     """None while the command's actor holds this attempt; otherwise the refusal, which is recorded the first time that
     a former holder meets it. Raises Fenced, and NotFound."""
-    task = _known(tasks, id)
+    task = _known(tasks, command.actor, id)
     actor = command.actor.id
     if task.status == "claimed" and task.attempt == attempt and task.owner == actor:
         return None
@@ -109,7 +110,7 @@ def given_back(task: Task, why: Release, reason: str | None) -> TaskReleased | T
 
 
 def _fallen_due(tasks: Tasks, command: Command, data: ReadyTask | UnassignTask | TimeOutTask) -> Decision:
-    task = _known(tasks, data.task)
+    task = _known(tasks, command.actor, data.task)
     due = {each.data: each.when for each in _timers(tasks, task)}.get(data)
     if due is None or command.time < due:
         raise NoChange(f"Nothing is due for task {task.id!r}.")
@@ -126,23 +127,27 @@ def _fallen_due(tasks: Tasks, command: Command, data: ReadyTask | UnassignTask |
 def _create(tasks: Tasks, command: Command, data: CreateTask) -> Decision:
     first = tasks.keys.get(data.dedupe_key) if data.dedupe_key else None
     if first is not None and tasks.known[first].status not in DEAD:
+        if not sees(command.actor, tasks.known[first].audience):
+            raise Conflict("Another task has this `dedupe_key`, which is not for you; choose another key.")
         return Decision((), repeat=Repeat(f"task:{first}", _before(tasks.known[first])))
     if data.task in tasks.known:
         raise Conflict(f"Task {data.task!r} exists already; choose another id.")
     refuse_more(len(tasks.open) + len(tasks.claimed), "unfinished tasks")
     others = (*data.needs, *([data.parent] if data.parent else ()))
     for other in others:
-        _known(tasks, other)
+        _known(tasks, command.actor, other)
     if data.parent and tasks.known[data.parent].status == "cancelled":
         raise Conflict(f"Task {data.parent!r} is cancelled; nothing becomes a part of it.", status_now="cancelled")
-    members = {name: getattr(data, name) for name in CreateTask.model_fields if name != "within"}
+    members = {name: getattr(data, name) for name in CreateTask.model_fields if name not in ("within", "audience")}
     deadline = None if data.within is None else command.time + timedelta(seconds=data.within)
     created = TaskCreated(**members, deadline=deadline)
-    return Decision((Fact(created),), (created.subject(), *created.also(), *(f"task:{other}" for other in others)))
+    return Decision(
+        (Fact(created, data.audience),), (created.subject(), *created.also(), *(f"task:{other}" for other in others))
+    )
 
 
 def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
-    task = _unfinished(tasks, data.task)
+    task = _unfinished(tasks, command.actor, data.task)
     if task.status == "claimed":
         raise Conflict(
             f"Task {task.id!r} is held by {task.owner!r}, by attempt {task.attempt}.",
@@ -195,15 +200,15 @@ def _decided(data: EventData, *, under: bool = False) -> Decision:
     return Decision((Fact(data, task=task),), (data.subject(),))
 
 
-def _known(tasks: Tasks, id: TaskId) -> Task:
+def _known(tasks: Tasks, actor: Actor, id: TaskId) -> Task:
     task = tasks.known.get(id)
-    if task is None:
+    if task is None or not sees(actor, task.audience):
         raise NotFound(f"There is no task {id!r}; create it first.")
     return task
 
 
-def _unfinished(tasks: Tasks, id: TaskId) -> Task:
-    task = _known(tasks, id)
+def _unfinished(tasks: Tasks, actor: Actor, id: TaskId) -> Task:
+    task = _known(tasks, actor, id)
     if not task.unfinished:
         raise Conflict(f"Task {id!r} is {task.status}; create another.", status_now=task.status)
     return task
@@ -264,6 +269,7 @@ def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
         event.time,
         policy=TaskPolicy(*[getattr(data, name) for name in TaskPolicy._fields]),
         opened=event.time,
+        audience=event.audience,
     )
     keys = tasks.keys if data.dedupe_key is None else tasks.keys.set(data.dedupe_key, task.id)
     dependants = tasks.dependants

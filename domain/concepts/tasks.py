@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from immutables import Map
 from pydantic import Field, JsonValue, Strict, StringConstraints
 
+from ..audience import Audience
 from ..ids import Name, ParticipantId, SignalId, TaskId, Version
 from ..model import Attempt, CommandData, EventData, Reason
 from ..timestamps import Time
@@ -180,6 +181,8 @@ class CreateTask(TaskSpec, _TaskCommand):
     """The task's id: minted by the creator, unique in the session."""
     within: Within | None = None
     """Seconds in which it must be finished, or it fails; absent: no limit."""
+    audience: Audience | None = None
+    """Who may see the task and all about it, besides you and the assignee; absent: who sees its parent."""
 
 
 class ClaimTask(_TaskCommand):
@@ -302,7 +305,7 @@ class Task(NamedTuple):
 
     `tries` counts the attempts since it was created or last rerouted; `opened` is when it last came up to be claimed,
     `not_before` when its backoff ends; `blocked_by` is the need that has failed, `last_error` why the last attempt
-    that was no success ended, and `steers` are the instructions that were honoured."""
+    that was no success ended, `steers` are the instructions that were honoured, `audience` is who may see it."""
 
     id: TaskId
     title: str
@@ -326,6 +329,7 @@ class Task(NamedTuple):
     blocked_by: TaskId | None = None
     last_error: str | None = None
     steers: tuple[JsonValue, ...] = ()
+    audience: tuple[str, ...] | None = None
 
     @property
     def attempt(self) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from immutables import Map
 from pydantic import JsonValue, StringConstraints
 
-from ..audience import Audience, Viewer, including, visible
+from ..audience import Audience, including, sees
 from ..errors import Conflict, Fenced, Forbidden, NotFound
 from ..ids import CallId, MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Decision, Event, EventData, Fact, Reason, decided
@@ -133,7 +133,7 @@ def abandoned(call: Call, reason: str | None) -> Fact:
 
 def _open(calls: Calls, command: Command, id: CallId) -> Call:
     call = calls.known.get(id)
-    if call is None or not visible(including(call.audience, call.caller), Viewer(*command.actor)):
+    if call is None or not sees(command.actor, including(call.audience, call.caller)):
         raise NotFound(f"There is no tool call {id!r}.")
     if call.caller != command.actor.id:
         raise Forbidden(f"Tool call {id!r} is {call.caller!r}'s; only the caller may return it.")

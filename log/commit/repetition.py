@@ -6,11 +6,11 @@ first event under the same names, but for what the rules add to it or work out; 
 
 from typing import Any
 
-from ...domain.audience import AGENTS
+from ...domain.audience import AGENTS, USERS
 from ...domain.catalogue import payload
 from ...domain.concepts.custom import RecordCustom
 from ...domain.concepts.document import PatchState
-from ...domain.concepts.floor import MoveFloor
+from ...domain.concepts.floor import FloorWithheld, MoveFloor
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
 from ...domain.model import Command, CommandData, Event
@@ -51,6 +51,7 @@ _LEADS_TO = {
     "approval.request": "approval.requested",
     "approval.answer": "approval.answered",
     "approval.withdraw": "approval.withdrawn",
+    "approval.configure": "approval.configured",
     "floor.move": "floor.moved",
 }
 """By a command's name: the type of its first event. What is not here is not compared."""
@@ -68,7 +69,9 @@ _CALLED = {"task.reroute": {"to": "assignee"}}
 def may_have_led_to(command: Command, event: Event) -> bool:
     """Whether an event can be the first one of this command."""
     data, recorded = command.data, event.data
-    if event.actor != command.actor.id or (command.task is not None and event.task != command.task):
+    if event.actor != command.actor.id or (
+        command.task is not None and event.task not in (command.task, getattr(data, "task", None))
+    ):
         return False
     if not _same_audience(command, event):
         return False
@@ -77,6 +80,8 @@ def may_have_led_to(command: Command, event: Event) -> bool:
     type_, called = _LEADS_TO.get(data.do), _CALLED.get(data.do, {})
     if type_ is None:
         return True
+    if isinstance(recorded, FloorWithheld):  # the words come first, by themselves
+        return recorded.of == type_ and all(getattr(data, name, said) == said for name, said in recorded.said.items())
     if isinstance(data, Join) and data.new_run and event.type == "presence.left":
         return True  # the run before it leaves first
     members = [(name, called.get(name, name)) for name in type(data).model_fields if name != "audience"]
@@ -104,8 +109,11 @@ def _same(data: CommandData, name: str, recorded: Any) -> bool:
 
 
 def _same_audience(command: Command, event: Event) -> bool:
-    """Whether the event is for whom the command said; an agent without the floor may have said it for the team only."""
-    if "audience" not in type(command.data).model_fields:
+    """Whether the event is for whom the command said. Those whom it concerns may have been added, and what an agent
+    without the floor said is for the team only."""
+    if "audience" not in command.data.model_fields_set or command.actor.kind == "agent":
         return True
     said, kept = getattr(command.data, "audience", None), event.audience
-    return said == kept or (command.actor.kind == "agent" and kept is not None and {*kept} <= {*(said or kept), AGENTS})
+    if said is None or kept is None:
+        return said == kept or bool({USERS, AGENTS} & {*(said or ())})
+    return {*said} <= {*kept}

@@ -6,6 +6,7 @@ from datetime import datetime
 from immutables import Map
 from pydantic import BaseModel, JsonValue
 
+from ...domain.audience import Viewer, visible
 from ...domain.concepts import approvals, signals
 from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from ...domain.concepts.signals import (
@@ -38,6 +39,7 @@ class OpenSignal(BaseModel):
     addressees: tuple[str, ...]
     waiting: dict[str, bool]
     since: int
+    audience: tuple[str, ...] | None = None
 
 
 class OpenApproval(BaseModel):
@@ -53,6 +55,7 @@ class OpenApproval(BaseModel):
     default: str | None
     due: datetime | None
     since: int
+    audience: tuple[str, ...] | None = None
 
 
 class Attention(BaseModel):
@@ -66,7 +69,14 @@ class Attention(BaseModel):
     """Tasks that cannot be claimed, and what they need that has failed or was cancelled."""
 
 
-attention = DocProjection("attention", Attention, version=3)
+attention = DocProjection("attention", Attention, version=4)
+
+
+@attention.shown
+def _(doc: Attention, viewer: Viewer) -> Attention:
+    signals = {id: each for id, each in doc.signals.items() if visible(each.audience, viewer)}
+    approvals = {id: each for id, each in doc.approvals.items() if visible(each.audience, viewer)}
+    return Attention(signals=signals, approvals=approvals, fenced=doc.fenced)
 
 
 @attention.on

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
+from ...domain.audience import Viewer, visible
 from ...domain.concepts.tasks import (
     TaskBlocked,
     TaskCancelled,
@@ -63,6 +64,8 @@ class TaskRow(BaseModel):
     """The version that created it."""
     created: datetime
     changed: datetime
+    audience: tuple[str, ...] | None = None
+    """Who may see it; absent: everyone."""
 
 
 tasks = TableProjection(
@@ -72,6 +75,11 @@ tasks = TableProjection(
     version=2,
     indexes=[("session", "since"), ("session", "status"), ("owner",)],
 )
+
+
+@tasks.shown
+def _(row: TaskRow, viewer: Viewer) -> TaskRow | None:
+    return row if visible(row.audience, viewer) else None
 
 
 @tasks.on
@@ -92,6 +100,7 @@ def _(rows: Rows[TaskRow], event: TaskCreated, meta: Meta) -> None:
             since=meta.version,
             created=meta.time,
             changed=meta.time,
+            audience=meta.audience,
         )
     )
 

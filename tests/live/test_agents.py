@@ -600,7 +600,8 @@ async def test_a_fence_is_lifted_by_honouring_late(hotels: Agent, ann: Session) 
     await hotels.session.post("Now I have stopped.")
 
 
-async def test_at_the_deadline_the_default_holds(hotels: Agent) -> None:
+async def test_at_the_deadline_the_default_holds(hotels: Agent, ann: Session) -> None:
+    await ann.approvals.configure(default_after=0.2)
     async with asyncio.timeout(20):
         assert await hotels.ask("Book it?", deadline=0.2, default="no") == "no"
         with pytest.raises(Unanswered, match="nobody answered"):

@@ -66,7 +66,7 @@ SURFACES = [
         for view in ("transcript", "timeline", "activity", "usage", "agents", "tasks", "attention", "sessions", "state")
         for moment in ("", "?at={head}")
     ],
-    "/v1/views/usage/{}/difference?from=0&to={head}",
+    *[f"/v1/views/{view}/{{}}/difference?from=0&to={{head}}" for view in ("usage", "state", "attention")],
     "/v1/search",
 ]
 
@@ -200,3 +200,65 @@ async def test_nothing_is_counted_for_an_ender_that_is_not_for_them(
     text = await page(http, place, "ana")
     assert '"actor":"ana"' in text
     assert '"family":"message"' not in text
+
+
+THINGS: Commands = [
+    ("task.create", {"task": "h1", "title": WORD, "input": WORD, "dedupe_key": "d", "audience": ["agents"]}),
+    ("task.claim", {"task": "h1"}),
+    ("task.progress", {"task": "h1", "attempt": 1, "note": WORD}),
+    ("signal.raise", {"signal": "h2", "kind": "steer", "target": "task:h1", "body": WORD}),
+    ("approval.request", {"approval": "h3", "question": WORD, "of": ["ben"]}),
+    ("state.merge", {"patch": {"notes": {"a": WORD}}, "audience": ["agents"]}),
+    ("state.patch", {"patch": [{"op": "add", "path": "/notes/b", "value": WORD}]}),
+    ("task.complete", {"task": "h1", "attempt": 1, "output": WORD}),
+    ("floor.move", {"speakers": ["planner"]}),
+    ("presence.status", {"status": "working", "activity": WORD}),
+    ("state.merge", {"patch": {"more": WORD}}),
+    ("task.progress", {"task": "k1", "attempt": 1, "note": WORD}),
+    ("task.complete", {"task": "k1", "attempt": 1, "output": WORD}),
+    ("presence.leave", {"reason": WORD}),
+]
+"""Things with an audience, and what an agent without the floor says, everywhere."""
+
+
+async def test_things_are_told_to_nobody_but_their_audience(
+    http: aiohttp.ClientSession, gateway: Gateway, team: Wire
+) -> None:
+    ana = await Wire.open(http, gateway.url, token=token("ana"))
+    await ana.command("s", "state.merge", {"patch": {"plan": "Sea."}})
+    frame = {"frame": "subscribe", "sub": "v", "views": [{"view": view, "key": "s"} for view in ("state", "attention")]}
+    await ana.send(frame)
+    ack: dict[str, Any] = {}
+    for do, data in THINGS:
+        ack = await team.command("s", do, data)
+        assert ack["frame"] == "ack", ack
+    fork = await ana.command("fork", "session.fork", {"origin": "s"})
+    for session, forked in (("s", ack), ("fork", fork)):
+        place = (session, forked["versions"][-1], forked["positions"][-1])
+        for surface, text in (await told(http, gateway.url, "ana", *place)).items():
+            assert WORD not in text, surface
+        theirs = await told(http, gateway.url, "rooms", *place)
+        for surface in ("/v1/sessions/{}", "/v1/views/tasks/{}", "/v1/views/state/{}", "/v1/views/transcript/{}"):
+            assert WORD in theirs[surface], surface
+    refusals = [
+        await ana.command("s", "task.create", {"task": "x", "title": "X", "dedupe_key": "d"}),
+        await ana.command("s", "task.cancel", {"task": "h1"}),
+        await ana.command("s", "approval.answer", {"approval": "h3", "option": "yes"}),
+        await ana.command("s", "state.merge", {"patch": {"notes": 1}}),
+        await ana.command("s", "state.merge", {"patch": {"plan": 1}, "if_version": 0}),
+    ]
+    assert [refusal["error"]["code"] for refusal in refusals] == [
+        "conflict",
+        "not_found",
+        "not_found",
+        "forbidden",
+        "conflict",
+    ]
+    assert WORD not in str(refusals)
+    for subject in ("task:h1", "signal:h2", "approval:h3", "state:/notes", "state:"):
+        blind = await ana.command("s", "message.post", {"message": "m9", "text": "Hi."}, expect={subject: 99})
+        assert "version" not in blind["error"], blind
+    await ana.command("s", "message.post", {"message": "end", "text": "the end"})
+    shown = [each for each in ana.frames if each["frame"] == "view"]
+    assert {each["view"] for each in shown} == {"state", "attention"}
+    assert WORD not in str(shown)

@@ -144,6 +144,7 @@ async def graces_deadlines_and_stalls_run_out(http: aiohttp.ClientSession, url: 
     await team.do(team.ada, "task.create", {"task": "t-2", "title": "Slow", "stall_after": 2})
     await team.do(team.hotels, "task.claim", {"task": "t-2"})
     await team.do(team.ada, "signal.raise", {"signal": "s1", "kind": "cancel", "target": "task:t-1", "grace": 1})
+    await team.do(team.ada, "approval.configure", {"default_after": 1})
     await team.do(
         team.hotels, "approval.request", {"approval": "a1", "question": "Book?", "within": 1, "default": "no"}
     )

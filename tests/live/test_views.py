@@ -78,7 +78,7 @@ async def test_a_document_is_read_as_new_as_ones_own_writes(reader: Reader, trip
         reader.position = ack.positions[0]
         found = await reader.view("state/trip-7")
         assert found["position"] >= ack.positions[0]
-        assert found["value"] == {"value": {"hotel": {"nights": nights}}, "version": ack.versions[0]}
+        assert found["value"] == {"value": {"hotel": {"nights": nights}}, "version": ack.versions[0], "restricted": {}}
 
 
 async def test_a_document_that_is_known_is_not_sent_again(reader: Reader, trip: Any) -> None:

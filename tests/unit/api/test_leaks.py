@@ -2,9 +2,11 @@
 
 Random sessions are played by their rules: everything that is said holds a word of its own, whoever may ends whatever
 they like, time runs out (leases, stalls, graces, deadlines), agents are stopped and begin new runs, and sessions are
-forked, also from forks. A word is known to those who may see the event that said it first. Then every event, every view
-at two moments, and the session's page is searched, as each participant and a bystander of each kind is shown it, for
-words that they do not know.
+forked, also from forks. A word is known to those who may see the event that said it first, if they are meant to: what
+is said about a thing (a task, a question, a signal, a message, a call, a name at the top of the shared state) is
+meant for those who may see the thing, and nothing that an agent without the floor says is meant for people. Then every
+event, every view at two moments, and the session's page is searched, as each participant and a bystander of each kind
+is shown it, for words that they do not know; and so is every refusal.
 
 The search says what it covers: it fails when there is a command that it never carried out, or a type of event that it
 never saw. More of it: STENOGRAM_TEST_LEAKS=1000.
@@ -17,12 +19,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+import orjson
 import pytest
 
 from stenogram.api.http.session_answers import session_answer
 from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.commands import COMMANDS
+from stenogram.domain.concepts.floor import has_floor
 from stenogram.domain.envelope import readers_of
 from stenogram.domain.errors import Refused
 from stenogram.domain.model import Actor, Event
@@ -31,7 +35,7 @@ from stenogram.projections.views import BUILT_IN as VIEWS
 from stenogram.testing.rehearsal import Rehearsal
 
 SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "60"))
-STEPS = 120
+STEPS = 130
 ACTORS = [Actor("ada", "user"), Actor("bob", "user"), Actor("hotels", "agent"), Actor("rooms", "agent")]
 VIEWERS = [*(Viewer(*actor) for actor in ACTORS), Viewer("eve", "user"), Viewer("taxis", "agent")]
 AUDIENCES: list[list[str] | None] = [None, ["users"], ["agents"], ["agents"], ["ada"], ["bob", "hotels"], ["rooms"]]
@@ -47,6 +51,11 @@ class Play:
         self.forks: list[Rehearsal] = []
         self.known: dict[bytes, tuple[str, ...] | None] = {}
         """By word, who may see the event that said it first."""
+        self.meant: dict[bytes, list[tuple[str, ...]]] = {}
+        """By word, those who alone may see it: each of these."""
+        self.things: dict[str, tuple[str, ...] | None] = {}
+        """By thing, who may see it and all about it."""
+        self.refusals: list[tuple[Actor, bytes]] = []
         self.done: set[str] = set()
         self._words = 0
         self._ids = 0
@@ -83,6 +92,7 @@ class Play:
         actor, under = self.random.choice(ACTORS), None
         if self.random.random() < 0.7:
             actor = self._fitting(data) or actor
+        speaks = has_floor(self.session.state.floor, actor)
         held = [task for task in sorted(self.session.state.tasks.claimed) if self._owner(task) == actor.id]
         if held and do in UNDER and self.random.random() < 0.5:
             under = held[0]
@@ -91,9 +101,42 @@ class Play:
                 self.session.do(actor, do, data)
             else:
                 self.session.under(under, self.session.state.tasks.known[under].attempt, actor, do, data)
-        except Refused:
+        except Refused as refusal:
+            self.refusals.append((actor, orjson.dumps(refusal.problem(), default=str)))
             return
         self.done.add(do)
+        self._mean(actor, do, data, speaks)
+
+    def _mean(self, actor: Actor, do: str, data: dict[str, Any], speaks: bool) -> None:
+        """Take note of whom it was for, by what was asked and not by what came of it."""
+        meant = []
+        for thing in things(do, data):
+            if thing not in self.things:
+                self.things[thing] = self._audience(actor, do, data, speaks)
+            meant.append(self.things[thing])
+        if not speaks and do not in BEGUN_WITH_THE_FLOOR:
+            meant.append(TEAM)
+        for word in WORD.findall(orjson.dumps(data)):
+            self.meant[word] = [each for each in meant if each is not None]
+
+    def _audience(self, actor: Actor, do: str, data: dict[str, Any], speaks: bool) -> tuple[str, ...] | None:
+        audience, target = data.get("audience"), data.get("target", "")
+        if audience is None and data.get("parent"):
+            audience = self.things.get(f"task:{data['parent']}")
+        if audience is None and target.startswith("task:"):
+            audience = self.things.get(target)
+        if audience is None:
+            return None
+        state = self.session.state
+        named = [*data.get("of", []), data.get("assignee", actor.id)]
+        if do == "signal.raise":
+            named += state.signals.known[data["signal"]].addressees
+        if do == "approval.request":
+            named += data.get("of", ["users"])
+        if not speaks:
+            team = [each.id for each in state.presence.values() if each.kind != "user"]
+            audience = [name for name in audience if name in ("agents", *team)] or ["agents"]
+        return (*audience, actor.id, *named)
 
     def _fitting(self, data: dict[str, Any]) -> Actor | None:
         """Who may do it, as a rule."""
@@ -104,6 +147,8 @@ class Play:
             id = asked.requester if "option" not in data else "ada"
         if "signal" in data and (signal := state.signals.known.get(data["signal"])):
             id = min(signal.waiting, default=None)
+        if "status" in data:
+            id = next((each.id for each in state.presence.values() if each.stalled), None)
         return next((actor for actor in ACTORS if actor.id == id), None)
 
     def _owner(self, task: str) -> str | None:
@@ -128,6 +173,18 @@ class Play:
     def _learn(self, event: Event) -> None:
         for word in WORD.findall(event.data.json_bytes()):
             self.known.setdefault(word, readers(event.type, event.audience, event.actor))
+
+
+def things(do: str, data: dict[str, Any]) -> list[str]:
+    """What a command is about."""
+    found = [f"{kind}:{data[kind]}" for kind in ("message", "call", "approval", "signal") if kind in data]
+    if do.startswith("task."):
+        found.append(f"task:{data['task']}")
+    if do.startswith("state."):
+        found += [f"state:{name}" for name in data.get("patch", ()) if isinstance(name, str)]
+        paths = [data.get("path"), *[each["path"] for each in data.get("patch", ()) if isinstance(each, dict)]]
+        found += [f"state:{path.split('/')[1]}" for path in paths if path]
+    return found
 
 
 def said(play: Play, kind: str) -> dict[str, Any]:
@@ -209,6 +266,17 @@ def approval(play: Play) -> str:
     return play.any(approvals.open or approvals.known, "a")
 
 
+def name(play: Play) -> str:
+    """A name at the top of the shared state."""
+    return str(pick(play, *list(play.session.state.document.value)[-5:], *[play.new("k")] * 2))
+
+
+def change(play: Play) -> dict[str, Any]:
+    """Whom new names in the shared state are for, and on what a change depends."""
+    guard = pick(play, {}, {}, {"if_version": play.session.state.version // 2}, {"if_unchanged": {f"/{name(play)}": 5}})
+    return {"audience": play.random.choice(AUDIENCES), **guard}
+
+
 def pick(play: Play, *values: Any) -> Any:
     return play.random.choice(values)
 
@@ -221,7 +289,7 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     "session.reopen": lambda play: {"reason": play.word()},
     "presence.join": lambda play: {
         "name": play.word(),
-        "lease": pick(play, 5, 50, 3_000),
+        "lease": pick(play, 5, 50, 3_000, 3_000),
         "new_run": pick(play, True, None),
     },
     "presence.status": lambda play: {
@@ -236,17 +304,25 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     "message.abort": lambda play: {"message": message(play), "reason": play.word()},
     "tool.call": lambda play: {**said(play, "call"), "tool": play.word(), "arguments": play.word()},
     "tool.return": lambda play: {"call": play.any(play.session.state.tools.known, "c"), "result": play.word()},
-    "state.patch": lambda play: {"patch": [{"op": "add", "path": f"/{play.new('k')}", "value": play.word()}]},
-    "state.merge": lambda play: {"patch": {"k": play.word()}},
-    "state.increment": lambda play: {"path": "/n", "by": 1},
+    "state.patch": lambda play: {
+        "patch": [
+            {"op": "add", "path": f"/{name(play)}", "value": play.word()},
+            *pick(play, [], [{"op": "copy", "from": f"/{name(play)}", "path": f"/{name(play)}"}]),
+        ],
+        **change(play),
+    },
+    "state.merge": lambda play: {"patch": {name(play): play.word()}, **change(play)},
+    "state.increment": lambda play: {"path": f"/{name(play)}", "by": 1, **change(play)},
     "task.create": lambda play: {
         "task": play.new("t"),
         "title": play.word(),
         "input": play.word(),
         "parent": pick(play, None, task(play)["task"]) if play.session.state.tasks.known else None,
+        "dedupe_key": pick(play, *[None] * 8, "d1", "d2"),
+        "audience": pick(play, None, None, play.random.choice(AUDIENCES)),
         **promises(play),
     },
-    "task.claim": lambda play: {"task": task(play)["task"], "lease": pick(play, 5, 500)},
+    "task.claim": lambda play: {"task": task(play)["task"], "lease": pick(play, 5, 500, 500)},
     "task.progress": lambda play: {**task(play), "note": play.word()},
     "task.complete": lambda play: {**task(play), "output": play.word()},
     "task.fail": lambda play: {**task(play), "error": play.word(), "retryable": pick(play, True, False)},
@@ -263,7 +339,10 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
         "options": ["yes", play.word()],
         "answer_schema": pick(play, None, {"type": "string", "title": play.word()}),
         "within": pick(play, None, 3.0, 30.0),
+        "of": pick(play, None, ["ada"], ["bob", "rooms"], ["agents"]),
+        "audience": play.random.choice(AUDIENCES),
     },
+    "approval.configure": lambda play: {"self_answer": pick(play, True, False)},
     "approval.answer": answer,
     "approval.withdraw": lambda play: {"approval": approval(play), "reason": play.word()},
     "floor.move": lambda play: {"speakers": pick(play, None, ["hotels"], [])},
@@ -274,6 +353,9 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     },
 }
 """How a command of each kind is made up. `session.fork` has a way of its own."""
+TEAM = ("agents", *(actor.id for actor in ACTORS if actor.kind == "agent"))
+BEGUN_WITH_THE_FLOOR = ("message.delta", "message.complete", "message.abort", "tool.return")
+"""What goes on with something that may have been begun when its author had the floor."""
 UNDER = ("message.post", "message.start", "tool.call", "approval.request", "custom.record")
 _OFTEN = {
     "message.start": 6,
@@ -284,6 +366,10 @@ _OFTEN = {
     "signal.raise": 5,
     "signal.honour": 4,
     "presence.join": 8,
+    "presence.status": 3,
+    "task.progress": 6,
+    "task.complete": 2,
+    "task.fail": 2,
     "approval.request": 2,
     "session.reopen": 4,
     "wait": 6,
@@ -315,15 +401,41 @@ def shown(session: Rehearsal, viewer: Viewer) -> Iterator[tuple[str, bytes]]:
     yield "page", session_answer(session.state, viewer).model_dump_json().encode()
 
 
+def secrets(play: Play, viewer: Viewer) -> set[bytes]:
+    """The words that a viewer must not be shown."""
+    hidden = {word for word, may in play.known.items() if not visible(may, viewer)}
+    return hidden | {word for word, meant in play.meant.items() if not all(visible(may, viewer) for may in meant)}
+
+
 @pytest.mark.parametrize("seed", range(SCRIPTS))
 def test_nobody_is_shown_what_they_were_not_to_hear(seed: int) -> None:
     play = played(seed)
     for session in (play.session, *play.forks):
         for viewer in VIEWERS:
-            secret = {word for word, may in play.known.items() if not visible(may, viewer)}
+            secret = secrets(play, viewer)
             for place, text in shown(session, viewer):
                 told = secret.intersection(WORD.findall(text))
                 assert not told, f"{viewer.id} is shown {told} of {session.state.id} in {place}"
+
+
+@pytest.mark.parametrize("seed", range(SCRIPTS))
+def test_nobody_is_refused_with_what_they_were_not_to_hear(seed: int) -> None:
+    play = played(seed)
+    for actor, text in play.refusals:
+        told = secrets(play, Viewer(*actor)).intersection(WORD.findall(text))
+        assert not told, f"{actor.id} is told {told}: {text!r}"
+
+
+@pytest.mark.parametrize("seed", range(SCRIPTS))
+def test_nobody_is_shown_an_event_about_what_is_not_for_them(seed: int) -> None:
+    play = played(seed)
+    for session in (play.session, *play.forks):
+        for event in session.events:
+            kind = "task" if event.type.startswith("presence.") else event.type.split(".")[0]
+            meant = play.things.get(f"{kind}:{getattr(event.data, kind, None)}")
+            for viewer in VIEWERS:
+                if viewer.id not in (event.actor, getattr(event.data, "participant", None)):
+                    assert visible(meant, viewer) or not visible(event.audience, viewer), f"{viewer.id}: {event}"
 
 
 def test_the_search_has_used_every_command_and_seen_every_event() -> None:

@@ -75,6 +75,9 @@ def test_a_signal_says_what_it_is_aimed_at() -> None:
     assert said("approval.answered", {"approval": "a1", "option": "book", "comment": "Yes!"}) == "a1 → book · Yes!"
     assert said("approval.answered", {"approval": "a1", "value": {"nights": 3}}) == "a1 → {nights: 3}"
     assert said("floor.moved", {}) == "to all"
+    withheld = {"of": "presence.status", "about": "presence:hotels", "said": {"activity": "Looking"}}
+    assert said("floor.withheld", withheld) == 'presence.status {activity: "Looking"}'
+    assert "after 5 s" in said("approval.configured", {"self_answer": True, "default_after": 5})
 
 
 def said(type: str, data: Any) -> str:

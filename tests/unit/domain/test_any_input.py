@@ -51,7 +51,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "message.abort": {"message": "m1", "reason": "r"},
     "tool.call": {"call": "t9", "tool": "search", "arguments": {"a": 1}, "message": "m1", "audience": ["ada"]},
     "tool.return": {"call": "t1", "result": {"a": 1}, "error": "e"},
-    "state.patch": {"patch": [{"op": "add", "path": "/a", "value": 1}], "if_version": 9, "if_unchanged": {"/a": 9}},
+    "state.patch": {"patch": [{"op": "add", "path": "/a", "value": 1}], "if_version": 9, "if_unchanged": {"/a": 9},
+        "audience": ["ada"]},
     "state.merge": {"patch": {"a": {"b": None}}},
     "state.increment": {"path": "/n", "by": 1},
     "task.create": {
@@ -72,11 +73,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "signal.honour": {"signal": "s1", "reason": "r"},
     "signal.refuse": {"signal": "s1", "reason": "r"},
     "approval.request": {
-        "approval": "a9", "question": "q", "options": ["a", "b"], "of": ["ada"], "within": 9.5, "default": "a",
+        "approval": "a9", "question": "q", "options": ["a", "b"], "of": ["ada"], "within": 90.5, "default": "a",
         "answer_schema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"enum": [1]}}},
+        "audience": ["agents"],
     },
     "approval.answer": {"approval": "a1", "option": "yes", "value": {"a": 1}, "comment": "c"},
     "approval.withdraw": {"approval": "a1", "reason": "r"},
+    "approval.configure": {"self_answer": True, "default_after": 5},
     "floor.move": {"speakers": ["ada"]},
     "custom.record": {"type": "x.note", "data": {"a": 1}, "about": "b", "audience": ["users"]},
 }  # fmt: skip

@@ -29,7 +29,7 @@ def test_a_question_is_answered_once_and_the_second_gets_the_first(session: Rehe
 
 
 def test_only_those_who_are_asked_may_answer(session: Rehearsal) -> None:
-    ask(session, of=["ben", "agents"])
+    ask(session, of=["ben", "agents"], audience=["everyone"])
     assert session.refusal(ADA, "approval.answer", approval="a1", option="yes").code == "forbidden"
     session.do("flights", "approval.answer", approval="a1", option="yes")
     assert session.refusal(ADA, "approval.answer", approval="a1", option="yes").code == "forbidden"

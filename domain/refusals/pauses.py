@@ -6,14 +6,14 @@ goes on with it, is not held back: giving a task back, failing it, aborting a me
 signals, presence. So is not what a tool has returned, since that has happened.
 """
 
-from .concepts.approvals import WithdrawApproval
-from .concepts.messages import AbortMessage
-from .concepts.signals import SESSION
-from .concepts.tasks import FailTask, HolderCommand, ReleaseTask
-from .concepts.tools import ReturnTool
-from .errors import Paused
-from .model import Command
-from .state import State
+from ..concepts.approvals import WithdrawApproval
+from ..concepts.messages import AbortMessage
+from ..concepts.signals import SESSION
+from ..concepts.tasks import FailTask, HolderCommand, ReleaseTask
+from ..concepts.tools import ReturnTool
+from ..errors import Paused
+from ..model import Command
+from ..state import State
 
 RETRY_AFTER_S = 1.0
 _ENDS = (ReleaseTask, FailTask, AbortMessage, ReturnTool, WithdrawApproval)

@@ -7,12 +7,12 @@ far as runs have names (`Command.run`) by which they are told apart. People are 
 whatever a log says: a person would be gagged, and without the gateway nothing would fall due any more.
 """
 
-from .concepts.presence import ANONYMOUS, Join
-from .concepts.signals import Fence
-from .errors import Fenced
-from .ids import ParticipantId
-from .model import TIMEKEEPER, Command
-from .state import State
+from ..concepts.presence import ANONYMOUS, Join
+from ..concepts.signals import Fence
+from ..errors import Fenced
+from ..ids import ParticipantId
+from ..model import TIMEKEEPER, Command
+from ..state import State
 
 HOW_TO_LIFT = "send signal.honour, or begin a new run: presence.join with new_run"
 _ALWAYS = ("presence", "signals")

@@ -1,0 +1,1 @@
+"""What holds a participant back in a session: fences and pauses."""
