@@ -1,0 +1,205 @@
+"""Random sessions, searched over every surface of a gateway for words that a token is not to read.
+
+Sessions that `support.random_play` makes up are put into the log, a tenant each; what falls due in them happens. Then
+each participant, a bystander of each kind, and tokens that read or audit some of the sessions only, ask for
+everything: events raw and folded, by pages forwards and backwards, as NDJSON, as server-sent events and over
+WebSocket; each view, as it is, at a moment, listed, and as a difference; the session's page, now and then; search;
+causes; what they may export; and the texts of errors, headers and metrics. No word may come that no session which they
+may read says to them.
+
+More of it: STENOGRAM_TEST_LEAKS=1000.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
+
+import aiohttp
+import jwt
+import pytest
+from support.random_play import VIEWERS, WORD, Play, played, secrets
+from support.wire import Wire
+
+from stenogram.api.delivery.event_filter import matches_any
+from stenogram.api.server import Gateway
+from stenogram.api.tenants import Tenant
+from stenogram.domain.audience import Viewer
+from stenogram.domain.ids import Version
+from stenogram.log.records import Append, Draft
+from stenogram.projections.authoring.document import DocProjection
+from stenogram.projections.views import BUILT_IN
+from stenogram.testing.rehearsal import Rehearsal
+
+Start = Callable[..., Awaitable[Gateway]]
+
+SECRET = "a secret of at least thirty-two bytes"
+SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "8"))
+EVERYTHING = ("*",)
+
+
+class Reader(NamedTuple):
+    """A token: who, and in which sessions it may read, and audit."""
+
+    viewer: Viewer
+    tenant: str
+    read: tuple[str, ...] = EVERYTHING
+    audit: tuple[str, ...] = ()
+
+    @property
+    def token(self) -> str:
+        """What proves it."""
+        scopes = [f"read:{each}" for each in self.read] + [f"audit:{each}" for each in self.audit]
+        claims = {"sub": self.viewer.id, "kind": self.viewer.kind, "tenant": self.tenant, "scopes": scopes}
+        return jwt.encode({"exp": time.time() + 600, **claims}, SECRET, "HS256")
+
+    def hidden(self, play: Play) -> set[bytes]:
+        """The words that it must not be given."""
+        return set(play.known) - {word for session in play.sessions for word in self._open_in(play, session)}
+
+    def _open_in(self, play: Play, session: Rehearsal) -> set[bytes]:
+        if not matches_any(session.state.id, self.read):
+            return set()
+        words = {word for event in session.events for word in WORD.findall(event.data.json_bytes())}
+        audits = all(matches_any(id, self.audit) for id in lineage(session))
+        return words if audits else words - secrets(play, self.viewer)
+
+
+def lineage(session: Rehearsal) -> list[str]:
+    """The sessions in which a session's events were written."""
+    origins = [event.data.origin for event in session.events if event.type == "session.forked"]  # type: ignore[attr-defined]
+    return [*origins, session.state.id]
+
+
+def readers_of_play(seed: int, play: Play) -> list[Reader]:
+    """Everyone with the right to read all, and a few tokens for some of the sessions."""
+    chance, tenant = random.Random(seed), f"p{seed}"
+    ids = [session.state.id for session in play.sessions]
+    some = [
+        Reader(chance.choice(VIEWERS), tenant, (chance.choice(ids),), ()),
+        Reader(chance.choice(VIEWERS), tenant, EVERYTHING, (chance.choice(ids),)),
+        Reader(chance.choice(VIEWERS), tenant, (chance.choice(ids),), (chance.choice(ids),)),
+    ]
+    return [*(Reader(viewer, tenant) for viewer in VIEWERS), *some]
+
+
+async def put(tenant: Tenant, play: Play) -> None:
+    """Have the sessions in the log as they were played, forks behind their origins."""
+    for session in play.sessions:
+        begins = [at for at, event in enumerate(session.events) if event.type == "session.forked"]
+        start = begins[-1] if begins else 0
+        drafts = [
+            Draft(event.type, event.data.subject(), stored, n, None, event.data.also())
+            for n, (event, stored) in enumerate(zip(session.events, session.stored, strict=True))
+        ]
+        await tenant.log.append(Append(session.state.id, tuple(drafts[start:]), first_version=Version(start + 1)))
+
+
+def surfaces(play: Play) -> Iterator[str]:
+    """The addresses of everything that can be read by one request."""
+    yield from ("/v1/sessions", "/v1/search", "/v1/search?with=hotels", "/v1/views", "/metrics", "/openapi.json")
+    for after in ("after=0", "last=50"):
+        for reading in ("raw", "folded"):
+            yield f"/v1/events?limit=1000&{after}&reading={reading}"
+    yield from (f"/v1/views/{view.name}?limit=1000" for view in BUILT_IN)
+    for session in play.sessions:
+        id, head = session.state.id, len(session.events)
+        middle = max(1, head * 2 // 3)
+        yield from (f"/v1/sessions/{id}", f"/v1/sessions/{id}?at={middle}", f"/v1/sessions/{id}?at=99999999")
+        for reading in ("raw", "folded"):
+            yield f"/v1/sessions/{id}/events?limit=1000&reading={reading}"
+            yield f"/v1/sessions/{id}/events?before={head}&last=100&reading={reading}"
+        for event in (f"e-{middle}", f"e-{head}"):
+            yield from (f"/v1/sessions/{id}/events/{event}/causes", f"/v1/sessions/{id}/events/{event}/effects")
+        for view in BUILT_IN:
+            place = f"/v1/views/{view.name}/{id}"
+            yield from (place, f"{place}?at={middle}", f"{place}?at={head}", f"{place}/difference?from=0&to={head}")
+            if not isinstance(view, DocProjection):
+                yield f"{place}?limit=3&order=-{view.shape.key[-1]}"
+
+
+async def get(http: aiohttp.ClientSession, reader: Reader, url: str, accept: str = "*/*") -> bytes:
+    """Everything that an answer says, its headers too; of a stream, what comes until it has caught up."""
+    headers = {"Accept": accept, "Authorization": f"Bearer {reader.token}"}
+    async with http.get(url, headers=headers) as response:
+        told = str(dict(response.headers)).encode()
+        assert response.status < 500, await response.text()
+        if response.content_type != "text/event-stream":
+            return told + await response.read()
+        async with asyncio.timeout(20):
+            while b"caught_up" not in told:
+                told += await response.content.readline()
+        return told
+
+
+async def socket(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, id: str, reading: str) -> bytes:
+    """What a subscription over WebSocket brings, and what commands are refused with that name what is hidden."""
+    wire = await Wire.open(http, gateway.url, token=reader.token)
+    await wire.subscribe("f", session=id, reading=reading, dense=False)
+    events = (await wire.catch_up("f")).events
+    refusals = [
+        await wire.command(id, do, data)
+        for do, data in (
+            ("task.claim", {"task": "t3"}),
+            ("message.delta", {"message": "m2", "index": 0, "text": "?"}),
+            ("signal.honour", {"signal": "s4"}),
+            ("approval.answer", {"approval": "a5", "option": "yes"}),
+            ("state.merge", {"patch": {"k": 1}, "if_version": 1}),
+        )
+    ]
+    return f"{events}{refusals}".encode()
+
+
+async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, play: Play) -> "list[tuple[str, bytes]]":
+    """Everything that a reader is told, by surface."""
+    found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
+    for session in play.sessions:
+        events = f"/v1/sessions/{session.state.id}/events"
+        for reading in ("raw", "folded"):
+            for accept in ("text/event-stream", "application/x-ndjson"):
+                url = f"{gateway.url}{events}?limit=1000&reading={reading}"
+                found.append((f"{accept} {events} {reading}", await get(http, reader, url, accept)))
+            if matches_any(session.state.id, reader.read):
+                frames = await socket(http, gateway, reader, session.state.id, reading)
+                found.append((f"WebSocket {session.state.id} {reading}", frames))
+    return found
+
+
+@pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    """A gateway that wants tokens, keeps views, and forgets."""
+    return await start(jwt_secret=SECRET, views="", log="memory:")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("seed", range(10_000, 10_000 + SCRIPTS))
+async def test_no_token_is_told_what_it_is_not_to_read(
+    seed: int, http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    play = played(seed)
+    tenant = await gateway.tenants.of(f"p{seed}")
+    await put(tenant, play)
+    for view in BUILT_IN:
+        await tenant.views.progress.reach(view.name, tenant.log.position, 30)
+    for reader in readers_of_play(seed, play):
+        hidden = reader.hidden(play)
+        for surface, text in await said(http, gateway, reader, play):
+            told = hidden.intersection(WORD.findall(text))
+            assert not told, f"{reader.viewer} with {reader.read} and {reader.audit} is told {told} by {surface}"
+
+
+@pytest.mark.slow
+async def test_the_search_finds_what_may_be_read(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    """Lest it finds nothing because nothing is shown: who may see a word is told it."""
+    play = played(10_000)
+    tenant = await gateway.tenants.of("p10000")
+    await put(tenant, play)
+    for view in BUILT_IN:
+        await tenant.views.progress.reach(view.name, tenant.log.position, 30)
+    for reader in readers_of_play(10_000, play)[: len(VIEWERS)]:
+        told = {word for _, text in await said(http, gateway, reader, play) for word in WORD.findall(text)}
+        assert len(told) > len(play.known) / 4
+        assert told <= set(play.known) - reader.hidden(play)
