@@ -73,7 +73,7 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
     (now,) = [each for each in state["builds"] if each["state"] == "current"]
     assert (now["behind"], now["remaining"], state["health"]) == (0, 0.0, "healthy")
     code, said, _ = await run("promote", "state", "--build", old)
-    assert (code, said) == (0, f"Readers see build {old} of state, version 1, now.\n")
+    assert (code, said) == (0, f"Readers see build {old} of state, version {builds['state']['version']}, now.\n")
     code, _, _ = await run("promote", "state", "--build", line.split("\t")[2])
     assert code == 0
 
