@@ -14,12 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .audience import AGENTS, USERS, including
-from .concepts.approvals import (
-    ApprovalAnswered,
-    ApprovalExpired,
-    ApprovalRequested,
-    ApprovalWithdrawn,
-)
+from .concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from .concepts.custom import OpaqueData
 from .concepts.document import StateIncremented, StateMerged, StatePatched, are_new
 from .concepts.floor import FloorWithheld, covers, has_floor, in_team, narrowed, reaches_people

@@ -33,8 +33,8 @@ from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
-from .refusals.fences import refuse_fenced
 from .refusals.pauses import refuse_paused
+from .refusals.stopped_agents import refuse_fenced
 from .restriction import inherited, stated
 from .signal_targets import addressees, run_of
 from .state import State

@@ -16,7 +16,7 @@ from ...domain.concepts.signals import SignalKind, Target
 from ...domain.concepts.tasks import Task
 from ...domain.model import JsonObject, Kind
 from ...domain.parts import ReasoningPart, TextPart, assemble
-from ...domain.refusals.fences import HOW_TO_LIFT, fences
+from ...domain.refusals.stopped_agents import HOW_TO_LIFT, fences
 from ...domain.state import State
 from ...projections.runner.time_slices import slices
 from .answer import Absent, HttpAnswer, Id, Number, component, maker_of, members_of

@@ -8,12 +8,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from stenogram.domain.errors import Invalid
-from stenogram.domain.json.answer_schema import (
-    MAX_PATTERNS,
-    MAX_SUBSCHEMAS,
-    AnswerSchema,
-    refuse_mismatch,
-)
+from stenogram.domain.json.answer_schema import MAX_PATTERNS, MAX_SUBSCHEMAS, AnswerSchema, refuse_mismatch
 from stenogram.domain.model import Actor
 from stenogram.testing.rehearsal import Rehearsal
 

@@ -8,7 +8,7 @@ from stenogram.domain.concepts.signals import SignalExpired, SignalRaised
 from stenogram.domain.errors import Refused
 from stenogram.domain.ids import Position, Version
 from stenogram.domain.model import TIMEKEEPER, Actor, Event, EventData
-from stenogram.domain.refusals.fences import fences
+from stenogram.domain.refusals.stopped_agents import fences
 from stenogram.domain.session import evolve
 from stenogram.testing.rehearsal import Rehearsal
 

@@ -14,7 +14,7 @@ from stenogram.domain.concepts.open_work import Index
 from stenogram.domain.errors import Fenced, Refused
 from stenogram.domain.ids import Version
 from stenogram.domain.model import TIMEKEEPER, Actor, Command, Event
-from stenogram.domain.refusals.fences import fences
+from stenogram.domain.refusals.stopped_agents import fences
 from stenogram.domain.session import deadlines, decide, evolve, evolve_by, fold
 from stenogram.domain.state import State
 from stenogram.log.commit.repetition import may_have_led_to

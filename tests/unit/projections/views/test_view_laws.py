@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.errors import Refused
 from stenogram.domain.model import Actor, Event
-from stenogram.domain.refusals.fences import fences
+from stenogram.domain.refusals.stopped_agents import fences
 from stenogram.projections import Projection, fold
 from stenogram.projections.views import BUILT_IN, agents, attention, tasks, timeline, transcript, usage
 from stenogram.projections.views.agents import Agents
