@@ -217,6 +217,10 @@ class PostgresEngine:
         page = await self._read(work, self._identity, *args, **more)
         if not any(page):
             await self.head()
+            if not self.writable:
+                # A standby may have replayed in between what it lacked: the page was empty because it was behind, and
+                # would be taken for the end of what is known to go on.
+                page = await self._read(work, self._identity, *args, **more)
         return page
 
     def _remember(self, records: Sequence[Record]) -> None:
