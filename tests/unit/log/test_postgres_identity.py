@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ from support.postgres import PostgresServer, new_log
 
 from stenogram.domain.errors import LogFailed, LogReplaced
 from stenogram.domain.ids import Position, Version
-from stenogram.log.engine import LogMoved
+from stenogram.log.engine import LogHead, LogMoved
 from stenogram.log.log import Log
 from stenogram.log.postgres import Database, PostgresEngine, sql
 from stenogram.log.postgres.admin import migrate_all
@@ -174,6 +174,31 @@ async def test_a_standby_that_is_behind_is_waited_for(server: PostgresServer) ->
                 await reader.read_log(0, 10)
             await admin.execute("SELECT pg_wal_replay_resume()")
         assert len(await _eventually(reader)) == 2
+        await reader.close()
+
+
+async def test_a_standby_that_catches_up_within_a_read_gives_what_it_has(server: PostgresServer) -> None:
+    url = new_log(server.url)
+    schema = Database(url).address.schema
+    await _extend(url, 0, "first")
+    with PostgresServer.standby_of(server) as standby:
+        reader = PostgresEngine(Database(f"{standby.url}&schema={schema}"), read_only=True)
+        await reader.open()
+        async with await psycopg.AsyncConnection.connect(standby.url, autocommit=True) as admin:
+            await admin.execute("SELECT pg_wal_replay_pause()")
+            async with _scribe(url, 1) as writer:
+                await writer.write(_line("second"))
+                reader._identity = writer.engine._identity  # type: ignore[attr-defined]
+            look = reader.head
+
+            async def replayed_meanwhile() -> LogHead:
+                await admin.execute("SELECT pg_wal_replay_resume()")
+                while True:
+                    with suppress(LogFailed):
+                        return await look()
+
+            reader.head = replayed_meanwhile  # type: ignore[method-assign]
+            assert len(await reader.read_log(0, 10)) == 2
         await reader.close()
 
 
