@@ -4,8 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from ..domain.concepts.floor import FloorWithheld
-from ..domain.concepts.task_spec import OnNeedFailed, OnStall
-from ..domain.concepts.tasks import Task, TaskBlocked, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
+from ..domain.concepts.tasks import (
+    OnNeedFailed,
+    OnStall,
+    Task,
+    TaskBlocked,
+    TaskCancelled,
+    TaskCompleted,
+    TaskCreated,
+    TaskFailed,
+)
 from ..domain.ids import TaskId, Version, new_id
 from .arguments import To, drop_none, names
 from .errors import NotDone

@@ -251,7 +251,8 @@ def _written_by(told: Told, type: str) -> str:
 
 
 def _class(model: type[EventData]) -> str:
-    return f" In Python `{model.__module__}.{model.__name__}`."
+    concept = ".".join(model.__module__.split(".")[:4])
+    return f" In Python `{concept}.{model.__name__}`."
 
 
 def _leads_to(type: str) -> str:

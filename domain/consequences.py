@@ -30,9 +30,9 @@ from .concepts.signals import (
     SignalRaised,
 )
 from .concepts.stalls import EVIDENCE, recovered
-from .concepts.task_rules import DEAD, given_back
-from .concepts.task_spec import OnNeedFailed
 from .concepts.tasks import (
+    DEAD,
+    OnNeedFailed,
     Task,
     TaskBlocked,
     TaskCancelled,
@@ -42,6 +42,7 @@ from .concepts.tasks import (
     TaskFailed,
     TaskReleased,
     TaskSteered,
+    given_back,
 )
 from .ids import ParticipantId, TaskId
 from .model import Actor, Decision, EventData, Fact

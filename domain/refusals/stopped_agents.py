@@ -1,6 +1,6 @@
 """Fences of stopped agents: who can do nothing in a session until a stop is behind them.
 
-(Writes from a stale attempt of a task are rejected by `concepts.task_rules.fence`.)
+(Writes from a stale attempt of a task are rejected by `concepts.tasks.fence`.)
 
 An agent (or a service: they count as agents) that let the grace of a cancel run out which was aimed at it, or at the
 session, is fenced. What is fenced is the run that was to stop. It can honour the signal late; or a new run of the agent

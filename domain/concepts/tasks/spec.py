@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from ..ids import Name, ParticipantId, TaskId
-from ..model import DAY, WHOLE
+from ...ids import Name, ParticipantId, TaskId
+from ...model import DAY, WHOLE
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Needs = Annotated[tuple[TaskId, ...], Field(max_length=64)]
@@ -15,7 +15,6 @@ Priority = Annotated[int, Field(ge=-1_000, le=1_000, strict=True), WHOLE]
 MaxAttempts = Annotated[int, Field(ge=1, le=1_000, strict=True), WHOLE]
 OnNeedFailed = Literal["block", "fail"]
 OnStall = Literal["tell", "nothing", "release"]
-
 STALL_AFTER = 120.0
 BACKOFF_MAX = 3_600.0
 

@@ -1,53 +1,45 @@
-"""The board: who may do what with which task, and when a task is taken back."""
+"""Who may do what with which task."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import timedelta
 
-from ..audience import sees
-from ..errors import Conflict, Fenced, Forbidden, NoChange, NotFound
-from ..ids import TaskId, Version
-from ..model import Actor, Command, Deadline, Decision, Event, EventData, Fact, Repeat, instance_of, timer_id
-from .open_work import indexed, refuse_more, unindexed
-from .tasks import (
-    EMPTY,
-    MAX_STEERS,
+from ...audience import sees
+from ...errors import Conflict, Fenced, Forbidden, NoChange, NotFound
+from ...ids import TaskId, Version
+from ...model import Actor, Command, Decision, EventData, Fact, Repeat
+from ..open_work import refuse_more
+from .board import Task, Tasks
+from .commands import (
     CancelTask,
     ClaimTask,
     CompleteTask,
     CreateTask,
     ExpireLease,
     FailTask,
-    Failure,
     HolderCommand,
     ProgressTask,
     ReadyTask,
-    Release,
     ReleaseTask,
     RerouteTask,
-    Task,
-    TaskBlocked,
+    TimeOutTask,
+    UnassignTask,
+)
+from .events import (
+    Failure,
+    Release,
     TaskCancelled,
     TaskClaimed,
     TaskCompleted,
     TaskCreated,
     TaskFailed,
     TaskFenced,
-    TaskPolicy,
     TaskProgressed,
     TaskReady,
     TaskReleased,
-    Tasks,
-    TaskSteered,
-    TimeOutTask,
-    UnassignTask,
 )
+from .timers import timers
 
 DEAD = ("failed", "cancelled")
 """How a task may end that others need, and that will not be completed."""
-
-__all__ = ["DEAD", "EMPTY", "deadlines", "decide", "evolve", "fence", "given_back"]
-"""A concept's module has its EMPTY."""
 
 
 def decide(tasks: Tasks, command: Command) -> Decision:
@@ -111,7 +103,7 @@ def given_back(task: Task, why: Release, reason: str | None) -> TaskReleased | T
 
 def _fallen_due(tasks: Tasks, command: Command, data: ReadyTask | UnassignTask | TimeOutTask) -> Decision:
     task = _known(tasks, command.actor, data.task)
-    due = {each.data: each.when for each in _timers(tasks, task)}.get(data)
+    due = {each.data: each.when for each in timers(tasks, task)}.get(data)
     if due is None or command.time < due:
         raise NoChange(f"Nothing is due for task {task.id!r}.")
     match data:
@@ -156,7 +148,7 @@ def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
         )
     if task.assignee not in (None, command.actor.id):
         raise Forbidden(f"Task {task.id!r} is for {task.assignee!r} to do; reroute it first.", assignee=task.assignee)
-    missing = _missing(tasks, task)
+    missing = tasks.missing(task)
     if missing:
         raise Conflict(f"Task {task.id!r} needs {', '.join(missing[:5])} first.", needs=missing)
     if task.not_before is not None and command.time < task.not_before:
@@ -164,11 +156,6 @@ def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
         raise Conflict(f"Task {task.id!r} rests until {until}, after attempt {task.attempt}.", not_before=until)
     claimed = TaskClaimed(task=task.id, attempt=task.attempt + 1, lease=data.lease, run=command.run)
     return Decision((Fact(claimed, task=task.id),), tuple(f"task:{id}" for id in (task.id, *task.needs)))
-
-
-def _missing(tasks: Tasks, task: Task) -> list[TaskId]:
-    """What it needs and is not completed."""
-    return [need for need in task.needs if tasks.known[need].status != "completed"]
 
 
 def _of_holder(task: Task, data: HolderCommand) -> EventData:
@@ -220,173 +207,3 @@ def _running(task: Task) -> int | None:
 
 def _before(task: Task) -> Version:
     return Version(task.since - 1)
-
-
-def evolve(tasks: Tasks, event: Event) -> Tasks:
-    """Fold one event."""
-    match event.data:
-        case TaskCreated() as data:
-            return _created(tasks, event, data)
-        case TaskClaimed() as data:
-            return _claimed(tasks, event, data)
-        case TaskCompleted() as data:
-            return _needed(_ended(tasks, data.task, "completed"), tasks, event, data.task)
-        case TaskReleased() | TaskFailed(retryable=True) as data:
-            return _back(tasks, event, data)
-        case TaskFailed() as data:
-            return _ended(tasks, data.task, "failed", data.error)
-        case TaskCancelled() as data:
-            return _ended(tasks, data.task, "cancelled", tasks.known[data.task].last_error)
-        case TaskBlocked() | TaskReady() | TaskSteered() | TaskFenced() as data:
-            return _with(tasks, _noted(tasks.known[data.task], event, data))
-    return tasks
-
-
-def _noted(task: Task, event: Event, data: TaskBlocked | TaskReady | TaskSteered | TaskFenced) -> Task:
-    match data:
-        case TaskFenced():
-            return task._replace(fenced=task.fenced | {data.attempt})
-        case TaskBlocked() if task.unfinished:
-            return task._replace(blocked_by=task.blocked_by or data.need)
-        case TaskReady() if task.unfinished:
-            return task._replace(not_before=None, opened=event.time)
-        case TaskSteered() if task.unfinished:
-            return task._replace(steers=(*task.steers, data.instruction)[-MAX_STEERS:])
-    return task
-
-
-def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
-    task = Task(
-        data.task,
-        data.title,
-        data.input,
-        data.parent,
-        data.needs,
-        data.assignee,
-        event.actor,
-        data.stall_after,
-        event.version,
-        event.time,
-        policy=TaskPolicy(*[getattr(data, name) for name in TaskPolicy._fields]),
-        opened=event.time,
-        audience=event.audience,
-    )
-    keys = tasks.keys if data.dedupe_key is None else tasks.keys.set(data.dedupe_key, task.id)
-    dependants = tasks.dependants
-    for need in data.needs:
-        if tasks.known[need].unfinished:
-            dependants = indexed(dependants, need, task.id)
-    return _with(tasks._replace(keys=keys, dependants=dependants), task)
-
-
-def _claimed(tasks: Tasks, event: Event, data: TaskClaimed) -> Tasks:
-    task = tasks.known[data.task]
-    held = task._replace(
-        status="claimed",
-        owners=(*task.owners, event.actor),
-        runs=(*task.runs, data.run),
-        lease=data.lease,
-        active=event.time,
-        tries=task.tries + 1,
-        not_before=None,
-    )
-    return _with(tasks, held)
-
-
-def _needed(tasks: Tasks, before: Tasks, event: Event, id: TaskId) -> Tasks:
-    """What has waited for a task that was completed may have come up by it: its assignee's time begins."""
-    for dependant in before.dependants.get(id, ()):
-        task = tasks.known[dependant]
-        if task.status == "open" and task.policy.assignee_timeout is not None:
-            tasks = _with(tasks, task._replace(opened=event.time))
-    return tasks
-
-
-def _with(tasks: Tasks, task: Task) -> Tasks:
-    """With a task as it is now, listed where its status, holder, parent, needs and times put it."""
-    before, id = tasks.known.get(task.id), task.id
-    claimed, held, open, timed = tasks.claimed, tasks.held, tasks.open, tasks.timed
-    if before is not None and before.owner is not None:
-        claimed, held = claimed.delete(id), unindexed(held, before.owner, id)
-    if task.owner is not None:
-        claimed, held = claimed.set(id, None), indexed(held, task.owner, id)
-    if task.status == "open":
-        open = open.set(id, None)
-    elif id in open:
-        open = open.delete(id)
-    if _has_time(task):
-        timed = timed.set(id, None)
-    elif id in timed:
-        timed = timed.delete(id)
-    parts = (indexed if task.unfinished else unindexed)(tasks.parts, task.parent, id)
-    tasks = tasks._replace(claimed=claimed, held=held, open=open, timed=timed, parts=parts)
-    return tasks._replace(known=tasks.known.set(id, task))
-
-
-def _has_time(task: Task) -> bool:
-    """Whether anything happens to it at its time, besides the end of its lease."""
-    policy = task.policy
-    waits = task.status == "open" and (task.not_before or (task.assignee and policy.assignee_timeout))
-    return task.unfinished and bool(policy.deadline or waits)
-
-
-def _ended(
-    tasks: Tasks, id: TaskId, status: Literal["completed", "failed", "cancelled"], error: str | None = None
-) -> Tasks:
-    """What was to be done stands in the log; a session keeps in mind only what is to be done yet."""
-    task = tasks.known[id]
-    dependants = tasks.dependants.delete(id) if id in tasks.dependants else tasks.dependants
-    for need in task.needs:
-        dependants = unindexed(dependants, need, id)
-    ended = task._replace(status=status, input=None, steers=(), not_before=None, blocked_by=None, last_error=error)
-    return _with(tasks._replace(dependants=dependants), ended)
-
-
-def _back(tasks: Tasks, event: Event, data: TaskReleased | TaskFailed) -> Tasks:
-    """A task is on the board: as another one after a reroute, and after an attempt without a result once it has
-    rested."""
-    task = tasks.known[data.task]._replace(status="open", opened=event.time)
-    if isinstance(data, TaskReleased):
-        task = task._replace(assignee=data.assignee)
-        if data.input is not None:
-            task = task._replace(input=data.input, steers=())
-    if isinstance(data, TaskReleased) and data.why == "rerouted":
-        task = task._replace(tries=0, not_before=None)
-    elif data.attempt is not None:
-        error = data.error if isinstance(data, TaskFailed) else data.reason or data.why
-        task = task._replace(last_error=error, not_before=_after_backoff(task, event.time))
-    return _with(tasks, task)
-
-
-def _after_backoff(task: Task, time: datetime) -> datetime | None:
-    policy = task.policy
-    if policy.backoff is None:
-        return None
-    seconds = policy.backoff * policy.backoff_coefficient ** min(task.tries - 1, 64)
-    return time + timedelta(seconds=min(seconds, policy.backoff_max))
-
-
-def deadlines(tasks: Tasks) -> Iterator[Deadline]:
-    """When the leases of claimed tasks run out, if nothing comes from their holders; and what has a time of its own."""
-    for id in tasks.claimed:
-        task = tasks.known[id]
-        when = task.active + timedelta(seconds=task.lease)
-        expire = ExpireLease(task=id, attempt=task.attempt)
-        holder = instance_of(task.owner or "", task.run)
-        yield Deadline(when, timer_id("lease", id, task.attempt), expire, holder, task.lease)
-    for id in tasks.timed:
-        yield from _timers(tasks, tasks.known[id])
-
-
-def _timers(tasks: Tasks, task: Task) -> Iterator[Deadline]:
-    """When an unfinished task fails, has rested, or is for anyone."""
-    id, policy = task.id, task.policy
-    if task.unfinished and policy.deadline is not None:
-        yield Deadline(policy.deadline, timer_id("deadline", id), TimeOutTask(task=id))
-    if task.status != "open":
-        return
-    if task.not_before is not None:
-        yield Deadline(task.not_before, timer_id("ready", id, task.attempt), ReadyTask(task=id, attempt=task.attempt))
-    elif task.assignee and policy.assignee_timeout is not None and not _missing(tasks, task):
-        when = task.opened + timedelta(seconds=policy.assignee_timeout)
-        yield Deadline(when, timer_id("unassign", id, task.opened.isoformat()), UnassignTask(task=id))
