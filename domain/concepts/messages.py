@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, cast
 
 import orjson
 from immutables import Map
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, StringConstraints
 
 from ..audience import Audience, including, sees
 from ..errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
@@ -20,13 +20,13 @@ from ..model import Command, CommandData, Count, Decision, Event, EventData, Fac
 from ..parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
 from ..unchecked import new_unchecked
 from .open_work import OpenWork, refuse_more
+from .reports import Metadata, Usage, refuse_large
 
 MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Parts = tuple[Part, ...]
 FewParts = Annotated[Parts, Field(max_length=256)]
-Usage = dict[Short, JsonValue]
 
 
 class _MessageEvent(EventData):
@@ -47,6 +47,10 @@ class MessagePosted(_MessageEvent):
     """`progress` notes may be shown less prominently."""
     reply_to: MessageId | None = None
     """The message that it answers."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class MessageStarted(_MessageEvent):
@@ -59,6 +63,8 @@ class MessageStarted(_MessageEvent):
     """The message that it answers."""
     run: Name | None = None
     """Which run of the actor writes it, where that has a name."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class _Piece(_MessageEvent):
@@ -91,6 +97,8 @@ class MessageCompleted(_MessageEvent):
     """The message's, repeated."""
     usage: Usage | None = None
     """The application's own: tokens, cost."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class MessageAborted(_MessageEvent):
@@ -105,6 +113,10 @@ class MessageAborted(_MessageEvent):
     """The message's, repeated."""
     reason: Short | None = None
     """For people."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class _MessageCommand(CommandData):
@@ -127,6 +139,10 @@ class PostMessage(_MessageCommand):
     """Who may see it; absent: everyone."""
     reply_to: MessageId | None = None
     """The message that it answers."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class StartMessage(_MessageCommand):
@@ -139,6 +155,8 @@ class StartMessage(_MessageCommand):
     """Who may see it and all its deltas; absent: everyone."""
     reply_to: MessageId | None = None
     """The message that it answers."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class StreamDelta(_Piece, _MessageCommand):
@@ -172,6 +190,8 @@ class CompleteMessage(_MessageCommand):
     """How many deltas were sent; refused with `conflict` when some are missing."""
     usage: Usage | None = None
     """The application's own: tokens, cost."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class AbortMessage(_MessageCommand):
@@ -180,6 +200,10 @@ class AbortMessage(_MessageCommand):
     do = "message.abort"
     reason: Short | None = None
     """For people."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class Message(NamedTuple):
@@ -212,32 +236,44 @@ EMPTY = Messages()
 
 def decide(messages: Messages, command: Command) -> Decision:
     """Apply the rules to one command."""
+    if isinstance(command.data, StreamDelta):
+        return _stream(messages, command, command.data)
+    refuse_large(command.data)
     match command.data:
-        case StreamDelta() as data:
-            return _stream(messages, command, data)
         case PostMessage() as data:
             return _post(messages, data)
         case StartMessage() as data:
             _refuse_known(messages, data.message)
             refuse_more(messages.open.number, "open messages")
-            started = MessageStarted(message=data.message, kind=data.kind, reply_to=data.reply_to, run=command.run)
+            started = MessageStarted(
+                message=data.message,
+                kind=data.kind,
+                reply_to=data.reply_to,
+                run=command.run,
+                metadata=data.metadata,
+            )
             return decided(started, audience=data.audience)
         case CompleteMessage() as data:
             return _complete(_open(messages, command, data.message), data)
         case AbortMessage() as data:
-            fact = aborted(_open(messages, command, data.message), data.reason)
+            message = _open(messages, command, data.message)
+            fact = aborted(message, data.reason, usage=data.usage, metadata=data.metadata)
             return Decision((fact,), (fact.data.subject(),))
     raise NotImplementedError(command.data.do)
 
 
-def aborted(message: Message, reason: str | None) -> Fact:
-    """The end of an open message, with what had been said of it. Its author hears of it, whoever ends it."""
+def aborted(
+    message: Message, reason: str | None, *, usage: Usage | None = None, metadata: Metadata | None = None
+) -> Fact:
+    """The end of an open message, with what had been said of it. Its author hears of it, no matter who ends it."""
     data = MessageAborted(
         message=message.id,
         parts=assemble(message.streamed),
         deltas=message.index,
         kind=message.kind,
         reason=reason,
+        usage=usage,
+        metadata=metadata,
     )
     return Fact(data, including(message.audience, message.author), task=message.task)
 
@@ -247,7 +283,14 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
     if (data.text is None) == (not data.parts):
         raise Invalid("A message needs either text or parts, and not both.")
     parts = data.parts or (TextPart(text=data.text or ""),)
-    posted = MessagePosted(message=data.message, parts=parts, kind=data.kind, reply_to=data.reply_to)
+    posted = MessagePosted(
+        message=data.message,
+        parts=parts,
+        kind=data.kind,
+        reply_to=data.reply_to,
+        usage=data.usage,
+        metadata=data.metadata,
+    )
     return decided(posted, audience=data.audience)
 
 
@@ -281,6 +324,7 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
         deltas=message.index,
         kind=message.kind,
         usage=data.usage,
+        metadata=data.metadata,
     )
     return Decision((Fact(completed, message.audience, task=message.task),), (completed.subject(),))
 

@@ -7,8 +7,9 @@ One of those asked answers; who comes second gets the first answer. At the deadl
 An agent does not answer its own question; nor does it let its default stand in for an answer before people had the
 time to give one: unless the session says so (`approval.configure`).
 
-An answer is one of the `options`, or a `value` that matches the JSON Schema which was asked with, or both: to approve
-with changes is one answer.
+An answer is one of the `options`, words of the answerer's own where that was asked for, or a `value` that matches the
+JSON Schema which was asked with, or these together: to approve with changes is one answer. Several questions can be
+asked at once; they are answered at once, by one answer.
 """
 
 from .board import EMPTY, Approval, Approvals, Rules
@@ -20,17 +21,16 @@ from .events import (
     ApprovalExpired,
     ApprovalRequested,
     ApprovalWithdrawn,
-    Option,
-    Options,
-    Question,
     Within,
 )
 from .fold import evolve
+from .questions import Answer, Option, Options, Question, QuestionText
 from .rules import deadlines, decide
 
 __all__ = [
     "DEFAULT_AFTER",
     "EMPTY",
+    "Answer",
     "AnswerApproval",
     "Approval",
     "ApprovalAnswered",
@@ -44,6 +44,7 @@ __all__ = [
     "Option",
     "Options",
     "Question",
+    "QuestionText",
     "RequestApproval",
     "Rules",
     "WithdrawApproval",

@@ -10,10 +10,12 @@ from ...ids import ApprovalId, ParticipantId, TaskId, Version
 from ...model import JsonObject
 from ..open_work import OpenWork
 from .events import DEFAULT_AFTER
+from .questions import Answer, Question
 
 
 class Approval(NamedTuple):
-    """A question as it stands; `answered` is the version of the answer, `option` and `value` what holds."""
+    """A question as it stands; `answered` is the version of the answer, `option`, `value`, `words` and `answers` are
+    what holds."""
 
     id: ApprovalId
     requester: ParticipantId
@@ -31,6 +33,10 @@ class Approval(NamedTuple):
     answer_schema: JsonObject | None = None
     value: JsonValue = None
     audience: tuple[str, ...] | None = None
+    own_words: bool = False
+    words: str | None = None
+    questions: tuple[Question, ...] = ()
+    answers: dict[str, Answer] = {}
 
 
 class Rules(NamedTuple):

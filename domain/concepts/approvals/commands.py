@@ -8,7 +8,8 @@ from ...audience import USERS, Audience
 from ...ids import ApprovalId
 from ...json.answer_schema import AnswerSchema
 from ...model import CommandData, Reason
-from .events import Option, Options, Question, Within
+from .events import Within
+from .questions import Answers, Option, Options, Questions, QuestionText, Words
 
 
 class _ApprovalCommand(CommandData):
@@ -22,14 +23,19 @@ class RequestApproval(_ApprovalCommand):
 
     do = "approval.request"
     approval: ApprovalId
-    """The approval's id: minted by whoever asks, unique in the session."""
-    question: Question
+    """The approval's id: minted by who asks, unique in the session."""
+    question: QuestionText
     """What you ask."""
     options: Options | None = None
-    """What can be answered; absent: `yes` and `no`, or nothing but a value if there is an `answer_schema`."""
+    """What can be answered; absent: `yes` and `no`, or none if there is an `answer_schema` or `own_words`."""
     answer_schema: AnswerSchema | None = None
     """A JSON Schema (a bounded part of draft 2020-12) of the value that an answer may have, and that an answer without
-    options must have. For a free text: `{"type": "string"}`."""
+    options must have."""
+    own_words: Annotated[bool, Strict()] = False
+    """Whether it can be answered in words of one's own, with or without an option."""
+    questions: Questions | None = None
+    """Several questions, which are answered at once; `question` then says what they are about. They have no default,
+    and each says how it is answered."""
     of: Audience = (USERS,)
     """Who may answer."""
     within: Within | None = None
@@ -50,6 +56,10 @@ class AnswerApproval(_ApprovalCommand):
     """One of the options, if there are any."""
     value: JsonValue = None
     """What matches the schema, if there is one."""
+    words: Words | None = None
+    """What you want to say in words of your own, where that is asked for."""
+    answers: Answers | None = None
+    """Where several questions were asked: the answer to each, by its name."""
     comment: Reason | None = None
     """What you want to say with it."""
 

@@ -2,21 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
 from ...audience import Audience
 from ...ids import ApprovalId, Name
 from ...model import DAY, EventData, JsonObject, Reason
 from ...timestamps import Time
+from .questions import Answer, Option, Question, QuestionText, Words
 
-
-def _each_once(options: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(options))
-
-
-Question = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-Option = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Options = Annotated[tuple[Option, ...], Field(min_length=1, max_length=16), AfterValidator(_each_once)]
 Within = Annotated[float, Field(gt=0, le=30 * DAY, strict=True)]
 DEFAULT_AFTER = 60.0
 """Seconds that an agent's question leaves people before its default holds."""
@@ -34,12 +27,16 @@ class ApprovalRequested(_ApprovalEvent):
     """A question waits for an answer."""
 
     type = "approval.requested"
-    question: Question
+    question: QuestionText
     """What is asked."""
     options: tuple[Option, ...] = ()
     """What can be answered; none where the answer is only a value."""
     answer_schema: JsonObject | None = None
     """What the value of an answer must match; absent: an answer has none."""
+    own_words: bool | None = None
+    """Whether it can be answered in words of one's own; absent: no."""
+    questions: tuple[Question, ...] | None = None
+    """What is asked one by one, and answered at once; absent: only `question`."""
     of: Audience | None = None
     """Who may answer; absent: everyone."""
     default: Option | None = None
@@ -58,6 +55,10 @@ class ApprovalAnswered(_ApprovalEvent):
     """The answer: one of the options."""
     value: JsonValue = None
     """The answer in full: the changes to what was proposed, a free text, a filled form."""
+    words: Words | None = None
+    """The answer in words of one's own."""
+    answers: dict[Name, Answer] | None = None
+    """The answers to several questions, by their names."""
     comment: Reason | None = None
     """What was said with it."""
 

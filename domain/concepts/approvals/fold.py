@@ -15,12 +15,13 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
         case ApprovalRequested() as data:
             about = (data.approval, event.actor, event.task, data.question, data.options, data.of, data.default)
             approval = Approval(*about, data.due, event.version, answer_schema=data.answer_schema, run=data.run)
-            approval = approval._replace(audience=event.audience)
+            how: dict[str, Any] = {"own_words": bool(data.own_words), "questions": data.questions or ()}
+            approval = approval._replace(audience=event.audience, **how)
             known, open = approvals.known.set(approval.id, approval), approvals.open.set(approval.id, None)
             work = approvals.work.begun(approval.id, approval.requester, approval.task)
             return approvals._replace(known=known, open=open, work=work)
         case ApprovalAnswered() as data:
-            holds = {"option": data.option, "value": data.value}
+            holds = {"option": data.option, "value": data.value, "words": data.words, "answers": data.answers or {}}
             return _closed(approvals, data.approval, "answered", answered=event.version, **holds)
         case ApprovalExpired() as data:
             return _closed(approvals, data.approval, "expired", option=data.option)
@@ -34,7 +35,7 @@ def evolve(approvals: Approvals, event: Event) -> Approvals:
 def _closed(
     approvals: Approvals, id: ApprovalId, status: Literal["answered", "expired", "withdrawn"], **holds: Any
 ) -> Approvals:
-    closed = approvals.known[id]._replace(status=status, answer_schema=None, **holds)
+    closed = approvals.known[id]._replace(status=status, answer_schema=None, questions=(), **holds)
     open = approvals.open.delete(id) if id in approvals.open else approvals.open
     work = approvals.work.ended(id, closed.requester, closed.task)
     return approvals._replace(known=approvals.known.set(id, closed), open=open, work=work)

@@ -6,7 +6,6 @@ from datetime import timedelta
 from ...audience import sees
 from ...errors import Conflict, Forbidden, Invalid, NoChange, NotFound
 from ...ids import ApprovalId, Version
-from ...json.answer_schema import refuse_mismatch
 from ...model import Actor, Command, Deadline, Decision, Repeat, decided, timer_id
 from ..open_work import refuse_more
 from .board import Approval, Approvals, Rules
@@ -19,6 +18,7 @@ from .events import (
     ApprovalRequested,
     ApprovalWithdrawn,
 )
+from .questions import Answer, Question, options_of, refuse_incomplete, refuse_wrong
 
 
 def decide(approvals: Approvals, command: Command) -> Decision:
@@ -61,7 +61,7 @@ def rules_of(configured: ApprovalConfigured) -> Rules:
 def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
     if data.approval in approvals.known:
         raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
-    options = data.options or (("yes", "no") if data.answer_schema is None else ())
+    options = _options(data)
     if data.default is not None and data.default not in options:
         raise NotFound("The default is none of the options.", options=options)
     patience = approvals.rules.default_after
@@ -77,12 +77,34 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
         question=data.question,
         options=options,
         answer_schema=data.answer_schema,
+        own_words=data.own_words or None,
+        questions=data.questions,
         of=data.of,
         default=data.default,
         due=due,
         run=command.run,
     )
     return decided(requested, audience=data.audience)
+
+
+def _options(data: RequestApproval) -> tuple[str, ...]:
+    """What can be answered. Raises Invalid for what stands with each of several questions, or nowhere."""
+    if data.questions is None:
+        return options_of(_only(data))
+    if data.options or data.answer_schema is not None or data.own_words or data.default is not None:
+        raise Invalid("Of several questions each says how it is answered, and none has a default.")
+    return ()
+
+
+def _only(asked: RequestApproval | Approval) -> Question:
+    """What is asked where that is one thing."""
+    return Question.model_construct(
+        name="question",
+        question=asked.question,
+        options=asked.options or (),
+        own_words=asked.own_words,
+        answer_schema=asked.answer_schema,
+    )
 
 
 def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Decision:
@@ -95,21 +117,23 @@ def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Dec
     if approval.status == "answered":
         return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))
     approval = _open(approvals, actor, data.approval)
-    if approval.options or data.option is not None:
-        _refuse_other_option(approval, data.option)
-    if approval.answer_schema is None:
-        if data.value is not None:
-            raise Invalid(f"Approval {approval.id!r} is answered by an option alone.")
-    elif data.value is not None or not approval.options:
-        refuse_mismatch(approval.answer_schema, data.value)
-    answered = ApprovalAnswered(approval=approval.id, option=data.option, value=data.value, comment=data.comment)
-    return decided(answered)
+    _refuse_wrong(approval, data)
+    said = {name: getattr(data, name) for name in ("option", "value", "words", "answers", "comment")}
+    return decided(ApprovalAnswered(approval=approval.id, **said))
 
 
-def _refuse_other_option(approval: Approval, option: str | None) -> None:
-    if option not in approval.options:
-        there = f"there are {', '.join(approval.options)}" if approval.options else "answer with a value"
-        raise NotFound(f"There is no such option; {there}.", options=approval.options)
+def _refuse_wrong(approval: Approval, data: AnswerApproval) -> None:
+    what = f"Approval {approval.id!r}"
+    chosen = () if data.option is None else (data.option,)
+    answer = Answer.model_construct(options=chosen, words=data.words, value=data.value)
+    if not approval.questions:
+        if data.answers is not None:
+            raise Invalid(f"{what} asks one thing; leave out `answers`.")
+        refuse_wrong(what, _only(approval), answer)
+        return
+    if answer != Answer():
+        raise Invalid(f"{what} asks several things; answer them in `answers`.")
+    refuse_incomplete(what, approval.questions, data.answers or {})
 
 
 def _known(approvals: Approvals, actor: Actor, id: ApprovalId) -> Approval:

@@ -19,7 +19,7 @@ def evolve(presence: Presence, event: Event) -> Presence:
     """Fold one event."""
     match event.data:
         case PresenceJoined() as data:
-            return presence.set(data.participant, _joined(presence.get(data.participant), data, event))
+            return presence.put(_joined(presence.get(data.participant), data, event))
         case PresenceStatus() as data:
             said: dict[str, Any] = {"status": data.status, "activity": data.activity, "until": data.until}
             said["at"], known = event.time, presence[data.participant]
@@ -81,4 +81,4 @@ def _left(known: Participant, data: PresenceLeft | PresenceLost) -> dict[str, An
 
 def _moved(presence: Presence, event: Event, data: PresenceEvent, **members: Any) -> Presence:
     participant = presence[data.participant]._replace(since=event.version, **members)
-    return presence.set(data.participant, participant)
+    return presence.put(participant)

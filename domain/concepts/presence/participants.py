@@ -1,5 +1,6 @@
 """Who is here: what is known of participants and their runs."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ WAITING = frozenset({"waiting-for-tool", "waiting-for-human"})
 """Statuses in which nothing is expected of a participant."""
 ANONYMOUS = ""
 """The key of the instance whose run has no name."""
+_NOBODY: Map[str, "Participant"] = Map()
+_NOBODY_HERE: Map[str, None] = Map()
 
 
 class Instance(NamedTuple):
@@ -67,5 +70,36 @@ class Participant(NamedTuple):
         return self.instances[key].joined
 
 
-Presence = Map[str, Participant]
-EMPTY: Presence = Map()
+class Presence(Mapping[ParticipantId, Participant]):
+    """All who take part or took part, by id; persistent. Those who are here are kept apart, so that looking through
+    them costs nothing for those who have left."""
+
+    __slots__ = ("_here", "_known")
+
+    def __init__(self, known: Map[str, Participant] = _NOBODY, here: Map[str, None] = _NOBODY_HERE) -> None:
+        self._known = known
+        self._here = here
+
+    def put(self, participant: Participant) -> "Presence":
+        """With a participant as it is now."""
+        id, here = participant.id, self._here
+        if participant.present != (id in here):
+            here = here.set(id, None) if participant.present else here.delete(id)
+        return Presence(self._known.set(id, participant), here)
+
+    @property
+    def here(self) -> list[Participant]:
+        """Those who are here, in the order in which they came."""
+        return sorted(map(self._known.__getitem__, self._here), key=lambda each: each.joined)
+
+    def __getitem__(self, id: str) -> Participant:
+        return self._known[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+EMPTY = Presence()

@@ -27,7 +27,7 @@ class Signal(NamedTuple):
     addressees: tuple[ParticipantId, ...]
     waiting: Map[ParticipantId, bool]
     since: Version
-    status: Literal["open", "closed", "expired"] = "open"
+    status: Literal["open", "closed", "expired", "withdrawn"] = "open"
     audience: tuple[str, ...] | None = None
 
     @property
@@ -56,6 +56,10 @@ class Signals(NamedTuple):
     twins: Twins = Twins()
     replaced: Map[ParticipantId, Fence] = Map()
     paused: Map[str, SignalId] = Map()
+
+    def in_order(self) -> list[Signal]:
+        """The open signals, in the order of their raising."""
+        return sorted(map(self.known.__getitem__, self.open), key=lambda each: each.since)
 
     def open_at(self, target: str) -> list[Signal]:
         """The open signals that are aimed at this very target, in the order of their raising."""

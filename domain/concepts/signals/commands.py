@@ -22,7 +22,7 @@ class RaiseSignal(_SignalCommand):
 
     do = "signal.raise"
     signal: SignalId
-    """The signal's id: minted by whoever raises it, unique in the session."""
+    """The signal's id: minted by its raiser, unique in the session."""
     kind: SignalKind
     """What you want."""
     target: Target
@@ -32,7 +32,7 @@ class RaiseSignal(_SignalCommand):
     to: ParticipantId | None = None
     """Of a `reroute`: who alone may claim the work now; absent: anyone."""
     grace: Grace | None = None
-    """Seconds to stop in good order; 0: at once. Absent: 10 for `cancel` and `reroute`, else for ever."""
+    """Seconds to stop in good order; 0: at once. Absent: 10 for `cancel` and `reroute`, else no limit."""
     audience: Audience | None = None
     """Who may see the signal and how it is answered, besides you and those whom it concerns. A signal at a task or a
     message has that one's audience and takes none; absent otherwise: everyone."""
@@ -59,6 +59,15 @@ class RefuseSignal(_SignalCommand):
     do = "signal.refuse"
     reason: Reason | None = None
     """Why, for people."""
+
+
+class WithdrawSignal(_SignalCommand):
+    """Take back a `steer` of yours that somebody has yet to honour: those who have not need not. What is stopped stays
+    stopped, and a pause ends by `resume`: other kinds cannot be withdrawn."""
+
+    do = "signal.withdraw"
+    reason: Reason | None = None
+    """For people."""
 
 
 class ExpireSignal(_SignalCommand):

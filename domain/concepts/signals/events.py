@@ -71,6 +71,14 @@ class SignalRefused(_SignalEvent):
     """Why, for people."""
 
 
+class SignalWithdrawn(_SignalEvent):
+    """Its raiser took an instruction back. Those who have honoured it may have followed it."""
+
+    type = "signal.withdrawn"
+    reason: Reason | None = None
+    """For people."""
+
+
 class SignalExpired(_SignalEvent):
     """The grace ran out, or there is nobody to wait for. After a cancel or a reroute the work has ended all the
     same."""

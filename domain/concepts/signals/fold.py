@@ -14,6 +14,7 @@ from .events import (
     SignalHonoured,
     SignalRaised,
     SignalRefused,
+    SignalWithdrawn,
 )
 
 
@@ -38,6 +39,8 @@ def evolve(signals: Signals, event: Event) -> Signals:
                 lifted = signals.fenced[event.actor]
                 signals = signals._replace(replaced=signals.replaced.set(event.actor, lifted))
             return _answered(signals, signals.known[data.signal], event.actor)
+        case SignalWithdrawn() as data:
+            return _with(signals, signals.known[data.signal]._replace(status="withdrawn", waiting=Map()))
         case SignalExpired() as data:
             signal = signals.known[data.signal]
             late = dict.fromkeys(data.waiting, Fence(signal.id, event.version)) if signal.fences else {}
@@ -47,7 +50,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
 
 
 def _addressed(signal: Signal, who: tuple[ParticipantId, ...]) -> Signal:
-    """A task has one holder: whoever had it before need not answer any more. A session has many."""
+    """A task has one holder: the one before need not answer any more. A session has many."""
     waiting = Map(dict.fromkeys(who, False))
     if signal.target == SESSION:
         waiting, who = signal.waiting.update(waiting), tuple(dict.fromkeys((*signal.addressees, *who)))

@@ -9,8 +9,18 @@ from ...ids import ParticipantId, SignalId
 from ...model import Actor, Command, Deadline, Decision, Fact, decided, timer_id
 from ..open_work import refuse_more
 from .board import Signal, Signals, wish_of
-from .commands import DeliverSignal, ExpireSignal, HonourSignal, RaiseSignal, RefuseSignal
-from .events import GRACES, SESSION, STOPS, SignalDelivered, SignalExpired, SignalHonoured, SignalRaised, SignalRefused
+from .commands import DeliverSignal, ExpireSignal, HonourSignal, RaiseSignal, RefuseSignal, WithdrawSignal
+from .events import (
+    GRACES,
+    SESSION,
+    STOPS,
+    SignalDelivered,
+    SignalExpired,
+    SignalHonoured,
+    SignalRaised,
+    SignalRefused,
+    SignalWithdrawn,
+)
 
 
 def decide(signals: Signals, command: Command, addressees: tuple[ParticipantId, ...] = ()) -> Decision:
@@ -35,6 +45,8 @@ def decide(signals: Signals, command: Command, addressees: tuple[ParticipantId, 
             if signal.status == "expired" and signal.kind in STOPS:
                 raise Conflict(f"The grace of signal {signal.id!r} has run out; honour it.")
             return decided(SignalRefused(signal=signal.id, reason=data.reason))
+        case WithdrawSignal() as data:
+            return _withdraw(signals, command.actor, data)
         case ExpireSignal() as data:
             return _expire(signals, command, data)
     raise NotImplementedError(command.data.do)
@@ -71,10 +83,28 @@ def _refuse_twin(signals: Signals, actor: Actor, data: RaiseSignal) -> None:
         raise NoChange(f"Signal {twin!r} says the same, and is open.", signal=twin)
 
 
-def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
+def _withdraw(signals: Signals, actor: Actor, data: WithdrawSignal) -> Decision:
+    signal = _known(signals, actor, data.signal)
+    if signal.raiser != actor.id:
+        raise Forbidden(f"Signal {signal.id!r} was raised by {signal.raiser!r}, who may withdraw it.")
+    if signal.kind != "steer":
+        raise Conflict(f"Signal {signal.id!r} is a {signal.kind}; only a steer can be withdrawn.")
+    if signal.status != "open":
+        raise Conflict(f"Signal {signal.id!r} is {signal.status} already.", status_now=signal.status)
+    return decided(SignalWithdrawn(signal=signal.id, reason=data.reason))
+
+
+def _known(signals: Signals, actor: Actor, id: SignalId) -> Signal:
     signal = signals.known.get(id)
     if signal is None or not sees(actor, signal.audience):
         raise NotFound(f"There is no signal {id!r}.")
+    return signal
+
+
+def _waiting(signals: Signals, actor: Actor, id: SignalId) -> Signal:
+    signal = _known(signals, actor, id)
+    if signal.status == "withdrawn":
+        raise Conflict(f"Signal {id!r} was withdrawn.", status_now="withdrawn")
     if actor.id not in signal.addressees:
         raise Forbidden(f"Signal {id!r} does not concern {actor.id!r}; it concerns {', '.join(signal.addressees)}.")
     if actor.id not in signal.waiting:

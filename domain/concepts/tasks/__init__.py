@@ -5,7 +5,7 @@
        └─ released, or failed and retryable: back on the board
 
 Each claim gets the next `attempt`. It is the fencing token: everything that is done under a task names it, and once the
-attempt is over, whatever names it is refused (`fence`).
+attempt is over, a command that names it is refused (`fence`).
 """
 
 from .board import EMPTY, MAX_STEERS, Task, TaskPolicy, Tasks

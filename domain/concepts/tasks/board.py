@@ -111,6 +111,10 @@ class Tasks(NamedTuple):
         """The tasks that nobody holds and that are to be done, in the order of their creation."""
         return self._in_order(self.open)
 
+    def being_done(self) -> list[Task]:
+        """The tasks that somebody holds, in the order of their creation."""
+        return self._in_order(self.claimed)
+
     def unfinished(self) -> list[Task]:
         """All tasks that are not over, in the order of their creation."""
         return self._in_order([*self.open, *self.claimed])

@@ -7,8 +7,9 @@ from pydantic import JsonValue, Strict
 from ...audience import Audience
 from ...ids import ParticipantId, TaskId
 from ...model import Attempt, CommandData, Reason
+from ..reports import Metadata, Usage
 from .events import LEASE, Note, Share
-from .spec import Lease, TaskSpec, Within
+from .spec import Lease, Needs, TaskSpec, Within
 
 
 class _TaskCommand(CommandData):
@@ -53,6 +54,8 @@ class ProgressTask(HolderCommand):
     """For people."""
     share: Share | None = None
     """How much is done, from 0 to 1."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
 
 
 class CompleteTask(HolderCommand):
@@ -61,6 +64,10 @@ class CompleteTask(HolderCommand):
     do = "task.complete"
     output: JsonValue = None
     """What came of it."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class FailTask(HolderCommand):
@@ -71,6 +78,10 @@ class FailTask(HolderCommand):
     """Why."""
     retryable: Annotated[bool, Strict()] = False
     """Whether it may be claimed again."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class ReleaseTask(HolderCommand):
@@ -79,22 +90,30 @@ class ReleaseTask(HolderCommand):
     do = "task.release"
     reason: Reason | None = None
     """For people."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class RerouteTask(_TaskCommand):
-    """Take a task from whoever holds it, at once, and put it back on the board for `to`, or for anyone."""
+    """Take a task from its holder, at once, and put it back on the board: for `to`, or for anyone; as it was, with
+    another `input`, or needing others. A task that is blocked goes on when it needs others."""
 
     do = "task.reroute"
     to: ParticipantId | None = None
     """Who alone may claim it now; absent: anyone."""
     input: JsonValue = None
     """What is to be done now; absent: the same."""
+    needs: Needs | None = None
+    """What must be completed before it can be claimed; absent: the same. None of it has failed or was cancelled."""
     reason: Reason | None = None
     """For people."""
 
 
 class CancelTask(_TaskCommand):
-    """End a task and its parts, at once, whoever holds them. (The signal `cancel` leaves time to stop in order.)"""
+    """End a task and its parts, at once, also where somebody holds them. (The signal `cancel` leaves time to stop in
+    order.)"""
 
     do = "task.cancel"
     reason: Reason | None = None

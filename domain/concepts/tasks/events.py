@@ -7,7 +7,8 @@ from pydantic import Field, JsonValue, StringConstraints
 from ...ids import Name, ParticipantId, SignalId, TaskId
 from ...model import Attempt, EventData, Reason
 from ...timestamps import Time
-from .spec import Lease, TaskSpec
+from ..reports import Metadata, Usage
+from .spec import Lease, Needs, TaskSpec
 
 Note = Annotated[str, StringConstraints(max_length=2_000)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
@@ -57,6 +58,8 @@ class TaskProgressed(_TaskEvent):
     """For people."""
     share: Share | None = None
     """How much is done, from 0 to 1."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
 
 
 class TaskCompleted(_TaskEvent):
@@ -67,6 +70,10 @@ class TaskCompleted(_TaskEvent):
     """The holder's claim."""
     output: JsonValue = None
     """What came of it."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class TaskFailed(_TaskEvent):
@@ -81,6 +88,10 @@ class TaskFailed(_TaskEvent):
     """Whether it may be claimed again."""
     why: Failure | None = None
     """`attempts`: none is left; its `deadline` is over; what it `need`s has failed. Absent: its holder said so."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class TaskReleased(_TaskEvent):
@@ -96,8 +107,14 @@ class TaskReleased(_TaskEvent):
     """Who alone may claim it now."""
     input: JsonValue = None
     """What is to be done now; absent: the same."""
+    needs: Needs | None = None
+    """What it needs now; absent: the same."""
     reason: Reason | None = None
     """For people."""
+    usage: Usage | None = None
+    """The application's own: tokens, cost, since the last report."""
+    metadata: Metadata | None = None
+    """The application's own."""
 
 
 class TaskCancelled(_TaskEvent):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from ...ids import TaskId
 from ...model import Event
-from ..open_work import indexed, unindexed
+from ..open_work import Index, indexed, unindexed
 from .board import MAX_STEERS, Task, TaskPolicy, Tasks
 from .events import (
     TaskBlocked,
@@ -71,11 +71,19 @@ def _created(tasks: Tasks, event: Event, data: TaskCreated) -> Tasks:
         audience=event.audience,
     )
     keys = tasks.keys if data.dedupe_key is None else tasks.keys.set(data.dedupe_key, task.id)
+    dependants = _dependants(tasks, task, data.needs)
+    return _with(tasks._replace(keys=keys, dependants=dependants), task)
+
+
+def _dependants(tasks: Tasks, task: Task, needs: tuple[TaskId, ...]) -> Index:
+    """Which unfinished tasks are needed by which, when this one needs these, and not what it needed before."""
     dependants = tasks.dependants
-    for need in data.needs:
+    for need in task.needs:
+        dependants = unindexed(dependants, need, task.id)
+    for need in needs:
         if tasks.known[need].unfinished:
             dependants = indexed(dependants, need, task.id)
-    return _with(tasks._replace(keys=keys, dependants=dependants), task)
+    return dependants
 
 
 def _claimed(tasks: Tasks, event: Event, data: TaskClaimed) -> Tasks:
@@ -134,9 +142,8 @@ def _ended(
 ) -> Tasks:
     """What was to be done stands in the log; a session keeps in mind only what is to be done yet."""
     task = tasks.known[id]
-    dependants = tasks.dependants.delete(id) if id in tasks.dependants else tasks.dependants
-    for need in task.needs:
-        dependants = unindexed(dependants, need, id)
+    dependants = _dependants(tasks, task, ())
+    dependants = dependants.delete(id) if id in dependants else dependants
     ended = task._replace(status=status, input=None, steers=(), not_before=None, blocked_by=None, last_error=error)
     return _with(tasks._replace(dependants=dependants), ended)
 
@@ -149,6 +156,9 @@ def _back(tasks: Tasks, event: Event, data: TaskReleased | TaskFailed) -> Tasks:
         task = task._replace(assignee=data.assignee)
         if data.input is not None:
             task = task._replace(input=data.input, steers=())
+        if data.needs is not None:
+            tasks = tasks._replace(dependants=_dependants(tasks, task, data.needs))
+            task = task._replace(needs=data.needs, blocked_by=None)
     if isinstance(data, TaskReleased) and data.why == "rerouted":
         task = task._replace(tries=0, not_before=None)
     elif data.attempt is not None:

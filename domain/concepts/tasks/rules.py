@@ -1,12 +1,14 @@
 """Who may do what with which task."""
 
 from datetime import timedelta
+from typing import Any
 
 from ...audience import sees
 from ...errors import Conflict, Fenced, Forbidden, NoChange, NotFound
 from ...ids import TaskId, Version
 from ...model import Actor, Command, Decision, EventData, Fact, Repeat
 from ..open_work import refuse_more
+from ..reports import Metadata, Usage, refuse_large
 from .board import Task, Tasks
 from .commands import (
     CancelTask,
@@ -44,6 +46,7 @@ DEAD = ("failed", "cancelled")
 
 def decide(tasks: Tasks, command: Command) -> Decision:
     """Apply the rules to one command."""
+    refuse_large(command.data)
     match command.data:
         case CreateTask() as data:
             return _create(tasks, command, data)
@@ -53,7 +56,7 @@ def decide(tasks: Tasks, command: Command) -> Decision:
             stale = fence(tasks, command, data.task, data.attempt)
             return stale or _decided(_of_holder(tasks.known[data.task], data), under=True)
         case RerouteTask() as data:
-            return _reroute(_unfinished(tasks, command.actor, data.task), data)
+            return _reroute(tasks, command, data)
         case CancelTask() as data:
             task = _unfinished(tasks, command.actor, data.task)
             return _decided(TaskCancelled(task=task.id, attempt=_running(task), reason=data.reason))
@@ -92,13 +95,16 @@ def _why(task: Task, attempt: int) -> str:
     return f"Attempt {attempt} of task {task.id!r} is over, and the task is {task.status}; stop working on it."
 
 
-def given_back(task: Task, why: Release, reason: str | None) -> TaskReleased | TaskFailed:
+def given_back(
+    task: Task, why: Release, reason: str | None, *, usage: Usage | None = None, metadata: Metadata | None = None
+) -> TaskReleased | TaskFailed:
     """The end of an attempt that came to nothing: the task is back on the board, for its assignee if it has one; or it
     has failed, when that was the last attempt."""
+    more: dict[str, Any] = {"task": task.id, "attempt": task.attempt, "usage": usage, "metadata": metadata}
     if task.last_try:
         error = f"Attempt {task.tries} of {task.policy.max_attempts} came to nothing: {reason or why}"
-        return TaskFailed(task=task.id, attempt=task.attempt, error=error[:2_000], why="attempts")
-    return TaskReleased(task=task.id, attempt=task.attempt, why=why, assignee=task.assignee, reason=reason)
+        return TaskFailed(error=error[:2_000], why="attempts", **more)
+    return TaskReleased(why=why, assignee=task.assignee, reason=reason, **more)
 
 
 def _fallen_due(tasks: Tasks, command: Command, data: ReadyTask | UnassignTask | TimeOutTask) -> Decision:
@@ -159,27 +165,56 @@ def _claim(tasks: Tasks, command: Command, data: ClaimTask) -> Decision:
 
 
 def _of_holder(task: Task, data: HolderCommand) -> EventData:
+    claim: dict[str, Any] = {"task": data.task, "attempt": data.attempt}
     match data:
         case ProgressTask():
-            return TaskProgressed(task=data.task, attempt=data.attempt, note=data.note, share=data.share)
+            return TaskProgressed(**claim, note=data.note, share=data.share, usage=data.usage)
         case CompleteTask():
-            return TaskCompleted(task=data.task, attempt=data.attempt, output=data.output)
+            return TaskCompleted(**claim, output=data.output, usage=data.usage, metadata=data.metadata)
         case FailTask():
             again = data.retryable and not task.last_try
             why: Failure | None = "attempts" if data.retryable and not again else None
-            return TaskFailed(task=data.task, attempt=data.attempt, error=data.error, retryable=again, why=why)
+            more: dict[str, Any] = {"usage": data.usage, "metadata": data.metadata}
+            return TaskFailed(**claim, error=data.error, retryable=again, why=why, **more)
         case ReleaseTask():
-            return given_back(task, "given-up", data.reason)
+            return given_back(task, "given-up", data.reason, usage=data.usage, metadata=data.metadata)
     raise NotImplementedError(data.do)
 
 
-def _reroute(task: Task, data: RerouteTask) -> Decision:
-    if task.status == "open" and data.input is None and data.to == task.assignee:
+def _reroute(tasks: Tasks, command: Command, data: RerouteTask) -> Decision:
+    task = _unfinished(tasks, command.actor, data.task)
+    same = data.input is None and data.to == task.assignee and data.needs in (None, task.needs)
+    if task.status == "open" and same:
         raise NoChange(f"Nobody holds task {task.id!r}, and it is so already.")
+    waits_for = _waits_for(tasks, command.actor, task, data.needs or ())
     released = TaskReleased(
-        task=task.id, attempt=_running(task), why="rerouted", assignee=data.to, input=data.input, reason=data.reason
+        task=task.id,
+        attempt=_running(task),
+        why="rerouted",
+        assignee=data.to,
+        input=data.input,
+        needs=data.needs,
+        reason=data.reason,
     )
-    return _decided(released)
+    return Decision((Fact(released),), (released.subject(), *(f"task:{each}" for each in waits_for)))
+
+
+def _waits_for(tasks: Tasks, actor: Actor, task: Task, needs: tuple[TaskId, ...]) -> list[TaskId]:
+    """What is to be done before a task, if it needs these: they, and what they need that is not over. Raises Conflict
+    when that would never come to be."""
+    for need in needs:
+        if (status := _known(tasks, actor, need).status) in DEAD:
+            raise Conflict(f"Task {need!r} is {status}; let {task.id!r} need another one.", status_now=status)
+    found: dict[TaskId, None] = {}
+    left = list(needs)
+    while left:
+        need = left.pop()
+        if need == task.id:
+            raise Conflict(f"What task {task.id!r} would need waits for {task.id!r} itself.")
+        if need not in found:
+            found[need] = None
+            left += tasks.known[need].needs if tasks.known[need].unfinished else ()
+    return list(found)
 
 
 def _decided(data: EventData, *, under: bool = False) -> Decision:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from ...ids import Name, ParticipantId, TaskId
 from ...model import DAY, WHOLE
+from ..reports import Metadata
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Needs = Annotated[tuple[TaskId, ...], Field(max_length=64)]
@@ -57,3 +58,5 @@ class TaskSpec(BaseModel):
     on_stall: OnStall = "tell"
     """When its holder has stalled: `tell` records it, `release` puts the task back on the board, `nothing` does
     nothing."""
+    metadata: Metadata | None = None
+    """The application's own."""

@@ -9,7 +9,7 @@ import pytest
 
 from stenogram.domain.consequences import LongCascade
 from stenogram.domain.model import Actor, Command
-from stenogram.domain.session import decide
+from stenogram.domain.session import decide, is_live
 from stenogram.domain.state import State
 from stenogram.testing.rehearsal import Rehearsal
 
@@ -19,6 +19,11 @@ FEW, TWICE = 150, 300
 
 def lines_of_deciding(state: State, command: Command) -> int:
     """How many lines run, loops and generators included."""
+    return lines_of(lambda: decide(state, command))
+
+
+def lines_of(act: Callable[[], object]) -> int:
+    """How many lines run."""
     lines = 0
 
     def count(frame: FrameType, event: str, _: Any) -> Any:
@@ -29,7 +34,7 @@ def lines_of_deciding(state: State, command: Command) -> int:
     before = sys.gettrace()
     sys.settrace(count)
     try:
-        decide(state, command)
+        act()
     finally:
         sys.settrace(before)
     return lines
@@ -199,3 +204,22 @@ def test_no_more_is_open_than_can_be_ended_at_once(
     refusal = session.refusal("hotels", do, second)
     assert (refusal.code, refusal.extra) == ("conflict", {"most": 1})
     session.do("hotels", "message.post", message="m", text="Hello.")
+
+
+@pytest.mark.parametrize("do", ["is_live", "signal.raise"])
+def test_those_who_have_left_cost_nothing(do: str) -> None:
+    costs = []
+    for number in (0, 200):
+        session = Rehearsal()
+        session.do("hotels", "presence.join")
+        for each in range(number):
+            session.do(f"a{each}", "presence.join")
+            session.do(f"a{each}", "presence.leave")
+        if do == "is_live":
+            session.do("hotels", "presence.leave")
+            state = session.state
+            costs.append(lines_of(lambda state=state: is_live(state)))  # type: ignore[misc]
+        else:
+            raised = {"signal": "s", "kind": "steer", "target": "session"}
+            costs.append(lines_of_deciding(session.state, session.command(ADA, do, raised)))
+    assert costs[1] < costs[0] + 20
