@@ -22,6 +22,11 @@ Option = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 
+def each_once(options: tuple[str, ...]) -> tuple[str, ...]:
+    """The options without those that are there already."""
+    return tuple(dict.fromkeys(options))
+
+
 class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -33,7 +38,7 @@ class Question(_Shape):
     """What its answer is called."""
     question: QuestionText
     """What is asked."""
-    options: tuple[Option, ...] = ()
+    options: Annotated[tuple[Option, ...], Field(max_length=MAX_OPTIONS), AfterValidator(each_once)] = ()
     """What can be answered; absent: `yes` and `no`, or none if there is an `answer_schema` or `own_words`."""
     several: Annotated[bool, Strict()] = False
     """Whether several of the options can be chosen."""
@@ -54,21 +59,12 @@ class Answer(_Shape):
     """What matches the schema."""
 
 
-def each_once(options: tuple[str, ...]) -> tuple[str, ...]:
-    """The options without those that stand there already."""
-    return tuple(dict.fromkeys(options))
-
-
 Options = Annotated[tuple[Option, ...], Field(min_length=1, max_length=MAX_OPTIONS), AfterValidator(each_once)]
 
 
 def _asked(questions: tuple[Question, ...]) -> tuple[Question, ...]:
-    """The questions with what they leave out. Raises ValueError for a schema that is none, and a name used twice."""
-    if len({each.name for each in questions}) < len(questions):
-        raise ValueError("each question has a name of its own")
+    """The questions with what they leave out. Raises ValueError for a schema that is none."""
     for each in questions:
-        if len(each.options) > MAX_OPTIONS:
-            raise ValueError(f"a question has at most {MAX_OPTIONS} options")
         if each.answer_schema is not None:
             check_schema(each.answer_schema)
     return tuple([each.model_copy(update={"options": options_of(each)}) for each in questions])
@@ -77,7 +73,7 @@ def _asked(questions: tuple[Question, ...]) -> tuple[Question, ...]:
 def options_of(question: Question) -> tuple[str, ...]:
     """What can be chosen: yes or no, where a question says nothing of how it is answered."""
     if question.options or question.own_words or question.answer_schema is not None:
-        return each_once(question.options)
+        return question.options
     return YES_NO
 
 

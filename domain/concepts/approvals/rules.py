@@ -88,11 +88,14 @@ def _request(approvals: Approvals, command: Command, data: RequestApproval) -> D
 
 
 def _options(data: RequestApproval) -> tuple[str, ...]:
-    """What can be answered. Raises Invalid for what stands with each of several questions, or nowhere."""
+    """What can be answered. Raises Conflict for what each of several questions says, or none, and for a name that two
+    of them have."""
     if data.questions is None:
         return options_of(_only(data))
     if data.options or data.answer_schema is not None or data.own_words or data.default is not None:
-        raise Invalid("Of several questions each says how it is answered, and none has a default.")
+        raise Conflict("Of several questions each says how it is answered, and none has a default.")
+    if len({each.name for each in data.questions}) < len(data.questions):
+        raise Conflict("Of several questions each has a name of its own.")
     return ()
 
 
