@@ -204,7 +204,7 @@ class ClaimedTask:
 
     async def _leave(self, error: BaseException | None) -> None:
         """Honour the signals that have waited for the end of the block; give the task back if it is still held. What
-        is sent is waited for, but not for ever, since there may be an error already."""
+        is sent is waited for, but not without end, since there may be an error already."""
         if self._ending is not None:
             await asyncio.wait([self._ending], timeout=END_TIMEOUT_S)
         answers = self._signals.detach(self)
