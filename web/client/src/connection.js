@@ -118,14 +118,21 @@ export class Connection {
     }
     this.#socket = socket
     const giveUp = setTimeout(() => this.#lost(socket, 'no welcome came in time'), HANDSHAKE_MS)
-    socket.onopen = () => socket.send(JSON.stringify(hello))
     socket.onmessage = ({ data }) => {
       clearTimeout(giveUp)
       if (socket === this.#socket) this.#receive(socket, data)
     }
     socket.onerror = () => {} // `onclose` follows, and knows more
-    socket.onclose = ({ code, reason }) => {
+    let opened = false
+    socket.onopen = () => {
+      opened = true
+      socket.send(JSON.stringify(hello))
+    }
+    socket.onclose = async ({ code, reason }) => {
       clearTimeout(giveUp)
+      if (!opened && socket === this.#socket && (await keptOut(this.url))) {
+        return this.close(problem('forbidden', `${this.url} takes no pages from ${location.origin}; STENOGRAM_ORIGINS names those that it takes.`, 403))
+      }
       this.#lost(socket, reason || `the connection was closed (${code})`, code)
     }
   }
@@ -276,6 +283,20 @@ function packed(frames, { frame_bytes, batch }) {
   }
   messages.push(group)
   return messages.map((each) => (each.length === 1 ? each[0] : `[${each.join(',')}]`))
+}
+
+/**
+ * Whether the gateway is there and does not let this page in. The socket itself tells a page no more than that it came
+ * to nothing (1006), and a client that does not know better tries that for ever.
+ * @param {string} url
+ */
+async function keptOut(url) {
+  if (!globalThis.location) return false
+  const ask = (/** @type {RequestMode} */ mode) => fetch(`${url}/health`, { mode, cache: 'no-store' }).then(
+    () => true,
+    () => false,
+  )
+  return !(await ask('cors')) && (await ask('no-cors'))
 }
 
 /** Node 20 has none of its own. Named in a variable, so that bundlers of pages do not look for the package. */

@@ -93,7 +93,7 @@ export class Messages extends Store {
     const begin = async () => {
       end()
       try {
-        const now = await this.#session.client.read(this.#session.path)
+        const now = await this.#session.page()
         if (gone) return
         this.#streamed = new Map(now.open_messages.map((/** @type {Json} */ each) => [each.message, each.parts]))
         this.#arrange()
@@ -103,7 +103,7 @@ export class Messages extends Store {
       }
     }
     const again = (/** @type {any} */ error) => {
-      // The log is another one, there is no session yet, or no way to the gateway: look again. All else is for good.
+      // The log is another one, or there is no way to the gateway: look again. All else is for good.
       if (RETRIED.has(error.code) || error.status >= 500) setTimeout(() => gone || void begin(), AGAIN_MS)
       else this.fail(error)
     }
@@ -206,4 +206,4 @@ function appended(parts, kind, text) {
   return last?.kind === kind ? [...parts.slice(0, -1), { kind, text: last.text + text }] : [...parts, { kind, text }]
 }
 
-const RETRIED = new Set(['bad_cursor', 'not_found', 'unreachable'])
+const RETRIED = new Set(['bad_cursor', 'unreachable'])

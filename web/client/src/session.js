@@ -46,6 +46,14 @@ export class Session {
     this.state = new SharedState(this)
   }
 
+  /**
+   * What is open in the session now, and its version: 0 if there is no such session yet.
+   * @returns {Promise<Json>}
+   */
+  async page() {
+    return (await ignoring('not_found', this.client.read(this.path))) ?? { version: 0, open_messages: [] }
+  }
+
   /** The address of the session's routes. */
   get path() {
     return `/v1/sessions/${encodeURIComponent(this.id)}`
@@ -229,7 +237,7 @@ export class Session {
         const { signals } = /** @type {any} */ (this)
         let end = () => {}
         let gone = false
-        this.client.read(this.path).then(
+        this.page().then(
           ({ version }) => {
             store.put(store.value)
             if (gone) return
