@@ -93,6 +93,14 @@ export class Client {
   }
 
   /**
+   * Never be silent for longer than this: for leases that are shorter than usual.
+   * @param {number} seconds
+   */
+  beatWithin(seconds) {
+    this.#connection.beatWithin(seconds)
+  }
+
+  /**
    * Read a route of the gateway. Rejects with its problem, or `unreachable`.
    * @param {string} path
    * @param {Record<string, string | number | undefined>} [query]

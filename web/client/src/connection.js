@@ -32,6 +32,7 @@ export class Connection {
   #failures = 0
   #heardAt = 0
   #sentAt = 0
+  #within = Infinity
   /** @type {any} */
   #retry
   /** @type {any} */
@@ -184,8 +185,18 @@ export class Connection {
     // first: who observed before they commanded sees what the command did.
     this.subscriptions.begin(welcome.epoch)
     this.commands.begin(this.limits.frame_bytes)
+    this.beatWithin(Infinity)
+  }
+
+  /**
+   * Never be silent for longer: a lease runs out in silence.
+   * @param {number} seconds
+   */
+  beatWithin(seconds) {
+    this.#within = Math.min(this.#within, seconds)
+    if (!this.connected) return
     clearInterval(this.#pulse)
-    this.#pulse = setInterval(() => this.#beat(), welcome.heartbeat * 500)
+    this.#pulse = setInterval(() => this.#beat(), Math.min(this.welcome.heartbeat, this.#within) * 500)
     this.#pulse.unref?.()
   }
 
@@ -194,7 +205,7 @@ export class Connection {
     const now = performance.now()
     const every = this.welcome.heartbeat * 1000
     if (now - this.#heardAt > DEAD_AFTER_HEARTBEATS * every) return this.#lost(this.#socket, 'the gateway is silent')
-    if (now - this.#sentAt >= every * 0.9) this.send({ frame: 'heartbeat' })
+    if (now - this.#sentAt >= Math.min(every, this.#within * 1000) * 0.5) this.send({ frame: 'heartbeat' })
   }
 
   /** The page is shown again, or the network is back: the connection may be long dead, or wait to be tried again. */

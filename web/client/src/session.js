@@ -125,9 +125,10 @@ export class Session {
 
   /**
    * Be seen as present until `leave`. After a silence (a laptop that slept) that is said again.
-   * @param {{name?: string, about?: Json}} [about]
+   * @param {{name?: string, about?: Json, lease?: number}} [about] `lease`: seconds of silence after which you are lost.
    */
   async join(about = {}) {
+    if (about.lease) this.client.beatWithin(about.lease / 3)
     const join = () => ignoring('no_change', this.do('presence.join', about))
     this.#present()
     this.#present = this.client.state.subscribe(() => {
