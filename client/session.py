@@ -98,7 +98,7 @@ class Session:
     @property
     def present(self) -> dict[str, Participant]:
         """Who is here now, and what each is doing, by id."""
-        return {each.id: each for each in self.live.state.presence.here}
+        return {each.id: each for each in self.live.state.presence.in_order()}
 
     @property
     def current_task(self) -> TaskContext | None:

@@ -188,7 +188,7 @@ def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> 
 def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fact]:
     """Nobody is present in a fork yet, and nothing is under way."""
     reason = f"The session was forked from {data.origin}."
-    for participant in state.presence.here:
+    for participant in state.presence.in_order():
         yield Fact(PresenceLeft(participant=participant.id, reason=reason))
     for task in state.tasks.being_done():
         yield Fact(TaskReleased(task=task.id, attempt=task.attempt, why="left", assignee=task.assignee, reason=reason))
@@ -214,7 +214,7 @@ def _closed(state: State, data: SessionClosed, _: ParticipantId) -> Iterator[Fac
     yield from left_open(state, None, reason)
     for signal in state.signals.in_order():
         yield Fact(SignalExpired(signal=signal.id))
-    for participant in state.presence.here:
+    for participant in state.presence.in_order():
         yield Fact(PresenceLeft(participant=participant.id, reason=reason))
 
 

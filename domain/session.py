@@ -74,8 +74,12 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
 CREATING = ("session.open", "session.fork")
 LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
 """Concepts whose commands may change what happens of itself in a session."""
-LIVELY_TYPES = ("session.", "presence.", "task.", "tool.", "signal.", "approval.")
-"""The events of these concepts, and those of tools: while one is called, nobody stalls."""
+LIVELY_TYPES = (
+    *("session.", "presence.", "task.", "signal.", "approval."),
+    *("tool.called", "tool.returned", "tool.abandoned"),
+)
+"""What the types of events of these concepts begin with; and those that begin and end the call of a tool: while it goes
+on, nobody stalls."""
 
 
 def _decide_signal(state: State, command: Command) -> Decision:

@@ -72,7 +72,7 @@ def _author(state: State, id: str) -> tuple[ParticipantId, ...]:
 
 
 def _at_work(state: State) -> tuple[ParticipantId, ...]:
-    here = {each.id for each in state.presence.here}
+    here = {each.id for each in state.presence.present()}
     writing, holding = state.messages.open.by_owner, state.tasks.held
     return tuple(sorted(each for each in {*here, *writing, *holding} if not _is_user(state, each)))
 

@@ -87,10 +87,13 @@ class Presence(Mapping[ParticipantId, Participant]):
             here = here.set(id, None) if participant.present else here.delete(id)
         return Presence(self._known.set(id, participant), here)
 
-    @property
-    def here(self) -> list[Participant]:
+    def present(self) -> Iterator[Participant]:
+        """Those who are here, in any order."""
+        return map(self._known.__getitem__, self._here)
+
+    def in_order(self) -> list[Participant]:
         """Those who are here, in the order in which they came."""
-        return sorted(map(self._known.__getitem__, self._here), key=lambda each: each.joined)
+        return sorted(self.present(), key=lambda each: each.joined)
 
     def __getitem__(self, id: str) -> Participant:
         return self._known[id]

@@ -84,7 +84,7 @@ def _join(actor: Actor, run: str | None, here: Participant | None, data: Join) -
 
 def deadlines(presence: Presence) -> Iterator[Deadline]:
     """When the leases of those who are here run out, if nothing comes from them."""
-    for each in presence.here:
+    for each in presence.present():
         for key, instance in each.instances.items():
             when = instance.at + timedelta(seconds=instance.lease)
             lose = LoseParticipant(participant=each.id, joined=instance.joined)

@@ -206,6 +206,16 @@ def test_no_more_is_open_than_can_be_ended_at_once(
     session.do("hotels", "message.post", message="m", text="Hello.")
 
 
+def test_that_a_session_lives_is_known_by_one_who_is_there() -> None:
+    costs = []
+    for number in (2, 200):
+        session = Rehearsal()
+        for each in range(number):
+            session.do(f"a{each}", "presence.join")
+        costs.append(lines_of(lambda state=session.state: is_live(state)))  # type: ignore[misc]
+    assert costs[1] < costs[0] + 20
+
+
 @pytest.mark.parametrize("do", ["is_live", "signal.raise"])
 def test_those_who_have_left_cost_nothing(do: str) -> None:
     costs = []
