@@ -114,8 +114,7 @@ class Transcript:
 
     def _person(self, entry: Entry, actor: Actor) -> None:
         """What a person typed, and what tools returned. To a sub-agent, it is the agent that speaks."""
-        content = entry.get("message", {}).get("content")
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        blocks = _blocks(entry.get("message", {}).get("content"))
         results = [block for block in blocks if block.get("type") == "tool_result"]
         for block in results:
             self._returned(block, entry, actor)
@@ -137,7 +136,7 @@ class Transcript:
             audience = None if actor is CLAUDE else TEAM
             self._do(actor, "message.start", message=id, audience=audience, metadata=_metadata(entry))
         self._said[actor.id] = (id, entry)
-        for block in message.get("content") or []:
+        for block in _blocks(message.get("content")):
             kind, text = block.get("type"), block.get("text") or block.get("thinking")
             if kind in ("text", "thinking") and text:
                 index = self._written.state.messages.known[id].index
@@ -208,8 +207,8 @@ class Transcript:
         """A command's output, a sub-agent's entry, or a line."""
         data, call = entry.get("data", {}), str(entry.get("parentToolUseID"))
         kind = data.get("type")
-        if kind == "agent_progress":
-            inner = {**data.get("message", {}), "agentId": data.get("agentId", call)}
+        if kind == "agent_progress" and isinstance(data.get("message"), dict):
+            inner = {**data["message"], "agentId": data.get("agentId", call)}
             self._take(inner, self._actor(inner))
         elif kind == "bash_progress":
             self._put_out(call, str(data.get("fullOutput") or data.get("output") or ""), actor)
@@ -254,7 +253,8 @@ class Transcript:
         self._do(actor, "message.post", message=self._id(entry), parts=[part], kind="progress", audience=TEAM)
 
     def _queued(self, entry: Entry, actor: Actor) -> None:
-        """What a person typed while the agent worked: an instruction, which is read, or taken back."""
+        """What a person typed while the agent worked: an instruction, which is read at once (`remove`) or in the next
+        turn (`dequeue`), or taken back to be edited (`popAll`)."""
         operation, content = entry.get("operation"), entry.get("content")
         if operation == "enqueue":
             self._number += 1
@@ -265,7 +265,7 @@ class Transcript:
             return
         waiting = [signal for signal, body in self._queue if content in (None, body)]
         for signal in waiting if operation == "popAll" else waiting[:1]:
-            taken = {"dequeue": (CLAUDE, "signal.honour")}.get(str(operation), (PERSON, "signal.withdraw"))
+            taken = (PERSON, "signal.withdraw") if operation == "popAll" else (CLAUDE, "signal.honour")
             self._do(*taken, signal=signal)
             self._queue = deque(each for each in self._queue if each[0] != signal)
 
@@ -289,6 +289,13 @@ _TAKERS: dict[str, Callable[[Transcript, Entry, Actor], None]] = {
     "file-history-snapshot": Transcript._snapshot,
 }
 """By type: what an entry becomes."""
+
+
+def _blocks(content: Any) -> list[Entry]:
+    """What is said, which may be a text alone."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def _part(block: Entry) -> Entry:
