@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import orjson
 from pydantic import JsonValue
 
 from .audience import SAID
@@ -32,6 +33,7 @@ from .concepts.signals import (
 from .concepts.stalls import EVIDENCE, recovered
 from .concepts.tasks import (
     DEAD,
+    MAX_STEERED_BYTES,
     OnNeedFailed,
     Task,
     TaskBlocked,
@@ -304,9 +306,11 @@ def _honoured(state: State, data: SignalHonoured, actor: ParticipantId) -> Itera
 
 def _steered(state: State, signal: Signal, actor: ParticipantId) -> Iterator[Fact]:
     """An instruction that was honoured is for later attempts, too, of each task that it was about."""
-    for task in steered(state, signal.target, actor):
-        if _is_for_all_of(task, signal):
-            yield Fact(TaskSteered(task=task.id, signal=signal.id, instruction=signal.body))
+    tasks = [task for task in steered(state, signal.target, actor) if _is_for_all_of(task, signal)]
+    if len(tasks) > 1:  # all of it is one commit
+        tasks = tasks[: MAX_STEERED_BYTES // len(orjson.dumps(signal.body))]
+    for task in tasks:
+        yield Fact(TaskSteered(task=task.id, signal=signal.id, instruction=signal.body))
 
 
 def _is_for_all_of(task: Task, signal: Signal) -> bool:

@@ -19,7 +19,7 @@ from ..ids import CallId, MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Reason, Repeat, decided
 from ..parts import Streamed, assemble, extend
 from ..unchecked import new_unchecked
-from .open_work import OpenWork, refuse_more
+from .open_work import MAX_OPEN_BYTES, OpenWork, refuse_more
 from .reports import Metadata, Usage, refuse_large
 
 MAX_OUTPUT_BYTES = 1_000_000
@@ -168,10 +168,11 @@ class Call(NamedTuple):
 
 
 class Calls(NamedTuple):
-    """All calls, and which of them are open."""
+    """All calls, which of them are open, and how many bytes of output these hold."""
 
     known: Map[CallId, Call] = Map()
     open: OpenWork = OpenWork()
+    open_bytes: int = 0
 
 
 EMPTY = Calls()
@@ -214,8 +215,12 @@ def _stream(calls: Calls, command: Command, data: StreamOutput) -> Decision:
     streamed = extend(call.streamed, "text", data.text)
     if streamed.length > MAX_OUTPUT_BYTES:
         raise TooLarge(f"A tool call keeps at most {MAX_OUTPUT_BYTES:,} bytes of output; leave the rest out.")
+    after = _with(calls, call, call.index + 1, streamed)
+    if after.open_bytes > MAX_OPEN_BYTES:
+        raise TooLarge(
+            f"The open tool calls of a session hold at most {MAX_OPEN_BYTES:,} bytes of output; return some first."
+        )
     fact = new_unchecked(Fact, (data, call.audience, None, None, call.task))
-    after = calls._replace(known=calls.known.set(call.id, call._replace(index=call.index + 1, streamed=streamed)))
     return Decision((fact,), after=after)
 
 
@@ -274,7 +279,8 @@ def evolve(calls: Calls, event: Event) -> Calls:
         case ToolCalled() as data:
             about = (data.call, event.actor, data.tool, event.audience, event.version, True, event.task)
             call = Call(*about, run=data.run)
-            return Calls(calls.known.set(call.id, call), calls.open.begun(call.id, call.caller, call.task))
+            open = calls.open.begun(call.id, call.caller, call.task)
+            return calls._replace(known=calls.known.set(call.id, call), open=open)
         case ToolReturned() as data:
             return _ended(calls, calls.known[data.call]._replace(open=False))
         case ToolAbandoned() as data:
@@ -288,10 +294,20 @@ def _grow(calls: Calls, piece: _Output) -> Calls:
     # made superfluous.
     superfluous = not call.open or piece.index < call.index
     streamed = call.streamed if superfluous else extend(call.streamed, "text", piece.text)
-    grown = call._replace(index=max(call.index, piece.index + 1), streamed=streamed)
-    return calls._replace(known=calls.known.set(call.id, grown))
+    return _with(calls, call, max(call.index, piece.index + 1), streamed)
+
+
+def _with(calls: Calls, call: Call, index: int, streamed: Streamed | None) -> Calls:
+    grown = call._replace(index=index, streamed=streamed)
+    open_bytes = calls.open_bytes + _held(grown) - _held(call)
+    return calls._replace(known=calls.known.set(call.id, grown), open_bytes=open_bytes)
+
+
+def _held(call: Call) -> int:
+    return 0 if call.streamed is None else call.streamed.length
 
 
 def _ended(calls: Calls, call: Call) -> Calls:
+    open_bytes = calls.open_bytes - _held(call)
     call = call._replace(streamed=None)
-    return Calls(calls.known.set(call.id, call), calls.open.ended(call.id, call.caller, call.task))
+    return Calls(calls.known.set(call.id, call), calls.open.ended(call.id, call.caller, call.task), open_bytes)

@@ -22,7 +22,7 @@ from stenogram.domain.concepts.approvals.questions import MAX_QUESTIONS
 from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES
 from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
 from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
-from stenogram.domain.concepts.open_work import MAX_OPEN
+from stenogram.domain.concepts.open_work import MAX_OPEN, MAX_OPEN_BYTES
 from stenogram.domain.concepts.reports import MAX_REPORT_BYTES
 from stenogram.domain.concepts.tools import MAX_OUTPUT_BYTES
 from stenogram.domain.errors import StenogramError
@@ -187,6 +187,7 @@ def test_every_limit_is_as_documented() -> None:
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
         "streamed output of a tool call": MAX_OUTPUT_BYTES,
+        "output of a session's open tool calls together": MAX_OPEN_BYTES,
         "usage, or metadata, of a message, a tool call or a task": MAX_REPORT_BYTES,
         "questions of an approval": MAX_QUESTIONS,
         "shared state of a session": MAX_DOCUMENT_BYTES,

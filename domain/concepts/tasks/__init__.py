@@ -8,7 +8,7 @@ Each claim gets the next `attempt`. It is the fencing token: everything that is 
 attempt is over, a command that names it is refused (`fence`).
 """
 
-from .board import EMPTY, MAX_STEERS, Task, TaskPolicy, Tasks
+from .board import EMPTY, MAX_STEERED_BYTES, MAX_STEERS, Task, TaskPolicy, Tasks
 from .commands import (
     CancelTask,
     ClaimTask,
@@ -51,6 +51,7 @@ __all__ = [
     "DEAD",
     "EMPTY",
     "LEASE",
+    "MAX_STEERED_BYTES",
     "MAX_STEERS",
     "STALL_AFTER",
     "CancelTask",

@@ -15,6 +15,8 @@ from .spec import OnNeedFailed, OnStall
 
 MAX_STEERS = 32
 """How many honoured instructions a task keeps: the last ones."""
+MAX_STEERED_BYTES = 16_000_000
+"""JSON of one instruction with all the tasks that it is kept with; where these are more, with the oldest."""
 
 
 class TaskPolicy(NamedTuple):

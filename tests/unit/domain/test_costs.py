@@ -206,6 +206,35 @@ def test_no_more_is_open_than_can_be_ended_at_once(
     session.do("hotels", "message.post", message="m", text="Hello.")
 
 
+def test_no_more_output_is_held_than_can_be_ended_at_once(session: Rehearsal) -> None:
+    def put_out(call: str, text: str) -> dict[str, Any]:
+        return {"call": call, "index": session.state.tools.known[call].index, "text": text}
+
+    for each in range(17):
+        session.do("hotels", "tool.call", call=f"c{each}", tool="bash")
+    for each in range(16):
+        session.do("hotels", "tool.output", put_out(f"c{each}", "x" * 999_999))
+    session.do("hotels", "tool.output", put_out("c16", "x" * 16))
+    refusal = session.refusal("hotels", "tool.output", put_out("c0", "x"))
+    assert (refusal.code, "16,000,000" in refusal.detail) == ("too_large", True)
+    session.do("hotels", "tool.return", call="c1")
+    session.do("hotels", "tool.output", put_out("c0", "x"))
+    assert session.state.tools.open_bytes == 15 * 999_999 + 17
+    session.do("ada", "session.close")
+    assert session.state.tools.open_bytes == 0
+
+
+def test_a_long_instruction_to_one_who_does_much_is_kept_with_the_oldest_tasks(session: Rehearsal) -> None:
+    for each in range(20):
+        session.do("planner", "task.create", task=f"t{each}", title="T")
+        session.do("hotels", "task.claim", task=f"t{each}")
+    session.do(ADA, "signal.raise", signal="s1", kind="steer", target="agent:hotels", body="x" * 999_998)
+    (_, *kept) = session.do("hotels", "signal.honour", signal="s1")
+    assert [event.data.subject() for event in kept] == [f"task:t{each}" for each in range(16)]
+    session.do(ADA, "signal.raise", signal="s2", kind="steer", target="agent:hotels", body="Be quick.")
+    assert len(session.do("hotels", "signal.honour", signal="s2")) == 21
+
+
 def test_that_a_session_lives_is_known_by_one_who_is_there() -> None:
     costs = []
     for number in (2, 200):
