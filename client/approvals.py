@@ -91,24 +91,41 @@ class Approvals:
         answer = await self.ask_for(question, None, options=options, **how)
         return str(answer.words if answer.option is None else answer.option)
 
-    async def ask_for(
-        self, question: str, schema: Mapping[str, Any] | None, *, options: Sequence[str] = (), **how: Unpack[Asking]
+    async def ask_for(  # noqa: PLR0913  (keywords, few of which are used at once)
+        self,
+        question: str,
+        schema: Mapping[str, Any] | None,
+        *,
+        options: Sequence[str] = (),
+        of: To = "users",
+        to: To | None = None,
+        deadline: float | None = None,
+        default: str | None = None,
+        own_words: bool = False,
+        approval: str | None = None,
     ) -> ApprovalAnswer:
         """Ask for a value that matches a JSON Schema: a text, a filled form, or, with `options`, the changes with which
         something is approved (the value may be left out then). Waits like `ask`."""
-        words = how.get("own_words", False)
-        what = drop_none(answer_schema=schema, default=how.get("default"), own_words=words or None)
-        if options or (schema is None and not words):
+        what = drop_none(answer_schema=schema, default=default, own_words=own_words or None, within=deadline)
+        if options or (schema is None and not own_words):
             what["options"] = list(options)
-        return await self._ask(question, what, how)
+        return await self._ask(question, approval, of=names(of), audience=names(to), **what)
 
     async def ask_all(
-        self, question: str, questions: Sequence[Question | Mapping[str, Any]], **how: Unpack[AskingAll]
+        self,
+        question: str,
+        questions: Sequence[Question | Mapping[str, Any]],
+        *,
+        of: To = "users",
+        to: To | None = None,
+        deadline: float | None = None,
+        approval: str | None = None,
     ) -> Mapping[str, Answer]:
         """Ask several questions at once; `question` says what they are about. Waits like `ask`; the answers, by the
         questions' names."""
         asked = [each.model_dump(exclude_none=True) if isinstance(each, Question) else each for each in questions]
-        return (await self._ask(question, {"questions": asked}, how)).answers
+        what = {"questions": asked, "of": names(of), "audience": names(to), "within": deadline}
+        return (await self._ask(question, approval, **what)).answers
 
     async def configure(self, *, self_answer: bool = False, default_after: float | None = None) -> None:
         """Say what agents may do with questions of their own: whether they may answer them, and how many seconds
@@ -122,11 +139,10 @@ class Approvals:
         await self._session.live.reached(ack.versions[0])
         return _holds(self._session.live.state.approvals.known[approval])
 
-    async def _ask(self, question: str, what: Mapping[str, Any], how: AskingAll) -> ApprovalAnswer:
-        approval = how.get("approval") or new_id()
-        whom = drop_none(of=names(how.get("of", "users")), audience=names(how.get("to")), within=how.get("deadline"))
+    async def _ask(self, question: str, approval: str | None, **what: Any) -> ApprovalAnswer:
+        approval = approval or new_id()
         try:
-            await self._session.do("approval.request", {"approval": approval, "question": question, **whom, **what})
+            await self._session.do("approval.request", drop_none(approval=approval, question=question, **what))
             return await self._answered(approval)
         except asyncio.CancelledError:
             # Sent behind the request, which may be on its way: nobody would wait for an answer any more.

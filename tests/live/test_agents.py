@@ -492,6 +492,8 @@ async def test_several_questions_are_answered_at_once_also_in_words_of_ones_own(
 
 
 async def test_a_question_is_answered_in_words_of_ones_own(hotels: Agent, ann: Session) -> None:
+    with pytest.raises(TypeError, match="ones_words"):
+        await hotels.ask("Book it?", ones_words=True)  # type: ignore[call-arg]
     asking = asyncio.create_task(hotels.ask("Book it?", own_words=True, to="users"))
     asked = await ann.approvals.next()
     answer = await ann.approvals.answer_with(asked.id, words="Only with a view.")
