@@ -98,7 +98,7 @@ def test_the_board_the_lost_and_the_questions_are_in_sight() -> None:
 
 def test_what_a_tool_puts_out_is_in_sight_while_it_works() -> None:
     made = ScreenModel("trip-7")
-    calling = (
+    calling: tuple[tuple[str, str, dict[str, object]], ...] = (
         ("ann", "session.opened", {"title": "Lisbon in May"}),
         ("hotels", "presence.joined", {"participant": "hotels", "kind": "agent"}),
         ("hotels", "tool.called", {"call": "c1", "tool": "bash"}),
