@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 from playwright.async_api import Page, expect
-from support.browser import OpenPage, StartForPages
+from support.browser import CLIENT, OpenPage, StartForPages
 
 from stenogram.api.server import Gateway
 from stenogram.client import Agent, Client, Session
@@ -144,8 +144,7 @@ async def test_every_panel_shows_the_same_moment_as_the_gateway(start: StartForP
             await expect(page.locator(".board .card .who")).to_have_count(len(titles))
             assert sorted(await page.locator(".board .card .who").all_inner_texts()) == sorted(titles)
             await page.get_by_role("link", name="state", exact=True).click()
-            shown = await page.locator(".leaf").all_inner_texts()
-            assert len(shown) == len(then["state"].get("hotel", {}))
+            await expect(page.locator(".leaf")).to_have_count(len(then["state"].get("hotel", {})))
             await page.get_by_role("link", name="agents", exact=True).click()
         await page.keyboard.press("l")
         await expect(page.locator(".live")).to_have_attribute("aria-pressed", "true")
@@ -268,3 +267,41 @@ async def test_operations_show_the_views(start: StartForPages, open_page: OpenPa
         page = await _at(open_page, gateway, "operations")
         await expect(page.get_by_role("row", name="transcript")).to_contain_text("current")
         await expect(page.get_by_text("ready")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_it_is_accessible(node: str, start: StartForPages, open_page: OpenPage, theme: str) -> None:
+    """No serious fault that axe-core finds, on any screen."""
+    gateway = await start()
+    async with _played(gateway) as session:
+        asking = asyncio.create_task(session.approvals.ask("The Tivoli at 210 €?", ["book", "wait"]))
+        page: Page = await open_page(f"{gateway.url}/console/")
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        faults = await _axe(page)
+        await _enter(page)
+        await expect(page.get_by_role("link", name="A weekend")).to_be_visible()
+        faults += await _axe(page)
+        await page.get_by_role("link", name="A weekend").click()
+        await expect(page.get_by_role("button", name="book")).to_be_visible()
+        for tab in ("agents", "tasks", "state", "log", "usage"):
+            await page.get_by_role("link", name=tab, exact=True).click()
+            await page.wait_for_timeout(700)
+            faults += await _axe(page)
+        await page.get_by_role("link", name="operations").click()
+        await expect(page.get_by_role("row", name="transcript")).to_be_visible()
+        faults += await _axe(page)
+        asking.cancel()
+    assert not faults, "\n".join(faults)
+
+
+async def _axe(page: Page) -> list[str]:
+    """What is seriously wrong with the page as it is. (Evaluated: the page's policy forbids to add a script.)"""
+    if await page.evaluate("typeof window.axe") == "undefined":
+        await page.evaluate((CLIENT / "node_modules/axe-core/axe.min.js").read_text())
+    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{page.url} {each['id']}: {node['html'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
