@@ -55,9 +55,8 @@ def test_the_wheel_holds_every_module(wheel: set[str], root: Path, package_files
 
 
 def test_the_wheel_holds_the_console_and_its_client(wheel: set[str], root: Path) -> None:
-    files = subprocess.run(
-        ["git", "ls-files", "web/console", "web/client/src"], cwd=root, capture_output=True, text=True
-    )
+    listing = ["git", "ls-files", "web/console", "web/client/src"]
+    files = subprocess.run(listing, cwd=root, capture_output=True, text=True, check=True)
     expected = {f"stenogram/{name}" for name in files.stdout.splitlines()}
     assert "stenogram/web/console/index.html" in expected
     assert {name for name in wheel if name.startswith("stenogram/web/")} == {*expected, "stenogram/web/__init__.py"}
