@@ -10,8 +10,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ..log.log import Log
-from ..log.stats import Histogram
-from .tenants import Tenant, Tenants
+from ..log.stats import Histogram, LogStats
+from .tenants.tenant import Tenant
+from .tenants.tenants import Tenants
 from .transport.sse_server import SseServer
 from .transport.websocket_server import WebSocketServer
 
@@ -40,7 +41,7 @@ class Metrics(Collector):
         """The numbers as they are now."""
         tenants = tuple(self._tenants.open.values())
         logs = [tenant.log for tenant in tenants]
-        yield from _of_commits(logs)
+        yield from _of_commits([self._tenants.past, *[log.stats for log in logs]])
         yield from _of_logs(logs)
         yield from self._of_followers(tenants)
 
@@ -55,8 +56,7 @@ class Metrics(Collector):
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
 
 
-def _of_commits(logs: list[Log]) -> Iterator[Metric]:
-    tallies = [log.stats for log in logs]
+def _of_commits(tallies: list[LogStats]) -> Iterator[Metric]:
     sizes, seconds = [each.sizes for each in tallies], [each.seconds for each in tallies]
     appended = sum(each.sum for each in sizes)
     yield _counter("stenogram_events_appended", "Events that this gateway wrote", appended)

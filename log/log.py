@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Self
 
-from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced
+from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced, LogUnreadable
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.state import State
@@ -261,11 +261,11 @@ class Log:
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it again and again. A storage that fails for a while makes the events come later, no more. Raises
-        LogReplaced."""
+        LogReplaced, and LogUnreadable where the log is gone: what is put in its place must be opened anew."""
         while True:
             try:
                 await work()
-            except LogReplaced:
+            except (LogReplaced, LogUnreadable):
                 raise
             except LogError as failure:
                 self.trouble = str(failure)

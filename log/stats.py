@@ -20,6 +20,11 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
+    def merge(self, other: "Histogram") -> None:
+        """Count what another one of the same bounds has counted."""
+        self.counts = [own + more for own, more in zip(self.counts, other.counts, strict=True)]
+        self.sum += other.sum
+
 
 @dataclass(slots=True)
 class LogStats:
@@ -38,6 +43,13 @@ class LogStats:
         self.sizes.add(events)
         self.seconds.add(seconds)
         self.failed_at = None
+
+    def add(self, other: "LogStats") -> None:
+        """Count what another log had counted, which is closed now."""
+        self.sizes.merge(other.sizes)
+        self.seconds.merge(other.seconds)
+        self.overtaken += other.overtaken
+        self.failed += other.failed
 
     def lost(self, now: float) -> None:
         """A batch could not be written."""

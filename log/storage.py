@@ -34,16 +34,21 @@ class Storage:
         """The main log's file, where logs are files."""
         return self._location.file()
 
-    def engine(self, tenant: str = "", *, read_only: bool = False) -> Engine:
-        """The engine of a tenant's log. One in memory is new, and gone with it. Raises ConfigurationError when that is
-        to be read only."""
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a log outlives its engine: one in memory does not."""
+        return self._location.kind != "memory"
+
+    def engine(self, tenant: str = "", *, read_only: bool = False, create: bool = True) -> Engine:
+        """The engine of a tenant's log. Without `create` it must be there already. One in memory is new, and gone with
+        it. Raises ConfigurationError when that is to be read only."""
         if self._database is not None:
             from .postgres import PostgresEngine
 
-            return PostgresEngine(self._database, tenant=tenant, read_only=read_only)
+            return PostgresEngine(self._database, tenant=tenant, read_only=read_only, create=create)
         file = self._location.file(tenant)
         if file is not None:
-            return SqliteEngine(file, read_only=read_only)
+            return SqliteEngine(file, read_only=read_only, create=create)
         if read_only:
             raise ConfigurationError("A log in memory is its process's own, and a new one has nothing to be read.")
         return MemoryEngine()

@@ -1,4 +1,5 @@
-"""Whether a gateway can serve: what each open log knows of its storage and its writer, said in bounded time.
+"""Whether a gateway can serve: what its main log knows of its storage and its writer, said in bounded time. What is
+wrong with the log of one tenant is told to that tenant, and keeps nobody from being served.
 
 Where other gateways write as well nothing is asked of the database here: the log itself polls every second, and what
 matters is when that last succeeded. So a database that hangs delays no answer.
@@ -9,7 +10,7 @@ import time
 
 from ...domain.errors import LogError, NotReady
 from ...log.log import Log
-from ..tenants import Tenants
+from ..tenants.tenants import MAIN, Tenants
 from .answer import ReadyAnswer
 
 MAX_LAG_S = 5.0
@@ -22,9 +23,8 @@ STORAGE_TIMEOUT_S = 2.0
 
 async def check_readiness(tenants: Tenants) -> ReadyAnswer:
     """Raises NotReady with what is wrong."""
-    for tenant in tuple(tenants.open.values()):
-        await _check(tenant.log)
-    main = tenants.open[""].log
+    main = tenants.open[MAIN].log
+    await _check(main)
     answer = {"status": "ready", "position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
     return ReadyAnswer.model_validate(answer if main.engine.writable else {**answer, "read_only": True})
 

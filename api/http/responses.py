@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
+from ..tenants.tenants import release
 from .answer import HttpAnswer, ProblemAnswer, members_of
 
 _OF_CLIENTS = (HttpProcessingError, ConnectionError)
@@ -39,7 +40,7 @@ def problem_response(error: StenogramError) -> web.Response:
 async def problem_middleware(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Turn every error into a problem; nothing else leaves the gateway."""
+    """Turn every error into a problem; nothing else leaves the gateway. The tenant that was used is left."""
     try:
         return await handler(request)
     except StenogramError as error:
@@ -61,6 +62,8 @@ async def problem_middleware(
     except Exception:  # whatever it is, the client gets a problem and the log the traceback
         _logger.exception("%s %s failed", request.method, request.path)
         return problem_response(StenogramError("The gateway failed at this request; nothing more is known here."))
+    finally:
+        release(request)
 
 
 def _of_http(error: web.HTTPException, code: str, detail: str) -> web.Response:

@@ -24,7 +24,7 @@ from ..protocol.client_frames import CommandFrame
 from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
-from ..tenants import Tenants
+from ..tenants.tenants import Tenants
 from ..views.service import MAX_CONCURRENT_FOLDS
 from .moments import session_query
 from .responses import json_response
@@ -44,7 +44,7 @@ class SessionRoutes:
         """`GET /v1/sessions`: those that the token may read, by id."""
         principal = self._auth.of_request(request)
         query = sessions_query(request)
-        log = (await self._tenants.of_request(principal)).log
+        log = (await self._tenants.of_request(request, principal)).log
         found: list[tuple[SessionId, int]] = []
         after, more = query.after, True
         while more and len(found) < query.limit:
@@ -63,7 +63,7 @@ class SessionRoutes:
         query = session_query(request)
         session = session_of(request)
         principal.require_read(session)
-        log = (await self._tenants.of_request(principal)).log
+        log = (await self._tenants.of_request(request, principal)).log
         await log.catch_up()  # another gateway may have acknowledged more
         state = await (log.state(session) if query.at is None else self._state_at(log, session, query.at))
         if state.session.status == "none":
@@ -87,7 +87,7 @@ class SessionRoutes:
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
         principal.require_command(data, session)
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
         result = await tenant.log.submit(
             command,

@@ -26,7 +26,7 @@ from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
 from ..settings import Settings
-from ..tenants import Tenant
+from ..tenants.tenant import Tenant
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
 from .inbox import InboxResponse, Message
@@ -64,7 +64,7 @@ class WebSocketConnection(TransportSink):
         super().__init__(transport)
         self.principal = principal
         self._ws = ws
-        self._tenant = tenant
+        self.tenant = tenant
         self._settings = settings
         self._actor = principal.actor
         self._run_of_actor = run
@@ -86,12 +86,12 @@ class WebSocketConnection(TransportSink):
     def welcome(self) -> None:
         """Answer the hello, before anything else is written."""
         settings, principal = self._settings, self.principal
-        reads = {} if self._tenant.log.engine.writable else {"read_only": True}
+        reads = {} if self.tenant.log.engine.writable else {"read_only": True}
         self._replies.add(
             {
                 "frame": "welcome",
                 "protocol": PROTOCOL,
-                "epoch": self._tenant.log.epoch,
+                "epoch": self.tenant.log.epoch,
                 "participant": principal.participant,
                 "kind": principal.kind,
                 **reads,
@@ -116,7 +116,7 @@ class WebSocketConnection(TransportSink):
     async def serve(self, frames: list[Any], size: int) -> None:
         """Handle the frames that came with the hello, then messages, until the connection ends or is ended. Raises
         Invalid when too many cannot be read."""
-        self._tenant.last_seen.attach(self.principal.participant, self, self._run_of_actor)
+        self.tenant.last_seen.attach(self.principal.participant, self, self._run_of_actor)
         try:
             with contextlib.suppress(TimeoutError):
                 # `close_with_bye` lets this time out. To cancel the task instead would cancel aiohttp's handler, which
@@ -126,7 +126,7 @@ class WebSocketConnection(TransportSink):
                     await self._serve()
         finally:
             self._serve_timeout = None
-            self._tenant.last_seen.detach(self.principal.participant, self, self._run_of_actor)
+            self.tenant.last_seen.detach(self.principal.participant, self, self._run_of_actor)
 
     async def _handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
@@ -300,7 +300,7 @@ class WebSocketConnection(TransportSink):
     def _heartbeat(self, frame: Heartbeat) -> None:
         for session in frame.progress or ():
             self.principal.require(TAKE_PART, session)
-        self._tenant.progressed(self.principal.participant, frame.progress or {})
+        self.tenant.progressed(self.principal.participant, frame.progress or {})
         self._replies.add({"frame": "heartbeat"})
 
     async def _subscribe(self, frame: Subscribe) -> None:
@@ -309,22 +309,22 @@ class WebSocketConnection(TransportSink):
         self.begin(frame.name, await (self._documents(frame) if frame.views else self._events(frame)))
 
     async def _documents(self, frame: Subscribe) -> ConnectionSubscription:
-        views = self._tenant.views
+        views = self.tenant.views
         followers = []
         for each in frame.views or ():
             projection = views.followed(each.view)
-            viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
+            viewer = await viewer_of(self.principal, self.tenant.log, projection, each.key)
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)
 
     async def _events(self, frame: Subscribe) -> ConnectionSubscription:
-        principal, session, after = self.principal, frame.session, frame.start(self._tenant.log.epoch)
+        principal, session, after = self.principal, frame.session, frame.start(self.tenant.log.epoch)
         if session is not None:
             principal.require_read(session)
         sessions = EVERY_SESSION if session is not None else principal.read
         key = GroupKey(frame.name, WEBSOCKET, EventFilter(frame.reading, frame.types, sessions))
-        feed = self._tenant.feed
-        viewer = await principal.viewer(self._tenant.log, session)
+        feed = self.tenant.feed
+        viewer = await principal.viewer(self.tenant.log, session)
         return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
 
 

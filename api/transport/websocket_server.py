@@ -16,7 +16,7 @@ from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Hello, parse_hello, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, TOKEN_EXPIRED, close_code_for
 from ..settings import Settings
-from ..tenants import Tenants
+from ..tenants.tenants import Tenants
 from .inbox import InboxResponse
 from .slow_consumers import SlowConsumers
 from .websocket_connection import WebSocketConnection, refuse_and_close
@@ -61,7 +61,8 @@ class WebSocketServer:
     async def _greet(
         self, ws: InboxResponse, transport: asyncio.Transport
     ) -> tuple[WebSocketConnection, list[Any], int] | None:
-        """The connection of a client that says hello, with the frames that came behind it and their size."""
+        """The connection of a client that says hello, with the frames that came behind it and their size. Its tenant
+        is entered."""
         self._greeting.add(ws)
         try:
             raw = await self._first_message(ws)
@@ -70,7 +71,7 @@ class WebSocketServer:
             frames = read_frames(raw, self._settings.depth, self._settings.batch)
             hello = parse_hello(frames[0] if frames else None)
             principal = self._principal(hello)
-            tenant = await self._tenants.of(principal.tenant)
+            tenant = await self._tenants.use(principal.tenant)
             connection = WebSocketConnection(ws, transport, tenant, principal, self._settings, hello.run)
         except StenogramError as error:
             await refuse_and_close(ws, error)
@@ -94,6 +95,8 @@ class WebSocketServer:
 
     async def _serve(self, connection: WebSocketConnection, frames: list[Any], size: int) -> None:
         done = self._connections[connection] = LazyEvent()
+        tenant = connection.tenant
+        tenant.connections[connection] = None
         try:
             connection.welcome()
             await connection.serve(frames, size)
@@ -107,6 +110,8 @@ class WebSocketServer:
         finally:
             # No cursor may write behind the close frame, and none may stay in the feed when the handler is cancelled.
             connection.end_all()
+            del tenant.connections[connection]
+            tenant.leave()
             await connection.close_transport()
             del self._connections[connection]
             done.set()
