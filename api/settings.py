@@ -84,14 +84,22 @@ class Settings(BaseSettings):
         if self.open and not is_loopback(self.host):
             raise ConfigurationError(
                 f"Without keys a gateway listens on loopback only, not on {self.host}. Set STENOGRAM_JWT_SECRET or "
-                f"STENOGRAM_JWT_PUBLIC_KEY, or --host 127.0.0.1."
+                f"STENOGRAM_JWT_PUBLIC_KEY (`stenogram keys new` makes either), or --host 127.0.0.1."
             )
-        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
-            raise ConfigurationError("STENOGRAM_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2).")
+        if self.jwt_secret is not None:
+            check_secret(self.jwt_secret)
         if self.jwt_secret is not None and self.jwt_public_key is not None:
             raise ConfigurationError("Set either STENOGRAM_JWT_SECRET or STENOGRAM_JWT_PUBLIC_KEY, not both.")
         for origin in self.origins:
             _check_origin(origin)
+
+
+def check_secret(secret: str) -> None:
+    """Raises ConfigurationError for one that is too short to be safe."""
+    if len(secret.encode()) < 32:
+        raise ConfigurationError(
+            "STENOGRAM_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2); `stenogram keys new` makes one."
+        )
 
 
 def _check_origin(origin: str) -> None:

@@ -23,6 +23,9 @@ from .demo.command import demo
 from .export import export
 from .importing.command import import_
 from .migrate import migrate
+from .operating.keys import keys
+from .operating.tenants import tenants
+from .operating.token import token
 from .projections.command import projections
 from .replay.command import replay
 from .serve import serve
@@ -79,7 +82,22 @@ def stenogram() -> None:
     """
 
 
-for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, view, projections):
+for each in (
+    demo,
+    serve,
+    sessions,
+    show,
+    tail,
+    replay,
+    export,
+    import_,
+    migrate,
+    view,
+    projections,
+    tenants,
+    token,
+    keys,
+):
     stenogram.add_command(each)
 
 

@@ -4,11 +4,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..domain.errors import ConfigurationError
+from ..domain.errors import ConfigurationError, NotFound
 from .engine import Engine
 from .location import Location
 from .memory import MemoryEngine
 from .sqlite import SqliteEngine
+from .sqlite import admin as sqlite_admin
 
 if TYPE_CHECKING:
     from .postgres import Database
@@ -52,6 +53,31 @@ class Storage:
         if read_only:
             raise ConfigurationError("A log in memory is its process's own, and a new one has nothing to be read.")
         return MemoryEngine()
+
+
+async def find_tenants(address: str) -> dict[str, int]:
+    """The tenants that have a log beside the one at this address, with the bytes of each. Raises the LogError tree."""
+    location = Location.parse(address)
+    if location.kind == "postgres":
+        from .postgres import admin
+
+        return await admin.find_tenants(address)
+    file = location.file()
+    return {} if file is None else sqlite_admin.find_tenants(file)
+
+
+async def drop_tenant(address: str, tenant: str) -> None:
+    """Remove the log of a tenant. Raises NotFound, LogInUse, and the LogError tree."""
+    location = Location.parse(address)
+    if location.kind == "postgres":
+        from .postgres import admin
+
+        return await admin.drop_tenant(address, tenant)
+    file = location.file(tenant)
+    if file is None:
+        raise NotFound("A log in memory has no tenants that could be removed.")
+    sqlite_admin.drop_log(file)
+    return None
 
 
 def _database(location: Location) -> "Database | None":

@@ -88,6 +88,25 @@ class Authenticator:
         return claims
 
 
+def check_claims(claims: Mapping[str, Any]) -> None:
+    """Whether a gateway would make something of a token with these. Raises Invalid, with what is wrong."""
+    rights = ("read", "write", "audit", *RIGHTS)
+    for scope in claims.get("scopes", ()):
+        right, _, pattern = scope.partition(":")
+        if right not in rights or not pattern:
+            raise Invalid(
+                f"{scope!r} is no scope: write a right and a pattern of sessions, such as read:trip-*. "
+                f"Rights are {', '.join(rights)}."
+            )
+    try:
+        _principal(dict(claims))
+    except Unauthenticated:
+        raise Invalid(
+            f"sub and tenant are 1 to 128 of A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit; and sub is not "
+            f"one of {', '.join(sorted({*RESERVED, TIMEKEEPER.id}))}."
+        ) from None
+
+
 def _public_key(pem: str) -> tuple[Any, list[str]]:
     try:
         key = load_pem_public_key(pem.encode())

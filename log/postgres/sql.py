@@ -45,6 +45,26 @@ LIST_LOGS = """
     ORDER BY nspname
 """
 
+# The logs of tenants, with their bytes.
+LIST_TENANTS = """
+    SELECT nspname::text, (
+        SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+        WHERE relnamespace = pg_namespace.oid AND relkind IN ('r', 'm')
+    )
+    FROM pg_namespace
+    WHERE starts_with(nspname, %(schema)s || '@')
+        AND EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid AND relname = 'migration')
+    ORDER BY nspname
+"""
+
+# Readers and writers of the log are waited for, but not without end: all others would wait behind.
+DROP_LOG = """
+    BEGIN;
+    SET LOCAL lock_timeout = '5s';
+    DROP SCHEMA {log} CASCADE;
+    COMMIT
+"""
+
 # One process at a time; the lock goes with the transaction.
 LOCK_MIGRATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('stenogram migrations', 0))"
 
