@@ -6,6 +6,7 @@ closes, accepted commands are committed and acknowledged, every client is told w
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -29,27 +30,34 @@ from .metrics import Metrics
 from .openapi.document import openapi_json
 from .protocol.queries import session_of
 from .settings import Settings
+from .telemetry.telemetry import Telemetry
+from .telemetry.tracing import Tracing
 from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
 
+_logger = logging.getLogger(__name__)
+
 
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, place: str) -> None:
+    def __init__(
+        self, settings: Settings, tenants: Tenants, auth: Authenticator, place: str, telemetry: Telemetry
+    ) -> None:
         self.settings = settings
+        self.telemetry = telemetry
         self.tenants = tenants
         self.url = ""
         self.place = place
         self.sites: list[web.SockSite] = []
-        self.websocket_server = WebSocketServer(settings, tenants, auth)
-        self.sse_server = SseServer(settings, tenants, auth)
+        self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
+        self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
-        self._session_routes = SessionRoutes(settings, tenants, auth)
-        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
+        self._session_routes = SessionRoutes(settings, tenants, auth, telemetry)
+        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server, telemetry)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
         self._description: bytes | None = None
         self._draining = False
@@ -58,7 +66,8 @@ class Gateway:
         """The routes."""
         origins = OriginCheck(self.settings)
         app = web.Application(
-            middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
+            middlewares=[problem_middleware(self.telemetry), origins.middleware],
+            client_max_size=self.settings.frame_bytes,
         )
         app.on_response_prepare.append(origins.add_headers)
         sessions = self._session_routes
@@ -84,11 +93,14 @@ class Gateway:
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
         self._draining = True
+        connections = {"websockets": len(self.websocket_server), "streams": len(self.sse_server)}
+        _logger.info("draining", extra=connections)
         self._event_routes.drain()
         for tenant in self.tenants.open.values():
             tenant.views.progress.drain()
         self.sse_server.drain()
         await self.websocket_server.drain()
+        _logger.info("drained", extra={"left": len(self.websocket_server) + len(self.sse_server)})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         session = session_of(request) if "session" in request.match_info else None
@@ -120,7 +132,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
     """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens, and
     whatever ended it if it ends by itself."""
     settings.check()
-    auth = Authenticator(settings)
+    auth, telemetry = Authenticator(settings), Telemetry(Tracing() if settings.traces else None)
     async with contextlib.AsyncExitStack() as stack:
         stack.push(_alone)
         sockets = stack.enter_context(bound(settings.host, settings.port))
@@ -130,7 +142,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(tenants)
         if maker.folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(maker.folding)
-        gateway = Gateway(settings, tenants, auth, str(maker.storage))
+        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry)
         await _listen(gateway, sockets, stack)
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
@@ -164,6 +176,7 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
             signal.signal(each, end)
         started(gateway)
         await stop.wait()
+    _logger.info("stopped")
 
 
 def _alone(_: object, error: BaseException | None, __: object) -> None:

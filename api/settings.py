@@ -72,6 +72,13 @@ class Settings(BaseSettings):
     tenant_idle: Annotated[
         float, Field(gt=0, description="Seconds after which the log of a tenant that nobody uses is closed")
     ] = 300.0
+    traces: Annotated[
+        bool,
+        Field(
+            description="Send a span for each command to a collector, by OpenTelemetry; its own variables (OTEL_…) say "
+            "where. Needs stenogram[traces]"
+        ),
+    ] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
 
     @property

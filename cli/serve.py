@@ -96,6 +96,7 @@ def _log_to_stderr(level: str) -> None:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any] = [structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)]

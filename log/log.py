@@ -84,6 +84,11 @@ class Log:
         well, and 0 where no other can write."""
         return time.monotonic() - self._current_at if self.engine.shared or not self.engine.writable else 0.0
 
+    @property
+    def sessions_at_hand(self) -> int:
+        """Sessions that are kept folded."""
+        return len(self._sessions)
+
     async def broken(self) -> None:
         """Wait until the log's work ends by itself, which only a fault makes it do; raises that fault."""
         if self._work is not None:

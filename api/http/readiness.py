@@ -34,7 +34,7 @@ async def _check(log: Log) -> None:
         raise NotReady("The log's work has ended; restart the gateway.")
     failed_at = log.stats.failed_at
     if failed_at is not None and time.monotonic() - failed_at < NOT_READY_AFTER_FAILURE_S:
-        raise NotReady("The last commit failed; the gateway's log says why.")
+        raise NotReady(f"The last commit failed: {log.stats.failure}")
     if log.lag > MAX_LAG_S:
         why = log.trouble or "it does not answer"
         raise NotReady(f"The log's database was last reached {log.lag:.0f} seconds ago: {why}")

@@ -24,6 +24,7 @@ from ..protocol.client_frames import CommandFrame
 from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
+from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import Tenants
 from ..views.service import MAX_CONCURRENT_FOLDS
 from .moments import session_query
@@ -34,7 +35,8 @@ from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_
 class SessionRoutes:
     """Handlers of the plain HTTP routes."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -89,12 +91,14 @@ class SessionRoutes:
         principal.require_command(data, session)
         tenant = await self._tenants.of_request(request, principal)
         command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
-        result = await tenant.log.submit(
-            command,
-            expect=frame.parsed_expect(),
-            producer=frame.parsed_producer(principal.participant),
-            size=len(body),
-        )
+        with self._telemetry.spanning(command, tenant.name, request.headers, tenant.log.stats) as end:
+            result = await tenant.log.submit(
+                command,
+                expect=frame.parsed_expect(),
+                producer=frame.parsed_producer(principal.participant),
+                size=len(body),
+            )
+            end(result)
         about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}
         return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
 

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from ...domain.errors import Busy, StenogramError
 from ...log.log import Log
-from ...log.stats import LogStats
+from ...log.stats import SECONDS, Histogram, LogStats
 from ..access.principal import Principal
 from ..views.service import ViewService
 from .keeper import Keeper
@@ -64,6 +64,8 @@ class Tenants:
         """Those that are open, by name; the main one comes first."""
         self.past = LogStats()
         """What the logs of tenants that are closed had counted."""
+        self.past_deliveries = Histogram(SECONDS)
+        """The same of their feeds."""
         self.faults = 0
         """How often a tenant could not be opened, or ended by a fault."""
 
@@ -138,6 +140,7 @@ class Tenants:
 
     def _on_close(self, tenant: Tenant) -> None:
         self.past.add(tenant.log.stats)
+        self.past_deliveries.merge(tenant.feed.seconds)
         if tenant.name == MAIN:  # the gateway ends with it, and says so itself
             return
         self.open.pop(tenant.name, None)
@@ -197,6 +200,7 @@ class Tenants:
                 with contextlib.suppress(StenogramError):  # it was logged, and is due when it is opened the next time
                     await self.of(name)
             for name, tenant in tuple(self.open.items()):
+                await tenant.views.sample()
                 if name != MAIN and tenant.idle_for(now) >= self._idle and await self._may_close(tenant):
                     await self._close(name)
 

@@ -17,6 +17,7 @@ from ..delivery.subscriber import GroupKey
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
 from ..protocol.queries import events_query, events_start
 from ..settings import Settings
+from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import TENANT, Tenants
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
@@ -33,7 +34,8 @@ MAX_ETAG_CHARS = 64
 class SseServer:
     """Opens streams and keeps them until they end."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -83,6 +85,7 @@ class SseServer:
         principal: Principal,
         subscription: ConnectionSubscription,
     ) -> web.StreamResponse:
+        began = time.monotonic()
         try:
             response = await _prepare(request)
             self._connections[connection] = principal.expires or float("inf")
@@ -93,6 +96,8 @@ class SseServer:
             self._connections.pop(connection, None)
             request[TENANT].connections.pop(connection, None)
             connection.end_all()
+            about = {"run": principal.run, "remote": request.remote, "seconds": round(time.monotonic() - began, 3)}
+            self._telemetry.connection_ended("stream", connection.code, principal, **about)
         return response
 
     async def inspect_connections(self) -> None:

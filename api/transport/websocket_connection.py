@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
 from ..settings import Settings
+from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
@@ -59,6 +61,7 @@ class WebSocketConnection(TransportSink):
         tenant: Tenant,
         principal: Principal,
         settings: Settings,
+        telemetry: Telemetry,
         run: str | None = None,
     ) -> None:
         super().__init__(transport)
@@ -66,10 +69,13 @@ class WebSocketConnection(TransportSink):
         self._ws = ws
         self.tenant = tenant
         self._settings = settings
+        self._telemetry = telemetry
         self._actor = principal.actor
         self._run_of_actor = run
         self._replies = Replies(self, tenant.tick)
         self._execute = tenant.log.execute
+        self._began = time.monotonic()
+        self._commands = 0
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
         self._heard_at = time.monotonic()
         self._draining = False
@@ -178,6 +184,13 @@ class WebSocketConnection(TransportSink):
         except (TimeoutError, ConnectionError, RuntimeError):
             self.abort()
 
+    def report_end(self, remote: str | None) -> None:
+        """Say that it has ended, for those who look after the gateway."""
+        code = "closed_by_client" if self._close_code is None else self._close_code.name
+        seconds = round(time.monotonic() - self._began, 3)
+        about = {"run": self._run_of_actor, "remote": remote, "seconds": seconds, "commands": self._commands}
+        self._telemetry.connection_ended("websocket", code, self.principal, **about)
+
     def fail(self, error: BaseException) -> None:
         """Something that was followed cannot be read: the client resumes on a new connection."""
         problem = error if isinstance(error, StenogramError) else LogFailed(f"Reading the log failed: {error!r}.")
@@ -244,12 +257,13 @@ class WebSocketConnection(TransportSink):
             await self._handle(frames, len(content))
 
     def _refuse_unreadable(self, error: StenogramError, sub: object = None) -> None:
-        self._replies.refuse(error, sub=sub)
+        self._refuse(error, sub=sub)
         self._unreadable += 1
         if self._unreadable > MAX_UNREADABLE_FRAMES:
             raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
 
     def _submit(self, members: dict[str, Any], now: datetime, size: int) -> None:
+        answered: Callable[[Execute, Outcome], None] = self._on_outcome
         try:
             self._token_bucket.spend(self._heard_at)
             frame, id, session, data = parse_command_frame(members)
@@ -257,16 +271,30 @@ class WebSocketConnection(TransportSink):
             if frame is None:
                 about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None)
                 command = new_unchecked(Command, about)
-                self._execute(command, self._on_outcome, size)
+                if self._telemetry.tracing is not None:
+                    answered = self._traced(command)
+                self._execute(command, answered, size)
             else:
                 command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
-                producer = frame.parsed_producer(self.principal.participant)
-                self._execute(command, self._on_outcome, size, frame.parsed_expect(), producer)
+                producer, expect = frame.parsed_producer(self.principal.participant), frame.parsed_expect()
+                if self._telemetry.tracing is not None:
+                    answered = self._traced(command)
+                self._execute(command, answered, size, expect, producer)
         except StenogramError as error:
-            self._replies.refuse(error, id=members.get("id"), session=members.get("session"))
+            self._refuse(error, members.get("do"), id=members.get("id"), session=members.get("session"))
         else:
             self._unreadable = 0
             self._pending += 1
+            self._commands += 1
+
+    def _traced(self, command: Command) -> Callable[[Execute, Outcome], None]:
+        assert self._telemetry.tracing is not None
+        return self._telemetry.tracing.traced(command, self.tenant.name, self.tenant.log.stats, self._on_outcome)
+
+    def _refuse(self, error: StenogramError, do: object = None, **about: Any) -> None:
+        """Say that a frame was not carried out; `about` names it, as far as that could be read."""
+        self._replies.refuse(error, **about)
+        self._telemetry.refused(error, self.principal, do=do, session=about.get("session"))
 
     def _on_outcome(self, request: Execute, outcome: Outcome) -> None:
         self._pending -= 1
@@ -277,7 +305,7 @@ class WebSocketConnection(TransportSink):
         if isinstance(outcome, Appended):
             self._replies.ack(command.id, command.session, outcome)
         else:
-            self._replies.refuse(outcome, id=command.id, session=command.session)
+            self._refuse(outcome, command.data.do, id=command.id, session=command.session)
 
     async def _control(self, members: Any) -> None:
         sub = members.get("sub") if isinstance(members, dict) else None
@@ -293,7 +321,7 @@ class WebSocketConnection(TransportSink):
         except Invalid as error:
             self._refuse_unreadable(error, sub)
         except StenogramError as error:
-            self._replies.refuse(error, sub=sub)
+            self._refuse(error, frame_name(members), sub=sub)
         else:
             self._unreadable = 0
 
@@ -326,6 +354,11 @@ class WebSocketConnection(TransportSink):
         feed = self.tenant.feed
         viewer = await principal.viewer(self.tenant.log, session)
         return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
+
+
+def frame_name(members: Any) -> object:
+    """What kind of frame this is to be."""
+    return members.get("frame") if isinstance(members, dict) else None
 
 
 def _is_command(frame: Any) -> bool:

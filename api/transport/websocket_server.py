@@ -16,6 +16,7 @@ from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Hello, parse_hello, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, TOKEN_EXPIRED, close_code_for
 from ..settings import Settings
+from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import Tenants
 from .inbox import InboxResponse
 from .slow_consumers import SlowConsumers
@@ -34,8 +35,9 @@ class WebSocketServer:
     """Accepts WebSockets and keeps them until they end. Each is served by its request's handler;
     `_connections` holds what is set when that is done."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
         self._settings = settings
+        self._telemetry = telemetry
         self._tenants = tenants
         self._auth = auth
         self._greeting: set[InboxResponse] = set()
@@ -53,17 +55,22 @@ class WebSocketServer:
         transport = request.transport
         if transport is not None:
             with contextlib.suppress(ConnectionError):
-                greeted = await self._greet(ws, transport)
+                greeted = await self._greet(ws, transport, request.remote)
                 if greeted is not None:
-                    await self._serve(*greeted)
+                    connection, frames, size = greeted
+                    try:
+                        await self._serve(connection, frames, size)
+                    finally:
+                        connection.report_end(request.remote)
         return ws
 
     async def _greet(
-        self, ws: InboxResponse, transport: asyncio.Transport
+        self, ws: InboxResponse, transport: asyncio.Transport, remote: str | None
     ) -> tuple[WebSocketConnection, list[Any], int] | None:
         """The connection of a client that says hello, with the frames that came behind it and their size. Its tenant
         is entered."""
         self._greeting.add(ws)
+        principal = None
         try:
             raw = await self._first_message(ws)
             if raw is None:
@@ -72,8 +79,11 @@ class WebSocketServer:
             hello = parse_hello(frames[0] if frames else None)
             principal = self._principal(hello)
             tenant = await self._tenants.use(principal.tenant)
-            connection = WebSocketConnection(ws, transport, tenant, principal, self._settings, hello.run)
+            connection = WebSocketConnection(
+                ws, transport, tenant, principal, self._settings, self._telemetry, hello.run
+            )
         except StenogramError as error:
+            self._telemetry.refused(error, principal, request="hello", remote=remote)
             await refuse_and_close(ws, error)
             return None
         finally:

@@ -5,8 +5,9 @@ The projections are the built-in ones, those that installed packages offer, and 
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ...domain.errors import Invalid, NotFound, NotReady, StenogramError, ViewsFailed
 from ...log.log import Log
@@ -27,6 +28,15 @@ RETRY_AFTER_S = 5.0
 
 Stop = Callable[[], None]
 _logger = logging.getLogger(__name__)
+
+
+class ViewLag(NamedTuple):
+    """How far a view is that readers see: events that are not folded, seconds since it had all, keys that are
+    parked."""
+
+    events: int
+    seconds: float
+    parked: int
 
 
 class ViewService:
@@ -56,6 +66,10 @@ class ViewService:
         self._runner = Runner(log, store, projections, promote=promote, effects=log.engine.writable)
         self._tasks = tasks
         self._fold_elsewhere = fold_elsewhere
+        self.lags: dict[str, ViewLag] = {}
+        """As of the last `sample`."""
+        self._sampled_at = -1
+        self._caught_up_at: dict[str, float] = {}
         self._stop_folding: Stop | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -91,6 +105,26 @@ class ViewService:
             return False
         seen = {each.build.name for each in found if each.build.state == "current"}
         return seen >= self.projections.keys() and not any(each.behind for each in found)
+
+    async def sample(self) -> None:
+        """Look how far the views are, for those who watch. Nothing is read while nothing has changed."""
+        position, now = self.log.position, time.monotonic()
+        if not self.projections or (position == self._sampled_at and not any(map(any, self.lags.values()))):
+            return
+        try:
+            builds = await self.store.builds()
+        except StenogramError:  # what is known gets older
+            self.lags = {name: lag._replace(seconds=now - self._caught_up_at[name]) for name, lag in self.lags.items()}
+            return
+        self.lags = {each.name: self._lag(each, position, now) for each in builds if each.state == "current"}
+        self._sampled_at = position
+
+    def _lag(self, build: Build, position: int, now: float) -> ViewLag:
+        behind = max(0, position - build.checkpoint.position)
+        since = self._caught_up_at.setdefault(build.name, now)
+        if not behind:
+            since = self._caught_up_at[build.name] = now
+        return ViewLag(behind, now - since, build.parked)
 
     async def _prepare(self) -> bool:
         try:
