@@ -88,6 +88,12 @@ class Settings(BaseSettings):
 
     def check(self) -> None:
         """Refuse what would be unsafe or cannot work. Raises ConfigurationError."""
+        self.check_keys()
+        for origin in self.origins:
+            check_origin(origin)
+
+    def check_keys(self) -> None:
+        """Refuse to be open to others than this machine, and weak keys. Raises ConfigurationError."""
         if self.open and not is_loopback(self.host):
             raise ConfigurationError(
                 f"Without keys a gateway listens on loopback only, not on {self.host}. Set STENOGRAM_JWT_SECRET or "
@@ -97,8 +103,6 @@ class Settings(BaseSettings):
             check_secret(self.jwt_secret)
         if self.jwt_secret is not None and self.jwt_public_key is not None:
             raise ConfigurationError("Set either STENOGRAM_JWT_SECRET or STENOGRAM_JWT_PUBLIC_KEY, not both.")
-        for origin in self.origins:
-            _check_origin(origin)
 
 
 def check_secret(secret: str) -> None:
@@ -109,7 +113,7 @@ def check_secret(secret: str) -> None:
         )
 
 
-def _check_origin(origin: str) -> None:
+def check_origin(origin: str) -> None:
     """Raises ConfigurationError for what no browser sends as the origin of a page: it would never match."""
     if origin in ("*", "null"):
         raise ConfigurationError(

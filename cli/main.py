@@ -23,6 +23,7 @@ from .demo.command import demo
 from .export import export
 from .importing.command import import_
 from .migrate import migrate
+from .operating.doctor.command import doctor
 from .operating.keys import keys
 from .operating.tenants import tenants
 from .operating.token import token
@@ -97,6 +98,7 @@ for each in (
     tenants,
     token,
     keys,
+    doctor,
 ):
     stenogram.add_command(each)
 

@@ -56,7 +56,7 @@ def serve(**given: Any) -> None:
 
     tune_gc()
     _raise_descriptor_limit()
-    settings = _settings({name: value for name, value in given.items() if value is not None})
+    settings = read_settings({name: value for name, value in given.items() if value is not None})
     _log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(settings, _announce))
@@ -111,7 +111,8 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
-def _settings(given: dict[str, Any]) -> Any:
+def read_settings(given: dict[str, Any]) -> Any:
+    """The gateway's settings: what is given, then the environment. Raises ConfigurationError."""
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 

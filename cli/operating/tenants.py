@@ -31,7 +31,7 @@ def tenants() -> None:
 def list_(log: str, as_json: bool) -> None:
     """List tenants: how many events each has, when the last one was written, how many bytes its log takes, and what is
     wrong where it cannot be read."""
-    rows = asyncio.run(_rows(log))
+    rows = asyncio.run(rows_of(log))
     _print(rows, as_json)
 
 
@@ -58,7 +58,8 @@ def drop(name: str, log: str, views: str, yes: bool) -> None:
     click.echo(f"Removed the tenant {name!r} with {events} events.")
 
 
-async def _rows(log: str) -> list[dict[str, Any]]:
+async def rows_of(log: str) -> list[dict[str, Any]]:
+    """What is known of each tenant; `trouble` says why it cannot be read, where it cannot."""
     from ...log.storage import Storage, find_tenants
 
     storage = Storage(log)
