@@ -11,7 +11,6 @@ makes room.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from typing import Self
 
 from aiohttp import web
 
-from ...domain.errors import Busy, StenogramError
+from ...domain.errors import Busy, LogUnreadable, StenogramError
 from ...log.log import Log
 from ...log.stats import SECONDS, Histogram, LogStats
 from ..access.principal import Principal
@@ -33,6 +32,8 @@ MAIN = ""
 TENANT: web.RequestKey[Tenant] = web.RequestKey("tenant", Tenant)
 """Which tenant a request uses."""
 SWEEP_EVERY_S = 5.0
+WAKE_AGAIN_S = 30.0
+"""Seconds after which a tenant in which something is due is opened again that could not be."""
 VIEWS_GET_S = 60.0
 """Seconds for which an idle tenant stays open so that its views catch up; then it is closed all the same."""
 
@@ -197,8 +198,12 @@ class Tenants:
             now = time.monotonic()
             for name in [name for name, at in self._wake_at.items() if at <= now]:
                 del self._wake_at[name]
-                with contextlib.suppress(StenogramError):  # it was logged, and is due when it is opened the next time
+                try:
                     await self.of(name)
+                except LogUnreadable:  # it was logged; what is due is looked at when somebody opens it
+                    continue
+                except StenogramError:
+                    self._wake_at[name] = now + WAKE_AGAIN_S
             for name, tenant in tuple(self.open.items()):
                 await tenant.views.sample()
                 if name != MAIN and tenant.idle_for(now) >= self._idle and await self._may_close(tenant):
