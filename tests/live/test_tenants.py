@@ -16,6 +16,7 @@ import jwt
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+from support.postgres import PostgresServer
 from support.wire import Closed, Wire
 
 from stenogram.api.server import Gateway
@@ -121,6 +122,25 @@ async def test_a_schema_that_is_dropped_is_trouble_for_its_tenant_alone(
     await migrate_all(in_schema(log, schema))
     for gateway in gateways:
         await heals(http, gateway, "acme")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+async def test_tenants_outlive_a_database_that_is_away(
+    http: aiohttp.ClientSession, start: Start, server: PostgresServer
+) -> None:
+    gateway = await start(log=server.url, jwt_secret=SECRET, heartbeat=60)
+    assert [(await say(http, gateway, tenant))[0] for tenant in ("", "acme")] == [200, 200]
+    wire = await Wire.open(http, gateway.url, token=token("acme"))
+    server.stop("immediate")
+    asked = [asyncio.create_task(say(http, gateway, tenant)) for tenant in ("", "acme", "new")]
+    for status, problem in await asyncio.gather(*asked):
+        assert (status, problem["code"] in ("log_failed", "log_unreadable")) == (503, True)
+    server.start()
+    for tenant in ("", "acme", "new"):
+        await heals(http, gateway, tenant)
+    assert (await wire.command("s", "session.label", {"set": {"a": "b"}}))["frame"] == "ack"  # it was never cut
+    wire.cut()
 
 
 async def test_a_tenant_that_could_not_be_opened_is_opened_when_the_cause_is_gone(

@@ -82,6 +82,23 @@ async def test_a_pair_of_keys(http: aiohttp.ClientSession, start: Start, tmp_pat
     assert wire.welcome["kind"] == "agent"
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_up_makes_a_secret_once(tmp_path: Path) -> None:
+    root, env = Path(__file__).parents[2], tmp_path / ".env"
+    make = ["make", "-f", str(root / "Makefile"), ".env"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("STENOGRAM_")}
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True, env=clean)
+    made = secret_in(env)
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True, env=clean)
+    assert secret_in(env) == made
+    assert re.fullmatch(r"[0-9a-f]{64}", made)
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    env.unlink()
+    given = {**clean, "STENOGRAM_JWT_SECRET": "one that was used so far, by those who set it"}
+    subprocess.run(make, cwd=tmp_path, check=True, capture_output=True, env=given)
+    assert given["STENOGRAM_JWT_SECRET"] in env.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
