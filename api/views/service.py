@@ -117,7 +117,8 @@ class ViewService:
             self.lags = {name: lag._replace(seconds=now - self._caught_up_at[name]) for name, lag in self.lags.items()}
             return
         self.lags = {each.name: self._lag(each, position, now) for each in builds if each.state == "current"}
-        self._sampled_at = position
+        if self.lags.keys() >= self.projections.keys():  # those that have no build yet are looked for again
+            self._sampled_at = position
 
     def _lag(self, build: Build, position: int, now: float) -> ViewLag:
         behind = max(0, position - build.checkpoint.position)
