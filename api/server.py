@@ -126,7 +126,7 @@ class Gateway:
         """Ready while the main log can be written and read, and the gateway is not draining."""
         if self._draining:
             return problem_response(NotReady("The gateway is shutting down."))
-        return json_response(await check_readiness(self.tenants))
+        return json_response(await check_readiness(self.tenants, self.place))
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=self._metrics_page.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
