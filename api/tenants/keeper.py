@@ -31,8 +31,11 @@ class Keeper:
         self.task = asyncio.create_task(self._keep())
 
     def close(self) -> None:
-        """Close it: `task` ends when that is done. What waits in its log is still answered."""
+        """Close it: `task` ends when that is done. What waits in its log is still answered. One that is still being
+        opened is given up."""
         self._close.set()
+        if not self.settled.is_set():
+            self.task.cancel()  # a database that does not answer may take long to be given up
 
     async def _keep(self) -> None:
         try:

@@ -19,7 +19,9 @@ from psycopg.sql import SQL, Identifier
 from support.postgres import PostgresServer
 from support.wire import Closed, Wire
 
-from stenogram.api.server import Gateway
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+from stenogram.log.engine import LogHead
 from stenogram.log.log import Log
 from stenogram.log.postgres.address import Address, in_schema
 from stenogram.log.postgres.admin import migrate_all
@@ -212,6 +214,29 @@ async def test_a_log_that_was_there_is_not_made_again(
     assert (status, problem["code"], file.exists()) == (503, "log_unreadable", False)
     file.write_bytes(kept)
     assert (await heals(http, gateway, "acme"))["versions"] == [2]
+
+
+async def test_a_tenant_that_is_being_opened_keeps_no_gateway_from_ending(
+    http: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, open_log = asyncio.Event(), SqliteEngine.open
+
+    async def slow(engine: SqliteEngine) -> LogHead:
+        if "acme" in engine.path.name:
+            opening.set()
+            await asyncio.sleep(30)
+        return await open_log(engine)
+
+    monkeypatch.setattr(SqliteEngine, "open", slow)
+    settings = Settings(log=str(tmp_path / "log.db"), port=0, drain=0.1, views="none", jwt_secret=SECRET)
+    async with running(settings) as gateway:
+        asking = asyncio.create_task(say(http, gateway, "acme"))
+        await opening.wait()
+        assert (await say(http, gateway, ""))[0] == 200
+        ended_at = time.monotonic()
+    assert time.monotonic() - ended_at < 10
+    with pytest.raises(aiohttp.ClientError):
+        await asking
 
 
 # -- Idle tenants ------------------------------------------------------------------------------------------------------
