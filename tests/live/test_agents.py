@@ -110,7 +110,7 @@ async def test_a_task_is_created_once(hotels: Agent, ann: Session) -> None:
 
 async def test_a_block_that_ends_with_an_error_gives_the_task_back(hotels: Agent, ann: Session) -> None:
     async def work() -> None:
-        async for task in hotels.tasks():
+        async for task in hotels.tasks(on_error="raise"):
             async with task:
                 raise ValueError("secret")
 
@@ -458,7 +458,7 @@ async def test_a_question_of_a_task_that_ends_has_no_answer(hotels: Agent, ann: 
     id = await ann.tasks.create("Book a hotel")
 
     async def ask() -> None:
-        async with await anext(hotels.tasks()):
+        async with await anext(hotels.tasks(on_error="raise")):
             try:
                 await hotels.ask("Really?")
             except asyncio.CancelledError:
