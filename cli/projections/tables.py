@@ -32,8 +32,14 @@ def show_builds(healths: Sequence[Health], as_json: bool) -> None:
         console.print(table, soft_wrap=False)
 
 
-def show_troubles(healths: Sequence[Health], parked: Mapping[int, Sequence[Parked]]) -> bool:
-    """What is wrong, and what to do; whether nothing is."""
+def show_troubles(healths: Sequence[Health], parked: Mapping[int, Sequence[Parked]], as_json: bool) -> bool:
+    """What is wrong, and what to do; whether nothing is. As JSON: every build, and what is parked of it."""
+    healthy = all(each.verdict == "healthy" for each in healths)
+    if as_json:
+        for each in healths:
+            keys = [key._asdict() for key in parked.get(each.build.id, ())]
+            click.echo(orjson.dumps({**_row(each), "keys": keys}).decode())
+        return healthy
     for each in healths:
         if each.why:
             click.echo(one_line(f"{each.build.name}, build {each.build.id}: {each.verdict}: {each.why}"))
@@ -41,15 +47,20 @@ def show_troubles(healths: Sequence[Health], parked: Mapping[int, Sequence[Parke
             asked = f" ({key.wish} is under way)" if key.wish else ""
             click.echo(one_line(f"  {key.key}: {key.type} of session {key.session}, position {key.position}{asked}"))
             click.echo(one_line(f"    {key.error}", 400))
-    healthy = all(each.verdict == "healthy" for each in healths)
     if healthy:
         click.echo(f"All {len(healths)} views are healthy." if healths else "There are no views.")
     return healthy
 
 
-def show_verified(verified: Verified) -> bool:
-    """What came of a comparison; whether all is well."""
+def show_verified(verified: Verified, as_json: bool) -> bool:
+    """What came of a comparison; whether all is well. As JSON: a difference a line, and then the sum."""
     build = verified.build
+    if as_json:
+        for each in verified.differences:
+            click.echo(orjson.dumps(each._asdict(), default=str).decode())
+        about = {"view": build.name, "build": build.id, "position": build.checkpoint.position}
+        click.echo(orjson.dumps({**about, "values": verified.values, "wrong": verified.wrong}).decode())
+        return not verified.wrong
     for each in verified.differences:
         click.echo(one_line(f"{each.place}: stored {each.stored!r}, folded {each.folded!r}", 1_000))
     what = f"{verified.values:,} values of {build.name}, build {build.id}, up to position {build.checkpoint.position:,}"

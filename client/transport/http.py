@@ -11,6 +11,7 @@ from ...domain.envelope import parse
 from ...domain.errors import StenogramError
 from ...domain.model import Event
 from ..errors import Unreachable, from_problem
+from .faults import in_words
 from .identity import Identity
 from .subscription import Reading
 
@@ -58,7 +59,7 @@ class Http:
             ) as response:
                 return _answer(response.status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Unreachable(f"{self._url} cannot be reached: {str(error) or type(error).__name__}") from None
+            raise Unreachable(f"{self._url} cannot be reached: {in_words(error)}.") from None
 
     async def page(self, session: str, query: Mapping[str, Any]) -> EventPage:
         """A page of a session's events."""

@@ -89,6 +89,25 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
     assert "1 of 1 values of state" in said
 
 
+async def test_everything_is_told_to_programs_too(gateway: Gateway, run: Run) -> None:
+    async def lines(*arguments: str) -> list[dict[str, Any]]:
+        code, said, _ = await run(*arguments, "--json")
+        assert code == 0
+        return [orjson.loads(line) for line in said.splitlines()]
+
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        await session.state.merge({"a": 1})
+    assert all((each["health"], each["keys"]) == ("healthy", []) for each in await lines("status", "--wait"))
+    begun, seen = await lines("rebuild", "state")
+    assert (begun["state"], seen["state"], begun["build"]) == ("building", "current", seen["build"])
+    retired = next(
+        each["build"] for each in await lines("list") if (each["view"], each["state"]) == ("state", "retired")
+    )
+    assert (await lines("promote", "state", "--build", str(retired)))[0]["build"] == retired
+    (verified,) = await lines("verify", "state")
+    assert (verified["values"], verified["wrong"]) == (1, 0)
+
+
 async def test_where_promotion_is_manual_readers_wait_for_the_command(
     start: Start, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
