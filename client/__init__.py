@@ -41,12 +41,12 @@ from .tool import ToolCall
 from .transport.backoff import Backoff
 from .transport.command_queue import Ack
 from .transport.connection import State
-from .transport.document_stream import DocumentStream
+from .transport.document_stream import DocumentStream, ViewDocument
 from .transport.event_stream import EventStream, LogEntry, LogStream
 from .transport.http import EventPage
 from .transport.identity import Token
 from .transport.subscription import Place, Reading
-from .view_reader import Moment, ViewDocument, ViewReader, ViewRows
+from .view_reader import Moment, ViewReader, ViewRows
 
 __all__ = [
     "Accepts",

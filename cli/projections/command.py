@@ -68,7 +68,8 @@ View = click.argument("view", metavar="VIEW")
 @json_option
 async def list_(admin: "ViewAdmin", as_json: bool) -> None:
     """List the builds of all views: their version and state, how many events they are behind the log, how many they
-    fold a second and how many seconds remain at that rate, and what is wrong. Retired builds are those that readers saw
+    fold a second and how many seconds remain at that rate, how many keys are parked and events passed over, and what is
+    wrong. Retired builds are those that readers saw
     before; they can be promoted again."""
     from .tables import show_builds
 
@@ -80,7 +81,8 @@ async def list_(admin: "ViewAdmin", as_json: bool) -> None:
 @click.option("--wait", is_flag=True, help="Wait until every view has caught up, with progress bars.")
 @json_option
 async def status(admin: "ViewAdmin", wait: bool, as_json: bool) -> None:
-    """Say what is wrong with views, key by key; the exit code is 1 when something is."""
+    """Say what is wrong with views, key by key, and how many events a view passed over because they are not for
+    everyone in their session; the exit code is 1 when something is wrong."""
     from .tables import show_troubles
 
     if wait:

@@ -7,8 +7,9 @@ import orjson
 from rich.table import Table
 
 from ...projections.health import Health
-from ...projections.store import Parked
+from ...projections.store import Build, Parked
 from ...projections.verify import Verified
+from ...projections.views import BUILT_IN
 from ..text.console import one_line, stdout
 
 COLOURS = {"healthy": "green", "degraded": "yellow", "unhealthy": "red"}
@@ -47,9 +48,18 @@ def show_troubles(healths: Sequence[Health], parked: Mapping[int, Sequence[Parke
             asked = f" ({key.wish} is under way)" if key.wish else ""
             click.echo(one_line(f"  {key.key}: {key.type} of session {key.session}, position {key.position}{asked}"))
             click.echo(one_line(f"    {key.error}", 400))
+    _show_passed_over([each.build for each in healths if each.build.passed_over])
     if healthy:
         click.echo(f"All {len(healths)} views are healthy." if healths else "There are no views.")
     return healthy
+
+
+def _show_passed_over(builds: Sequence[Build]) -> None:
+    for each in builds:
+        events = f"{each.passed_over:,} event{'' if each.passed_over == 1 else 's'}"
+        click.echo(f"{each.name}, build {each.id}: passed over {events}, not for everyone in their session")
+    if {each.name for each in builds} - {each.name for each in BUILT_IN}:
+        click.echo("A projection of yours gets such events when it declares who sees what of them (`shown`).")
 
 
 def show_verified(verified: Verified, as_json: bool) -> bool:
@@ -83,6 +93,7 @@ def _row(health: Health) -> dict[str, object]:
         "rate": round(build.rate),
         "remaining": None if health.remaining is None else round(health.remaining, 1),
         "parked": build.parked,
+        "passed_over": build.passed_over,
         "health": health.verdict,
         "why": health.why,
     }

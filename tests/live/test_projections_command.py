@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
@@ -97,7 +98,14 @@ async def test_everything_is_told_to_programs_too(gateway: Gateway, run: Run) ->
 
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
         await session.state.merge({"a": 1})
+        await session.post("Only you see this.", to="users")
     assert all((each["health"], each["keys"]) == ("healthy", []) for each in await lines("status", "--wait"))
+    passed = {each["view"]: each["passed_over"] for each in await lines("status")}
+    assert (passed["words"], passed["mentions"]) == (1, 0)
+    _, said, _ = await run("status")
+    told = r"^words, build \d+: passed over 1 event, not for everyone in their session$"
+    assert re.search(told, said, re.MULTILINE)
+    assert "A projection of yours gets such events when it declares who sees what of them (`shown`).\n" in said
     begun, seen = await lines("rebuild", "state")
     assert (begun["state"], seen["state"], begun["build"]) == ("building", "current", seen["build"])
     retired = next(
