@@ -23,7 +23,7 @@ async def agent() -> None:
                     async with agent.say() as message:
                         await message.write(f"And then there was {subject}. ")
                     await asyncio.sleep(0.05)
-            print(f"The writer has stopped: {task.outcome.kind if task.outcome else ''}.")
+            print(f"The writer has stopped: {task.outcome.kind}.")
             return
 
 

@@ -37,7 +37,7 @@ async def work() -> None:
                     async for token in model(task.input):
                         await message.write(token)
                 await task.complete({"message": message.id})
-            print(f"{NAME}: {task.title} is {task.outcome.kind if task.outcome else 'open'}", flush=True)
+            print(f"{NAME}: {task.title} is {task.outcome.kind}", flush=True)
 
 
 async def main() -> None:

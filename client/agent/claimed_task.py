@@ -30,10 +30,10 @@ logger = logging.getLogger("stenogram.client")
 
 
 class Outcome(NamedTuple):
-    """How work on a task ended. `lost`: it was taken away, because it was silent for too long or by somebody's
-    decision; what is written under it is refused."""
+    """How work on a task ended. `held`: it has not. `lost`: it was taken away, because it was silent for too long or by
+    somebody's decision; what is written under it is refused."""
 
-    kind: Literal["completed", "failed", "released", "cancelled", "rerouted", "lost"]
+    kind: Literal["held", "completed", "failed", "released", "cancelled", "rerouted", "lost"]
     reason: str | None = None
 
 
@@ -72,8 +72,8 @@ class ClaimedTask:
         """Instructions that were honoured in earlier attempts."""
         self.last_error = task.last_error
         """Why the attempt before this one came to nothing; None at the first."""
-        self.outcome: Outcome | None = None
-        """How it ended; None while it is held."""
+        self.outcome = Outcome("held")
+        """How it ended."""
         self.steer: Steering = Steering(signals.honour)
         """New instructions."""
         self.target = f"task:{task.id}"
@@ -92,9 +92,14 @@ class ClaimedTask:
         self._around = contextlib.ExitStack()
 
     @property
+    def held(self) -> bool:
+        """Whether this agent holds it, as far as is known here."""
+        return self.outcome.kind == "held"
+
+    @property
     def wanted(self) -> bool:
         """Whether it is held, and no signal wants it ended."""
-        return self.outcome is None and self._signal is None
+        return self.held and self._signal is None
 
     async def progress(self, note: str | None = None, share: float | None = None) -> None:
         """Say how far it is; `share` goes from 0 to 1. It also shows that the work goes on (`stall_after`)."""
@@ -133,12 +138,12 @@ class ClaimedTask:
         finally:
             self._around.close()
             self._finish()
-        taken = self.outcome is not None and self.outcome.kind in ("lost", "cancelled", "rerouted")
+        taken = self.outcome.kind in ("lost", "cancelled", "rerouted")
         if ours or (taken and _is_fenced(error)):
             return True
         if self._errors.survives(error):
-            how = self.outcome.kind if self.outcome else "held"
-            logger.error("Task %s (%s), attempt %d, is %s", self.id, self.title, self.attempt, how, exc_info=error)
+            what, how = f"Task {self.id} ({self.title}), attempt {self.attempt}", self.outcome.kind
+            logger.error("%s, is %s", what, how, exc_info=error)
             return True
         return False
 
@@ -151,7 +156,7 @@ class ClaimedTask:
         """Tasks have changed: end the block if this one is not held any more."""
         now = tasks.known.get(self.id)
         held = now is not None and now.status == "claimed" and now.attempt == self.attempt
-        if not held and self._ending is None and self.outcome is None:
+        if not held and self._ending is None and self.held:
             self.outcome = _lost(now, self.attempt)
             self._scope.cancel()
             self._finish()
@@ -194,7 +199,7 @@ class ClaimedTask:
             self.outcome, self._context.ended = outcome, True
             self._finish()
         elif isinstance(error, Fenced):
-            self.outcome = self.outcome or Outcome("lost", error.detail)
+            self.outcome = Outcome("lost", error.detail) if self.held else self.outcome
         # While the answer was awaited, changes were not looked at: what ended the task meanwhile is found out here.
         self.check(self._session.live.state.tasks)
 
@@ -210,11 +215,11 @@ class ClaimedTask:
             await asyncio.wait([self._ending], timeout=END_TIMEOUT_S)
         answers = self._signals.detach(self)
         given_up: Outcome | None = None
-        if self.outcome is None and self._signal is not None:
+        if self.held and self._signal is not None:
             signal = self._signal
             kind: Any = "cancelled" if signal.kind == "cancel" else "rerouted"
             self.outcome = Outcome(kind, f"{signal.raiser} raised {signal.kind} {signal.id}.")
-        elif self.outcome is None:
+        elif self.held:
             end = self._errors.end(self._claimed, error)
             self.outcome = given_up = Outcome(end.kind, end.reason)
             answers += self._let_go(end)

@@ -160,7 +160,7 @@ class Claims:
             return
         self._held = [each for each in self._held if each is not task]
         self._freed.set()
-        if task.outcome is not None and task.outcome.kind in ("released", "failed"):
+        if task.outcome.kind in ("released", "failed"):
             self._back_off(task.id)
 
     def _give_back(self, task: Task, answer: Answer) -> None:

@@ -30,8 +30,8 @@ class PageQuery(TypedDict, total=False):
 
 class EventPage(NamedTuple):
     """A page of a session's events. Go on with `after=to` until `caught_up`; or back with `before=before` until there
-    is none, from a page that was asked for by `before` or `last`. `gap` names versions that retention has
-    removed, first and last."""
+    is none, from a page that was asked for by `before` or `last`. `gap` names versions that are gone,
+    first and last."""
 
     events: list[Event]
     to: int

@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -38,12 +39,28 @@ asyncio.run(guide({snippets!r}))
 """
 
 
+_TYPED_GUIDE = """\
+import asyncio
+from stenogram.client import Agent, Client, Session
+
+
+async def guide(client: Client, session: Session, agent: Agent, ann: Session) -> None:
+"""
+
+
 class Page(NamedTuple):
     """A page, how its Python is run, and what that says."""
 
     path: str
     kind: Literal["program", "files", "guide"]
-    says: str
+    says: str = ""
+
+    def modules(self) -> list[str]:
+        """Its Python as modules that a type checker understands."""
+        blocks = BLOCK.findall((ROOT / self.path).read_text())
+        if self.kind == "guide":
+            return [blocks[0], _TYPED_GUIDE + textwrap.indent("\n".join(blocks[1:]), "    ")]
+        return blocks if self.kind == "files" else ["\n".join(blocks)]
 
     def programs(self, url: str) -> list[str]:
         """What to run, one after the other, with a gateway."""
