@@ -71,6 +71,19 @@ async def test_a_document_is_followed(client: Client) -> None:
         values.cancel()
 
 
+async def test_nobody_is_present_in_a_closed_session(client: Client) -> None:
+    async with client.session("trip-7") as session:
+        await session.tasks.create("Book")
+        ack = await session.close()
+        agents = await session.view("agents").get(min_position=ack.positions[-1], wait=10)
+        await client.view("sessions").rows(min_position=ack.positions[-1], wait=10)
+        found = await client.search(participant="hotels")
+        shown = await client.show("trip-7")
+    assert [each["present"] for each in shown["participants"]] == [False]
+    assert agents.value["agents"]["hotels"]["present"] is False
+    assert [each["value"]["participants"]["hotels"]["present"] for each in found.rows] == [False]
+
+
 async def test_who_follows_what_cannot_be_followed_is_told(client: Client) -> None:
     async with client.view("nothing", "trip-7").follow() as changes:
         with pytest.raises(NotFound, match="no view 'nothing'"):
