@@ -68,21 +68,21 @@ class Place(NamedTuple):
         return f"--log {self.log}"
 
 
-def _log_option(help: str, default: str = DEFAULT_LOG) -> Callable[[Command], Command]:
+def _log_option(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL") -> Callable[[Command], Command]:
     return click.option(
         "--log",
         envvar="STENOGRAM_LOG",
         default=default,
         show_default=True,
         show_envvar=True,
-        metavar="PATH|URL",
+        metavar=metavar,
         help=help,
     )
 
 
 log_option = _log_option("The log itself: a file, sqlite:///FILE, or a postgresql:// URL.")
 _LOG_OR_GATEWAY = "The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway."
-gateway_option = _log_option("The http:// URL of the gateway.", DEFAULT_GATEWAY)
+gateway_option = _log_option("The http:// URL of the gateway.", DEFAULT_GATEWAY, "URL")
 token_option = click.option(
     "--token",
     envvar="STENOGRAM_TOKEN",

@@ -21,7 +21,7 @@ _session = click.argument("session", type=SESSION, metavar="SESSION")
 )
 @_session
 @click.option("--title", metavar="TEXT", help="What people call it.")
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="For finding it; several are possible.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="For finding it; may be repeated.")
 @json_option
 @gateway_options
 async def open_(session: str, title: str | None, labels: tuple[str, ...], as_json: bool, place: Place) -> None:

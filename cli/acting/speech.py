@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--to",
     multiple=True,
     metavar="WHO",
-    help="Who may see it: users, agents, a participant's id; several are possible.",
+    help="Who may see it: users, agents, a participant's id; may be repeated.",
 )
 @click.option("--reply-to", metavar="MESSAGE", help="The id of the message that this answers.")
 @json_option

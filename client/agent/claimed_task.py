@@ -143,7 +143,7 @@ class ClaimedTask:
             return True
         if self._errors.survives(error):
             what, how = f"Task {self.id} ({self.title}), attempt {self.attempt}", self.outcome.kind
-            logger.error("%s, is %s", what, how, exc_info=error)
+            logger.error("%s, raised an error and is %s", what, how, exc_info=error)
             return True
         return False
 

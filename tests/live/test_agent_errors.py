@@ -98,7 +98,7 @@ async def test_the_loop_goes_on_after_an_error(ann: Session, working: Loop, capl
     assert got[0].id == hard
     assert got[0].outcome == ("released", "Broken")
     record = next(each for each in caplog.records if each.name == "stenogram.client")
-    assert record.getMessage() == f"Task {hard} (Hard), attempt 1, is released"
+    assert record.getMessage() == f"Task {hard} (Hard), attempt 1, raised an error and is released"
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], Broken)
 
