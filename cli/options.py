@@ -15,7 +15,7 @@ Command = Callable[..., Any]
 
 
 class NameType(click.ParamType[str]):
-    """The id of something, checked before anything is opened; `name` is what of."""
+    """An id, or another name, checked before anything is opened; `name` says of what."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -24,7 +24,7 @@ class NameType(click.ParamType[str]):
         from ..domain.ids import NAME_PATTERN
 
         if not isinstance(value, str) or len(value) > 128 or not re.match(NAME_PATTERN, value) or value[-1] == "\n":
-            self.fail(f"{value!r} is no {self.name} id: those are 1 to 128 of A-Z a-z 0-9 . _ : @ + -", param, ctx)
+            self.fail(f"{value!r} is no {self.name}: those are 1 to 128 of A-Z a-z 0-9 . _ : @ + -", param, ctx)
         return value
 
 
@@ -39,8 +39,17 @@ class SessionName(NameType):
         return [CompletionItem(id, help=title) for id, title in found]
 
 
-SESSION = SessionName("session")
-PARTICIPANT = NameType("participant")
+class RecipientType(NameType):
+    """A group, or a participant's id; `@` before it: also if nobody has it yet."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        return text[: text.startswith("@")] + super().convert(text.removeprefix("@"), param, ctx)
+
+
+SESSION = SessionName("session id")
+PARTICIPANT = NameType("participant id")
+RECIPIENT = RecipientType("participant id")
 
 
 class Place(NamedTuple):

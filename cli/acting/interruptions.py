@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import SESSION, Place, examples, json_option
+from ..options import PARTICIPANT, SESSION, Place, examples, json_option
 from .gateway import acting, gateway_options, printed
 from .values import TARGET, text_of, value_of, whole_target
 
@@ -112,7 +112,7 @@ async def steer(
 )
 @_session
 @_needed_target
-@click.option("--to", metavar="PARTICIPANT", help="Who alone may take it now.")
+@click.option("--to", type=PARTICIPANT, metavar="PARTICIPANT", help="Who alone may take it now.")
 @click.option("--input", metavar="JSON", help="What is to be done now: JSON, or a text.")
 @_grace
 @_no_wait

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import SESSION, Place, examples, json_option
+from ..options import RECIPIENT, SESSION, NameType, Place, examples, json_option
 from .gateway import acting, gateway_options, printed
 from .values import text_of, value_of, whole_id
 
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 @click.argument("text", nargs=-1, required=True, metavar="TEXT…")
 @click.option(
     "--to",
+    type=RECIPIENT,
     multiple=True,
     metavar="WHO",
     help="Who may see it: users, agents, a participant's id; may be repeated.",
 )
-@click.option("--reply-to", metavar="MESSAGE", help="The id of the message that this answers.")
+@click.option(
+    "--reply-to", type=NameType("message id"), metavar="MESSAGE", help="The id of the message that this answers."
+)
 @json_option
 @gateway_options
 async def say(

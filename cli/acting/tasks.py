@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import SESSION, Place, board_options, examples, json_option
+from ..options import PARTICIPANT, RECIPIENT, SESSION, NameType, Place, board_options, examples, json_option
 from .gateway import acting, gateway_options, printed
 from .values import value_of, whole_id
 
@@ -36,11 +36,19 @@ def task() -> None:
 @click.argument("session", type=SESSION, metavar="SESSION")
 @click.argument("title", metavar="TITLE")
 @click.option("--input", metavar="JSON", help="What is to be done, for the agent: JSON, or a text.")
-@click.option("--key", "dedupe_key", metavar="KEY", help="What it is for: a second one of this key is the first one.")
+@click.option(
+    "--key",
+    "dedupe_key",
+    type=NameType("key"),
+    metavar="KEY",
+    help="What it is for: a second one of this key is the first one.",
+)
 @click.option("--needs", multiple=True, metavar="TASK", help="A task that must be completed before; may be repeated.")
 @click.option("--parent", metavar="TASK", help="The task that it is a part of.")
-@click.option("--assignee", metavar="PARTICIPANT", help="Who alone may claim it.")
-@click.option("--to", multiple=True, metavar="WHO", help="Who may see it: users, agents, a participant's id.")
+@click.option("--assignee", type=PARTICIPANT, metavar="PARTICIPANT", help="Who alone may claim it.")
+@click.option(
+    "--to", type=RECIPIENT, multiple=True, metavar="WHO", help="Who may see it: users, agents, a participant's id."
+)
 @click.option("--priority", type=int, default=0, metavar="N", help="The higher, the sooner it is claimed.")
 @click.option("--attempts", "max_attempts", type=int, metavar="N", help="When so many came to nothing, it has failed.")
 @click.option("--deadline", type=float, metavar="SECONDS", help="It has failed if it is not done by then.")
