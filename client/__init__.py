@@ -23,6 +23,7 @@ side.
 from .agent.agent import Agent
 from .agent.claimed_task import ClaimedTask, Outcome
 from .agent.claims import Accepts, Claims
+from .agent.error_policy import OnError
 from .agent.speech import Speech
 from .agent.steering import Steering
 from .approvals import ApprovalAnswer, Approvals
@@ -71,6 +72,7 @@ __all__ = [
     "MessageStream",
     "Moment",
     "NotDone",
+    "OnError",
     "Outcome",
     "Place",
     "Posted",
