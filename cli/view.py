@@ -86,10 +86,9 @@ def view(
 
 
 def _projection(view: str, names: Sequence[str]) -> "AnyProjection":
-    from ..api.views.storage import make_projections
     from ..domain.errors import Invalid, NotFound
 
-    known = {each.name: each for each in make_projections("", names)}
+    known = _known(names)
     if view not in known:
         raise NotFound(
             f"There is no projection {view!r} here; there are {', '.join(known)}. One of yours is found by "
@@ -98,6 +97,12 @@ def _projection(view: str, names: Sequence[str]) -> "AnyProjection":
     if known[view].key != "session":
         raise Invalid(f"{view} is not kept by session; ask the gateway for it, with --log http://… and its key.")
     return known[view]
+
+
+def _known(names: Sequence[str]) -> "dict[str, AnyProjection]":
+    from ..api.views.storage import make_projections
+
+    return {each.name: each for each in make_projections("", names)}
 
 
 async def _values(
@@ -126,8 +131,9 @@ async def _reader(
         from .source.gateway import GatewaySource
 
         async with GatewaySource(place) as gateway:
-            yield lambda at: gateway.view(view, session, at)
-        return
+            if view in await gateway.served() or view not in _known(()):
+                yield lambda at: gateway.view(view, session, at)
+                return
     projection = _projection(view, names)
     async with open_source(place) as source:
         yield folded

@@ -83,7 +83,7 @@ class GatewaySource:
     ) -> list[Any]:
         from .folding import fold_views
 
-        served = await self._served()
+        served = await self.served()
         rest = [each for each in projections if each.name not in served]
         folded = iter(await fold_views(self.read(session, 0), rest, at) if rest else [])
         return [
@@ -94,7 +94,7 @@ class GatewaySource:
     async def view(self, name: str, key: str, at: AtMoment | None = None) -> Any:
         """What a view that the gateway serves holds under a key, now or at a moment, whatever projection it is of; see
         `views`. Raises NotFound."""
-        served = await self._served()
+        served = await self.served()
         if name not in served:
             raise NotFound(f"The gateway serves no view {name!r}; it serves {', '.join(served) or 'none'}.")
         if served[name]["by_session"]:
@@ -104,7 +104,7 @@ class GatewaySource:
             raise NotFound(f"The view {name} holds nothing under {key!r}.")
         return value
 
-    async def _served(self) -> dict[str, Any]:
+    async def served(self) -> dict[str, Any]:
         """What the gateway says of its views, by name."""
         body, _ = await self._get("/v1/views", {})
         return {each["view"]: each for each in orjson.loads(body)["views"]}
