@@ -14,23 +14,30 @@ from functools import partial
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from ..domain.audience import Viewer
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
 from ..log.storage import Storage
+from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
 from .http.event_routes import EventRoutes
+from .http.moments import PastKind
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
 from .metrics import Metrics
 from .openapi.document import openapi_json
+from .past.answers import PastAnswers, PastSource
+from .past.gate import Answer, PastGate
+from .past.process import PastPlan, PastProcess
 from .protocol.queries import session_of
 from .settings import Settings
 from .tenants import Tenants
+from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
 from .views.folding_process import FoldingPlan, FoldingProcess
@@ -41,19 +48,21 @@ from .views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_proje
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, place: str) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, place: str, past: PastGate) -> None:
         auth = Authenticator(settings)
         self.settings = settings
         self.tenants = tenants
         self.url = ""
         self.place = place
+        self.past = past
+        self.answers = AnswerBudget()
         self.websocket_server = WebSocketServer(settings, tenants, auth)
         self.sse_server = SseServer(settings, tenants, auth)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
-        self._session_routes = SessionRoutes(settings, tenants, auth)
+        self._session_routes = SessionRoutes(settings, tenants, auth, past)
         self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
-        self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
+        self._view_routes = ViewRoutes(tenants, auth, self.sse_server, past)
         self._description: bytes | None = None
         self._draining = False
 
@@ -61,7 +70,8 @@ class Gateway:
         """The routes."""
         origins = OriginCheck(self.settings)
         app = web.Application(
-            middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
+            middlewares=[problem_middleware, origins.middleware, self.answers.middleware],
+            client_max_size=self.settings.frame_bytes,
         )
         app.on_response_prepare.append(origins.add_headers)
         sessions = self._session_routes
@@ -130,8 +140,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
         place = settings.views or (NO_VIEWS if settings.read_only else "")
         projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
-        beside = settings.views_in == "process" and bool(projections) and folds_in_processes(place, settings.log)
-        folding = FoldingProcess(_folding_plan(settings, place), tasks) if beside else None
+        beside = settings.views_in == "process" and folds_in_processes(place, settings.log)
+        folding = FoldingProcess(_folding_plan(settings, place), tasks) if beside and projections else None
 
         def open_log(tenant: str) -> Log:
             return Log(storage.engine(tenant, read_only=settings.read_only))
@@ -145,7 +155,11 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(tenants)
         if folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(folding)
-        gateway = Gateway(settings, tenants, str(storage))
+        past = PastGate(_answers_here(tenants))
+        if beside:
+            plan = PastPlan(settings.log, place, settings.projections, settings.log_level)
+            past = PastGate((await stack.enter_async_context(PastProcess(plan, tasks))).answer)
+        gateway = Gateway(settings, tenants, str(storage), past)
         runner = web.AppRunner(
             gateway.app(),
             access_log=None,
@@ -190,6 +204,22 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
             signal.signal(each, end)
         started(gateway)
         await stop.wait()
+
+
+def _answers_here(tenants: Tenants) -> Answer:
+    """What answers requests for the past in this process."""
+
+    @asynccontextmanager
+    async def opened(tenant: str) -> AsyncIterator[PastSource]:
+        views = (await tenants.of(tenant)).views
+        yield PastSource(tenant, views.log, views.store, views.projections)
+
+    answers = PastAnswers(opened)
+
+    async def answer(kind: PastKind, request: web.Request, tenant: str, viewer: Viewer, _: Turn) -> web.StreamResponse:
+        return await answers.answer(kind, request, tenant, viewer)
+
+    return answer
 
 
 def _folding_plan(settings: Settings, place: str) -> FoldingPlan:

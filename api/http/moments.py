@@ -1,13 +1,15 @@
-"""Moments in a session's history, as requests name them: a version, or a time."""
+"""Moments in a session's history, as requests name them: a version, or a time. And the port to what answers them."""
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, Protocol
 
 from aiohttp import web
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
+from ...domain.audience import Viewer
 from ...domain.timestamps import Time
+from ..access.principal import Principal
 from ..protocol.queries import Query, members_of, validated
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -36,3 +38,17 @@ class SessionQuery(Query):
 def session_query(request: web.Request) -> SessionQuery:
     """Read a query for one session."""
     return validated(SessionQuery, members_of(request))
+
+
+PastKind = Literal["session", "view", "difference"]
+"""What is asked for: a session's page, a document or rows of a view, or what changed in one."""
+
+
+class Past(Protocol):
+    """Who answers requests for the past (`api.past`)."""
+
+    async def answer(
+        self, kind: PastKind, request: web.Request, principal: Principal, viewer: Viewer
+    ) -> web.StreamResponse:
+        """Answer a request of a principal, who may make it, as this viewer may see it. Raises Overloaded, NotReady, and
+        what is wrong with the request itself."""

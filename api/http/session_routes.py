@@ -1,6 +1,5 @@
 """The plain HTTP routes about sessions: listing them, showing one, commands."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +15,6 @@ from ...domain.session import fold
 from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
-from ...projections.seek import version_at
 from ..access.rights import TAKE_PART
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import matches_any
@@ -25,8 +23,7 @@ from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..tenants import Tenants
-from ..views.service import MAX_CONCURRENT_FOLDS
-from .moments import session_query
+from .moments import Past, session_query
 from .responses import json_response
 from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
 
@@ -34,11 +31,11 @@ from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_
 class SessionRoutes:
     """Handlers of the plain HTTP routes."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, past: Past) -> None:
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
-        self._folding = asyncio.Semaphore(MAX_CONCURRENT_FOLDS)
+        self._past = past
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions`: those that the token may read, by id."""
@@ -57,24 +54,22 @@ class SessionRoutes:
         following = {"next": found[-1][0]} if len(found) == query.limit else {}
         return json_response(SessionsAnswer(sessions=described, **following))
 
-    async def show_session(self, request: web.Request) -> web.Response:
+    async def show_session(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/sessions/{session}`: the session now, or at a moment."""
         principal = self._auth.of_request(request)
         query = session_query(request)
         session = session_of(request)
         principal.require_read(session)
         log = (await self._tenants.of_request(principal)).log
+        if query.at is not None:
+            viewer = await principal.viewer(log, session)
+            return await self._past.answer("session", request, principal, viewer)
         await log.catch_up()  # another gateway may have acknowledged more
-        state = await (log.state(session) if query.at is None else self._state_at(log, session, query.at))
+        state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
         body = await session_json(state, await principal.viewer(log, session))
         return web.Response(body=body, content_type="application/json")
-
-    async def _state_at(self, log: Log, session: SessionId, at: int | datetime) -> State:
-        async with self._folding:
-            asked = {"time": at} if isinstance(at, datetime) else {"version": at}
-            return await log.state_at(session, await version_at(log, session, **asked))
 
     async def execute_command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""

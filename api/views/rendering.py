@@ -6,7 +6,7 @@ shown.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +27,18 @@ def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], vi
     """What a viewer gets of each stored row; None for what is not shown to them. Raises NotReady."""
     if build.shape.restricted:
         if (build.shape, build.version) == (projection.shape, projection.version):
-            folder = projection.folder()
-            return [_render(projection, place, folder.values[place], viewer) for place in map(folder.load, rows)]
+            return render_own_rows(projection, rows, viewer)
         if not viewer.sees_all:
             raise NotReady(f"The view {projection.name} is being built anew; try again in a moment.", retry_after=5.0)
-    if isinstance(projection, DocProjection):
-        return [bytes(row[_DATA_COLUMN]) for row in rows]
-    return [_by_columns(build.shape, row) for row in rows]
+    return _as_stored(projection, build.shape, rows)
+
+
+def render_own_rows(projection: AnyProjection, rows: Iterable[Row], viewer: Viewer) -> list[bytes | None]:
+    """The same of rows that this very code has made."""
+    if not projection.shape.restricted:
+        return _as_stored(projection, projection.shape, rows)
+    folder = projection.folder()
+    return [_render(projection, place, folder.values[place], viewer) for place in map(folder.load, rows)]
 
 
 def etag_of(value: bytes | None) -> str:
@@ -41,10 +46,10 @@ def etag_of(value: bytes | None) -> str:
     return "" if value is None else hashlib.blake2b(value, digest_size=12).hexdigest()
 
 
-def render_values(projection: AnyProjection, values: Mapping[Any, Any], viewer: Viewer) -> dict[Any, bytes]:
-    """What a viewer gets of values that were folded on demand, by place."""
-    rendered = {place: _render(projection, place, value, viewer) for place, value in values.items()}
-    return {place: each for place, each in rendered.items() if each is not None}
+def _as_stored(projection: AnyProjection, shape: Shape, rows: Iterable[Row]) -> list[bytes | None]:
+    if isinstance(projection, DocProjection):
+        return [bytes(row[_DATA_COLUMN]) for row in rows]
+    return [_by_columns(shape, row) for row in rows]
 
 
 def _render(projection: AnyProjection, place: Any, value: Any, viewer: Viewer) -> bytes | None:

@@ -18,13 +18,14 @@ from ...domain.errors import Invalid
 from ...domain.ids import Name
 from ...domain.timestamps import Time
 from ...projections.authoring.shape import Row, Shape
+from ...projections.runner.time_slices import slices
 from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from ..protocol.queries import MAX_PAGE_ITEMS, Query, members_of, validated
-from .listing import ListPage, ListQuery, StoredRow, cut_page, sort_and_cut, sort_key
+from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_key
 from .page_cursor import PageCursor, read_cursor
 from .service import ViewService
 
@@ -87,9 +88,7 @@ async def search(views: ViewService, principal: Principal, query: SearchQuery) -
     candidates = await _candidates(views, query)
     if candidates is None:
         return await _scan(views, principal, query)
-    found = await views.store.get(sessions.name, [(session,) for session in candidates])
-    rows = [(row, _document(row)) for row in found.rows if _wanted(row, principal, query)]
-    return sort_and_cut(rows, found.build.shape, query.page, found.build.checkpoint.position)
+    return await _of_few(views, principal, query, candidates)
 
 
 async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | None:
@@ -107,23 +106,37 @@ async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | Non
     return None if few is None else sorted(few)
 
 
+async def _of_few(views: ViewService, principal: Principal, query: SearchQuery, candidates: list[str]) -> ListPage:
+    """Look at each of these sessions."""
+    found = await views.store.get(sessions.name, [(session,) for session in candidates])
+    shape, page = found.build.shape, PageBuilder(query.page)
+    rows = [row async for few in slices(found.rows) for row in few if _wanted(row, principal, query)]
+    for row in await in_order([(sort_key(shape, row, query.order), row) for row in rows], query.page):
+        page.add(shape, row, _document(row))
+    return page.page(found.build.checkpoint.position)
+
+
 async def _scan(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
     """Go through all sessions in their order."""
-    found: list[StoredRow] = []
+    page = PageBuilder(query.page)
     read, after = 0, None if query.after is None else read_cursor(query.after, query.order)
     if after is None and query.until is not None and query.order == "-changed":
         after = [timestamp(query.until), _AFTER_EVERY_ID]
     while True:
-        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
-        found += [(row, _document(row)) for row in page.rows if _wanted(row, principal, query)]
-        read += len(page.rows)
-        ended = len(page.rows) < _PAGE_SESSIONS or _is_past(page.build.shape, page.rows[-1], query)
-        if ended or len(found) > query.limit or read >= MAX_SESSIONS_READ:
+        found = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
+        shape = found.build.shape
+        async for few in slices(found.rows):
+            for row in few:
+                if _wanted(row, principal, query):
+                    page.add(shape, row, _document(row))
+        read += len(found.rows)
+        ended = not found.more or _is_past(shape, found.rows[-1], query)
+        if ended or page.full or read >= MAX_SESSIONS_READ:
             break
-        after = sort_key(page.build.shape, page.rows[-1], query.order)
-    if not found and not ended:
+        after = sort_key(shape, found.rows[-1], query.order)
+    if not page.rows and not ended:
         raise Invalid(f"None of the first {read} sessions is one; narrow the search, or begin it elsewhere by `until`.")
-    return cut_page(found, page.build.shape, query.page, page.build.checkpoint.position, more=not ended)
+    return page.page(found.build.checkpoint.position, more=not ended)
 
 
 def _document(row: Row) -> bytes:

@@ -5,21 +5,17 @@ The projections are the built-in ones, those that installed packages offer, and 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
 from ...domain.errors import Invalid, NotFound, NotReady
 from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
-from ...projections.moments import Moments
 from ...projections.runner.runner import Runner
 from ...projections.store import Build, Found, ViewStore
 from .access import by_session
 from .document_feed import DocumentFeed
 from .progress import BuildProgress
-
-MAX_CONCURRENT_FOLDS = 4
-"""Moments that are folded at the same time; further requests wait."""
 
 
 class ViewService:
@@ -44,7 +40,6 @@ class ViewService:
         self.progress = BuildProgress(log, store, tasks)
         self.document_feed = DocumentFeed(log, store, self.progress, tasks)
         self.projections = {each.name: each for each in sorted(projections, key=lambda each: each.version)}
-        self.folding = asyncio.Semaphore(MAX_CONCURRENT_FOLDS)
         self._runner = Runner(log, store, projections, promote=promote, effects=log.engine.writable)
         self._tasks = tasks
         self._fold_elsewhere = fold_elsewhere
@@ -99,7 +94,3 @@ class ViewService:
         """The document of a key. Raises NotReady."""
         await self.current(projection.name)
         return await self.store.get(projection.name, [(key,)])
-
-    def moments(self, projection: AnyProjection) -> Moments[Any, Any]:
-        """The moments of a view. Raises Invalid for one that has none."""
-        return Moments(self.log, self.store, projection)

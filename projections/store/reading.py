@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ...domain.errors import Invalid, NotFound
+from ...log.engine import PAGE_BYTES
 from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
@@ -13,6 +14,8 @@ from .records import Build, Found, Parked, Skipped, Snapshot
 
 MAX_ROWS = 1_000
 """Rows of one page, at most."""
+_FIRST_ROWS, _GROWTH = 16, 8
+"""How many rows are read at first of a page whose rows may be large, and by how much more at once then."""
 
 
 def fetch_rows(database: Database, build: Build, places: Collection[Row]) -> list[Row]:
@@ -43,15 +46,26 @@ def find_rows(
     after: Sequence[Any] | None,
     limit: int,
 ) -> Found:
-    """Rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the order) and
-    then by place. `after` is the last row's (column of the order, *place) of the page before.
+    """A page of rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the
+    order) and then by place. `after` is the last row's (column of the order, *place) of the page before. A page is
+    bounded by bytes as well: it ends with about the row with which it comes to `PAGE_BYTES`.
 
     Raises NotFound for a view that there is not, Invalid for columns that it has not.
     """
     with database.reading():
         build = _current(database, name)
-        statement, values = _query(build, where, order, after, limit)
-        return Found(build, database.rows(statement, values))
+        limit = max(1, min(limit, MAX_ROWS))
+        rows, size, step, place = list[Row](), 0, min(limit, _FIRST_ROWS), after
+        while True:
+            few = database.rows(*_query(build, where, order, place, step))
+            rows += few
+            size += sum(map(_size, few))
+            if len(few) < step or len(rows) >= limit or size >= PAGE_BYTES:
+                return Found(build, rows, more=len(few) == step)
+            place = _place_in(build, order, few[-1])
+            # As many as will fit if they are like those before, and never more than a few times as many.
+            fitting = (PAGE_BYTES - size) * len(rows) // max(size, 1)
+            step = max(1, min(limit - len(rows), step * _GROWTH, fitting))
 
 
 def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:
@@ -89,8 +103,7 @@ def _query(
     build: Build, where: Mapping[str, Any], order: str, after: Sequence[Any] | None, limit: int
 ) -> tuple[str, list[Any]]:
     shape, down = build.shape, order.startswith("-")
-    ordered = _column(build, order.removeprefix("-") or shape.key[0])
-    by = tuple(dict.fromkeys((ordered.name, *shape.key)))
+    ordered, by = _ordering(build, order)
     conditions, values = [], []
     for name, value in where.items():
         column = _column(build, name)
@@ -109,7 +122,23 @@ def _query(
     chosen = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     turned = ", ".join(f'"{name}"{" DESC" if down else ""}' for name in by)
     statement = f"SELECT {names(shape.columns)} FROM @{build.table}{chosen} ORDER BY {turned} LIMIT ?"
-    return statement, [*values, max(1, min(limit, MAX_ROWS))]
+    return statement, [*values, limit]
+
+
+def _ordering(build: Build, order: str) -> tuple[Column, tuple[str, ...]]:
+    """The column by which rows are ordered, and the names of all that tell a place in that order."""
+    ordered = _column(build, order.removeprefix("-") or build.shape.key[0])
+    return ordered, tuple(dict.fromkeys((ordered.name, *build.shape.key)))
+
+
+def _place_in(build: Build, order: str, row: Row) -> list[Any]:
+    """Where a row is in that order."""
+    columns = [column.name for column in build.shape.columns]
+    return [row[columns.index(name)] for name in _ordering(build, order)[1]]
+
+
+def _size(row: Row) -> int:
+    return sum([len(each) for each in row if isinstance(each, str | bytes | memoryview)])
 
 
 def _column(build: Build, name: str) -> Column:

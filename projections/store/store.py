@@ -106,7 +106,8 @@ class ViewStore:
         after: Sequence[Any] | None = None,
         limit: int = 100,
     ) -> Found:
-        """Rows of a view by indexed columns, in pages (`reading.find_rows`). Raises NotFound, Invalid."""
+        """Rows of a view by indexed columns, in pages of up to `limit` rows and about 16 MiB (`reading.find_rows`).
+        Raises NotFound, Invalid."""
         return await self._read(reading.find_rows, name, where or {}, order, after, limit)
 
     async def parked(self, build: int) -> list[Parked]:

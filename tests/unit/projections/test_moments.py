@@ -13,7 +13,8 @@ from stenogram.domain.errors import BadCursor, FoldFailed, Invalid, NotFound
 from stenogram.log.records import Append, Draft
 from stenogram.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold
 from stenogram.projections.authoring.fingerprint import fingerprint
-from stenogram.projections.moments import SNAPSHOT_EVERY_EVENTS, Moments
+from stenogram.projections.moment_fold import SNAPSHOT_EVERY_EVENTS
+from stenogram.projections.moments import Moments
 from stenogram.projections.store.records import Snapshot
 from stenogram.testing.stage import Stage, stage
 
@@ -130,7 +131,7 @@ async def test_a_second_question_reads_from_the_snapshot_on(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"null", b"[1,2]", b'["mark",[]]', b'["%s",[[1]]]', b'["%s",[["s-1",1,"{"]]]']
+    "garbage", [b"", b"null", b"[1,2]", b"digest", b"%s\n[1]", b'%s\n["s-1",1,"{"]', b"%s\n\n", b"%s\n7", b"\xff"]
 )
 async def test_a_snapshot_that_is_wrong_is_passed_over(garbage: bytes) -> None:
     from stenogram.projections.runner.checkpoints import digest_of

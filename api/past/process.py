@@ -1,0 +1,203 @@
+"""The process beside a gateway that folds the past. It is started when somebody asks for the past, and ended when
+nobody has for a while; one that ends in between is started again by the next request.
+
+It is asked by HTTP over a socket in a directory that only this user can enter. So each request has a connection of its
+own: who is slow to take an answer holds up nobody else, and when the gateway ends a connection the work for it ends.
+A request whose process ends before it has answered is asked once more, of a new one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import aiohttp
+import orjson
+from aiohttp import web
+from yarl import URL
+
+from ...domain.audience import Viewer
+from ...domain.errors import NotReady
+from ...log.turns import Turn
+from ..http.moments import PastKind
+from ..processes.watched_process import END_S, WatchedProcess
+from ..transport.answer_budget import CHUNK_BYTES, SMALL_BYTES, cut_off, write_chunk
+
+PROGRAM = "stenogram.api.past.program"
+READER_HEADER = "Stenogram-Reader"
+"""Who reads, in a request to the process: a tenant, and a viewer's members, as a JSON array."""
+START_S = 20.0
+"""Seconds in which it must be ready."""
+IDLE_S = 300.0
+"""Seconds after the last request after which it is ended."""
+RETRY_AFTER_S = 2.0
+_NOT_PASSED_ON = frozenset({"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"})
+
+_logger = logging.getLogger(__name__)
+
+
+class PastPlan(NamedTuple):
+    """What the process is to read: addresses as in the settings, and names of projections."""
+
+    log: str
+    views: str
+    projections: Sequence[str]
+    log_level: str
+
+
+class _Running:
+    """One process: where it is asked, and whether it can be."""
+
+    def __init__(self, plan: PastPlan, folder: Path, number: int) -> None:
+        self.socket = str(folder / f"{number}.sock")
+        self.ready = asyncio.Event()
+        self.process = WatchedProcess(PROGRAM, [{**plan._asdict(), "socket": self.socket}], self._heard)
+        self.ended: asyncio.Task[None] | None = None
+        self.wanted = True
+
+    def _heard(self, said: dict[str, Any]) -> None:
+        if said.get("ready"):
+            self.ready.set()
+
+    async def run(self) -> None:
+        """Until it ends."""
+        how = await self.process.run()
+        if self.wanted:
+            self.wanted = False
+            _logger.error("the process that folds the past %s; the next request starts another", how)
+        self.ready.set()  # or those who wait for it would wait for as long as they can
+
+
+class PastProcess:
+    """Asks it, for the time of the block."""
+
+    def __init__(self, plan: PastPlan, tasks: asyncio.TaskGroup) -> None:
+        self._plan = plan
+        self._tasks = tasks
+        self._folder = Path()
+        self._running: _Running | None = None
+        self._started = 0
+        self._asking = 0
+        self._idle: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process, while there is one."""
+        return None if self._running is None else self._running.process.pid
+
+    async def __aenter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="stenogram-"))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Ends it; after `END_S` seconds it is killed."""
+        running, ended = self._running, None if self._running is None else self._running.ended
+        self._end()
+        try:
+            if ended is not None:
+                await asyncio.wait([ended], timeout=END_S)
+        finally:
+            if running is not None and ended is not None:
+                running.process.kill()
+                await asyncio.wait([ended])
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def answer(
+        self, kind: PastKind, request: web.Request, tenant: str, viewer: Viewer, turn: Turn
+    ) -> web.StreamResponse:
+        """Pass on what it answers. Raises NotReady when it has ended twice over this request, or cannot be started."""
+        headers = {READER_HEADER: orjson.dumps([kind, tenant, *viewer]).decode()}
+        if "If-None-Match" in request.headers:
+            headers["If-None-Match"] = request.headers["If-None-Match"]
+        with self._in_use():
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    found = await stack.enter_async_context(self._asked(request, headers))
+                except aiohttp.ClientError:
+                    try:
+                        found = await stack.enter_async_context(self._asked(request, headers))
+                    except aiohttp.ClientError:
+                        raise _given_up() from None
+                turn.end()  # the answer is made; however long the client takes to read it, others can go on
+                return await _passed_on(request, found)
+
+    @asynccontextmanager
+    async def _asked(self, request: web.Request, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Its answer, read already if it is small, or else up to its body. Raises ClientError when the process ends."""
+        running = await self._started_one()
+        connector = aiohttp.UnixConnector(running.socket, force_close=True)
+        url = URL(f"http://past{request.raw_path}", encoded=True)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout()) as http:
+            try:
+                response = await http.get(url, headers=headers)
+                if (response.content_length or 0) <= SMALL_BYTES:
+                    await response.read()
+            except aiohttp.ClientError:
+                if running.ended is not None:  # its connections end a moment before it is known that it has
+                    await asyncio.wait([running.ended], timeout=1.0)
+                raise
+            yield response
+
+    async def _started_one(self) -> _Running:
+        running = self._running
+        if running is None or not running.wanted:
+            self._started += 1
+            running = self._running = _Running(self._plan, self._folder, self._started)
+            running.ended = self._tasks.create_task(running.run())
+        try:
+            async with asyncio.timeout(START_S):
+                await running.ready.wait()
+        except TimeoutError:
+            running.process.kill()
+            raise _given_up() from None
+        return running
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Any:
+        self._asking += 1
+        if self._idle is not None:
+            self._idle.cancel()
+        try:
+            yield
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._end)
+
+    def _end(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._running is not None:
+            self._running.wanted = False
+            self._running.process.end()
+            self._running = None
+
+
+async def _passed_on(request: web.Request, found: aiohttp.ClientResponse) -> web.StreamResponse:
+    headers = [(name, value) for name, value in found.headers.items() if name.lower() not in _NOT_PASSED_ON]
+    size = found.content_length or 0
+    if size <= SMALL_BYTES:
+        return web.Response(status=found.status, headers=headers, body=await found.read() or None)
+    response = web.StreamResponse(status=found.status, headers=headers)
+    response.content_length = size
+    await response.prepare(request)
+    try:
+        async for chunk in found.content.iter_chunked(CHUNK_BYTES):
+            await write_chunk(request, response, chunk)
+    except aiohttp.ClientError:
+        cut_off(request)
+        raise ConnectionResetError("the process that folds the past ended in the midst of an answer") from None
+    await response.write_eof()
+    return response
+
+
+def _given_up() -> NotReady:
+    return NotReady(
+        "The process that folds the past ended while it worked on this; ask again, for less at once if you can.",
+        retry_after=RETRY_AFTER_S,
+    )
