@@ -26,6 +26,7 @@ BENCHMARKS = (
     "cascades",
     "projections",
     "moments",
+    "past",
     "postgres",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05

@@ -51,12 +51,15 @@ class PastPlan(NamedTuple):
 
 
 class _Running:
-    """One process: where it is asked, and whether it can be."""
+    """One process: how it is asked, and whether it can be."""
 
     def __init__(self, plan: PastPlan, folder: Path, number: int) -> None:
-        self.socket = str(folder / f"{number}.sock")
+        socket = str(folder / f"{number}.sock")
         self.ready = asyncio.Event()
-        self.process = WatchedProcess(PROGRAM, [{**plan._asdict(), "socket": self.socket}], self._heard)
+        self.process = WatchedProcess(PROGRAM, [{**plan._asdict(), "socket": socket}], self._heard)
+        # A connection for each request: one that is kept may be closed by the other side in the moment of asking.
+        connector = aiohttp.UnixConnector(socket, force_close=True, limit=0)
+        self.http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout())
         self.ended: asyncio.Task[None] | None = None
         self.wanted = True
 
@@ -66,11 +69,19 @@ class _Running:
 
     async def run(self) -> None:
         """Until it ends."""
-        how = await self.process.run()
-        if self.wanted:
-            self.wanted = False
-            _logger.error("the process that folds the past %s; the next request starts another", how)
-        self.ready.set()  # or those who wait for it would wait for as long as they can
+        try:
+            how = await self.process.run()
+            if self.wanted:
+                self.wanted = False
+                _logger.error("the process that folds the past %s; the next request starts another", how)
+        finally:
+            self.ready.set()  # or those who wait for it would wait for as long as they can
+            await self.http.close()
+
+    async def may_have_ended(self) -> None:
+        """Wait for its end for a moment: its connections break before it is known that it has ended."""
+        if self.ended is not None:
+            await asyncio.wait([self.ended], timeout=1.0)
 
 
 class PastProcess:
@@ -130,16 +141,18 @@ class PastProcess:
     async def _asked(self, request: web.Request, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Its answer, read already if it is small, or else up to its body. Raises ClientError when the process ends."""
         running = await self._started_one()
-        connector = aiohttp.UnixConnector(running.socket, force_close=True)
         url = URL(f"http://past{request.raw_path}", encoded=True)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout()) as http:
+        try:
+            response = await running.http.get(url, headers=headers)
+        except aiohttp.ClientError:
+            await running.may_have_ended()
+            raise
+        async with response:
             try:
-                response = await http.get(url, headers=headers)
                 if (response.content_length or 0) <= SMALL_BYTES:
                     await response.read()
             except aiohttp.ClientError:
-                if running.ended is not None:  # its connections end a moment before it is known that it has
-                    await asyncio.wait([running.ended], timeout=1.0)
+                await running.may_have_ended()
                 raise
             yield response
 
@@ -155,6 +168,8 @@ class PastProcess:
         except TimeoutError:
             running.process.kill()
             raise _given_up() from None
+        if not running.wanted:
+            raise aiohttp.ClientConnectionError("it ended before it was asked")
         return running
 
     @contextlib.contextmanager
