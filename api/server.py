@@ -14,33 +14,34 @@ from functools import partial
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from ..domain.audience import Viewer
 from ..domain.errors import ConfigurationError, NotReady
 from ..log.log import Log
 from ..log.storage import Storage
 from ..log.turns import Turn
 from .access.origin import OriginCheck
+from .access.principal import Principal
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
 from .http.event_routes import EventRoutes
-from .http.moments import PastKind
+from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
 from .metrics import Metrics
 from .openapi.document import openapi_json
-from .past.answers import PastAnswers, PastSource
-from .past.gate import Answer, PastGate
-from .past.process import PastPlan, PastProcess
 from .protocol.queries import session_of
+from .reading.answers import LongAnswers
+from .reading.gate import Answer, ReadingGate
+from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
 from .settings import Settings
 from .tenants import Tenants
 from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
 from .views.folding_process import FoldingPlan, FoldingProcess
+from .views.reader import ViewReader
 from .views.service import ViewService
 from .views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_projections
 
@@ -48,21 +49,21 @@ from .views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_proje
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, place: str, past: PastGate) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, place: str, long_reads: ReadingGate) -> None:
         auth = Authenticator(settings)
         self.settings = settings
         self.tenants = tenants
         self.url = ""
         self.place = place
-        self.past = past
+        self.long_reads = long_reads
         self.answers = AnswerBudget()
         self.websocket_server = WebSocketServer(settings, tenants, auth)
         self.sse_server = SseServer(settings, tenants, auth)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
-        self._session_routes = SessionRoutes(settings, tenants, auth, past)
+        self._session_routes = SessionRoutes(settings, tenants, auth, long_reads)
         self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
-        self._view_routes = ViewRoutes(tenants, auth, self.sse_server, past)
+        self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._description: bytes | None = None
         self._draining = False
 
@@ -155,11 +156,12 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(tenants)
         if folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(folding)
-        past = PastGate(_answers_here(tenants))
+        long_reads = ReadingGate(_answers_here(tenants))
         if beside:
-            plan = PastPlan(settings.log, place, settings.projections, settings.log_level)
-            past = PastGate((await stack.enter_async_context(PastProcess(plan, tasks))).answer)
-        gateway = Gateway(settings, tenants, str(storage), past)
+            plan = ReadingPlan(settings.log, place, settings.projections, settings.log_level)
+            reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
+            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
+        gateway = Gateway(settings, tenants, str(storage), long_reads)
         runner = web.AppRunner(
             gateway.app(),
             access_log=None,
@@ -207,17 +209,16 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
 
 
 def _answers_here(tenants: Tenants) -> Answer:
-    """What answers requests for the past in this process."""
+    """What answers long reads in this process."""
 
     @asynccontextmanager
-    async def opened(tenant: str) -> AsyncIterator[PastSource]:
-        views = (await tenants.of(tenant)).views
-        yield PastSource(tenant, views.log, views.store, views.projections)
+    async def views(tenant: str) -> AsyncIterator[ViewReader]:
+        yield (await tenants.of(tenant)).views
 
-    answers = PastAnswers(opened)
+    answers = LongAnswers(views)
 
-    async def answer(kind: PastKind, request: web.Request, tenant: str, viewer: Viewer, _: Turn) -> web.StreamResponse:
-        return await answers.answer(kind, request, tenant, viewer)
+    async def answer(asked: Asked, request: web.Request, principal: Principal, _: Turn) -> web.StreamResponse:
+        return await answers.answer(asked, request, principal)
 
     return answer
 

@@ -29,6 +29,8 @@ MAX_SNAPSHOT_BYTES = 16 * 2**20
 """Of what is larger no snapshots are taken: to read one takes as long as to fold a good part of it."""
 MAX_MOMENT_BYTES = 128 * 2**20
 """Memory that one moment may take."""
+_MOST_VALUES, _MOST_VALUE_BYTES = 2_000, 4 * 2**20
+"""What stays unpacked from one page of events to the next."""
 _ROW_OVERHEAD = 250  # bytes of memory that a row takes besides its JSON
 
 
@@ -58,7 +60,7 @@ class MomentFold:
         self._skipped = skipped
         self._projection = projection
         self._shape = projection.shape
-        self._working = WorkingSet(projection)
+        self._working = WorkingSet(projection, most_values=_MOST_VALUES, most_bytes=_MOST_VALUE_BYTES)
         self._packed: dict[Row, bytes] = {}
         self._bytes = 0
         self._next_snapshot = SNAPSHOT_EVERY_EVENTS
@@ -91,7 +93,7 @@ class MomentFold:
                 position=self.position,
             ) from fault
         for place, row in changes.items():
-            self._put(place, None if row is None else orjson.dumps(_written(row)))
+            self._put(place, None if row is None else _packed(row))
         if self._size > MAX_MOMENT_BYTES:
             raise TooLarge(
                 f"What {self._projection.name} has of session {self._session!r} is more than "
@@ -188,8 +190,9 @@ def _changes(working: WorkingSet) -> dict[Row, Row | None]:
     return working.changes()
 
 
-def _written(row: Row) -> list[Any]:
-    return [value.decode() if isinstance(value, bytes) else value for value in row]
+def _packed(row: Row) -> bytes:
+    written = orjson.dumps([value.decode() if isinstance(value, bytes) else value for value in row])
+    return bytes(memoryview(written))  # a copy: orjson leaves its results with a buffer several times as large
 
 
 def _read(written: list[Any], shape: Shape) -> Row:

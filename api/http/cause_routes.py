@@ -17,7 +17,7 @@ from ..protocol.queries import no_query, session_of
 from ..tenants import Tenants
 from .causes import Chain, causes_of, effects_of, find_event
 from .event_answers import EventChainAnswer
-from .responses import json_response
+from .responses import spliced_response
 
 Walk = Callable[[Log, SessionId, Record], Awaitable[Chain]]
 _ID: TypeAdapter[EventId] = TypeAdapter(EventId)
@@ -52,9 +52,8 @@ class CauseRoutes:
             raise NotFound(f"There is no event {id!r} in session {session!r}.")
         chain = await walk(log, session, event)
         wires = [each.wire() for each in chain.records if visible(readers_of(each.data), viewer)]
-        events = orjson.Fragment(b"[%s]" % b",".join(wires))
-        about = {"session": session, "event": orjson.Fragment(event.wire()), "events": events}
-        return json_response(EventChainAnswer.model_validate({**about, "complete": chain.complete}))
+        about = {"session": session, "event": orjson.Fragment(event.wire()), "events": []}
+        return spliced_response(EventChainAnswer.model_validate({**about, "complete": chain.complete}), "events", wires)
 
 
 def _event_of(request: web.Request) -> EventId:

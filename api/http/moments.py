@@ -1,4 +1,4 @@
-"""Moments in a session's history, as requests name them: a version, or a time. And the port to what answers them."""
+"""Moments in a session's history, as requests name them: a version, or a time. And the port to long reads."""
 
 import re
 from datetime import datetime
@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Protocol
 from aiohttp import web
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from ...domain.audience import Viewer
 from ...domain.timestamps import Time
 from ..access.principal import Principal
 from ..protocol.queries import Query, members_of, validated
@@ -40,15 +39,16 @@ def session_query(request: web.Request) -> SessionQuery:
     return validated(SessionQuery, members_of(request))
 
 
-PastKind = Literal["session", "view", "difference"]
-"""What is asked for: a session's page, a document or rows of a view, or what changed in one."""
+Asked = Literal["session", "view", "difference", "page"]
+"""What is asked for: a session or a view at a moment, what changed in one between two, or a large page of a view."""
 
 
-class Past(Protocol):
-    """Who answers requests for the past (`api.past`)."""
+class LongReads(Protocol):
+    """What answers requests that would keep the loop busy for long (`api.reading`)."""
 
-    async def answer(
-        self, kind: PastKind, request: web.Request, principal: Principal, viewer: Viewer
-    ) -> web.StreamResponse:
-        """Answer a request of a principal, who may make it, as this viewer may see it. Raises Overloaded, NotReady, and
-        what is wrong with the request itself."""
+    most_here: int
+    """Bytes up to which a page of a view as it is is made by who is asked for it."""
+
+    async def answer(self, asked: Asked, request: web.Request, principal: Principal) -> web.StreamResponse:
+        """Answer a request of a principal, who may make it. Raises Overloaded, NotReady, and what is wrong with the
+        request itself."""

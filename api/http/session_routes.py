@@ -23,7 +23,7 @@ from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..tenants import Tenants
-from .moments import Past, session_query
+from .moments import LongReads, session_query
 from .responses import json_response
 from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
 
@@ -31,11 +31,11 @@ from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_
 class SessionRoutes:
     """Handlers of the plain HTTP routes."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, past: Past) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, long_reads: LongReads) -> None:
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
-        self._past = past
+        self._long_reads = long_reads
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions`: those that the token may read, by id."""
@@ -62,8 +62,7 @@ class SessionRoutes:
         principal.require_read(session)
         log = (await self._tenants.of_request(principal)).log
         if query.at is not None:
-            viewer = await principal.viewer(log, session)
-            return await self._past.answer("session", request, principal, viewer)
+            return await self._long_reads.answer("session", request, principal)
         await log.catch_up()  # another gateway may have acknowledged more
         state = await log.state(session)
         if state.session.status == "none":

@@ -10,8 +10,8 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ..views.listing import ListPage, ListQuery
 from ..views.rendering import etag_of
-from .responses import json_response
-from .view_answers import DocumentAnswer, DocumentsPage, KeyedDocument, RowsPage
+from .responses import json_response, spliced_response
+from .view_answers import DocumentAnswer, DocumentsPage, RowsPage
 from .view_queries import RowsQuery, typed
 
 
@@ -41,6 +41,6 @@ def page_response(projection: AnyProjection, found: ListPage, about: dict[str, A
     if found.next is not None:
         about["next"] = found.next
     if isinstance(projection, DocProjection):
-        documents = [KeyedDocument(key=key, value=orjson.Fragment(text)) for key, text in found.rows]
-        return json_response(DocumentsPage(documents=documents, **about))
-    return json_response(RowsPage(rows=[orjson.Fragment(text) for _, text in found.rows], **about))
+        documents = [b'{"key":%b,"value":%b}' % (orjson.dumps(key), text) for key, text in found.rows]
+        return spliced_response(DocumentsPage(documents=[], **about), "documents", documents)
+    return spliced_response(RowsPage(rows=[], **about), "rows", [text for _, text in found.rows])

@@ -1,5 +1,7 @@
 """The HTTP routes of the views, under `/v1/views` and `/v1/search`. `Gateway.app` registers their paths."""
 
+from typing import Any
+
 from aiohttp import web
 
 from ...domain.errors import BadCursor, Invalid
@@ -11,14 +13,15 @@ from ..access.principal import Principal
 from ..access.tokens import Authenticator
 from ..protocol.queries import no_query
 from ..tenants import Tenants
-from ..transport.answer_budget import reserve_answer
+from ..transport.answer_budget import release_answer, reserve_answer
 from ..transport.sse_server import EVENT_STREAM, SseServer
 from ..views.access import SESSION_KEY, by_session, viewer_of, viewer_of_all
-from ..views.listing import list_page
+from ..views.listing import LargePage, ListQuery, list_page
+from ..views.reader import ViewReader
 from ..views.rendering import render_rows
 from ..views.search import search, search_query
 from ..views.service import ViewService
-from .moments import Past
+from .moments import LongReads
 from .responses import json_response
 from .view_answers import ViewsAnswer, describe
 from .view_queries import ViewQuery, difference_query, key_of, rows_query, view_query
@@ -28,11 +31,11 @@ from .view_responses import document_response, list_query, page_response
 class ViewRoutes:
     """Handlers of the routes for views."""
 
-    def __init__(self, tenants: Tenants, auth: Authenticator, streams: SseServer, past: Past) -> None:
+    def __init__(self, tenants: Tenants, auth: Authenticator, streams: SseServer, long_reads: LongReads) -> None:
         self._tenants = tenants
         self._auth = auth
         self._streams = streams
-        self._past = past
+        self._long_reads = long_reads
 
     async def list_views(self, request: web.Request) -> web.Response:
         """`GET /v1/views`: which views there are, and how far each of their builds is."""
@@ -41,7 +44,7 @@ class ViewRoutes:
         found = await healths(views.log, views.store, retired=True) if views.projections else []
         return json_response(ViewsAnswer(views=[describe(each, found) for each in views.projections.values()]))
 
-    async def list_view(self, request: web.Request) -> web.Response:
+    async def list_view(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/views/{view}`: a page of it, of all sessions."""
         principal, views = await self._enter(request)
         projection, query = views.named(request.match_info["view"]), rows_query(request)
@@ -51,8 +54,7 @@ class ViewRoutes:
             viewer_of_all(principal, projection)
         wanted = list_query(projection, query, {})
         await _arrive(views, projection, query)
-        await reserve_answer(request)
-        return page_response(projection, await list_page(views, projection, principal, wanted), {})
+        return await self._page(request, views, projection, principal, wanted, {})
 
     async def show_key(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/views/{view}/{key}`: a document, or a page of a session's rows; now or at a moment; or a stream of
@@ -69,7 +71,7 @@ class ViewRoutes:
         query = view_query(request)
         await _arrive(views, projection, query)
         if query.at is not None:
-            return await self._past.answer("view", request, principal, viewer)
+            return await self._long_reads.answer("view", request, principal)
         await reserve_answer(request)
         found = await views.get(projection, key)
         rendered = render_rows(projection, found.build, found.rows, viewer)
@@ -81,9 +83,9 @@ class ViewRoutes:
         principal, views = await self._enter(request)
         projection = views.named(request.match_info["view"])
         key = key_of(request, projection)
-        viewer = await viewer_of(principal, views.log, projection, key)
+        await viewer_of(principal, views.log, projection, key)
         difference_query(request)
-        return await self._past.answer("difference", request, principal, viewer)
+        return await self._long_reads.answer("difference", request, principal)
 
     async def search(self, request: web.Request) -> web.Response:
         """`GET /v1/search`: sessions by title, labels, participant, status and time."""
@@ -102,9 +104,26 @@ class ViewRoutes:
         await _arrive(views, projection, query)
         wanted = list_query(projection, query, {SESSION_KEY: key})
         if query.at is not None:
-            return await self._past.answer("view", request, principal, await principal.viewer(views.log, key))
-        await reserve_answer(request)
-        return page_response(projection, await list_page(views, projection, principal, wanted), {"key": key})
+            return await self._long_reads.answer("view", request, principal)
+        return await self._page(request, views, projection, principal, wanted, {"key": key})
+
+    async def _page(
+        self,
+        request: web.Request,
+        views: ViewReader,
+        projection: AnyProjection,
+        principal: Principal,
+        wanted: ListQuery,
+        about: dict[str, Any],
+    ) -> web.StreamResponse:
+        most = self._long_reads.most_here
+        await reserve_answer(request, most)
+        try:
+            found = await list_page(views, projection, principal, wanted, most)
+        except LargePage:
+            release_answer(request)
+            return await self._long_reads.answer("page", request, principal)
+        return page_response(projection, found, about)
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)

@@ -7,7 +7,7 @@ answer is written a little at a time, and a client that does not take it is cut 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -78,10 +78,9 @@ class AnswerBudget:
         reservation = request[_KEY] = _Reservation(self)
         try:
             response = await handler(request)
-            if reservation.size and isinstance(response, web.Response) and isinstance(response.body, bytes):
-                reservation.shrink(len(response.body))
-                if len(response.body) > SMALL_BYTES:
-                    return await _send(request, response, response.body)
+            if isinstance(response, SplicedResponse):
+                reservation.shrink(response.size)
+                return await _send(request, response)
             return response
         finally:
             reservation.shrink(0)
@@ -106,16 +105,48 @@ async def reserve_answer(request: web.Request, size: int = PAGE_BYTES) -> None:
         reservation.size = size
 
 
-async def _send(request: web.Request, response: web.Response, body: bytes) -> web.StreamResponse:
-    sent = web.StreamResponse(status=response.status, headers=response.headers)
-    sent.content_length = len(body)
+def release_answer(request: web.Request) -> None:
+    """Give back what was reserved: another process makes the answer."""
+    reservation: _Reservation = request[_KEY]
+    reservation.shrink(0)
+
+
+class SplicedResponse(web.Response):
+    """An answer whose body is in pieces. They are sent as they are, a few at a time: put together, a large body would
+    be in memory two or three times."""
+
+    def __init__(self, pieces: Sequence[bytes], content_type: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(content_type=content_type, headers=headers)
+        self.pieces = pieces
+        self.size = sum(map(len, pieces))
+
+
+async def _send(request: web.Request, response: SplicedResponse) -> web.StreamResponse:
+    if response.size <= SMALL_BYTES:
+        return web.Response(body=b"".join(response.pieces), headers=response.headers)
+    sent = web.StreamResponse(headers=response.headers)
+    sent.content_length = response.size
     await sent.prepare(request)
-    whole = memoryview(body)
     async with patience(request, ANSWER_S):
-        for start in range(0, len(body), CHUNK_BYTES):
-            await write_chunk(request, sent, bytes(whole[start : start + CHUNK_BYTES]))
+        for chunk in _chunks(response.pieces):
+            await write_chunk(request, sent, chunk)
         await sent.write_eof()
     return sent
+
+
+def _chunks(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of up to `CHUNK_BYTES`."""
+    waiting, size = list[bytes](), 0
+    for piece in pieces:
+        if waiting and size + len(piece) > CHUNK_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        if len(piece) > CHUNK_BYTES:
+            yield from (piece[start : start + CHUNK_BYTES] for start in range(0, len(piece), CHUNK_BYTES))
+        else:
+            waiting.append(piece)
+            size += len(piece)
+    yield b"".join(waiting)
 
 
 async def write_chunk(request: web.Request, response: web.StreamResponse, chunk: bytes) -> None:

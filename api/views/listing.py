@@ -26,8 +26,8 @@ from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from .access import SESSION_KEY, by_session
 from .page_cursor import read_cursor, write_cursor
+from .reader import ViewReader
 from .rendering import render_rows
-from .service import ViewService
 
 MAX_ROWS_READ = 20_000
 _PAGE_ROWS = 200
@@ -58,6 +58,10 @@ class ListPage(NamedTuple):
     position: Position
 
 
+class LargePage(Exception):
+    """A page is larger than what may be made of it here."""
+
+
 class PageBuilder:
     """A page that is being made: it is full of rows or of bytes (`PAGE_BYTES`), but has at least one row."""
 
@@ -83,14 +87,21 @@ class PageBuilder:
         return ListPage(self.rows, write_cursor(self._wanted.order, self._last) if following else None, position)
 
 
-async def list_page(views: ViewService, projection: AnyProjection, principal: Principal, wanted: ListQuery) -> ListPage:
-    """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
+async def list_page(
+    views: ViewReader, projection: AnyProjection, principal: Principal, wanted: ListQuery, most: int = PAGE_BYTES
+) -> ListPage:
+    """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady, and
+    LargePage when more than `most` bytes must be read for it."""
     await views.current(projection.name)
     page = PageBuilder(wanted)
-    after = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
+    after: Sequence[Any] | None = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
     read, size = 0, max(_PAGE_ROWS, wanted.limit)
     while True:
-        found = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
+        found = await views.store.find(
+            projection.name, wanted.where, order=wanted.order, after=after, limit=size, most=most
+        )
+        if most < PAGE_BYTES and found.more and len(found.rows) < size:
+            raise LargePage
         shape = found.build.shape
         async for few in slices(found.rows, _ROWS_RENDERED):
             for row, text in await _visible(views.log, projection, found.build, few, principal):
@@ -106,11 +117,11 @@ async def list_page(views: ViewService, projection: AnyProjection, principal: Pr
     return page.page(found.build.checkpoint.position, more=found.more)
 
 
-def sort_key(shape: Shape, row: Row, order: str) -> list[Any]:
+def sort_key(shape: Shape, row: Row, order: str) -> tuple[Any, ...]:
     """The place of a row in an order: the ordering column's value, and the key."""
     fields = dict(zip([column.name for column in shape.columns], row, strict=True))
     found = [fields[name] for name in sort_columns(shape, order)]
-    return [timestamp(each) if isinstance(each, datetime) else each for each in found]
+    return tuple([timestamp(each) if isinstance(each, datetime) else each for each in found])
 
 
 def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
@@ -118,11 +129,11 @@ def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
-async def in_order(keyed: Sequence[tuple[list[Any], T]], wanted: ListQuery) -> Iterator[T]:
+async def in_order(keyed: Sequence[tuple[tuple[Any, ...], T]], wanted: ListQuery) -> Iterator[T]:
     """What comes after the cursor, in the order of its keys (`sort_key`), sorted a part at a time: there may be tens of
     thousands. Raises BadCursor."""
     down = wanted.order.startswith("-")
-    after = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
+    after = None if wanted.after is None else tuple(read_cursor(wanted.after, wanted.order))
     parts = []
     for first in range(0, len(keyed), _SORTED_AT_ONCE):
         part = [each for each in keyed[first : first + _SORTED_AT_ONCE] if each[0][0] is not None]
@@ -133,7 +144,7 @@ async def in_order(keyed: Sequence[tuple[list[Any], T]], wanted: ListQuery) -> I
     return (each for _, each in merge(*parts, key=itemgetter(0), reverse=down))
 
 
-def _follows(key: list[Any], after: list[Any], down: bool) -> bool:
+def _follows(key: tuple[Any, ...], after: tuple[Any, ...], down: bool) -> bool:
     try:
         return key < after if down else key > after
     except TypeError:

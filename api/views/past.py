@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from itertools import islice
+from typing import Any
 
 import orjson
 
@@ -15,7 +16,7 @@ from ...projections.authoring.shape import STORED, Row
 from ...projections.moment_fold import MomentRows
 from ...projections.runner.time_slices import slices
 from .access import searchable
-from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_columns, sort_key
+from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_columns
 from .rendering import render_own_rows
 from .row_set import by_id, rows_difference
 
@@ -33,17 +34,19 @@ async def rows_of(projection: AnyProjection, then: MomentRows, viewer: Viewer, w
     """A page of the rows at that moment. Raises Invalid and BadCursor."""
     shape, page = projection.shape, PageBuilder(wanted)
     _check(projection, [*wanted.where, *sort_columns(shape, wanted.order)])
+    names = [column.name for column in shape.columns]
     conditions = [
         (number, STORED[column.kind](wanted.where[column.name]))
         for number, column in enumerate(shape.columns)
         if column.name in wanted.where
     ]
-    found = list[tuple[list[object], Row]]()
-    async for few in slices([*then.packed]):
-        for place in few:
-            row = then.row(shape, place)
+    columns = [names.index(name) for name in sort_columns(shape, wanted.order)]
+    found = list[tuple[tuple[Any, ...], Row]]()
+    async for few in slices([*then.packed.items()]):
+        for place, data in few:
+            row = orjson.loads(data)
             if all(row[number] == value for number, value in conditions):
-                found.append((sort_key(shape, row, wanted.order), place))
+                found.append((tuple([row[number] for number in columns]), place))
     ordered = await in_order(found, wanted)
     while not page.full and (places := [*islice(ordered, wanted.limit)]):
         async for row, text in _shown(projection, then, places, viewer):

@@ -4,7 +4,7 @@ It reads two views. `facets` says which sessions have a label or a participant; 
 are read. Otherwise the sessions are read in the order that was asked for, as `sessions` has them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ from ..delivery.event_filter import matches_any
 from ..protocol.queries import MAX_PAGE_ITEMS, Query, members_of, validated
 from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_key
 from .page_cursor import PageCursor, read_cursor
-from .service import ViewService
+from .reader import ViewReader
 
 LABEL_PREFIX = "label."
 MAX_CANDIDATES = 1_000
@@ -80,7 +80,7 @@ def search_query(request: web.Request) -> SearchQuery:
     return validated(SearchQuery, {**members, "labels": labels})
 
 
-async def search(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
+async def search(views: ViewReader, principal: Principal, query: SearchQuery) -> ListPage:
     """A page of the sessions that are looked for, and that the principal may read. Raises NotReady, BadCursor, and
     Invalid for a search that would have to go through too many."""
     await views.current(facets.name)
@@ -91,7 +91,7 @@ async def search(views: ViewService, principal: Principal, query: SearchQuery) -
     return await _of_few(views, principal, query, candidates)
 
 
-async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | None:
+async def _candidates(views: ViewReader, query: SearchQuery) -> list[str] | None:
     """The sessions that have the labels and the participant, if they are few."""
     labels = query.labels.items()
     wanted = [{"facet": of_label(name), "value": storable(value)} for name, value in labels]
@@ -106,7 +106,7 @@ async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | Non
     return None if few is None else sorted(few)
 
 
-async def _of_few(views: ViewService, principal: Principal, query: SearchQuery, candidates: list[str]) -> ListPage:
+async def _of_few(views: ViewReader, principal: Principal, query: SearchQuery, candidates: list[str]) -> ListPage:
     """Look at each of these sessions."""
     found = await views.store.get(sessions.name, [(session,) for session in candidates])
     shape, page = found.build.shape, PageBuilder(query.page)
@@ -116,10 +116,11 @@ async def _of_few(views: ViewService, principal: Principal, query: SearchQuery, 
     return page.page(found.build.checkpoint.position)
 
 
-async def _scan(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
+async def _scan(views: ViewReader, principal: Principal, query: SearchQuery) -> ListPage:
     """Go through all sessions in their order."""
     page = PageBuilder(query.page)
-    read, after = 0, None if query.after is None else read_cursor(query.after, query.order)
+    after: Sequence[Any] | None = None if query.after is None else read_cursor(query.after, query.order)
+    read = 0
     if after is None and query.until is not None and query.order == "-changed":
         after = [timestamp(query.until), _AFTER_EVERY_ID]
     while True:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from ...domain.errors import Invalid, NotFound
-from ...log.engine import PAGE_BYTES
 from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
@@ -45,10 +44,11 @@ def find_rows(
     order: str,
     after: Sequence[Any] | None,
     limit: int,
+    most: int,
 ) -> Found:
     """A page of rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the
     order) and then by place. `after` is the last row's (column of the order, *place) of the page before. A page is
-    bounded by bytes as well: it ends with about the row with which it comes to `PAGE_BYTES`.
+    bounded by bytes as well: it ends with about the row with which it comes to `most`.
 
     Raises NotFound for a view that there is not, Invalid for columns that it has not.
     """
@@ -60,11 +60,11 @@ def find_rows(
             few = database.rows(*_query(build, where, order, place, step))
             rows += few
             size += sum(map(_size, few))
-            if len(few) < step or len(rows) >= limit or size >= PAGE_BYTES:
+            if len(few) < step or len(rows) >= limit or size >= most:
                 return Found(build, rows, more=len(few) == step)
             place = _place_in(build, order, few[-1])
             # As many as will fit if they are like those before, and never more than a few times as many.
-            fitting = (PAGE_BYTES - size) * len(rows) // max(size, 1)
+            fitting = (most - size) * len(rows) // max(size, 1)
             step = max(1, min(limit - len(rows), step * _GROWTH, fitting))
 
 

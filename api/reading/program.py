@@ -1,4 +1,4 @@
-"""The program of the process that folds the past: `python -m stenogram.api.past.program`.
+"""The program of the process that answers long reads: `python -m stenogram.api.reading.program`.
 
 It answers what `process` asks over the socket that the first line of stdin names. It reads the logs and the views
 beside the gateway that writes them; what it writes are snapshots. Tenants are opened when they are asked for, and those
@@ -15,10 +15,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import orjson
 from aiohttp import web
 
-from ...domain.audience import Viewer
 from ...domain.errors import StenogramError
 from ...log.log import Log
 from ...log.single_flight import SingleFlight
@@ -28,9 +26,10 @@ from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
 from ..processes.child import Line, log_to_gateway
 from ..transport.answer_budget import AnswerBudget
+from ..views.reader import ViewReader
 from ..views.storage import ViewStorage, make_projections
-from .answers import PastAnswers, PastSource
-from .process import READER_HEADER, PastPlan
+from .answers import LongAnswers
+from .process import READER_HEADER, ReadingPlan, read_said
 
 NICE = 5
 """How much it makes way for the gateway, and for the views as they are, where there are too few cores."""
@@ -38,6 +37,8 @@ MOST_TENANTS = 16
 """Tenants that are open, beyond those that are in use."""
 STUCK_S = 30.0
 """Seconds after which it ends when something (a handler) keeps its loop to itself."""
+MOST_HEADER_BYTES = 2**20
+"""Of what a token says, which has a limit of its own at the gateway."""
 END_S = 1.0
 """Seconds that answers get to be sent when it is to end."""
 
@@ -45,8 +46,8 @@ _logger = logging.getLogger(__name__)
 
 
 class _Opened:
-    def __init__(self, source: PastSource, stack: AsyncExitStack) -> None:
-        self.source = source
+    def __init__(self, views: ViewReader, stack: AsyncExitStack) -> None:
+        self.views = views
         self.stack = stack
         self.users = 0
 
@@ -54,24 +55,21 @@ class _Opened:
 class OpenTenants:
     """Tenants' logs and views, opened for reading when they are first used."""
 
-    def __init__(self, plan: PastPlan) -> None:
+    def __init__(self, plan: ReadingPlan) -> None:
         self._storage = Storage(plan.log)
         self._views = ViewStorage(plan.views, plan.log)
-        self._projections = {
-            each.name: each
-            for each in sorted(make_projections(plan.views, plan.projections), key=lambda each: each.version)
-        }
+        self._projections = make_projections(plan.views, plan.projections)
         self._opened = OrderedDict[str, _Opened]()
         self._opening = SingleFlight[str, _Opened]()
 
     @asynccontextmanager
-    async def use(self, tenant: str) -> AsyncIterator[PastSource]:
+    async def use(self, tenant: str) -> AsyncIterator[ViewReader]:
         """One of them, for the time of the block. Raises the LogError tree, and ViewsFailed."""
         opened = self._opened.get(tenant) or await self._opening.do(tenant, lambda: self._open(tenant))
         opened.users += 1
         self._opened.move_to_end(tenant)
         try:
-            yield opened.source
+            yield opened.views
         finally:
             opened.users -= 1
             await self._close_unused()
@@ -88,7 +86,7 @@ class OpenTenants:
             store = self._views.store(tenant)
             if self._projections:
                 await stack.enter_async_context(store)
-            opened = _Opened(PastSource(tenant, log, store, self._projections), stack.pop_all())
+            opened = _Opened(ViewReader(log, store, self._projections), stack.pop_all())
         self._opened[tenant] = opened
         return opened
 
@@ -98,21 +96,22 @@ class OpenTenants:
             await self._opened.pop(tenant).stack.aclose()
 
 
-def make_app(plan: PastPlan, tenants: OpenTenants) -> web.Application:
+def make_app(plan: ReadingPlan, tenants: OpenTenants) -> web.Application:
     """The routes, as the gateway has them; who asks is said by a header, which only the gateway can send."""
-    answers = PastAnswers(tenants.use)
+    answers = LongAnswers(tenants.use)
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        kind, tenant, *viewer = orjson.loads(request.headers[READER_HEADER])
-        return await answers.answer(kind, request, tenant, Viewer(*viewer))
+        asked, principal = read_said(request.headers[READER_HEADER])
+        return await answers.answer(asked, request, principal)
 
     app = web.Application(middlewares=[problem_middleware, AnswerBudget().middleware])
-    for path in ("/v1/sessions/{session}", "/v1/views/{view}/{key}", "/v1/views/{view}/{key}/difference"):
+    view = "/v1/views/{view}"
+    for path in ("/v1/sessions/{session}", view, f"{view}/{{key}}", f"{view}/{{key}}/difference"):
         app.router.add_get(path, answer, allow_head=False)
     return app
 
 
-async def run(line: Line, plan: PastPlan, socket: str) -> None:
+async def run(line: Line, plan: ReadingPlan, socket: str) -> None:
     """Answer until stdin ends, or SIGTERM."""
     end = asyncio.Event()
     line.listen(lambda _: None, end.set, stuck_s=STUCK_S)
@@ -124,6 +123,7 @@ async def run(line: Line, plan: PastPlan, socket: str) -> None:
         handler_cancellation=True,  # the gateway hangs up when its client does
         shutdown_timeout=END_S,
         handle_signals=False,
+        max_field_size=MOST_HEADER_BYTES,
     )
     await runner.setup()
     try:
@@ -144,14 +144,14 @@ def main() -> None:
     if first is None:
         return
     socket = first.pop("socket")
-    plan = PastPlan(**first)
+    plan = ReadingPlan(**first)
     log_to_gateway(line, plan.log_level)
     tune_gc()
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(run(line, plan, socket))
         except StenogramError as error:
-            _logger.error("the past cannot be folded: %s", error)
+            _logger.error("long reads cannot be answered: %s", error)
             raise SystemExit(1) from None
 
 

@@ -1,5 +1,5 @@
-"""The process beside a gateway that folds the past. It is started when somebody asks for the past, and ended when
-nobody has for a while; one that ends in between is started again by the next request.
+"""The process beside a gateway that answers long reads. It is started when there is one, and ended when there was none
+for a while; if it ends in between, the next request starts another.
 
 It is asked by HTTP over a socket in a directory that only this user can enter. So each request has a connection of its
 own: who is slow to take an answer holds up nobody else, and when the gateway ends a connection the work for it ends.
@@ -21,16 +21,18 @@ import orjson
 from aiohttp import web
 from yarl import URL
 
-from ...domain.audience import Viewer
 from ...domain.errors import NotReady
 from ...log.turns import Turn
-from ..http.moments import PastKind
+from ..access.principal import Principal
+from ..http.moments import Asked
 from ..processes.watched_process import END_S, WatchedProcess
 from ..transport.answer_budget import CHUNK_BYTES, SMALL_BYTES, cut_off, write_chunk
 
-PROGRAM = "stenogram.api.past.program"
+PROGRAM = "stenogram.api.reading.program"
 READER_HEADER = "Stenogram-Reader"
-"""Who reads, in a request to the process: a tenant, and a viewer's members, as a JSON array."""
+"""What a request to the process is, and whose: `Asked`, and what of the principal matters to reading; a JSON array."""
+MOST_HERE_BYTES = 2**20
+"""Up to so large a page of a view is made by the gateway itself."""
 START_S = 20.0
 """Seconds in which it must be ready."""
 IDLE_S = 300.0
@@ -41,7 +43,19 @@ _NOT_PASSED_ON = frozenset({"connection", "content-length", "date", "keep-alive"
 _logger = logging.getLogger(__name__)
 
 
-class PastPlan(NamedTuple):
+def said_of(asked: Asked, principal: Principal) -> str:
+    """What the header says."""
+    who = (principal.participant, principal.kind, principal.tenant, principal.read, principal.audit)
+    return orjson.dumps([asked, *who]).decode()
+
+
+def read_said(said: str) -> tuple[Asked, Principal]:
+    """The same, read; the principal may do nothing but read."""
+    asked, participant, kind, tenant, read, audit = orjson.loads(said)
+    return asked, Principal(participant, kind, tenant, tuple(read), (), tuple(audit))
+
+
+class ReadingPlan(NamedTuple):
     """What the process is to read: addresses as in the settings, and names of projections."""
 
     log: str
@@ -53,7 +67,7 @@ class PastPlan(NamedTuple):
 class _Running:
     """One process: how it is asked, and whether it can be."""
 
-    def __init__(self, plan: PastPlan, folder: Path, number: int) -> None:
+    def __init__(self, plan: ReadingPlan, folder: Path, number: int) -> None:
         socket = str(folder / f"{number}.sock")
         self.ready = asyncio.Event()
         self.process = WatchedProcess(PROGRAM, [{**plan._asdict(), "socket": socket}], self._heard)
@@ -73,7 +87,7 @@ class _Running:
             how = await self.process.run()
             if self.wanted:
                 self.wanted = False
-                _logger.error("the process that folds the past %s; the next request starts another", how)
+                _logger.error("the process that answers long reads %s; the next request starts another", how)
         finally:
             self.ready.set()  # or those who wait for it would wait for as long as they can
             await self.http.close()
@@ -84,10 +98,10 @@ class _Running:
             await asyncio.wait([self.ended], timeout=1.0)
 
 
-class PastProcess:
+class ReadingProcess:
     """Asks it, for the time of the block."""
 
-    def __init__(self, plan: PastPlan, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, plan: ReadingPlan, tasks: asyncio.TaskGroup) -> None:
         self._plan = plan
         self._tasks = tasks
         self._folder = Path()
@@ -118,11 +132,9 @@ class PastProcess:
                 await asyncio.wait([ended])
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def answer(
-        self, kind: PastKind, request: web.Request, tenant: str, viewer: Viewer, turn: Turn
-    ) -> web.StreamResponse:
+    async def answer(self, asked: Asked, request: web.Request, principal: Principal, turn: Turn) -> web.StreamResponse:
         """Pass on what it answers. Raises NotReady when it has ended twice over this request, or cannot be started."""
-        headers = {READER_HEADER: orjson.dumps([kind, tenant, *viewer]).decode()}
+        headers = {READER_HEADER: said_of(asked, principal)}
         if "If-None-Match" in request.headers:
             headers["If-None-Match"] = request.headers["If-None-Match"]
         with self._in_use():
@@ -141,7 +153,7 @@ class PastProcess:
     async def _asked(self, request: web.Request, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         """Its answer, read already if it is small, or else up to its body. Raises ClientError when the process ends."""
         running = await self._started_one()
-        url = URL(f"http://past{request.raw_path}", encoded=True)
+        url = URL(f"http://gateway{request.raw_path}", encoded=True)
         try:
             response = await running.http.get(url, headers=headers)
         except aiohttp.ClientError:
@@ -206,13 +218,13 @@ async def _passed_on(request: web.Request, found: aiohttp.ClientResponse) -> web
             await write_chunk(request, response, chunk)
     except aiohttp.ClientError:
         cut_off(request)
-        raise ConnectionResetError("the process that folds the past ended in the midst of an answer") from None
+        raise ConnectionResetError("the process that answers long reads ended in the midst of an answer") from None
     await response.write_eof()
     return response
 
 
 def _given_up() -> NotReady:
     return NotReady(
-        "The process that folds the past ended while it worked on this; ask again, for less at once if you can.",
+        "The process that answers long reads ended while it worked on this; ask again, for less at once if you can.",
         retry_after=RETRY_AFTER_S,
     )

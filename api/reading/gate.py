@@ -1,4 +1,4 @@
-"""The way to the past: who waits for it, and how many at once are let through.
+"""The gate before long reads: how many at once are let through, and who waits.
 
 Of each participant one request is answered at a time, and of all a few; the others wait, a bounded number of them for a
 bounded time, and then are told to come back. A client that hangs up waits no longer, and what was done for it alone is
@@ -11,10 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from ...domain.audience import Viewer
+from ...log.engine import PAGE_BYTES
 from ...log.turns import Turn, Turns
 from ..access.principal import Principal
-from ..http.moments import PastKind
+from ..http.moments import Asked
 
 AT_ONCE = 4
 MOST_WAITING = 256
@@ -24,28 +24,25 @@ WAIT_S = 30.0
 LOOK_S = 0.25
 """Seconds after which it is noticed that a client has hung up."""
 
-Answer = Callable[[PastKind, web.Request, str, Viewer, Turn], Awaitable[web.StreamResponse]]
-"""Answers a request of a tenant's viewer. The turn may be ended as soon as only sending is left to do."""
+Answer = Callable[[Asked, web.Request, Principal, Turn], Awaitable[web.StreamResponse]]
+"""Answers a request of a principal. The turn may be ended as soon as only sending is left to do."""
 
 
-class PastGate:
-    """Lets requests through to what answers them (the port `Past`)."""
+class ReadingGate:
+    """Lets requests through to what answers them (the port `LongReads`); `most_here` as there."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, most_here: int = PAGE_BYTES) -> None:
+        self.most_here = most_here
+        self.turns = Turns("long reads", AT_ONCE, waiting=MOST_WAITING, waiting_each=MOST_WAITING_EACH)
         self._answer = answer
-        self.turns = Turns("reading the past", AT_ONCE, waiting=MOST_WAITING, waiting_each=MOST_WAITING_EACH)
 
-    async def answer(
-        self, kind: PastKind, request: web.Request, principal: Principal, viewer: Viewer
-    ) -> web.StreamResponse:
-        """See `Past`."""
-        return await _until_gone(request, self._in_turn(kind, request, principal, viewer))
+    async def answer(self, asked: Asked, request: web.Request, principal: Principal) -> web.StreamResponse:
+        """See `LongReads`."""
+        return await _until_gone(request, self._in_turn(asked, request, principal))
 
-    async def _in_turn(
-        self, kind: PastKind, request: web.Request, principal: Principal, viewer: Viewer
-    ) -> web.StreamResponse:
+    async def _in_turn(self, asked: Asked, request: web.Request, principal: Principal) -> web.StreamResponse:
         async with self.turns.of((principal.tenant, principal.participant), WAIT_S) as turn:
-            return await self._answer(kind, request, principal.tenant, viewer, turn)
+            return await self._answer(asked, request, principal, turn)
 
 
 async def _until_gone(request: web.Request, work: Coroutine[Any, Any, web.StreamResponse]) -> web.StreamResponse:
