@@ -26,7 +26,6 @@ ANSWER_S = 60.0
 WAIT_S = 10.0
 """Seconds that a request waits for memory."""
 RETRY_AFTER_S = 2.0
-_KEY = "stenogram.answer_budget"
 
 
 class AnswerBudget:
@@ -97,9 +96,12 @@ class _Reservation:
             self.budget.release(more)
 
 
+_KEY = web.RequestKey("answer", _Reservation)
+
+
 async def reserve_answer(request: web.Request, size: int = PAGE_BYTES) -> None:
     """Reserve memory for the answer to a request, before it is made. Raises Overloaded."""
-    reservation: _Reservation = request[_KEY]
+    reservation = request[_KEY]
     if not reservation.size:
         await reservation.budget.reserve(size)
         reservation.size = size
@@ -107,7 +109,7 @@ async def reserve_answer(request: web.Request, size: int = PAGE_BYTES) -> None:
 
 def release_answer(request: web.Request) -> None:
     """Give back what was reserved: another process makes the answer."""
-    reservation: _Reservation = request[_KEY]
+    reservation = request[_KEY]
     reservation.shrink(0)
 
 
