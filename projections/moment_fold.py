@@ -31,7 +31,7 @@ MAX_MOMENT_BYTES = 128 * 2**20
 """Memory that one moment may take."""
 _MOST_VALUES, _MOST_VALUE_BYTES = 2_000, 4 * 2**20
 """What stays unpacked from one page of events to the next."""
-_ROW_OVERHEAD = 250  # bytes of memory that a row takes besides its JSON
+_ROW_OVERHEAD = 450  # bytes of memory that a row takes besides its JSON, its place in an order included
 
 
 class MomentRows(NamedTuple):
@@ -44,6 +44,8 @@ class MomentRows(NamedTuple):
     packed: Mapping[Row, bytes]
     size: int
     """About how many bytes of memory it takes."""
+    by_columns: dict[tuple[int, ...], Any]
+    """What readers have taken of all rows, by the columns: for them to remember."""
 
     def row(self, shape: Shape, place: Row) -> Row:
         """One row as a store would give it."""
@@ -107,7 +109,9 @@ class MomentFold:
     def rows(self) -> MomentRows:
         """What there is now; folding on does not change it. Raises as `settle` does."""
         self.settle()
-        return MomentRows(self._session, Version(self.version), Position(self.position), dict(self._packed), self._size)
+        return MomentRows(
+            self._session, Version(self.version), Position(self.position), dict(self._packed), self._size, {}
+        )
 
     def go_on_from(self, moment: MomentRows) -> None:
         """Begin with what was folded before. `moment` is of the same projection and session, with the same events

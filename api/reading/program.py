@@ -8,7 +8,6 @@ that were not used for longest are closed when there are many.
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -24,7 +23,7 @@ from ...log.storage import Storage
 from ..http.responses import http_logger, problem_middleware
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
-from ..processes.child import Line, log_to_gateway
+from ..processes.child import Line, log_to_gateway, make_way
 from ..transport.answer_budget import AnswerBudget
 from ..views.reader import ViewReader
 from ..views.storage import ViewStorage, make_projections
@@ -138,7 +137,7 @@ async def run(line: Line, plan: ReadingPlan, socket: str) -> None:
 def main() -> None:
     """Answer as the first line of stdin says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway hears it, and ends this
-    os.nice(NICE)
+    make_way(NICE)
     line = Line()
     first: dict[str, Any] | None = line.first()
     if first is None:

@@ -7,7 +7,6 @@ whom is in `folding_process`.
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 
 import orjson
@@ -18,7 +17,7 @@ from ...log.storage import Storage
 from ...projections.runner.runner import Runner
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
-from ..processes.child import Line, log_to_gateway
+from ..processes.child import Line, log_to_gateway, make_way
 from .folding_process import FoldingPlan
 from .storage import ViewStorage, make_projections
 
@@ -87,7 +86,7 @@ class Program:
 def main() -> None:
     """Fold as the first line of stdin says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway hears it, and ends this
-    os.nice(NICE)
+    make_way(NICE)
     line = Line()
     first = line.first()
     if first is None:

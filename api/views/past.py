@@ -1,6 +1,6 @@
 """Views as they were, for a viewer: at a version or a time of a session, and what changed between two."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,11 +15,14 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import STORED, Row
 from ...projections.moment_fold import MomentRows
 from ...projections.runner.time_slices import slices
-from .access import searchable
+from .access import SESSION_KEY, searchable
 from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_columns
 from .rendering import render_own_rows
 from .row_set import by_id, rows_difference
 
+KeyedPlace = tuple[tuple[Any, ...], Row]
+"""A row's place in an order, and where it is."""
+Keyed = list[KeyedPlace]
 _ROWS_RENDERED = 8
 """Rows that are rendered between two looks at the clock: each may be a megabyte."""
 
@@ -35,23 +38,44 @@ async def rows_of(projection: AnyProjection, then: MomentRows, viewer: Viewer, w
     shape, page = projection.shape, PageBuilder(wanted)
     _check(projection, [*wanted.where, *sort_columns(shape, wanted.order)])
     names = [column.name for column in shape.columns]
-    conditions = [
-        (number, STORED[column.kind](wanted.where[column.name]))
+    columns = tuple([names.index(name) for name in sort_columns(shape, wanted.order)])
+    found = await _keyed(then, columns)
+    where = {
+        number: STORED[column.kind](wanted.where[column.name])
         for number, column in enumerate(shape.columns)
-        if column.name in wanted.where
-    ]
-    columns = [names.index(name) for name in sort_columns(shape, wanted.order)]
-    found = list[tuple[tuple[Any, ...], Row]]()
-    async for few in slices([*then.packed.items()]):
-        for place, data in few:
-            row = orjson.loads(data)
-            if all(row[number] == value for number, value in conditions):
-                found.append((tuple([row[number] for number in columns]), place))
+        if column.name in wanted.where and column.name != SESSION_KEY  # that is the same for all
+    }
+    if where:
+        found = [each async for each in _that_fit(then, found, where)]
     ordered = await in_order(found, wanted)
     while not page.full and (places := [*islice(ordered, wanted.limit)]):
         async for row, text in _shown(projection, then, places, viewer):
             page.add(shape, row, text)
     return page.page(then.position)
+
+
+async def _keyed(then: MomentRows, columns: tuple[int, ...]) -> Keyed:
+    """The places of all rows, each with the values of these columns; those that were asked for last are remembered."""
+    known: Keyed | None = then.by_columns.get(columns)
+    if known is not None:
+        return known
+    found: Keyed = []
+    async for few in slices([*then.packed.items()]):
+        for place, data in few:
+            row = orjson.loads(data)
+            found.append((tuple([row[number] for number in columns]), place))
+    then.by_columns.clear()
+    then.by_columns[columns] = found
+    return found
+
+
+async def _that_fit(then: MomentRows, keyed: Keyed, where: Mapping[int, Any]) -> AsyncIterator[KeyedPlace]:
+    """Those whose columns, by number, have these values."""
+    async for few in slices(keyed):
+        for each in few:
+            row = orjson.loads(then.packed[each[1]])
+            if all(row[number] == value for number, value in where.items()):
+                yield each
 
 
 async def difference_between(

@@ -37,8 +37,20 @@ def render_own_rows(projection: AnyProjection, rows: Iterable[Row], viewer: View
     """The same of rows that this very code has made."""
     if not projection.shape.restricted:
         return _as_stored(projection, projection.shape, rows)
-    folder = projection.folder()
-    return [_render(projection, place, folder.values[place], viewer) for place in map(folder.load, rows)]
+    folder, rendered = projection.folder(), list[bytes | None]()
+    for row in rows:
+        place = folder.load(row)
+        value = folder.values[place]
+        seen = value if projection.seen is None else projection.seen(value, viewer)
+        if seen is None:
+            rendered.append(None)
+        elif seen is value:  # all of it, so nothing need be written again
+            rendered += _as_stored(projection, projection.shape, [row])
+        else:
+            folder.values[place] = seen
+            rendered += _as_stored(projection, projection.shape, [folder.row(place)])
+        folder.drop(place)
+    return rendered
 
 
 def etag_of(value: bytes | None) -> str:
@@ -52,19 +64,9 @@ def _as_stored(projection: AnyProjection, shape: Shape, rows: Iterable[Row]) -> 
     return [_by_columns(shape, row) for row in rows]
 
 
-def _render(projection: AnyProjection, place: Any, value: Any, viewer: Viewer) -> bytes | None:
-    seen = value if projection.seen is None else projection.seen(value, viewer)
-    if seen is None:
-        return None
-    if isinstance(projection, DocProjection):
-        return bytes(seen.__pydantic_serializer__.to_json(seen, by_alias=True))
-    folder = projection.folder()
-    folder.values[place] = seen
-    return _by_columns(projection.shape, folder.row(place))
-
-
 def _by_columns(shape: Shape, row: Row) -> bytes:
-    return orjson.dumps({column.name: _plain(column, value) for column, value in zip(shape.columns, row, strict=True)})
+    text = orjson.dumps({column.name: _plain(column, value) for column, value in zip(shape.columns, row, strict=True)})
+    return bytes(memoryview(text))  # a copy: orjson leaves its results with a buffer several times as large
 
 
 def _plain(column: Column, value: Any) -> Any:
@@ -73,5 +75,5 @@ def _plain(column: Column, value: Any) -> Any:
     if column.kind == "boolean":
         return bool(value)
     if column.kind == "json":
-        return orjson.loads(value) if isinstance(value, str | bytes) else value
+        return orjson.Fragment(value) if isinstance(value, str | bytes) else value
     return timestamp(value) if isinstance(value, datetime) else value
