@@ -39,11 +39,11 @@ async def rows_of(projection: AnyProjection, then: MomentRows, viewer: Viewer, w
     _check(projection, [*wanted.where, *sort_columns(shape, wanted.order)])
     names = [column.name for column in shape.columns]
     columns = tuple([names.index(name) for name in sort_columns(shape, wanted.order)])
-    found = await _keyed(then, columns)
+    found = await _keyed(then, names.index(SESSION_KEY), columns)
     where = {
         number: STORED[column.kind](wanted.where[column.name])
         for number, column in enumerate(shape.columns)
-        if column.name in wanted.where and column.name != SESSION_KEY  # that is the same for all
+        if column.name in wanted.where and column.name != SESSION_KEY  # looked at already
     }
     if where:
         found = [each async for each in _that_fit(then, found, where)]
@@ -54,8 +54,9 @@ async def rows_of(projection: AnyProjection, then: MomentRows, viewer: Viewer, w
     return page.page(then.position)
 
 
-async def _keyed(then: MomentRows, columns: tuple[int, ...]) -> Keyed:
-    """The places of all rows, each with the values of these columns; those that were asked for last are remembered."""
+async def _keyed(then: MomentRows, session: int, columns: tuple[int, ...]) -> Keyed:
+    """The places of all rows, each with the values of these columns; those that were asked for last are remembered. A
+    row that says in its column `session` that it is of another one is none of them."""
     known: Keyed | None = then.by_columns.get(columns)
     if known is not None:
         return known
@@ -63,7 +64,8 @@ async def _keyed(then: MomentRows, columns: tuple[int, ...]) -> Keyed:
     async for few in slices([*then.packed.items()]):
         for place, data in few:
             row = orjson.loads(data)
-            found.append((tuple([row[number] for number in columns]), place))
+            if row[session] == then.session:
+                found.append((tuple([row[number] for number in columns]), place))
     then.by_columns.clear()
     then.by_columns[columns] = found
     return found
