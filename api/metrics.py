@@ -11,7 +11,9 @@ from prometheus_client.registry import Collector
 
 from ..log.log import Log
 from ..log.stats import Histogram
+from ..log.turns import Turns
 from .tenants import Tenant, Tenants
+from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import SseServer
 from .transport.websocket_server import WebSocketServer
 
@@ -19,8 +21,17 @@ from .transport.websocket_server import WebSocketServer
 class Metrics(Collector):
     """The metrics of one gateway."""
 
-    def __init__(self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer) -> None:
+    def __init__(
+        self,
+        tenants: Tenants,
+        websocket_server: WebSocketServer,
+        sse_server: SseServer,
+        long_reads: Turns,
+        answers: AnswerBudget,
+    ) -> None:
         self._tenants = tenants
+        self._long_reads = long_reads
+        self._answers = answers
         self._websocket_server = websocket_server
         self._sse_server = sse_server
         self._registry = CollectorRegistry()
@@ -43,6 +54,9 @@ class Metrics(Collector):
         yield from _of_commits(logs)
         yield from _of_logs(logs)
         yield from self._of_followers(tenants)
+        yield _gauge("stenogram_long_reads_waiting", "Long reads that wait for their turn", self._long_reads.waiting)
+        overloaded = self._long_reads.refused + self._answers.refused
+        yield _counter("stenogram_overloaded", "Requests refused because there was too much to do", overloaded)
 
     def _of_followers(self, tenants: tuple[Tenant, ...]) -> Iterator[Metric]:
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])

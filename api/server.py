@@ -62,7 +62,7 @@ class Gateway:
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._session_routes = SessionRoutes(settings, tenants, auth, long_reads)
-        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
+        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server, long_reads.turns, self.answers)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._description: bytes | None = None
         self._draining = False

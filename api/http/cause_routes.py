@@ -15,6 +15,7 @@ from ...log.records import Record
 from ..access.tokens import Authenticator
 from ..protocol.queries import no_query, session_of
 from ..tenants import Tenants
+from ..transport.answer_budget import reserve_answer
 from .causes import Chain, causes_of, effects_of, find_event
 from .event_answers import EventChainAnswer
 from .responses import spliced_response
@@ -50,6 +51,7 @@ class CauseRoutes:
         event = await find_event(log, session, id)
         if event is None or not visible(readers_of(event.data), viewer):
             raise NotFound(f"There is no event {id!r} in session {session!r}.")
+        await reserve_answer(request)
         chain = await walk(log, session, event)
         wires = [each.wire() for each in chain.records if visible(readers_of(each.data), viewer)]
         about = {"session": session, "event": orjson.Fragment(event.wire()), "events": []}

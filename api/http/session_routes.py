@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -13,6 +14,7 @@ from ...domain.errors import Invalid, NotFound
 from ...domain.ids import SessionId
 from ...domain.session import fold
 from ...domain.state import State
+from ...log.engine import PAGE_BYTES
 from ...log.log import Log
 from ...log.records import Record
 from ..access.rights import TAKE_PART
@@ -23,9 +25,14 @@ from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..tenants import Tenants
+from ..transport.answer_budget import reserve_answer
+from .answer import members_of
 from .moments import LongReads, session_query
-from .responses import json_response
+from .responses import json_response, spliced_response
 from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
+
+_DESCRIBED_AT_ONCE = 50
+"""Sessions whose events are read at once: what describes one may be large."""
 
 
 class SessionRoutes:
@@ -49,10 +56,11 @@ class SessionRoutes:
             more = len(page) == query.limit
             found += [(session, version) for session, version in page if matches_any(session, principal.read)]
             after = page[-1][0] if page else after
-        found = found[: query.limit]
-        described = await _describe(log, found)
-        following = {"next": found[-1][0]} if len(found) == query.limit else {}
-        return json_response(SessionsAnswer(sessions=described, **following))
+        await reserve_answer(request)
+        described = await _described_page(log, found[: query.limit])
+        more = len(found) >= query.limit or len(described) < len(found)
+        following = {"next": found[len(described) - 1][0]} if more else {}
+        return spliced_response(SessionsAnswer(sessions=[], **following), "sessions", described)
 
     async def show_session(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/sessions/{session}`: the session now, or at a moment."""
@@ -100,6 +108,19 @@ def _command_frame(members: Any, session: SessionId) -> CommandFrame:
         return CommandFrame.model_validate({**members, "session": session})
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+
+
+async def _described_page(log: Log, found: list[tuple[SessionId, int]]) -> list[bytes]:
+    """Sessions as the answer has them, as many of the first ones as make a page (`PAGE_BYTES`)."""
+    described, size = list[bytes](), 0
+    for first in range(0, len(found), _DESCRIBED_AT_ONCE):
+        for summary in await _describe(log, found[first : first + _DESCRIBED_AT_ONCE]):
+            text = orjson.dumps(summary, default=members_of)
+            size += len(text)
+            if size > PAGE_BYTES:
+                return described
+            described.append(text)
+    return described
 
 
 async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[SessionSummary]:
