@@ -17,6 +17,8 @@ import orjson
 
 SILENT_S = 10.0
 """Seconds without a word after which a process is killed."""
+START_S = 30.0
+"""Seconds that it gets to say its first word."""
 END_S = 5.0
 """Seconds that it gets to finish what it does."""
 _MAX_LINE_BYTES = 2**20
@@ -94,16 +96,18 @@ class WatchedProcess:
     async def _hear(self, process: asyncio.subprocess.Process) -> str:
         """Take what it says, until it says nothing more; why it was given up, if it was."""
         assert process.stdout is not None
+        patience = START_S
         while True:
             try:
-                async with asyncio.timeout(SILENT_S):
+                async with asyncio.timeout(patience):
                     line = await process.stdout.readline()
             except TimeoutError:
-                return f"has said nothing for {SILENT_S:.0f} s, and was killed"
+                return f"has said nothing for {patience:.0f} s, and was killed"
             except ValueError:  # a line beyond all bounds; what follows begins somewhere in it
                 continue
             if not line:
                 return ""
+            patience = SILENT_S
             with contextlib.suppress(ValueError):
                 said = orjson.loads(line)
                 if "logger" in said:

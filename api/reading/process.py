@@ -25,7 +25,7 @@ from ...domain.errors import NotReady
 from ...log.turns import Turn
 from ..access.principal import Principal
 from ..http.moments import Asked
-from ..processes.watched_process import END_S, WatchedProcess
+from ..processes.watched_process import START_S, WatchedProcess
 from ..transport.answer_budget import CHUNK_BYTES, SMALL_BYTES, cut_off, write_chunk
 
 PROGRAM = "stenogram.api.reading.program"
@@ -33,8 +33,8 @@ READER_HEADER = "Stenogram-Reader"
 """What a request to the process is, and whose: `Asked`, and what of the principal matters to reading; a JSON array."""
 MOST_HERE_BYTES = 2**20
 """Up to so large a page of a view is made by the gateway itself."""
-START_S = 20.0
-"""Seconds in which it must be ready."""
+END_S = 1.0
+"""Seconds that it gets to end: it writes nothing that would be missed."""
 IDLE_S = 300.0
 """Seconds after the last request after which it is ended."""
 RETRY_AFTER_S = 2.0

@@ -8,13 +8,11 @@ from ...domain.errors import Invalid, NotFound
 from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
-from .database import Database, names
+from .database import Database, names, size_of
 from .records import Build, Found, Parked, Skipped, Snapshot
 
 MAX_ROWS = 1_000
 """Rows of one page, at most."""
-_FIRST_ROWS, _GROWTH = 16, 8
-"""How many rows are read at first of a page whose rows may be large, and by how much more at once then."""
 
 
 def fetch_rows(database: Database, build: Build, places: Collection[Row]) -> list[Row]:
@@ -48,24 +46,15 @@ def find_rows(
 ) -> Found:
     """A page of rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the
     order) and then by place. `after` is the last row's (column of the order, *place) of the page before. A page is
-    bounded by bytes as well: it ends with about the row with which it comes to `most`.
+    bounded by bytes as well: it ends with the row with which it comes to `most`.
 
     Raises NotFound for a view that there is not, Invalid for columns that it has not.
     """
     with database.reading():
         build = _current(database, name)
         limit = max(1, min(limit, MAX_ROWS))
-        rows, size, step, place = list[Row](), 0, min(limit, _FIRST_ROWS), after
-        while True:
-            few = database.rows(*_query(build, where, order, place, step))
-            rows += few
-            size += sum(map(_size, few))
-            if len(few) < step or len(rows) >= limit or size >= most:
-                return Found(build, rows, more=len(few) == step)
-            place = _place_in(build, order, few[-1])
-            # As many as will fit if they are like those before, and never more than a few times as many.
-            fitting = (most - size) * len(rows) // max(size, 1)
-            step = max(1, min(limit - len(rows), step * _GROWTH, fitting))
+        rows = database.page(*_query(build, where, order, after, limit), build.shape, most)
+        return Found(build, rows, more=len(rows) == limit or sum(map(size_of, rows)) >= most)
 
 
 def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:
@@ -103,7 +92,8 @@ def _query(
     build: Build, where: Mapping[str, Any], order: str, after: Sequence[Any] | None, limit: int
 ) -> tuple[str, list[Any]]:
     shape, down = build.shape, order.startswith("-")
-    ordered, by = _ordering(build, order)
+    ordered = _column(build, order.removeprefix("-") or shape.key[0])
+    by = tuple(dict.fromkeys((ordered.name, *shape.key)))
     conditions, values = [], []
     for name, value in where.items():
         column = _column(build, name)
@@ -123,22 +113,6 @@ def _query(
     turned = ", ".join(f'"{name}"{" DESC" if down else ""}' for name in by)
     statement = f"SELECT {names(shape.columns)} FROM @{build.table}{chosen} ORDER BY {turned} LIMIT ?"
     return statement, [*values, limit]
-
-
-def _ordering(build: Build, order: str) -> tuple[Column, tuple[str, ...]]:
-    """The column by which rows are ordered, and the names of all that tell a place in that order."""
-    ordered = _column(build, order.removeprefix("-") or build.shape.key[0])
-    return ordered, tuple(dict.fromkeys((ordered.name, *build.shape.key)))
-
-
-def _place_in(build: Build, order: str, row: Row) -> list[Any]:
-    """Where a row is in that order."""
-    columns = [column.name for column in build.shape.columns]
-    return [row[columns.index(name)] for name in _ordering(build, order)[1]]
-
-
-def _size(row: Row) -> int:
-    return sum([len(each) for each in row if isinstance(each, str | bytes | memoryview)])
 
 
 def _column(build: Build, name: str) -> Column:
