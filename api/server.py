@@ -33,7 +33,7 @@ from .metrics import Metrics
 from .openapi.document import openapi_json
 from .protocol.queries import session_of
 from .reading.answers import LongAnswers
-from .reading.gate import Answer, ReadingGate
+from .reading.gate import ReadingGate
 from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
 from .settings import Settings
 from .tenants import Tenants
@@ -156,11 +156,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(tenants)
         if folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(folding)
-        long_reads = ReadingGate(_answers_here(tenants))
-        if beside:
-            plan = ReadingPlan(settings.log, place, settings.projections, settings.log_level)
-            reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
-            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
+        plan = ReadingPlan(settings.log, place, settings.projections, settings.log_level)
+        reading = await stack.enter_async_context(ReadingProcess(plan, tasks)) if beside else None
+        long_reads = _gate_here(tenants) if reading is None else ReadingGate(reading.answer, MOST_HERE_BYTES)
         gateway = Gateway(settings, tenants, str(storage), long_reads)
         runner = web.AppRunner(
             gateway.app(),
@@ -208,8 +206,8 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
         await stop.wait()
 
 
-def _answers_here(tenants: Tenants) -> Answer:
-    """What answers long reads in this process."""
+def _gate_here(tenants: Tenants) -> ReadingGate:
+    """Lets long reads through to this process itself."""
 
     @asynccontextmanager
     async def views(tenant: str) -> AsyncIterator[ViewReader]:
@@ -220,7 +218,7 @@ def _answers_here(tenants: Tenants) -> Answer:
     async def answer(asked: Asked, request: web.Request, principal: Principal, _: Turn) -> web.StreamResponse:
         return await answers.answer(asked, request, principal)
 
-    return answer
+    return ReadingGate(answer)
 
 
 def _folding_plan(settings: Settings, place: str) -> FoldingPlan:
