@@ -23,6 +23,7 @@ from .access.principal import Principal
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
+from .http.console_routes import ConsoleRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
 from .http.readiness import check_readiness
@@ -61,6 +62,7 @@ class Gateway:
         self.sse_server = SseServer(settings, tenants, auth)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
+        self._console_routes = ConsoleRoutes()
         self._session_routes = SessionRoutes(settings, tenants, auth, long_reads)
         self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server, long_reads.turns, self.answers)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
@@ -89,6 +91,9 @@ class Gateway:
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        app.router.add_get("/", self._console_routes.redirect, allow_head=False)
+        app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
+        app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -160,14 +165,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         reading = await stack.enter_async_context(ReadingProcess(plan, tasks)) if beside else None
         long_reads = _gate_here(tenants) if reading is None else ReadingGate(reading.answer, MOST_HERE_BYTES)
         gateway = Gateway(settings, tenants, str(storage), long_reads)
-        runner = web.AppRunner(
-            gateway.app(),
-            access_log=None,
-            logger=http_logger,
-            auto_decompress=False,  # what is packed may be of any size, and bodies are small
-            shutdown_timeout=settings.drain,
-            handle_signals=False,
-        )
+        runner = _runner(gateway)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
@@ -204,6 +202,17 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
             signal.signal(each, end)
         started(gateway)
         await stop.wait()
+
+
+def _runner(gateway: Gateway) -> web.AppRunner:
+    return web.AppRunner(
+        gateway.app(),
+        access_log=None,
+        logger=http_logger,
+        auto_decompress=False,  # what is packed may be of any size, and bodies are small
+        shutdown_timeout=gateway.settings.drain,
+        handle_signals=False,
+    )
 
 
 def _gate_here(tenants: Tenants) -> ReadingGate:
