@@ -1,11 +1,13 @@
 """Long reads: what a process beside the gateway answers is what the gateway would, to everyone; pages end by bytes."""
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jwt
 import orjson
 import pytest
 from support.wire import Wire
@@ -19,6 +21,7 @@ from stenogram.log.storage import Storage
 
 Start = Callable[..., Awaitable[Gateway]]
 LARGE = 700_000
+SECRET = "a secret of at least thirty-two bytes"
 AGENT = {"participant": "hotels", "kind": "agent"}
 PERSON = {"participant": "ada", "kind": "user"}
 PATHS = (
@@ -187,3 +190,19 @@ async def _parsed(body: bytes) -> Any:
     import orjson
 
     return orjson.loads(body)
+
+
+@pytest.mark.postgres
+async def test_long_reads_of_a_log_in_postgres_and_of_its_tenants(
+    http: aiohttp.ClientSession, start: Start, fresh_log: Callable[[], str]
+) -> None:
+    gateway = await start(log=fresh_log(), views="", views_in="process", jwt_secret=SECRET)
+    for tenant in ("", "acme"):
+        claims = {"sub": "hotels", "kind": "agent", "tenant": tenant, "exp": time.time() + 600}
+        token = jwt.encode(claims, SECRET, "HS256")
+        wire = await Wire.open(http, gateway.url, token=token)
+        await wire.command("s", "session.open", {"title": f"of {tenant}"})
+        await wire.command("s", "state.merge", {"patch": {"tenant": tenant}})
+        for path, value in (("sessions/s?at=1", f"of {tenant}"), ("views/state/s?at=2", f'"tenant":"{tenant}"')):
+            async with http.get(f"{gateway.url}/v1/{path}", headers={"Authorization": f"Bearer {token}"}) as response:
+                assert (response.status, value in await response.text()) == (200, True)
