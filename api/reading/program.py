@@ -24,6 +24,7 @@ from ..http.responses import http_logger, problem_middleware
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
 from ..processes.child import Line, log_to_gateway, make_way
+from ..telemetry.telemetry import Telemetry
 from ..transport.answer_budget import AnswerBudget
 from ..views.reader import ViewReader
 from ..views.storage import ViewStorage, make_projections
@@ -103,7 +104,7 @@ def make_app(plan: ReadingPlan, tenants: OpenTenants) -> web.Application:
         asked, principal = read_said(request.headers[READER_HEADER])
         return await answers.answer(asked, request, principal)
 
-    app = web.Application(middlewares=[problem_middleware, AnswerBudget().middleware])
+    app = web.Application(middlewares=[problem_middleware(Telemetry()), AnswerBudget().middleware])
     view = "/v1/views/{view}"
     for path in ("/v1/sessions/{session}", view, f"{view}/{{key}}", f"{view}/{{key}}/difference"):
         app.router.add_get(path, answer, allow_head=False)
@@ -145,6 +146,8 @@ def main() -> None:
     socket = first.pop("socket")
     plan = ReadingPlan(**first)
     log_to_gateway(line, plan.log_level)
+    # What is refused here the gateway's client is told; who that is, only the gateway knows.
+    logging.getLogger("stenogram.refusals").setLevel(logging.CRITICAL)
     tune_gc()
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:

@@ -2,14 +2,15 @@
 
 Handlers are an application's code. In a process of its own it can be slow, block, or end its process, and no command
 waits for it: the gateway only reads what is stored. The program is `folding_program`. It is told how to fold and then
-each tenant. When a log in a file grows it is told to look, by an empty line: by itself it would look after up to 50 ms.
+each tenant, and which one to leave alone again. When a log in a file grows it is told to look, by an empty line: by
+itself it would look after up to 50 ms.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 from ...log.log import Log
@@ -72,13 +73,19 @@ class FoldingProcess:
                 self._process.kill()  # that ends the task, which must not be cancelled while it starts a process
             await asyncio.wait([self._supervising])
 
-    def add(self, tenant: str, log: Log) -> None:
-        """Have a tenant's views folded as well; its log is open."""
+    def add(self, tenant: str, log: Log) -> Callable[[], None]:
+        """Have a tenant's views folded as well, until what this returns is called; its log is open."""
         self._tenants.append(tenant)
         if not log.engine.shared:  # one that is shared tells everyone by itself
             log.hub.listen(self._nudge)
         if self._process is not None:
             self._process.tell(tenant)
+        return lambda: self._remove(tenant)
+
+    def _remove(self, tenant: str) -> None:
+        self._tenants.remove(tenant)
+        if self._process is not None and not self._end.is_set():
+            self._process.tell({"leave": tenant})
 
     def _nudge(self, _: object) -> None:
         now = time.monotonic()

@@ -37,18 +37,21 @@ class Program:
         self._storage = Storage(plan.log)
         self._view_storage = ViewStorage(plan.views, plan.log)
         self._projections = make_projections(plan.views, plan.projections)
-        self._tenants: asyncio.Queue[str | None] = asyncio.Queue()
+        self._tenants: asyncio.Queue[str | dict[str, str] | None] = asyncio.Queue()
+        self._folding: dict[str, asyncio.Task[None]] = {}
         self._logs: set[Log] = set()
         self._looking: asyncio.Task[None] | None = None
 
     async def run(self, line: Line) -> None:
         """Work until stdin ends, or SIGTERM."""
         line.listen(self._take, lambda: self._tenants.put_nowait(None))
-        folding = list[asyncio.Task[None]]()
         async with asyncio.TaskGroup() as tasks:  # a fault ends the process, and another one is started
             while (tenant := await self._tenants.get()) is not None:
-                folding.append(tasks.create_task(self._keep_folding(tenant)))
-            for task in folding:
+                if isinstance(tenant, str):
+                    self._folding[tenant] = tasks.create_task(self._keep_folding(tenant))
+                elif (task := self._folding.pop(tenant["leave"], None)) is not None:
+                    task.cancel()  # it finishes what it writes; should it be added again meanwhile, a second one waits
+            for task in self._folding.values():
                 task.cancel()
 
     def _take(self, line: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from stenogram.api.http.responses import problem_middleware
+from stenogram.api.telemetry.telemetry import Telemetry
 from stenogram.api.transport import answer_budget
 from stenogram.api.transport.answer_budget import AnswerBudget, SplicedResponse, reserve_answer
 from stenogram.domain.errors import Overloaded
@@ -23,7 +24,7 @@ async def serving() -> AsyncIterator[Serving]:
     runners = []
 
     async def serve(handler: Callable[[web.Request], Awaitable[web.StreamResponse]], budget: AnswerBudget) -> str:
-        app = web.Application(middlewares=[problem_middleware, budget.middleware])
+        app = web.Application(middlewares=[problem_middleware(Telemetry()), budget.middleware])
         app.router.add_get("/", handler)
         runners.append(web.AppRunner(app))
         await runners[-1].setup()
