@@ -36,7 +36,9 @@ _logger = logging.getLogger(__name__)
 
 
 class Log:
-    """An open log. All methods must be called on the loop that opened it."""
+    """An open log. All methods must be called on the loop that opened it. Without `follow`, one that was opened for
+    reading brings in nothing by itself: what it reads is as the log is then, but nothing is published, and the cached
+    sessions stay as they were folded."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Log:
         max_waiting_bytes: int = 64 * 2**20,
         ring_records: int = 4_000,
         ring_bytes: int = 32 * 2**20,
+        follow: bool = True,
     ) -> None:
         self.engine = engine
         self.epoch = ""
@@ -58,6 +61,7 @@ class Log:
         self._committer = Committer(engine, self._sessions, self._heads, self.hub.publish, self._queue)
         self._submit = self._committer.submit if engine.writable else _refuse
         self._tail = Tail(engine, self._publish)
+        self._follows = follow
         self._work: asyncio.Task[None] | None = None
         self._current_at = time.monotonic()
         self.trouble: str | None = None
@@ -106,7 +110,9 @@ class Log:
         self._committer.start_at(head.position)
         self._tail.start_at(head)
         self._current_at = time.monotonic()
-        self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._follow))
+        self._work = asyncio.create_task(
+            self._write() if self.engine.writable else self._repeat(self._follow if self._follows else _pause)
+        )
         self._work.add_done_callback(lambda _: self.hub.end())  # or those who follow would wait without end
         return self
 
@@ -184,9 +190,8 @@ class Log:
         return self._sessions.get(session) or await self._sessions.load(session)
 
     async def state_at(self, session: SessionId, version: Version) -> State:
-        """The session folded up to a version, or to its end if that comes first, from its start."""
-        state = await self.state(session)
-        return state if version >= state.version else await self._sessions.fold(session, version)
+        """The session folded up to a version, or to its end if that comes first."""
+        return await self._sessions.past.at(session, version)
 
     def cached_state(self, session: SessionId) -> State | None:
         """The session folded up to its last committed event, if it is cached."""
@@ -279,6 +284,10 @@ class Log:
             else:
                 self.trouble = None
                 self._current_at = time.monotonic()
+
+
+async def _pause() -> None:
+    await asyncio.sleep(POLL_S)
 
 
 def _refuse(_: Request) -> None:
