@@ -11,6 +11,7 @@ from ..log.log import Log
 from .access.principal import Principal
 from .delivery.feed import Feed
 from .liveness.last_seen import LastSeen
+from .liveness.stall_watch import StallWatch
 from .liveness.timekeeper import Timekeeper
 from .loop.tick_batcher import TickBatcher
 from .views.service import ViewService
@@ -20,11 +21,11 @@ class Tenant:
     """An open log, its feed, who was heard of when, its timekeeper and its views. Replies of one turn of the loop are
     batched by `tick`. A read-only gateway runs no timekeeper: the gateways that write the log do."""
 
-    def __init__(self, log: Log, tasks: asyncio.TaskGroup, views: ViewService) -> None:
+    def __init__(self, log: Log, tasks: asyncio.TaskGroup, views: ViewService, stall_watch: StallWatch) -> None:
         self.log = log
         self.feed = Feed(log, tasks)
         self.tick = TickBatcher()
-        self.last_seen = LastSeen()
+        self.last_seen = LastSeen(stall_watch=stall_watch)
         self.timekeeper = Timekeeper(log, self.last_seen) if log.engine.writable else None
         self.views = views
 
@@ -53,6 +54,7 @@ class Tenants:
         self._stack = AsyncExitStack()
         self._opening: dict[str, asyncio.Lock] = {}
         self.open: dict[str, Tenant] = {}
+        self.stall_watch = StallWatch()
 
     async def __aenter__(self) -> Self:
         await self.of("")
@@ -81,7 +83,7 @@ class Tenants:
         log = await self._stack.enter_async_context(self._make(name))
         self._tasks.create_task(_watch(log))
         views = await self._stack.enter_async_context(self._views(log, name))
-        tenant = Tenant(log, self._tasks, views)
+        tenant = Tenant(log, self._tasks, views, self.stall_watch)
         if tenant.timekeeper is not None:
             self._stack.push_async_callback(_end, self._tasks.create_task(tenant.timekeeper.run()))
         return tenant

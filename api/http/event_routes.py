@@ -16,6 +16,7 @@ from ..delivery.event_filter import EVERY_SESSION, EventFilter, Finished, visibl
 from ..delivery.event_slice import EventSlice
 from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
+from ..liveness.open_request import OpenRequest
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
 from ..tenants import Tenants
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
@@ -50,13 +51,15 @@ class EventRoutes:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
-        log = (await self._tenants.of_request(principal)).log
+        tenant = await self._tenants.of_request(principal)
+        log = tenant.log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)
         before = events_end(query, session, log.epoch)
         if before is not None:
             return _response(request, topic, await self._page_before(topic, before, query, principal))
-        return _response(request, topic, await self._page(topic, after, query, principal))
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            return _response(request, topic, await self._page(topic, after, query, principal))
 
     def drain(self) -> None:
         """Let nobody wait any longer."""

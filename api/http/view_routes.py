@@ -12,6 +12,7 @@ from ...projections.health import healths
 from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
+from ..liveness.open_request import OpenRequest
 from ..protocol.queries import no_query
 from ..tenants import Tenants
 from ..transport.sse_server import EVENT_STREAM, SseServer
@@ -57,7 +58,7 @@ class ViewRoutes:
             raise Invalid("A moment is one of a session; name the session in the path.")
         if not by_session(projection):
             viewer_of_all(principal, projection)
-        await _arrive(views, projection, query)
+        await self._arrive(request, principal, projection, query)
         found = await list_page(views, projection, principal, _wanted(projection, query, {}))
         return _page(projection, found, {})
 
@@ -74,7 +75,7 @@ class ViewRoutes:
         if not isinstance(projection, DocProjection):
             return await self._rows(request, views, projection, principal, key)
         query = view_query(request)
-        await _arrive(views, projection, query)
+        await self._arrive(request, principal, projection, query)
         if query.at is not None:
             then = await fold_moment(views, projection, key, query.at)
             place = {"version": then.version, "position": then.position}
@@ -113,13 +114,21 @@ class ViewRoutes:
         if not by_session(projection):
             raise Invalid(f"{projection.name} is not kept by session; search it without a key in the path.")
         query = rows_query(request)
-        await _arrive(views, projection, query)
+        await self._arrive(request, principal, projection, query)
         wanted, about = _wanted(projection, query, {SESSION_KEY: key}), {"key": key}
         if query.at is None:
             return _page(projection, await list_page(views, projection, principal, wanted), about)
         then = await fold_moment(views, projection, key, query.at)
         found = rows_of(projection, then, await principal.viewer(views.log, key), wanted)
         return _page(projection, found, {**about, "version": then.version})
+
+    async def _arrive(
+        self, request: web.Request, principal: Principal, projection: AnyProjection, query: ViewQuery
+    ) -> None:
+        """Wait until the view has come as far as the reader asks, who is heard meanwhile."""
+        tenant = await self._tenants.of_request(principal)
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            await _arrive(tenant.views, projection, query)
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)

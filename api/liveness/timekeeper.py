@@ -29,8 +29,6 @@ _logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
 """Seconds between two rounds, at most."""
-STALLED_LOOP_S = 1.0
-"""Seconds: a round that begins so much late says that the process stood still, and heard nobody meanwhile."""
 SESSIONS_PER_TICK = 256
 """Sessions of one round; then the loop serves others."""
 RETRY_AFTER_S = 1.0
@@ -72,7 +70,7 @@ class Timekeeper:
             self._stop_listening()
             # Otherwise the other gateways would rely on this one until its row is old. The log may be gone already.
             with contextlib.suppress(StenogramError):
-                await self._lost_agents.leave()
+                await self._lost_agents.leave(self._queue.waited_for())
 
     async def load_sessions(self) -> None:
         """Read which sessions have deadlines, and schedule each of them."""
@@ -92,7 +90,10 @@ class Timekeeper:
                 await self._read_deadlines(session)
             # Before anything is carried out: whom other gateways hear is known by then, also in the first round.
             await self._lost_agents.exchange_heartbeats(self._queue.waited_for())
-            for session in self._queue.pop_due(self._last_seen.now(), SESSIONS_PER_TICK):
+            now = self._last_seen.now()
+            # With nothing awaited since: a stall that nobody noticed would count as everybody's silence.
+            self._last_seen.stall_watch.tick(now)
+            for session in self._queue.pop_due(now, SESSIONS_PER_TICK):
                 await self._carry_out_due(session)
         except StenogramError as error:
             _logger.info("keeping the time has to wait: %s", error)
@@ -120,10 +121,6 @@ class Timekeeper:
                 await self._wake.wait()
         # After the wait, and before `_changed` is read: what comes later sets it again.
         self._wake.clear()
-        # The process stood still, or the machine slept. Connections have had no chance to be heard: without this all of
-        # their participants would be lost at once.
-        if self._last_seen.now() - now > pause + STALLED_LOOP_S:
-            self._last_seen.restart_listening()
 
     async def _read_deadlines(self, session: SessionId) -> bool:
         """Schedule a session by its state; returns whether it has any deadlines."""

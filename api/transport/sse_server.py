@@ -14,10 +14,11 @@ from ..access.tokens import Authenticator
 from ..delivery.event_filter import EVERY_SESSION
 from ..delivery.sse_encoder import SSE, http_chunk
 from ..delivery.subscriber import GroupKey
+from ..liveness.open_request import OpenRequest
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
 from ..protocol.queries import events_query, events_start
 from ..settings import Settings
-from ..tenants import Tenants
+from ..tenants import Tenant, Tenants
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
 from .slow_consumers import LINGER_S, SlowConsumers
@@ -59,7 +60,7 @@ class SseServer:
         viewer = await principal.viewer(tenant.log, session)
         cursor = await tenant.feed.follow(session, after, key, viewer, connection)
         try:
-            return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
+            return await self._serve(request, connection, principal, tenant, EventSubscription(tenant.feed, cursor))
         finally:
             # It holds the topic since `follow`, though the client may have gone before the subscription began.
             tenant.feed.end(cursor)
@@ -74,19 +75,21 @@ class SseServer:
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
         follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)
         subscription = DocumentSubscription(tenant.views.document_feed, [follower])
-        return await self._serve(request, connection, principal, subscription)
+        return await self._serve(request, connection, principal, tenant, subscription)
 
     async def _serve(
         self,
         request: web.Request,
         connection: SseConnection,
         principal: Principal,
+        tenant: Tenant,
         subscription: ConnectionSubscription,
     ) -> web.StreamResponse:
         try:
             response = await _prepare(request)
             self._connections[connection] = principal.expires or float("inf")
-            await connection.follow(subscription)
+            with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+                await connection.follow(subscription)
         finally:
             # Also when the handler is cancelled, because the client has gone: nothing may be delivered to it any more.
             self._connections.pop(connection, None)
@@ -99,10 +102,11 @@ class SseServer:
         while True:
             await asyncio.sleep(INSPECT_EVERY_S)
             now = time.monotonic()
+            self._tenants.stall_watch.tick(now)
             heartbeat_due = now - last_heartbeat >= self._settings.heartbeat
             last_heartbeat = now if heartbeat_due else last_heartbeat
             for connection, expires in tuple(self._connections.items()):
-                if self.slow_consumers.close_if_slow(connection, now):
+                if self.slow_consumers.close_if_slow(connection, now, self._tenants.stall_watch.awake_since):
                     self._linger(connection)
                 elif time.time() > expires:
                     connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")
