@@ -76,6 +76,8 @@ def _of_logs(logs: list[Log]) -> Iterator[Metric]:
     yield _gauge(
         "stenogram_tail_lag_seconds", "Since nothing of other gateways was missing", max(log.lag for log in logs)
     )
+    offset = max([log.clock.offset for log in logs], key=abs)
+    yield _gauge("stenogram_clock_offset_seconds", "This machine's clock, ahead of the log's time", offset)
     yield _gauge("stenogram_requests_waiting", "Commands that are not answered yet", sum(log.waiting for log in logs))
     yield _gauge("stenogram_ring_events", "Events in the rings of the hubs", sum(records for records, _ in rings))
     yield _gauge("stenogram_ring_bytes", "Bytes of these events", sum(size for _, size in rings))

@@ -88,7 +88,7 @@ class SessionRoutes:
         data = parse_json_command(frame.do, frame.data)
         principal.require_command(data, session)
         tenant = await self._tenants.of_request(principal)
-        command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
+        command = frame.command(principal.actor, tenant.log.clock.now(), data)._replace(run=principal.run)
         result = await tenant.log.submit(
             command,
             expect=frame.parsed_expect(),

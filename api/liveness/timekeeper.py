@@ -9,8 +9,7 @@ is time. Whether a participant is silent is judged by `lost_agents`.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from ...domain.concepts.stalls import RecoverParticipant
@@ -40,16 +39,11 @@ changes meanwhile: with a thousand participants it takes milliseconds of the loo
 LONGEST_REST_S = TICK_S
 
 
-def _utc() -> datetime:
-    return datetime.now(UTC)
-
-
 class Timekeeper:
-    """Keeps the time of a log's sessions; `run` does all of it. `wall` is the time of day."""
+    """Keeps the time of a log's sessions, by the log's clock; `run` does all of it."""
 
-    def __init__(self, log: Log, last_seen: LastSeen, wall: Callable[[], datetime] = _utc) -> None:
+    def __init__(self, log: Log, last_seen: LastSeen) -> None:
         self._log = log
-        self._wall = wall
         self._last_seen = last_seen
         self._queue = DeadlineQueue()
         self._lost_agents = LostAgents(log.engine, last_seen)
@@ -167,11 +161,11 @@ class Timekeeper:
 
     def _due_at(self, session: SessionId, deadline: Deadline) -> float:
         """When a deadline is due, on the clock of `last_seen`."""
-        at = self._last_seen.now() + (deadline.when - self._wall()).total_seconds()
+        at = self._last_seen.now() + (deadline.when - self._log.clock.now()).total_seconds()
         return self._lost_agents.due_at(session, deadline, at)
 
     def _carry_out(self, session: SessionId, id: str, data: CommandData) -> None:
-        command = Command(id, session, TIMEKEEPER, self._wall(), data)
+        command = Command(id, session, TIMEKEEPER, self._log.clock.now(), data)
         try:
             result = self._log.submit(command)
         except StenogramError as error:

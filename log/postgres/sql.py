@@ -25,6 +25,9 @@ READ_CONDITION = """
         current_setting('server_version_num')::int
 """
 
+# The same for every process, unlike their own clocks; not that of the transaction's beginning.
+READ_TIME = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
 # Whether the log's migrations are there, and whether anything else is.
 READ_SCHEMA = """
     SELECT
