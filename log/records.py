@@ -116,8 +116,8 @@ class Batch(NamedTuple):
 
 class GatewayHeartbeat(NamedTuple):
     """Which instances of participants one gateway hears, or has heard within their leases, and for how many
-    milliseconds each has been silent; `beat` counts up as long as the gateway lives, and is
-    negative once it has ended."""
+    milliseconds each has been silent; `beat` counts up as long as the gateway lives, and is negative
+    once it has ended."""
 
     gateway: str
     beat: int

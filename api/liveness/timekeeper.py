@@ -19,6 +19,7 @@ from ...domain.model import TIMEKEEPER, Command, CommandData, Deadline, timer_id
 from ...domain.session import LIVELY_TYPES, deadlines
 from ...domain.state import State
 from ...log.log import Log
+from ...log.paging import live_sessions
 from ...log.records import Appended, Record
 from .deadline_queue import DeadlineQueue
 from .last_seen import LastSeen
@@ -32,7 +33,6 @@ SESSIONS_PER_TICK = 256
 """Sessions of one round; then the loop serves others."""
 RETRY_AFTER_S = 1.0
 """Seconds after which something is tried again that failed, or that another gateway may have done."""
-SESSIONS_PER_READ = 1_000
 REST_PER_WORK = 50
 """How many times as long as it took to read what is due in a session that session is left alone, however often it
 changes meanwhile: with a thousand participants it takes milliseconds of the loop, and each status is a change."""
@@ -68,9 +68,7 @@ class Timekeeper:
 
     async def load_sessions(self) -> None:
         """Read which sessions have deadlines, and schedule each of them."""
-        after = ""
-        while live := await self._log.engine.read_live(after, SESSIONS_PER_READ):
-            after = live[-1]
+        async for live in live_sessions(self._log.engine):
             for session in live:
                 if not await self._read_deadlines(session):
                     await self._log.review(session)
