@@ -178,8 +178,9 @@ class ExpireSignal(_SignalCommand):
 
 
 class Signal(NamedTuple):
-    """A signal as it stands; `waiting` are the addressees who have not answered, and whether they have got it;
-    `audience` is who may see it and all that becomes of it."""
+    """A signal as it stands; `waiting` are the addressees who have not answered, and whether they have got it; `late`
+    are those who were told when less than half of the grace was left, and are not held to it; `audience` is who may see
+    it and all that becomes of it."""
 
     id: SignalId
     kind: SignalKind
@@ -193,6 +194,8 @@ class Signal(NamedTuple):
     since: Version
     status: Literal["open", "closed", "expired"] = "open"
     audience: tuple[str, ...] | None = None
+    grace: float | None = None
+    late: tuple[ParticipantId, ...] = ()
 
     @property
     def fences(self) -> bool:
@@ -306,7 +309,7 @@ def _expire(signals: Signals, command: Command, data: ExpireSignal) -> Decision:
     signal = signals.known.get(data.signal)
     if signal is None or signal.status != "open" or signal.due is None or command.time < signal.due:
         raise NoChange(f"The grace of signal {data.signal!r} has not run out, or it is answered.")
-    return decided(SignalExpired(signal=signal.id, waiting=tuple(sorted(signal.waiting))))
+    return decided(SignalExpired(signal=signal.id, waiting=tuple(sorted({*signal.waiting} - {*signal.late}))))
 
 
 def evolve(signals: Signals, event: Event) -> Signals:
@@ -315,7 +318,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
-            signal = Signal(*about, data.addressees, waiting, event.version, audience=event.audience)
+            signal = Signal(*about, data.addressees, waiting, event.version, audience=event.audience, grace=data.grace)
             twins = signals.twins.raised(_wish(signal), signal.id, signal.since)
             return _with(signals._replace(twins=twins, paused=_paused(signals.paused, data)), signal)
         case SignalDelivered() as data:
@@ -324,7 +327,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
                 signal = signal._replace(waiting=signal.waiting.set(event.actor, True))
             return _with(signals, signal)
         case SignalAddressed() as data:
-            return _with(signals, _addressed(signals.known[data.signal], data.addressees))
+            return _with(signals, _addressed(signals.known[data.signal], data.addressees, event.time))
         case SignalHonoured() | SignalRefused() as data:
             if isinstance(data, SignalHonoured) and data.new_run and event.actor in signals.fenced:
                 lifted = signals.fenced[event.actor]
@@ -332,16 +335,21 @@ def evolve(signals: Signals, event: Event) -> Signals:
             return _answered(signals, signals.known[data.signal], event.actor)
         case SignalExpired() as data:
             signal = signals.known[data.signal]
-            late = dict.fromkeys(data.waiting, Fence(signal.id, event.version)) if signal.fences else {}
-            fenced = signals.fenced.update(late)
-            return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
+            passed = dict.fromkeys(data.waiting, Fence(signal.id, event.version)) if signal.fences else {}
+            fenced, waiting = signals.fenced.update(passed), signal.waiting
+            for each in signal.late:
+                waiting = waiting.delete(each) if each in waiting else waiting
+            return _with(signals._replace(fenced=fenced), signal._replace(status="expired", waiting=waiting))
     return signals
 
 
-def _addressed(signal: Signal, who: tuple[ParticipantId, ...]) -> Signal:
+def _addressed(signal: Signal, who: tuple[ParticipantId, ...], now: datetime) -> Signal:
     """A task has one holder: whoever had it before need not answer any more. A session has many."""
     waiting = Map(dict.fromkeys(who, False))
     if signal.target == SESSION:
+        # One who is told in the last moment has no chance to stop in good order, and is not fenced for that.
+        if signal.due and signal.grace and signal.due - now < timedelta(seconds=signal.grace / 2):
+            signal = signal._replace(late=(*signal.late, *who))
         waiting, who = signal.waiting.update(waiting), tuple(dict.fromkeys((*signal.addressees, *who)))
     return signal._replace(addressees=who, waiting=waiting)
 
