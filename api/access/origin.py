@@ -15,7 +15,9 @@ from ...domain.errors import Forbidden
 from ..settings import Settings, is_loopback
 
 _CORS_HEADERS = {
-    "Access-Control-Expose-Headers": "Stenogram-To, Stenogram-Caught-Up, Stenogram-Gap, Retry-After",
+    "Access-Control-Expose-Headers": ", ".join(
+        [*[f"Stenogram-{each}" for each in ("To", "Resume", "Before", "Caught-Up", "Gap")], "Retry-After"]
+    ),
     "Vary": "Origin",
 }
 _PREFLIGHT_HEADERS = {

@@ -152,21 +152,23 @@ def _unbroken(run: EventSlice) -> EventSlice:
 
 
 def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Response:
-    to, head = topic.resume_place(page.to), topic.resume_place(page.head)
+    to, head, resume = topic.shown_place(page.to), topic.shown_place(page.head), topic.resume_member(page.to)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
         if page.gap:
             headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
         if page.before is not None:
-            headers["Stenogram-Before"] = str(topic.resume_place(page.before))
+            headers["Stenogram-Before"] = str(topic.shown_place(page.before))
+        if resume:
+            headers["Stenogram-Resume"] = resume["resume"]
         return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
     events = orjson.Fragment(b"[%s]" % b",".join(page.wires))
-    answer: dict[str, Any] = {"events": events, "to": to, "head": head, "caught_up": caught_up}
+    answer: dict[str, Any] = {"events": events, "to": to, **resume, "head": head, "caught_up": caught_up}
     if page.gap:
         answer["gap"] = EventGap.model_validate({"from": page.gap[0], "to": page.gap[1]})
     if page.before is not None:
-        answer["before"] = topic.resume_place(page.before)
+        answer["before"] = topic.shown_place(page.before)
     if topic.session is None:
         return json_response(LogPageAnswer.model_validate(answer))
     return json_response(SessionPageAnswer.model_validate({**answer, "session": topic.session}))
