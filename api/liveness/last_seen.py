@@ -40,14 +40,14 @@ class LastSeen:
         self.now = clock
         self.stall_watch = stall_watch or StallWatch(clock)
         self._begun_at = clock()
-        self._connections: dict[str, dict[HeardConnection, None]] = {}
+        self._connections: dict[str, dict[HeardConnection, float]] = {}
         self._last: OrderedDict[str, float] = OrderedDict()
         self._progress: OrderedDict[tuple[ParticipantId, SessionId, TaskId], float] = OrderedDict()
 
     def attach(self, participant: ParticipantId, connection: HeardConnection, run: str | None = None) -> None:
         """They are heard over this connection from now on."""
         for instance in _heard(participant, run):
-            self._connections.setdefault(instance, {})[connection] = None
+            self._connections.setdefault(instance, {})[connection] = self.now()
 
     @contextmanager
     def hearing(
@@ -91,6 +91,10 @@ class LastSeen:
     def last_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
         """When a heartbeat of theirs last said that they make progress with the task."""
         return self._progress.get((participant, session, task), NEVER)
+
+    def connected_since(self, instance: str) -> float:
+        """Since when it has had a connection here, of those that it has."""
+        return min(self._connections.get(instance, {}).values(), default=NEVER)
 
     def is_connected(self, instance: str) -> bool:
         """Whether it has a connection here."""

@@ -15,7 +15,7 @@ from .gateway_heartbeats import HEARTBEAT_INTERVAL_S, OTHER_GATEWAY_GRACE_S, Gat
 from .last_seen import NEVER, LastSeen
 
 RETURN_GRACE_S = 15.0
-"""Seconds that participants have to report progress again after the gateway has started."""
+"""Seconds that participants have to report progress again after the gateway has started, or they have come to it."""
 
 
 class LostAgents:
@@ -39,8 +39,10 @@ class LostAgents:
         if deadline.under is None:
             return max(at, self._last_heard(silence) + after)
         progress = last_seen.last_progress(silence.partition("/")[0], session, deadline.under) + after
-        # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
-        return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
+        # Progress is reported to one gateway and held in memory: one that has just started knows of none yet, nor does
+        # the one that an agent has come to from another.
+        since = max(last_seen.listening_since, last_seen.connected_since(silence))
+        return max(at, progress, since + min(after, RETURN_GRACE_S))
 
     def _is_theirs(self, silence: str) -> bool:
         """Whether another gateway has better reason to judge it: it has no connection here, and was heard there last

@@ -9,7 +9,7 @@ import pytest
 
 from stenogram.api.liveness.gateway_heartbeats import OTHER_GATEWAY_GRACE_S
 from stenogram.api.liveness.last_seen import LastSeen
-from stenogram.api.liveness.lost_agents import LostAgents
+from stenogram.api.liveness.lost_agents import RETURN_GRACE_S, LostAgents
 from stenogram.domain.concepts.stalls import RecoverParticipant
 from stenogram.domain.model import Deadline
 from stenogram.log.engine import Engine
@@ -159,6 +159,25 @@ async def test_what_another_gateway_heard_is_not_forgotten_with_its_row() -> Non
     world.now += 5
     await world.lost_agents.exchange_heartbeats({"hotels": LEASE_S})
     assert world.due_at() == 1_100 + 1 - 5 + LEASE_S
+
+
+class Connection:
+    """A connection over which something came at a time."""
+
+    def __init__(self, heard_at: float) -> None:
+        self.heard_at = heard_at
+
+
+async def test_who_comes_from_another_gateway_has_time_to_say_that_it_makes_progress() -> None:
+    world = World()
+    stall = LOSS._replace(after=300.0, under="t-1")
+    world.now += 1_000
+    world.last_seen.attach("hotels", Connection(world.now))
+    assert world.lost_agents.due_at("s", stall, world.now - 500) == world.now + RETURN_GRACE_S
+    world.now += 10
+    world.last_seen.note_progress("hotels", "s", "t-1")
+    world.last_seen.attach("hotels", Connection(world.now))
+    assert world.lost_agents.due_at("s", stall, world.now - 500) == world.now + 300
 
 
 class Gateways:
