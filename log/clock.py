@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 
 RESOLUTION_S = 0.001
 """What arrives within this shares one time: making one takes longer than reading the clock."""
+MOST_ANSWERS = 3
+"""From which it begins with the one that came soonest: what others told of the time until then is not known yet."""
 SLOWED = 0.05
 """By which share the told time is slower while it is ahead of the storage's: an hour is made up for in twenty."""
 FARTHEST_S = 86_400.0
@@ -62,9 +64,13 @@ class LogClock:
     async def start(self, last: float) -> None:
         """Begin with the storage's time, or that of the log's last event, at `last`, where its clock was set back since
         then. Raises what `read` raises."""
-        asked, there = self._monotonic(), await self._read()
-        at = self._monotonic()
-        there += (at - asked) / 2
+        answers: list[tuple[float, float, float]] = []
+        while len(answers) < MOST_ANSWERS and (not answers or min(answers)[0] > RESOLUTION_S):
+            asked, there = self._monotonic(), await self._read()
+            at = self._monotonic()
+            answers.append((at - asked, there, at))
+        took, there, at = min(answers)
+        there += took / 2
         self._set(max(there, last) if last - there <= FARTHEST_S else there, at)
         self._note_offset()
 

@@ -25,62 +25,64 @@ if TYPE_CHECKING:
 
 HOUR = 3_600
 TIMERS = {"approval.expired": 3.0, "signal.expired": 4.0, "presence.stalled": 2.0, "presence.lost": 5.0}
-"""What falls due in a session in which an agent goes silent, by its kind, after so many seconds."""
-EARLY = 0.5
-"""Seconds that the answer to a command may have been on its way."""
-LATE = 5.0
-"""Seconds that it may be late."""
+"""What falls due in a session, by its kind, after so many seconds."""
+EARLY, LATE = 0.5, 15.0
+"""Seconds by which it may seem early, since clocks differ by as much, and by which it may be late on a busy machine."""
 
 pytestmark = [
     pytest.mark.faketime,
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
     pytest.mark.skipif(find_faketime() is None, reason="no libfaketime: install it (Debian: libfaketime)"),
 ]
 
 
 class Scene:
-    """A session in which timers run: an agent has joined, holds a task, has asked, is to stop, and goes silent."""
+    """A session in which timers run: ada holds a task, and looks on; an agent has asked, and goes silent; another one
+    is to pause."""
 
     def __init__(self, watcher: Wire, follower: Follower) -> None:
         self.watcher = watcher
         self.events = follower.events
-        self.since: dict[str, float] = {}
+        self.since: dict[str, tuple[float, float]] = {}
 
-    def starts(self, type: str) -> None:
-        """The time of this kind begins to run."""
-        self.since[type] = monotonic()
+    async def starting(self, type: str, command: Awaitable[None]) -> None:
+        """The time of this kind begins to run with a command: after it was sent, and before it is acknowledged."""
+        sent = monotonic()
+        await command
+        self.since[type] = sent, monotonic()
 
     @classmethod
     async def begin(cls, http: aiohttp.ClientSession, url: str, watched: str | None = None) -> Scene:
         """Begin over one gateway, watched over another."""
         session = new_id()
-        agent = await Wire.open(http, url, participant="hotels", kind="agent")
-        await _do(agent, session, "session.open")
+        hotels = await Wire.open(http, url, participant="hotels", kind="agent")
+        await _do(hotels, session, "session.open")
         watcher = await Wire.open(http, watched or url, participant="ada", kind="user")
         scene = cls(watcher, await watcher.subscribe(session=session))
         await _do(watcher, session, "approval.configure", default_after=1)
-        await _do(agent, session, "presence.join", lease=TIMERS["presence.lost"])
-        await _do(agent, session, "task.create", task="t-1", title="Find", stall_after=TIMERS["presence.stalled"])
-        await _do(agent, session, "task.claim", task="t-1", lease=600)
-        scene.starts("presence.stalled")
+        await _do(watcher, session, "task.create", task="t-1", title="Find", stall_after=TIMERS["presence.stalled"])
+        await _do(watcher, session, "presence.join", lease=600)
+        await scene.starting("presence.stalled", _do(watcher, session, "task.claim", task="t-1", lease=600))
         asked = {"approval": "a-1", "question": "Book?", "within": TIMERS["approval.expired"], "default": "no"}
-        await _do(agent, session, "approval.request", **asked)
-        scene.starts("approval.expired")
-        scene.starts("presence.lost")
-        agent.cut()
-        stop = {"signal": "s-1", "kind": "cancel", "target": "agent:hotels", "grace": TIMERS["signal.expired"]}
-        await _do(watcher, session, "signal.raise", **stop)
-        scene.starts("signal.expired")
+        await scene.starting("approval.expired", _do(hotels, session, "approval.request", **asked))
+        pause = {"signal": "s-1", "kind": "pause", "target": "agent:late", "grace": TIMERS["signal.expired"]}
+        await scene.starting("signal.expired", _do(hotels, session, "signal.raise", **pause))
+        joins = _do(hotels, session, "presence.join", lease=TIMERS["presence.lost"])
+        await scene.starting("presence.lost", joins)
+        hotels.cut()
         return scene
 
     async def runs_out(self) -> None:
         """Everything falls due, in its time, and no event is dated before the one in front of it."""
-        due: dict[str, float] = {}
-        while set(due) < set(TIMERS):
+        happened: dict[str, float] = {}
+        while set(happened) < set(TIMERS):
             await self.watcher.step()
-            new = [event["type"] for event in self.events if event["type"] in TIMERS.keys() - due.keys()]
-            due |= {type: monotonic() - self.since[type] for type in new}
-        wrong = {type: after for type, after in due.items() if not 0 <= after + EARLY - TIMERS[type] <= LATE}
-        assert not wrong, due
+            new = [event["type"] for event in self.events if event["type"] in TIMERS.keys() - happened.keys()]
+            happened |= dict.fromkeys(new, monotonic())
+        for type, at in happened.items():
+            sent, acknowledged = self.since[type]
+            assert sent + TIMERS[type] - EARLY <= at <= acknowledged + TIMERS[type] + LATE, (type, at - acknowledged)
         times = [event["time"] for event in self.events]
         assert times == sorted(times)
 
@@ -99,7 +101,7 @@ async def test_gateways_whose_clocks_are_wrong_keep_the_time_of_the_storage(
         await serve(log=log, views="none", heartbeat=60, env=FakeClock(tmp_path / f"clock{offset}", offset).env)
         for offset in offsets
     ]
-    async with asyncio.timeout(30), asyncio.TaskGroup() as scenes:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as scenes:
         for url, watched in ((0, 1), (1, 2), (2, 0)):
             scene = await Scene.begin(http, gateways[url].url, gateways[watched].url)
             scenes.create_task(scene.runs_out())
@@ -123,7 +125,7 @@ async def test_a_clock_that_is_set_back_by_an_hour_switches_nothing_off(
     before = await Scene.begin(http, gateway.url)
     clock.set(-HOUR)
     after = await Scene.begin(http, gateway.url)
-    async with asyncio.timeout(30), asyncio.TaskGroup() as scenes:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as scenes:
         scenes.create_task(before.runs_out())
         scenes.create_task(after.runs_out())
 
@@ -140,9 +142,9 @@ async def test_a_gateway_that_starts_after_the_clock_was_set_back_switches_nothi
     session = scene.events[0]["session"]
     scene.watcher = await Wire.open(http, second.url, participant="ada", kind="user")
     scene.events = (await scene.watcher.subscribe(session=session)).events
-    for type in TIMERS:
-        scene.starts(type)
-    async with asyncio.timeout(30):
+    # Some of their time has passed before the gateway ended; how much of it is in the log, depends.
+    scene.since = dict.fromkeys(TIMERS, (monotonic() - HOUR, monotonic()))
+    async with asyncio.timeout(60):
         await scene.runs_out()
 
 
@@ -163,6 +165,6 @@ async def test_a_storage_whose_clock_is_set_back_and_right_again_switches_nothin
         clock.set(offset)
         gateways.append(await serve(log=log, views="none", heartbeat=60))  # it has only the storage to ask
         after = await Scene.begin(http, gateways[-1].url, gateways[0].url)
-        async with asyncio.timeout(30), asyncio.TaskGroup() as scenes:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as scenes:
             scenes.create_task(before.runs_out())
             scenes.create_task(after.runs_out())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Serve = Callable[..., Awaitable[Process]]
     Start = Callable[..., Awaitable[Gateway]]
 
-LEASE = 20
+LEASE = 17
 """Seconds: more than those for which a gateway used to name somebody who had lost its connection."""
 OPEN = 4
 """Seconds that a request is open."""
@@ -33,6 +33,7 @@ LATE = 6
 
 @pytest.mark.slow
 @pytest.mark.postgres
+@pytest.mark.timeout(120)
 async def test_who_loses_its_connection_keeps_its_whole_lease_at_every_gateway(
     http: aiohttp.ClientSession, serve: Serve, fresh_log: Callable[[], str]
 ) -> None:
@@ -42,7 +43,7 @@ async def test_who_loses_its_connection_keeps_its_whole_lease_at_every_gateway(
     agents = {"stays": await _begin(http, urls[0], "stays", LEASE), "ends": await _begin(http, urls[2], "ends", LEASE)}
     watcher = await Wire.open(http, urls[1], participant="ada")
     followers = [await watcher.subscribe(session, session=session) for session in agents]
-    for _ in range(22):
+    for _ in range(18):
         for agent in agents.values():
             await agent.send({"frame": "heartbeat"})
         await asyncio.sleep(0.5)

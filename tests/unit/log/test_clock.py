@@ -113,6 +113,19 @@ async def test_a_slow_answer_proves_no_more_than_it_does(there: float, back: flo
     assert world.told == round(before + there + back, 2)
 
 
+async def test_it_begins_with_the_answer_that_came_soonest() -> None:
+    world, times = World(), iter([3.0, 0.5, 2.0])
+    read = world._read
+
+    async def slow() -> float:
+        world.back = next(times)
+        return await read()
+
+    clock = LogClock(slow, lambda: world.monotonic, lambda: world.wall)
+    await clock.start(0.0)
+    assert round(clock.now().timestamp() - world.storage, 2) == -0.25
+
+
 async def test_what_comes_within_a_moment_shares_a_time_and_none_is_earlier_than_one_before() -> None:
     world = await started()
     first = world.clock.now()
