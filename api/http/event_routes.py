@@ -18,7 +18,7 @@ from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
 from ..liveness.open_request import OpenRequest
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
-from ..tenants import Tenants
+from ..tenants.tenants import Tenants
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from .responses import json_response
 
@@ -51,7 +51,7 @@ class EventRoutes:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         log = tenant.log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)

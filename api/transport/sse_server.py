@@ -18,7 +18,8 @@ from ..liveness.open_request import OpenRequest
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
 from ..protocol.queries import events_query, events_start
 from ..settings import Settings
-from ..tenants import Tenant, Tenants
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenants import TENANT, Tenants
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
 from .slow_consumers import LINGER_S, SlowConsumers
@@ -34,7 +35,8 @@ MAX_ETAG_CHARS = 64
 class SseServer:
     """Opens streams and keeps them until they end."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -53,14 +55,14 @@ class SseServer:
         query = events_query(request)
         if query.before is not None:
             raise Invalid("A stream goes forwards; `before` asks for a page.")
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         after = events_start(request, query, session, tenant.log.epoch)
         connection = _connection(request)
         key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
         viewer = await principal.viewer(tenant.log, session)
         cursor = await tenant.feed.follow(session, after, key, viewer, connection)
         try:
-            return await self._serve(request, connection, principal, tenant, EventSubscription(tenant.feed, cursor))
+            return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
         finally:
             # It holds the topic since `follow`, though the client may have gone before the subscription began.
             tenant.feed.end(cursor)
@@ -69,31 +71,36 @@ class SseServer:
         self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
     ) -> web.StreamResponse:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         viewer = await viewer_of(principal, tenant.log, projection, key)
         connection = _connection(request)
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
         follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)
         subscription = DocumentSubscription(tenant.views.document_feed, [follower])
-        return await self._serve(request, connection, principal, tenant, subscription)
+        return await self._serve(request, connection, principal, subscription)
 
     async def _serve(
         self,
         request: web.Request,
         connection: SseConnection,
         principal: Principal,
-        tenant: Tenant,
         subscription: ConnectionSubscription,
     ) -> web.StreamResponse:
+        began = time.monotonic()
         try:
             response = await _prepare(request)
             self._connections[connection] = principal.expires or float("inf")
+            tenant = request[TENANT]
+            tenant.connections[connection] = None
             with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
                 await connection.follow(subscription)
         finally:
             # Also when the handler is cancelled, because the client has gone: nothing may be delivered to it any more.
             self._connections.pop(connection, None)
+            request[TENANT].connections.pop(connection, None)
             connection.end_all()
+            about = {"run": principal.run, "remote": request.remote, "seconds": round(time.monotonic() - began, 3)}
+            self._telemetry.connection_ended("stream", connection.code, principal, **about)
         return response
 
     async def inspect_connections(self) -> None:
