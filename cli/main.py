@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .backup import backup, restore
 from .demo.command import demo
 from .export import export
 from .importing.command import import_
@@ -79,7 +80,7 @@ def stenogram() -> None:
     """
 
 
-for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, view, projections):
+for each in (demo, serve, sessions, show, tail, replay, export, import_, backup, restore, migrate, view, projections):
     stenogram.add_command(each)
 
 

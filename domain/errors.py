@@ -225,7 +225,8 @@ class LogReadOnly(LogError):
 
 class LogReplaced(LogError):
     """The log is not the one that was opened: it has lost events that were known, was restored to an earlier state, or
-    made anew. Whoever finds this ends; started again, it serves the log as it is."""
+    recreated. A process that finds this ends; started again, it serves the log as it is. A file that is an older copy
+    of the log that was there is not opened before it is given a new epoch."""
 
     code = "log_replaced"
     title = "The log was replaced"

@@ -19,7 +19,8 @@ from ..records import Batch, GatewayHeartbeat, ProducerState, Record
 from . import reading
 from .connection import Connection
 from .failures import explain
-from .file import identity, open_reader, open_writer
+from .file import file_id, open_reader, open_writer
+from .identity import IdentityFile
 from .lock import WriterLock
 from .writing import write_batch
 
@@ -29,8 +30,8 @@ _SHORTEST_POLL_S, _LONGEST_POLL_S = 0.002, 0.05  # seconds
 class SqliteEngine:
     """One log in the file `path`. An engine is opened once; open a new one after `close`.
 
-    Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open)
-    and `<path>.lock`. With `read_only` nothing is created, changed or locked.
+    Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open),
+    `<path>.lock` and `.<name>.identity`. With `read_only` nothing is created, changed or locked.
     """
 
     name = "sqlite"
@@ -40,6 +41,7 @@ class SqliteEngine:
         self.path = Path(path).resolve()  # one file, one lock, whatever it is called
         self.writable = not read_only
         self._lock = WriterLock(self.path)
+        self._identity = IdentityFile(self.path)
         self._file: tuple[int, int] | None = None
         self._asked: Position | None = None
         self._writer = DbThreads("stenogram-writer", 1, self._open_writer, explain)
@@ -47,7 +49,7 @@ class SqliteEngine:
 
     async def open(self) -> LogHead:
         """Raises LogInUse if another engine writes this file, LogUnreadable if it is no log or cannot be
-        opened."""
+        opened, LogReplaced if it is an older copy of the log that was here."""
         try:
             if self.writable:
                 await self._writer.run(reading.read_head)
@@ -71,7 +73,7 @@ class SqliteEngine:
         thread."""
         if not self.writable:
             raise LogReadOnly(f"{self.path} was opened for reading; write in the process that opened it to write.")
-        await self._writer.run(write_batch, batch)
+        await self._writer.run(self._write, batch)
 
     def hold_writers(self) -> AbstractAsyncContextManager[None]:
         """Nobody else writes in any case."""
@@ -137,16 +139,28 @@ class SqliteEngine:
         return (await self.head()).position > position
 
     def _open_writer(self) -> Connection:
-        return open_writer(self.path, self._lock.acquire)
+        connection = open_writer(self.path, self._lock.acquire, self._identity.check)
+        try:
+            self._identity.open(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _open_reader(self) -> Connection:
         connection = open_reader(self.path)
         try:
             self._identify()
-        except LogReplaced:
+            self._identity.check(connection)
+        except BaseException:
             connection.close()
             raise
         return connection
+
+    def _write(self, connection: Connection, batch: Batch) -> None:
+        write_batch(connection, batch)
+        if batch.records:  # after the commit: an identity that is ahead of its log would look like an older copy
+            self._identity.note(batch.records[-1])
 
     def _read_head(self, connection: Connection) -> LogHead:
         self._identify()
@@ -154,7 +168,7 @@ class SqliteEngine:
 
     def _identify(self) -> None:
         """Make sure that the path leads to the file that was opened first."""
-        file = identity(self.path)
+        file = file_id(self.path)
         self._file = self._file or file
         if file != self._file:
             raise LogReplaced(f"{self.path} is another file than the one that was opened; restored? Open it again.")
@@ -163,4 +177,5 @@ class SqliteEngine:
         # The writer's connection goes last: the one closed last folds the write-ahead file into the log.
         self._readers.close()
         self._writer.close()
+        self._identity.close()
         self._lock.release()

@@ -14,16 +14,17 @@ from . import sql
 from .connection import Connection
 
 
-def open_writer(path: Path, lock: Callable[[], None]) -> Connection:
+def open_writer(path: Path, lock: Callable[[], None], check: Callable[[Connection], None]) -> Connection:
     """Open for writing, making the log where there is none. `lock` is called once the file is known to be
-    free or ours, and before anything is written."""
+    free or ours, and before anything is written; `check` then, if it is a log, before it is changed."""
     connection = _connect(path, "rwc")
     try:
         _recognise(connection, path)
         lock()
         connection.execute(sql.SYNC_EACH_COMMIT)
         if _recognise(connection, path):
-            _upgrade(connection)
+            check(connection)
+            upgrade(connection)
         else:
             _create(connection)
         connection.execute(sql.WRITE_AHEAD)
@@ -51,7 +52,7 @@ def open_reader(path: Path) -> Connection:
     return connection
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def file_id(path: Path) -> tuple[int, int] | None:
     """Tells the file at this path from any other that may stand there later; None where there is none."""
     try:
         found = path.stat()
@@ -100,7 +101,7 @@ def _create(connection: Connection) -> None:
     connection.execute(sql.COMMIT)
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
+def upgrade(connection: sqlite3.Connection) -> None:
     """Bring an older file to the newest schema, whole or not at all. Readers of this version read either."""
     ((version,),) = connection.execute(sql.READ_SCHEMA_VERSION).fetchall()
     if version < sql.SCHEMA_VERSION:

@@ -92,6 +92,12 @@ SYNC_EACH_COMMIT = "PRAGMA synchronous = FULL"
 # A write-ahead file that a long read made grow is cut back to this many bytes when it is used again.
 CUT_WRITE_AHEAD = "PRAGMA journal_size_limit = 67108864"
 
+# For an operator. A copy at rest is one file, which needs none beside it to be read.
+BEGIN_READING = "BEGIN"
+ONE_FILE = "PRAGMA journal_mode = DELETE"
+CHECK_FILE = "PRAGMA quick_check(1)"
+RENEW_EPOCH = "UPDATE log SET epoch = ? WHERE id = 1"
+
 # -- Writing -----------------------------------------------------------------------------------------------------------
 
 BEGIN = "BEGIN IMMEDIATE"

@@ -31,8 +31,8 @@ async def log(path: Path) -> Path:
     return path
 
 
-async def test_a_closed_log_is_one_file_and_its_lock(log: Path) -> None:
-    assert sorted(os.listdir(log.parent)) == ["log.db", "log.db.lock"]
+async def test_a_closed_log_is_one_file_with_its_lock_and_its_identity(log: Path) -> None:
+    assert sorted(os.listdir(log.parent)) == [".log.db.identity", "log.db", "log.db.lock"]
 
 
 async def test_a_name_with_signs_that_mean_something_in_an_address(tmp_path: Path) -> None:
