@@ -15,6 +15,7 @@ import click
 import orjson
 
 from ...client.errors import Unreachable, from_problem
+from ...domain.concepts.lifecycle import SessionForked
 from ...domain.errors import NotFound, StenogramError
 from ...domain.ids import SessionId, Version
 from ..options import Place
@@ -73,6 +74,13 @@ class GatewaySource:
         body, _ = await self._get(f"/v1/sessions/{session}", {})
         version: Version = orjson.loads(body)["version"]
         return version
+
+    async def origins(self, session: SessionId) -> list[SessionId]:
+        found = []
+        forks = {"after": "0", "types": SessionForked.type}
+        async for page in self._pages(f"/v1/sessions/{session}/events", forks, follow=False):
+            found += [orjson.loads(wire)["data"]["origin"] for wire in page]
+        return found
 
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         async for page in self._pages(f"/v1/sessions/{session}/events", {"after": str(after)}, follow):

@@ -52,6 +52,10 @@ class LocalSource:
             raise NotFound(f"There is no session {session!r} in {self._storage}; `stenogram sessions` lists them.")
         return heads[session, ANYTHING]
 
+    async def origins(self, session: SessionId) -> list[SessionId]:
+        await self.version(session)
+        return [each for each in await self._log.written_in(session) if each != session]
+
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         position = self._log.position
         end = await self.version(session)

@@ -49,6 +49,10 @@ class Source(Protocol):
     async def version(self, session: SessionId) -> Version:
         """The session's last version. Raises NotFound."""
 
+    async def origins(self, session: SessionId) -> list[SessionId]:
+        """The sessions that it was forked from, one by way of the other, as far as its events say; none for a session
+        that is no fork. Raises NotFound."""
+
     def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         """The session's events after version `after`; with `follow` it never ends: new events come as they
         happen. Raises NotFound, and BadCursor for a version that is not reached yet."""
