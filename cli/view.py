@@ -65,7 +65,9 @@ def view(
     as_json: bool,
     place: Place,
 ) -> None:
-    """Show what a view holds of a session: a document, or rows as a list."""
+    """Show what a view holds of a session: a document, or rows as a list; with --json one row a line, and of what has
+    changed one operation a line.
+    """
     import orjson
 
     projection = _projection(view, names)
@@ -75,8 +77,11 @@ def view(
         from ..domain.json.diff import difference
 
         shown = difference(then, now)
-    option = 0 if as_json else orjson.OPT_INDENT_2
-    click.echo(orjson.dumps(shown, option=option).decode())
+    if not as_json:
+        click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        return
+    for each in shown if isinstance(shown, list) else [shown]:
+        click.echo(orjson.dumps(each).decode())
 
 
 def _projection(view: str, names: Sequence[str]) -> "AnyProjection":

@@ -15,6 +15,7 @@
     │   │   └── SessionClosed
     │   ├── PatchFailed
     │   ├── NotFound
+    │   │   └── NoDocument
     │   ├── Unauthenticated
     │   ├── Forbidden
     │   └── Busy           try again after `retry_after` seconds
@@ -172,6 +173,13 @@ class NotFound(Refused):
     code = "not_found"
     title = "There is no such thing"
     status = 404
+
+
+class NoDocument(NotFound):
+    """The session is there, and the view holds nothing of it (or nothing that you may see)."""
+
+    code = "no_document"
+    title = "The view holds nothing of that"
 
 
 class Unauthenticated(Refused):

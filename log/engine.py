@@ -91,6 +91,9 @@ class Engine(Protocol):
     async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:
         """Every event about `subject` in these sessions, in position order. Cheap for the subject `session` only."""
 
+    async def lags(self) -> bool:
+        """Whether others may have committed what cannot be read here yet: whether it is a standby."""
+
     async def changed(self, after: Position, timeout: float) -> bool:
         """Wait until another process may have committed past `after`, or for `timeout` seconds. A hint, no proof."""
 

@@ -128,6 +128,9 @@ class MemoryEngine:
             self._heartbeats.pop(gateway, None)
         return [each for each in self._heartbeats.values() if each.gateway != own.gateway]
 
+    async def lags(self) -> bool:
+        return False
+
     async def changed(self, after: Position, timeout: float) -> bool:
         """Returns as soon as anyone who shares this log has written past `after`."""
         self._check_open()

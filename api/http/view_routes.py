@@ -5,13 +5,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from ...domain.errors import BadCursor, Invalid, NotFound
+from ...domain.errors import BadCursor, Invalid, NoDocument, NotFound
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.health import healths
 from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
+from ..delivery.lag import not_there
 from ..protocol.queries import no_query
 from ..tenants import Tenants
 from ..transport.sse_server import EVENT_STREAM, SseServer
@@ -78,11 +79,11 @@ class ViewRoutes:
         if query.at is not None:
             then = await fold_moment(views, projection, key, query.at)
             place = {"version": then.version, "position": then.position}
-            return _document(request, projection, key, place, document_of(projection, then, viewer))
+            return await _document(request, views, projection, key, place, document_of(projection, then, viewer))
         found = await views.get(projection, key)
         rendered = render_rows(projection, found.build, found.rows, viewer)
         place = {"position": found.build.checkpoint.position}
-        return _document(request, projection, key, place, rendered[0] if rendered else None)
+        return await _document(request, views, projection, key, place, rendered[0] if rendered else None)
 
     async def difference(self, request: web.Request) -> web.Response:
         """`GET /v1/views/{view}/{key}/difference`: what changed between two moments."""
@@ -116,7 +117,10 @@ class ViewRoutes:
         await _arrive(views, projection, query)
         wanted, about = _wanted(projection, query, {SESSION_KEY: key}), {"key": key}
         if query.at is None:
-            return _page(projection, await list_page(views, projection, principal, wanted), about)
+            page = await list_page(views, projection, principal, wanted)
+            if not page.rows:
+                await _require_session(views, key)
+            return _page(projection, page, about)
         then = await fold_moment(views, projection, key, query.at)
         found = rows_of(projection, then, await principal.viewer(views.log, key), wanted)
         return _page(projection, found, {**about, "version": then.version})
@@ -137,7 +141,8 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
     if query.min_position > views.log.position:
         await views.log.catch_up()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
-        raise BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
+        beyond = BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
+        raise await not_there(views.log, beyond)
     if query.at is not None:
         return
     build = await views.store.current(projection.name)
@@ -145,11 +150,24 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
         await views.progress.reach(projection.name, query.min_position, query.wait)
 
 
-def _document(
-    request: web.Request, projection: AnyProjection, key: str, place: dict[str, Any], value: bytes | None
+async def _require_session(views: ViewService, session: str) -> None:
+    """Raises NotFound: nothing of a session that there is, and one that there is not, are two things."""
+    if not await views.log.written_in(session):
+        raise NotFound(f"There is no session {session!r}.")
+
+
+async def _document(
+    request: web.Request,
+    views: ViewService,
+    projection: AnyProjection,
+    key: str,
+    place: dict[str, Any],
+    value: bytes | None,
 ) -> web.Response:
     if value is None:
-        raise NotFound(f"{projection.name} has nothing under {key!r}.")
+        if by_session(projection):
+            await _require_session(views, key)
+        raise NoDocument(f"{projection.name} has nothing under {key!r}.")
     etag = etag_of(value)
     headers = {"ETag": f'W/"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if any(each.value in (etag, "*") for each in request.if_none_match or ()):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ...domain.audience import Viewer
-from ...domain.errors import FoldFailed, Invalid
+from ...domain.errors import BadCursor, FoldFailed, Invalid
 from ...domain.ids import SessionId
 from ...domain.json.diff import difference
 from ...domain.json.patch import Operation
@@ -15,6 +15,7 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import STORED
 from ...projections.moments import Moment
+from ..delivery.lag import not_there
 from .access import searchable
 from .listing import ListPage, ListQuery, sort_and_cut, sort_columns
 from .rendering import render_values
@@ -28,12 +29,15 @@ _logger = logging.getLogger(__name__)
 async def fold_moment(
     views: ViewService, projection: AnyProjection, session: SessionId, at: int | datetime | None
 ) -> AnyMoment:
-    """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
+    """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor,
+    NotReady."""
     moments = views.moments(projection)
     version, time = (None, at) if isinstance(at, datetime) else (at, None)
     try:
         async with views.folding:
             return await moments.at(session, version=version, time=time)
+    except BadCursor as beyond:
+        raise await not_there(views.log, beyond) from None
     except FoldFailed as failed:
         _logger.warning("%s", failed)  # clients are not told what the handler's exception says
         raise

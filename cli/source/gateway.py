@@ -16,7 +16,7 @@ import orjson
 
 from ...client.errors import Unreachable, from_problem
 from ...domain.concepts.lifecycle import SessionForked
-from ...domain.errors import NotFound, StenogramError
+from ...domain.errors import NoDocument, StenogramError
 from ...domain.ids import SessionId, Version
 from ..options import Place
 from .port import AtMoment, Page, Summary
@@ -108,8 +108,8 @@ class GatewaySource:
         if isinstance(projection, DocProjection):
             try:
                 body, _ = await self._get(path, moment)
-            except NotFound:
-                return None  # the view is kept and the session is there, so it holds nothing of it
+            except NoDocument:
+                return None
             return orjson.loads(body)["value"]
         rows: list[Any] = []
         asked = {**moment, "limit": str(PAGE_ROWS)}

@@ -152,6 +152,9 @@ class PostgresEngine:
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         return await self._run(self.database.writers, reading.exchange_heartbeats, self.schema, own, gone)
 
+    async def lags(self) -> bool:
+        return await self._run(self.database.readers, reading.is_standby)
+
     async def changed(self, after: Position, timeout: float) -> bool:
         """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every
         200 ms after a while; and in any case at the end."""

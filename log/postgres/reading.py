@@ -74,6 +74,12 @@ async def read_live(connection: Connection, schema: str, after: str, limit: int)
     return [session for (session,) in await _rows(connection, schema, sql.READ_LIVE, (after, limit))]
 
 
+async def is_standby(connection: Connection) -> bool:
+    cursor = await connection.execute(sql.READ_IS_STANDBY)
+    ((found,),) = await cursor.fetchall()
+    return bool(found)
+
+
 async def exchange_heartbeats(
     connection: Connection, schema: str, own: GatewayHeartbeat, gone: Collection[str]
 ) -> list[GatewayHeartbeat]:

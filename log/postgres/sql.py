@@ -72,6 +72,8 @@ READ_END = f"""
 
 REPLACE_EPOCH = "UPDATE {log}.log SET epoch = %(new)s WHERE id = 1 AND epoch = %(old)s"
 
+READ_IS_STANDBY = "SELECT pg_is_in_recovery()"
+
 # -- Writing -----------------------------------------------------------------------------------------------------------
 
 # One batch. The row of the log comes first: who advances it has it locked until the commit, so positions are given out,

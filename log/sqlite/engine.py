@@ -115,6 +115,9 @@ class SqliteEngine:
         """There are no others."""
         return []
 
+    async def lags(self) -> bool:
+        return False
+
     async def changed(self, after: Position, timeout: float) -> bool:
         """A reader polls, every 2 ms at first and every 50 ms after a while. Who asks from another place than the last
         time is told after 2 ms to look again: while the log moves on, that saves every second trip to it. While a

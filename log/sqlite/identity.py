@@ -49,7 +49,7 @@ class IdentityFile:
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self.path = log.with_name(f".{log.name}.identity")
+        self.path = log.parent / f".{log.name}.identity"
         self._map: mmap.mmap | None = None
         self._epoch = ""
         self._next = 0
