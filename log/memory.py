@@ -14,7 +14,7 @@ from operator import attrgetter
 from ..domain.errors import LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from .engine import PAGE_BYTES, KeyTaken, LogHead, LogMoved, TrackingTaken
-from .records import ANYTHING, Batch, GatewayHeartbeat, ProducerState, Record
+from .records import ANYTHING, Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 
 _version = attrgetter("version")
 
@@ -37,6 +37,7 @@ class MemoryEngine:
         self._tracking: dict[str, Position] = {}
         self._live: dict[SessionId, None] = {}
         self._heartbeats: dict[str, GatewayHeartbeat] = {}
+        self._snapshots: dict[SessionId, Snapshot] = {}
         self._open = False
         self._waiting: set[asyncio.Event] = set()
 
@@ -120,6 +121,17 @@ class MemoryEngine:
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         self._check_open()
         return sorted(session for session in self._live if session > after)[:limit]
+
+    async def read_snapshot(self, session: SessionId, code: str) -> Snapshot | None:
+        self._check_open()
+        found = self._snapshots.get(session)
+        return found if found is not None and found.code == code else None
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        self._check_open()
+        known = self._snapshots.get(snapshot.session)
+        if known is None or known.code != snapshot.code or known.version < snapshot.version:
+            self._snapshots[snapshot.session] = snapshot
 
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         self._check_open()

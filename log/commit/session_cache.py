@@ -21,6 +21,7 @@ from ..lineage import Lineage
 from ..paging import ENDLESS, session_pages
 from ..records import ANYTHING, Batch, ProducerState, Record
 from ..weighted_cache import WeightedCache
+from .state_snapshots import StateSnapshots
 
 UNKNOWN_PRODUCER = ProducerState(0, -1, Position(0))
 ALWAYS_KEPT = 1_000
@@ -68,8 +69,9 @@ class _Watch:
 class SessionCache:
     """Sessions folded to their last event, the least recently written or loaded forgotten first."""
 
-    def __init__(self, lineage: Lineage, capacity: int) -> None:
+    def __init__(self, lineage: Lineage, capacity: int, snapshots: StateSnapshots) -> None:
         self.lineage = lineage
+        self._snapshots = snapshots
         self._states = WeightedCache[SessionId, State](MOST_EVENTS, most=capacity, at_least=ALWAYS_KEPT)
         self._watches: dict[SessionId, list[_Watch]] = {}
         self.get = self._states.get
@@ -96,7 +98,7 @@ class SessionCache:
         watch = _Watch()
         self._watches.setdefault(session, []).append(watch)
         try:
-            state = await self._read_on(self.get(session) or State(session))
+            state = await self._read_on(self.get(session) or await self._snapshots.begin(session, ENDLESS))
             # Events may be committed while it is read, behind the last page: without looking, `load` would return a
             # state that lacks what its caller has been told is in the log.
             while watch.rewritten or state.version < watch.version:
@@ -126,7 +128,7 @@ class SessionCache:
 
     async def fold(self, session: SessionId, upto: Version) -> State:
         """A session as it was at a version."""
-        return await self._read_on(State(session), upto)
+        return await self._read_on(await self._snapshots.begin(session, upto), upto)
 
     def follow(self, records: Iterable[Record]) -> None:
         """Bring the cached sessions forward by records that no command of this process wrote."""
@@ -143,6 +145,7 @@ class SessionCache:
 
     async def _read_on(self, state: State, upto: int = ENDLESS) -> State:
         async for page in session_pages(self.lineage, state.id, state.version, upto):
+            self._snapshots.check(state, page)
             for first in range(0, len(page), FOLDED_AT_ONCE):
                 state = _fold(state, page[first : first + FOLDED_AT_ONCE])
                 await asyncio.sleep(0)  # a long session would hold the loop for seconds
@@ -154,6 +157,7 @@ class SessionCache:
 
     def _keep(self, state: State) -> None:
         self._states.put(state.id, state, state.version)
+        self._snapshots.offer(state)
 
 
 @dataclass(slots=True)

@@ -15,14 +15,14 @@ from ...domain.errors import LogReadOnly, LogReplaced
 from ...domain.ids import Position, SessionId, Version
 from ..db_threads import DbThreads
 from ..engine import LogHead
-from ..records import Batch, GatewayHeartbeat, ProducerState, Record
+from ..records import Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 from . import reading
 from .connection import Connection
 from .failures import explain
 from .file import file_id, open_reader, open_writer
 from .identity import IdentityFile
 from .lock import WriterLock
-from .writing import write_batch
+from .writing import write_batch, write_snapshot
 
 _SHORTEST_POLL_S, _LONGEST_POLL_S = 0.002, 0.05  # seconds
 
@@ -110,6 +110,12 @@ class SqliteEngine:
 
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         return await self._readers.run(reading.read_live, after, limit)
+
+    async def read_snapshot(self, session: SessionId, code: str) -> Snapshot | None:
+        return await self._readers.run(reading.read_snapshot, session, code)
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        await self._writer.run(write_snapshot, snapshot)
 
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         """There are no others."""

@@ -148,6 +148,7 @@ def _fill(path: Path, content: bytes) -> None:
 async def test_an_older_file_is_brought_forward_by_the_writer_that_opens_it(log: Path) -> None:
     with closing(sqlite3.connect(log)) as connection, connection:
         connection.execute("DROP TABLE live")
+        connection.execute("DROP TABLE snapshot")
         connection.execute("PRAGMA user_version = 1")
         connection.execute("INSERT INTO head VALUES ('s-2', 'presence:hotels', 3)")
         connection.execute("INSERT INTO head VALUES ('s-3', 'presence', 3)")

@@ -247,6 +247,7 @@ async def test_an_older_copy_is_restored_in_the_newest_schema(path: Path, tmp_pa
     copy = copied(path, "copy.db")
     with closing(sqlite3.connect(copy)) as older, older:
         older.execute("DROP TABLE live")
+        older.execute("DROP TABLE snapshot")
         older.execute("PRAGMA user_version = 1")
     admin.restore(copy, tmp_path / "new.db")
     assert (await opened(tmp_path / "new.db"))[0] == 2
