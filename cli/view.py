@@ -4,7 +4,6 @@ A gateway is asked for what it keeps. Of a log at rest the view is folded here f
 no gateway and no stored view.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import SESSION, Place, examples, json_option, source_options
+from .results import result_of
 
 if TYPE_CHECKING:
     from ..projections.authoring.projection import AnyProjection
@@ -70,13 +70,15 @@ def view(
     """
     import orjson
 
+    from .source.port import json_value
+
     projection = _projection(view, names)
-    then, now = asyncio.run(_values(projection, place, session, since, at))
-    shown = now
+    then, now = result_of(_values(projection, place, session, since, at))
+    then, shown = json_value(then), json_value(now)
     if since is not None:
         from ..domain.json.diff import difference
 
-        shown = difference(then, now)
+        shown = difference(then, shown)
     if not as_json:
         click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
         return

@@ -24,6 +24,7 @@ class LocalSource:
     """Reads one log, all of it: audiences do not apply to those who can read its storage."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
         self._storage = Storage(address)
         self._log = Log(self._storage.engine(read_only=True))
 
@@ -74,9 +75,15 @@ class LocalSource:
     async def views(
         self, session: SessionId, projections: "Sequence[AnyProjection]", at: AtMoment | None = None
     ) -> list[Any]:
-        from .folding import fold_views
+        from . import folding
+        from .kept_views import kept_views
 
-        return await fold_views(self.read(session, 0), projections, at)
+        kept: dict[str, Any] = {}
+        if at is None:
+            kept = await kept_views(self._log, self._address, session, await self.version(session), projections)
+        rest = [each for each in projections if each.name not in kept]
+        folded = iter(await folding.fold_views(self.read(session, 0), rest, at) if rest else [])
+        return [kept[each.name] if each.name in kept else next(folded) for each in projections]
 
     async def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
         position = self._position(after) if last is None else Position(max(self._log.position - last, 0))

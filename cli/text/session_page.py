@@ -66,7 +66,7 @@ def _by_arrival(views: SessionViews) -> list[AgentRow]:
 
 
 def _heading(console: Console, text: str) -> None:
-    console.print()
+    console.print(Text())
     console.print(Text(text, "bold underline" if console.is_terminal else ""))
 
 
@@ -146,4 +146,4 @@ def _entry_head(entry: TranscriptRow, palette: Palette) -> Text:
 def _indented(console: Console, text: Text) -> RenderableType:
     if console.is_terminal:
         return Padding(text, (0, 2, 0, 8))
-    return Text("\n").join(Text(f"        {line.plain}".rstrip()) for line in text.split("\n", allow_blank=True))
+    return Text("\n".join([f"        {line}".rstrip() for line in text.plain.split("\n")]))
