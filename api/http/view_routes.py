@@ -117,10 +117,7 @@ class ViewRoutes:
         await _arrive(views, projection, query)
         wanted, about = _wanted(projection, query, {SESSION_KEY: key}), {"key": key}
         if query.at is None:
-            page = await list_page(views, projection, principal, wanted)
-            if not page.rows:
-                await _require_session(views, key)
-            return _page(projection, page, about)
+            return _page(projection, await list_page(views, projection, principal, wanted), about)
         then = await fold_moment(views, projection, key, query.at)
         found = rows_of(projection, then, await principal.viewer(views.log, key), wanted)
         return _page(projection, found, {**about, "version": then.version})
@@ -150,12 +147,6 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
         await views.progress.reach(projection.name, query.min_position, query.wait)
 
 
-async def _require_session(views: ViewService, session: str) -> None:
-    """Raises NotFound: nothing of a session that there is, and one that there is not, are two things."""
-    if not await views.log.written_in(session):
-        raise NotFound(f"There is no session {session!r}.")
-
-
 async def _document(
     request: web.Request,
     views: ViewService,
@@ -165,8 +156,8 @@ async def _document(
     value: bytes | None,
 ) -> web.Response:
     if value is None:
-        if by_session(projection):
-            await _require_session(views, key)
+        if by_session(projection) and not await views.log.written_in(key):
+            raise NotFound(f"There is no session {key!r}.")
         raise NoDocument(f"{projection.name} has nothing under {key!r}.")
     etag = etag_of(value)
     headers = {"ETag": f'W/"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}

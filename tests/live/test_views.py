@@ -234,7 +234,6 @@ async def test_a_view_that_holds_nothing_of_a_session_says_so(gateway: Gateway, 
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("views/nothing", {}, 404, "There is no view 'nothing'; there are sessions, "),
     ("views/state/nowhere", {}, 404, "There is no session 'nowhere'"),
-    ("views/transcript/nowhere", {}, 404, "There is no session 'nowhere'"),
     ("sessions", {"after": "a\0b"}, 400, "after"),
     ("views/state/nowhere", {"at": 1}, 404, "There is no session 'nowhere'"),
     ("views/state/trip-7", {"at": 99}, 404, "there is no version 99 yet"),
