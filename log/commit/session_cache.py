@@ -88,6 +88,7 @@ class SessionCache:
         for watch in self._watches.get(session, ()):
             watch.rewritten = True
         self._states.pop(session)
+        self._snapshots.forget(session)
 
     async def load(self, session: SessionId) -> State:
         """Read and fold a session to its end, going on from what is cached.

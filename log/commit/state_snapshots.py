@@ -1,8 +1,10 @@
 """When snapshots of sessions are made, and how the fold begins with one.
 
-A session that has grown by `EVERY_EVENTS` since its last snapshot, or by a sixteenth if that is more, gets the next: a
-snapshot takes as long as the state is large, and so stays a small part of what the events themselves take. One is made
-at a time, in pieces between turns of the loop; those that cannot be kept are given up, for nothing depends on them.
+A session that has grown by `EVERY_EVENTS` since its last snapshot gets the next when nothing has been written to it for
+`IDLE_S` seconds, or when the log is closed. One that is never idle gets it when it has grown by `BUSY_EVENTS`, or by a
+fourth if that is more: making one takes as long as the state is large, and is to stay a small part of what the events
+themselves take. One is made at a time, in pieces between turns of the loop; those that cannot be kept are given up, for
+nothing depends on them.
 
 Only what was folded without a hole gets one. Such a history never changes: each of its versions is taken.
 """
@@ -17,8 +19,12 @@ from ..engine import Engine
 from ..records import Record, Snapshot
 from ..snapshots import code_of_fold, decode, encode
 
-EVERY_EVENTS = 2_000
-PART_OF_SESSION = 16
+EVERY_EVENTS = 1_000
+BUSY_EVENTS = 10_000
+BUSY_PART = 4
+IDLE_S = 2.0
+CLOSING_S = 1.0
+"""For which a log that is closed waits for snapshots."""
 
 _logger = logging.getLogger(__name__)
 
@@ -28,10 +34,15 @@ class StateSnapshots:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._due: dict[SessionId, int] = {}
-        """At which version a session gets its next snapshot, where that is not the first."""
+        self._last: dict[SessionId, int] = {}
+        """The version of each session's last snapshot, where there is one."""
         self._sparse: set[SessionId] = set()
         """Sessions with holes, which get none."""
+        self._grown: dict[SessionId, State] = {}
+        """Those that get one as soon as they are idle."""
+        self._seen: dict[SessionId, int] = {}
+        """At which versions these were when they were looked at last."""
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: dict[SessionId, State] = {}
         self._work: asyncio.Task[None] | None = None
 
@@ -42,8 +53,10 @@ class StateSnapshots:
         if found is None or found.version > upto:
             return State(session)
         state = await _decoded(found)
-        self._due[session] = _next(found.version)
-        return state or State(session)
+        if state is None:
+            return State(session)
+        self._last[session] = found.version
+        return state
 
     def check(self, state: State, page: Sequence[Record]) -> None:
         """See whether a page that is to be folded goes on where the state ends, without a hole."""
@@ -52,20 +65,43 @@ class StateSnapshots:
             self._sparse.add(state.id)
 
     def offer(self, state: State) -> None:
-        """Make a snapshot of a state that is in the log, if it is time."""
-        if state.version < self._due.get(state.id, EVERY_EVENTS) or not self._engine.writable:
+        """Make a snapshot of a state that is in the log, when it is time."""
+        growth = state.version - self._last.get(state.id, 0)
+        if growth < EVERY_EVENTS or not self._engine.writable or state.id in self._sparse:
             return
-        self._due[state.id] = _next(state.version)
-        if state.id not in self._sparse and code_of_fold():
-            self._waiting[state.id] = state
-            if self._work is None or self._work.done():
-                self._work = asyncio.create_task(self._keep_waiting())
+        self._grown[state.id] = state
+        if growth >= max(BUSY_EVENTS, state.version // BUSY_PART):
+            self._make([state.id])
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._look_for_idle)
+
+    def forget(self, session: SessionId) -> None:
+        """Make none of what is known of a session: it may be wrong."""
+        self._grown.pop(session, None)
+        self._waiting.pop(session, None)
 
     async def close(self) -> None:
-        """Finish the one that is being made, and give up the rest."""
-        self._waiting.clear()
+        """Make those that are due, for a while."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._make(list(self._grown))
         if self._work is not None:
-            await asyncio.wait([self._work])
+            await asyncio.wait([self._work], timeout=CLOSING_S)
+            self._waiting.clear()
+            await asyncio.wait([self._work])  # the one that is being made needs the engine
+
+    def _look_for_idle(self) -> None:
+        idle = [id for id, state in self._grown.items() if self._seen.get(id) == state.version]
+        self._make(idle)
+        self._seen = {id: state.version for id, state in self._grown.items()}
+        self._timer = asyncio.get_running_loop().call_later(IDLE_S, self._look_for_idle) if self._grown else None
+
+    def _make(self, sessions: Sequence[SessionId]) -> None:
+        for id in sessions:
+            state = self._waiting[id] = self._grown.pop(id)
+            self._last[id] = state.version
+        if self._waiting and code_of_fold() and (self._work is None or self._work.done()):
+            self._work = asyncio.create_task(self._keep_waiting())
 
     async def _keep_waiting(self) -> None:
         while self._waiting:
@@ -74,10 +110,6 @@ class StateSnapshots:
                 await self._engine.write_snapshot(await _encoded(state))
             except Exception as failure:  # such as a chain of signals that is too long to be written in one go
                 _logger.info("session %s gets no snapshot: %r", state.id, failure)
-
-
-def _next(version: int) -> int:
-    return version + max(EVERY_EVENTS, version // PART_OF_SESSION)
 
 
 async def _encoded(state: State) -> Snapshot:

@@ -47,6 +47,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots after every seven events, in small pieces."""
     monkeypatch.setattr(state_snapshots, "EVERY_EVENTS", 7)
+    monkeypatch.setattr(state_snapshots, "BUSY_EVENTS", 7)
+    monkeypatch.setattr(state_snapshots, "BUSY_PART", 1_000)
     monkeypatch.setattr(snapshots, "ITEMS_A_PIECE", 3)
 
 
@@ -180,13 +182,52 @@ async def test_a_session_that_grows_by_commands_gets_them_too(engine: Make) -> N
         assert (await log._snapshots.begin("s", 99)).version >= 28
 
 
-async def test_a_reader_makes_none(tmp_path: Path) -> None:
+async def test_a_session_gets_one_when_it_is_idle(engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_snapshots, "BUSY_EVENTS", 1_000)
+    monkeypatch.setattr(state_snapshots, "IDLE_S", 0.05)
+    code = snapshots.code_of_fold()
+    async with Log(engine()) as log:
+        await fill(log, "s", 6)
+        assert log._snapshots._timer is None, "it has not grown enough"
+        await log.submit(command("message.post", "s", message="last", text="Hello"))
+        found = None
+        for _ in range(500):
+            found = found or await log.engine.read_snapshot("s", code)
+            await asyncio.sleep(0 if found else 0.01)
+        assert found is not None
+        assert found.version == 7
+        await log.submit(command("message.post", "s", message="later", text="Hello"))
+        assert not log._snapshots._grown
+
+
+async def test_sessions_that_are_not_idle_get_one_when_the_log_is_closed(
+    engine: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_snapshots, "BUSY_EVENTS", 1_000)
+    async with Log(engine()) as log:
+        await fill(log, "s", 30)
+        await fill(log, "t", 3)
+    async with Log(engine()) as log:
+        versions = [(await log._snapshots.begin(each, 99)).version for each in ("s", "t")]
+        assert versions == [30, 0]
+
+
+async def test_what_was_wrong_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_snapshots, "BUSY_EVENTS", 1_000)
+    async with Log(MemoryEngine()) as log:
+        await fill(log, "s", 30)
+        assert "s" in log._snapshots._grown
+        log._sessions.forget("s")
+        assert "s" not in log._snapshots._grown
+
+
+async def test_a_reader_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Log(SqliteEngine(tmp_path / "log.db")) as log:
         await fill(log, "s", 5)
     async with Log(SqliteEngine(tmp_path / "log.db", read_only=True)) as log:
-        log._snapshots._due["s"] = 1
+        monkeypatch.setattr(state_snapshots, "EVERY_EVENTS", 1)
         await log.state("s")
-        assert log._snapshots._work is None
+        assert (log._snapshots._work, log._snapshots._timer) == (None, None)
 
 
 async def test_a_file_of_the_schema_before_can_be_read(tmp_path: Path) -> None:
