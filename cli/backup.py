@@ -104,4 +104,5 @@ def _copy_all(copies: list[tuple[Path, Path]], copy: "Copy") -> None:
     for source, to in copies:
         with progress(source.name, None) as bar:
             head = copy(source, to, bar.reach)
-        click.echo(f"{source.name}: {head.position:,} events, epoch {head.epoch}")
+        events = f"{head.position:,} event{'' if head.position == 1 else 's'}"
+        click.echo(f"{source.name}: {events}, epoch {head.epoch}")

@@ -99,7 +99,13 @@ async def _ordered(source: "Source", sessions: tuple[str, ...]) -> list[str]:
         return list(sessions)
     origins = {session: await source.origins(session) for session in sessions}
     ordered: dict[str, None] = {}
+
+    def add(session: str) -> None:
+        for origin in origins.get(session, ()):
+            add(origin)
+        if session in origins:
+            ordered[session] = None
+
     for session in sessions:
-        ordered |= dict.fromkeys([each for each in origins[session] if each in origins])
-        ordered[session] = None
+        add(session)
     return list(ordered)

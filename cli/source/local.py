@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from ...api.delivery.log_cursor import read_cursor
-from ...domain.concepts.lifecycle import EMPTY, Session, evolve
+from ...domain.concepts.lifecycle import EMPTY, Session, SessionForked, evolve
 from ...domain.envelope import decode
 from ...domain.errors import BadCursor, NotFound
 from ...domain.ids import Position, SessionId, Version
@@ -55,7 +55,10 @@ class LocalSource:
 
     async def origins(self, session: SessionId) -> list[SessionId]:
         await self.version(session)
-        return [each for each in await self._log.written_in(session) if each != session]
+        (first,) = await self._log.engine.read_session(session, 0, 1)
+        own = decode(first.data, first.position, first.session, first.version).data
+        named = [own.origin] if isinstance(own, SessionForked) else []
+        return [each for each in (*await self._log.written_in(session), *named) if each != session]
 
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         position = self._log.position

@@ -50,7 +50,7 @@ class Source(Protocol):
         """The session's last version. Raises NotFound."""
 
     async def origins(self, session: SessionId) -> list[SessionId]:
-        """The sessions that it was forked from, one by way of the other, as far as its events say; none for a session
+        """The session that it was forked from, and of those before it as many as its events say; none for a session
         that is no fork. Raises NotFound."""
 
     def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:

@@ -97,9 +97,9 @@ class IdentityFile:
         self._next = 1 - self._next
 
     def close(self) -> None:
-        """Write to the disk what was noted."""
+        """Note nothing more. The kernel writes what was noted to the disk in its own time: to wait for that would make
+        a gateway's end as slow as the disk."""
         if self._map is not None:
-            self._map.flush()
             self._map.close()
             self._map = None
 
