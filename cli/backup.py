@@ -32,8 +32,8 @@ def backup(folder: Path, log: str) -> None:
     are not copied: they are made from the log. A log in PostgreSQL is backed up with PostgreSQL's tools.
     """
     from ..domain.errors import ConfigurationError, LogUnreadable
-    from ..log.sqlite.admin import backup as copy
-    from ..log.sqlite.admin import find_logs
+    from ..log.sqlite.backups import backup as copy
+    from ..log.sqlite.backups import find_logs
 
     main = _file(log, "backed up with pg_dump, pg_basebackup or continuous archiving")
     if folder.exists():
@@ -68,7 +68,7 @@ def restore(backup: Path, replace: bool, log: str) -> None:
     """
     from functools import partial
 
-    from ..log.sqlite.admin import restore as put_back
+    from ..log.sqlite.backups import restore as put_back
 
     main = _file(log, "restored with pg_restore or from its archive, then run `stenogram migrate --new-epoch`")
     copies = _places(backup, main) if backup.is_dir() else [(backup, main)]
@@ -88,7 +88,7 @@ def _file(log: str, otherwise: str) -> Path:
 def _places(folder: Path, main: Path) -> list[tuple[Path, Path]]:
     """Where each log of a folder belongs: the one with the shortest name is the main one."""
     from ..domain.errors import LogUnreadable
-    from ..log.sqlite.admin import find_logs
+    from ..log.sqlite.backups import find_logs
 
     names = sorted((each for each in folder.iterdir() if each.suffix == main.suffix), key=lambda each: len(each.name))
     found = find_logs(names[0]) if names else []

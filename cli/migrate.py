@@ -50,7 +50,7 @@ def migrate(log: str, new_epoch: bool) -> None:
 
 
 def _migrate_files(main: Path, new_epoch: bool) -> Iterator[str]:
-    from ..log.sqlite.admin import find_logs, migrate
+    from ..log.sqlite.backups import find_logs, migrate
     from ..log.sqlite.sql import SCHEMA_VERSION
 
     for log in find_logs(main) or [main]:

@@ -262,7 +262,7 @@ class FoldFailed(StenogramError):
 
 
 class ViewsFailed(StenogramError):
-    """The storage of the views failed (disk full, connection lost). They can be made anew from the log."""
+    """The storage of the views failed (disk full, connection lost). They can be rebuilt from the log."""
 
     code = "views_failed"
     title = "The storage of the views failed"

@@ -31,15 +31,17 @@ class SqliteEngine:
     """One log in the file `path`. An engine is opened once; open a new one after `close`.
 
     Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open),
-    `<path>.lock` and `.<name>.identity`. With `read_only` nothing is created, changed or locked.
+    `<path>.lock` and `.<name>.identity`. With `read_only` nothing is created, changed or locked; without `create` no
+    log is made.
     """
 
     name = "sqlite"
     shared = False
 
-    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False, create: bool = True) -> None:
         self.path = Path(path).resolve()  # one file, one lock, whatever it is called
         self.writable = not read_only
+        self._create = create
         self._lock = WriterLock(self.path)
         self._identity = IdentityFile(self.path)
         self._file: tuple[int, int] | None = None
@@ -148,7 +150,7 @@ class SqliteEngine:
         return (await self.head()).position > position
 
     def _open_writer(self) -> Connection:
-        connection = open_writer(self.path, self._lock.acquire, self._identity.check)
+        connection = open_writer(self.path, self._lock.acquire, self._identity.check, create=self._create)
         try:
             self._identity.open(connection)
         except BaseException:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stenogram.domain.errors import LogReplaced, LogUnreadable
-from stenogram.log.sqlite import SqliteEngine, admin, identity
+from stenogram.log.sqlite import SqliteEngine, backups, identity
 from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
 EITHER = pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
@@ -159,7 +159,7 @@ async def test_a_copy_with_a_new_epoch_is_another_log(path: Path) -> None:
     copy = copied(path, "copy.db")
     await write(path, 3)
     put_back(copy, path)
-    admin.migrate(path, new_epoch=True)
+    backups.migrate(path, new_epoch=True)
     position, renewed = await opened(path)
     assert (position, renewed == epoch) == (3, False)
     await write(path, 1)
@@ -201,7 +201,7 @@ async def test_a_backup_is_of_one_moment_while_the_log_is_written(path: Path, tm
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("UPDATE log SET position = position + 1")
 
-    head = admin.backup(path, tmp_path / "copy.db", write_more)
+    head = backups.backup(path, tmp_path / "copy.db", write_more)
     assert (steps > 2, head.position) == (True, 1_000)
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("SELECT count(*), max(position) FROM event").fetchall() == [(1_000, 1_000)]
@@ -221,13 +221,13 @@ async def test_a_backup_holds_what_is_not_in_the_main_file_yet(path: Path, tmp_p
     engine = SqliteEngine(path)
     await engine.open()
     await BatchWriter(engine).write(BatchEvent(), BatchEvent())
-    assert admin.backup(path, tmp_path / "copy.db").position == 2
+    assert backups.backup(path, tmp_path / "copy.db").position == 2
     await engine.close()
 
 
 async def test_what_a_killed_gateway_left_does_not_get_into_what_is_restored(path: Path, tmp_path: Path) -> None:
     await write(path, 2)
-    admin.backup(path, tmp_path / "copy.db")
+    backups.backup(path, tmp_path / "copy.db")
     engine = SqliteEngine(path)
     writer = BatchWriter(engine, (await engine.open()).position)
     writer.heads = dict(await engine.read_heads([("s-1", "")]))
@@ -236,7 +236,7 @@ async def test_what_a_killed_gateway_left_does_not_get_into_what_is_restored(pat
     await engine.close()
     for end, bytes_left in left.items():
         fill(Path(f"{path}{end}"), bytes_left)
-    head = admin.restore(tmp_path / "copy.db", path, replace=True)
+    head = backups.restore(tmp_path / "copy.db", path, replace=True)
     assert (await opened(path), head.position) == (tuple(head), 2)
     with closing(sqlite3.connect(path)) as log:
         assert log.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -249,7 +249,7 @@ async def test_an_older_copy_is_restored_in_the_newest_schema(path: Path, tmp_pa
         older.execute("DROP TABLE live")
         older.execute("DROP TABLE snapshot")
         older.execute("PRAGMA user_version = 1")
-    admin.restore(copy, tmp_path / "new.db")
+    backups.restore(copy, tmp_path / "new.db")
     assert (await opened(tmp_path / "new.db"))[0] == 2
 
 
@@ -261,7 +261,7 @@ async def test_a_damaged_copy_is_not_restored(path: Path, tmp_path: Path) -> Non
     fill(copy, bytes(damaged))
     before = content(path)
     with pytest.raises(LogUnreadable, match="damaged"):
-        admin.restore(copy, path, replace=True)
+        backups.restore(copy, path, replace=True)
     assert content(path) == before
     assert not [name for name in os.listdir(tmp_path) if ".part" in name]
 
