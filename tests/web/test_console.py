@@ -274,7 +274,7 @@ async def test_several_questions_are_answered_at_once_and_one_in_words(
 ) -> None:
     gateway = await start()
     async with _hotels(gateway) as agent:
-        questions = [
+        questions: list[dict[str, Any]] = [
             {"name": "hotel", "question": "Which one?", "options": ["Casa Azul", "Memmo"], "own_words": True},
             {"name": "extras", "question": "What else?", "options": ["breakfast", "parking"], "several": True},
             {"name": "nights", "question": "How long?", "answer_schema": {"type": "integer"}},
