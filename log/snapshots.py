@@ -103,14 +103,14 @@ def _dumps(value: object) -> bytes:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes nothing but what states consist of: named tuples of the domain, maps, times and plain values."""
+    """Makes nothing but what states consist of: the domain's own classes, maps, times and plain values."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Called once for each class."""
         found = _ALLOWED.get((module, name))
         if found is None and module.startswith(f"{_DOMAIN}."):
             found = getattr(sys.modules.get(module), name, None)
-            if not (isinstance(found, type) and issubclass(found, tuple)):
+            if not isinstance(found, type) or found.__module__ != module:  # such as what a module imports
                 found = None
         if found is None:
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a state")

@@ -1,8 +1,9 @@
 """Approvals: answered once, by what was to be chosen from."""
 
-from ..concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from ..concepts.approvals.board import Approval
+from ..concepts.approvals.events import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from ..concepts.approvals.rules import refuse_wrong_answer
 from ..errors import Refused
-from ..json.answer_schema import refuse_mismatch
 from ..model import Event
 from ..state import State
 
@@ -21,18 +22,12 @@ def check_approval(state: State, event: Event) -> str | None:
         return f"ends approval {approval.id!r}, which is {approval.status}"
     if isinstance(data, ApprovalExpired) and data.option != approval.default:
         return f"has another option than the default of approval {approval.id!r}"
-    if isinstance(data, ApprovalAnswered) and data.option not in (approval.options or (None,)):
-        return f"has no option of approval {approval.id!r}"
-    if isinstance(data, ApprovalAnswered) and data.value is not None and not _matches(approval.answer_schema, data):
-        return f"has a value that approval {approval.id!r} does not take"
-    return None
+    return _wrong(approval, data) if isinstance(data, ApprovalAnswered) else None
 
 
-def _matches(schema: object, data: ApprovalAnswered) -> bool:
-    if not isinstance(schema, dict):
-        return False
+def _wrong(approval: Approval, data: ApprovalAnswered) -> str | None:
     try:
-        refuse_mismatch(schema, data.value)
-    except Refused:
-        return False
-    return True
+        refuse_wrong_answer(approval, data)
+    except Refused as refusal:
+        return f"does not answer the question: {refusal.detail.rstrip('.')}"
+    return None

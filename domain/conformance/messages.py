@@ -8,7 +8,7 @@ from ..concepts.messages import (
     MessagePosted,
     MessageStarted,
 )
-from ..concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
+from ..concepts.tools import Call, ToolAbandoned, ToolCalled, ToolOutput, ToolReturned
 from ..model import Event
 from ..parts import assemble
 from ..state import State
@@ -56,13 +56,26 @@ def check_tool(state: State, event: Event) -> str | None:
     data = event.data
     if isinstance(data, ToolCalled):
         return f"names call {data.call!r}, which there is already" if data.call in state.tools.known else None
-    if not isinstance(data, ToolReturned | ToolAbandoned):
+    if not isinstance(data, ToolOutput | ToolReturned | ToolAbandoned):
         return None
     call = state.tools.known.get(data.call)
     if call is None:
         return f"names call {data.call!r}, which was not made"
     if not call.open:
-        return f"ends call {call.id!r}, which has ended"
-    if isinstance(data, ToolReturned) and event.actor != call.caller:
+        return f"goes on with call {call.id!r}, which has ended"
+    if not isinstance(data, ToolAbandoned) and event.actor != call.caller:
         return f"is {event.actor}'s, and call {call.id!r} is {call.caller}'s"
+    if isinstance(data, ToolOutput):
+        return _output(call, event, data)
+    streamed = "".join(part.text for part in assemble(call.streamed)) if call.index else None
+    if (data.output, data.deltas or 0) != (streamed, call.index):
+        return f"has another output than was streamed of call {call.id!r}"
     return None
+
+
+def _output(call: Call, event: Event, data: ToolOutput) -> str | None:
+    if data.first is not None:
+        return "joins several pieces; export the raw reading"
+    if data.index != call.index:
+        return f"has index {data.index}, and piece {call.index} of call {call.id!r} is next"
+    return None if event.audience == call.audience else f"is for others than call {call.id!r}"

@@ -58,6 +58,7 @@ def history() -> list[Event]:
     session.do("hotels", "message.delta", message="m", index=1, text="hotels.")
     session.do("hotels", "message.complete", message="m", parts=[{"kind": "data", "data": 2}])
     session.do("hotels", "tool.call", call="c", tool="search")
+    session.do("hotels", "tool.output", call="c", index=0, text="Two found")
     session.do("hotels", "tool.return", call="c", result=2)
     session.do("hotels", "task.create", task="t", title="Book")
     session.do("hotels", "task.claim", task="t")
@@ -96,6 +97,8 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "another's completion": ("message.completed", {"actor": "rooms"}, "is rooms's, and message 'm' is hotels's"),
     "a delta for others": ("message.delta", {"audience": ("users",)}, "is for others than message 'm'"),
     "joined deltas": ("message.delta", {"first": 0}, "joins several deltas"),
+    "a jumping piece of output": ("tool.output", {"index": 3}, "has index 3, and piece 0 of call 'c' is next"),
+    "another output": ("tool.returned", {"output": "Three found"}, "another output than was streamed of call 'c'"),
     "another's result": ("tool.returned", {"actor": "rooms"}, "is rooms's, and call 'c' is hotels's"),
     "a claim too many": ("task.claimed", {"attempt": 2}, "is attempt 2 of task 't', and 1 is next"),
     "another's task": ("task.completed", {"actor": "rooms"}, "is rooms's, and hotels holds task 't'"),
