@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, TypeVarTuple
 
+from ...log.engine import PAGE_BYTES
 from ..authoring.shape import Row, Shape
 from . import builds, checkpoint_commit, reading
 from .connections import ViewConnections
@@ -127,9 +128,11 @@ class ViewStore:
         order: str = "",
         after: Sequence[Any] | None = None,
         limit: int = 100,
+        most: int = PAGE_BYTES,
     ) -> Found:
-        """Rows of a view by indexed columns, in pages (`reading.find_rows`). Raises NotFound, Invalid."""
-        return await self._read(reading.find_rows, name, where or {}, order, after, limit)
+        """Rows of a view by indexed columns, in pages of up to `limit` rows and about `most` bytes
+        (`reading.find_rows`). Raises NotFound, Invalid."""
+        return await self._read(reading.find_rows, name, where or {}, order, after, limit, most)
 
     async def parked(self, build: int) -> list[Parked]:
         """The parked keys of a build."""
