@@ -301,12 +301,10 @@ class Committer:
         refusal is that request's own.
         """
         written = [request for request, result in plan.accepted if not result.repeated]
-        first = await repeats.find_first_results(self._engine, written)
+        taken = await repeats.find_taken(self._engine, written)
         for request in written:
-            if id(request) in first:
-                request.answer(first[id(request)])
-            elif conflict := await repeats.find_conflict(self._engine, request):
-                request.answer(conflict)
+            if id(request) in taken:
+                request.answer(taken[id(request)])
         if not any(request.done for request in written):
             for request in written:
                 self._doubt(request)
