@@ -23,7 +23,7 @@ from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, Produc
 from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
-from .visibility import is_hidden
+from .visibility import is_hidden, may_hide
 
 _logger = logging.getLogger(__name__)
 
@@ -264,8 +264,10 @@ class Plan:
     ) -> None:
         for subject, version in expect.items():
             head = self._head(session, subject)
+            if head and state is not None and actor is not None and is_hidden(state, subject, actor):
+                head = Version(0)
             if head != version:
-                if state is not None and actor is not None and is_hidden(state, subject, actor):
+                if state is not None and actor is not None and may_hide(state, subject, actor):
                     raise Conflict(f"{subject} is not at version {version}.", subject=subject)
                 raise Conflict(
                     f"{subject or 'The session'} stands at version {head}, not {version}; look at it and try again.",
