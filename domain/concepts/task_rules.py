@@ -45,6 +45,9 @@ from .tasks import (
 
 DEAD = ("failed", "cancelled")
 """How a task may end that others need, and that will not be completed."""
+CAME_TO_NOTHING = " came to nothing: "
+"""Stands before the reason why a last attempt was given back, in the error with which its task fails."""
+MAX_ERROR_CHARS = 2_000
 
 __all__ = ["DEAD", "EMPTY", "deadlines", "decide", "evolve", "fence", "given_back"]
 """A concept's module has its EMPTY."""
@@ -104,8 +107,8 @@ def given_back(task: Task, why: Release, reason: str | None) -> TaskReleased | T
     """The end of an attempt that came to nothing: the task is back on the board, for its assignee if it has one; or it
     has failed, when that was the last attempt."""
     if task.last_try:
-        error = f"Attempt {task.tries} of {task.policy.max_attempts} came to nothing: {reason or why}"
-        return TaskFailed(task=task.id, attempt=task.attempt, error=error[:2_000], why="attempts")
+        error = f"Attempt {task.tries} of {task.policy.max_attempts}{CAME_TO_NOTHING}{reason or why}"
+        return TaskFailed(task=task.id, attempt=task.attempt, error=error[:MAX_ERROR_CHARS], why="attempts")
     return TaskReleased(task=task.id, attempt=task.attempt, why=why, assignee=task.assignee, reason=reason)
 
 

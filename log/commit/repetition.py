@@ -13,7 +13,9 @@ from ...domain.concepts.document import PatchState
 from ...domain.concepts.floor import FloorWithheld, MoveFloor
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
-from ...domain.model import Command, CommandData, Event
+from ...domain.concepts.task_rules import CAME_TO_NOTHING, MAX_ERROR_CHARS
+from ...domain.concepts.tasks import FailTask, ReleaseTask, TaskFailed
+from ...domain.model import Command, CommandData, Event, EventData
 from ...domain.parts import TextPart
 
 _LEADS_TO = {
@@ -77,6 +79,8 @@ def may_have_led_to(command: Command, event: Event) -> bool:
         return False
     if isinstance(data, RecordCustom):
         return event.type == data.type and payload(data.type, data.data) == recorded
+    if isinstance(data, ReleaseTask) and _failed_by_release(data, recorded):
+        return True
     type_, called = _LEADS_TO.get(data.do), _CALLED.get(data.do, {})
     if type_ is None:
         return True
@@ -92,6 +96,19 @@ def may_have_led_to(command: Command, event: Event) -> bool:
     )
 
 
+def _failed_by_release(data: ReleaseTask, recorded: EventData) -> bool:
+    """Whether this is the end of a task whose last attempt was given back so, or what the team alone hears of it."""
+    match recorded:
+        case TaskFailed(why="attempts"):
+            same, error = (recorded.task, recorded.attempt) == (data.task, data.attempt), recorded.error
+        case FloorWithheld(of="task.failed"):
+            same, error = recorded.about == f"task:{data.task}", str(recorded.said.get("error"))
+        case _:
+            return False
+    said, kept = data.reason or "given-up", error.partition(CAME_TO_NOTHING)[2]
+    return same and (kept == said or (len(error) == MAX_ERROR_CHARS and said.startswith(kept)))
+
+
 def _same(data: CommandData, name: str, recorded: Any) -> bool:
     """Whether a command says what its event has in the place of a member."""
     said = getattr(data, name)
@@ -103,6 +120,8 @@ def _same(data: CommandData, name: str, recorded: Any) -> bool:
         return True
     if isinstance(data, PatchState) and name == "patch":
         return [each.plain() for each in data.patch] == list(recorded)
+    if isinstance(data, FailTask) and name == "retryable":
+        return said or not recorded  # or it was the last attempt
     if isinstance(data, MoveFloor) and said is not None:
         return recorded is not None and set(said) == set(recorded)
     return bool(said == recorded) or (said is False and recorded is None)
