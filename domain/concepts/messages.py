@@ -17,9 +17,9 @@ from ..audience import Audience, including, sees
 from ..errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
 from ..ids import MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Count, Decision, Event, EventData, Fact, Repeat, decided
-from ..parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend
+from ..parts import Part, Short, Streamed, StreamedKind, TextPart, assemble, extend, text_bytes
 from ..unchecked import new_unchecked
-from .open_work import OpenWork, refuse_more
+from .open_work import MAX_OPEN_BYTES, OpenWork, refuse_more
 
 MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
@@ -201,10 +201,11 @@ class Message(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """All messages, and which of them are open."""
+    """All messages, which of them are open, and how many bytes of text these hold."""
 
     known: Map[MessageId, Message] = Map()
     open: OpenWork = OpenWork()
+    open_bytes: int = 0
 
 
 EMPTY = Messages()
@@ -247,6 +248,8 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
     if (data.text is None) == (not data.parts):
         raise Invalid("A message needs either text or parts, and not both.")
     parts = data.parts or (TextPart(text=data.text or ""),)
+    if text_bytes(parts) > MAX_MESSAGE_BYTES:
+        raise _too_long("post the rest as another")
     posted = MessagePosted(message=data.message, parts=parts, kind=data.kind, reply_to=data.reply_to)
     return decided(posted, audience=data.audience)
 
@@ -264,9 +267,14 @@ def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision
         )
     streamed = extend(message.streamed, data.part or "text", data.text)
     if streamed.length > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
+        raise _too_long("complete it and start another")
+    after = _with(messages, message, index + 1, streamed)
+    if after.open_bytes > MAX_OPEN_BYTES:
+        raise TooLarge(
+            f"The open messages of a session hold at most {MAX_OPEN_BYTES:,} bytes of text; complete some first."
+        )
     fact = new_unchecked(Fact, (data, message.audience, None, None, message.task))
-    return new_unchecked(Decision, ((fact,), (), None, None, _with(messages, message, index + 1, streamed)))
+    return new_unchecked(Decision, ((fact,), (), None, None, after))
 
 
 def _complete(message: Message, data: CompleteMessage) -> Decision:
@@ -275,6 +283,9 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
             f"Message {message.id!r} has {message.index} deltas, not {data.deltas}; send the missing ones first.",
             expected=message.index,
         )
+    streamed = message.streamed.length if message.streamed else 0
+    if data.parts and streamed + text_bytes(data.parts) > MAX_MESSAGE_BYTES:
+        raise _too_long("complete it without these parts")
     completed = MessageCompleted(
         message=message.id,
         parts=(*assemble(message.streamed), *data.parts),
@@ -283,6 +294,10 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
         usage=data.usage,
     )
     return Decision((Fact(completed, message.audience, task=message.task),), (completed.subject(),))
+
+
+def _too_long(instead: str) -> TooLarge:
+    return TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES:,} bytes of text; {instead}.")
 
 
 def _refuse_known(messages: Messages, message: MessageId) -> None:
@@ -323,7 +338,8 @@ def evolve(messages: Messages, event: Event) -> Messages:
         case MessageStarted() as data:
             about = (data.message, event.actor, data.kind, event.audience, event.version)
             known = messages.known.set(data.message, Message(*about, "open", task=event.task, run=data.run))
-            return Messages(known, messages.open.begun(data.message, event.actor, event.task))
+            open = messages.open.begun(data.message, event.actor, event.task)
+            return messages._replace(known=known, open=open)
         case MessageCompleted() as data:
             message = messages.known[data.message]
             return _ended(messages, message._replace(status="completed", streamed=None))
@@ -335,8 +351,12 @@ def evolve(messages: Messages, event: Event) -> Messages:
 
 
 def _ended(messages: Messages, message: Message) -> Messages:
-    open = messages.open.ended(message.id, message.author, message.task)
-    return Messages(messages.known.set(message.id, message), open)
+    held = messages.known[message.id].streamed
+    return Messages(
+        messages.known.set(message.id, message),
+        messages.open.ended(message.id, message.author, message.task),
+        messages.open_bytes - (held.length if held else 0),
+    )
 
 
 def _grow(messages: Messages, piece: _Piece) -> Messages:
@@ -349,7 +369,9 @@ def _grow(messages: Messages, piece: _Piece) -> Messages:
 
 
 def _with(messages: Messages, message: Message, index: int, streamed: Streamed | None) -> Messages:
-    id, author, kind, audience, since, status, _, _, task, fenced, run = message
+    id, author, kind, audience, since, status, _, before, task, fenced, run = message
     after = (id, author, kind, audience, since, status, index, streamed, task, fenced, run)
-    known, open = messages
-    return new_unchecked(Messages, (known.set(id, new_unchecked(Message, after)), open))
+    known, open, open_bytes = messages
+    if streamed is not None:
+        open_bytes += streamed.length - (before.length if before is not None else 0)
+    return new_unchecked(Messages, (known.set(id, new_unchecked(Message, after)), open, open_bytes))

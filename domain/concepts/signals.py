@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
+import orjson
 from immutables import Map
 from pydantic import Field, JsonValue, StringConstraints
 
 from ..audience import Audience, sees
-from ..errors import Conflict, Forbidden, NoChange, NotFound
+from ..errors import Conflict, Forbidden, NoChange, NotFound, TooLarge
 from ..ids import NAME_PATTERN, ParticipantId, SignalId, Version
 from ..model import (
     DAY,
@@ -46,6 +47,8 @@ Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160
 Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
 GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}
 """Seconds of grace where a signal names none; of the other kinds, none ever runs out."""
+MAX_REROUTE_BYTES = 1_000
+"""JSON of the new input when an agent is rerouted: each of its tasks gets it."""
 STOPS = frozenset(GRACES)
 """Kinds after which the target's work ends, honoured or not."""
 
@@ -69,7 +72,8 @@ class SignalRaised(_SignalEvent):
     addressees: tuple[ParticipantId, ...] = ()
     """Who must answer: those who work on the target now."""
     body: JsonValue = None
-    """What goes with it: the instruction of a `steer`, the new input of a `reroute`."""
+    """What goes with it: the instruction of a `steer`, the new input of a `reroute` (at an agent, which may
+    have many tasks: at most 1,000 bytes)."""
     to: ParticipantId | None = None
     """Of a `reroute`: who alone may claim the work now."""
     grace: Grace | None = None
@@ -138,7 +142,8 @@ class RaiseSignal(_SignalCommand):
     target: Target
     """Of whom: `session`, or `agent:hotels`, `task:t-3`, `message:m1`."""
     body: JsonValue = None
-    """What goes with it: the instruction of a `steer`, the new input of a `reroute`."""
+    """What goes with it: the instruction of a `steer`, the new input of a `reroute` (at an agent, which may
+    have many tasks: at most 1,000 bytes)."""
     to: ParticipantId | None = None
     """Of a `reroute`: who alone may claim the work now; absent: anyone."""
     grace: Grace | None = None
@@ -263,6 +268,8 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
         raise Conflict(f"Only a reroute goes `to` someone, not a {data.kind}.")
     if data.kind == "reroute" and not data.target.startswith(("task:", "agent:")):
         raise Conflict("Only a task can be rerouted, or an agent with its tasks.")
+    if data.kind == "reroute" and data.target.startswith("agent:") and len(orjson.dumps(data.body)) > MAX_REROUTE_BYTES:
+        raise TooLarge(f"The body goes into each task of the agent; it has at most {MAX_REROUTE_BYTES:,} bytes.")
     _refuse_twin(signals, command.actor, data)
     refuse_more(len(signals.open), "open signals")
     grace = GRACES.get(data.kind) if data.grace is None else data.grace

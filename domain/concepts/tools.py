@@ -11,7 +11,8 @@ from ..ids import CallId, MessageId, Name, ParticipantId, TaskId, Version
 from ..model import Command, CommandData, Decision, Event, EventData, Fact, Reason, decided
 from .open_work import OpenWork, refuse_more
 
-ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+MAX_ERROR_CHARS = 100_000
+ErrorText = Annotated[str, StringConstraints(max_length=MAX_ERROR_CHARS)]
 
 
 class _ToolEvent(EventData):

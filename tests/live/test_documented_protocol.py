@@ -21,7 +21,9 @@ from stenogram.domain import errors
 from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES
 from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
 from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
-from stenogram.domain.concepts.open_work import MAX_OPEN
+from stenogram.domain.concepts.open_work import MAX_OPEN, MAX_OPEN_BYTES
+from stenogram.domain.concepts.signals import MAX_REROUTE_BYTES
+from stenogram.domain.concepts.tools import MAX_ERROR_CHARS
 from stenogram.domain.errors import StenogramError
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
@@ -182,7 +184,11 @@ def test_every_limit_is_as_documented() -> None:
         "events of a chain of causes": MAX_LINKS,
         "events that are looked through for one": MAX_READ,
         "commands of a connection, per second": settings.commands_per_second,
-        "text of a message": MAX_MESSAGE_BYTES,
+        "a name: an id of anything, a participant, a key": client_frames.MAX_NAME_CHARS,
+        "text of a message, posted, streamed or completed": MAX_MESSAGE_BYTES,
+        "error of a tool": MAX_ERROR_CHARS,
+        "text of a session's open messages together": MAX_OPEN_BYTES,
+        "new input of a reroute of an agent": MAX_REROUTE_BYTES,
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
         "unfinished tasks of a session; its open messages, tool calls, signals, approvals": MAX_OPEN,
