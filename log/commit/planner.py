@@ -20,7 +20,7 @@ from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
-from .outcome import MOST_AT_ONCE, Cascade, carry_out
+from .outcome import MAX_FACT_BYTES, MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
 from .visibility import is_hidden, may_hide
@@ -68,12 +68,17 @@ class Plan:
         self._rewritten: set[SessionId] = set()  # sessions with drafts before their head
         self._postponed: set[SessionId] = set()  # sessions of `later`
         self.followed = 0
-        """Facts that followed from the commands' own. From `MOST_AT_ONCE` on nothing more should be planned at once."""
+        """Facts that followed from the commands' own."""
+        self._fact_bytes = 0  # of commands that say more than came in with them
 
     @property
     def end(self) -> Position:
         """Where the log stands when this is written."""
         return Position(self.batch.after + len(self._records))
+
+    def is_full(self) -> bool:
+        """Whether so much has come of so few commands that nothing more should be planned at once."""
+        return self.followed >= MOST_AT_ONCE or self._fact_bytes >= MAX_FACT_BYTES
 
     def add(self, request: Request, state: State | None) -> None:
         """Decide one request, or postpone it; `state` is its session before this plan, unless it is a `Write`. Never
@@ -172,6 +177,7 @@ class Plan:
         self.states[before.id] = state
         if after is None:
             self.followed += len(written) - 1
+            self._fact_bytes += sum([len(record.data) for record in written])
             self._note_life(command, before, state)
         if refusal is not None:
             self.fenced.append((request, refusal))
