@@ -43,8 +43,8 @@ class Plan:
 
     `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
-    `repeats` come with the version at which their session was looked at, `numbered` with the last append of their
-    producer, which they repeat.
+    `repeats` come with the version at which their session was looked at, and `numbered`, which
+    repeat an append of their producer, with the last of those.
     `later` are requests that cannot be decided before this batch is in the log, or that take too long to be planned in
     their turn, and those after them in their sessions: requests of one session keep their order.
     """
@@ -144,11 +144,7 @@ class Plan:
     def _execute(self, request: Execute, before: State) -> None:
         command, producer = request.command, request.producer
         if producer is not None and self._is_repeat(before.id, producer):
-            last = self._last(before.id, producer)
-            if producer.seq == last.seq:
-                self.numbered.append((request, last))
-            else:
-                self.accepted.append((request, Appended((), (), repeated=True)))
+            self.numbered.append((request, self._last(before.id, producer)))
             return
         if request.expect:
             self._check(before.id, request.expect, before, command.actor)

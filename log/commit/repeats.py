@@ -70,11 +70,18 @@ def _first(request: Request, found: Mapping[Key, Record]) -> Record | None:
 
 async def _answer(engine: Engine, request: Request, first: Record) -> Outcome:
     """The first result of a request, or a Conflict if something else was the first under its id."""
+    if isinstance(request, Execute) and request.producer is not None:
+        same = _says_the_same(request, first)
+        return Appended((), (), repeated=True) if same else _other_numbered(request.producer.seq)
     if isinstance(request, Execute) and not _says_the_same(request, first):
         return Conflict(
             f"{first.key!r} is the id of another command of yours already; choose a new one for each.", key=first.key
         )
     return await _result(engine, request, first)
+
+
+def _other_numbered(seq: int) -> Conflict:
+    return Conflict(f"Append {seq} of this producer was another one; it stays as it was.")
 
 
 def _not_yours(request: Request, key: str) -> Conflict:
@@ -150,8 +157,14 @@ async def find_earlier(lineage: Lineage, request: Request, repeat: Repeat, upto:
 
 
 async def find_numbered(engine: Engine, request: Execute, state: ProducerState) -> Outcome:
-    """What the repeat of a producer's last append is answered with: that it was done; or a Conflict, when it was
-    another one that had this number."""
+    """What the repeat of a producer's append is answered with, the last one being `state`: that it was done; or a
+    Conflict, when it was another one that had this number."""
+    found = await engine.read_keys(request.keys)
+    if (first := _first(request, found)) is not None:
+        return await _answer(engine, request, first)
+    # Nothing was written with it; or by an earlier release, without a key: then only the last one is where it is known.
+    if request.producer is not None and request.producer.seq < state.seq:
+        return Appended((), (), repeated=True)
     page = await engine.read_log(max(0, state.position - FEW_EVENTS), FEW_EVENTS)
     written = [each for each in page if each.position <= state.position and each.session == request.command.session]
     if state.position and written:
@@ -159,7 +172,7 @@ async def find_numbered(engine: Engine, request: Execute, state: ProducerState) 
         last = written[-1]
         own = takewhile(lambda record: record.time == last.time, reversed(written))
         if not any(_says_the_same(request, each) for each in own):
-            return Conflict(f"Append {state.seq} of this producer was another one; it stays as it was.")
+            return _other_numbered(state.seq)
     return Appended((), (), repeated=True)
 
 

@@ -86,7 +86,9 @@ class Execute(Request):
     def __post_init__(self) -> None:
         command = self.command
         self.sessions = (command.session,)
-        if command.data.keyed and self.producer is None:  # otherwise the payload or the producer tells repeats
+        if self.producer is not None:
+            self.keys = ((command.session, self.producer.key),)
+        elif command.data.keyed:  # otherwise the payload tells repeats
             self.keys = ((command.session, command.id),)
 
 

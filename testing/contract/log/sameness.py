@@ -47,7 +47,7 @@ async def an_index_that_was_used_for_another_delta_is_refused(factory: LogFactor
         assert len(await check(log)) == 42
 
 
-async def a_producers_last_number_with_another_command_is_refused(factory: LogFactory) -> None:
+async def a_producers_number_with_another_command_is_refused(factory: LogFactory) -> None:
     async with factory() as log:
         await opened(log)
         for seq in range(2):
@@ -59,6 +59,13 @@ async def a_producers_last_number_with_another_command_is_refused(factory: LogFa
         await log.submit(post("m-1"))
         assert (await refusal(log.submit(other, producer=Producer("p", 1, 1)))).code == "conflict"
         assert (await log.submit(other, producer=Producer("p", 1, 2))).versions == (5,)
+        assert (await log.submit(again, producer=Producer("p", 1, 1))).repeated
+        for seq in (0, 1):
+            refused = await refusal(log.submit(other, producer=Producer("p", 1, seq)))
+            assert (refused.code, str(seq) in refused.detail) == ("conflict", True)
+        async with restarted(factory, log) as later:
+            assert (await later.submit(again, producer=Producer("p", 1, 1))).repeated
+            assert (await refusal(later.submit(other, producer=Producer("p", 1, 0)))).code == "conflict"
 
 
 async def a_repeated_delta_is_answered_with_all_that_followed(factory: LogFactory) -> None:
@@ -129,7 +136,7 @@ async def the_version_of_what_may_be_hidden_is_not_told(factory: LogFactory) -> 
 ALL: tuple[Sentence, ...] = (
     an_id_that_was_used_for_another_command_is_refused,
     an_index_that_was_used_for_another_delta_is_refused,
-    a_producers_last_number_with_another_command_is_refused,
+    a_producers_number_with_another_command_is_refused,
     a_repeated_delta_is_answered_with_all_that_followed,
     what_is_hidden_is_expected_as_if_there_were_nothing,
     the_version_of_what_may_be_hidden_is_not_told,
