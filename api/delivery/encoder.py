@@ -7,9 +7,13 @@ from typing import Any, Protocol
 class Encoder(Protocol):
     """Turns the frames of one subscription into bytes."""
 
+    @property
+    def max_part_bytes(self) -> int | None:
+        """How large an event or a document may be to be written; None: of any size."""
+
     def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
         """Consecutive events, and the place `to` (as JSON) up to which the subscriber is then current; `cursors`, where
         they have any, is a JSON list of the places behind each of them."""
 
     def notice(self, frame: dict[str, Any], to: bytes) -> bytes:
-        """A `caught_up`, `gap` or `bye`."""
+        """A `caught_up`, `gap`, `view` or `bye`."""

@@ -14,6 +14,8 @@ def http_chunk(block: bytes) -> bytes:
 class SseEncoder:
     """Blocks of a stream."""
 
+    max_part_bytes: int | None = None
+
     def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
         """One block, which is taken as a whole, whose data is a JSON array and whose id is where to resume."""
         return http_chunk(b"event: events\nid: %s\ndata: [%s]\n\n" % (to.strip(b'"'), b",".join(wires)))

@@ -9,14 +9,16 @@ This leans on a private method of aiohttp, `_post_start`, which makes queue and 
 else one day, every message goes through the queue. Tests pin both.
 """
 
+import asyncio
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp._websocket.writer import WebSocketWriter
 from aiohttp.http_websocket import WebSocketReader, WSMessage, WSMessageTextBytes
 
 QUEUE_BYTES = 1 << 16
+TICK_S, UNREAD_LINGER_TICKS = 0.05, 40
 Message = WSMessage | WSMessageTextBytes
 MessageHandler = Callable[[Message], bool]
 
@@ -40,12 +42,16 @@ class InboxResponse(web.WebSocketResponse[bool]):
     on_close: Callable[[], None] | None = None
     """Called before a close frame is written, for whatever reason: nothing may be written behind it."""
     inbox: Inbox | None = None
+    too_large = False
+    """Whether a message was larger than allowed. Nothing more is read; it is left to its server to say so and close."""
+    _peer: asyncio.Transport | None = None
     parse: Callable[[bytes], object] | None = None
     """Parses what came over the transport. Once this is a WebSocket, aiohttp's protocol does no more with it."""
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         loop = self._loop
         assert loop is not None
+        self._peer = request.transport
         self._ws_protocol = protocol
         self._writer = writer
         self._reader = self.inbox = Inbox(request.protocol, QUEUE_BYTES, loop=loop)
@@ -65,8 +71,22 @@ class InboxResponse(web.WebSocketResponse[bool]):
             # Also when the wait is cancelled: a message that came in while nobody waits must be queued.
             self.inbox.try_handle = None
 
+    async def close_unread(self, *, code: int, message: bytes) -> bool:
+        """Close while more comes in than is read. The end waits a little: a peer that is still sending would be cut off
+        with what it has yet to read."""
+        assert self._writer is not None
+        await self._writer.close(code, message)
+        for _ in range(UNREAD_LINGER_TICKS):
+            if self._peer is None or self._peer.is_closing():
+                break
+            await asyncio.sleep(TICK_S)
+        return await super().close(code=code, message=message)
+
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
         """Close once."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG and not message:  # as aiohttp says it, before anybody was told why
+            self.too_large = True
+            return False
         if self.on_close is not None:
             self.on_close()
         return await super().close(code=code, message=message, drain=drain)

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from support.wire import Frame, Wire
 
+from stenogram.api.delivery import websocket_encoder
 from stenogram.api.http.causes import MAX_LINKS, MAX_READ
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
@@ -168,7 +169,7 @@ def _tree(root: type[StenogramError]) -> list[type[StenogramError]]:
 def test_every_close_code_is_documented() -> None:
     rows = {(int(code), cells[0].strip("`")) for code, cells in table("Close codes").items()}
     found = {tuple(each) for each in vars(close_codes).values() if isinstance(each, CloseCode)}
-    assert rows == {(code, name if code != 1009 else "") for code, name in found}
+    assert rows == found
 
 
 def test_every_limit_is_as_documented() -> None:
@@ -176,6 +177,7 @@ def test_every_limit_is_as_documented() -> None:
     settings = Settings()
     assert rows == {
         "a WebSocket message or HTTP body": settings.frame_bytes // 2**20,
+        "a WebSocket message to a client": websocket_encoder.MAX_MESSAGE_BYTES // 2**20,
         "frames in one message": settings.batch,
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
