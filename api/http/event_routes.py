@@ -70,7 +70,8 @@ class EventRoutes:
         at = at if at >= 0 else max(head + at, 0)
         head = await _known_head(topic, at, head)
         if at == head and query.wait:
-            head = await self._wait(topic, at, query.wait)
+            head = await self._wait(topic, at, principal.valid_for(query.wait))
+            principal.require_valid()
         run = EventSlice([], [])
         if at < head:
             found = await topic.page(at, query.limit, records=self._filter(topic, query, principal).needs_records)

@@ -57,7 +57,7 @@ class ViewRoutes:
             raise Invalid("A moment is one of a session; name the session in the path.")
         if not by_session(projection):
             viewer_of_all(principal, projection)
-        await _arrive(views, projection, query)
+        await _arrive(views, projection, principal, query)
         found = await list_page(views, projection, principal, _wanted(projection, query, {}))
         return _page(projection, found, {})
 
@@ -74,7 +74,7 @@ class ViewRoutes:
         if not isinstance(projection, DocProjection):
             return await self._rows(request, views, projection, principal, key)
         query = view_query(request)
-        await _arrive(views, projection, query)
+        await _arrive(views, projection, principal, query)
         if query.at is not None:
             then = await fold_moment(views, projection, key, query.at)
             place = {"version": then.version, "position": then.position}
@@ -113,7 +113,7 @@ class ViewRoutes:
         if not by_session(projection):
             raise Invalid(f"{projection.name} is not kept by session; search it without a key in the path.")
         query = rows_query(request)
-        await _arrive(views, projection, query)
+        await _arrive(views, projection, principal, query)
         wanted, about = _wanted(projection, query, {SESSION_KEY: key}), {"key": key}
         if query.at is None:
             return _page(projection, await list_page(views, projection, principal, wanted), about)
@@ -131,9 +131,9 @@ def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) 
     return ListQuery({**typed(projection.shape, query.where), **fixed}, order, query.after, query.limit)
 
 
-async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuery) -> None:
+async def _arrive(views: ViewService, projection: AnyProjection, principal: Principal, query: ViewQuery) -> None:
     """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
-    and NotReady."""
+    and NotReady, and Unauthenticated when the token expires first."""
     if query.min_position > views.log.position:
         await views.log.catch_up()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
@@ -142,7 +142,10 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
         return
     build = await views.store.current(projection.name)
     if build is None or build.checkpoint.position < query.min_position:
-        await views.progress.reach(projection.name, query.min_position, query.wait)
+        try:
+            await views.progress.reach(projection.name, query.min_position, principal.valid_for(query.wait))
+        finally:
+            principal.require_valid()
 
 
 def _document(

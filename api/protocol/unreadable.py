@@ -55,6 +55,15 @@ def read_each(raw: bytes, depth: int, error: Invalid) -> Iterator[Any]:
         )
 
 
+def is_utf8(raw: bytes) -> bool:
+    """Whether these bytes are UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _Found(NamedTuple):
     """Where a frame ends, what can be told of it, and why it cannot be read, if that is known already."""
 

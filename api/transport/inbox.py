@@ -15,12 +15,17 @@ from collections.abc import Callable
 from aiohttp import WSCloseCode, web
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp._websocket.writer import WebSocketWriter
-from aiohttp.http_websocket import WebSocketReader, WSMessage, WSMessageTextBytes
+from aiohttp.http_websocket import WebSocketError, WebSocketReader, WSMessage, WSMessageTextBytes
 
 QUEUE_BYTES = 1 << 16
 TICK_S, UNREAD_LINGER_TICKS = 0.05, 40
 Message = WSMessage | WSMessageTextBytes
 MessageHandler = Callable[[Message], bool]
+
+
+def _is_close_code(code: int | None) -> bool:
+    """Whether a peer may close with it (RFC 6455 §7.4), or closes without one."""
+    return code in (None, 0) or (1000 <= code < 5000 and code != WSCloseCode.ABNORMAL_CLOSURE)
 
 
 class Inbox(WebSocketDataQueue):
@@ -34,6 +39,26 @@ class Inbox(WebSocketDataQueue):
             # From here on everything is queued until the task has handled this: the next one would overtake it.
             self.try_handle = None
             super().feed_data(data, size)
+
+
+class MaskedFrames:
+    """Passes on to a parser what a client sends, if its first frame is masked: RFC 6455 §5.1 has a server refuse
+    others, which aiohttp does not. Whoever masks one frame masks all."""
+
+    def __init__(self, parser: WebSocketReader, inbox: Inbox) -> None:
+        self._parser = parser
+        self._inbox = inbox
+        self._head = b""
+        self.feed_eof = parser.feed_eof
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Called by aiohttp's protocol; once there is a connection, the parser is called directly."""
+        if len(self._head) < 2:
+            self._head += data[:2]
+            if len(self._head) >= 2 and not self._head[1] & 0x80:
+                self._inbox.set_exception(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a frame is not masked"))
+                return True, b""
+        return self._parser.feed_data(data)
 
 
 class InboxResponse(web.WebSocketResponse[bool]):
@@ -57,7 +82,7 @@ class InboxResponse(web.WebSocketResponse[bool]):
         self._reader = self.inbox = Inbox(request.protocol, QUEUE_BYTES, loop=loop)
         self._parser = WebSocketReader(self.inbox, self._max_msg_size, compress=False, decode_text=False)
         self.parse = self._parser.feed_data
-        request.protocol.set_parser(self._parser)
+        request.protocol.set_parser(MaskedFrames(self._parser, self.inbox))  # type: ignore[arg-type]
         request.protocol.keep_alive(False)
 
     async def receive_unhandled(self, try_handle: MessageHandler) -> Message:
@@ -89,4 +114,6 @@ class InboxResponse(web.WebSocketResponse[bool]):
             return False
         if self.on_close is not None:
             self.on_close()
+        if self._closing and not _is_close_code(self._close_code):  # aiohttp answers what the peer closed with
+            code = WSCloseCode.PROTOCOL_ERROR
         return await super().close(code=code, message=message, drain=drain)

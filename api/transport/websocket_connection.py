@@ -33,8 +33,8 @@ from ..protocol.client_frames import (
     read_frames,
     read_frames_one_by_one,
 )
-from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
-from ..protocol.unreadable import UnreadableFrame
+from ..protocol.close_codes import NOT_UTF8, SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
+from ..protocol.unreadable import UnreadableFrame, is_utf8
 from ..settings import Settings
 from ..tenants import Tenant
 from ..views.access import viewer_of
@@ -216,7 +216,7 @@ class WebSocketConnection(TransportSink):
             if message.type in _CONTENT:
                 # Before the message is handled: its commands would exceed the bound, and its acks pile up in memory.
                 await self._wait_for_room()
-                await self._handle_message(message.data)
+                await self._handle_message(message)
 
     def _try_handle(self, message: Message) -> bool:
         """Handle a message within the parser's call, if it holds nothing but commands and there is room for them: then
@@ -255,12 +255,16 @@ class WebSocketConnection(TransportSink):
         # It was not silent meanwhile, it was not read; it would be ended as silent in the moment it goes on.
         self._heard_at = time.monotonic()
 
-    async def _handle_message(self, raw: bytes | str) -> None:
-        content = raw if isinstance(raw, bytes) else raw.encode()
+    async def _handle_message(self, message: Message) -> None:
+        content = message.data if isinstance(message.data, bytes) else message.data.encode()
         try:
             frames = read_frames_one_by_one(content, self._settings.depth, self._settings.batch)
         except StenogramError as error:
             self._refuse_unreadable(error, {})
+            return
+        bad = message.type is WSMsgType.TEXT and any(isinstance(each, UnreadableFrame) for each in frames)
+        if bad and not is_utf8(content):  # RFC 6455 §8.1
+            self.close_with_bye(NOT_UTF8, "A text message must be UTF-8.")
         else:
             await self._handle(frames, len(content))
 

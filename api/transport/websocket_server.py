@@ -84,7 +84,8 @@ class WebSocketServer:
 
     async def _first_message(self, ws: InboxResponse) -> bytes | None:
         try:
-            message = await ws.receive(timeout=HELLO_TIMEOUT_S)
+            async with asyncio.timeout(HELLO_TIMEOUT_S):  # `receive` would begin to count again at each ping
+                message = await ws.receive()
         except TimeoutError:
             raise Invalid(f"No hello came within {HELLO_TIMEOUT_S:g} seconds.") from None
         if ws.too_large:
