@@ -13,16 +13,20 @@ from ..log.log import Log
 from ..log.stats import Histogram
 from .tenants import Tenant, Tenants
 from .transport.sse_server import SseServer
+from .transport.tcp_connections import TcpConnections
 from .transport.websocket_server import WebSocketServer
 
 
 class Metrics(Collector):
     """The metrics of one gateway."""
 
-    def __init__(self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer) -> None:
+    def __init__(
+        self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer, tcp: TcpConnections
+    ) -> None:
         self._tenants = tenants
         self._websocket_server = websocket_server
         self._sse_server = sse_server
+        self._tcp = tcp
         self._registry = CollectorRegistry()
         self._registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -48,10 +52,12 @@ class Metrics(Collector):
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
         connections.add_metric(["websocket"], len(self._websocket_server))
         connections.add_metric(["stream"], len(self._sse_server))
+        connections.add_metric(["tcp"], len(self._tcp))
         yield connections
         subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)
         yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
         slow = self._websocket_server.slow_consumers.closed + self._sse_server.slow_consumers.closed
+        yield _counter("stenogram_connections_refused", "TCP connections beyond the limits", self._tcp.refused)
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
 
 

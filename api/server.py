@@ -32,6 +32,7 @@ from .protocol.queries import session_of
 from .settings import Settings
 from .tenants import Tenants
 from .transport.sse_server import EVENT_STREAM, SseServer
+from .transport.tcp_connections import IDLE_S, TcpConnections
 from .transport.websocket_server import WebSocketServer
 from .views.folding_process import FoldingPlan, FoldingProcess
 from .views.service import ViewService
@@ -49,10 +50,11 @@ class Gateway:
         self.place = place
         self.websocket_server = WebSocketServer(settings, tenants, auth)
         self.sse_server = SseServer(settings, tenants, auth)
+        self.tcp_connections = TcpConnections(settings)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._session_routes = SessionRoutes(settings, tenants, auth)
-        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
+        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server, self.tcp_connections)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
         self._description: bytes | None = None
         self._draining = False
@@ -61,7 +63,8 @@ class Gateway:
         """The routes."""
         origins = OriginCheck(self.settings)
         app = web.Application(
-            middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
+            middlewares=[self.tcp_connections.middleware, problem_middleware, origins.middleware],
+            client_max_size=self.settings.frame_bytes,
         )
         app.on_response_prepare.append(origins.add_headers)
         sessions = self._session_routes
@@ -152,16 +155,20 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             logger=http_logger,
             auto_decompress=False,  # what is packed may be of any size, and bodies are small
             shutdown_timeout=settings.drain,
+            keepalive_timeout=IDLE_S,
             handle_signals=False,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        assert runner.server is not None
+        gateway.tcp_connections.watch(runner.server)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
         await _listen(site, settings)
         gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
             tasks.create_task(gateway.sse_server.inspect_connections()),
+            tasks.create_task(gateway.tcp_connections.inspect()),
         ]
         try:
             yield gateway

@@ -30,6 +30,8 @@ from .moments import session_query
 from .responses import json_response
 from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
 
+BODY_TIMEOUT_S = 30.0
+
 
 class SessionRoutes:
     """Handlers of the plain HTTP routes."""
@@ -82,7 +84,7 @@ class SessionRoutes:
         no_query(request)
         session = session_of(request)
         principal.require(TAKE_PART, session)
-        body = await request.read()
+        body = await _body(request)
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
@@ -97,6 +99,15 @@ class SessionRoutes:
         )
         about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}
         return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
+
+
+async def _body(request: web.Request) -> bytes:
+    """All of the body. Raises Invalid when it takes too long."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        raise Invalid(f"The body did not come within {BODY_TIMEOUT_S:g} seconds.") from None
 
 
 def _command_frame(members: Any, session: SessionId) -> CommandFrame:
