@@ -149,19 +149,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         if folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(folding)
         gateway = Gateway(settings, tenants, str(storage))
-        runner = web.AppRunner(
-            gateway.app(),
-            access_log=None,
-            logger=http_logger,
-            auto_decompress=False,  # what is packed may be of any size, and bodies are small
-            shutdown_timeout=settings.drain,
-            keepalive_timeout=IDLE_S,
-            handle_signals=False,
-        )
-        await runner.setup()
+        runner = await _set_up(gateway)
         stack.push_async_callback(runner.cleanup)
-        assert runner.server is not None
-        gateway.tcp_connections.watch(runner.server)
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
         await _listen(site, settings)
         gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
@@ -177,6 +166,23 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             await gateway.drain()
             for task in inspections:
                 task.cancel()
+
+
+async def _set_up(gateway: Gateway) -> web.AppRunner:
+    """What serves HTTP, before it listens."""
+    runner = web.AppRunner(
+        gateway.app(),
+        access_log=None,
+        logger=http_logger,
+        auto_decompress=False,  # what is packed may be of any size, and bodies are small
+        shutdown_timeout=gateway.settings.drain,
+        keepalive_timeout=IDLE_S,
+        handle_signals=False,
+    )
+    await runner.setup()
+    assert runner.server is not None
+    gateway.tcp_connections.watch(runner.server)
+    return runner
 
 
 async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
