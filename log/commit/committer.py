@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from ...domain.errors import Fenced, LogFailed, LogReplaced, StaleProducer, StenogramError
+from ...domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
 from ...domain.ids import Position
 from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
 from ..paging import log_pages
@@ -262,7 +262,7 @@ class Committer:
             request.answer(refusal)
         unclear = []
         for request, refusal in plan.refused:
-            if request.key is None or isinstance(refusal, StaleProducer):
+            if request.key is None:
                 request.answer(refusal)
             else:
                 unclear.append((request, refusal))

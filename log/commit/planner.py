@@ -161,7 +161,7 @@ class Plan:
                 if producer is not None:
                     self._advance(before.id, producer, Position(0))
                 return
-            if refusal is not None and request.keys and not request.fresh:
+            if refusal is not None and request.key is not None and not request.fresh:
                 # It may repeat what was accepted before it was fenced: the log is searched before this is recorded.
                 raise refusal
             key = request.keys[0][1] if request.keys and refusal is None else None

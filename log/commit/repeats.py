@@ -64,7 +64,8 @@ async def find_taken(engine: Engine, requests: Sequence[Request]) -> dict[int, O
 
 def _first(request: Request, found: Mapping[Key, Record]) -> Record | None:
     """The record with the request's key, if it can be its own."""
-    first = None if request.key is None else found.get(request.key)
+    key = request.keys[0] if isinstance(request, Execute) and request.keys else request.key
+    first = None if key is None else found.get(key)
     return first if first is not None and _may_be_first(request, first) else None
 
 

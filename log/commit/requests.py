@@ -91,6 +91,11 @@ class Execute(Request):
         elif command.data.keyed:  # otherwise the payload tells repeats
             self.keys = ((command.session, command.id),)
 
+    @property
+    def key(self) -> Key | None:
+        """The command's id; a producer's number tells repeats before anything is decided."""
+        return self.keys[0] if self.keys and self.producer is None else None
+
 
 @dataclass(slots=True, eq=False)
 class Review(Request):
