@@ -39,7 +39,7 @@ export class Client {
    * @param {ClientOptions} options
    */
   constructor(url, options) {
-    this.url = new URL(url, globalThis.location?.href).href.replace(/\/+$/, '')
+    this.url = new URL(url || '/', globalThis.location?.href).href.replace(/\/+$/, '')
     this.#identity = new Identity({ ...options, run: newId() })
     const journal = options.keep === undefined ? undefined : new Journal(options.keep)
     this.#connection = new Connection(this.url, this.#identity, { WebSocket: options.WebSocket, journal })
@@ -55,6 +55,11 @@ export class Client {
   /** Who the gateway says this is; undefined before the first connection. @returns {string | undefined} */
   get participant() {
     return this.#connection.welcome.participant
+  }
+
+  /** What the gateway said at the beginning: limits, and `read_only` where it takes no commands. */
+  get welcome() {
+    return this.#connection.welcome
   }
 
   /** How many commands have no answer yet. */

@@ -10,7 +10,7 @@ import { Document, Events } from './subscriptions.js'
 
 /** @typedef {Record<string, any>} Json */
 
-const SIGNAL_EVENTS = ['signal.honoured', 'signal.refused', 'signal.expired', 'signal.withdrawn']
+const SIGNAL_EVENTS = ['signal.raised', 'signal.honoured', 'signal.refused', 'signal.expired', 'signal.withdrawn']
 const KEPT_SIGNALS = 100
 
 export class Session {
@@ -242,11 +242,16 @@ export class Session {
           ({ version }) => {
             store.put(store.value)
             if (gone) return
+            /** @type {Map<string, Json>} */
+            const raised = new Map() // one may be over before `attention` has it
             end = this.events(
-              ({ type, data, actor }) => {
-                const known = signals.value.find((/** @type {Json} */ each) => each.id === data.signal) ?? { id: data.signal }
-                const ended = { ...known, status: type.slice('signal.'.length), reason: data.reason, by: actor }
-                store.put(new Map([...store.value, /** @type {[string, Json]} */ ([data.signal, ended])].slice(-KEPT_SIGNALS)))
+              ({ type, data, actor, version: since }) => {
+                const { signal: id, kind, target, body } = data
+                if (type === 'signal.raised') return void raised.set(id, { id, kind, target, body, raiser: actor, since })
+                const known = signals.value.find((/** @type {Json} */ each) => each.id === id) ?? raised.get(id)
+                raised.delete(id)
+                const ended = { id, ...known, status: type.slice('signal.'.length), reason: data.reason, by: actor }
+                store.put(new Map([...store.value, /** @type {[string, Json]} */ ([id, ended])].slice(-KEPT_SIGNALS)))
               },
               { after: version, types: SIGNAL_EVENTS, onError: (error) => store.fail(/** @type {any} */ (error)) },
             )
