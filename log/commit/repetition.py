@@ -4,17 +4,19 @@ Nothing is kept for it: a repeat is compared with the event that the first one l
 first event under the same names, but for what the rules add to it or work out; that is passed over here.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from ...domain.audience import AGENTS, USERS
 from ...domain.catalogue import payload
+from ...domain.concepts.approvals import ApprovalRequested, RequestApproval
 from ...domain.concepts.custom import RecordCustom
 from ...domain.concepts.document import PatchState
 from ...domain.concepts.floor import FloorWithheld, MoveFloor
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
 from ...domain.concepts.task_rules import CAME_TO_NOTHING, MAX_ERROR_CHARS
-from ...domain.concepts.tasks import FailTask, ReleaseTask, TaskFailed
+from ...domain.concepts.tasks import CreateTask, FailTask, ReleaseTask, TaskCreated, TaskFailed
 from ...domain.model import Command, CommandData, Event, EventData
 from ...domain.parts import TextPart
 
@@ -89,11 +91,27 @@ def may_have_led_to(command: Command, event: Event) -> bool:
     if isinstance(data, Join) and data.new_run and event.type == "presence.left":
         return True  # the run before it leaves first
     members = [(name, called.get(name, name)) for name in type(data).model_fields if name != "audience"]
-    return event.type == type_ and all(
-        _same(data, name, getattr(recorded, member))
-        for name, member in members
-        if member in type(recorded).model_fields
+    return (
+        event.type == type_
+        and all(
+            _same(data, name, getattr(recorded, member))
+            for name, member in members
+            if member in type(recorded).model_fields
+        )
+        and _same_deadline(data, event)
     )
+
+
+def _same_deadline(data: CommandData, event: Event) -> bool:
+    """Whether a command leaves as many seconds as its event, which names their end."""
+    match data, event.data:
+        case (CreateTask(within=within), TaskCreated(deadline=due)):
+            pass
+        case (RequestApproval(within=within), ApprovalRequested(due=due)):
+            pass
+        case _:
+            return True
+    return due == (None if within is None else event.time + timedelta(seconds=within))
 
 
 def _failed_by_release(data: ReleaseTask, recorded: EventData) -> bool:

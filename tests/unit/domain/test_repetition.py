@@ -1,5 +1,6 @@
 """A command that comes again is recognised by the event that it led to first."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +41,20 @@ def test_a_failure_that_could_be_retried_is_recognised_when_no_attempt_is_left()
     assert not may_have_led_to(
         session.command("hotels", "task.fail", {"task": "k", "attempt": 1, "error": "Yes."}), first
     )
+
+
+@pytest.mark.parametrize("within", [None, 0.1, 30])
+@pytest.mark.parametrize(
+    ("do", "data"),
+    [("task.create", {"task": "k", "title": "T"}), ("approval.request", {"approval": "a", "question": "?"})],
+)
+def test_another_deadline_is_another_command(do: str, data: dict[str, Any], within: float | None) -> None:
+    session, times = Rehearsal(), {} if within is None else {"within": within}
+    command = session.command("hotels", do, {**data, **times})
+    (first,) = session.execute(command)
+    assert may_have_led_to(command._replace(time=command.time + timedelta(seconds=5)), first)
+    for other in ({"within": 31}, {} if times else {"within": 0.1}):
+        assert not may_have_led_to(session.command("hotels", do, {**data, **other}), first)
 
 
 @pytest.mark.parametrize("seed", range(12))
