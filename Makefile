@@ -65,9 +65,15 @@ bench: $(VENV)/.dev  ## Run the benchmarks
 	@echo "bench: benchmarks/run.py"
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-up:  ## Start PostgreSQL, two gateways and a proxy with Docker (needs STENOGRAM_JWT_SECRET)
+up: .env  ## Start PostgreSQL, two gateways and a proxy with Docker; makes .env with a secret
 	@docker compose up --build --detach --wait
 	@echo "up: http://localhost:8600 (docker compose logs -f; docker compose down)"
+	@echo "up: a token: docker compose exec gateway-1 stenogram token --sub maya"
+
+# The secret that tokens are signed with. It is made once: with another one every token that was made is refused.
+.env:
+	@umask 077 && echo "STENOGRAM_JWT_SECRET=$${STENOGRAM_JWT_SECRET:-$$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n')}" >$@
+	@echo "up: made .env with a secret for tokens; keep it"
 
 chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
 	@echo "chaos: tests/live/test_chaos.py, and the demo with --chaos"

@@ -25,7 +25,7 @@ from .concepts import messages as _messages
 from .concepts import presence as _presence
 from .concepts import signals as _signals
 from .concepts import stalls as _stalls
-from .concepts import task_rules as _board
+from .concepts import tasks as _tasks
 from .concepts import tools as _tools
 from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
@@ -33,6 +33,7 @@ from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .refusals.mistaken_names import addressed
 from .refusals.pauses import refuse_paused
 from .refusals.stopped_agents import refuse_fenced
 from .restriction import inherited, stated
@@ -46,7 +47,7 @@ CONCEPTS: dict[str, ModuleType] = {
     "messages": _messages,
     "tools": _tools,
     "document": _document,
-    "tasks": _board,
+    "tasks": _tasks,
     "signals": _signals,
     "approvals": _approvals,
     "floor": _floor,
@@ -74,8 +75,12 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
 CREATING = ("session.open", "session.fork")
 LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
 """Concepts whose commands may change what happens of itself in a session."""
-LIVELY_TYPES = ("session.", "presence.", "task.", "tool.", "signal.", "approval.")
-"""The events of these concepts, and those of tools: while one is called, nobody stalls."""
+LIVELY_TYPES = (
+    *("session.", "presence.", "task.", "signal.", "approval."),
+    *("tool.called", "tool.returned", "tool.abandoned"),
+)
+"""What the types of events of these concepts begin with; and those that begin and end the call of a tool: while it goes
+on, nobody stalls."""
 
 
 def _decide_signal(state: State, command: Command) -> Decision:
@@ -105,6 +110,7 @@ def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Com
 def decide(state: State, command: Command, most: int | None = None) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened. Raises LongCascade, which can go on, when
     more than `most` facts follow from it."""
+    command = addressed(state, command)
     data, task = command.data, command.task
     status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
@@ -134,7 +140,7 @@ def _under(state: State, command: Command) -> Decision | None:
     """The refusal of a command that names a task which its actor does not hold, or another than its message's."""
     if command.task is None or command.attempt is None:
         raise Invalid("A command under a task names both the task and its attempt.")
-    stale = _board.fence(state.tasks, command, command.task, command.attempt)
+    stale = _tasks.fence(state.tasks, command, command.task, command.attempt)
     message = state.messages.known.get(getattr(command.data, "message", None) or "")
     own = message is not None and message.author == command.actor.id  # of others' this would tell the task
     if stale is None and own and message is not None and message.task not in (None, command.task):
@@ -225,7 +231,7 @@ def is_live(state: State) -> bool:
 
 def _deadlines(state: State) -> Iterator[Deadline]:
     yield from _presence.deadlines(state.presence)
-    yield from _board.deadlines(state.tasks)
+    yield from _tasks.deadlines(state.tasks)
     yield from _stalls.deadlines(state.presence, state.tasks, state.tools)
     yield from _signals.deadlines(state.signals)
     yield from _approvals.deadlines(state.approvals)

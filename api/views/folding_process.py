@@ -3,11 +3,11 @@
 Handlers are an application's code. In a process of its own it can be slow, block, or end its process, and no command
 waits for it: the gateway only reads what is stored. The program is `folding_program`.
 
-The two talk by lines of JSON. The process is told, by its stdin, how to fold and then each tenant; when its stdin ends
-it ends, so that it never outlives a gateway, however that ended. By its stdout it says once a second that it lives (a
-thread of its own says so: a handler may block for as long as it likes), and what it has to log, which the gateway logs.
-One that is not heard of is killed: frozen, it would keep its locks. When a log in a file grows it is told to look, by
-an empty line: by itself it would look after up to 50 ms.
+The two talk by lines of JSON. The process is told, by its stdin, how to fold and then each tenant, and which one to
+leave alone again; when its stdin ends it ends, so that it never outlives a gateway, however that ended. By its stdout
+it says once a second that it lives (a thread of its own says so: a handler may block for as long as it likes), and what
+it has to log, which the gateway logs. One that is not heard of is killed: frozen, it would keep its locks. When a log
+in a file grows it is told to look, by an empty line: by itself it would look after up to 50 ms.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import orjson
@@ -83,13 +83,19 @@ class FoldingProcess:
             self._kill()  # that ends the task, which must not be cancelled while it starts a process
             await asyncio.wait([self._supervising])
 
-    def add(self, tenant: str, log: Log) -> None:
-        """Have a tenant's views folded as well; its log is open."""
+    def add(self, tenant: str, log: Log) -> Callable[[], None]:
+        """Have a tenant's views folded as well, until what this returns is called; its log is open."""
         self._tenants.append(tenant)
         if not log.engine.shared:  # one that is shared tells everyone by itself
             log.hub.listen(self._nudge)
         if self._process is not None:
             self._send(self._process, tenant)
+        return lambda: self._remove(tenant)
+
+    def _remove(self, tenant: str) -> None:
+        self._tenants.remove(tenant)
+        if self._process is not None and not self._end.is_set():
+            self._send(self._process, {"leave": tenant})
 
     def _nudge(self, _: object) -> None:
         now = time.monotonic()

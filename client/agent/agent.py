@@ -9,17 +9,20 @@ Agent ── Session           what it reads and writes
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
+from ...domain.concepts.approvals import Answer, Question
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
-from ..approvals import ApprovalAnswer
+from ..approvals import ApprovalAnswer, Asking, AskingAll
 from ..arguments import To, drop_none, names
-from ..message import WINDOW_S
+from ..errors import reason_of
 from ..session import Session
 from ..state import SharedState
 from ..tool import ToolCall
+from ..transport.text_stream import WINDOW_S
 from .claims import Accepts, Claims
+from .error_policy import MAX_ATTEMPTS, ErrorPolicy, ErrorText, OnError
 from .signal_dispatcher import SignalDispatcher
 from .speech import Speech
 from .status_stack import StatusStack, Until
@@ -56,14 +59,31 @@ class Agent:
         """Whether the agent as a whole, or the session, is paused."""
         return self._signals.paused(self._signals.targets)
 
-    def tasks(self, accepts: Accepts | None = None, *, limit: int = 1, lease: float | None = None) -> Claims:
+    def tasks(
+        self,
+        accepts: Accepts | None = None,
+        *,
+        limit: int = 1,
+        lease: float | None = None,
+        on_error: OnError = "release",
+        max_attempts: int | None = MAX_ATTEMPTS,
+        error_text: ErrorText = reason_of,
+    ) -> Claims:
         """Claim tasks as they come up, by priority and then by age, `limit` of them at a time.
 
         `accepts` is a predicate over a task of the board (`title`, `input`, `parent`, ...), or the name, or names, that
         are the `kind` in the input of the tasks wanted; without it, every task. `lease`: seconds of silence after which
         a task is taken back (60).
+
+        An exception in the block of a task is logged, with its traceback (logger `stenogram.client`), and the loop goes
+        on. With `on_error="release"` the task is given back for another attempt. Once `max_attempts` of them came to
+        nothing it has failed; a `max_attempts` of the task's own counts instead. With `"fail"` it has failed at once.
+        `"raise"` gives it back and raises the exception, which ends the loop. What the record says of the exception is
+        the name of its class, since texts of exceptions hold paths and keys; `error_text=str` records its text. It is
+        the task's `last_error`: in views, and for the next attempt.
         """
-        return Claims(self.session, self._signals, self._statuses, accepts, limit, lease)
+        errors = ErrorPolicy(on_error, max_attempts, error_text)
+        return Claims(self.session, self._signals, self._statuses, accepts, limit, lease, errors)
 
     def say(
         self,
@@ -72,15 +92,24 @@ class Agent:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         window: float = WINDOW_S,
     ) -> Speech:
         """A message to stream, under the task that is worked on; see MessageStream, and Speech for what ends it."""
-        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)
+        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to, metadata=metadata)
         return Speech(self.session, start, self._signals, message=message, window=window)
 
-    def tool(self, tool: str, arguments: Any = None, *, to: To | None = None, message: str | None = None) -> ToolCall:
+    def tool(
+        self,
+        tool: str,
+        arguments: Any = None,
+        *,
+        to: To | None = None,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ToolCall:
         """A tool call to record, under the task that is worked on."""
-        return self.session.tool(tool, arguments, to=to, message=message)
+        return self.session.tool(tool, arguments, to=to, message=message, metadata=metadata)
 
     async def status(self, status: Status, activity: str | None = None) -> None:
         """Say what you are doing; `activity` is cut at 200 characters. In a task's block this lasts until its end."""
@@ -103,16 +132,13 @@ class Agent:
         self,
         question: str,
         options: Sequence[str] = ("yes", "no"),
-        *,
-        of: To = "users",
-        deadline: float | None = None,
-        default: str | None = None,
+        **how: Unpack[Asking],
     ) -> str:
-        """Ask people and wait for the answer: one of the options. At the deadline (seconds) the default holds; without
-        one, Unanswered is raised. The question is asked under the task that is worked on. It is withdrawn when that
-        ends, and when the wait is cancelled."""
-        async with self.waiting_for_human(question, until=deadline):
-            return await self.session.approvals.ask(question, options, of=of, deadline=deadline, default=default)
+        """Ask people and wait for the answer: one of the options, or, with `own_words`, what was said instead. See
+        `Approvals.ask`. The question is asked under the task that is worked on. It is withdrawn when that ends, and
+        when the wait is cancelled."""
+        async with self.waiting_for_human(question, until=how.get("deadline")):
+            return await self.session.approvals.ask(question, options, **how)
 
     async def ask_for(
         self,
@@ -120,15 +146,18 @@ class Agent:
         schema: Mapping[str, Any],
         *,
         options: Sequence[str] = (),
-        of: To = "users",
-        deadline: float | None = None,
-        default: str | None = None,
+        **how: Unpack[Asking],
     ) -> ApprovalAnswer:
         """Ask people for a value that matches a JSON Schema, see `Approvals.ask_for`, and wait for it like `ask`."""
-        async with self.waiting_for_human(question, until=deadline):
-            return await self.session.approvals.ask_for(
-                question, schema, options=options, of=of, deadline=deadline, default=default
-            )
+        async with self.waiting_for_human(question, until=how.get("deadline")):
+            return await self.session.approvals.ask_for(question, schema, options=options, **how)
+
+    async def ask_all(
+        self, question: str, questions: Sequence[Question | Mapping[str, Any]], **how: Unpack[AskingAll]
+    ) -> Mapping[str, Answer]:
+        """Ask people several questions at once, see `Approvals.ask_all`, and wait for the answers like `ask`."""
+        async with self.waiting_for_human(question, until=how.get("deadline")):
+            return await self.session.approvals.ask_all(question, questions, **how)
 
     async def checkpoint(self) -> None:
         """Wait while what is worked on is paused. All writes under a task do so, and `tasks`; long work that does not

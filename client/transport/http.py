@@ -11,6 +11,7 @@ from ...domain.envelope import parse
 from ...domain.errors import StenogramError
 from ...domain.model import Event
 from ..errors import Unreachable, from_problem
+from .faults import in_words
 from .identity import Identity
 from .subscription import Reading
 
@@ -29,8 +30,8 @@ class PageQuery(TypedDict, total=False):
 
 class EventPage(NamedTuple):
     """A page of a session's events. Go on with `after=to` until `caught_up`; or back with `before=before` until there
-    is none, from a page that was asked for by `before` or `last`. `gap` names versions that retention has
-    removed, first and last."""
+    is none, from a page that was asked for by `before` or `last`. `gap` names versions that are gone,
+    first and last."""
 
     events: list[Event]
     to: int
@@ -58,7 +59,7 @@ class Http:
             ) as response:
                 return _answer(response.status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Unreachable(f"{self._url} cannot be reached: {str(error) or type(error).__name__}") from None
+            raise Unreachable(f"{self._url} cannot be reached: {in_words(error)}.") from None
 
     async def page(self, session: str, query: Mapping[str, Any]) -> EventPage:
         """A page of a session's events."""

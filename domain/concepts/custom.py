@@ -5,7 +5,7 @@ registered here is stored and streamed all the same. The rules know nothing of t
 
 What is kept of them is for whom they were, as far as that was not everyone: `log.commit.visibility` asks for it.
 
-Types named `app.…` no command can record: an application writes them into the log itself. So whoever reads one knows
+Types named `app.…` no command can record: an application writes them into the log itself. So who reads one knows
 that no client of a gateway has made it, also after an export and an import.
 """
 

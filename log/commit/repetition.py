@@ -15,8 +15,15 @@ from ...domain.concepts.document import PatchState
 from ...domain.concepts.floor import FloorWithheld, MoveFloor
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
-from ...domain.concepts.task_rules import CAME_TO_NOTHING, MAX_ERROR_CHARS
-from ...domain.concepts.tasks import CreateTask, FailTask, ReleaseTask, TaskCreated, TaskFailed
+from ...domain.concepts.tasks import (
+    CAME_TO_NOTHING,
+    MAX_ERROR_CHARS,
+    CreateTask,
+    FailTask,
+    ReleaseTask,
+    TaskCreated,
+    TaskFailed,
+)
 from ...domain.model import Command, CommandData, Event, EventData
 from ...domain.parts import TextPart
 
@@ -36,6 +43,7 @@ _LEADS_TO = {
     "message.complete": "message.completed",
     "message.abort": "message.aborted",
     "tool.call": "tool.called",
+    "tool.output": "tool.output",
     "tool.return": "tool.returned",
     "state.patch": "state.patched",
     "state.merge": "state.merged",
@@ -52,6 +60,7 @@ _LEADS_TO = {
     "signal.deliver": "signal.delivered",
     "signal.honour": "signal.honoured",
     "signal.refuse": "signal.refused",
+    "signal.withdraw": "signal.withdrawn",
     "approval.request": "approval.requested",
     "approval.answer": "approval.answered",
     "approval.withdraw": "approval.withdrawn",
@@ -62,6 +71,7 @@ _LEADS_TO = {
 _WORKED_OUT = {
     "session.fork": {"at", "title"},
     "message.complete": {"deltas"},
+    "tool.return": {"deltas"},
     "signal.raise": {"grace"},
     "approval.request": {"options"},
 }

@@ -21,6 +21,7 @@ from ..authoring.shape import Row
 from ..store import Build, Parked, ViewStore
 from .decoded_page import DecodedPage
 from .log_reader import PageSlice
+from .passed_over import PassedOver
 from .time_slices import slices
 from .working_set import WorkingSet
 
@@ -65,6 +66,7 @@ class Batch:
         self._build = build
         self._wait_stored = wait_stored
         self._working = WorkingSet(projection)
+        self.passed_over = PassedOver()
 
     async def fold(self, events: PageSlice, is_skipped: IsSkipped | None, *, strict: bool) -> Folded:
         """Fold the events of a slice in their order, for each key for which they are not skipped. Raises Stuck if a
@@ -157,9 +159,14 @@ class Batch:
 
     def _add_items(self, page: DecodedPage, indexes: Iterable[int], items: list[Item]) -> None:
         records, handlers_of, items_of = page.records, self._projection.handlers.of, self._projection.items
+        passes_over = self._projection.passes_over
         for index in indexes:
             try:
-                items += items_of(*page.event(index), handlers_of(records[index].type))
+                event, meta = page.event(index)
+                if passes_over(meta):
+                    self.passed_over.add(meta.position)
+                    continue
+                items += items_of(event, meta, handlers_of(records[index].type))
             except BaseException as fault:  # nothing is awaited here, so this is not the task's being cancelled
                 items.append(self._failing(page, index, fault))
 

@@ -6,7 +6,6 @@ The rules of presence fold it, in the domain; here stands only what a board show
 from datetime import datetime
 from typing import Any
 
-from immutables import Map
 from pydantic import BaseModel
 
 from ...domain.concepts.messages import MessageDelta
@@ -14,6 +13,7 @@ from ...domain.concepts.presence import (
     ANONYMOUS,
     Instance,
     Participant,
+    Presence,
     PresenceJoined,
     PresenceLeft,
     PresenceLost,
@@ -24,6 +24,7 @@ from ...domain.concepts.presence import (
     evolve,
 )
 from ...domain.concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
+from ...domain.concepts.tools import ToolOutput
 from ...domain.model import EventData, Kind
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
@@ -96,7 +97,7 @@ class Agents(BaseModel):
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
 agents = DocProjection("agents", Agents, version=3)
-agents.handlers.pass_over(MessageDelta)
+agents.handlers.pass_over(MessageDelta, ToolOutput)
 
 
 @agents.on
@@ -108,7 +109,7 @@ def _(doc: Agents, event: EventData, meta: Meta) -> None:
 @agents.on
 def _(doc: Agents, event: Transition, meta: Meta) -> None:
     id, known = event.participant, doc.agents.get(event.participant)
-    before = Map[str, Participant]() if known is None else Map({id: _participant(known)})
+    before = Presence() if known is None else Presence().put(_participant(known))
     now = evolve(before, meta.event(event))[id]
     evidence = _evidence(meta)
     last = evidence if known is None or meta.actor == id else known.last

@@ -268,6 +268,19 @@ async def what_was_skipped_is_kept_with_its_build(factory: StoreFactory) -> None
         assert await store.skipped("kept", "a") == frozenset()
 
 
+async def what_is_passed_over_is_counted_with_its_build(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 5, passed_over=3))
+        await store.commit(build, step(build, 5, 6))
+        await store.commit(build, step(build, 6, 9, passed_over=2))
+        assert await raised(CheckpointMoved, store.commit(build, step(build, 6, 9, passed_over=2)))
+        other = await claimed(store, version=2)
+        assert [each.passed_over for each in await store.builds()] == [5, 0]
+        await store.drop(build.id)
+        assert [each.id for each in await store.builds()] == [other.id]
+
+
 async def a_build_begins_where_it_is_told_to(factory: StoreFactory) -> None:
     async with factory() as store:
         start = Checkpoint(EPOCH, Position(7), "digest")
@@ -363,6 +376,7 @@ ALL: tuple[Sentence, ...] = (
     a_dropped_build_is_gone,
     parked_keys_are_kept_with_what_is_wished_for_them,
     what_was_skipped_is_kept_with_its_build,
+    what_is_passed_over_is_counted_with_its_build,
     a_build_begins_where_it_is_told_to,
     rows_are_found_by_their_indexes_in_pages,
     snapshots_are_kept_of_one_state_of_the_code,
