@@ -123,7 +123,8 @@ async def test_a_command_that_races_with_itself_is_done_once(
 ) -> None:
     """It is sent through both gateways, a few milliseconds apart, as by a client that was moved in between."""
     log = fresh_log()
-    wires = [await Wire.open(http, (await serve(log=log)).url, participant="hotels", kind="agent") for _ in range(2)]
+    urls = [(await serve(log=log, heartbeat=60)).url for _ in range(2)]
+    wires = [await Wire.open(http, url, participant="hotels", kind="agent") for url in urls]
     await wires[0].command("s", "session.open", {})
     commands, ids = [], {f"n{number}" for number in range(EACH)}
     for thing in sorted(ids):
