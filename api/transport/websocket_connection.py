@@ -22,7 +22,6 @@ from ..access.rights import TAKE_PART
 from ..delivery.event_filter import EVERY_SESSION, EventFilter
 from ..delivery.subscriber import GroupKey
 from ..delivery.websocket_encoder import WEBSOCKET, WebSocketEncoder, text_frame
-from ..loop.clock import CLOCK
 from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import (
     Heartbeat,
@@ -85,6 +84,7 @@ class WebSocketConnection(TransportSink):
         self._encoder = encoder
         self._replies = Replies(self, tenant.tick, encoder.max_bytes)
         self._execute = tenant.log.execute
+        self._clock = tenant.log.clock
         self._began = time.monotonic()
         self._commands = 0
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
@@ -153,7 +153,7 @@ class WebSocketConnection(TransportSink):
             if self._draining or self.closed:
                 return
             if _is_command(frame):
-                self._submit(frame, CLOCK.now(self._heard_at), share)
+                self._submit(frame, self._clock.now(self._heard_at), share)
             elif isinstance(frame, UnreadableFrame) and "id" in frame.about:  # a command, and answered like one
                 self._refuse(frame.error, **frame.about)
             elif isinstance(frame, UnreadableFrame):
@@ -243,7 +243,7 @@ class WebSocketConnection(TransportSink):
         except StenogramError:
             return False
         self._heard_at = time.monotonic()
-        now, share = CLOCK.now(self._heard_at), len(content) // (len(frames) or 1)
+        now, share = self._clock.now(self._heard_at), len(content) // (len(frames) or 1)
         try:
             for frame in frames:
                 self._submit(frame, now, share)

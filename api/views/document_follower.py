@@ -88,4 +88,4 @@ class DocumentFollower:
             self.known = now.etag
             rest = {name: orjson.Fragment(text) for name, text in what.items()}
         frame = {**about, "position": position, "etag": self.known, **rest}
-        self._sink.write(self._encoder.notice(frame, now.etag.encode()))
+        self._sink.write(self._encoder.notice(frame, now.etag))

@@ -1,19 +1,13 @@
 """The program of the process that folds a gateway's views: `python -m stenogram.api.views.folding_program`.
 
 It reads the log beside the gateway that writes it, and writes to the same store that the gateway reads. What is said by
-whom is in `folding_process`. Threads read stdin and say that the process lives, so that both work while a handler
-blocks. What handlers print goes to stderr, which is the gateway's.
+whom is in `folding_process`.
 """
 
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import sys
-import threading
-import time
-from typing import Any
 
 import orjson
 
@@ -23,44 +17,16 @@ from ...log.storage import Storage
 from ...projections.runner.runner import Runner
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
-from .folding_process import END_S, FoldingPlan
+from ..processes.child import Line, log_to_gateway, make_way
+from .folding_process import FoldingPlan
 from .storage import ViewStorage, make_projections
 
-BEAT_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 """Seconds after which a log or a store is opened again that could not be, or that failed."""
 NICE = 2
 """How much it makes way for the gateway where there are too few cores."""
 
 _logger = logging.getLogger(__name__)
-
-
-class Line:
-    """The line to the gateway. Any thread may use it. Once nobody listens, nothing more is said."""
-
-    def __init__(self) -> None:
-        self._file = os.dup(1)
-        os.dup2(2, 1)  # what handlers print must not come between
-
-    def say(self, what: Any) -> None:
-        """Send a line, whole."""
-        try:
-            os.write(self._file, orjson.dumps(what, default=str) + b"\n")
-        except OSError:
-            return
-
-
-class ToGateway(logging.Handler):
-    """Has the gateway log what is logged here."""
-
-    def __init__(self, line: Line) -> None:
-        super().__init__()
-        self._line = line
-        self.setFormatter(logging.Formatter())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = self.format(record).encode(errors="replace").decode()
-        self._line.say({"logger": record.name, "level": record.levelno, "message": message})
 
 
 class Program:
@@ -78,10 +44,7 @@ class Program:
 
     async def run(self, line: Line) -> None:
         """Work until stdin ends, or SIGTERM."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.add, None)
-        threading.Thread(target=_listen, args=(loop, self), daemon=True).start()
-        threading.Thread(target=_beat, args=(line,), daemon=True).start()
+        line.listen(self._take, lambda: self._tenants.put_nowait(None))
         async with asyncio.TaskGroup() as tasks:  # a fault ends the process, and another one is started
             while (tenant := await self._tenants.get()) is not None:
                 if isinstance(tenant, str):
@@ -91,13 +54,10 @@ class Program:
             for task in self._folding.values():
                 task.cancel()
 
-    def add(self, tenant: str | dict[str, str] | None) -> None:
-        """Fold for a tenant as well; with `{"leave": tenant}`, no more; with None, end."""
-        self._tenants.put_nowait(tenant)
-
-    def look(self) -> None:
-        """Some log has grown."""
-        if self._looking is None or self._looking.done():
+    def _take(self, line: bytes) -> None:
+        if line != b"\n":
+            self._tenants.put_nowait(orjson.loads(line))
+        elif self._looking is None or self._looking.done():  # some log has grown
             self._looking = asyncio.create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
@@ -126,35 +86,16 @@ class Program:
                 self._logs.discard(log)
 
 
-def _listen(loop: asyncio.AbstractEventLoop, program: Program) -> None:
-    """Pass on what the gateway says. When it ends so does this process, also when a handler blocks."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended before
-        for line in sys.stdin.buffer:
-            if line == b"\n":
-                loop.call_soon_threadsafe(program.look)
-            else:
-                loop.call_soon_threadsafe(program.add, orjson.loads(line))
-        loop.call_soon_threadsafe(program.add, None)
-    time.sleep(END_S)
-    os._exit(1)
-
-
-def _beat(line: Line) -> None:
-    while True:
-        line.say({})
-        time.sleep(BEAT_EVERY_S)
-
-
 def main() -> None:
     """Fold as the first line of stdin says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway hears it, and ends this
-    os.nice(NICE)
+    make_way(NICE)
     line = Line()
-    first = sys.stdin.buffer.readline()
-    if not first:
+    first = line.first()
+    if first is None:
         return
-    plan = FoldingPlan(**orjson.loads(first))
-    logging.basicConfig(handlers=[ToGateway(line)], level=plan.log_level.upper(), force=True)
+    plan = FoldingPlan(**first)
+    log_to_gateway(line, plan.log_level)
     tune_gc()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(Program(plan).run(line))

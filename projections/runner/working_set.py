@@ -16,11 +16,13 @@ _SMALL = 200  # what a value weighs besides its texts
 class WorkingSet:
     """The folder of one build, kept within bounds."""
 
-    def __init__(self, projection: Projection[Any, Any]) -> None:
+    def __init__(
+        self, projection: Projection[Any, Any], *, most_values: int = MOST_VALUES, most_bytes: int = MOST_BYTES
+    ) -> None:
         self.folder = projection.folder()
         self._projection = projection
         self._heavy = [n for n, each in enumerate(projection.shape.columns) if each.kind in ("text", "json", "bytes")]
-        self._places = WeightedCache[Any, None](MOST_BYTES, most=MOST_VALUES, at_least=0)
+        self._places = WeightedCache[Any, None](most_bytes, most=most_values, at_least=0)
 
     def missing(self, work: Iterable[Any]) -> dict[Row, Any]:
         """The places that must be loaded before this work can be done, by their columns."""

@@ -127,6 +127,8 @@ class Found(NamedTuple):
     """What of the view was parked then, by key."""
     skipped: frozenset[Skipped] = frozenset()
     """What was left out of it."""
+    more: bool = False
+    """Of a page: whether others may follow."""
 
     def has(self, keys: Iterable[str], position: int) -> bool:
         """Whether an event is in the view that may be parked or skipped under these keys."""

@@ -312,6 +312,24 @@ async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> Non
         assert await raised(Invalid, store.find("kept", after=[1]))
 
 
+async def pages_end_by_bytes(factory: StoreFactory) -> None:
+    rows = [row(f"k-{n:03}", n, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 1, *rows))
+        await store.promote(build.id)
+        found, sizes = list[Row](), list[int]()
+        after: list[Any] | None = None
+        more = True
+        while more and (page := await store.find("kept", after=after, limit=1_000, most=100_000)).rows:
+            found, more = found + page.rows, page.more
+            sizes.append(len(page.rows))
+            after = [*page.rows[-1][:2]]
+        assert found == rows
+        assert sizes[0] > 50
+        assert max(sizes[1:]) == 5
+
+
 async def snapshots_are_kept_of_one_state_of_the_code(factory: StoreFactory) -> None:
     async with factory() as store:
         await store.keep("kept", "f-1", "s-1", [Snapshot(1000, b"one"), Snapshot(2000, b"two")])
@@ -379,6 +397,7 @@ ALL: tuple[Sentence, ...] = (
     what_is_passed_over_is_counted_with_its_build,
     a_build_begins_where_it_is_told_to,
     rows_are_found_by_their_indexes_in_pages,
+    pages_end_by_bytes,
     snapshots_are_kept_of_one_state_of_the_code,
 )
 

@@ -92,7 +92,7 @@ async def test_a_message_too_large_is_told_why_before_the_end(wire: Wire, size: 
     assert closed.code == 1009
     assert closed.bye is not None
     assert (closed.bye["code"], "1048576" in closed.bye["reason"]) == ("too_large", True)
-    assert closed.bye["resume"] == {"s": follower.at}
+    assert str(closed.bye["resume"]["s"]).endswith(f"v{follower.at}")
 
 
 async def test_a_hello_too_large_is_told_why(http: aiohttp.ClientSession, gateway: Gateway) -> None:

@@ -149,7 +149,7 @@ def test_every_type_has_a_schema_and_a_subject(type: str) -> None:
 
 
 def test_an_event_that_was_too_large_for_a_message_is_told_as_such() -> None:
-    wire = WEBSOCKET.events("s", "trip-7", b"3", [WIRE + b" " * WEBSOCKET.max_bytes])
+    wire = WEBSOCKET.events("s", "trip-7", 3, "e.v3", [WIRE + b" " * WEBSOCKET.max_bytes])
     (event,) = orjson.loads(wire[wire.index(b"{") :])["events"]
     whole = orjson.loads(WIRE)
     assert event == {**{name: whole[name] for name in whole if name != "data"}, "omitted": len(WIRE) + 16 * 2**20}
