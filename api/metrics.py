@@ -17,6 +17,7 @@ from .tenants.tenant import Tenant
 from .tenants.tenants import Tenants
 from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import SseServer
+from .transport.tcp_connections import TcpConnections
 from .transport.websocket_server import WebSocketServer
 from .views.service import ViewService
 
@@ -29,6 +30,7 @@ class Metrics(Collector):
         tenants: Tenants,
         websocket_server: WebSocketServer,
         sse_server: SseServer,
+        tcp: TcpConnections,
         telemetry: Telemetry,
         long_reads: Turns,
         answers: AnswerBudget,
@@ -39,6 +41,7 @@ class Metrics(Collector):
         self._tenants = tenants
         self._websocket_server = websocket_server
         self._sse_server = sse_server
+        self._tcp = tcp
         self._registry = CollectorRegistry()
         self._registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -73,10 +76,12 @@ class Metrics(Collector):
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
         connections.add_metric(["websocket"], len(self._websocket_server))
         connections.add_metric(["stream"], len(self._sse_server))
+        connections.add_metric(["tcp"], len(self._tcp))
         yield connections
         subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)
         yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
         slow = self._websocket_server.slow_consumers.closed + self._sse_server.slow_consumers.closed
+        yield _counter("stenogram_connections_refused", "TCP connections beyond the limits", self._tcp.refused)
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
         deliveries = [self._tenants.past_deliveries, *[tenant.feed.seconds for tenant in tenants]]
         yield _histogram(

@@ -43,6 +43,7 @@ from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import EVENT_STREAM, SseServer
+from .transport.tcp_connections import IDLE_S, TcpConnections
 from .transport.websocket_server import WebSocketServer
 from .views.reader import ViewReader
 
@@ -71,12 +72,14 @@ class Gateway:
         self.sites: list[web.SockSite] = []
         self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
+        self.tcp_connections = TcpConnections(settings)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes()
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
-            tenants, self.websocket_server, self.sse_server, telemetry, long_reads.turns, self.answers
+            *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
+            *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._description: bytes | None = None
@@ -86,7 +89,12 @@ class Gateway:
         """The routes."""
         origins = OriginCheck(self.settings)
         app = web.Application(
-            middlewares=[problem_middleware(self.telemetry), origins.middleware, self.answers.middleware],
+            middlewares=[
+                self.tcp_connections.middleware,
+                problem_middleware(self.telemetry),
+                origins.middleware,
+                self.answers.middleware,
+            ],
             client_max_size=self.settings.frame_bytes,
         )
         app.on_response_prepare.append(origins.add_headers)
@@ -175,6 +183,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
             tasks.create_task(gateway.sse_server.inspect_connections()),
+            tasks.create_task(gateway.tcp_connections.inspect()),
         ]
         try:
             yield gateway
@@ -184,6 +193,23 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             await gateway.drain()
             for task in inspections:
                 task.cancel()
+
+
+async def _set_up(gateway: Gateway) -> web.AppRunner:
+    """What serves HTTP, before it listens."""
+    runner = web.AppRunner(
+        gateway.app(),
+        access_log=None,
+        logger=http_logger,
+        auto_decompress=False,  # what is packed may be of any size, and bodies are small
+        shutdown_timeout=gateway.settings.drain,
+        keepalive_timeout=IDLE_S,
+        handle_signals=False,
+    )
+    await runner.setup()
+    assert runner.server is not None
+    gateway.tcp_connections.watch(runner.server)
+    return runner
 
 
 async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
@@ -232,16 +258,7 @@ def _gate_here(tenants: Tenants) -> ReadingGate:
 
 
 async def _listen(gateway: Gateway, sockets: list[socket.socket], stack: contextlib.AsyncExitStack) -> None:
-    settings = gateway.settings
-    runner = web.AppRunner(
-        gateway.app(),
-        access_log=None,
-        logger=http_logger,
-        auto_decompress=False,  # what is packed may be of any size, and bodies are small
-        shutdown_timeout=settings.drain,
-        handle_signals=False,
-    )
-    await runner.setup()
+    settings, runner = gateway.settings, await _set_up(gateway)
     stack.push_async_callback(runner.cleanup)
     for each in sockets:
         site = web.SockSite(runner, each, backlog=1_024)

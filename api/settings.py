@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     batch: Annotated[int, Field(ge=1, description="Most frames in one WebSocket message")] = 256
     depth: Annotated[int, Field(ge=4, le=MAX_DEPTH, description="Deepest nesting of JSON")] = 64
     subscriptions: Annotated[int, Field(ge=1, description="Most subscriptions of one connection")] = 100
+    connections: Annotated[
+        int,
+        Field(ge=1, description="Most TCP connections; fewer where the process may not have as many files open"),
+    ] = 50_000
+    connections_per_address: Annotated[
+        int, Field(ge=0, description="Most TCP connections from one address, which may be a proxy's; 0: no limit")
+    ] = 0
     commands_per_second: Annotated[int, Field(ge=1, description="Most commands of one connection, per second")] = 20_000
     tenants: Annotated[int, Field(ge=2, description="Most tenants whose logs are open at once, with the main one")] = (
         1_000

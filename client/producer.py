@@ -16,7 +16,8 @@ class Producer:
 
     - The gateway remembers the newest epoch of each producer of a participant in a session, and the last number in it.
       A number that it has is acknowledged and not recorded again, so a tap that starts over may send what it sent
-      before, under the same numbers and the same epoch. An epoch that is new may begin with any number.
+      before, under the same numbers and the same epoch. Another event under such a number raises Conflict. A new epoch
+      may begin with any number.
     - Once a newer epoch has written, everything from an older one raises StaleProducer: of two processes that think
       they are the tap, one is fenced.
     - Events are recorded in the order of their numbers. A number that leaves some out raises Conflict, whose

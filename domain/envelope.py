@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, c
 
 from . import catalogue
 from .audience import KeptAudience, readers
-from .errors import Invalid
+from .errors import Invalid, TooLarge
 from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position, SessionId, Version
 from .json.checks import refuse_unwritable
 from .model import Event, EventData, Fact
@@ -93,8 +93,13 @@ def contents(members: dict[str, Any]) -> Contents:
 
 def parse(wire: bytes | dict[str, Any]) -> Event:
     """Read the wire form that a trusted log or gateway sent. Raises Invalid on a payload that its type's model
-    refuses."""
+    refuses, and TooLarge where it was left out because it is larger than the gateway's messages."""
     members = orjson.loads(wire) if isinstance(wire, bytes) else wire
+    if "omitted" in members:
+        raise TooLarge(
+            f"Event {members['version']} of session {members['session']!r} has {members['omitted']} bytes, too many "
+            f"for a message; read it from a page."
+        )
     return Event(members["position"], members["session"], members["version"], *contents(members))
 
 

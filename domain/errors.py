@@ -161,7 +161,7 @@ class SessionClosed(Conflict):
 
 
 class PatchFailed(Refused):
-    """A JSON Patch does not apply to the shared state, or the state would leave its limits."""
+    """A JSON Patch does not apply to the shared state, or leads to what no state can be."""
 
     code = "patch_failed"
     title = "The patch does not apply"

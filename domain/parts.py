@@ -102,6 +102,11 @@ def assemble(streamed: Streamed | None) -> tuple[TextPart | ReasoningPart, ...]:
     )
 
 
+def text_bytes(parts: "tuple[Part, ...]") -> int:
+    """UTF-8 bytes of what is said and thought in these parts, streamed or not."""
+    return sum([len(part.text.encode()) for part in parts if isinstance(part, TextPart | ReasoningPart)])
+
+
 def text_of(parts: "tuple[Part, ...]") -> str:
     """The words of a message: its text parts, joined."""
     return "".join(part.text for part in parts if isinstance(part, TextPart))

@@ -184,8 +184,8 @@ def evolve(state: State, event: Event) -> State:
     """Fold one event. Never fails on what `decide` decided; unknown types only advance the version."""
     found = _FOLDS.get(event.type.partition(".")[0])
     time = max(event.time, state.time)  # others than our gateways may have written an earlier one
-    if found is None:
-        return state._replace(version=event.version, time=time)
+    if found is None:  # an application's own, or of a version to come
+        return _with(state, event.version, time, _PLACES["custom"], _custom.evolve(state.custom, event))
     place, evolve_concept = found
     evolved = _with(state, event.version, time, place, evolve_concept(state[place], event))
     if event.task is not None:

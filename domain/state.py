@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, tasks, tools
 from .concepts.approvals import Approvals
+from .concepts.custom import Audiences
 from .concepts.document import Document
 from .concepts.floor import Floor
 from .concepts.lifecycle import Session
@@ -38,4 +39,4 @@ class State(NamedTuple):
     signals: Signals = signals.EMPTY
     approvals: Approvals = approvals.EMPTY
     floor: Floor = floor.EMPTY
-    custom: None = custom.EMPTY
+    custom: Audiences = custom.EMPTY

@@ -38,12 +38,17 @@ class Draft(NamedTuple):
 
 
 class Producer(NamedTuple):
-    """Makes a stream of appends repeatable without a key for each: `seq` counts up within `epoch`, which rises when
+    """Makes a stream of appends repeatable without an id for each: `seq` counts up within `epoch`, which rises when
     the producer starts again. A repeat is recognised by its `seq`; an older epoch is fenced."""
 
     id: str
     epoch: int
     seq: int
+
+    @property
+    def key(self) -> str:
+        """The key of a command with this number: like no id that a client can mint."""
+        return f"{self.id}#{self.epoch}#{self.seq}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Who is at the other end, and what they may do."""
 
+import time
 from itertools import chain
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from immutables import Map
 
 from ...domain.audience import Viewer
 from ...domain.concepts.lifecycle import ForkSession
-from ...domain.errors import Forbidden
+from ...domain.errors import Forbidden, Unauthenticated
 from ...domain.ids import ParticipantId, SessionId
 from ...domain.model import Actor, CommandData, Kind
 from ...log.log import Log
@@ -36,6 +37,15 @@ class Principal(NamedTuple):
     def actor(self) -> Actor:
         """As the actor of commands."""
         return Actor(self.participant, self.kind)
+
+    def valid_for(self, seconds: float) -> float:
+        """So many seconds, or as many as the token is good for, if those are fewer."""
+        return seconds if self.expires is None else min(seconds, max(0.0, self.expires - time.time()))
+
+    def require_valid(self) -> None:
+        """Raise Unauthenticated when the token has expired since it was shown."""
+        if self.expires is not None and time.time() >= self.expires:
+            raise Unauthenticated("The token expired while the request waited. Get a new one.")
 
     @property
     def log_viewer(self) -> Viewer:

@@ -14,6 +14,8 @@ def http_chunk(block: bytes) -> bytes:
 class SseEncoder:
     """Blocks of a stream."""
 
+    max_part_bytes: int | None = None
+
     def events(
         self, sub: str, session: str | None, to: int, resume: str, wires: Sequence[bytes], cursors: bytes = b""
     ) -> bytes:

@@ -1,9 +1,17 @@
-"""Where events become WebSocket frames."""
+"""Where events become WebSocket frames, none of them larger than its client takes."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
+
+MAX_MESSAGE_BYTES = 16 * 2**20
+"""The largest message to a client. No event that a command leads to comes near it; others may have written larger
+ones."""
+MIN_MESSAGE_BYTES = 128 * 2**10
+"""The least that a client may ask for: twice what events are joined to, and more than any other frame has."""
+_ABOUT_BYTES = 8 * 2**10
+"""More than what stands around the one event, or the document, of a frame."""
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -17,7 +25,12 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class WebSocketEncoder:
-    """Frames for WebSockets."""
+    """Frames for WebSockets, in messages of at most `max_bytes`. Of an event that is too large for one, what it says is
+    left out."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.max_part_bytes = max_bytes - _ABOUT_BYTES
 
     def events(
         self, sub: str, session: str | None, to: int, resume: str, wires: Sequence[bytes], cursors: bytes = b""
@@ -28,11 +41,27 @@ class WebSocketEncoder:
         else:
             where = b'"session":"%s","to":%d,"resume":"%s"' % (session.encode(), to, resume.encode())
         head = b'{"frame":"events","sub":%s,%s,"events":[' % (orjson.dumps(sub), where)
-        return text_frame(b"".join((head, b",".join(wires), b"]}")))
+        joined = b",".join(wires)
+        if len(joined) > self.max_part_bytes:  # then most often it is one alone
+            joined = b",".join([_without_data(wire) if len(wire) > self.max_part_bytes else wire for wire in wires])
+        return text_frame(b"".join((head, joined, b"]}")))
 
     def notice(self, frame: dict[str, Any], resume: str) -> bytes:
         """One text frame."""
         return text_frame(orjson.dumps(frame))
 
 
-WEBSOCKET = WebSocketEncoder()
+def _without_data(wire: bytes) -> bytes:
+    """An event's envelope without what it says."""
+    return b'%s,"omitted":%d}' % (wire[: wire.index(b',"data":')], len(wire))
+
+
+_ENCODERS = {1 << power: WebSocketEncoder(1 << power) for power in range(17, 25)}
+WEBSOCKET = _ENCODERS[MAX_MESSAGE_BYTES]
+
+
+def encoder_for(max_bytes: int | None) -> WebSocketEncoder:
+    """Makes messages of at most so many bytes. There are few of them, since subscribers share what one has made."""
+    if max_bytes is None:
+        return WEBSOCKET
+    return _ENCODERS[max(each for each in _ENCODERS if each <= max(max_bytes, MIN_MESSAGE_BYTES))]

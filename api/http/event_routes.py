@@ -61,7 +61,7 @@ class EventRoutes:
             await reserve_answer(request)
             return _response(request, topic, await self._page_before(topic, before, query, principal))
         with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
-            at, head = await self._place(topic, after, query)
+            at, head = await self._place(topic, after, query, principal)
         await reserve_answer(request)  # not before: it may wait for an event for long
         return _response(request, topic, await self._page(topic, at, head, query, principal))
 
@@ -71,7 +71,7 @@ class EventRoutes:
         for wait in self._waits:
             wait.reschedule(0.0)
 
-    async def _place(self, topic: Topic, after: int | str, query: EventsQuery) -> tuple[int, int]:
+    async def _place(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> tuple[int, int]:
         """The place behind which a page begins, and the topic's head, once there is something between them or it was
         waited for in vain."""
         head = await topic.head()
@@ -79,7 +79,8 @@ class EventRoutes:
         at = at if at >= 0 else max(head + at, 0)
         head = await _known_head(topic, at, head)
         if at == head and query.wait:
-            head = await self._wait(topic, at, query.wait)
+            head = await self._wait(topic, at, principal.valid_for(query.wait))
+            principal.require_valid()
         return at, head
 
     async def _page(self, topic: Topic, at: int, head: int, query: EventsQuery, principal: Principal) -> WirePage:

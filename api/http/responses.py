@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
@@ -22,6 +22,8 @@ http_logger = logging.getLogger(f"{__name__}.http")
 """For aiohttp. Bytes that are no HTTP are answered with 400, and clients go away in the midst of a request: that is no
 fault of ours, and so it is not logged."""
 http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], _OF_CLIENTS)))
+# What aiohttp calls itself in every answer, also to what is no HTTP, are two versions that nobody needs to know.
+web_response.SERVER_SOFTWARE = "Stenogram"  # type: ignore[attr-defined]
 PROBLEM_JSON = "application/problem+json"
 
 

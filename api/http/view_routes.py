@@ -136,16 +136,16 @@ class ViewRoutes:
         """Wait until the view has come as far as the reader asks, who is heard meanwhile."""
         tenant = await self._tenants.of_request(request, principal)
         with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
-            await _arrive(tenant.views, projection, query)
+            await _arrive(tenant.views, projection, principal, query)
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)
         return principal, (await self._tenants.of_request(request, principal)).views
 
 
-async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuery) -> None:
+async def _arrive(views: ViewService, projection: AnyProjection, principal: Principal, query: ViewQuery) -> None:
     """Wait until the view has come as far as the reader asks; a moment is folded from the log itself. Raises BadCursor
-    and NotReady."""
+    and NotReady, and Unauthenticated when the token expires first."""
     if query.min_position > views.log.position:
         await views.log.catch_up()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
@@ -155,4 +155,7 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
         return
     build = await views.store.current(projection.name)
     if build is None or build.checkpoint.position < query.min_position:
-        await views.progress.reach(projection.name, query.min_position, query.wait)
+        try:
+            await views.progress.reach(projection.name, query.min_position, principal.valid_for(query.wait))
+        finally:
+            principal.require_valid()

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,9 @@ from ...projections.authoring.projection import MAX_KEY
 from ..delivery.event_filter import Reading
 from ..delivery.log_cursor import read_cursor
 from ..delivery.resume_point import read_resume_point
+from ..delivery.websocket_encoder import MIN_MESSAGE_BYTES
 from .json_input import read_json
+from .unreadable import UnreadableFrame, read_each
 
 MAX_NAME_CHARS = 128
 _NAME = NAME_PATTERN.strip("^*$") + f"{{0,{MAX_NAME_CHARS - 1}}}"
@@ -53,6 +56,8 @@ class Hello(_Frame):
     participant: Name | None = None
     kind: str | None = None
     run: Name | None = None
+    frame_bytes: Annotated[int, Field(ge=MIN_MESSAGE_BYTES, le=2**53, strict=True), WHOLE] | None = None
+    """The largest message that the client takes."""
 
 
 class FollowedDocument(BaseModel):
@@ -164,14 +169,29 @@ _CONTROL: TypeAdapter[Subscribe | Unsubscribe | Heartbeat] = TypeAdapter(Control
 def read_frames(raw: bytes, depth: int, batch: int) -> list[Any]:
     """The frames of one message. Raises Invalid, TooDeep and TooLarge."""
     content = read_json(raw, depth)
-    frames = content if isinstance(content, list) else [content]
+    return _few(content if isinstance(content, list) else [content], batch)
+
+
+def read_frames_one_by_one(raw: bytes, depth: int, batch: int) -> list[Any]:
+    """The frames of one message, with an `UnreadableFrame` for each that is no JSON. Raises TooLarge."""
+    try:
+        return read_frames(raw, depth, batch)
+    except TooLarge:
+        raise
+    except Invalid as error:
+        return _few(list(islice(read_each(raw, depth, error), batch + 1)), batch)
+
+
+def _few(frames: list[Any], batch: int) -> list[Any]:
     if len(frames) > batch:
-        raise TooLarge(f"A message holds at most {batch} frames, not {len(frames)}.")
+        raise TooLarge(f"A message holds at most {batch} frames.")
     return frames
 
 
 def parse_hello(members: Any) -> Hello:
     """Read the first frame. Raises Invalid."""
+    if isinstance(members, UnreadableFrame):
+        raise members.error
     try:
         return Hello.model_validate(members)
     except ValidationError as error:

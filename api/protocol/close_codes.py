@@ -28,6 +28,7 @@ TOKEN_EXPIRED = CloseCode(4010, "token_expired")
 PROTOCOL_ERROR = CloseCode(4500, "protocol_error")
 UNAUTHENTICATED = CloseCode(4501, "unauthenticated")
 FORBIDDEN = CloseCode(4503, "forbidden")
+NOT_UTF8 = CloseCode(1007, "not_utf8")
 TOO_LARGE = CloseCode(1009, "too_large")
 
 _BY_CODE = {each.code: each for each in (PROTOCOL_ERROR, UNAUTHENTICATED, FORBIDDEN, TOO_LARGE)}

@@ -1,5 +1,6 @@
 """Replies to the frames of one client. Those of one turn of the loop share a message."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -13,13 +14,16 @@ from .transport_sink import TransportSink
 MAX_MEMBER_BYTES = 8_192
 """Bytes of JSON. What a problem says beyond that is left out of frames: a client could ask for it any number of times
 in one message, and the replies wait in memory."""
+MAX_PLACES = 2_000
+"""Of a command that led to more events, an ack names the places of the first ones and of the last one."""
 
 
 class Replies:
     """Collects replies for `sink` and writes them at the end of the turn."""
 
-    def __init__(self, sink: TransportSink, tick: TickBatcher) -> None:
+    def __init__(self, sink: TransportSink, tick: TickBatcher, max_bytes: int) -> None:
         self._sink = sink
+        self._max_bytes = max_bytes
         self._tick = tick
         self._waiting: list[str] = []
 
@@ -35,6 +39,8 @@ class Replies:
             return self._add(
                 f'{{"frame":"ack","id":"{id}","session":"{session}","versions":[{version}],"positions":[{position}]}}'
             )
+        if len(versions) > MAX_PLACES:
+            versions, positions = [(*each[: MAX_PLACES - 1], each[-1]) for each in (versions, positions)]
         frame = {"frame": "ack", "id": id, "session": session, "versions": versions, "positions": positions}
         return self.add({**frame, "repeated": True} if repeated else frame)
 
@@ -52,7 +58,21 @@ class Replies:
         if len(waiting) == 1:
             self._sink.write(text_frame(waiting[0].encode()))
         elif waiting:
-            self._sink.write(text_frame(f"[{','.join(waiting)}]".encode()))
+            for some in self._messages([each.encode() for each in waiting]):
+                self._sink.write(text_frame(b"[%s]" % b",".join(some)))
+
+    def _messages(self, frames: list[bytes]) -> Iterator[list[bytes]]:
+        """As many at a time as fit into a message."""
+        if sum(map(len, frames)) + len(frames) < self._max_bytes:  # most often
+            yield frames
+            return
+        start, size = 0, 1
+        for number, frame in enumerate(frames):
+            size += len(frame) + 1
+            if size > self._max_bytes and number > start:
+                yield frames[start:number]
+                start, size = number, len(frame) + 2
+        yield frames[start:]
 
     def _add(self, frame: str) -> None:
         if not self._waiting:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType
 
-from ...domain.errors import Busy, Invalid, LogFailed, StenogramError
+from ...domain.errors import Busy, Invalid, LogFailed, StenogramError, TooLarge
 from ...domain.model import Command
 from ...domain.unchecked import new_unchecked
 from ...log.commit.requests import Execute, Outcome
@@ -21,10 +21,19 @@ from ..access.rate_limit import TokenBucket
 from ..access.rights import TAKE_PART
 from ..delivery.event_filter import EVERY_SESSION, EventFilter
 from ..delivery.subscriber import GroupKey
-from ..delivery.websocket_encoder import WEBSOCKET, text_frame
+from ..delivery.websocket_encoder import WEBSOCKET, WebSocketEncoder, text_frame
 from ..loop.lazy_event import LazyEvent
-from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
-from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
+from ..protocol.client_frames import (
+    Heartbeat,
+    Subscribe,
+    Unsubscribe,
+    parse_command_frame,
+    parse_control,
+    read_frames,
+    read_frames_one_by_one,
+)
+from ..protocol.close_codes import NOT_UTF8, SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
+from ..protocol.unreadable import UnreadableFrame, is_utf8
 from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
@@ -62,6 +71,7 @@ class WebSocketConnection(TransportSink):
         settings: Settings,
         telemetry: Telemetry,
         run: str | None = None,
+        encoder: WebSocketEncoder = WEBSOCKET,
     ) -> None:
         super().__init__(transport)
         self.principal = principal
@@ -71,7 +81,8 @@ class WebSocketConnection(TransportSink):
         self._telemetry = telemetry
         self._actor = principal.actor
         self._run_of_actor = run
-        self._replies = Replies(self, tenant.tick)
+        self._encoder = encoder
+        self._replies = Replies(self, tenant.tick, encoder.max_bytes)
         self._execute = tenant.log.execute
         self._clock = tenant.log.clock
         self._began = time.monotonic()
@@ -104,6 +115,7 @@ class WebSocketConnection(TransportSink):
                 "heartbeat": settings.heartbeat,
                 "limits": {
                     "frame_bytes": settings.frame_bytes,
+                    "sent_frame_bytes": self._encoder.max_bytes,
                     "batch": settings.batch,
                     "subscriptions": settings.subscriptions,
                     "depth": settings.depth,
@@ -142,6 +154,10 @@ class WebSocketConnection(TransportSink):
                 return
             if _is_command(frame):
                 self._submit(frame, self._clock.now(self._heard_at), share)
+            elif isinstance(frame, UnreadableFrame) and "id" in frame.about:  # a command, and answered like one
+                self._refuse(frame.error, **frame.about)
+            elif isinstance(frame, UnreadableFrame):
+                self._refuse_unreadable(frame.error, frame.about)
             else:
                 await self._control(frame)
 
@@ -168,7 +184,8 @@ class WebSocketConnection(TransportSink):
         # Acks first: `end_all` discards what is written later, and those commands would be sent again for nothing.
         self._replies.flush()
         # Before `end_all`, which forgets the subscriptions: `resume` must say where each of them has come to.
-        self.write(text_frame(orjson.dumps({**frame, "resume": self.resume_places()})))
+        bye = orjson.dumps({**frame, "resume": self.resume_places()})
+        self.write(text_frame(bye if len(bye) <= self._encoder.max_bytes else orjson.dumps(frame)))
         self.end_all()
         if self._serve_timeout is not None:
             self._serve_timeout.reschedule(0.0)
@@ -177,10 +194,11 @@ class WebSocketConnection(TransportSink):
         """Close, if the client was told `bye`; a peer that does not answer is cut off."""
         if self._close_code is None:
             return
-        within = LINGER_S if self._close_code is SLOW_CONSUMER else self._settings.drain / 2
+        close = self._ws.close_unread if self._ws.too_large else self._ws.close
+        within = LINGER_S if self._ws.too_large or self._close_code is SLOW_CONSUMER else self._settings.drain / 2
         try:
             async with asyncio.timeout(within):
-                await self._ws.close(code=self._close_code.code, message=self._close_code.name.encode())
+                await close(code=self._close_code.code, message=self._close_code.name.encode())
         except (TimeoutError, ConnectionError, RuntimeError):
             self.abort()
 
@@ -205,10 +223,12 @@ class WebSocketConnection(TransportSink):
             if self._fault is not None:
                 raise self._fault
             self._heard_at = time.monotonic()
+            if message.type is WSMsgType.ERROR and self._ws.too_large:
+                raise TooLarge(f"A message to this gateway has at most {self._settings.frame_bytes} bytes.")
             if message.type in _CONTENT:
                 # Before the message is handled: its commands would exceed the bound, and its acks pile up in memory.
                 await self._wait_for_room()
-                await self._handle_message(message.data)
+                await self._handle_message(message)
 
     def _try_handle(self, message: Message) -> bool:
         """Handle a message within the parser's call, if it holds nothing but commands and there is room for them: then
@@ -247,17 +267,21 @@ class WebSocketConnection(TransportSink):
         # It was not silent meanwhile, it was not read; it would be ended as silent in the moment it goes on.
         self._heard_at = time.monotonic()
 
-    async def _handle_message(self, raw: bytes | str) -> None:
-        content = raw if isinstance(raw, bytes) else raw.encode()
+    async def _handle_message(self, message: Message) -> None:
+        content = message.data if isinstance(message.data, bytes) else message.data.encode()
         try:
-            frames = self._read_frames(content)
+            frames = read_frames_one_by_one(content, self._settings.depth, self._settings.batch)
         except StenogramError as error:
-            self._refuse_unreadable(error)
+            self._refuse_unreadable(error, {})
+            return
+        bad = message.type is WSMsgType.TEXT and any(isinstance(each, UnreadableFrame) for each in frames)
+        if bad and not is_utf8(content):  # RFC 6455 §8.1
+            self.close_with_bye(NOT_UTF8, "A text message must be UTF-8.")
         else:
             await self._handle(frames, len(content))
 
-    def _refuse_unreadable(self, error: StenogramError, sub: object = None) -> None:
-        self._refuse(error, sub=sub)
+    def _refuse_unreadable(self, error: StenogramError, about: Mapping[str, object]) -> None:
+        self._refuse(error, **about)
         self._unreadable += 1
         if self._unreadable > MAX_UNREADABLE_FRAMES:
             raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
@@ -308,7 +332,7 @@ class WebSocketConnection(TransportSink):
             self._refuse(outcome, command.data.do, id=command.id, session=command.session)
 
     async def _control(self, members: Any) -> None:
-        sub = members.get("sub") if isinstance(members, dict) else None
+        about = {name: members.get(name) for name in ("id", "sub")} if isinstance(members, dict) else {}
         try:
             frame = parse_control(members)
             if isinstance(frame, Subscribe):
@@ -319,9 +343,9 @@ class WebSocketConnection(TransportSink):
             else:
                 self._heartbeat(frame)
         except Invalid as error:
-            self._refuse_unreadable(error, sub)
+            self._refuse_unreadable(error, about)
         except StenogramError as error:
-            self._refuse(error, frame_name(members), sub=sub)
+            self._refuse(error, frame_name(members), **about)
         else:
             self._unreadable = 0
 
@@ -338,11 +362,11 @@ class WebSocketConnection(TransportSink):
 
     async def _documents(self, frame: Subscribe) -> ConnectionSubscription:
         views = self.tenant.views
-        followers = []
+        followers, encoder = [], self._encoder
         for each in frame.views or ():
             projection = views.followed(each.view)
             viewer = await viewer_of(self.principal, self.tenant.log, projection, each.key)
-            followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
+            followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, encoder, each.known))
         return DocumentSubscription(views.document_feed, followers)
 
     async def _events(self, frame: Subscribe) -> ConnectionSubscription:
@@ -350,7 +374,7 @@ class WebSocketConnection(TransportSink):
         if session is not None:
             principal.require_read(session)
         sessions = EVERY_SESSION if session is not None else principal.read
-        key = GroupKey(frame.name, WEBSOCKET, EventFilter(frame.reading, frame.types, sessions))
+        key = GroupKey(frame.name, self._encoder, EventFilter(frame.reading, frame.types, sessions))
         feed = self.tenant.feed
         viewer = await principal.viewer(self.tenant.log, session)
         return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
@@ -370,4 +394,5 @@ async def refuse_and_close(ws: InboxResponse, error: StenogramError) -> None:
     close_code = close_code_for(error)
     with contextlib.suppress(ConnectionError):
         await ws.send_str(orjson.dumps({"frame": "refused", "error": error.problem()}).decode())
-        await ws.close(code=close_code.code, message=close_code.name.encode())
+        close = ws.close_unread if ws.too_large else ws.close
+        await close(code=close_code.code, message=close_code.name.encode())

@@ -9,11 +9,12 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from ...domain.errors import Invalid, StenogramError
+from ...domain.errors import Invalid, StenogramError, TooLarge
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
+from ..delivery.websocket_encoder import encoder_for
 from ..loop.lazy_event import LazyEvent
-from ..protocol.client_frames import Hello, parse_hello, read_frames
+from ..protocol.client_frames import Hello, parse_hello, read_frames_one_by_one
 from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, TOKEN_EXPIRED, close_code_for
 from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
@@ -75,12 +76,13 @@ class WebSocketServer:
             raw = await self._first_message(ws)
             if raw is None:
                 return None
-            frames = read_frames(raw, self._settings.depth, self._settings.batch)
+            frames = read_frames_one_by_one(raw, self._settings.depth, self._settings.batch)
             hello = parse_hello(frames[0] if frames else None)
             principal = self._principal(hello)
             tenant = await self._tenants.use(principal.tenant)
+            encoder = encoder_for(hello.frame_bytes)
             connection = WebSocketConnection(
-                ws, transport, tenant, principal, self._settings, self._telemetry, hello.run
+                ws, transport, tenant, principal, self._settings, self._telemetry, hello.run, encoder
             )
         except StenogramError as error:
             self._telemetry.refused(error, principal, request="hello", remote=remote)
@@ -92,15 +94,18 @@ class WebSocketServer:
 
     async def _first_message(self, ws: InboxResponse) -> bytes | None:
         try:
-            message = await ws.receive(timeout=HELLO_TIMEOUT_S)
+            async with asyncio.timeout(HELLO_TIMEOUT_S):  # `receive` would begin to count again at each ping
+                message = await ws.receive()
         except TimeoutError:
             raise Invalid(f"No hello came within {HELLO_TIMEOUT_S:g} seconds.") from None
+        if ws.too_large:
+            raise TooLarge(f"A message to this gateway has at most {self._settings.frame_bytes} bytes.")
         if self._draining or message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return None
         return message.data if isinstance(message.data, bytes) else message.data.encode()
 
     def _principal(self, hello: Hello) -> Principal:
-        claimed = {name: value for name, value in hello.model_dump(exclude_none=True).items() if name != "token"}
+        claimed = hello.model_dump(exclude_none=True, exclude={"token", "frame_bytes"})
         return self._auth.principal(hello.token, claimed)
 
     async def _serve(self, connection: WebSocketConnection, frames: list[Any], size: int) -> None:

@@ -78,8 +78,14 @@ class DocumentFollower:
             self._write(now, position, {"patch": patch} if len(patch) < len(now.text) else {"value": now.text})
 
     def _write(self, now: RenderedDocument, position: Position, what: dict[str, bytes]) -> None:
-        self.known = now.etag
         about = {"frame": "view", "sub": self._sub, "view": self.projection.name, "key": self.key}
-        rest = {name: orjson.Fragment(text) for name, text in what.items()}
-        frame = {**about, "position": position, "etag": now.etag, **rest}
+        size, most = sum(map(len, what.values())), self._encoder.max_part_bytes
+        if most is not None and size > most:
+            # The client has no document that a patch could change: it is sent the whole next time, if that fits.
+            self._sent, self.known = None, ""
+            rest: dict[str, Any] = {"omitted": size}
+        else:
+            self.known = now.etag
+            rest = {name: orjson.Fragment(text) for name, text in what.items()}
+        frame = {**about, "position": position, "etag": self.known, **rest}
         self._sink.write(self._encoder.notice(frame, now.etag))

@@ -7,7 +7,7 @@ that does not fit what is here would be a fault; then it subscribes again, witho
 import asyncio
 from typing import Any, NamedTuple, Self
 
-from ...domain.errors import Busy, PatchFailed, StenogramError
+from ...domain.errors import Busy, PatchFailed, StenogramError, TooLarge
 from ...domain.json.patch import apply_patch
 from ..errors import from_problem
 from .outbox import Outgoing, Wire, encode
@@ -28,7 +28,8 @@ class DocumentStream:
     there is none), then whenever it has changed. A slow consumer gets the newest only. Do not change values in place:
     they share parts with the ones before.
 
-    Iteration raises the gateway's refusal; it ends when the stream is left or the client is closed."""
+    Iteration raises the gateway's refusal, and TooLarge for a document that is larger than the gateway's messages; it
+    ends when the stream is left or the client is closed."""
 
     def __init__(self, registry: SubscriptionRegistry, view: str, key: str) -> None:
         self.label = f"{view}/{key}"
@@ -94,6 +95,10 @@ class DocumentStream:
                 self._etag = ""
                 self._registry.renew(self, 0.1)
                 return
+        elif "omitted" in frame:
+            self._registry.drop(self, unsubscribe=True)
+            self.end(TooLarge(f"{self.label} has {frame['omitted']} bytes, too many to be followed; read it instead."))
+            return
         elif not frame["etag"]:
             self.value = None
         first = not self.position

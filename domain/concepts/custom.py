@@ -3,6 +3,8 @@
 An application registers a pydantic model for a type (`catalogue.register`) and has it validated; a type that nobody
 registered here is stored and streamed all the same. The rules know nothing of them.
 
+What is kept of them is for whom they were, as far as that was not everyone: `log.commit.visibility` asks for it.
+
 Types named `app.…` no command can record: an application writes them into the log itself. So who reads one knows
 that no client of a gateway has made it, also after an export and an import.
 """
@@ -10,9 +12,10 @@ that no client of a gateway has made it, also after an export and an import.
 from typing import Annotated, ClassVar
 
 import orjson
+from immutables import Map
 from pydantic import JsonValue, StringConstraints
 
-from ..audience import Audience
+from ..audience import Audience, readers
 from ..ids import Name
 from ..model import Command, CommandData, Decision, Event, EventData, Fact
 
@@ -50,10 +53,12 @@ class RecordCustom(CommandData):
     """Who may see it; absent: everyone."""
 
 
-EMPTY = None
+Audiences = Map[tuple[str, ...], None]
+"""For whom there are events, but for those that are for everyone."""
+EMPTY: Audiences = Map()
 
 
-def decide(_: None, command: Command) -> Decision:
+def decide(_: Audiences, command: Command) -> Decision:
     """Anything goes: the session keeps what the application says."""
     data = command.data
     assert isinstance(data, RecordCustom)
@@ -61,5 +66,7 @@ def decide(_: None, command: Command) -> Decision:
     return Decision((Fact(OpaqueData(value=data.data), data.audience, data.type, subject),))
 
 
-def evolve(_: None, event: Event) -> None:
-    """Nothing follows from a custom event."""
+def evolve(audiences: Audiences, event: Event) -> Audiences:
+    """Fold one event."""
+    restricted = readers(event.type, event.audience, event.actor)
+    return audiences if restricted is None or restricted in audiences else audiences.set(restricted, None)

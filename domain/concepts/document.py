@@ -16,7 +16,7 @@ from immutables import Map
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints, WithJsonSchema
 
 from ..audience import Audience, Viewer, sees, visible
-from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed
+from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed, TooDeep, TooLarge
 from ..ids import Version
 from ..json.checks import deeper_than
 from ..json.merge_patch import leaves, merge
@@ -311,15 +311,15 @@ def _refuse_unfit(value: JsonObject, paths: list[str]) -> None:
     for path in paths:
         parts = tokens(path)
         if deeper_than(resolve(value, path), MAX_DOCUMENT_DEPTH - len(parts)):
-            raise PatchFailed(f"The state would be nested more than {MAX_DOCUMENT_DEPTH} deep.")
+            raise TooDeep(f"The state would be nested more than {MAX_DOCUMENT_DEPTH} deep.")
         for name in parts[:1] or value:
             # A name at the top stands in subjects, and so in an index.
             if "\0" in name or len(pointer([name]).encode()) > MAX_NAME_BYTES + 1:
                 raise PatchFailed(f"A name at the top has at most {MAX_NAME_BYTES} bytes, and no NUL; nest it.")
     if len(value) > MAX_NAMES:
-        raise PatchFailed(f"The state would have more than {MAX_NAMES} names at the top; nest them.")
+        raise TooLarge(f"The state has at most {MAX_NAMES:,} names at the top; nest them.")
     if len(orjson.dumps(value)) > MAX_DOCUMENT_BYTES:
-        raise PatchFailed(f"The state would be larger than {MAX_DOCUMENT_BYTES} bytes.")
+        raise TooLarge(f"The state has at most {MAX_DOCUMENT_BYTES:,} bytes; remove something first.")
 
 
 def _incremented(document: Document, data: IncrementState) -> int | float:

@@ -23,7 +23,8 @@ from .open_work import MAX_OPEN_BYTES, OpenWork, refuse_more
 from .reports import Metadata, Usage, refuse_large
 
 MAX_OUTPUT_BYTES = 1_000_000
-ErrorText = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+MAX_ERROR_CHARS = 100_000
+ErrorText = Annotated[str, StringConstraints(max_length=MAX_ERROR_CHARS)]
 
 
 class _ToolEvent(EventData):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..errors import PatchFailed
+from ..errors import PatchFailed, TooDeep, TooLarge
 from .pointer import index, resolve, tokens
 
 MAX_COPIED_BYTES = 1_000_000
@@ -30,9 +30,9 @@ class Patched(NamedTuple):
 def apply_patch(document: Any, patch: Sequence[Operation], *, bounded: bool = True) -> Patched:
     """Apply `patch`; neither it nor `document` is touched, and the result may share parts of both.
 
-    Raises PatchFailed, naming the operation, when one does not apply, or (if `bounded`) when its copies add more than
-    `MAX_COPIED_BYTES`. An insertion into or removal from an array changes the whole array, since it moves what stands
-    behind it.
+    Raises PatchFailed, naming the operation, when one does not apply; if `bounded`, TooLarge when its copies add more
+    than `MAX_COPIED_BYTES`, and TooDeep. An insertion into or removal from an array changes the whole array, since it
+    moves what stands behind it.
     """
     draft = _Draft(document, MAX_COPIED_BYTES if bounded else None)
     paths: dict[str, None] = {}
@@ -150,7 +150,7 @@ def _copy(draft: _Draft, source: str, path: str) -> str:
     if draft.budget is not None:
         draft.budget -= _size(value)
         if draft.budget < 0:
-            raise PatchFailed(f"the copies of one patch may add at most {MAX_COPIED_BYTES} bytes.")
+            raise TooLarge(f"The copies of one patch add at most {MAX_COPIED_BYTES:,} bytes.")
     draft.share()
     return _add(draft, path, value)
 
@@ -159,7 +159,7 @@ def _size(value: Any) -> int:
     try:
         return len(orjson.dumps(value))
     except TypeError:  # a few copies of a value into itself nest it beyond what can be written
-        raise PatchFailed("what it copies is nested too deeply.") from None
+        raise TooDeep("What a patch copies is nested too deeply.") from None
 
 
 def same(one: Any, other: Any) -> bool:

@@ -25,7 +25,6 @@ from ..records import Record
 from ..stats import Commit, LogStats
 from . import repeats
 from .intake import Intake, Room, fault
-from .outcome import MOST_AT_ONCE
 from .planner import Known, Plan, needs
 from .queue import RequestQueue
 from .requests import Execute, Request
@@ -150,7 +149,7 @@ class Committer:
             requests = [request for request, _ in taken]
             plan = Plan(self._position, Known(*await self._heads.find(*needs(requests))))
             for number, (request, state) in enumerate(taken):
-                if plan.followed >= MOST_AT_ONCE:
+                if plan.is_full():
                     self._queue.put_back(requests[number:])
                     break
                 plan.add(request, state)
@@ -211,10 +210,10 @@ class Committer:
     def _fill(self, next_plan: _NextPlan, below: Sequence[Plan]) -> None:
         """Plan what has come meanwhile, on top of what is being written. Not where others write as well and have come
         first, or may have: then this would most often be in vain."""
-        if not self._contended and not self._catch_ups and next_plan.plan.followed < MOST_AT_ONCE:
+        if not self._contended and not self._catch_ups and not next_plan.plan.is_full():
             for request, state in self._intake.dequeue_ahead(next_plan.room, below):
                 next_plan.plan.add(request, state)
-                if next_plan.plan.followed >= MOST_AT_ONCE:
+                if next_plan.plan.is_full():
                     break
 
     async def _drop(self, plans: "Sequence[tuple[Plan, asyncio.Task[Exception | None] | None]]") -> None:
@@ -304,12 +303,10 @@ class Committer:
         refusal is that request's own.
         """
         written = [request for request, result in plan.accepted if not result.repeated]
-        first = await repeats.find_first_results(self._engine, written)
+        taken = await repeats.find_taken(self._engine, written)
         for request in written:
-            if id(request) in first:
-                request.answer(first[id(request)])
-            elif conflict := await repeats.find_conflict(self._engine, request):
-                request.answer(conflict)
+            if id(request) in taken:
+                request.answer(taken[id(request)])
         if not any(request.done for request in written):
             for request in written:
                 self._doubt(request)

@@ -24,6 +24,8 @@ from .session_cache import Heads
 
 MOST_AT_ONCE = 256
 """Facts that may follow from a command which is planned in its turn: about 8 ms of work."""
+MAX_FACT_BYTES = 16 * 2**20
+"""Bytes of the events of commands that are planned at once: what ends a streamed message has all of its text."""
 SLICE = 64
 """Facts that are worked out between two turns of the loop, beside the line: about 2 ms."""
 PATIENCE = 3

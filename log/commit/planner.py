@@ -21,10 +21,10 @@ from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
 from ..stats import Commit
-from .outcome import MOST_AT_ONCE, Cascade, carry_out
+from .outcome import MAX_FACT_BYTES, MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
-from .visibility import is_hidden
+from .visibility import is_hidden, may_hide
 
 _logger = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ class Plan:
 
     `requests` are all of them, in the order in which they came.
     `fenced` are refused as well, and that is on record: they are told when it has been written.
-    `repeats` come with the version at which their session was looked at, `numbered` with the last append of their
-    producer, which they repeat.
+    `repeats` come with the version at which their session was looked at, and `numbered`, which
+    repeat an append of their producer, with the last of those.
     `later` are requests that cannot be decided before this batch is in the log, or that take too long to be planned in
     their turn, and those after them in their sessions: requests of one session keep their order.
     """
@@ -70,12 +70,17 @@ class Plan:
         self._rewritten: set[SessionId] = set()  # sessions with drafts before their head
         self._postponed: set[SessionId] = set()  # sessions of `later`
         self.followed = 0
-        """Facts that followed from the commands' own. From `MOST_AT_ONCE` on nothing more should be planned at once."""
+        """Facts that followed from the commands' own."""
+        self._fact_bytes = 0  # of commands that say more than came in with them
 
     @property
     def end(self) -> Position:
         """Where the log stands when this is written."""
         return Position(self.batch.after + len(self._records))
+
+    def is_full(self) -> bool:
+        """Whether so much has come of so few commands that nothing more should be planned at once."""
+        return self.followed >= MOST_AT_ONCE or self._fact_bytes >= MAX_FACT_BYTES
 
     def add(self, request: Request, state: State | None) -> None:
         """Decide one request, or postpone it; `state` is its session before this plan, unless it is a `Write`. Never
@@ -141,11 +146,7 @@ class Plan:
     def _execute(self, request: Execute, before: State) -> None:
         command, producer = request.command, request.producer
         if producer is not None and self._is_repeat(before.id, producer):
-            last = self._last(before.id, producer)
-            if producer.seq == last.seq:
-                self.numbered.append((request, last))
-            else:
-                self.accepted.append((request, Appended((), (), repeated=True)))
+            self.numbered.append((request, self._last(before.id, producer)))
             return
         if request.expect:
             self._check(before.id, request.expect, before, command.actor)
@@ -162,7 +163,7 @@ class Plan:
                 if producer is not None:
                     self._advance(before.id, producer, Position(0))
                 return
-            if refusal is not None and request.keys and not request.fresh:
+            if refusal is not None and request.key is not None and not request.fresh:
                 # It may repeat what was accepted before it was fenced: the log is searched before this is recorded.
                 raise refusal
             key = request.keys[0][1] if request.keys and refusal is None else None
@@ -174,6 +175,7 @@ class Plan:
         self.states[before.id] = state
         if after is None:
             self.followed += len(written) - 1
+            self._fact_bytes += sum([len(record.data) for record in written])
             self._note_life(command, before, state)
         if refusal is not None:
             self.fenced.append((request, refusal))
@@ -266,8 +268,10 @@ class Plan:
     ) -> None:
         for subject, version in expect.items():
             head = self._head(session, subject)
+            if head and state is not None and actor is not None and is_hidden(state, subject, actor):
+                head = Version(0)
             if head != version:
-                if state is not None and actor is not None and is_hidden(state, subject, actor):
+                if state is not None and actor is not None and may_hide(state, subject, actor):
                     raise Conflict(f"{subject} is not at version {version}.", subject=subject)
                 raise Conflict(
                     f"{subject or 'The session'} stands at version {head}, not {version}; look at it and try again.",

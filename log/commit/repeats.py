@@ -4,7 +4,7 @@
 its last number, in `Plan`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 import orjson
@@ -18,7 +18,7 @@ from ..lineage import Lineage
 from ..paging import SessionReader, read_range, session_pages
 from ..records import Append, Appended, ProducerState, Record
 from .repetition import may_have_led_to
-from .requests import Execute, Outcome, Request, Write
+from .requests import Execute, Key, Outcome, Request, Write
 
 FEW_EVENTS = 16
 """Events that are read at once of what one command caused: most cause fewer."""
@@ -29,20 +29,65 @@ DELTAS_PER_READ = 64
 async def find_first_results(engine: Engine, requests: Sequence[Request]) -> dict[int, Outcome]:
     """The first results of those requests that the log has seen before, by `id()` of the request; a Conflict for a
     command whose id the same participant has used for another one."""
-    keyed = [(key, request) for request in requests if (key := request.key) is not None]
-    found = await engine.read_keys([key for key, _ in keyed]) if keyed else {}
+    keys = [key for request in requests if (key := request.key) is not None]
+    found = await engine.read_keys(keys) if keys else {}
     results: dict[int, Outcome] = {}
-    for key, request in keyed:
-        first = found.get(key)
-        if first is None or not _may_be_first(request, first):
-            continue
-        if isinstance(request, Execute) and not _says_the_same(request, first):
-            results[id(request)] = Conflict(
-                f"{key[1]!r} is the id of another command of yours already; choose a new one for each.", key=key[1]
-            )
-        else:
-            results[id(request)] = await _result(engine, request, first)
+    for request in requests:
+        if (first := _first(request, found)) is not None:
+            results[id(request)] = await _answer(engine, request, first)
     return results
+
+
+async def find_taken(engine: Engine, requests: Sequence[Request]) -> dict[int, Outcome]:
+    """Of requests that the storage refused because something of them is taken: what is known to be, with the first
+    result of those that took it themselves and a Conflict for the others.
+
+    Another process may write one of them at any moment. So places and trackings are looked at first, and keys last,
+    once, together with whose they are: whatever of a request is found taken by itself, its key is found as well.
+    """
+    conflicts = {
+        id(request): conflict
+        for request in requests
+        if isinstance(request, Write) and (conflict := await _find_conflict(engine, request)) is not None
+    }
+    found = await engine.read_keys([key for request in requests for key in request.keys])
+    results: dict[int, Outcome] = {}
+    for request in requests:
+        if (first := _first(request, found)) is not None:
+            results[id(request)] = await _answer(engine, request, first)
+        elif id(request) in conflicts:
+            results[id(request)] = conflicts[id(request)]
+        elif (taken := next((key for key in request.keys if key in found), None)) is not None:
+            results[id(request)] = _not_yours(request, taken[1])
+    return results
+
+
+def _first(request: Request, found: Mapping[Key, Record]) -> Record | None:
+    """The record with the request's key, if it can be its own."""
+    key = request.keys[0] if isinstance(request, Execute) and request.keys else request.key
+    first = None if key is None else found.get(key)
+    return first if first is not None and _may_be_first(request, first) else None
+
+
+async def _answer(engine: Engine, request: Request, first: Record) -> Outcome:
+    """The first result of a request, or a Conflict if something else was the first under its id."""
+    if isinstance(request, Execute) and request.producer is not None:
+        same = _says_the_same(request, first)
+        return Appended((), (), repeated=True) if same else _other_numbered(request.producer.seq)
+    if isinstance(request, Execute) and not _says_the_same(request, first):
+        return Conflict(
+            f"{first.key!r} is the id of another command of yours already; choose a new one for each.", key=first.key
+        )
+    return await _result(engine, request, first)
+
+
+def _other_numbered(seq: int) -> Conflict:
+    return Conflict(f"Append {seq} of this producer was another one; it stays as it was.")
+
+
+def _not_yours(request: Request, key: str) -> Conflict:
+    whose = "another participant's command" if isinstance(request, Execute) else "another event"
+    return Conflict(f"{key!r} is the id of {whose} already; choose one of your own.", key=key)
 
 
 def _may_be_first(request: Request, first: Record) -> bool:
@@ -113,8 +158,14 @@ async def find_earlier(lineage: Lineage, request: Request, repeat: Repeat, upto:
 
 
 async def find_numbered(engine: Engine, request: Execute, state: ProducerState) -> Outcome:
-    """What the repeat of a producer's last append is answered with: that it was done; or a Conflict, when it was
-    another one that had this number."""
+    """What the repeat of a producer's append is answered with, the last one being `state`: that it was done; or a
+    Conflict, when it was another one that had this number."""
+    found = await engine.read_keys(request.keys)
+    if (first := _first(request, found)) is not None:
+        return await _answer(engine, request, first)
+    # Nothing was written with it; or by an earlier release, without a key: then only the last one is where it is known.
+    if request.producer is not None and request.producer.seq < state.seq:
+        return Appended((), (), repeated=True)
     page = await engine.read_log(max(0, state.position - FEW_EVENTS), FEW_EVENTS)
     written = [each for each in page if each.position <= state.position and each.session == request.command.session]
     if state.position and written:
@@ -122,7 +173,7 @@ async def find_numbered(engine: Engine, request: Execute, state: ProducerState) 
         last = written[-1]
         own = takewhile(lambda record: record.time == last.time, reversed(written))
         if not any(_says_the_same(request, each) for each in own):
-            return Conflict(f"Append {state.seq} of this producer was another one; it stays as it was.")
+            return _other_numbered(state.seq)
     return Appended((), (), repeated=True)
 
 
@@ -178,16 +229,11 @@ def _members(record: Record) -> dict[str, object]:
     return members if isinstance(members, dict) else {}
 
 
-async def find_conflict(engine: Engine, request: Request) -> StenogramError | None:
-    """Why this cannot be written: a key, an explicit place or a tracking's position that is taken already."""
-    for append in request.appends if isinstance(request, Write) else ():
-        conflict = await _conflict(engine, append)
-        if conflict is not None:
+async def _find_conflict(engine: Engine, request: Write) -> Conflict | None:
+    """An explicit place, or a tracking's position, that is taken already."""
+    for append in request.appends:
+        if (conflict := await _conflict(engine, append)) is not None:
             return conflict
-    if request.keys and (taken := await engine.read_keys(request.keys)):
-        key = next(iter(taken))[1]
-        whose = "another participant's command" if isinstance(request, Execute) else "another event"
-        return Conflict(f"{key!r} is the id of {whose} already; choose one of your own.", key=key)
     return None
 
 

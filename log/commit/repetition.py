@@ -4,16 +4,27 @@ Nothing is kept for it: a repeat is compared with the event that the first one l
 first event under the same names, but for what the rules add to it or work out; that is passed over here.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from ...domain.audience import AGENTS, USERS
 from ...domain.catalogue import payload
+from ...domain.concepts.approvals import ApprovalRequested, RequestApproval
 from ...domain.concepts.custom import RecordCustom
 from ...domain.concepts.document import PatchState
 from ...domain.concepts.floor import FloorWithheld, MoveFloor
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
-from ...domain.model import Command, CommandData, Event
+from ...domain.concepts.tasks import (
+    CAME_TO_NOTHING,
+    MAX_ERROR_CHARS,
+    CreateTask,
+    FailTask,
+    ReleaseTask,
+    TaskCreated,
+    TaskFailed,
+)
+from ...domain.model import Command, CommandData, Event, EventData
 from ...domain.parts import TextPart
 
 _LEADS_TO = {
@@ -80,6 +91,8 @@ def may_have_led_to(command: Command, event: Event) -> bool:
         return False
     if isinstance(data, RecordCustom):
         return event.type == data.type and payload(data.type, data.data) == recorded
+    if isinstance(data, ReleaseTask) and _failed_by_release(data, recorded):
+        return True
     type_, called = _LEADS_TO.get(data.do), _CALLED.get(data.do, {})
     if type_ is None:
         return True
@@ -88,11 +101,40 @@ def may_have_led_to(command: Command, event: Event) -> bool:
     if isinstance(data, Join) and data.new_run and event.type == "presence.left":
         return True  # the run before it leaves first
     members = [(name, called.get(name, name)) for name in type(data).model_fields if name != "audience"]
-    return event.type == type_ and all(
-        _same(data, name, getattr(recorded, member))
-        for name, member in members
-        if member in type(recorded).model_fields
+    return (
+        event.type == type_
+        and all(
+            _same(data, name, getattr(recorded, member))
+            for name, member in members
+            if member in type(recorded).model_fields
+        )
+        and _same_deadline(data, event)
     )
+
+
+def _same_deadline(data: CommandData, event: Event) -> bool:
+    """Whether a command leaves as many seconds as its event, which names their end."""
+    match data, event.data:
+        case (CreateTask(within=within), TaskCreated(deadline=due)):
+            pass
+        case (RequestApproval(within=within), ApprovalRequested(due=due)):
+            pass
+        case _:
+            return True
+    return due == (None if within is None else event.time + timedelta(seconds=within))
+
+
+def _failed_by_release(data: ReleaseTask, recorded: EventData) -> bool:
+    """Whether this is the end of a task whose last attempt was given back so, or what the team alone hears of it."""
+    match recorded:
+        case TaskFailed(why="attempts"):
+            same, error = (recorded.task, recorded.attempt) == (data.task, data.attempt), recorded.error
+        case FloorWithheld(of="task.failed"):
+            same, error = recorded.about == f"task:{data.task}", str(recorded.said.get("error"))
+        case _:
+            return False
+    said, kept = data.reason or "given-up", error.partition(CAME_TO_NOTHING)[2]
+    return same and (kept == said or (len(error) == MAX_ERROR_CHARS and said.startswith(kept)))
 
 
 def _same(data: CommandData, name: str, recorded: Any) -> bool:
@@ -106,6 +148,8 @@ def _same(data: CommandData, name: str, recorded: Any) -> bool:
         return True
     if isinstance(data, PatchState) and name == "patch":
         return [each.plain() for each in data.patch] == list(recorded)
+    if isinstance(data, FailTask) and name == "retryable":
+        return said or not recorded  # or it was the last attempt
     if isinstance(data, MoveFloor) and said is not None:
         return recorded is not None and set(said) == set(recorded)
     return bool(said == recorded) or (said is False and recorded is None)

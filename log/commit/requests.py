@@ -88,8 +88,15 @@ class Execute(Request):
     def __post_init__(self) -> None:
         command = self.command
         self.sessions = (command.session,)
-        if command.data.keyed and self.producer is None:  # otherwise the payload or the producer tells repeats
+        if self.producer is not None:
+            self.keys = ((command.session, self.producer.key),)
+        elif command.data.keyed:  # otherwise the payload tells repeats
             self.keys = ((command.session, command.id),)
+
+    @property
+    def key(self) -> Key | None:
+        """The command's id; a producer's number tells repeats before anything is decided."""
+        return self.keys[0] if self.keys and self.producer is None else None
 
 
 @dataclass(slots=True, eq=False)

@@ -4,14 +4,23 @@ A file is ours by the application id in its header, and readable by the schema v
 brought forward by the writer that opens it. Anything else is left exactly as it was found.
 """
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ...domain.errors import LogUnreadable
 from . import sql
 from .connection import Connection
+
+
+def make_private(path: Path) -> None:
+    """Make a file that only its owner reads, unless there is one. SQLite gives the files that it keeps beside one the
+    same mode. Where it cannot be made, opening it says why."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def open_writer(
@@ -22,6 +31,8 @@ def open_writer(
     changed."""
     if not create and not path.exists():
         raise LogUnreadable(f"There is no log at {path} any more; restore it, or restart what uses it to make it new.")
+    if create:
+        make_private(path)
     connection = _connect(path, "rwc" if create else "rw")
     try:
         _recognise(connection, path)

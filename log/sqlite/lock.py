@@ -25,7 +25,7 @@ class WriterLock:
     def acquire(self) -> None:
         """Take the lock or raise LogInUse; never waits."""
         try:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise LogUnreadable(f"{self.log} cannot be written: {error}; open it for reading, or move it.") from error
         try:

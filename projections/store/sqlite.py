@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from ...domain.errors import ViewsFailed
+from ...log.sqlite.file import make_private
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .connections import ViewConnections
@@ -145,6 +146,7 @@ def sqlite_views(path: str | os.PathLike[str], *, lapse: float = LAPSE_S) -> Vie
     def connect() -> SqliteDatabase:
         if not where.parent.is_dir():
             raise ViewsFailed(f"The directory {where.parent} does not exist; create it, or check the path.")
+        make_private(where)
         return SqliteDatabase(str(where), lapse)
 
     return ViewStore(ViewConnections(connect, _explain, writers=1, readers=_READERS))

@@ -136,7 +136,7 @@ def _(rows: Rows[Span], event: ToolCalled, meta: Meta) -> None:
 
 @timeline.on
 def _(rows: Rows[Span], event: ToolReturned, meta: Meta) -> None:
-    rows.update(meta.session, event.subject(), **_ended(meta, "failed" if event.error else "returned"))
+    rows.update(meta.session, event.subject(), **_ended(meta, "returned" if event.error is None else "failed"))
 
 
 @timeline.on

@@ -27,6 +27,7 @@ class FaultyEngine:
         """What the next lookups of keys fail with."""
         self._writing = _Gate()
         self._reading = _Gate()
+        self._looking_up = _Gate()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
@@ -53,7 +54,9 @@ class FaultyEngine:
     async def read_keys(self, keys: Any) -> Any:
         if self.reading_failures:
             raise self.reading_failures.popleft()
-        return await self.engine.read_keys(keys)
+        found = await self.engine.read_keys(keys)
+        await self._looking_up.passing()
+        return found
 
     @asynccontextmanager
     async def writes_held(self) -> AsyncIterator["_Gate"]:
@@ -66,6 +69,12 @@ class FaultyEngine:
         """What is read of sessions has been read and is not handed out before the end."""
         with self._reading:
             yield self._reading
+
+    @asynccontextmanager
+    async def lookups_held(self) -> AsyncIterator["_Gate"]:
+        """Keys have been looked up and what was found is not handed out before the end."""
+        with self._looking_up:
+            yield self._looking_up
 
 
 class _Gate:

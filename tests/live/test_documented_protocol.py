@@ -10,6 +10,7 @@ import orjson
 import pytest
 from support.wire import Frame, Wire
 
+from stenogram.api.delivery import websocket_encoder
 from stenogram.api.http.causes import MAX_LINKS, MAX_READ
 from stenogram.api.protocol import client_frames, close_codes
 from stenogram.api.protocol.close_codes import CloseCode
@@ -24,7 +25,8 @@ from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
 from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
 from stenogram.domain.concepts.open_work import MAX_OPEN, MAX_OPEN_BYTES
 from stenogram.domain.concepts.reports import MAX_REPORT_BYTES
-from stenogram.domain.concepts.tools import MAX_OUTPUT_BYTES
+from stenogram.domain.concepts.signals import MAX_REROUTE_BYTES
+from stenogram.domain.concepts.tools import MAX_ERROR_CHARS, MAX_OUTPUT_BYTES
 from stenogram.domain.errors import StenogramError
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
@@ -169,7 +171,7 @@ def _tree(root: type[StenogramError]) -> list[type[StenogramError]]:
 def test_every_close_code_is_documented() -> None:
     rows = {(int(code), cells[0].strip("`")) for code, cells in table("Close codes").items()}
     found = {tuple(each) for each in vars(close_codes).values() if isinstance(each, CloseCode)}
-    assert rows == {(code, name if code != 1009 else "") for code, name in found}
+    assert rows == found
 
 
 def test_every_limit_is_as_documented() -> None:
@@ -177,6 +179,7 @@ def test_every_limit_is_as_documented() -> None:
     settings = Settings()
     assert rows == {
         "a WebSocket message or HTTP body": settings.frame_bytes // 2**20,
+        "a WebSocket message to a client": websocket_encoder.MAX_MESSAGE_BYTES // 2**20,
         "frames in one message": settings.batch,
         "depth of JSON": settings.depth,
         "subscriptions of a connection": settings.subscriptions,
@@ -185,7 +188,11 @@ def test_every_limit_is_as_documented() -> None:
         "events of a chain of causes": MAX_LINKS,
         "events that are looked through for one": MAX_READ,
         "commands of a connection, per second": settings.commands_per_second,
-        "text of a message": MAX_MESSAGE_BYTES,
+        "a name: an id of anything, a participant, a key": client_frames.MAX_NAME_CHARS,
+        "text of a message, posted, streamed or completed": MAX_MESSAGE_BYTES,
+        "error of a tool": MAX_ERROR_CHARS,
+        "text of a session's open messages together": MAX_OPEN_BYTES,
+        "new input of a reroute of an agent": MAX_REROUTE_BYTES,
         "streamed output of a tool call": MAX_OUTPUT_BYTES,
         "output of a session's open tool calls together": MAX_OPEN_BYTES,
         "usage, or metadata, of a message, a tool call or a task": MAX_REPORT_BYTES,

@@ -28,6 +28,7 @@ async def test_the_welcome_says_who_one_is_and_what_the_limits_are(connect: Open
     assert (welcome["participant"], welcome["kind"], welcome["protocol"]) == ("hotels", "agent", 1)
     assert welcome["limits"] == {
         "frame_bytes": 1_048_576,
+        "sent_frame_bytes": 16_777_216,
         "batch": 256,
         "subscriptions": 100,
         "depth": 64,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -114,6 +115,43 @@ async def test_a_place_that_one_gateway_gave_is_good_at_another(
         assert other.frames == []
         page = await http.get(f"{urls[1 - number % 2]}/v1/sessions/s", params={"participant": "hotels"})
         assert (await page.json())["version"] >= version
+
+
+@pytest.mark.parametrize("do", ["state.increment", "message.post", "task.claim"])
+async def test_a_command_that_races_with_itself_is_done_once(
+    http: aiohttp.ClientSession, serve: Serve, fresh_log: Callable[[], str], do: str
+) -> None:
+    """It is sent through both gateways, a few milliseconds apart, as by a client that was moved in between."""
+    log = fresh_log()
+    urls = [(await serve(log=log, heartbeat=60)).url for _ in range(2)]
+    wires = [await Wire.open(http, url, participant="hotels", kind="agent") for url in urls]
+    await wires[0].command("s", "session.open", {})
+    commands, ids = [], {f"n{number}" for number in range(EACH)}
+    for thing in sorted(ids):
+        if do == "task.claim":
+            await wires[0].command("s", "task.create", {"task": thing, "title": "T"})
+        data = {"state.increment": {"path": "/n"}, "message.post": {"message": thing, "text": "x"}}.get(do)
+        commands.append({"frame": "command", "id": thing, "session": "s", "do": do, "data": data or {"task": thing}})
+    chosen = random.Random(7)
+
+    async def send(wire: Wire) -> None:
+        for first in range(0, EACH, 3):
+            await wire.send(*commands[first : first + 3])
+            await asyncio.sleep(chosen.random() / 125)
+
+    async with asyncio.TaskGroup() as sending:
+        for wire in wires:
+            sending.create_task(send(wire))
+            sending.create_task(wire.until(partial(_all_answered, wire, ids), PATIENCE))
+    for command in commands:
+        first, second = sorted((wire.answers[str(command["id"])] for wire in wires), key=lambda ack: "repeated" in ack)
+        assert first["frame"] == "ack", first
+        assert second == {**first, "repeated": True}
+    assert {record.key for record in await stored(log)} >= ids
+
+
+def _all_answered(wire: Wire, ids: set[str]) -> bool:
+    return ids <= wire.answers.keys()
 
 
 async def stored(log: str) -> list[Record]:

@@ -29,10 +29,11 @@ class Message(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """All messages, and which of them are open."""
+    """All messages, which of them are open, and how many bytes of text these hold."""
 
     known: Map[MessageId, Message] = Map()
     open: OpenWork = OpenWork()
+    open_bytes: int = 0
 
 
 EMPTY = Messages()

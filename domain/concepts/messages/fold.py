@@ -20,7 +20,8 @@ def evolve(messages: Messages, event: Event) -> Messages:
         case MessageStarted() as data:
             about = (data.message, event.actor, data.kind, event.audience, event.version)
             known = messages.known.set(data.message, Message(*about, "open", task=event.task, run=data.run))
-            return Messages(known, messages.open.begun(data.message, event.actor, event.task))
+            open = messages.open.begun(data.message, event.actor, event.task)
+            return messages._replace(known=known, open=open)
         case MessageCompleted() as data:
             message = messages.known[data.message]
             return _ended(messages, message._replace(status="completed", streamed=None))
@@ -32,8 +33,12 @@ def evolve(messages: Messages, event: Event) -> Messages:
 
 
 def _ended(messages: Messages, message: Message) -> Messages:
-    open = messages.open.ended(message.id, message.author, message.task)
-    return Messages(messages.known.set(message.id, message), open)
+    held = messages.known[message.id].streamed
+    return Messages(
+        messages.known.set(message.id, message),
+        messages.open.ended(message.id, message.author, message.task),
+        messages.open_bytes - (held.length if held else 0),
+    )
 
 
 def _grow(messages: Messages, piece: Piece) -> Messages:
@@ -47,7 +52,9 @@ def _grow(messages: Messages, piece: Piece) -> Messages:
 
 def grown(messages: Messages, message: Message, index: int, streamed: Streamed | None) -> Messages:
     """With a message of which so much was streamed."""
-    id, author, kind, audience, since, status, _, _, task, fenced, run = message
+    id, author, kind, audience, since, status, _, before, task, fenced, run = message
     after = (id, author, kind, audience, since, status, index, streamed, task, fenced, run)
-    known, open = messages
-    return new_unchecked(Messages, (known.set(id, new_unchecked(Message, after)), open))
+    known, open, open_bytes = messages
+    if streamed is not None:
+        open_bytes += streamed.length - (before.length if before is not None else 0)
+    return new_unchecked(Messages, (known.set(id, new_unchecked(Message, after)), open, open_bytes))

@@ -4,9 +4,9 @@ from ...audience import including, sees
 from ...errors import Conflict, Fenced, Forbidden, Invalid, NotFound, TooLarge
 from ...ids import MessageId
 from ...model import Command, Decision, Fact, Repeat, decided
-from ...parts import TextPart, assemble, extend
+from ...parts import TextPart, assemble, extend, text_bytes
 from ...unchecked import new_unchecked
-from ..open_work import refuse_more
+from ..open_work import MAX_OPEN_BYTES, refuse_more
 from ..reports import Metadata, Usage, refuse_large
 from .board import Message, Messages
 from .commands import AbortMessage, CompleteMessage, PostMessage, StartMessage, StreamDelta
@@ -63,6 +63,8 @@ def _post(messages: Messages, data: PostMessage) -> Decision:
     if (data.text is None) == (not data.parts):
         raise Invalid("A message needs either text or parts, and not both.")
     parts = data.parts or (TextPart(text=data.text or ""),)
+    if text_bytes(parts) > MAX_MESSAGE_BYTES:
+        raise _too_long("post the rest as another")
     posted = MessagePosted(
         message=data.message,
         parts=parts,
@@ -87,9 +89,14 @@ def _stream(messages: Messages, command: Command, data: StreamDelta) -> Decision
         )
     streamed = extend(message.streamed, data.part or "text", data.text)
     if streamed.length > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES} bytes of text; complete it and start another.")
+        raise _too_long("complete it and start another")
+    after = grown(messages, message, index + 1, streamed)
+    if after.open_bytes > MAX_OPEN_BYTES:
+        raise TooLarge(
+            f"The open messages of a session hold at most {MAX_OPEN_BYTES:,} bytes of text; complete some first."
+        )
     fact = new_unchecked(Fact, (data, message.audience, None, None, message.task))
-    return new_unchecked(Decision, ((fact,), (), None, None, grown(messages, message, index + 1, streamed)))
+    return new_unchecked(Decision, ((fact,), (), None, None, after))
 
 
 def _complete(message: Message, data: CompleteMessage) -> Decision:
@@ -98,6 +105,9 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
             f"Message {message.id!r} has {message.index} deltas, not {data.deltas}; send the missing ones first.",
             expected=message.index,
         )
+    streamed = message.streamed.length if message.streamed else 0
+    if data.parts and streamed + text_bytes(data.parts) > MAX_MESSAGE_BYTES:
+        raise _too_long("complete it without these parts")
     completed = MessageCompleted(
         message=message.id,
         parts=(*assemble(message.streamed), *data.parts),
@@ -107,6 +117,10 @@ def _complete(message: Message, data: CompleteMessage) -> Decision:
         metadata=data.metadata,
     )
     return Decision((Fact(completed, message.audience, task=message.task),), (completed.subject(),))
+
+
+def _too_long(instead: str) -> TooLarge:
+    return TooLarge(f"A message holds at most {MAX_MESSAGE_BYTES:,} bytes of text; {instead}.")
 
 
 def _refuse_known(messages: Messages, message: MessageId) -> None:

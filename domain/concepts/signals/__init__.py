@@ -16,6 +16,7 @@ from .board import EMPTY, Fence, Signal, Signals
 from .commands import DeliverSignal, ExpireSignal, HonourSignal, RaiseSignal, RefuseSignal, WithdrawSignal
 from .events import (
     GRACES,
+    MAX_REROUTE_BYTES,
     SESSION,
     STOPS,
     TARGET_PATTERN,
@@ -36,6 +37,7 @@ from .rules import deadlines, decide
 __all__ = [
     "EMPTY",
     "GRACES",
+    "MAX_REROUTE_BYTES",
     "SESSION",
     "STOPS",
     "TARGET_PATTERN",

@@ -28,7 +28,8 @@ class RaiseSignal(_SignalCommand):
     target: Target
     """Of whom: `session`, or `agent:hotels`, `task:t-3`, `message:m1`."""
     body: JsonValue = None
-    """What goes with it: the instruction of a `steer`, the new input of a `reroute`."""
+    """What goes with it: the instruction of a `steer`, the new input of a `reroute` (at an agent, which may
+    have many tasks: at most 1,000 bytes)."""
     to: ParticipantId | None = None
     """Of a `reroute`: who alone may claim the work now; absent: anyone."""
     grace: Grace | None = None

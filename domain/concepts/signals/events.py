@@ -15,6 +15,8 @@ Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160
 Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
 GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}
 """Seconds of grace where a signal names none; of the other kinds, none ever runs out."""
+MAX_REROUTE_BYTES = 1_000
+"""JSON of the new input when an agent is rerouted: each of its tasks gets it."""
 STOPS = frozenset(GRACES)
 """Kinds after which the target's work ends, honoured or not."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+import orjson
+
 from ...audience import sees
-from ...errors import Conflict, Forbidden, NoChange, NotFound
+from ...errors import Conflict, Forbidden, NoChange, NotFound, TooLarge
 from ...ids import ParticipantId, SignalId
 from ...model import Actor, Command, Deadline, Decision, Fact, decided, timer_id
 from ..open_work import refuse_more
@@ -12,6 +14,7 @@ from .board import Signal, Signals, wish_of
 from .commands import DeliverSignal, ExpireSignal, HonourSignal, RaiseSignal, RefuseSignal, WithdrawSignal
 from .events import (
     GRACES,
+    MAX_REROUTE_BYTES,
     SESSION,
     STOPS,
     SignalDelivered,
@@ -59,6 +62,8 @@ def _raise(signals: Signals, command: Command, data: RaiseSignal, addressees: tu
         raise Conflict(f"Only a reroute goes `to` someone, not a {data.kind}.")
     if data.kind == "reroute" and not data.target.startswith(("task:", "agent:")):
         raise Conflict("Only a task can be rerouted, or an agent with its tasks.")
+    if data.kind == "reroute" and data.target.startswith("agent:") and len(orjson.dumps(data.body)) > MAX_REROUTE_BYTES:
+        raise TooLarge(f"The body goes into each task of the agent; it has at most {MAX_REROUTE_BYTES:,} bytes.")
     _refuse_twin(signals, command.actor, data)
     refuse_more(len(signals.open), "open signals")
     grace = GRACES.get(data.kind) if data.grace is None else data.grace

@@ -43,14 +43,16 @@ from .events import (
     TaskSteered,
 )
 from .fold import evolve
-from .rules import DEAD, decide, fence, given_back
+from .rules import CAME_TO_NOTHING, DEAD, MAX_ERROR_CHARS, decide, fence, given_back
 from .spec import STALL_AFTER, OnNeedFailed, OnStall, TaskSpec
 from .timers import deadlines
 
 __all__ = [
+    "CAME_TO_NOTHING",
     "DEAD",
     "EMPTY",
     "LEASE",
+    "MAX_ERROR_CHARS",
     "MAX_STEERED_BYTES",
     "MAX_STEERS",
     "STALL_AFTER",

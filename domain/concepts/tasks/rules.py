@@ -40,6 +40,9 @@ from .events import (
 )
 from .timers import timers
 
+CAME_TO_NOTHING = " came to nothing: "
+"""Stands before the reason why a last attempt was given back, in the error with which its task fails."""
+MAX_ERROR_CHARS = 2_000
 DEAD = ("failed", "cancelled")
 """How a task may end that others need, and that will not be completed."""
 
@@ -102,8 +105,8 @@ def given_back(
     has failed, when that was the last attempt."""
     more: dict[str, Any] = {"task": task.id, "attempt": task.attempt, "usage": usage, "metadata": metadata}
     if task.last_try:
-        error = f"Attempt {task.tries} of {task.policy.max_attempts} came to nothing: {reason or why}"
-        return TaskFailed(error=error[:2_000], why="attempts", **more)
+        error = f"Attempt {task.tries} of {task.policy.max_attempts}{CAME_TO_NOTHING}{reason or why}"
+        return TaskFailed(error=error[:MAX_ERROR_CHARS], why="attempts", **more)
     return TaskReleased(why=why, assignee=task.assignee, reason=reason, **more)
 
 

@@ -8,7 +8,7 @@ from ....log.log import Log
 from ....log.records import Record
 from ...command import command
 from ..faults import faults, faulty
-from .factory import LogFactory, Sentence, check, delta, drafts, everything, heads, opened, places, post
+from .factory import LogFactory, Sentence, check, delta, draft, drafts, everything, heads, opened, places, post
 
 
 async def a_follower_gets_each_event_once_while_writers_race(factory: LogFactory) -> None:
@@ -176,6 +176,33 @@ async def a_command_repeated_elsewhere_gets_its_first_places(factory: LogFactory
         assert len(await check(log)) == 21
 
 
+async def a_command_whose_first_comes_while_others_are_looked_up_gets_its_places(factory: LogFactory) -> None:
+    """Found taken by a second look, without asking by whom, it would be refused as another participant's."""
+    async with factory(faulty) as log, factory.rival(log) as rival:
+        await opened(log)
+        early, late = command("state.increment", path="/n"), command("state.increment", path="/n")
+        first = await rival.submit(early)
+        async with faults(log).lookups_held() as gate:
+            answers = [log.submit(early), log.submit(late)]
+            await gate.reached()
+            second = await rival.submit(late)
+        assert [await answer for answer in answers] == [each._replace(repeated=True) for each in (first, second)]
+        assert len(await check(log)) == 3
+
+
+async def an_append_whose_first_comes_while_others_are_looked_up_gets_its_places(factory: LogFactory) -> None:
+    async with factory(faulty) as log, factory.rival(log) as rival:
+        await opened(log)
+        early, late = [drafts("s-1", draft(key=f"k{n}"), draft(key=f"l{n}"), first_version=2 * n) for n in (1, 2)]
+        first = await rival.append(early)
+        async with faults(log).lookups_held() as gate:
+            answers = [log.append(early), log.append(late)]
+            await gate.reached()
+            second = await rival.append(late)
+        assert [await answer for answer in answers] == [each._replace(repeated=True) for each in (first, second)]
+        assert len(await check(log)) == 5
+
+
 async def _write(log: Log, number: int, name: str = "m") -> None:
     """Commands and appends by five who race."""
 
@@ -218,4 +245,6 @@ SHARED: tuple[Sentence, ...] = (
     a_writer_hears_of_the_others_without_writing,
     nothing_is_refused_for_what_another_has_written_meanwhile,
     a_command_repeated_elsewhere_gets_its_first_places,
+    a_command_whose_first_comes_while_others_are_looked_up_gets_its_places,
+    an_append_whose_first_comes_while_others_are_looked_up_gets_its_places,
 )

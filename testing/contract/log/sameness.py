@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 from ....domain.ids import Version
-from ....domain.model import TIMEKEEPER, Command
+from ....domain.model import TIMEKEEPER, Actor, Command
 from ....domain.session import deadlines
 from ....log.records import Appended, Producer
 from ...command import command
 from .factory import LogFactory, Sentence, check, delta, opened, post, refusal, restarted
+
+ADA, FLIGHTS = Actor("ada", "user"), Actor("flights", "agent")
 
 
 def _again(result: Appended) -> Appended:
@@ -61,7 +63,7 @@ async def an_index_that_was_used_for_another_output_of_a_tool_is_refused(factory
         assert len(await check(log)) == 23
 
 
-async def a_producers_last_number_with_another_command_is_refused(factory: LogFactory) -> None:
+async def a_producers_number_with_another_command_is_refused(factory: LogFactory) -> None:
     async with factory() as log:
         await opened(log)
         for seq in range(2):
@@ -73,6 +75,13 @@ async def a_producers_last_number_with_another_command_is_refused(factory: LogFa
         await log.submit(post("m-1"))
         assert (await refusal(log.submit(other, producer=Producer("p", 1, 1)))).code == "conflict"
         assert (await log.submit(other, producer=Producer("p", 1, 2))).versions == (5,)
+        assert (await log.submit(again, producer=Producer("p", 1, 1))).repeated
+        for seq in (0, 1):
+            refused = await refusal(log.submit(other, producer=Producer("p", 1, seq)))
+            assert (refused.code, str(seq) in refused.detail) == ("conflict", True)
+        async with restarted(factory, log) as later:
+            assert (await later.submit(again, producer=Producer("p", 1, 1))).repeated
+            assert (await refusal(later.submit(other, producer=Producer("p", 1, 0)))).code == "conflict"
 
 
 async def a_repeated_delta_is_answered_with_all_that_followed(factory: LogFactory) -> None:
@@ -111,24 +120,42 @@ async def the_times_of_a_session_never_go_back(factory: LogFactory) -> None:
         assert minutes_after == [0, 5, 5, 5, 6, 6]
 
 
-async def what_is_expected_of_a_hidden_subject_is_not_told(factory: LogFactory) -> None:
+def _described(actor: Actor) -> Command:
+    return command("session.describe", title=actor.id)._replace(actor=actor)
+
+
+async def what_is_hidden_is_expected_as_if_there_were_nothing(factory: LogFactory) -> None:
     async with factory() as log:
         await opened(log)
         await log.submit(command("message.start", message="m", audience=["agents"]))
-        asked = {"message:m": Version(9)}
-        for by, extra in (("flights", {"version": 2}), ("ada", {})):
-            said = command("session.describe", by=by, kind="user" if by == "ada" else "agent", title="T")
-            refused = await refusal(log.submit(said, expect=asked))
-            assert (refused.code, refused.extra) == ("conflict", {"subject": "message:m", **extra})
-            assert ("2" in refused.detail) == bool(extra)
+        for actor, version in ((FLIGHTS, 2), (ADA, 0)):
+            for expected in (9, 2 - version):
+                refused = await refusal(log.submit(_described(actor), expect={"message:m": Version(expected)}))
+                assert (refused.code, refused.extra) == ("conflict", {"subject": "message:m", "version": version})
+            await log.submit(_described(actor), expect={"message:m": Version(version), "message:none": Version(0)})
+
+
+async def the_version_of_what_may_be_hidden_is_not_told(factory: LogFactory) -> None:
+    async with factory() as log:
+        await opened(log)
+        await log.submit(command("custom.record", type="x.n", data={}, about="a"))
+        asked = {"custom:a": Version(9)}
+        before = await refusal(log.submit(_described(ADA), expect=asked))
+        assert before.extra == {"subject": "custom:a", "version": 2}
+        await log.submit(command("custom.record", type="x.n", data={}, about="a", audience=["agents"]))
+        for actor, extra in ((FLIGHTS, {"version": 3}), (ADA, {})):
+            refused = await refusal(log.submit(_described(actor), expect=asked))
+            assert (refused.code, refused.extra) == ("conflict", {"subject": "custom:a", **extra})
+            assert ("3" in refused.detail) == bool(extra)
 
 
 ALL: tuple[Sentence, ...] = (
     an_id_that_was_used_for_another_command_is_refused,
     an_index_that_was_used_for_another_delta_is_refused,
     an_index_that_was_used_for_another_output_of_a_tool_is_refused,
-    a_producers_last_number_with_another_command_is_refused,
+    a_producers_number_with_another_command_is_refused,
     a_repeated_delta_is_answered_with_all_that_followed,
-    what_is_expected_of_a_hidden_subject_is_not_told,
+    what_is_hidden_is_expected_as_if_there_were_nothing,
+    the_version_of_what_may_be_hidden_is_not_told,
     the_times_of_a_session_never_go_back,
 )

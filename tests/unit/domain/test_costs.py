@@ -206,6 +206,35 @@ def test_no_more_is_open_than_can_be_ended_at_once(
     session.do("hotels", "message.post", message="m", text="Hello.")
 
 
+def test_no_more_text_is_open_than_can_be_ended_at_once(session: Rehearsal) -> None:
+    def stream(message: str, text: str) -> dict[str, Any]:
+        known = session.state.messages.known[message]
+        return {"message": message, "index": known.index, "text": text}
+
+    for each in range(17):
+        session.do("hotels", "message.start", message=f"m{each}")
+    for each in range(16):
+        session.do("hotels", "message.delta", stream(f"m{each}", "x" * 999_999))
+    session.do("hotels", "message.delta", stream("m16", "x" * 16))
+    refusal = session.refusal("hotels", "message.delta", stream("m0", "x"))
+    assert (refusal.code, "16,000,000" in refusal.detail) == ("too_large", True)
+    session.do("hotels", "message.complete", message="m1")
+    session.do("hotels", "message.delta", stream("m0", "x"))
+    session.do("hotels", "message.abort", message="m16")
+    assert session.state.messages.open_bytes == 15 * 999_999 + 1
+    session.do("ada", "session.close")
+    assert session.state.messages.open_bytes == 0
+
+
+def test_what_goes_into_every_task_of_an_agent_is_short(session: Rehearsal) -> None:
+    session.do("ada", "task.create", task="t", title="T")
+    for target, code in (("agent:hotels", "too_large"), ("task:t", None)):
+        raised = {"signal": target.partition(":")[0], "kind": "reroute", "target": target}
+        if code is not None:
+            assert session.refusal("ada", "signal.raise", {**raised, "body": "x" * 999}).code == code
+        session.do("ada", "signal.raise", {**raised, "body": "x" * 998})
+
+
 def test_no_more_output_is_held_than_can_be_ended_at_once(session: Rehearsal) -> None:
     def put_out(call: str, text: str) -> dict[str, Any]:
         return {"call": call, "index": session.state.tools.known[call].index, "text": text}

@@ -194,10 +194,10 @@ def test_a_counter_stays_exact(session: Rehearsal) -> None:
 
 def test_it_has_at_most_a_million_bytes(session: Rehearsal) -> None:
     session.do("hotels", "state.merge", patch={"a": "x" * (MAX_DOCUMENT_BYTES - 8)})
-    assert session.refusal("hotels", "state.merge", patch={"b": 1}).code == "patch_failed"
-    assert session.refusal("hotels", "state.increment", path="/b").code == "patch_failed"
+    assert session.refusal("hotels", "state.merge", patch={"b": 1}).code == "too_large"
+    assert session.refusal("hotels", "state.increment", path="/b").code == "too_large"
     add = [{"op": "add", "path": "/b", "value": 1}]
-    assert session.refusal("hotels", "state.patch", patch=add).code == "patch_failed"
+    assert session.refusal("hotels", "state.patch", patch=add).code == "too_large"
     session.do("hotels", "state.merge", patch={"a": None, "b": 1})
 
 
@@ -206,10 +206,10 @@ def test_it_is_nested_at_most_64_deep(session: Rehearsal) -> None:
     for _ in range(MAX_DOCUMENT_DEPTH - 1):
         deep = {"x": deep}
     session.do("hotels", "state.merge", patch={"a": deep})
-    assert session.refusal("hotels", "state.merge", patch={"b": {"c": deep}}).code == "patch_failed"
+    assert session.refusal("hotels", "state.merge", patch={"b": {"c": deep}}).code == "too_deep"
     into = [{"op": "move", "from": "/a", "path": "/b"}, {"op": "add", "path": "/a", "value": {}}]
     into.append({"op": "move", "from": "/b", "path": "/a/b"})
-    assert session.refusal("hotels", "state.patch", patch=into).code == "patch_failed"
+    assert session.refusal("hotels", "state.patch", patch=into).code == "too_deep"
 
 
 def test_names_at_the_top_can_stand_in_an_index(session: Rehearsal) -> None:
@@ -219,7 +219,7 @@ def test_names_at_the_top_can_stand_in_an_index(session: Rehearsal) -> None:
         assert session.refusal("hotels", "state.patch", patch=whole).code == "patch_failed"
     session.do("hotels", "state.merge", patch={"x" * 256: {"\0": 1, "y" * 999: 1}})
     many = {f"n{number}": 1 for number in range(MAX_NAMES)}
-    assert session.refusal("hotels", "state.merge", patch=many).code == "patch_failed"
+    assert session.refusal("hotels", "state.merge", patch=many).code == "too_large"
 
 
 def test_names_that_come_and_go_do_not_pile_up(session: Rehearsal) -> None:

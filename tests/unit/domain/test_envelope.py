@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stenogram.api.delivery.websocket_encoder import WEBSOCKET
 from stenogram.domain import envelope
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.concepts.messages import MessagePosted
-from stenogram.domain.errors import Invalid
+from stenogram.domain.errors import Invalid, TooLarge
 from stenogram.domain.ids import Position, Version
 from stenogram.domain.model import Event, EventData, Fact
 from stenogram.domain.parts import TextPart
@@ -145,3 +146,12 @@ def test_every_type_has_a_schema_and_a_subject(type: str) -> None:
     assert schema["properties"]["type"]["const"] == type
     assert schema["description"]
     assert BUILT_IN[type].subject is not EventData.subject
+
+
+def test_an_event_that_was_too_large_for_a_message_is_told_as_such() -> None:
+    wire = WEBSOCKET.events("s", "trip-7", 3, "e.v3", [WIRE + b" " * WEBSOCKET.max_bytes])
+    (event,) = orjson.loads(wire[wire.index(b"{") :])["events"]
+    whole = orjson.loads(WIRE)
+    assert event == {**{name: whole[name] for name in whole if name != "data"}, "omitted": len(WIRE) + 16 * 2**20}
+    with pytest.raises(TooLarge, match="trip-7"):
+        envelope.parse(event)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from stenogram.domain.errors import PatchFailed
+from stenogram.domain.errors import PatchFailed, TooDeep, TooLarge
 from stenogram.domain.json.patch import MAX_COPIED_BYTES, apply_patch, same
 
 CARRIER = "patchdiff==1.0.0"
@@ -173,15 +173,15 @@ def test_what_did_not_change_is_shared() -> None:
 
 def test_copies_that_would_burst_the_document_are_stopped() -> None:
     doubling = [{"op": "copy", "from": "/a", "path": "/a/-"}] * 1_000
-    with pytest.raises(PatchFailed, match="may add at most"):
+    with pytest.raises(TooLarge, match="add at most"):
         apply_patch({"a": ["x" * 1_000]}, doubling)
     half: list[dict[str, Any]] = [{"op": "copy", "from": "/a", "path": "/b"}, {"op": "remove", "path": "/b"}] * 3
-    with pytest.raises(PatchFailed, match="may add at most"):
+    with pytest.raises(TooLarge, match="add at most"):
         apply_patch({"a": "x" * (MAX_COPIED_BYTES // 2)}, half)
 
 
 def test_copies_that_would_nest_the_document_for_ever_are_stopped() -> None:
-    with pytest.raises(PatchFailed, match="nested too deeply"):
+    with pytest.raises(TooDeep, match="nested too deeply"):
         apply_patch({"a": {"b": 1}}, [{"op": "copy", "from": "/a", "path": "/a/a"}] * 500)
 
 

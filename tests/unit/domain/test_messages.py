@@ -177,3 +177,18 @@ def _written_by_another_gateway(session: Rehearsal, which: int) -> Rehearsal:
     event = session.events[which]._replace(version=Version(session.state.version + 1))
     session.state = evolve(session.state, event)
     return session
+
+
+def test_a_message_holds_as_much_however_it_is_said(session: Rehearsal) -> None:
+    """Data and citations come on top."""
+    most, half = "x" * MAX_MESSAGE_BYTES, "é" * (MAX_MESSAGE_BYTES // 4)
+    session.do("hotels", "message.post", message="m1", text=most)
+    assert session.refusal("hotels", "message.post", message="m2", text=most + "x").code == "too_large"
+    parts = [{"kind": "text", "text": half}, {"kind": "reasoning", "text": half}, {"kind": "data", "data": most}]
+    more = [*parts, {"kind": "text", "text": "x"}]
+    assert session.refusal("hotels", "message.post", message="m2", parts=more).code == "too_large"
+    session.do("hotels", "message.post", message="m2", parts=parts)
+    session.do("hotels", "message.start", message="m3")
+    session.do("hotels", "message.delta", message="m3", index=0, text="x")
+    assert session.refusal("hotels", "message.complete", message="m3", parts=parts).code == "too_large"
+    session.do("hotels", "message.complete", message="m3", parts=parts[1:])

@@ -43,6 +43,15 @@ def test_only_the_caller_says_what_was_returned_and_once(session: Rehearsal) -> 
     assert session.refusal("hotels", "tool.return", call="t1", result=2).code == "conflict"
 
 
+@pytest.mark.parametrize("error", ["", "x" * 10_040, "x" * 100_000])
+def test_tools_say_as_much_of_an_error_as_they_like(session: Rehearsal, error: str) -> None:
+    session.do("hotels", "tool.call", call="t1", tool="search")
+    (returned,) = session.do("hotels", "tool.return", call="t1", error=error)
+    assert returned.data == ToolReturned(call="t1", error=error)
+    session.do("hotels", "tool.call", call="t2", tool="search")
+    assert session.refusal("hotels", "tool.return", call="t2", error="x" * 100_001).code == "invalid"
+
+
 @pytest.fixture
 def call(session: Rehearsal) -> Rehearsal:
     """Hotels runs a command, and two lines have come."""

@@ -11,7 +11,7 @@ from stenogram.domain.envelope import encode
 from stenogram.domain.errors import Conflict
 from stenogram.domain.model import Command, Fact
 from stenogram.log.commit import outcome, planner
-from stenogram.log.commit.outcome import MOST_AT_ONCE
+from stenogram.log.commit.outcome import MAX_FACT_BYTES, MOST_AT_ONCE
 from stenogram.log.engine import LogMoved
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
@@ -112,6 +112,19 @@ async def test_many_shorter_ones_do_not_make_one_long_batch(log: Log, engine: Fa
     sizes = [len(batch.records) for batch in engine.batches[before:]]
     assert sum(sizes) == 6 * (half + 1)
     assert max(sizes) <= 2 * MOST_AT_ONCE
+
+
+async def test_what_ends_long_messages_is_not_written_at_once(log: Log, engine: FaultyEngine) -> None:
+    await log.submit(command("session.open", "s-3"))
+    messages = [(f"s-{1 + number % 3}", f"m{number}") for number in range(40)]
+    for session, message in messages:
+        await log.submit(command("message.start", session, message=message))
+        await log.submit(command("message.delta", session, message=message, index=0, text="x" * 990_000))
+    before = len(engine.batches)
+    await asyncio.gather(*[log.submit(command("message.complete", session, message=id)) for session, id in messages])
+    sizes = [sum([len(record.data) for record in batch.records]) for batch in engine.batches[before:]]
+    assert sum(sizes) > 40 * 990_000
+    assert max(sizes) <= MAX_FACT_BYTES + 2**20
 
 
 async def test_what_another_process_writes_meanwhile_is_taken_into_account(log: Log, engine: FaultyEngine) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stenogram.domain.model import Actor
-from stenogram.log.commit.visibility import is_hidden
+from stenogram.log.commit.visibility import is_hidden, may_hide
 from stenogram.testing.rehearsal import Rehearsal
 
 ADA = Actor("ada", "user")
@@ -41,8 +41,23 @@ def test_a_hidden_messages_task_is_not_told(secretive: Rehearsal) -> None:
 
 
 def test_subjects_are_hidden_as_what_they_are_about(secretive: Rehearsal) -> None:
+    secretive.do("hotels", "state.merge", patch={"b": 1}, audience=["agents"])
     state = secretive.state
     seen = ("", "session", "floor", "state:/a", "presence:hotels", "message:m2", "tool:t2", "task:k1", "message:m9")
-    assert [each for each in seen if is_hidden(state, each, ADA)] == []
-    assert all(is_hidden(state, each, ADA) for each in ("message:m1", "tool:t1", "message:m3", "secret:x"))
-    assert not is_hidden(state, "message:m1", Actor("flights", "agent"))
+    assert [each for each in seen if is_hidden(state, each, ADA) or may_hide(state, each, ADA)] == []
+    assert all(is_hidden(state, each, ADA) for each in ("message:m1", "tool:t1", "message:m3", "state:/b"))
+    assert all(may_hide(state, each, ADA) for each in ("state:", "secret:x"))
+    flights = Actor("flights", "agent")
+    assert not is_hidden(state, "message:m1", flights)
+    assert not may_hide(state, "state:", flights)
+
+
+def test_custom_subjects_are_open_until_something_about_one_is_hidden(secretive: Rehearsal) -> None:
+    secretive.do("hotels", "custom.record", type="x.n", data={}, about="a")
+    assert not may_hide(secretive.state, "custom:a", ADA)
+    secretive.do("hotels", "custom.record", type="x.n", data={}, about="b", audience=["agents"])
+    assert may_hide(secretive.state, "custom:a", ADA)
+    assert not may_hide(secretive.state, "custom:a", Actor("flights", "agent"))
+    secretive.do(ADA, "custom.record", type="x.n", data={}, audience=["rooms"])
+    assert not may_hide(secretive.state, "custom", Actor("rooms", "agent"))
+    assert may_hide(secretive.state, "custom", Actor("flights", "agent"))
