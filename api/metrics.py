@@ -119,6 +119,8 @@ def _of_logs(logs: list[Log]) -> Iterator[Metric]:
     yield _gauge(
         "stenogram_tail_lag_seconds", "Since nothing of other gateways was missing", max(log.lag for log in logs)
     )
+    offset = max([log.clock.offset for log in logs], key=abs)
+    yield _gauge("stenogram_clock_offset_seconds", "This machine's clock, ahead of the log's time", offset)
     yield _gauge("stenogram_requests_waiting", "Commands that are not answered yet", sum(log.waiting for log in logs))
     at_hand = sum(log.sessions_at_hand for log in logs)
     yield _gauge("stenogram_sessions_at_hand", "Sessions that are kept folded in memory", at_hand)

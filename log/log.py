@@ -8,6 +8,7 @@ A log opened for reading has no committer: a tail brings in what the writing pro
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced, LogUnre
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.state import State
+from .clock import LogClock
 from .commit.committer import Committer
 from .commit.queue import RequestQueue
 from .commit.requests import Answer, Answered, Execute, Request, Review, Write
@@ -31,6 +33,7 @@ from .tail import Tail
 
 POLL_S = 1.0
 """After which other processes are looked for without a hint, and after which a storage that failed is asked again."""
+CORRECT_CLOCK_EVERY_S = 10.0
 
 _logger = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Log:
     ) -> None:
         self.engine = engine
         self.epoch = ""
+        self.clock = LogClock(engine.time)
         self.hub = Hub(ring_records, ring_bytes)
         self._lineage = Lineage(engine)
         self._sessions = SessionCache(self._lineage, cached_sessions)
@@ -63,6 +67,7 @@ class Log:
         self._tail = Tail(engine, self._publish)
         self._follows = follow
         self._work: asyncio.Task[None] | None = None
+        self._correcting: asyncio.Task[None] | None = None
         self._current_at = time.monotonic()
         self.trouble: str | None = None
         """Why other processes cannot be followed at the moment, if they cannot."""
@@ -105,6 +110,11 @@ class Log:
 
     async def __aenter__(self) -> Self:
         head = await self.engine.open()
+        try:
+            await self.clock.start(await self._last_time(head.position))
+        except BaseException:
+            await self.engine.close()
+            raise
         self.epoch = head.epoch
         self.hub.start_at(head.position)
         self._committer.start_at(head.position)
@@ -114,11 +124,14 @@ class Log:
             self._write() if self.engine.writable else self._repeat(self._follow if self._follows else _pause)
         )
         self._work.add_done_callback(lambda _: self.hub.end())  # or those who follow would wait without end
+        self._correcting = asyncio.create_task(self._correct_clock())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Answers what waits, then closes the engine. Raises the fault that the log's work ended with, if it did."""
         assert self._work is not None
+        assert self._correcting is not None
+        self._correcting.cancel()
         self._committer.close()
         if not self.engine.writable:
             self._work.cancel()
@@ -256,6 +269,17 @@ class Log:
         for task in ended:
             task.result()
         return None
+
+    async def _last_time(self, position: Position) -> float:
+        """When the last event was written, in seconds since 1970; 0 where there is none."""
+        last = await self.engine.read_log(position - 1, 1) if position else []
+        return last[0].time / 1e6 if last else 0.0
+
+    async def _correct_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CORRECT_CLOCK_EVERY_S)
+            with contextlib.suppress(LogError):  # who reads and writes the log says what is wrong with it
+                await self.clock.correct()
 
     async def _watch(self) -> None:
         if await self.engine.changed(self.position, POLL_S):

@@ -54,14 +54,17 @@ class AliveAnswer(HttpAnswer):
 
 
 class ReadyAnswer(HttpAnswer):
-    """The gateway can serve: where the main log ends, how many commands wait, and for how many seconds it has not been
-    certain what other gateways have written."""
+    """The gateway can serve: where the main log ends, how many commands wait, for how many seconds it has not been
+    certain what other gateways have written, and by how many seconds this machine's clock is ahead of the log's time.
+    A warning is about what is wrong and keeps nobody from being served."""
 
     status: Literal["ready"]
     read_only: bool | Absent = None
     position: Number
     waiting: Number
     lag: float
+    clock_offset: float
+    warning: str | Absent = None
 
 
 def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:

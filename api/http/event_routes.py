@@ -15,6 +15,7 @@ from ..delivery.event_filter import EVERY_SESSION, EventFilter, Finished, visibl
 from ..delivery.event_slice import EventSlice
 from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
+from ..liveness.open_request import OpenRequest
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
 from ..tenants.tenants import Tenants
 from ..transport.answer_budget import SplicedResponse, reserve_answer
@@ -50,14 +51,16 @@ class EventRoutes:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
-        log = (await self._tenants.of_request(request, principal)).log
+        tenant = await self._tenants.of_request(request, principal)
+        log = tenant.log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)
         before = events_end(query, session, log.epoch)
         if before is not None:
             await reserve_answer(request)
             return _response(request, topic, await self._page_before(topic, before, query, principal))
-        at, head = await self._place(topic, after, query)
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            at, head = await self._place(topic, after, query)
         await reserve_answer(request)  # not before: it may wait for an event for long
         return _response(request, topic, await self._page(topic, at, head, query, principal))
 
@@ -157,21 +160,23 @@ def _unbroken(run: EventSlice) -> EventSlice:
 
 
 def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Response:
-    to, head = topic.resume_place(page.to), topic.resume_place(page.head)
+    to, head, resume = topic.shown_place(page.to), topic.shown_place(page.head), topic.resume_member(page.to)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
         if page.gap:
             headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
         if page.before is not None:
-            headers["Stenogram-Before"] = str(topic.resume_place(page.before))
+            headers["Stenogram-Before"] = str(topic.shown_place(page.before))
+        if resume:
+            headers["Stenogram-Resume"] = resume["resume"]
         lines = [each for wire in page.wires for each in (wire, b"\n")]
         return SplicedResponse(lines, NDJSON, headers)
-    answer: dict[str, Any] = {"events": [], "to": to, "head": head, "caught_up": caught_up}
+    answer: dict[str, Any] = {"events": [], "to": to, **resume, "head": head, "caught_up": caught_up}
     if page.gap:
         answer["gap"] = EventGap.model_validate({"from": page.gap[0], "to": page.gap[1]})
     if page.before is not None:
-        answer["before"] = topic.resume_place(page.before)
+        answer["before"] = topic.shown_place(page.before)
     if topic.session is None:
         return spliced_response(LogPageAnswer.model_validate(answer), "events", page.wires)
     about = SessionPageAnswer.model_validate({**answer, "session": topic.session})

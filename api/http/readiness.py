@@ -9,6 +9,7 @@ import asyncio
 import time
 
 from ...domain.errors import LogError, NotReady
+from ...log.clock import NOTED_OFFSET_S, describe_offset
 from ...log.log import Log
 from ..tenants.tenants import MAIN, Tenants
 from .answer import ReadyAnswer
@@ -25,7 +26,16 @@ async def check_readiness(tenants: Tenants, place: str) -> ReadyAnswer:
     """Raises NotReady with what is wrong, and with which storage: the main log is at `place`."""
     main = tenants.open[MAIN].log
     await _check(main, place)
-    answer = {"status": "ready", "position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
+    offset = main.clock.offset
+    answer = {
+        "status": "ready",
+        "position": main.position,
+        "waiting": main.waiting,
+        "lag": round(main.lag, 3),
+        "clock_offset": round(offset, 3),
+    }
+    if abs(offset) > NOTED_OFFSET_S:
+        answer["warning"] = f"This machine's clock is {describe_offset(offset)} the log's time; set it right."
     return ReadyAnswer.model_validate(answer if main.engine.writable else {**answer, "read_only": True})
 
 

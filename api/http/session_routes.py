@@ -99,7 +99,7 @@ class SessionRoutes:
         data = parse_json_command(frame.do, frame.data)
         principal.require_command(data, session)
         tenant = await self._tenants.of_request(request, principal)
-        command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
+        command = frame.command(principal.actor, tenant.log.clock.now(), data)._replace(run=principal.run)
         with self._telemetry.spanning(command, tenant.name, request.headers, tenant.log.stats) as end:
             result = await tenant.log.submit(
                 command,

@@ -11,6 +11,7 @@ from ...projections.health import healths
 from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
+from ..liveness.open_request import OpenRequest
 from ..protocol.queries import no_query
 from ..tenants.tenants import Tenants
 from ..transport.answer_budget import release_answer, reserve_answer
@@ -53,7 +54,7 @@ class ViewRoutes:
         if not by_session(projection):
             viewer_of_all(principal, projection)
         wanted = list_query(projection, query, {})
-        await _arrive(views, projection, query)
+        await self._arrive(request, principal, projection, query)
         return await self._page(request, views, projection, principal, wanted, {})
 
     async def show_key(self, request: web.Request) -> web.StreamResponse:
@@ -69,7 +70,7 @@ class ViewRoutes:
         if not isinstance(projection, DocProjection):
             return await self._rows(request, views, projection, principal, key)
         query = view_query(request)
-        await _arrive(views, projection, query)
+        await self._arrive(request, principal, projection, query)
         if query.at is not None:
             return await self._long_reads.answer("view", request, principal)
         await reserve_answer(request)
@@ -101,7 +102,7 @@ class ViewRoutes:
         if not by_session(projection):
             raise Invalid(f"{projection.name} is not kept by session; search it without a key in the path.")
         query = rows_query(request)
-        await _arrive(views, projection, query)
+        await self._arrive(request, principal, projection, query)
         wanted = list_query(projection, query, {SESSION_KEY: key})
         if query.at is not None:
             return await self._long_reads.answer("view", request, principal)
@@ -124,6 +125,14 @@ class ViewRoutes:
             release_answer(request)
             return await self._long_reads.answer("page", request, principal)
         return page_response(projection, found, about)
+
+    async def _arrive(
+        self, request: web.Request, principal: Principal, projection: AnyProjection, query: ViewQuery
+    ) -> None:
+        """Wait until the view has come as far as the reader asks, who is heard meanwhile."""
+        tenant = await self._tenants.of_request(request, principal)
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            await _arrive(tenant.views, projection, query)
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)
