@@ -315,13 +315,10 @@ async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> Non
 async def pages_end_by_bytes(factory: StoreFactory) -> None:
     rows = [row(f"k-{n:03}", n, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
     async with factory() as store:
-        build = await claimed(store)
-        await store.commit(build, step(build, 0, 1, *rows))
+        await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
         await store.promote(build.id)
-        first = await store.find("kept", limit=1_000, most=100_000)
-        rest = await store.find("kept", after=[*first.rows[-1][:2]], limit=1_000, most=100_000)
-        assert first.rows + rest.rows == rows[: len(first.rows) + 5]
-        assert (len(first.rows) > 50, first.more, rest.more) == (True, True, True)
+        page = await store.find("kept", limit=1_000, most=100_000)
+        assert (50 < len(page.rows) < 60, page.more, page.rows) == (True, True, rows[: len(page.rows)])
         assert not (await store.find("kept", limit=1_000)).more
 
 
