@@ -318,19 +318,10 @@ async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> Non
 async def pages_end_by_bytes(factory: StoreFactory) -> None:
     rows = [row(f"k-{n:03}", n, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
     async with factory() as store:
-        build = await claimed(store)
-        await store.commit(build, step(build, 0, 1, *rows))
+        await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
         await store.promote(build.id)
-        found, sizes = list[Row](), list[int]()
-        after: list[Any] | None = None
-        more = True
-        while more and (page := await store.find("kept", after=after, limit=1_000, most=100_000)).rows:
-            found, more = found + page.rows, page.more
-            sizes.append(len(page.rows))
-            after = [*page.rows[-1][:2]]
-        assert found == rows
-        assert sizes[0] > 50
-        assert max(sizes[1:]) == 5
+        page = await store.find("kept", limit=1_000, most=100_000)
+        assert (50 < len(page.rows) < 60, page.more, page.rows) == (True, True, rows[: len(page.rows)])
 
 
 async def snapshots_are_kept_of_one_state_of_the_code(factory: StoreFactory) -> None:
