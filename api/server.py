@@ -9,7 +9,6 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -33,7 +32,7 @@ from .settings import Settings
 from .tenants import Tenants
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
-from .views.folding_process import FoldingPlan, FoldingProcess
+from .views.folding_process import FoldingGroup, FoldingPlan, TenantFolding
 from .views.service import ViewService
 from .views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_projections
 
@@ -131,13 +130,13 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         place = settings.views or (NO_VIEWS if settings.read_only else "")
         projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
         beside = settings.views_in == "process" and bool(projections) and folds_in_processes(place, settings.log)
-        folding = FoldingProcess(_folding_plan(settings, place), tasks) if beside else None
+        folding = FoldingGroup(_folding_plan(settings, place), settings.views_processes, tasks) if beside else None
 
         def open_log(tenant: str) -> Log:
             return Log(storage.engine(tenant, read_only=settings.read_only))
 
         def views(log: Log, tenant: str) -> ViewService:
-            elsewhere = None if folding is None else partial(folding.add, tenant)
+            elsewhere = None if folding is None else TenantFolding(folding, tenant)
             promote, store = settings.promote == "auto", view_storage.store(tenant)
             return ViewService(log, store, projections, tasks, promote=promote, fold_elsewhere=elsewhere)
 

@@ -55,13 +55,15 @@ class AliveAnswer(HttpAnswer):
 
 class ReadyAnswer(HttpAnswer):
     """The gateway can serve: where the main log ends, how many commands wait, and for how many seconds it has not been
-    certain what other gateways have written."""
+    certain what other gateways have written. `stopped_views` are those that do not go on before an operator does
+    something; everything else does."""
 
     status: Literal["ready"]
     read_only: bool | Absent = None
     position: Number
     waiting: Number
     lag: float
+    stopped_views: tuple[str, ...] | Absent = None
 
 
 def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:

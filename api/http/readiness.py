@@ -6,6 +6,7 @@ matters is when that last succeeded. So a database that hangs delays no answer.
 
 import asyncio
 import time
+from typing import Any
 
 from ...domain.errors import LogError, NotReady
 from ...log.log import Log
@@ -25,8 +26,14 @@ async def check_readiness(tenants: Tenants) -> ReadyAnswer:
     for tenant in tuple(tenants.open.values()):
         await _check(tenant.log)
     main = tenants.open[""].log
-    answer = {"status": "ready", "position": main.position, "waiting": main.waiting, "lag": round(main.lag, 3)}
-    return ReadyAnswer.model_validate(answer if main.engine.writable else {**answer, "read_only": True})
+    answer: dict[str, Any] = {"status": "ready", "position": main.position, "waiting": main.waiting}
+    answer["lag"] = round(main.lag, 3)
+    if not main.engine.writable:
+        answer["read_only"] = True
+    stopped = {name for tenant in tenants.open.values() for name in tenant.views.stopped}
+    if stopped:
+        answer["stopped_views"] = sorted(stopped)
+    return ReadyAnswer.model_validate(answer)
 
 
 async def _check(log: Log) -> None:

@@ -8,11 +8,19 @@ it ends, so that it never outlives a gateway, however that ended. By its stdout 
 thread of its own says so: a handler may block for as long as it likes), and what it has to log, which the gateway logs.
 One that is not heard of is killed: frozen, it would keep its locks. When a log in a file grows it is told to look, by
 an empty line: by itself it would look after up to 50 ms.
+
+One view's handlers must not keep the others waiting for long. The process marks whose handlers run (`work_mark`). So it
+is killed when one build's have kept it for a minute, and a build in whose handlers it has ended again and again is
+stopped until somebody retries it.
+
+Several processes can divide the views between them: handlers run one at a time in each, so where cores are free a
+rebuild takes less time with two. What it costs is that each reads the log and decodes it, and has its own connections.
 """
 
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -20,11 +28,18 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+from ...domain.errors import StenogramError
+from ...domain.ids import new_id
 from ...log.log import Log
+from ...projections.store import Build, ViewStore
+from ..processes.crashes import MAX_CRASHES, Crashes, Culprit
+from ..processes.work_mark import WorkMark
 
 PROGRAM = "stenogram.api.views.folding_program"
 SILENT_S = 10.0
 """Seconds without a word after which the process is killed, and another one started."""
+BLOCKED_S = 60.0
+"""Seconds that one step of a build's handlers may take, after which the process is killed."""
 END_S = 5.0
 """Seconds that it gets to finish what it writes."""
 BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
@@ -33,6 +48,8 @@ HEALTHY_S = 30.0
 """Seconds after which it counts as having started well."""
 NUDGE_EVERY_S = 0.01
 """Seconds between two such lines, at least; a log that grows all the time is looked at more often in any case."""
+CORES_FOR_TWO = 4
+"""From so many on there are two unless the settings say otherwise: the gateway and what clients run need some."""
 _MAX_LINE_BYTES = 2**20
 
 _logger = logging.getLogger(__name__)
@@ -47,6 +64,13 @@ class FoldingPlan(NamedTuple):
     promote: bool
     effects: bool
     log_level: str
+    part: int = 0
+    parts: int = 1
+    """Of so many parts of the views, this one."""
+    mark: int = -1
+    """The file under the memory in which it marks whose handlers run."""
+    runner: str = ""
+    """What it claims builds as."""
 
 
 class FoldingProcess:
@@ -56,6 +80,11 @@ class FoldingProcess:
         self._plan = plan
         self._tasks = tasks
         self._tenants: list[str] = []
+        self._stores: dict[str, ViewStore] = {}
+        self._mark: WorkMark
+        self._crashes = Crashes()
+        self._runner = ""
+        self._stopped: dict[str, list[str]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._supervising: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
@@ -68,6 +97,8 @@ class FoldingProcess:
         return None if self._process is None else self._process.pid
 
     async def __aenter__(self) -> Self:
+        """Raises OSError where no memory can be shared."""
+        self._mark = WorkMark()
         self._supervising = self._tasks.create_task(self._supervise())
         return self
 
@@ -82,10 +113,16 @@ class FoldingProcess:
         finally:
             self._kill()  # that ends the task, which must not be cancelled while it starts a process
             await asyncio.wait([self._supervising])
+            self._mark.close()
 
-    def add(self, tenant: str, log: Log) -> None:
-        """Have a tenant's views folded as well; its log is open."""
+    def stopped(self, tenant: str) -> Sequence[str]:
+        """The views of a tenant that have stopped, as the process said last."""
+        return self._stopped.get(tenant, ())
+
+    def add(self, tenant: str, log: Log, store: ViewStore) -> None:
+        """Have a tenant's views folded as well; its log and its store are open."""
         self._tenants.append(tenant)
+        self._stores[tenant] = store
         if not log.engine.shared:  # one that is shared tells everyone by itself
             log.hub.listen(self._nudge)
         if self._process is not None:
@@ -104,6 +141,8 @@ class FoldingProcess:
             ended = await self._run()
             if self._end.is_set():
                 return
+            await self._give_back()
+            ended += await self._hold_to_account()
             if loop.time() - began > HEALTHY_S:
                 self._failures = 0
             pause = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
@@ -113,8 +152,37 @@ class FoldingProcess:
                 async with asyncio.timeout(pause):
                     await self._end.wait()
 
+    async def _give_back(self) -> None:
+        """Release what the process had claimed, which would lapse by itself only after a while."""
+        for store in self._stores.values():
+            with contextlib.suppress(StenogramError):
+                await store.leave(self._runner)
+
+    async def _hold_to_account(self) -> str:
+        """Stop the build in whose handlers the process has ended, if that was once too often. What to say of it."""
+        at_work = self._mark.get()
+        if at_work is None or at_work.tenant >= len(self._tenants):
+            return ""
+        culprit = Culprit(self._tenants[at_work.tenant], at_work.build)
+        times, store = self._crashes.note(culprit, time.monotonic()), self._stores[culprit.tenant]
+        try:
+            build = next((each for each in await store.builds() if each.id == culprit.build), None)
+            if build is None:
+                return ""
+            if times >= MAX_CRASHES:
+                await store.stop(build.id, _why_stopped(build, times))
+                self._crashes.forget(culprit)
+                _logger.error("%s was stopped: %s", build, _why_stopped(build, times))
+        except StenogramError as error:  # it is stopped when it happens once more
+            _logger.warning("build %d, which has ended the process, could not be looked up: %s", culprit.build, error)
+            return ""
+        return f" in handlers of {build}"
+
     async def _run(self) -> str:
         """Start it, and wait for its end; how it ended."""
+        self._mark.set(0, 0)
+        self._runner = new_id()
+        plan = self._plan._replace(mark=self._mark.fd, runner=self._runner)
         try:
             # In a session of its own: Ctrl-C on the terminal is for the gateway, which then ends it.
             process = await asyncio.create_subprocess_exec(
@@ -123,6 +191,7 @@ class FoldingProcess:
                 PROGRAM,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                pass_fds=(self._mark.fd,),
                 start_new_session=True,
                 limit=_MAX_LINE_BYTES,
             )
@@ -130,7 +199,7 @@ class FoldingProcess:
             return f"cannot be started ({error})"
         self._process = process
         try:
-            self._send(process, self._plan._asdict())
+            self._send(process, plan._asdict())
             for tenant in self._tenants:
                 self._send(process, tenant)
             if self._end.is_set():  # it was set while this one was being started
@@ -159,6 +228,16 @@ class FoldingProcess:
                 said = orjson.loads(line)
                 if "logger" in said:
                     logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
+                self._stopped |= said.get("stopped", {})
+            if self._has_blocked():
+                return f"was blocked for {BLOCKED_S:.0f} s, and was killed"
+
+    def _has_blocked(self) -> bool:
+        """Whether it runs one build's handlers for too long."""
+        at_work = self._mark.get()
+        if at_work is None or time.monotonic() - at_work.since < BLOCKED_S:
+            return False
+        return self._mark.get() == at_work
 
     def _send(self, process: asyncio.subprocess.Process, what: Any) -> None:
         self._write(process, orjson.dumps(what) + b"\n")
@@ -175,3 +254,53 @@ class FoldingProcess:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
+
+
+class FoldingGroup:
+    """Keeps these processes running for the time of the block, for all tenants that are added. `processes`: how many;
+    0: as many as the machine has cores for."""
+
+    def __init__(self, plan: FoldingPlan, processes: int, tasks: asyncio.TaskGroup) -> None:
+        count = processes or (2 if (os.cpu_count() or 1) >= CORES_FOR_TWO else 1)
+        self._members = [FoldingProcess(plan._replace(part=part, parts=count), tasks) for part in range(count)]
+
+    async def __aenter__(self) -> Self:
+        for member in self._members:
+            await member.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Lets them finish what they write, all at the same time."""
+        await asyncio.gather(*[member.__aexit__() for member in self._members])
+
+    def add(self, tenant: str, log: Log, store: ViewStore) -> None:
+        """Have a tenant's views folded as well; its log and its store are open."""
+        for member in self._members:
+            member.add(tenant, log, store)
+
+    def stopped(self, tenant: str) -> Sequence[str]:
+        """The views of a tenant that have stopped, as they said last."""
+        return sorted({name for member in self._members for name in member.stopped(tenant)})
+
+
+class TenantFolding(NamedTuple):
+    """Those processes, as one tenant's views use them."""
+
+    group: FoldingGroup
+    tenant: str
+
+    def start(self, log: Log, store: ViewStore) -> None:
+        """Have the views of this log folded; it and the store are open."""
+        self.group.add(self.tenant, log, store)
+
+    @property
+    def stopped(self) -> Sequence[str]:
+        """The views that have stopped, as they said last."""
+        return self.group.stopped(self.tenant)
+
+
+def _why_stopped(build: Build, times: int) -> str:
+    return (
+        f"the process that folds views ended {times} times while its handlers ran; mend them, then say "
+        f"`stenogram projections retry {build.name}`"
+    )

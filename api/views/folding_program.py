@@ -2,7 +2,8 @@
 
 It reads the log beside the gateway that writes it, and writes to the same store that the gateway reads. What is said by
 whom is in `folding_process`. Threads read stdin and say that the process lives, so that both work while a handler
-blocks. What handlers print goes to stderr, which is the gateway's.
+blocks. Whose handlers run is marked in memory that the gateway reads. What handlers print goes to stderr, which is the
+gateway's.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,9 +22,12 @@ import orjson
 from ...domain.errors import StenogramError
 from ...log.log import Log
 from ...log.storage import Storage
+from ...projections.authoring.projection import AnyProjection
+from ...projections.runner.announced import Announce
 from ...projections.runner.runner import Runner
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
+from ..processes.work_mark import WorkMark
 from .folding_process import END_S, FoldingPlan
 from .storage import ViewStorage, make_projections
 
@@ -70,9 +75,11 @@ class Program:
         self._plan = plan
         self._storage = Storage(plan.log)
         self._view_storage = ViewStorage(plan.views, plan.log)
-        self._projections = make_projections(plan.views, plan.projections)
+        self._projections = _part(make_projections(plan.views, plan.projections), plan)
         self._tenants: asyncio.Queue[str | None] = asyncio.Queue()
+        self._mark = WorkMark(plan.mark)
         self._logs: set[Log] = set()
+        self._runners: dict[str, Runner] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def run(self, line: Line) -> None:
@@ -80,11 +87,11 @@ class Program:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.add, None)
         threading.Thread(target=_listen, args=(loop, self), daemon=True).start()
-        threading.Thread(target=_beat, args=(line,), daemon=True).start()
+        threading.Thread(target=_beat, args=(line, self), daemon=True).start()
         folding = list[asyncio.Task[None]]()
         async with asyncio.TaskGroup() as tasks:  # a fault ends the process, and another one is started
             while (tenant := await self._tenants.get()) is not None:
-                folding.append(tasks.create_task(self._keep_folding(tenant)))
+                folding.append(tasks.create_task(self._keep_folding(tenant, len(folding))))
             for task in folding:
                 task.cancel()
 
@@ -102,25 +109,46 @@ class Program:
             with contextlib.suppress(StenogramError):  # the log says so, too
                 await log.catch_up()
 
-    async def _keep_folding(self, tenant: str) -> None:
+    def stopped(self) -> dict[str, tuple[str, ...]]:
+        """The views that have stopped, of the tenants of which that is known. Any thread may ask."""
+        runners = tuple(self._runners.items())
+        return {tenant: runner.stopped for tenant, runner in runners if runner.stopped is not None}
+
+    async def _keep_folding(self, tenant: str, number: int) -> None:
         while True:
             try:
-                await self._fold(tenant)
+                await self._fold(tenant, partial(self._mark.set, number))
             except* StenogramError as errors:
                 _logger.warning("views are not folded at the moment: %s", errors.exceptions[0])
             await asyncio.sleep(RETRY_AFTER_S)
 
-    async def _fold(self, tenant: str) -> None:
+    async def _fold(self, tenant: str, announce: Announce) -> None:
         plan = self._plan
         async with (
             Log(self._storage.engine(tenant, read_only=True)) as log,
             self._view_storage.store(tenant) as store,
         ):
             self._logs.add(log)
+            runner = Runner(
+                log,
+                store,
+                self._projections,
+                promote=plan.promote,
+                effects=plan.effects,
+                announce=announce,
+                id=plan.runner,
+            )
+            self._runners[tenant] = runner
             try:
-                await Runner(log, store, self._projections, promote=plan.promote, effects=plan.effects).run()
+                await runner.run()
             finally:
                 self._logs.discard(log)
+
+
+def _part(projections: list[AnyProjection], plan: FoldingPlan) -> list[AnyProjection]:
+    """The projections of this process. All versions of one are together: the newest has the effects."""
+    names = list(dict.fromkeys([each.name for each in projections]))[plan.part :: plan.parts]
+    return [each for each in projections if each.name in names]
 
 
 def _listen(loop: asyncio.AbstractEventLoop, program: Program) -> None:
@@ -136,9 +164,9 @@ def _listen(loop: asyncio.AbstractEventLoop, program: Program) -> None:
     os._exit(1)
 
 
-def _beat(line: Line) -> None:
+def _beat(line: Line, program: Program) -> None:
     while True:
-        line.say({})
+        line.say({"stopped": program.stopped()})
         time.sleep(BEAT_EVERY_S)
 
 

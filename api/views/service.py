@@ -4,7 +4,7 @@ The projections are the built-in ones, those that installed packages offer, and 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 from ...domain.errors import Invalid, NotFound, NotReady
@@ -16,6 +16,7 @@ from ...projections.runner.runner import Runner
 from ...projections.store import Build, Found, ViewStore
 from .access import by_session
 from .document_feed import DocumentFeed
+from .folding_process import TenantFolding
 from .progress import BuildProgress
 
 MAX_CONCURRENT_FOLDS = 4
@@ -36,7 +37,7 @@ class ViewService:
         tasks: asyncio.TaskGroup,
         *,
         promote: bool = True,
-        fold_elsewhere: Callable[[Log], None] | None = None,
+        fold_elsewhere: TenantFolding | None = None,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
         self.log = log
@@ -57,8 +58,13 @@ class ViewService:
             if self._fold_elsewhere is None:
                 self._running = self._tasks.create_task(self._runner.run())
             else:
-                self._fold_elsewhere(self.log)
+                self._fold_elsewhere.start(self.log, self.store)
         return self
+
+    @property
+    def stopped(self) -> Sequence[str]:
+        """The views that do not go on before somebody does something."""
+        return (self._runner.stopped or ()) if self._fold_elsewhere is None else self._fold_elsewhere.stopped
 
     async def __aexit__(self, *exc: object) -> None:
         """Finishes what is being written."""

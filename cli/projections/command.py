@@ -122,9 +122,10 @@ async def promote(admin: "ViewAdmin", view: str, id: int | None, anyway: bool) -
 @View
 @click.argument("keys", nargs=-1, metavar="[KEY]…")
 async def retry(admin: "ViewAdmin", view: str, keys: tuple[str, ...]) -> None:
-    """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all."""
-    for key in await admin.wish(view, keys, "retry"):
-        click.echo(f"{view} goes on with {key!r} at the event that failed.")
+    """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all of them, and
+    a view that was stopped since its handlers had ended the process."""
+    for what in await admin.retry(view, keys):
+        click.echo(f"{view} goes on with {what}.")
 
 
 @projections.command(short_help="Leave out the event that fails.")
