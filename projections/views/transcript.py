@@ -15,7 +15,8 @@ from ...domain.concepts.messages import MessageAborted, MessageCompleted, Messag
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ...domain.parts import Part
 from ..authoring.meta import Meta
-from ..authoring.table import Rows, TableProjection
+from ..authoring.rows import Rows
+from ..authoring.table import TableProjection
 from .text import storable
 
 EntryKind = MessageKind | Literal["tool", "approval"]
@@ -68,7 +69,7 @@ def _(entry: TranscriptRow, viewer: Viewer) -> TranscriptRow | None:
     return entry if visible(including(entry.audience, entry.actor), viewer) else None
 
 
-def _begun(meta: Meta, entry: str, kind: EntryKind) -> TranscriptRow:
+def _begun(meta: Meta, entry: str, kind: EntryKind, **more: Any) -> TranscriptRow:
     return TranscriptRow(
         session=meta.session,
         entry=entry,
@@ -78,6 +79,7 @@ def _begun(meta: Meta, entry: str, kind: EntryKind) -> TranscriptRow:
         audience=meta.audience,
         kind=kind,
         task=meta.task,
+        **more,
     )
 
 
@@ -87,10 +89,10 @@ def _ended(meta: Meta) -> dict[str, Any]:
 
 @transcript.on
 def _(rows: Rows[TranscriptRow], event: MessagePosted | MessageStarted, meta: Meta) -> None:
-    begun = _begun(meta, event.subject(), event.kind).model_copy(update={"reply_to": event.reply_to})
+    said: dict[str, Any] = {}
     if isinstance(event, MessagePosted):
-        begun = begun.model_copy(update={"status": "completed", "parts": event.parts, **_ended(meta)})
-    rows.upsert(begun)
+        said = {"status": "completed", "parts": event.parts, "until": meta.version, "ended": meta.time}
+    rows.upsert(_begun(meta, event.subject(), event.kind, reply_to=event.reply_to, **said))
 
 
 @transcript.on
@@ -107,7 +109,7 @@ def _(rows: Rows[TranscriptRow], event: MessageAborted, meta: Meta) -> None:
 @transcript.on
 def _(rows: Rows[TranscriptRow], event: ToolCalled, meta: Meta) -> None:
     called = {"tool": event.tool, "arguments": event.arguments, "serves": event.message}
-    rows.upsert(_begun(meta, event.subject(), "tool").model_copy(update=called))
+    rows.upsert(_begun(meta, event.subject(), "tool", **called))
 
 
 @transcript.on
@@ -127,7 +129,7 @@ def _(rows: Rows[TranscriptRow], event: ToolAbandoned, meta: Meta) -> None:
 @transcript.on
 def _(rows: Rows[TranscriptRow], event: ApprovalRequested, meta: Meta) -> None:
     asked = {"question": storable(event.question), "options": event.options}
-    rows.upsert(_begun(meta, event.subject(), "approval").model_copy(update=asked))
+    rows.upsert(_begun(meta, event.subject(), "approval", **asked))
 
 
 @transcript.on
