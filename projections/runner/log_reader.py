@@ -25,7 +25,7 @@ from .checkpoints import checkpoint_at, checkpoint_before
 from .decoded_page import DecodedPage
 
 BATCH = 1_000
-PATIENCE_S = 1.0
+PATIENCE_S = 3.0
 """Seconds for which a reader waits for others that are a page or two behind it."""
 RING_RECORDS = 4_000
 RING_BYTES = 8 * 2**20
