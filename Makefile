@@ -13,6 +13,9 @@ PIP  := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # What the tools read: the package through its links, and the code around it that exists so far.
 AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
+# Node's packages, for tests of what runs in pages; without Node those are skipped.
+NODE := $(if $(shell command -v npm),web/client/node_modules/.installed examples/web/node_modules/.installed)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test long lint format docs bench up chaos crashes clean
@@ -24,7 +27,7 @@ demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, to look 
 	@echo "demo: starting (Ctrl-C stops it)"
 	@$(BIN)/stenogram demo $(ARGS)
 
-test: $(VENV)/.dev  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
+test: $(VENV)/.dev $(NODE)  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
 	@echo "test: pytest with $(WORKERS) workers"
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
@@ -76,7 +79,7 @@ crashes: $(VENV)/.dev  ## Kill 30 runners of views on each engine, and compare w
 
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"
-	@rm -rf $(VENV) build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -95,6 +98,11 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "venv: installing stenogram and the development tools"
 	@$(PIP) install -e '.[dev]'
 	@touch $@ $(VENV)/.runtime
+
+%/node_modules/.installed: %/package-lock.json
+	@echo "node: installing the packages of $*"
+	@cd $* && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
 	@echo "venv: installing stenogram and the documentation tools"

@@ -20,6 +20,7 @@ from .access.origin import OriginCheck
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
+from .http.console_routes import ConsoleRoutes
 from .http.event_routes import EventRoutes
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
@@ -50,6 +51,7 @@ class Gateway:
         self.sse_server = SseServer(settings, tenants, auth)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
+        self._console_routes = ConsoleRoutes()
         self._session_routes = SessionRoutes(settings, tenants, auth)
         self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
@@ -77,6 +79,9 @@ class Gateway:
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        app.router.add_get("/", self._console_routes.redirect, allow_head=False)
+        app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
+        app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)

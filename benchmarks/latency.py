@@ -1,4 +1,5 @@
-"""Live latency: from an append to its delivery, with a commit between, on a gateway that is not busy."""
+"""Live latency: from an append to its delivery, with a commit between, on a gateway that is not busy
+and keeps the built-in views, as by default."""
 
 from harness import Bench, Figures
 from table import Table
@@ -21,7 +22,7 @@ def run(bench: Bench) -> Table:
 
 def _measure(bench: Bench, rate: int) -> Figures:
     seconds, warmup = bench.seconds(4), bench.seconds(1)
-    with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS) as server:
+    with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS, views="") as server:
         load = bench.load(
             server,
             subscribers=SESSIONS,

@@ -39,7 +39,7 @@
 
 static struct options {
     int port, subscribers, returning, stalled, sessions, appenders, per_connection, batch, bytes;
-    double rate, gather, warmup, seconds;
+    double rate, gather, heartbeat, warmup, seconds;
     bool until_caught_up, all;
     const char *prefix, *after, *returning_after, *stamps, *token, *audience;
 } want = {.sessions = 1, .per_connection = 1, .batch = 1, .bytes = 200, .warmup = 1, .seconds = 3,
@@ -481,9 +481,26 @@ static void turn(int64_t until) {
     }
 }
 
+/* Everyone shows once in `heartbeat` seconds that it is there, evenly spread. Returns when the next one is due. */
+static int64_t send_heartbeats(void) {
+    static int64_t due;
+    static int turn;
+    int64_t at = now(), step = (int64_t)(want.heartbeat * SECOND / total);
+    if (!due) due = at;
+    for (; due <= at; due += step, turn = (turn + 1) % total) {
+        struct connection *c = &connections[turn];
+        if (c->step == READY) { put_text(c, "{\"frame\":\"heartbeat\"}"); flush(c); }
+    }
+    return due;
+}
+
 static void run_until(int64_t until) {
     while (now() < until) {
         int64_t next = sending ? send_due() : until;
+        if (want.heartbeat > 0) {
+            int64_t beat = send_heartbeats();
+            if (beat < next) next = beat;
+        }
         turn(next < until ? next : until);
     }
 }
@@ -528,7 +545,8 @@ static void options(int count, char **values) {
     static const struct option known[] = {
         {"port", 1, 0, 'p'}, {"subscribers", 1, 0, 's'}, {"returning", 1, 0, 'r'}, {"stalled", 1, 0, 'x'},
         {"sessions", 1, 0, 'n'}, {"appenders", 1, 0, 'a'}, {"per-connection", 1, 0, 'k'}, {"batch", 1, 0, 'b'},
-        {"bytes", 1, 0, 'y'}, {"rate", 1, 0, 'R'}, {"gather", 1, 0, 'g'}, {"warmup", 1, 0, 'w'}, {"seconds", 1, 0, 't'},
+        {"bytes", 1, 0, 'y'}, {"rate", 1, 0, 'R'}, {"gather", 1, 0, 'g'}, {"heartbeat", 1, 0, 'h'},
+        {"warmup", 1, 0, 'w'}, {"seconds", 1, 0, 't'},
         {"prefix", 1, 0, 'P'}, {"after", 1, 0, 'A'}, {"returning-after", 1, 0, 'B'}, {"stamps", 1, 0, 'S'},
         {"until-caught-up", 0, 0, 'u'}, {"all", 0, 0, 'l'}, {"token", 1, 0, 'T'}, {"audience", 1, 0, 'd'}, {0}};
     for (int c; (c = getopt_long(count, values, "", known, NULL)) != -1;)
@@ -544,6 +562,7 @@ static void options(int count, char **values) {
         case 'y': want.bytes = atoi(optarg); break;
         case 'R': want.rate = atof(optarg); break;
         case 'g': want.gather = atof(optarg); break;
+        case 'h': want.heartbeat = atof(optarg); break;
         case 'w': want.warmup = atof(optarg); break;
         case 't': want.seconds = atof(optarg); break;
         case 'P': want.prefix = optarg; break;

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "presence",
     "cascades",
     "projections",
+    "building",
     "moments",
     "postgres",
 )

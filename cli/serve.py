@@ -65,6 +65,7 @@ def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
     reading = " for reading only" if settings.read_only else ""
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
+    click.echo(f"stenogram: the console is at {gateway.url}/console/", err=True)
     if settings.open:
         click.echo(
             "stenogram: open, without tokens: it trusts the identity that a client on this machine claims", err=True

@@ -15,12 +15,14 @@ from ...domain.errors import Forbidden
 from ..settings import Settings, is_loopback
 
 _CORS_HEADERS = {
-    "Access-Control-Expose-Headers": "Stenogram-To, Stenogram-Caught-Up, Stenogram-Gap, Retry-After",
+    "Access-Control-Expose-Headers": (
+        "ETag, Retry-After, Stenogram-Before, Stenogram-Caught-Up, Stenogram-Gap, Stenogram-To"
+    ),
     "Vary": "Origin",
 }
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, Last-Event-ID, Stenogram-Run",
     "Access-Control-Max-Age": "600",
 }
 

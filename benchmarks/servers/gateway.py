@@ -61,6 +61,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--stamps", type=Path, help="file to note in when each position was published")
     parser.add_argument("--secret", help="what tokens are signed with (HS256)")
     parser.add_argument("--views", default=NO_VIEWS, help="where to keep views; empty: beside the log")
+    parser.add_argument("--views-in", default="process", help="where they are folded")
     parser.add_argument("--uvloop", action="store_true")
     return parser.parse_args()
 
@@ -70,6 +71,7 @@ async def run(options: argparse.Namespace) -> None:
         log=options.log,
         read_only=options.read_only,
         views=options.views,
+        views_in=options.views_in,
         port=0,
         jwt_secret=options.secret,
         commands_per_second=10_000_000,

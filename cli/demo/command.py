@@ -69,7 +69,7 @@ def _print_what_next(log: str, session: str, before: int) -> None:
         f"{stenogram} show {session} --at {before} {at}": "the same, just before Maya changed her mind",
         f"{stenogram} tail {session} {at}": "the last events, and any that follow",
         f"{stenogram} export {session} {at}": "all of it, as JSON lines",
-        f"{stenogram} serve {at}": "a gateway on this log, to join in",
+        f"{stenogram} serve {at}": "a gateway on this log, with a console to look around in",
     }
     console, width = stdout(), max(map(len, commands))
     click.echo("\nEvery word of it is on record. Next:\n")

@@ -29,7 +29,7 @@ def pyproject() -> dict[str, Any]:
 def in_wheel(pyproject: dict[str, Any]) -> list[str]:
     """The root's files and folders that make up the package, as the wheel's configuration names them."""
     names: list[str] = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
-    return names
+    return list(dict.fromkeys(name.split("/")[0] for name in names))  # of `web` there are parts
 
 
 @pytest.fixture(scope="session")

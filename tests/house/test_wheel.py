@@ -54,6 +54,14 @@ def test_the_wheel_holds_every_module(wheel: set[str], root: Path, package_files
     assert expected <= wheel, f"Missing from the wheel: {sorted(expected - wheel)}."
 
 
+def test_the_wheel_holds_the_console_and_its_client(wheel: set[str], root: Path) -> None:
+    listing = ["git", "ls-files", "web/console", "web/client/src"]
+    files = subprocess.run(listing, cwd=root, capture_output=True, text=True, check=True)
+    expected = {f"stenogram/{name}" for name in files.stdout.splitlines()}
+    assert "stenogram/web/console/index.html" in expected
+    assert {name for name in wheel if name.startswith("stenogram/web/")} == {*expected, "stenogram/web/__init__.py"}
+
+
 def test_the_sdist_builds_the_same_wheel(wheel: set[str], sdist: Path, tmp_path: Path) -> None:
     unpacked = tmp_path / "source"
     unpacked.mkdir()

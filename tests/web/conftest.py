@@ -1,0 +1,142 @@
+"""A Chromium, pages served from another port than the gateway's, and Node's packages.
+
+A test fails when its page has written an error to the console, or has thrown one.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page, async_playwright
+from support.browser import (
+    CLIENT,
+    EXAMPLE,
+    OpenPage,
+    ServePage,
+    StartForPages,
+    find_chromium,
+    find_node,
+    install_packages,
+    run,
+)
+
+from stenogram.api.server import Gateway, running
+from stenogram.api.settings import Settings
+
+_PAGE = """<!doctype html>
+<title>A page</title>
+<link rel="icon" href="data:,">
+<div id="root"></div>
+<script type="module" src="page.js"></script>
+"""
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with the packages of the client's tests."""
+    found = find_node()
+    if found is None:
+        pytest.skip("no Node: install it (Debian: nodejs npm)")
+    install_packages(CLIENT)
+    return found
+
+
+@pytest.fixture(scope="session")
+def example(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example of a page, built."""
+    install_packages(EXAMPLE)
+    folder = tmp_path_factory.mktemp("example")
+    run(EXAMPLE, "npx", "vite", "build", "--outDir", str(folder), "--emptyOutDir", "--logLevel", "error")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundled(node: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a folder with a page that runs a file of `tests/web/pages`."""
+
+    def bundled(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("bundled")
+        source = Path(__file__).with_name("pages") / name
+        options = ("--bundle", "--format=esm", "--jsx=automatic", f"--outfile={folder / 'page.js'}")
+        aliases = [f"--alias:{name}={CLIENT / 'node_modules' / name}" for name in ("react", "react-dom")]
+        own = [f"--alias:stenogram/react={CLIENT / 'src/react.js'}", f"--alias:stenogram={CLIENT / 'src/index.js'}"]
+        run(CLIENT, "npx", "esbuild", str(source), *options, *aliases, *own, "--log-level=error")
+        (folder / "index.html").write_text(_PAGE)
+        return folder
+
+    return bundled
+
+
+@pytest.fixture
+async def serve_page() -> AsyncIterator[ServePage]:
+    """Serves a folder; returns its origin."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(folder: Path) -> str:
+            app = web.Application()
+
+            async def index(_: web.Request) -> web.FileResponse:
+                return web.FileResponse(folder / "index.html")
+
+            app.router.add_get("/", index)
+            app.router.add_static("/", folder)
+            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            return f"http://{host}:{port}"
+
+        yield serve
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[StartForPages]:
+    """Starts a gateway in this process, with views, for pages of these origins."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*origins: str, **settings: object) -> Gateway:
+            given = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 0.1, "views_in": "gateway", **settings}
+            return await stack.enter_async_context(running(Settings.model_validate({**given, "origins": origins})))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program."""
+    found = find_chromium()
+    if found is None:
+        pytest.skip("no Chromium: install it (Debian: chromium)")
+    return found
+
+
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A running Chromium."""
+    async with async_playwright() as playwright:
+        yield await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+
+
+@pytest.fixture
+async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
+    """Opens a page, in a browser profile of its own or beside another page. `expected` are texts of the console that
+    belong to what the test does."""
+    said: list[str] = []
+    allowed: list[str] = []
+
+    async def open_page(url: str, *, beside: Page | None = None, expected: tuple[str, ...] = ()) -> Page:
+        allowed.extend(expected)
+        page = await (beside.context if beside else await browser.new_context()).new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        await page.goto(url)
+        return page
+
+    yield open_page
+    faults = [text for text in said if not any(each in text for each in allowed)]
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,307 @@
+"""The console, in a real browser: looked at, acted in, taken back in time, and given what it must not run."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jwt
+import pytest
+from playwright.async_api import Page, expect
+from support.browser import CLIENT, OpenPage, StartForPages
+
+from stenogram.api.server import Gateway
+from stenogram.client import Agent, Client, Session
+from stenogram.domain.concepts.document import StatePatched
+
+pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(180)]
+
+SHOW = """version => {
+  history.pushState(null, '', `${location.pathname}?v=${version}`)
+  dispatchEvent(new PopStateEvent('popstate'))
+}"""
+HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"`${window.hacked=1}{{1}}'
+
+
+async def _enter(page: Page, name: str = "maya") -> None:
+    await page.get_by_label("Who are you?").fill(name)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("banner")).to_be_visible()
+
+
+async def _at(open_page: OpenPage, gateway: Gateway, path: str = "", **more: Any) -> Page:
+    page: Page = await open_page(f"{gateway.url}/console/{path}", **more)
+    await _enter(page)
+    return page
+
+
+@contextlib.asynccontextmanager
+async def _hotels(gateway: Gateway) -> AsyncIterator[Agent]:
+    async with (
+        Client(gateway.url, participant="hotels", kind="agent") as client,
+        client.agent(session="trip", title="A weekend in Lisbon") as agent,
+    ):
+        yield agent
+
+
+@contextlib.asynccontextmanager
+async def _played(gateway: Gateway) -> AsyncIterator[Session]:
+    """A session with something of everything."""
+    async with _hotels(gateway) as agent:
+        session = agent.session
+        await session.post("Which city?")
+        task = await session.tasks.create("Find rooms", {"kind": "hotel"}, task="t-1")
+        await session.tasks.create("Book them", {}, needs=[task])
+        async for claimed in agent.tasks(accepts="hotel"):
+            async with claimed:
+                async with agent.say() as message:
+                    for word in ("The ", "Tivoli ", "has ", "rooms."):
+                        await message.write(word)
+                await session.state.merge({"hotel": {"name": "Tivoli", "price": 210}})
+                await claimed.complete({"hotel": "Tivoli"})
+            break
+        await session.state.merge({"hotel": {"price": 190}})
+        yield session
+
+
+async def test_the_list_says_first_what_needs_somebody(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _hotels(gateway) as agent:
+        async with Client(gateway.url, participant="ada", kind="user") as client:
+            await client.do("quiet", "session.open", {"title": "Q3 report"})
+            await client.do("over", "session.open", {"title": "Visa for Arun"})
+            await client.do("over", "session.close", {})
+        page = await _at(open_page, gateway)
+        await expect(page.get_by_role("region", name="closed")).to_contain_text("Visa for Arun")
+        asking = asyncio.create_task(agent.ask("The Tivoli at 210 €?", ["book", "wait"]))
+        needs = page.get_by_role("region", name="needs you")
+        await expect(needs).to_contain_text("hotels asks: “The Tivoli at 210 €?”")
+        await needs.get_by_role("link").click()
+        await page.get_by_role("button", name="book").click()
+        assert await asking == "book"
+        await page.get_by_role("link", name="sessions").click()
+        await expect(page.get_by_role("region", name="needs you")).to_have_count(0)
+        await page.keyboard.press("/")
+        await page.keyboard.type("report")
+        await expect(page.get_by_role("link", name="Q3 report")).to_be_visible()
+        await expect(page.get_by_role("link", name="A weekend")).to_have_count(0)
+
+
+async def test_one_acts_and_sees_what_comes_of_it(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _hotels(gateway) as agent:
+        page = await _at(open_page, gateway, "s/trip")
+        await expect(page.get_by_role("heading", name="A weekend in Lisbon")).to_be_visible()
+        await page.get_by_label("say", exact=True).fill("With a view, please.")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("log")).to_contain_text("With a view, please.")
+        async with agent.say() as message:
+            await message.write("I am looking ")
+            await expect(page.locator(".entry.open")).to_contain_text("I am looking")
+        await page.locator(".card").filter(has_text="hotels").get_by_role("button", name="steer").click()
+        await page.get_by_label("instruction").fill("Not before nine.")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".card").filter(has_text="hotels")).to_contain_text("steer")
+        await page.locator(".card").filter(has_text="hotels").get_by_role("button", name="stop").click()
+        await page.get_by_role("button", name="stop: sure?").click()
+        await expect(page.locator(".card").filter(has_text="hotels")).to_contain_text("cancel")
+
+
+async def test_the_state_is_edited_and_a_conflict_shows_both_values(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _hotels(gateway) as agent:
+        await agent.session.state.merge({"price": 680})
+        page = await _at(open_page, gateway, "s/trip?tab=state")
+        await page.get_by_role("button", name="680").click()
+        await page.locator("textarea").fill("700")
+        await page.get_by_role("button", name="Set", exact=True).click()
+        await expect(page.get_by_role("button", name="700")).to_be_visible()
+        price = [event.data async for event in agent.session.events(after=0, follow=False)][-1]
+        assert isinstance(price, StatePatched)
+        assert price.patch[0] == {"op": "add", "path": "/price", "value": 700}
+        await page.get_by_role("button", name="700").click()
+        await page.locator("textarea").fill("{")
+        await page.get_by_role("button", name="Set", exact=True).click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+
+
+async def test_every_panel_shows_the_same_moment_as_the_gateway(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _played(gateway), Client(gateway.url, participant="ada", kind="user") as client:
+        last = (await client.show("trip"))["version"]
+        page = await _at(open_page, gateway, "s/trip", expected=("404",))  # views that had nothing then
+        for version in range(3, last + 1, max(1, last // 10)):
+            await page.evaluate(SHOW, version)
+            then = await client.show("trip", at=version)
+            await expect(page.locator(".scrubber")).to_contain_text(f"{version} /")
+            agents = [each["id"] for each in then["participants"] if each["present"]]
+            await expect(page.locator(".card:not(.away) .who")).to_have_text(agents)
+            open_texts = ["".join(part["text"] for part in each["parts"]) for each in then["open_messages"]]
+            await expect(page.locator(".entry.open .text")).to_have_text([f"{each}▌" for each in open_texts])
+            await page.get_by_role("link", name="tasks", exact=True).click()
+            titles = [each["title"] for each in then["tasks"]]
+            await expect(page.locator(".board .card .who")).to_have_count(len(titles))
+            assert sorted(await page.locator(".board .card .who").all_inner_texts()) == sorted(titles)
+            await page.get_by_role("link", name="state", exact=True).click()
+            await expect(page.locator(".leaf")).to_have_count(len(then["state"].get("hotel", {})))
+            await page.get_by_role("link", name="agents", exact=True).click()
+        await page.keyboard.press("l")
+        await expect(page.locator(".live")).to_have_attribute("aria-pressed", "true")
+        await page.keyboard.press("ArrowLeft")
+        await expect(page.locator(".scrubber")).to_contain_text(f"{last - 1} / {last}")
+        await expect(page.get_by_role("button", name="Say")).to_have_count(0)
+
+
+async def test_text_never_becomes_markup(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with Client(gateway.url, participant="evil", kind="agent") as client:
+        about = {"title": HOSTILE, "labels": {"x": "y"}, "metadata": {HOSTILE: HOSTILE}}
+        await client.do("trip", "session.open", about)
+        await client.do("trip", "presence.join", {"name": HOSTILE[:128], "about": {HOSTILE: HOSTILE}})
+        await client.do("trip", "presence.status", {"status": "working", "activity": HOSTILE})
+        await client.do("trip", "message.post", {"message": "m1", "text": HOSTILE})
+        parts = [{"kind": "reasoning", "text": HOSTILE}, {"kind": "data", "data": {HOSTILE: HOSTILE}}]
+        await client.do("trip", "message.post", {"message": "m2", "parts": parts})
+        await client.do("trip", "tool.call", {"call": "c", "tool": "t", "arguments": {HOSTILE: HOSTILE}})
+        await client.do("trip", "tool.return", {"call": "c", "error": HOSTILE})
+        await client.do("trip", "task.create", {"task": "t", "title": HOSTILE, "input": HOSTILE})
+        await client.do("trip", "state.merge", {"patch": {HOSTILE: {HOSTILE: HOSTILE}, "__proto__": {"a": HOSTILE}}})
+        await client.do("trip", "approval.request", {"approval": "a", "question": HOSTILE, "options": [HOSTILE, "no"]})
+        await client.do("trip", "custom.record", {"type": "x.y", "data": {HOSTILE: HOSTILE}})
+        page = await _at(open_page, gateway)
+        await expect(page.get_by_role("link", name="<img")).to_be_visible()
+        await page.get_by_role("link", name="<img").click()
+        for tab in ("tasks", "state", "signals", "usage", "log", "agents"):
+            await page.get_by_role("link", name=tab, exact=True).click()
+            await expect(page.locator(".panel")).to_contain_text("<img" if tab not in {"signals", "usage"} else "")
+        await page.get_by_role("link", name="log", exact=True).click()
+        await page.locator(".log-row").nth(1).click()
+        await expect(page.locator(".opened pre")).to_be_visible()
+        assert await page.evaluate("window.hacked") is None
+        assert await page.locator("img").count() == 0
+
+
+async def test_it_reconnects_and_says_so(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _hotels(gateway) as agent:
+        page = await _at(open_page, gateway, "s/trip", expected=("WebSocket",))
+        status = page.get_by_role("status")
+        await expect(status).to_contain_text("connected")
+        await gateway.websocket_server.drain()
+        gateway.websocket_server._draining = False
+        await expect(status).to_contain_text("○ connected")
+        await agent.session.post("Still here.")
+        await expect(page.get_by_role("log")).to_contain_text("Still here.")
+
+
+async def test_the_keyboard_is_enough(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _played(gateway):
+        page = await _at(open_page, gateway, expected=("404",))  # views that had nothing then
+        await expect(page.get_by_role("link", name="A weekend")).to_be_visible()
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="A weekend in Lisbon")).to_be_visible()
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        before = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        await page.keyboard.press("t")
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        await page.keyboard.press(" ")
+        await expect(page.locator(".session.past")).to_be_visible()
+        await page.keyboard.press(" ")
+        await page.keyboard.press("Shift+ArrowRight")
+        await page.keyboard.press("l")
+        await expect(page.locator(".session.past")).to_have_count(0)
+        await page.keyboard.press("s")
+        await page.keyboard.type("Not before nine.")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("link", name="signals").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".panel")).to_contain_text("Not before nine.")
+
+
+async def test_a_phone_in_portrait_answers(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _hotels(gateway) as agent:
+        asking = asyncio.create_task(agent.ask("The Tivoli at 210 €?", ["book", "wait"]))
+        page = await _at(open_page, gateway)
+        await page.set_viewport_size({"width": 360, "height": 640})
+        await page.get_by_role("region", name="needs you").get_by_role("link").click()
+        await expect(page.get_by_role("button", name="book")).to_be_in_viewport()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.get_by_role("button", name="book").click()
+        assert await asking == "book"
+
+
+async def test_who_cannot_write_is_shown_no_way_to(start: StartForPages, open_page: OpenPage) -> None:
+    secret = "a secret of at least thirty-two bytes"
+    gateway = await start(jwt_secret=secret)
+
+    def token(*scopes: str) -> str:
+        return jwt.encode({"sub": "maya", "exp": time.time() + 600, "scopes": scopes}, secret, "HS256")
+
+    async with Client(gateway.url, token=token("read:*", "write:*")) as client:
+        await client.do("trip", "session.open", {"title": "A weekend"})
+    page: Page = await open_page(f"{gateway.url}/console/s/trip#token={token('read:*')}", expected=("401",))
+    await expect(page.get_by_role("heading", name="A weekend")).to_be_visible()
+    assert "token" not in page.url
+    await expect(page.get_by_role("button", name="Say")).to_have_count(0)
+    await expect(page.get_by_role("button", name="stop")).to_have_count(0)
+    other: Page = await open_page(f"{gateway.url}/console/", expected=("401", "Failed to load"))
+    await other.get_by_label("Your token").fill("nonsense")
+    await other.keyboard.press("Enter")
+    await expect(other.get_by_role("alert")).to_be_visible()
+    await other.get_by_label("Your token").fill(token("read:*", "write:*"))
+    await other.keyboard.press("Enter")
+    await other.get_by_role("link", name="A weekend").click()
+    await expect(other.get_by_role("button", name="Say")).to_be_visible()
+
+
+async def test_operations_show_the_views(start: StartForPages, open_page: OpenPage) -> None:
+    gateway = await start()
+    async with _played(gateway):
+        page = await _at(open_page, gateway, "operations")
+        await expect(page.get_by_role("row", name="transcript")).to_contain_text("current")
+        await expect(page.get_by_text("ready")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_it_is_accessible(node: str, start: StartForPages, open_page: OpenPage, theme: str) -> None:
+    """No serious fault that axe-core finds, on any screen."""
+    gateway = await start()
+    async with _played(gateway) as session:
+        asking = asyncio.create_task(session.approvals.ask("The Tivoli at 210 €?", ["book", "wait"]))
+        page: Page = await open_page(f"{gateway.url}/console/")
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        faults = await _axe(page)
+        await _enter(page)
+        await expect(page.get_by_role("link", name="A weekend")).to_be_visible()
+        faults += await _axe(page)
+        await page.get_by_role("link", name="A weekend").click()
+        await expect(page.get_by_role("button", name="book")).to_be_visible()
+        for tab in ("agents", "tasks", "state", "log", "usage"):
+            await page.get_by_role("link", name=tab, exact=True).click()
+            await page.wait_for_timeout(700)
+            faults += await _axe(page)
+        await page.get_by_role("link", name="operations").click()
+        await expect(page.get_by_role("row", name="transcript")).to_be_visible()
+        faults += await _axe(page)
+        asking.cancel()
+    assert not faults, "\n".join(faults)
+
+
+async def _axe(page: Page) -> list[str]:
+    """What is seriously wrong with the page as it is. (Evaluated: the page's policy forbids to add a script.)"""
+    if await page.evaluate("typeof window.axe") == "undefined":
+        await page.evaluate((CLIENT / "node_modules/axe-core/axe.min.js").read_text())
+    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{page.url} {each['id']}: {node['html'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]

@@ -1,0 +1,120 @@
+/** A session as it was: the same stores as the session's, read once. Nothing is executed again. */
+
+import { boardOf, signalsOf } from './board.js'
+import { messageOf } from './messages.js'
+import { valueAt } from './patch.js'
+import { Store, derived } from './store.js'
+
+/** @typedef {Record<string, any>} Json */
+
+export class Moment {
+  /** @type {Map<string, Store<any>>} */
+  #views = new Map()
+
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {string} when A version, or a time (RFC 3339).
+   */
+  constructor(session, when) {
+    this.session = session
+    this.when = when
+    this.id = session.id
+    this.client = session.client
+    /** The session's page: among others `version`, `open_messages`, `fences`. @type {Store<Json>} */
+    this.page = this.#read({}, () => this.client.read(session.path, { at: when }))
+    const board = boardOf((name) => this.view(name), this.#rows('tasks'))
+    this.overview = board.overview
+    this.everyone = board.everyone
+    this.agents = board.agents
+    this.people = board.people
+    this.tasks = board.tasks
+    this.approvals = board.approvals
+    this.signals = derived([this.view('attention')], (value) => signalsOf(value))
+    /** @type {Store<import('./messages.js').Message[]>} */
+    this.messages = derived([this.#rows('transcript'), this.page], messagesOf)
+    const state = derived([this.view('state')], (value) => value?.value ?? {})
+    /** The shared state; `at(path)` as the session's. */
+    this.state = Object.assign(state, { at: (/** @type {string} */ path) => placeOf(state, path) })
+  }
+
+  /**
+   * A document of a view at this moment; undefined if there was none.
+   * @param {string} name
+   * @returns {Store<any>}
+   */
+  view(name) {
+    const path = `/v1/views/${encodeURIComponent(name)}/${encodeURIComponent(this.id)}`
+    return this.#kept(name, undefined, async () => {
+      const found = await this.client.read(path, { at: this.when })
+      return found.rows ?? found.value ?? undefined
+    })
+  }
+
+  /** @param {string} name */
+  #rows(name) {
+    const path = `/v1/views/${name}/${encodeURIComponent(this.id)}`
+    return this.#kept(`${name}*`, {}, async () => {
+      const rows = []
+      for (let next; ; ) {
+        const page = await this.client.read(path, { at: this.when, limit: 1000, after: next })
+        rows.push(...page.rows)
+        if ((next = page.next) === undefined) return Object.fromEntries(rows.map((/** @type {Json} */ row) => [row.entry ?? row.task, row]))
+      }
+    })
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} empty
+   * @param {() => Promise<any>} load
+   */
+  #kept(name, empty, load) {
+    let store = this.#views.get(name)
+    if (!store) this.#views.set(name, (store = this.#read(empty, load)))
+    return store
+  }
+
+  /**
+   * @param {any} empty
+   * @param {() => Promise<any>} load
+   * @returns {Store<any>}
+   */
+  #read(empty, load) {
+    /** @type {Promise<void> | undefined} */
+    let reading
+    /** @type {Store<any>} */
+    const store = new Store(empty, () => {
+      // What was is not going to change: it is read once, and again only after a failure.
+      reading ??= load().then(
+        (value) => store.put(value),
+        (error) => {
+          reading = undefined
+          // No document, at a moment before there was one.
+          if (error.code === 'not_found') store.put(empty)
+          else store.fail(error)
+        },
+      )
+      return () => {}
+    })
+    return store
+  }
+}
+
+/**
+ * @param {Record<string, Json>} rows
+ * @param {Json} page
+ */
+function messagesOf(rows, page) {
+  const open = new Map((page.open_messages ?? []).map((/** @type {Json} */ each) => [`message:${each.message}`, each.parts]))
+  return Object.values(rows)
+    .map((row) => messageOf(row, row.status === 'open' ? (open.get(row.entry) ?? row.parts) : row.parts))
+    .sort((a, b) => a.since - b.since)
+}
+
+/**
+ * @param {Store<any>} state
+ * @param {string} path
+ */
+function placeOf(state, path) {
+  return derived([state], (value) => ({ value: valueAt(value, path), pending: false, conflict: null }))
+}

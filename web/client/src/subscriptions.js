@@ -1,0 +1,189 @@
+/** Subscriptions over all connections: each goes on from the place that it reached. */
+
+import { StenogramError } from './errors.js'
+import { applyPatch } from './patch.js'
+
+/** @typedef {Record<string, any>} Frame */
+/**
+ * @typedef {object} Subscription
+ * @property {string} name
+ * @property {(epoch: string) => Frame} frame What to send to go on from where it is.
+ * @property {(frame: Frame) => boolean | void} onFrame True: it does not fit, send `frame` again.
+ * @property {(error: StenogramError) => void} onError
+ */
+
+export class Subscriptions {
+  /** @type {Map<string, Subscription>} */
+  #open = new Map()
+  #epoch = ''
+  /** @type {StenogramError | undefined} */
+  #error
+  /** Called when there is something to follow. */
+  onNeeded = () => {}
+
+  /** @param {(frame: Frame) => void} send */
+  constructor(send) {
+    this.#send = send
+  }
+
+  #send
+
+  /**
+   * @param {Subscription} subscription
+   * @returns {() => void} Ends it.
+   */
+  add(subscription) {
+    if (this.#error) {
+      subscription.onError(this.#error)
+      return () => {}
+    }
+    this.#open.set(subscription.name, subscription)
+    this.onNeeded()
+    this.#send(subscription.frame(this.#epoch))
+    return () => {
+      if (this.#open.get(subscription.name) !== subscription) return
+      this.#open.delete(subscription.name)
+      this.#send({ frame: 'unsubscribe', sub: subscription.name })
+    }
+  }
+
+  /**
+   * A connection begins.
+   * @param {string} epoch Of the log that the gateway has.
+   */
+  begin(epoch) {
+    this.#epoch = epoch
+    for (const each of this.#open.values()) this.#send(each.frame(epoch))
+  }
+
+  /** @param {Frame} frame */
+  onFrame(frame) {
+    const subscription = this.#open.get(frame.sub)
+    if (!subscription) return // what was on its way when it ended
+    if (frame.frame !== 'refused') {
+      if (subscription.onFrame(frame)) this.#send(subscription.frame(this.#epoch))
+      return
+    }
+    if (frame.error.retry_after !== undefined) {
+      const again = () => this.#open.get(frame.sub) === subscription && this.#send(subscription.frame(this.#epoch))
+      setTimeout(again, frame.error.retry_after * 1000)
+      return
+    }
+    this.#open.delete(frame.sub)
+    subscription.onError(new StenogramError(frame.error))
+  }
+
+  /** @param {StenogramError} error Fails all, and all that comes. */
+  fail(error) {
+    this.#error = error
+    const all = [...this.#open.values()]
+    this.#open.clear()
+    for (const each of all) each.onError(error)
+  }
+}
+
+/** Events of one session, each once and in order. */
+export class Events {
+  #asked = ''
+  #epoch = ''
+
+  /**
+   * @param {string} session
+   * @param {object} options
+   * @param {number} options.after The version that is known.
+   * @param {string[]} [options.types]
+   * @param {'raw' | 'folded'} [options.reading]
+   * @param {(event: Frame) => void} options.onEvent
+   * @param {(error: StenogramError) => void} [options.onError]
+   * @param {() => void} [options.onCaughtUp] Called once, when what comes next is new.
+   */
+  constructor(session, { after, types, reading = 'raw', onEvent, onError = () => {}, onCaughtUp = () => {} }) {
+    this.name = [session, reading, ...(types ?? [])].join(' ')
+    this.version = after
+    this.onError = onError
+    this.#session = session
+    this.#wanted = { reading, ...(types && { types }) }
+    this.#onEvent = onEvent
+    this.#onCaughtUp = onCaughtUp
+  }
+
+  #session
+  #wanted
+  #onEvent
+  #onCaughtUp
+
+  /** @param {string} epoch */
+  frame(epoch) {
+    this.#asked = epoch
+    // Of another life of the log the version says nothing: the gateway refuses it instead of skipping what is there.
+    const known = this.#epoch ? { epoch: this.#epoch } : {}
+    return { frame: 'subscribe', sub: this.name, session: this.#session, after: this.version, ...this.#wanted, ...known }
+  }
+
+  /** @param {Frame} frame */
+  onFrame(frame) {
+    this.#epoch = this.#asked
+    if (frame.frame === 'caught_up') {
+      this.version = Math.max(this.version, frame.version)
+      this.#onCaughtUp()
+      this.#onCaughtUp = () => {} // it comes again at each connection
+    }
+    if (frame.frame !== 'events') return
+    for (const event of frame.events) {
+      if (event.version <= this.version) continue
+      this.version = event.version
+      this.#onEvent(event)
+    }
+    this.version = Math.max(this.version, frame.to)
+  }
+}
+
+/** A document of a view, or the rows of a session in one as an object: always the newest. */
+export class Document {
+  #etag = ''
+  /** @type {any} */
+  #value
+
+  /**
+   * @param {string} view
+   * @param {string} key
+   * @param {(value: any) => void} onValue
+   * @param {(error: StenogramError) => void} onError
+   */
+  constructor(view, key, onValue, onError) {
+    this.name = `${view}/${key}`
+    this.onError = onError
+    this.#view = view
+    this.#key = key
+    this.#onValue = onValue
+  }
+
+  #view
+  #key
+  #onValue
+
+  frame() {
+    const known = this.#etag ? { known: this.#etag } : {}
+    return { frame: 'subscribe', sub: this.name, views: [{ view: this.#view, key: this.#key, ...known }] }
+  }
+
+  /** @param {Frame} frame */
+  onFrame(frame) {
+    if (frame.frame !== 'view') return
+    if (frame.value !== undefined) this.#value = frame.value
+    else if (frame.patch && !this.#patch(frame.patch)) return true
+    else if (!frame.etag) this.#value = undefined
+    this.#etag = frame.etag
+    this.#onValue(this.#value)
+  }
+  /** @param {import('./patch.js').Operation[]} patch */
+  #patch(patch) {
+    try {
+      this.#value = applyPatch(this.#value, patch)
+      return true
+    } catch {
+      this.#etag = '' // whatever went wrong: the whole document comes next
+      return false
+    }
+  }
+}

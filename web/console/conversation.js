@@ -1,0 +1,62 @@
+/** What is said and done: as the team sees it, or as people do. */
+
+import { Failure, Status, brief, clock, html, useFollowing, useState, useStore } from './ui.js'
+
+const VIEWS = { team: () => true, people: (each) => forPeople(each), streams: (each) => each.status === 'open' && each.kind !== 'approval' }
+
+function forPeople({ kind, audience }) {
+  return kind !== 'tool' && (!audience || audience.includes('users') || audience.includes('everyone'))
+}
+
+export function Conversation({ shown, selected, select }) {
+  const messages = useStore(shown.messages)
+  const [as, setAs] = useState('team')
+  const entries = messages.filter(VIEWS[as])
+  const { box, behind, onScroll, toEnd } = useFollowing(entries.length)
+  return html`<div class="row heading">
+      <h2>conversation</h2>
+      <span class="grow"></span>
+      <label>as <select value=${as} onChange=${(event) => setAs(event.target.value)}>
+        <option value="team">the team sees it</option><option value="people">people see it</option><option value="streams">it streams</option>
+      </select></label>
+    </div>
+    <div class="lines talk-lines ${as}" ref=${box} onScroll=${onScroll} tabindex="0" role="log" aria-label="Messages">
+      ${shown.messages.hasOlder && html`<button type="button" onClick=${() => shown.messages.loadOlder()}>Older</button>`}
+      ${shown.messages.error && html`<${Failure} error=${shown.messages.error} />`}
+      ${!messages.length && shown.messages.loaded && html`<p class="empty">Nothing has been said yet.</p>`}
+      ${entries.map((each) => html`<${Entry} key=${each.entry} entry=${each} selected=${selected === each.entry} select=${select} />`)}
+    </div>
+    ${behind > 0 && html`<button type="button" class="behind" onClick=${toEnd}>${behind} new ↓</button>`}`
+}
+
+function Entry({ entry, selected, select }) {
+  const { kind, author, status } = entry
+  const Body = { tool: Tool, approval: Question }[kind] ?? Said
+  return html`<article class="entry ${kind} ${status} ${selected ? 'selected' : ''}" data-status=${status}>
+    <button type="button" class="plain who" title="select" aria-pressed=${selected} onClick=${() => select(entry.entry)}>${author}</button>
+    <div class="body"><${Body} entry=${entry} /></div>
+    <span class="number quiet" title=${`event ${entry.since}`}>${entry.audience ? `for ${entry.audience.join(', ')} · ` : ''}${clock(entry.began)}</span>
+  </article>`
+}
+
+function Said({ entry }) {
+  const others = entry.parts.filter((part) => part.kind !== 'text' && part.kind !== 'reasoning')
+  return html`${entry.reasoning && html`<details class="reasoning"><summary>reasoning</summary><p class="text">${entry.reasoning}</p></details>`}
+    <p class="text">${entry.text}${entry.status === 'open' && html`<span class="cursor" aria-label="still streaming">▌</span>`}</p>
+    ${others.map((part) => html`<p class="quiet">${part.kind}: ${brief(part.data ?? part.source ?? part)}</p>`)}
+    ${entry.status === 'aborted' && html`<p><${Status} status="aborted">ended early${entry.reason ? `: ${entry.reason}` : ''}<//></p>`}`
+}
+
+function Tool({ entry }) {
+  return html`<details><summary><${Status} status=${entry.status === 'open' ? 'waiting-for-tool' : entry.status}>${entry.tool}<//> <code>${brief(entry.arguments ?? '', 80)}</code></summary>
+    <pre>${JSON.stringify(entry.arguments, null, 2)}</pre>
+    ${entry.result !== null && entry.result !== undefined && html`<pre>${JSON.stringify(entry.result, null, 2)}</pre>`}
+    ${entry.error && html`<p class="error">${entry.error}</p>`}
+  </details>`
+}
+
+function Question({ entry }) {
+  const answer = entry.answer ?? (entry.value === null || entry.value === undefined ? '' : brief(entry.value))
+  return html`<p class="text"><${Status} status=${entry.status === 'open' ? 'waiting-for-human' : entry.status}>${entry.question}<//></p>
+    ${entry.status !== 'open' && html`<p>${answer ? html`<b>${answer}</b>` : entry.status}${entry.answered_by ? `, ${entry.answered_by}` : ''}${entry.comment ? `: ${entry.comment}` : ''}</p>`}`
+}

@@ -1,0 +1,138 @@
+/** The scrubber: any moment of the session, played or stepped; its right end is live. */
+
+import { clock, html, useAnswer, useEffect, useRef, useState, useStore } from './ui.js'
+
+const SPEEDS = [1, 2, 4, 8, 16]
+const EVENTS_A_SECOND = 4
+const WIDTHS = [10, 120, 1800, 28800]
+
+/** The newest version that this reader knows of. */
+export function useHead(session) {
+  const [head, setHead] = useState(0)
+  useEffect(() => {
+    let end = () => {}
+    let gone = false
+    const follow = async () => {
+      try {
+        const { version } = await session.page()
+        if (gone) return
+        setHead(version)
+        // Versions alone count here. Many come in a message: the last one is shown.
+        let newest = version
+        const tell = (event) => {
+          if (newest === version || event.version > newest) newest = event.version
+          queueMicrotask(() => gone || setHead(newest))
+        }
+        end = session.events(tell, { after: version, reading: 'folded', onError: () => setTimeout(() => gone || follow(), 1000) })
+      } catch {
+        setTimeout(() => gone || follow(), 2000)
+      }
+    }
+    void follow()
+    return () => {
+      gone = true
+      end()
+    }
+  }, [session])
+  return head
+}
+
+/** Plays the past in steps of events; at the end it is live again. */
+export function usePlaying(session, version, head, at) {
+  const [speed, setSpeed] = useState(0)
+  const now = useRef({})
+  now.current = { version, head, at }
+  useEffect(() => {
+    if (!speed) return
+    const timer = setInterval(() => {
+      const { version, head, at } = now.current
+      if (version === null || version >= head) {
+        setSpeed(0)
+        at(null)
+      } else at(version + 1)
+    }, 1000 / (EVENTS_A_SECOND * speed))
+    return () => clearInterval(timer)
+  }, [speed, session])
+  const toggle = () => {
+    if (!speed && version === null) at(1)
+    setSpeed(speed ? 0 : 1)
+  }
+  return { speed, setSpeed, toggle }
+}
+
+export function Scrubber({ session, version, head, at, playing }) {
+  const here = version ?? head
+  const [dragged, setDragged] = useState(null)
+  const timer = useRef(0)
+  const drag = (event) => {
+    const to = Number(event.target.value)
+    setDragged(to)
+    clearTimeout(timer.current)
+    // While it is drawn along nothing is read: what was passed over is of no interest.
+    timer.current = setTimeout(() => (setDragged(null), at(to >= head ? null : to)), 80)
+  }
+  const time = useTime(session, version)
+  return html`<footer class="scrubber" aria-label="Time">
+    <button type="button" title="play or pause (space)" aria-pressed=${playing.speed > 0} onClick=${playing.toggle}>${playing.speed ? '‖' : '▸'}<span class="unseen"> play</span></button>
+    <select aria-label="speed" value=${playing.speed || 1} onChange=${(event) => playing.setSpeed(Number(event.target.value))}>
+      ${SPEEDS.map((each) => html`<option value=${each}>${each}×</option>`)}
+    </select>
+    <div class="track">
+      <${Activity} session=${session} head=${head} />
+      <input type="range" min="1" max=${Math.max(1, head)} value=${dragged ?? here} aria-label="moment" aria-valuetext=${`event ${here} of ${head}`} onInput=${drag} />
+    </div>
+    <span class="number">${dragged ?? here} / ${head}</span>
+    <span class="number clock">${time}</span>
+    <button type="button" title="an event back (←)" onClick=${() => at(here - 1)}>−1</button>
+    <button type="button" title="an event on (→)" disabled=${version === null} onClick=${() => at(here + 1)}>+1</button>
+    <button type="button" class="live" title="live (l)" aria-pressed=${version === null} onClick=${() => at(null)}>LIVE</button>
+  </footer>`
+}
+
+/** The time of a version: that of the newest event up to it. */
+function useTime(session, version) {
+  const { value } = useAnswer(
+    async () => (version === null ? null : (await session.client.read(`${session.path}/events`, { before: version + 1, limit: 1 })).events.at(-1)?.time),
+    [session, version],
+  )
+  return version === null ? '' : clock(value)
+}
+
+/** How much happened when, by the counts that the gateway keeps. */
+function Activity({ session, head }) {
+  const canvas = useRef(null)
+  const overview = useStore(session.overview)
+  const rough = Math.floor(head / 50)
+  const { value = [] } = useAnswer(() => counts(session, overview), [session, rough, overview.opened])
+  useEffect(() => {
+    const area = canvas.current
+    const scale = devicePixelRatio || 1
+    area.width = area.clientWidth * scale
+    area.height = area.clientHeight * scale
+    const pen = area.getContext('2d')
+    const most = Math.max(1, ...value)
+    pen.fillStyle = getComputedStyle(area).color
+    value.forEach((count, index) => {
+      const height = Math.max(count ? scale : 0, (count / most) * area.height)
+      pen.fillRect((index / value.length) * area.width, area.height - height, Math.max(1, area.width / value.length - 1), height)
+    })
+  }, [value])
+  return html`<canvas ref=${canvas} aria-hidden="true"></canvas>`
+}
+
+async function counts(session, { opened, changed }) {
+  if (!opened) return []
+  const seconds = Math.max(1, (Date.parse(changed) - Date.parse(opened)) / 1000)
+  const width = WIDTHS.find((each) => seconds / each <= 200) ?? WIDTHS.at(-1)
+  const buckets = new Array(Math.min(1000, Math.ceil(seconds / width) + 1)).fill(0)
+  const first = Math.floor(Date.parse(opened) / 1000 / width) * width
+  const query = { 'where.width': width, limit: 1000 }
+  for (let after; ; ) {
+    const page = await session.client.read(`/v1/views/activity/${encodeURIComponent(session.id)}`, { ...query, after })
+    for (const row of page.rows) {
+      const index = Math.floor((row.start - first) / width)
+      if (index >= 0 && index < buckets.length) buckets[index] += row.events
+    }
+    if ((after = page.next) === undefined) return buckets
+  }
+}

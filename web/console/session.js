@@ -1,0 +1,100 @@
+/** A session: timeline, conversation and panels, all at the same moment; live is that moment's right end. */
+
+import { Acting, Menu } from './acting.js'
+import { Conversation } from './conversation.js'
+import { useKeys } from './keys.js'
+import { Log } from './log.js'
+import { AgentsPanel, SignalsPanel, StatePanel, TasksPanel, UsagePanel } from './panels.js'
+import { go, sessionPath } from './place.js'
+import { Scrubber, useHead, usePlaying } from './scrubber.js'
+import { Timeline } from './timeline.js'
+import { Failure, Status, html, useMemo, useStore } from './ui.js'
+
+const TABS = { agents: AgentsPanel, tasks: TasksPanel, state: StatePanel, signals: SignalsPanel, usage: UsagePanel, log: Log }
+
+export function SessionScreen({ client, may, place }) {
+  const session = useMemo(() => client.session(place.session), [client, place.session])
+  const head = useHead(session)
+  const shown = useMemo(() => (place.version === null ? session : session.at(place.version)), [session, place.version])
+  const at = (version, replace = true) => go(location.pathname, { v: version === null || version > head ? null : Math.max(1, version) }, replace)
+  const playing = usePlaying(session, place.version, head, at)
+  const writable = !client.welcome.read_only && place.version === null
+  const rights = (right) => writable && may(right, session.id)
+  const select = (selected) => go(location.pathname, { sel: selected === place.selected ? null : selected }, true)
+  const step = (by) => at((place.version ?? head) + by)
+  useKeys(
+    {
+      ' ': playing.toggle,
+      ArrowLeft: () => step(-1),
+      ArrowRight: () => step(1),
+      'Shift+ArrowLeft': () => void stepMessage(session, place.version ?? head, -1).then(at),
+      'Shift+ArrowRight': () => void stepMessage(session, place.version ?? head, 1).then(at),
+      l: () => at(null),
+      v: () => void copyLink(place.version ?? head),
+      '.': () => press('stop'),
+      s: () => press('steer'),
+      a: () => document.querySelector('[data-answer] button')?.focus(),
+      e: () => (go(location.pathname, { tab: 'state' }, true), press('edit')),
+      f: () => press('fork'),
+    },
+    [session, place.version, head, place.selected, playing.toggle],
+  )
+  const Panel = TABS[place.tab] ?? AgentsPanel
+  return html`<main class="session ${place.version === null ? '' : 'past'}">
+    <${Title} session=${session} shown=${shown} rights=${rights} version=${place.version} head=${head} selected=${place.selected} />
+    <${Timeline} session=${session} version=${place.version} selected=${place.selected} select=${select} at=${at} />
+    <div class="halves">
+      <section class="talk" aria-label="Conversation">
+        <${Conversation} shown=${shown} selected=${place.selected} select=${select} />
+        <${Acting} session=${session} shown=${shown} rights=${rights} selected=${place.selected} />
+      </section>
+      <section class="panel" aria-label="Details">
+        <nav class="tabs" aria-label="Details">${Object.keys(TABS).map(
+          (name) => html`<a href=${`${sessionPath(session.id)}${withTab(name)}`} aria-current=${TABS[name] === Panel ? 'page' : null}>${name}</a>`,
+        )}</nav>
+        <${Panel} session=${session} shown=${shown} rights=${rights} version=${place.version} selected=${place.selected} select=${select} at=${at} />
+      </section>
+    </div>
+    <${Scrubber} session=${session} version=${place.version} head=${head} at=${at} playing=${playing} />
+  </main>`
+}
+
+function Title({ session, shown, rights, version, head, selected }) {
+  const overview = useStore(session.overview)
+  const everyone = useStore(shown.everyone)
+  const approvals = useStore(shown.approvals)
+  const busy = everyone.filter((each) => each.present && each.kind !== 'user' && each.tasks.length).length
+  return html`<div class="row title-row">
+    <h1>${overview.title || session.id}</h1>
+    ${overview.status === 'closed' && html`<${Status} status="left">closed<//>`}
+    ${busy > 0 && html`<${Status} status="working">${busy} working<//>`}
+    ${approvals.length > 0 && html`<${Status} status="waiting-for-human">${approvals.length} ${approvals.length === 1 ? 'needs' : 'need'} you<//>`}
+    <span class="grow"></span>
+    ${session.overview.error && html`<${Failure} error=${session.overview.error} />`}
+    <${Menu} session=${session} rights=${rights} version=${version} head=${head} selected=${selected} closed=${overview.status === 'closed'} />
+  </div>`
+}
+
+function withTab(name) {
+  const query = new URLSearchParams(location.search)
+  query.set('tab', name)
+  return `?${query}`
+}
+
+function press(name) {
+  document.querySelector(`[data-key="${name}"]`)?.click()
+}
+
+async function copyLink(version) {
+  const url = new URL(location.href)
+  url.searchParams.set('v', version)
+  await navigator.clipboard?.writeText(url.href)
+}
+
+/** Where the message before or after a version begins. */
+async function stepMessage(session, version, way) {
+  const types = 'message.posted,message.started'
+  const query = way < 0 ? { before: version, limit: 1, types } : { after: version, limit: 1, types }
+  const page = await session.client.read(`${session.path}/events`, query)
+  return page.events.at(-1)?.version ?? version
+}

@@ -1,0 +1,138 @@
+/** What all screens are made of: hooks over the client's stores, marks of status, times, and who may do what. */
+
+import { html, useEffect, useReducer, useRef, useState } from './vendor/htm-preact.js'
+
+export { html, useEffect, useRef, useState }
+export { Component, createContext, render, useCallback, useContext, useMemo } from './vendor/htm-preact.js'
+
+/** What a store holds; renders again when that changes. */
+export function useStore(store) {
+  const [, again] = useReducer((count) => count + 1, 0)
+  useEffect(() => {
+    again()
+    return store.subscribe(again)
+  }, [store])
+  return store.value
+}
+
+/** The result of an asynchronous question, asked again when `inputs` change: `{value, error, loading}`. */
+export function useAnswer(ask, inputs) {
+  const [answer, setAnswer] = useState({ loading: true })
+  useEffect(() => {
+    let gone = false
+    setAnswer((before) => ({ ...before, loading: true }))
+    ask().then(
+      (value) => gone || setAnswer({ value }),
+      (error) => gone || setAnswer({ error }),
+    )
+    return () => (gone = true)
+  }, inputs)
+  return answer
+}
+
+/** The time, now and every second. */
+export function useNow(every = 1000) {
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), every)
+    return () => clearInterval(timer)
+  }, [every])
+  return now
+}
+
+/** Each status has a colour and a shape: nobody depends on the colour. */
+const MARKS = {
+  thinking: ['working', '●'], working: ['working', '●'], claimed: ['working', '●'], open: ['working', '●'], raised: ['person', '◆'],
+  'waiting-for-tool': ['tool', '◐'], 'waiting-for-human': ['person', '◆'], blocked: ['stalled', '▲'], stalled: ['stalled', '▲'],
+  delivered: ['person', '◆'], lost: ['failed', '✕'], failed: ['failed', '✕'], refused: ['failed', '✕'], aborted: ['failed', '✕'],
+  expired: ['failed', '✕'], abandoned: ['failed', '✕'], completed: ['done', '✓'], returned: ['done', '✓'], honoured: ['done', '✓'],
+  answered: ['done', '✓'],
+}
+
+export function markOf(status) {
+  return MARKS[status] ?? ['quiet', '○']
+}
+
+export function Status({ status, children }) {
+  const [kind, shape] = markOf(status)
+  return html`<span class="status ${kind}"><span aria-hidden="true">${shape}</span> ${children ?? status}</span>`
+}
+
+/** How long ago, in two characters and a unit. */
+export function ago(time, now) {
+  const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000))
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`
+  return seconds < 86400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`
+}
+
+export function clock(time) {
+  return time ? new Date(time).toLocaleTimeString([], { hour12: false }) : ''
+}
+
+/** JSON in one line, cut. */
+export function brief(value, most = 120) {
+  const text = typeof value === 'string' ? value : JSON.stringify(value) ?? ''
+  return text.length > most ? `${text.slice(0, most)}…` : text
+}
+
+/** A button that shows how what it does goes: pending, then nothing, or why not. */
+export function Act({ label, act, title, danger, ...more }) {
+  const [going, setGoing] = useState({})
+  const [sure, setSure] = useState(false)
+  const run = async () => {
+    if (danger && !sure) return setSure(true)
+    setSure(false)
+    setGoing({ pending: true })
+    try {
+      await act()
+      setGoing({})
+    } catch (error) {
+      setGoing({ error })
+    }
+  }
+  return html`<span class="act">
+    <button type="button" title=${title} disabled=${going.pending} class=${danger ? 'danger' : ''} onClick=${run}
+      onBlur=${() => setSure(false)} ...${more}>${sure ? `${label}: sure?` : label}</button>
+    ${going.error && html`<span class="error" role="alert">${going.error.message}</span>`}
+  </span>`
+}
+
+export function Failure({ error }) {
+  return html`<p class="failure" role="alert"><b>${error.code ?? 'error'}</b> ${error.message}</p>`
+}
+
+/** A ref for the field that is to be written in at once. (`autofocus` counts for what a page begins with alone.) */
+export function useFocus() {
+  const field = useRef(null)
+  useEffect(() => field.current?.focus(), [])
+  return field
+}
+
+/** A list that follows its end as long as its reader does. */
+export function useFollowing(length) {
+  const box = useRef(null)
+  const [behind, setBehind] = useState(0)
+  const seen = useRef(length)
+  const atEnd = () => !box.current || box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < 40
+  const following = useRef(true)
+  useEffect(() => {
+    if (following.current && box.current) {
+      box.current.scrollTop = box.current.scrollHeight
+      seen.current = length
+    }
+    setBehind(Math.max(0, length - seen.current))
+  })
+  const onScroll = () => {
+    following.current = atEnd()
+    if (following.current) {
+      seen.current = length
+      setBehind(0)
+    }
+  }
+  const toEnd = () => {
+    following.current = true
+    box.current.scrollTop = box.current.scrollHeight
+  }
+  return { box, behind, onScroll, toEnd }
+}
