@@ -121,29 +121,35 @@ async def test_a_handler_that_ends_its_process_hurts_no_command(rough: "Process"
     assert "the process that folds views ended with 7" in rough.stderr
 
 
-async def test_a_handler_that_always_ends_its_process_stops_its_own_view_alone(
-    rough: "Process", gate: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("message", "stopped", "ended"),
+    [("leave", "leaver", 7), ("be-killed", "leaver", -9), ("page-and-leave", "pager__effects", 7)],
+)
+async def test_handlers_that_always_end_their_process_stop_their_own_view_alone(
+    rough: "Process", gate: Path, tmp_path: Path, message: str, stopped: str, ended: int
 ) -> None:
     async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
         await _posted(session, "first")
-        at = (await session.do("message.post", {"message": "leave", "text": "Rooms."})).positions[0]
+        at = (await session.do("message.post", {"message": message, "text": "Rooms."})).positions[0]
         kept = await session.view("sleeper").get(min_position=at, wait=30)
-        assert kept.value == {"said": ["first", "leave"]}
-        await until_async(lambda: _stopped_views(rough.url), ["leaver"])
+        assert kept.value == {"said": ["first", message]}
+        await until_async(lambda: _stopped_views(rough.url), [stopped])
         assert "stenogram_views_stopped 1.0" in await _read(f"{rough.url}/metrics")
         code, said = await _projections(tmp_path, "status")
         assert code == 1
-        assert "leaver, build" in said
+        assert f"{stopped}, build" in said
         assert "unhealthy: stopped: the process that folds views ended 3 times while its handlers ran" in said
-        assert rough.stderr.count("the process that folds views ended with 7 in handlers of leaver version 1") == 3
+        assert rough.stderr.count(f"folds views ended with {ended} in handlers of {stopped} version 1") == 3
         let_go(gate)
-        code, said = await _projections(tmp_path, "retry", "leaver")
-        assert (code, said.startswith("leaver goes on with build")) == (0, True)
+        code, said = await _projections(tmp_path, "retry", stopped)
+        assert (code, said.startswith(f"{stopped} goes on with build")) == (0, True)
         kept = await session.view("leaver").get(min_position=at, wait=20)
-        assert kept.value == {"said": ["first", "leave"]}
+        assert kept.value == {"said": ["first", message]}
+        paged = gate.with_name("gate.paged")
+        await until(lambda: paged.read_text().endswith(f"{message}\n"))
         await until_async(lambda: _stopped_views(rough.url), [])
-    code, said = await _projections(tmp_path, "retry", "leaver")
-    assert (code, "In 'leaver' nothing is parked" in said) == (1, True), said
+    code, said = await _projections(tmp_path, "retry", stopped)
+    assert (code, f"In {stopped!r} nothing is parked" in said) == (1, True), said
 
 
 async def test_a_handler_that_blocks_for_too_long_stops_its_own_view_alone(
