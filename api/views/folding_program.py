@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -36,6 +37,9 @@ RETRY_AFTER_S = 1.0
 """Seconds after which a log or a store is opened again that could not be, or that failed."""
 NICE = 2
 """How much it makes way for the gateway where there are too few cores."""
+OOM_SCORE = 500
+"""How much rather it is killed than others when the system has no memory left (Linux, up to 1,000): a handler that
+takes too much must not be the end of the gateway."""
 
 _logger = logging.getLogger(__name__)
 
@@ -174,6 +178,8 @@ def main() -> None:
     """Fold as the first line of stdin says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway hears it, and ends this
     os.nice(NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     line = Line()
     first = sys.stdin.buffer.readline()
     if not first:
