@@ -31,6 +31,9 @@ from .log_reader import BATCH, LogReader, PageSlice
 
 COMMIT_EVERY_S = 0.025
 """Between two commits of a view that is caught up: what comes meanwhile is folded together."""
+HOLD_FIRST = 4_000
+"""Events that a build that is behind folds at first before it writes, and then twice as many each time: so that a
+process that ends again and again soon after it was started gets on nevertheless."""
 HOLD_EVENTS, HOLD_BYTES, HOLD_CHANGES = 20_000, 16 * 2**20, 10_000
 """How many events, of how many bytes together, and how many changed values a build that is behind folds before it
 writes, at most …"""
@@ -64,6 +67,7 @@ class Worker:
         self._folded = build.checkpoint
         """The place up to which it is folded in memory; behind the checkpoint while something is held."""
         self._held_events = self._held_bytes = 0
+        self._may_hold_events = HOLD_FIRST
         self._no_holding_until = Position(0)
         self._batch = Batch(projection, store, build, self._wait_stored)
         self._writing: asyncio.Task[None] | None = None
@@ -143,7 +147,7 @@ class Worker:
     def _may_hold(self, head: Position) -> bool:
         return (
             self._no_holding_until <= self._folded.position < head
-            and self._held_events < HOLD_EVENTS
+            and self._held_events < min(self._may_hold_events, HOLD_EVENTS)
             and self._held_bytes < HOLD_BYTES
             and self._batch.changed < HOLD_CHANGES
             and asyncio.get_running_loop().time() - self._committed < HOLD_S[self._strict]
@@ -153,6 +157,7 @@ class Worker:
     async def _commit_held(self) -> bool:
         """Write what is folded. False if it cannot be."""
         rows = self._batch.changes()
+        self._may_hold_events = min(2 * self._may_hold_events, HOLD_EVENTS)
         if rows is not None:
             await self._commit(self._folded, rows, passed=self._passed(self._folded), length=self._held_events)
         return rows is not None

@@ -95,6 +95,17 @@ async def test_a_build_that_is_far_behind_is_written_once(monkeypatch: pytest.Mo
     assert sum(row.messages for (_, tens), row in rows.items() if tens != -1) == EVENTS + 3
 
 
+async def test_at_first_it_is_written_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "HOLD_FIRST", 20)
+    monkeypatch.setattr(worker, "HOLD_EVENTS", 80)
+    async with stage() as here:
+        await post(here, 0, EVENTS)
+        commits = noted(here, monkeypatch)
+        async with here.running(tally()):
+            await here.caught_up("tally")
+    assert [position for _, position in commits] == [20, 60, 140, 220, 300]
+
+
 @pytest.mark.parametrize(("limit", "value"), [("HOLD_EVENTS", 100), ("HOLD_BYTES", 10_000), ("HOLD_CHANGES", 1)])
 async def test_it_is_written_when_much_is_held(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     monkeypatch.setattr(worker, limit, value)
