@@ -34,9 +34,9 @@ test: $(VENV)/.dev $(NODE)  ## Run the tests (ARGS="-k name" narrows them, WORKE
 # What the tests do more of when they are given the time, and where.
 LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENOGRAM_RUNS=3 STENOGRAM_EACH=600 STENOGRAM_CLAIMS=10000 \
 	STENOGRAM_REBUILD=1000000 STENOGRAM_ALL_RECORDINGS=yes STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 \
-	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20 STENOGRAM_TEST_LEAKS=1000
+	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20 STENOGRAM_TEST_LEAKS=1000 STENOGRAM_CUTS=10000 STENOGRAM_SLEEP=300
 LONG_TESTS := $(addprefix tests/live/test_,leak_search.py crash.py slow.py gateways.py team.py view_rebuild.py view_takeovers.py recordings.py \
-	recorded_moments.py openapi.py benchmarks.py) tests/unit/api/test_team_machine.py tests/unit/api/test_leaks.py
+	recorded_moments.py openapi.py benchmarks.py) tests/unit/api/test_team_machine.py tests/unit/api/test_leaks.py tests/web/test_client.py
 
 long: $(VENV)/.dev  ## Run the long forms of tests: more kills, events, runs, claims, examples, sessions; takes hours
 	@echo "long: $(LONG_TESTS)"
@@ -65,9 +65,15 @@ bench: $(VENV)/.dev  ## Run the benchmarks
 	@echo "bench: benchmarks/run.py"
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-up:  ## Start PostgreSQL, two gateways and a proxy with Docker (needs STENOGRAM_JWT_SECRET)
+up: .env  ## Start PostgreSQL, two gateways and a proxy with Docker; makes .env with a secret
 	@docker compose up --build --detach --wait
 	@echo "up: http://localhost:8600 (docker compose logs -f; docker compose down)"
+	@echo "up: a token: docker compose exec gateway-1 stenogram token --sub maya"
+
+# The secret that tokens are signed with. It is made once: with another one every token that was made is refused.
+.env:
+	@umask 077 && echo "STENOGRAM_JWT_SECRET=$${STENOGRAM_JWT_SECRET:-$$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n')}" >$@
+	@echo "up: made .env with a secret for tokens; keep it"
 
 chaos: $(VENV)/.dev  ## Break gateways and PostgreSQL under load, 15 rounds (ROUNDS=n); prints the outages
 	@echo "chaos: tests/live/test_chaos.py, and the demo with --chaos"

@@ -10,16 +10,22 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ..log.log import Log
-from ..log.stats import Histogram
-from .tenants import Tenant, Tenants
+from ..log.stats import Histogram, LogStats
+from .telemetry.telemetry import Telemetry
+from .tenants.tenant import Tenant
+from .tenants.tenants import Tenants
 from .transport.sse_server import SseServer
 from .transport.websocket_server import WebSocketServer
+from .views.service import ViewService
 
 
 class Metrics(Collector):
     """The metrics of one gateway."""
 
-    def __init__(self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer) -> None:
+    def __init__(
+        self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer, telemetry: Telemetry
+    ) -> None:
+        self._telemetry = telemetry
         self._tenants = tenants
         self._websocket_server = websocket_server
         self._sse_server = sse_server
@@ -40,9 +46,15 @@ class Metrics(Collector):
         """The numbers as they are now."""
         tenants = tuple(self._tenants.open.values())
         logs = [tenant.log for tenant in tenants]
-        yield from _of_commits(logs)
+        yield from _of_commits([self._tenants.past, *[log.stats for log in logs]])
         yield from _of_logs(logs)
+        yield _gauge("stenogram_log_position", "Last position of the main log that is readable here", logs[0].position)
+        yield _counter(
+            "stenogram_tenant_faults", "Times that a tenant's log could not be opened, or failed", self._tenants.faults
+        )
+        yield from _of_views([tenant.views for tenant in tenants])
         yield from self._of_followers(tenants)
+        yield from self._of_clients()
 
     def _of_followers(self, tenants: tuple[Tenant, ...]) -> Iterator[Metric]:
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
@@ -55,15 +67,34 @@ class Metrics(Collector):
         yield _gauge("stenogram_views_stopped", "Views that wait for an operator", stopped)
         slow = self._websocket_server.slow_consumers.closed + self._sse_server.slow_consumers.closed
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)
+        deliveries = [self._tenants.past_deliveries, *[tenant.feed.seconds for tenant in tenants]]
+        yield _histogram(
+            "stenogram_delivery_seconds", "From a commit until all live subscribers had been written to", deliveries
+        )
+
+    def _of_clients(self) -> Iterator[Metric]:
+        refusals = CounterMetricFamily("stenogram_refusals", "What was refused, or failed", labels=["code"])
+        for code, times in sorted(self._telemetry.refusals.items()):
+            refusals.add_metric([code], times)
+        yield refusals
+        failures = self._telemetry.authentication_failures
+        yield _counter("stenogram_authentication_failures", "Times that nobody knew who was asking", failures)
+        ended = CounterMetricFamily(
+            "stenogram_connections_ended", "Connections that have ended", labels=["kind", "code"]
+        )
+        for (kind, code), times in sorted(self._telemetry.ended.items()):
+            ended.add_metric([kind, code], times)
+        yield ended
 
 
-def _of_commits(logs: list[Log]) -> Iterator[Metric]:
-    tallies = [log.stats for log in logs]
+def _of_commits(tallies: list[LogStats]) -> Iterator[Metric]:
     sizes, seconds = [each.sizes for each in tallies], [each.seconds for each in tallies]
     appended = sum(each.sum for each in sizes)
     yield _counter("stenogram_events_appended", "Events that this gateway wrote", appended)
     yield _histogram("stenogram_batch_events", "Events of one commit", sizes)
     yield _histogram("stenogram_commit_seconds", "How long a commit took", seconds)
+    answers = [each.answers for each in tallies]
+    yield _histogram("stenogram_command_seconds", "From when a command was queued until it was acknowledged", answers)
     overtaken = sum(each.overtaken for each in tallies)
     yield _counter("stenogram_conflicts", "Batches decided again because another gateway came first", overtaken)
     yield _counter(
@@ -74,13 +105,27 @@ def _of_commits(logs: list[Log]) -> Iterator[Metric]:
 def _of_logs(logs: list[Log]) -> Iterator[Metric]:
     rings = [log.hub.ring for log in logs]
     yield _gauge("stenogram_logs", "Open logs, one for each tenant in use", len(logs))
-    yield _gauge("stenogram_log_position", "Last position of the main log that is readable here", logs[0].position)
     yield _gauge(
         "stenogram_tail_lag_seconds", "Since nothing of other gateways was missing", max(log.lag for log in logs)
     )
     yield _gauge("stenogram_requests_waiting", "Commands that are not answered yet", sum(log.waiting for log in logs))
+    at_hand = sum(log.sessions_at_hand for log in logs)
+    yield _gauge("stenogram_sessions_at_hand", "Sessions that are kept folded in memory", at_hand)
     yield _gauge("stenogram_ring_events", "Events in the rings of the hubs", sum(records for records, _ in rings))
     yield _gauge("stenogram_ring_bytes", "Bytes of these events", sum(size for _, size in rings))
+
+
+def _of_views(services: list[ViewService]) -> Iterator[Metric]:
+    """As they were when they were last looked at, a few seconds ago. Of several tenants the worst counts."""
+    events = GaugeMetricFamily("stenogram_view_lag_events", "Events that are not folded yet", labels=["view"])
+    seconds = GaugeMetricFamily("stenogram_view_lag_seconds", "Since the view had all events", labels=["view"])
+    parked = GaugeMetricFamily("stenogram_parked_keys", "Keys that wait for a mended handler", labels=["view"])
+    for view in sorted({view for service in services for view in service.lags}):
+        lags = [service.lags[view] for service in services if view in service.lags]
+        events.add_metric([view], max(lag.events for lag in lags))
+        seconds.add_metric([view], max(lag.seconds for lag in lags))
+        parked.add_metric([view], sum(lag.parked for lag in lags))
+    yield from (events, seconds, parked)
 
 
 def _gauge(name: str, help: str, value: float) -> Metric:

@@ -1,21 +1,21 @@
 """The gateway as a whole: its routes, its start and its end.
 
-Start: settings are checked, the log is opened, then the port. End (SIGTERM or SIGINT): the port closes, accepted
-commands are committed and acknowledged, every client is told where to resume, the log is closed.
+Start: settings are checked, the port is bound, the log is opened, then it listens. End (SIGTERM or SIGINT): the port
+closes, accepted commands are committed and acknowledged, every client is told where to resume, the log is closed.
 """
 
 import asyncio
 import contextlib
+import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from ..domain.errors import ConfigurationError, NotReady
-from ..log.log import Log
-from ..log.storage import Storage
+from ..domain.errors import NotReady
 from .access.origin import OriginCheck
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
@@ -26,34 +26,40 @@ from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
+from .loop.listening import bound, cannot_listen
 from .metrics import Metrics
 from .openapi.document import openapi_json
 from .protocol.queries import session_of
 from .settings import Settings
-from .tenants import Tenants
+from .telemetry.telemetry import Telemetry
+from .telemetry.tracing import Tracing
+from .tenants.maker import TenantMaker
+from .tenants.tenants import MAIN, Tenants
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
-from .views.folding_process import FoldingGroup, FoldingPlan, TenantFolding
-from .views.service import ViewService
-from .views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_projections
+
+_logger = logging.getLogger(__name__)
 
 
 class Gateway:
     """A running gateway; made by `running`."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, place: str) -> None:
-        auth = Authenticator(settings)
+    def __init__(
+        self, settings: Settings, tenants: Tenants, auth: Authenticator, place: str, telemetry: Telemetry
+    ) -> None:
         self.settings = settings
+        self.telemetry = telemetry
         self.tenants = tenants
         self.url = ""
         self.place = place
-        self.websocket_server = WebSocketServer(settings, tenants, auth)
-        self.sse_server = SseServer(settings, tenants, auth)
+        self.sites: list[web.SockSite] = []
+        self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
+        self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes()
-        self._session_routes = SessionRoutes(settings, tenants, auth)
-        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server)
+        self._session_routes = SessionRoutes(settings, tenants, auth, telemetry)
+        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server, telemetry)
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
         self._description: bytes | None = None
         self._draining = False
@@ -62,7 +68,8 @@ class Gateway:
         """The routes."""
         origins = OriginCheck(self.settings)
         app = web.Application(
-            middlewares=[problem_middleware, origins.middleware], client_max_size=self.settings.frame_bytes
+            middlewares=[problem_middleware(self.telemetry), origins.middleware],
+            client_max_size=self.settings.frame_bytes,
         )
         app.on_response_prepare.append(origins.add_headers)
         sessions = self._session_routes
@@ -91,11 +98,14 @@ class Gateway:
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
         self._draining = True
+        connections = {"websockets": len(self.websocket_server), "streams": len(self.sse_server)}
+        _logger.info("draining", extra=connections)
         self._event_routes.drain()
         for tenant in self.tenants.open.values():
             tenant.views.progress.drain()
         self.sse_server.drain()
         await self.websocket_server.drain()
+        _logger.info("drained", extra={"left": len(self.websocket_server) + len(self.sse_server)})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         session = session_of(request) if "session" in request.match_info else None
@@ -105,7 +115,7 @@ class Gateway:
 
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
-            projections = tuple(self.tenants.open[""].views.projections.values())
+            projections = tuple(self.tenants.open[MAIN].views.projections.values())
             self._description = await asyncio.to_thread(openapi_json, projections)
         return web.Response(body=self._description, content_type="application/json")
 
@@ -113,10 +123,10 @@ class Gateway:
         return json_response(AliveAnswer(status="alive"))
 
     async def _ready(self, request: web.Request) -> web.Response:
-        """Ready while every open log can be written and read, and the gateway is not draining."""
+        """Ready while the main log can be written and read, and the gateway is not draining."""
         if self._draining:
             return problem_response(NotReady("The gateway is shutting down."))
-        return json_response(await check_readiness(self.tenants))
+        return json_response(await check_readiness(self.tenants, self.place))
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=self._metrics_page.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -127,42 +137,18 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
     """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens, and
     whatever ended it if it ends by itself."""
     settings.check()
+    auth, telemetry = Authenticator(settings), Telemetry(Tracing() if settings.traces else None)
     async with contextlib.AsyncExitStack() as stack:
         stack.push(_alone)
+        sockets = stack.enter_context(bound(settings.host, settings.port))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        storage = Storage(settings.log)
-        # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
-        place = settings.views or (NO_VIEWS if settings.read_only else "")
-        projections, view_storage = make_projections(place, settings.projections), ViewStorage(place, settings.log)
-        beside = settings.views_in == "process" and bool(projections) and folds_in_processes(place, settings.log)
-        folding = FoldingGroup(_folding_plan(settings, place), settings.views_processes, tasks) if beside else None
-
-        def open_log(tenant: str) -> Log:
-            return Log(storage.engine(tenant, read_only=settings.read_only))
-
-        def views(log: Log, tenant: str) -> ViewService:
-            elsewhere = None if folding is None else TenantFolding(folding, tenant)
-            promote, store = settings.promote == "auto", view_storage.store(tenant)
-            return ViewService(log, store, projections, tasks, promote=promote, fold_elsewhere=elsewhere)
-
-        tenants = Tenants(open_log, views, tasks)
+        maker = TenantMaker(settings, tasks)
+        tenants = Tenants(maker.log, maker.views, tasks, idle=maker.idle, most=maker.most)
         await stack.enter_async_context(tenants)
-        if folding is not None:  # entered after the logs, so that it has ended before they close
-            await stack.enter_async_context(folding)
-        gateway = Gateway(settings, tenants, str(storage))
-        runner = web.AppRunner(
-            gateway.app(),
-            access_log=None,
-            logger=http_logger,
-            auto_decompress=False,  # what is packed may be of any size, and bodies are small
-            shutdown_timeout=settings.drain,
-            handle_signals=False,
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=1_024)
-        await _listen(site, settings)
-        gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
+        if maker.folding is not None:  # entered after the logs, so that it has ended before they close
+            await stack.enter_async_context(maker.folding)
+        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry)
+        await _listen(gateway, sockets, stack)
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
             tasks.create_task(gateway.sse_server.inspect_connections()),
@@ -170,7 +156,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         try:
             yield gateway
         finally:
-            await site.stop()
+            for site in gateway.sites:
+                await site.stop()
             await gateway.drain()
             for task in inspections:
                 task.cancel()
@@ -194,17 +181,7 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
             signal.signal(each, end)
         started(gateway)
         await stop.wait()
-
-
-def _folding_plan(settings: Settings, place: str) -> FoldingPlan:
-    return FoldingPlan(
-        log=settings.log,
-        views=place,
-        projections=settings.projections,
-        promote=settings.promote == "auto",
-        effects=not settings.read_only,
-        log_level=settings.log_level,
-    )
+    _logger.info("stopped")
 
 
 def _alone(_: object, error: BaseException | None, __: object) -> None:
@@ -216,11 +193,26 @@ def _alone(_: object, error: BaseException | None, __: object) -> None:
         raise alone from None
 
 
-async def _listen(site: web.TCPSite, settings: Settings) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        raise ConfigurationError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
+async def _listen(gateway: Gateway, sockets: list[socket.socket], stack: contextlib.AsyncExitStack) -> None:
+    settings = gateway.settings
+    runner = web.AppRunner(
+        gateway.app(),
+        access_log=None,
+        logger=http_logger,
+        auto_decompress=False,  # what is packed may be of any size, and bodies are small
+        shutdown_timeout=settings.drain,
+        handle_signals=False,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    for each in sockets:
+        site = web.SockSite(runner, each, backlog=1_024)
+        try:
+            await site.start()
+        except OSError as error:  # another process has begun to listen there since
+            raise cannot_listen(settings.host, settings.port, error) from None
+        gateway.sites.append(site)
+    gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
 
 
 def _shown_host(host: str) -> str:

@@ -75,6 +75,19 @@ class Settings(BaseSettings):
     depth: Annotated[int, Field(ge=4, le=MAX_DEPTH, description="Deepest nesting of JSON")] = 64
     subscriptions: Annotated[int, Field(ge=1, description="Most subscriptions of one connection")] = 100
     commands_per_second: Annotated[int, Field(ge=1, description="Most commands of one connection, per second")] = 20_000
+    tenants: Annotated[int, Field(ge=2, description="Most tenants whose logs are open at once, with the main one")] = (
+        1_000
+    )
+    tenant_idle: Annotated[
+        float, Field(gt=0, description="Seconds after which the log of a tenant that nobody uses is closed")
+    ] = 300.0
+    traces: Annotated[
+        bool,
+        Field(
+            description="Send a span for each command to a collector, by OpenTelemetry; its own variables (OTEL_…) say "
+            "where. Needs stenogram[traces]"
+        ),
+    ] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
 
     @property
@@ -84,15 +97,49 @@ class Settings(BaseSettings):
 
     def check(self) -> None:
         """Refuse what would be unsafe or cannot work. Raises ConfigurationError."""
+        self.check_keys()
+        for origin in self.origins:
+            check_origin(origin)
+
+    def check_keys(self) -> None:
+        """Refuse to be open to others than this machine, and weak keys. Raises ConfigurationError."""
         if self.open and not is_loopback(self.host):
             raise ConfigurationError(
                 f"Without keys a gateway listens on loopback only, not on {self.host}. Set STENOGRAM_JWT_SECRET or "
-                f"STENOGRAM_JWT_PUBLIC_KEY, or --host 127.0.0.1."
+                f"STENOGRAM_JWT_PUBLIC_KEY (`stenogram keys new` makes either), or --host 127.0.0.1."
             )
-        if self.jwt_secret is not None and len(self.jwt_secret.encode()) < 32:
-            raise ConfigurationError("STENOGRAM_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2).")
+        if self.jwt_secret is not None:
+            check_secret(self.jwt_secret)
         if self.jwt_secret is not None and self.jwt_public_key is not None:
             raise ConfigurationError("Set either STENOGRAM_JWT_SECRET or STENOGRAM_JWT_PUBLIC_KEY, not both.")
+
+
+def check_secret(secret: str) -> None:
+    """Raises ConfigurationError for one that is too short to be safe."""
+    if len(secret.encode()) < 32:
+        raise ConfigurationError(
+            "STENOGRAM_JWT_SECRET must be at least 32 bytes long (RFC 7518 §3.2); `stenogram keys new` makes one."
+        )
+
+
+def check_origin(origin: str) -> None:
+    """Raises ConfigurationError for what no browser sends as the origin of a page: it would never match."""
+    if origin in ("*", "null"):
+        raise ConfigurationError(
+            f"STENOGRAM_ORIGINS cannot have {origin!r}: name each origin whose pages may connect, such as "
+            f'["https://app.example.com"].'
+        )
+    scheme, separator, rest = origin.strip().lower().partition("://")
+    host = rest.partition("/")[0]
+    if not (separator and scheme and host):
+        raise ConfigurationError(
+            f"STENOGRAM_ORIGINS has {origin!r}, which is no origin: write scheme and host, such as "
+            f'"https://{(scheme if not separator else host) or "app.example.com"}".'
+        )
+    usual = {"https": ":443", "http": ":80"}.get(scheme, "")
+    form = f"{scheme}://{host.removesuffix(usual) if usual else host}"
+    if origin != form:
+        raise ConfigurationError(f'STENOGRAM_ORIGINS has {origin!r}; browsers send "{form}". Write it like that.')
 
 
 def is_loopback(host: str) -> bool:

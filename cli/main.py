@@ -23,6 +23,10 @@ from .demo.command import demo
 from .export import export
 from .importing.command import import_
 from .migrate import migrate
+from .operating.doctor.command import doctor
+from .operating.keys import keys
+from .operating.tenants import tenants
+from .operating.token import token
 from .projections.command import projections
 from .replay.command import replay
 from .serve import serve
@@ -79,7 +83,23 @@ def stenogram() -> None:
     """
 
 
-for each in (demo, serve, sessions, show, tail, replay, export, import_, migrate, view, projections):
+for each in (
+    demo,
+    serve,
+    sessions,
+    show,
+    tail,
+    replay,
+    export,
+    import_,
+    migrate,
+    view,
+    projections,
+    tenants,
+    token,
+    keys,
+    doctor,
+):
     stenogram.add_command(each)
 
 

@@ -1,6 +1,7 @@
 """`stenogram serve`: a gateway."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..api.server import Gateway
 
+MOST_DESCRIPTORS = 65_536
 SECRETS = ("jwt_secret",)
 """Settings that are read from the environment only: a command line can be seen by every user of the machine."""
 
@@ -53,12 +55,25 @@ def serve(**given: Any) -> None:
     from ..api.server import serve as run
 
     tune_gc()
-    settings = _settings({name: value for name, value in given.items() if value is not None})
+    _raise_descriptor_limit()
+    settings = read_settings({name: value for name, value in given.items() if value is not None})
     _log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(run(settings, _announce))
     for each in (signal.SIGTERM, signal.SIGINT):  # Python's own end would make them deadly again
         signal.signal(each, signal.SIG_IGN)
+
+
+def _raise_descriptor_limit() -> None:
+    """Many systems give a process 1,024 descriptors and let it ask for more; a connection takes one, and a tenant whose
+    log is a file several."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _announce(gateway: "Gateway") -> None:
@@ -82,6 +97,7 @@ def _log_to_stderr(level: str) -> None:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any] = [structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)]
@@ -96,7 +112,8 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
-def _settings(given: dict[str, Any]) -> Any:
+def read_settings(given: dict[str, Any]) -> Any:
+    """The gateway's settings: what is given, then the environment. Raises ConfigurationError."""
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 

@@ -60,16 +60,18 @@ async def _read(place: Place, session: str, at: int | None) -> "SessionViews":
 async def _with_open_text(
     source: "Source", session: str, entries: "list[TranscriptRow]", at: int | None
 ) -> "list[TranscriptRow]":
-    """The entries, those of open messages with what was streamed; it is read from the first of them on."""
+    """The entries, those of open messages and calls with what was streamed; it is read from the first of them on."""
     from ..domain.concepts.messages import MessageDelta, MessageStarted
+    from ..domain.concepts.tools import ToolCalled, ToolOutput
     from .source.folding import events_until
-    from .text.session_views import MESSAGE_KINDS, OpenMessages
+    from .text.session_views import OpenStreams
 
-    begun = {each.entry: each.since for each in entries if each.status == "open" and each.kind in MESSAGE_KINDS}
+    begun = {each.entry: each.since for each in entries if each.status == "open" and each.kind != "approval"}
     if not begun:
         return entries
-    texts = OpenMessages()
+    streaming = MessageStarted | MessageDelta | ToolCalled | ToolOutput
+    texts = OpenStreams()
     async for event in events_until(source.read(session, min(begun.values()) - 1), at):
-        if isinstance(event.data, MessageStarted | MessageDelta) and event.data.subject() in begun:
+        if isinstance(event.data, streaming) and event.data.subject() in begun:
             texts.fold(event)
     return [texts.with_text(each) for each in entries]

@@ -20,6 +20,7 @@ lead downward only. `stenogram.domain.errors` holds what the gateway may refuse,
 side.
 """
 
+from ..domain.concepts.approvals import Answer, Question
 from .agent.agent import Agent
 from .agent.claimed_task import ClaimedTask, Outcome
 from .agent.claims import Accepts, Claims
@@ -52,6 +53,7 @@ __all__ = [
     "Accepts",
     "Ack",
     "Agent",
+    "Answer",
     "ApprovalAnswer",
     "Approvals",
     "Backoff",
@@ -75,6 +77,7 @@ __all__ = [
     "Place",
     "Posted",
     "Producer",
+    "Question",
     "Reading",
     "Session",
     "SharedState",

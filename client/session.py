@@ -19,7 +19,7 @@ from .errors import ClientError, retry_after
 from .floor import Floor
 from .membership.live_session import LiveSession
 from .membership.membership import Membership
-from .message import WINDOW_S, MessageStream
+from .message import MessageStream
 from .producer import Producer
 from .signals import SignalBoard
 from .state import SharedState
@@ -31,6 +31,7 @@ from .transport.connection import Connection
 from .transport.event_stream import EventStream
 from .transport.http import EventPage, PageQuery
 from .transport.subscription import Place, Reading
+from .transport.text_stream import WINDOW_S
 from .view_reader import ViewReader
 
 
@@ -97,7 +98,7 @@ class Session:
     @property
     def present(self) -> dict[str, Participant]:
         """Who is here now, and what each is doing, by id."""
-        return {id: each for id, each in self.live.state.presence.items() if each.present}
+        return {each.id: each for each in self.live.state.presence.in_order()}
 
     @property
     def current_task(self) -> TaskContext | None:
@@ -149,11 +150,13 @@ class Session:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Posted:
-        """Post a message at once: text, or parts."""
+        """Post a message at once: text, or parts. `usage` is what it took (tokens, costs)."""
         message = message or new_id()
         said = drop_none(text=text, parts=list(parts) or None, audience=names(to), kind=kind, reply_to=reply_to)
-        ack = await self.do("message.post", {"message": message, **said})
+        ack = await self.do("message.post", {"message": message, **said, **drop_none(usage=usage, metadata=metadata)})
         return Posted(message, ack.versions[0], ack.positions[0])
 
     def stream_message(
@@ -163,10 +166,11 @@ class Session:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         window: float = WINDOW_S,
     ) -> MessageStream:
         """A message to stream, piece by piece; `window` (seconds) is how long pieces wait to be joined."""
-        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)
+        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to, metadata=metadata)
         return MessageStream(self, start, message=message, window=window)
 
     def tool(
@@ -177,11 +181,11 @@ class Session:
         to: To | None = None,
         message: str | None = None,
         call: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> ToolCall:
         """A tool call to record; `message` names the message on whose behalf it happens."""
-        return ToolCall(
-            self, {"tool": tool, **drop_none(arguments=arguments, audience=names(to), message=message)}, call
-        )
+        data = drop_none(tool=tool, arguments=arguments, audience=names(to), message=message, metadata=metadata)
+        return ToolCall(self, data, call)
 
     async def record(
         self,

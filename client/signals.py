@@ -5,7 +5,7 @@ from typing import Any
 from ..domain.concepts.signals import SESSION, Signal, SignalKind
 from ..domain.errors import NoChange
 from ..domain.ids import new_id
-from .arguments import drop_none
+from .arguments import To, drop_none, names
 from .session_port import SessionPort
 
 
@@ -13,6 +13,9 @@ class SignalBoard:
     """The signals of a session (`session.signals`). A `target` is `session`, or `agent:hotels`, `task:t-3`,
     `message:m1`. Raising returns the signal's id, once it is recorded: it reaches those whom it concerns even if they
     come later, and disconnecting takes nothing back. Raising what an open signal says already returns that one.
+
+    `to` is who may see the signal and how it is answered, besides you and those whom it concerns; a signal at a task or
+    a message has that one's audience, and takes none. (Of a reroute it is who gets the work.)
 
     `grace`: seconds that those whom it concerns get to stop in good order (10 for `cancel` and `reroute`); then the
     work ends without them. 0 is at once.
@@ -24,24 +27,28 @@ class SignalBoard:
     @property
     def open(self) -> list[Signal]:
         """Those that somebody has yet to answer, the oldest first."""
-        signals = self._session.live.state.signals
-        return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)
+        return self._session.live.state.signals.in_order()
 
-    async def cancel(self, target: str = SESSION, *, grace: float | None = None) -> str:
+    async def cancel(self, target: str = SESSION, *, grace: float | None = None, to: To | None = None) -> str:
         """Stop the work on the target, for good."""
-        return await self._raise("cancel", target, grace=grace)
+        return await self._raise("cancel", target, grace=grace, audience=names(to))
 
-    async def pause(self, target: str = SESSION) -> str:
+    async def pause(self, target: str = SESSION, *, to: To | None = None) -> str:
         """Hold what the target writes, until `resume`."""
-        return await self._raise("pause", target)
+        return await self._raise("pause", target, audience=names(to))
 
-    async def resume(self, target: str = SESSION) -> str:
+    async def resume(self, target: str = SESSION, *, to: To | None = None) -> str:
         """Go on."""
-        return await self._raise("resume", target)
+        return await self._raise("resume", target, audience=names(to))
 
-    async def steer(self, target: str, instruction: Any) -> str:
+    async def steer(self, target: str, instruction: Any, *, to: To | None = None) -> str:
         """Give those who work on the target a new instruction (any JSON value), and let them go on."""
-        return await self._raise("steer", target, body=instruction)
+        return await self._raise("steer", target, body=instruction, audience=names(to))
+
+    async def withdraw(self, signal: str, *, reason: str | None = None) -> None:
+        """Take back an instruction of yours (`steer`). Those who have not read it never will. Raises Conflict when all
+        have answered it."""
+        await self._session.do("signal.withdraw", drop_none(signal=signal, reason=reason))
 
     async def reroute(
         self, target: str, *, to: str | None = None, input: Any = None, grace: float | None = None

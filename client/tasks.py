@@ -4,8 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from ..domain.concepts.floor import FloorWithheld
-from ..domain.concepts.task_spec import OnNeedFailed, OnStall
-from ..domain.concepts.tasks import Task, TaskBlocked, TaskCancelled, TaskCompleted, TaskCreated, TaskFailed
+from ..domain.concepts.tasks import (
+    OnNeedFailed,
+    OnStall,
+    Task,
+    TaskBlocked,
+    TaskCancelled,
+    TaskCompleted,
+    TaskCreated,
+    TaskFailed,
+)
 from ..domain.ids import TaskId, Version, new_id
 from .arguments import To, drop_none, names
 from .errors import NotDone
@@ -50,6 +58,7 @@ class TaskBoard:
         assignee: str | None = None,
         priority: int = 0,
         task: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         **options: Unpack[TaskOptions],
     ) -> str:
         """Put a task on the board; its id. It can be claimed once all that it `needs` is completed. Agents claim by
@@ -58,7 +67,12 @@ class TaskBoard:
         it."""
         task = task or new_id()
         more: dict[str, Any] = drop_none(
-            parent=parent, dedupe_key=dedupe_key, assignee=assignee, audience=names(to), **options
+            parent=parent,
+            dedupe_key=dedupe_key,
+            assignee=assignee,
+            audience=names(to),
+            metadata=metadata,
+            **options,
         )
         if "deadline" in more:
             more["within"] = more.pop("deadline")
@@ -70,10 +84,21 @@ class TaskBoard:
             await self._session.live.reached(ack.versions[0])
         return task
 
-    async def reroute(self, task: str, *, to: str | None = None, input: Any = None, reason: str | None = None) -> None:
+    async def reroute(
+        self,
+        task: str,
+        *,
+        to: str | None = None,
+        input: Any = None,
+        needs: Sequence[str] | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Take a task from its holder, at once, and put it back on the board: for `to`, or for anyone; with a new
-        `input`, or the same. (`signals.reroute` leaves the holder time to stop in good order.)"""
-        await self._session.unless_known("task.reroute", drop_none(task=task, to=to, input=input, reason=reason))
+        `input`, or the same; needing other tasks, or the same. One that is blocked goes on when it needs others.
+        (`signals.reroute` leaves the holder time to stop in good order.)"""
+        needed = None if needs is None else list(needs)
+        data = drop_none(task=task, to=to, input=input, needs=needed, reason=reason)
+        await self._session.unless_known("task.reroute", data)
 
     async def cancel(self, task: str, *, reason: str | None = None) -> None:
         """End a task and its parts, at once. (`signals.cancel` leaves time to stop in good order.)"""
@@ -81,7 +106,7 @@ class TaskBoard:
 
     async def result(self, task: str) -> Any:
         """Wait until a task is completed; its output. Raises NotDone when it failed or was cancelled, or when it is
-        blocked: what it needs failed or was cancelled, and it can only be cancelled, too."""
+        blocked: what it needs failed or was cancelled, and nobody has let it need something else."""
         types = ("task.completed", "task.failed", "task.cancelled", "task.blocked", "floor.withheld")
         withheld: Any = None
         async with self._session.events(types=types) as events:

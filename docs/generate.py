@@ -73,13 +73,16 @@ TEAM: list[Scene] = [
     ("rooms", WAIT, {"seconds": 60}),
     ("rooms", "task.progress", {"task": "t-1", "attempt": 1, "note": "Two hotels have answered.", "share": 0.5}),
     ("rooms", UNDER + "tool.call", {"call": "t2", "tool": "search", "arguments": {"city": "Lisbon"}}),
+    ("rooms", UNDER + "tool.output", {"call": "t2", "index": 0, "text": "2 hotels have answered\n"}),
     ("rooms", WAIT, {"seconds": 120}),
     ("suites", "task.claim", {"task": "t-1"}),
     ("rooms", REFUSED + "task.complete", {"task": "t-1", "attempt": 1, "output": {"room": 12}}),
     (ADA, "signal.raise", {"signal": "s-1", "kind": "steer", "target": "task:t-1", "body": "With a view, please."}),
     ("suites", "signal.deliver", {"signal": "s-1"}),
     ("suites", "signal.honour", {"signal": "s-1"}),
-    ("suites", "task.release", {"task": "t-1", "attempt": 2, "reason": "My shift ends."}),
+    (ADA, "signal.raise", {"signal": "s-0", "kind": "steer", "target": "agent:suites", "body": "No hostels."}),
+    (ADA, "signal.withdraw", {"signal": "s-0", "reason": "There are none."}),
+    ("suites", "task.release", {"task": "t-1", "attempt": 2, "reason": "My shift ends.", "usage": {"tokens": 812}}),
     ("planner", "task.reroute", {"task": "t-1", "to": "rooms", "input": {"city": "Sintra"}}),
     (ADA, "signal.raise", {"signal": "s-2", "kind": "steer", "target": "task:t-1", "body": "By the sea."}),
     ("rooms", "task.claim", {"task": "t-1"}),
@@ -251,7 +254,8 @@ def _written_by(told: Told, type: str) -> str:
 
 
 def _class(model: type[EventData]) -> str:
-    return f" In Python `{model.__module__}.{model.__name__}`."
+    concept = ".".join(model.__module__.split(".")[:4])
+    return f" In Python `{concept}.{model.__name__}`."
 
 
 def _leads_to(type: str) -> str:
@@ -275,9 +279,9 @@ def _contents(names: Iterable[str]) -> list[str]:
 
 def _shapes() -> list[str]:
     """The objects that payloads are made of."""
-    shapes = (
-        COMMANDS["message.post"].model_json_schema()["$defs"] | COMMANDS["state.patch"].model_json_schema()["$defs"]
-    )
+    shapes: dict[str, Any] = {}
+    for do in ("message.post", "state.patch", "approval.request", "approval.answer"):
+        shapes |= COMMANDS[do].model_json_schema()["$defs"]
     page = [
         "## Shapes",
         "A **name** is 1 to 128 of `A-Z a-z 0-9 . _ : @ + -` and starts with a letter or digit. An **audience** is"
@@ -286,9 +290,12 @@ def _shapes() -> list[str]:
     ]
     for name, schema in shapes.items():
         if "properties" in schema:
-            title = "Operation of a patch" if name == "Operation" else f"Part: {schema['properties']['kind']['const']}"
+            title = SHAPES.get(name) or f"Part: {schema['properties']['kind']['const']}"
             page += [f"### {title}", _line(schema["description"]), _rows(schema)]
     return page
+
+
+SHAPES = {"Operation": "Operation of a patch", "Question": "One of several questions", "Answer": "The answer to one"}
 
 
 def _fields(model: type[BaseModel]) -> str:
@@ -315,7 +322,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"] if each != {"type": "null"}))
     if "$ref" in schema:
-        return {"JsonValue": "any JSON", "Operation": "operation"}[schema["$ref"].rpartition("/")[2]]
+        name = schema["$ref"].rpartition("/")[2]
+        return "any JSON" if name == "JsonValue" else name.lower()
     if values := schema.get("enum", [schema["const"]] if "const" in schema else []):
         return " · ".join(f"`{value}`" for value in values)
     match schema.get("type"):
@@ -323,7 +331,7 @@ def _type(schema: dict[str, Any]) -> str:
             return f"list of {_many(schema['items'])}" + _most(schema, "maxItems")
         case "object":
             inner = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), None)
-            kind = "JSON object" if inner in (True, None) or "$ref" in inner else f"object of {_many(inner)}"
+            kind = "JSON object" if inner in (True, None) or _type(inner) == "any JSON" else f"object of {_many(inner)}"
             return kind + _most(schema, "maxProperties")
         case "string":
             return _text(schema)

@@ -27,6 +27,7 @@ SAID = (
     "message.delta",
     "message.completed",
     "tool.called",
+    "tool.output",
     "tool.returned",
     "x.",
     "app.",

@@ -1,11 +1,11 @@
-"""What follows from what happened, in the same commit, whoever did it.
+"""What follows from what happened, in the same commit, no matter who did it.
 
 Concepts do not know each other. Where one fact ends what belongs to another concept (a lost agent's tasks, the messages
 open under a task that was taken away), the rule stands here: a function from the state before, and the fact, to further
 facts. These may have consequences of their own. Nothing is ended twice: what has been ended by one fact of a decision,
 another leaves alone.
 
-Whoever caused a consequence is its actor, and sees no more of it for that: no consequence is of a type that counts as
+Who caused a consequence is its actor, and sees no more of it for that: no consequence is of a type that counts as
 said by its actor (`audience.SAID`), so its audience alone decides, and must name those who are to hear of it.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import orjson
 from pydantic import JsonValue
 
 from .audience import SAID
@@ -30,9 +31,10 @@ from .concepts.signals import (
     SignalRaised,
 )
 from .concepts.stalls import EVIDENCE, recovered
-from .concepts.task_rules import DEAD, given_back
-from .concepts.task_spec import OnNeedFailed
 from .concepts.tasks import (
+    DEAD,
+    MAX_STEERED_BYTES,
+    OnNeedFailed,
     Task,
     TaskBlocked,
     TaskCancelled,
@@ -42,10 +44,11 @@ from .concepts.tasks import (
     TaskFailed,
     TaskReleased,
     TaskSteered,
+    given_back,
 )
 from .ids import ParticipantId, TaskId
 from .model import Actor, Decision, EventData, Fact
-from .signal_targets import cancelled, left_open, rerouted, run_of, under_way
+from .signal_targets import cancelled, left_open, rerouted, run_of, steered, under_way
 from .state import State
 
 
@@ -73,7 +76,7 @@ class LongCascade(Exception):
 
 
 def consequences(state: State, actor: Actor, facts: Sequence[Fact]) -> Iterator[Fact]:
-    """Whatever follows from the facts."""
+    """All that follows from the facts."""
     ended = {ending for fact in facts for ending in _endings(fact)}
     return _following(state, actor.id, facts, ended)
 
@@ -95,7 +98,7 @@ def _following(state: State, actor: ParticipantId, facts: Sequence[Fact], ended:
         if further is None:
             under_way.pop()
             continue
-        assert not further.data.type.startswith(SAID), "a consequence is not said by whoever caused it"
+        assert not further.data.type.startswith(SAID), "a consequence is not said by who caused it"
         if ended.isdisjoint(endings := _endings(further)) and not _is_moot(further, ended):
             ended.update(endings)
             yield further
@@ -130,7 +133,7 @@ def _of(state: State, actor: ParticipantId, fact: Fact) -> Iterator[Fact]:
 
 
 def _goes_on(state: State, fact: Fact, actor: ParticipantId) -> Iterator[Fact]:
-    """Whoever does something under a task is not stalled in it; whoever streams, or calls a tool, without naming a
+    """Who does something under a task is not stalled in it; who streams, or calls a tool, without naming a
     task, in none."""
     known = state.presence.get(actor)
     if known is None or not known.stalled or not known.present:
@@ -187,15 +190,13 @@ def _gone(state: State, data: PresenceLost | PresenceLeft, _: ParticipantId) -> 
 def _forked(state: State, data: SessionForked, _: ParticipantId) -> Iterator[Fact]:
     """Nobody is present in a fork yet, and nothing is under way."""
     reason = f"The session was forked from {data.origin}."
-    for participant in state.presence.values():
-        if participant.present:
-            yield Fact(PresenceLeft(participant=participant.id, reason=reason))
-    for id in state.tasks.claimed:
-        task = state.tasks.known[id]
-        yield Fact(TaskReleased(task=id, attempt=task.attempt, why="left", assignee=task.assignee, reason=reason))
+    for participant in state.presence.in_order():
+        yield Fact(PresenceLeft(participant=participant.id, reason=reason))
+    for task in state.tasks.being_done():
+        yield Fact(TaskReleased(task=task.id, attempt=task.attempt, why="left", assignee=task.assignee, reason=reason))
     yield from left_open(state, None, reason)
-    for signal in state.signals.open:
-        yield Fact(SignalExpired(signal=signal))
+    for signal in state.signals.in_order():
+        yield Fact(SignalExpired(signal=signal.id))
     # The version may be in the midst of a commit: what had yet to follow there follows here.
     for task in state.tasks.unfinished():
         dead = [need for need in task.needs if state.tasks.known[need].status in DEAD]
@@ -213,11 +214,10 @@ def _closed(state: State, data: SessionClosed, _: ParticipantId) -> Iterator[Fac
         attempt = task.attempt if task.owner else None
         yield Fact(TaskCancelled(task=task.id, attempt=attempt, reason=reason))
     yield from left_open(state, None, reason)
-    for signal in state.signals.open:
-        yield Fact(SignalExpired(signal=signal))
-    for participant in state.presence.values():
-        if participant.present:
-            yield Fact(PresenceLeft(participant=participant.id, reason=reason))
+    for signal in state.signals.in_order():
+        yield Fact(SignalExpired(signal=signal.id))
+    for participant in state.presence.in_order():
+        yield Fact(PresenceLeft(participant=participant.id, reason=reason))
 
 
 def _created(state: State, data: TaskCreated, _: ParticipantId) -> Iterator[Fact]:
@@ -301,13 +301,15 @@ def _honoured(state: State, data: SignalHonoured, actor: ParticipantId) -> Itera
         reason = f"{actor} honoured {signal.kind} {signal.id}."
         yield from _stopped(state, signal.kind, signal.target, (actor,), reason, to=signal.to, input=signal.body)
         if signal.kind == "steer":
-            yield from _steered(state, signal)
+            yield from _steered(state, signal, actor)
 
 
-def _steered(state: State, signal: Signal) -> Iterator[Fact]:
-    """An instruction about a task that was honoured is for later attempts, too."""
-    task = state.tasks.known.get(signal.target.removeprefix("task:"))
-    if task is not None and signal.target == f"task:{task.id}" and task.unfinished and _is_for_all_of(task, signal):
+def _steered(state: State, signal: Signal, actor: ParticipantId) -> Iterator[Fact]:
+    """An instruction that was honoured is for later attempts, too, of each task that it was about."""
+    tasks = [task for task in steered(state, signal.target, actor) if _is_for_all_of(task, signal)]
+    if len(tasks) > 1:  # all of it is one commit
+        tasks = tasks[: MAX_STEERED_BYTES // len(orjson.dumps(signal.body))]
+    for task in tasks:
         yield Fact(TaskSteered(task=task.id, signal=signal.id, instruction=signal.body))
 
 

@@ -225,7 +225,7 @@ class LogReadOnly(LogError):
 
 class LogReplaced(LogError):
     """The log is not the one that was opened: it has lost events that were known, was restored to an earlier state, or
-    made anew. Whoever finds this ends; started again, it serves the log as it is."""
+    made again. A process that finds this ends; started again, it serves the log as it is."""
 
     code = "log_replaced"
     title = "The log was replaced"
@@ -253,7 +253,7 @@ class FoldFailed(StenogramError):
 
 
 class ViewsFailed(StenogramError):
-    """The storage of the views failed (disk full, connection lost). They can be made anew from the log."""
+    """The storage of the views failed (disk full, connection lost). They can be rebuilt from the log."""
 
     code = "views_failed"
     title = "The storage of the views failed"

@@ -141,7 +141,7 @@ class Repeat(NamedTuple):
 class Decision(NamedTuple):
     """What a command comes to: facts to append, and the subjects whose heads must not have moved meanwhile.
 
-    With a `refusal` the facts are what there is to record of it, and whoever asked is refused. Where deciding has found
+    With a `refusal` the facts are what there is to record of it, and the actor is refused. Where deciding has found
     it out already, `after` is the state of the command's concept when the facts are folded; nothing else changes then.
     """
 
@@ -174,7 +174,7 @@ TIMEKEEPER = Actor("stenogram", "service")
 
 
 def timer_id(*parts: object) -> CommandId:
-    """The id of a command that the clock carries out: the same for the same parts, whoever makes it."""
+    """The id of a command that the clock carries out: the same for the same parts, in every process."""
     id = TIMER + ":".join(map(str, parts))
     return id if len(id) <= 128 else TIMER + sha256(id.encode()).hexdigest()
 

@@ -70,7 +70,7 @@ def extend(streamed: Streamed | None, kind: StreamedKind, text: str) -> Streamed
 
     It takes in the chunks before it that are no longer than itself. So n tokens of about one length, and of one kind,
     are a chain of about log n chunks: appending stays cheap, and neither memory nor the depth of the chain grows with
-    the tokens. Whatever their lengths, each of those that are taken in is copied once.
+    the tokens. Each of those that are taken in is copied once, however long they are.
     """
     length, size, chunks = len(text) if text.isascii() else len(text.encode()), len(text), [text]
     if streamed is not None:

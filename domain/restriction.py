@@ -1,9 +1,9 @@
 """Who may see a fact: the one place where a fact gets its audience.
 
 A thing (a message, a tool call, a task, a question, a signal) has the audience that the fact has which begins it, and
-every further fact about it inherits that, whoever states it or makes it follow. What names no audience of its own has
-that of what it belongs to: of the parent of a task, of the message that a tool call serves, of the target of a signal,
-of the task that it is done under. A question is for those who are asked, who asks, and the agents.
+every further fact about it inherits that, no matter who states it or makes it follow. What names no audience of its own
+has that of what it belongs to: of the parent of a task, of the message that a tool call serves, of the target of a
+signal, of the task that it is done under. A question is for those who are asked, who asks, and the agents.
 
 The floor narrows here, too. What an agent without the floor begins is for the team alone. Of a fact that people see
 because of what it is about (who is here, how a task stands), they see all but the text: that goes before it, to the
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .audience import AGENTS, USERS, including
-from .concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from .concepts.approvals import Answer, ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from .concepts.custom import OpaqueData
 from .concepts.document import StateIncremented, StateMerged, StatePatched, are_new
 from .concepts.floor import FloorWithheld, covers, has_floor, in_team, narrowed, reaches_people
@@ -35,6 +35,7 @@ from .concepts.signals import (
     SignalHonoured,
     SignalRaised,
     SignalRefused,
+    SignalWithdrawn,
 )
 from .concepts.tasks import (
     TaskBlocked,
@@ -58,17 +59,19 @@ from .state import State
 Readers = tuple[str, ...] | None
 _BEGINNINGS = (MessagePosted, MessageStarted, ToolCalled, OpaqueData, TaskCreated, ApprovalRequested, SignalRaised)
 """What begins a thing, and says who may see it."""
+_REPORTED = {"usage": None, "metadata": None}
 WITHHELD: dict[type[EventData], dict[str, Any]] = {
     PresenceJoined: {"name": None, "about": None},
     PresenceStatus: {"activity": None},
     PresenceLeft: {"reason": None},
-    TaskProgressed: {"note": None},
-    TaskCompleted: {"output": None},
-    TaskFailed: {"error": ""},
-    TaskReleased: {"reason": None},
+    TaskProgressed: {"note": None, "usage": None},
+    TaskCompleted: {"output": None, **_REPORTED},
+    TaskFailed: {"error": "", **_REPORTED},
+    TaskReleased: {"reason": None, **_REPORTED},
     TaskCancelled: {"reason": None},
     SignalHonoured: {"reason": None},
     SignalRefused: {"reason": None},
+    SignalWithdrawn: {"reason": None},
     ApprovalAnswered: {"comment": None},
     ApprovalWithdrawn: {"reason": None},
     SessionClosed: {"reason": None},
@@ -84,6 +87,8 @@ def stated(state: State, command: Command, facts: Sequence[Fact]) -> tuple[Fact,
     found: list[Fact] = []
     for each in facts:
         fact = _begun(state, command, each) if isinstance(each.data, _BEGINNINGS) else inherited(state, (), each)
+        if isinstance(fact.data, TaskReleased):
+            _refuse_hidden_needs(state, fact.audience, fact.data.needs or ())
         found += [fact] if speaks else _within_floor(state, command, fact)
     return tuple(found)
 
@@ -102,7 +107,7 @@ def _begun(state: State, command: Command, fact: Fact) -> Fact:
     match data:
         case TaskCreated():
             audience = _with(audience, actor, data.assignee)
-            _refuse_hidden_needs(state, audience, data)
+            _refuse_hidden_needs(state, audience, data.needs)
         case SignalRaised():
             audience = _with(audience, actor, *data.addressees)
         case ApprovalRequested():
@@ -110,9 +115,9 @@ def _begun(state: State, command: Command, fact: Fact) -> Fact:
     return fact._replace(audience=audience)
 
 
-def _refuse_hidden_needs(state: State, audience: Readers, data: TaskCreated) -> None:
+def _refuse_hidden_needs(state: State, audience: Readers, needs: tuple[str, ...]) -> None:
     """Those who see a task see what it waits for: they could not tell otherwise when it comes up."""
-    for need in data.needs:
+    for need in needs:
         if not covers(state.presence, state.tasks.known[need].audience, audience):
             raise Conflict(f"Not all who may see this task may see {need!r}, which it needs; give it fewer readers.")
 
@@ -167,11 +172,17 @@ def _within_floor(state: State, command: Command, fact: Fact) -> list[Fact]:
             raise _forbidden("people see titles; leave it out")
         case PresenceLeft() if not isinstance(command.data, Leave):
             return [fact]  # the words are the rules'
-        case ApprovalAnswered(value=value) if value is not None:
-            raise _forbidden("people see the answer; leave out `value`")
+        case ApprovalAnswered() if _says_more(data):
+            raise _forbidden("people see the answer; leave out all but options")
         case TaskReleased(input=input) if input is not None:
             raise _forbidden("people see the task; leave out `input`")
     return _without_text(state, command.actor.id, fact)
+
+
+def _says_more(data: ApprovalAnswered) -> bool:
+    """Whether an answer says what was not among the options."""
+    answers: list[ApprovalAnswered | Answer] = [data, *(data.answers or {}).values()]
+    return any(each.value is not None or each.words is not None for each in answers)
 
 
 def _forbidden(why: str) -> Forbidden:
@@ -193,7 +204,7 @@ def _to_team(state: State, command: Command, fact: Fact) -> Readers:
     match fact.data:
         case SignalRaised() | TaskCreated() | ApprovalRequested():
             return narrow if AGENTS in narrow else _with(narrow, command.actor.id)
-    return narrow  # whoever says something sees it
+    return narrow  # who says something sees it
 
 
 def _without_text(state: State, actor: ParticipantId, fact: Fact) -> list[Fact]:
@@ -250,6 +261,7 @@ _RULES: dict[type[EventData], Callable[[State, Sequence[Fact], Any], Readers]] =
     SignalDelivered: _of_signal,
     SignalHonoured: _of_signal,
     SignalRefused: _of_signal,
+    SignalWithdrawn: _of_signal,
     SignalExpired: _of_signal,
     ApprovalAnswered: _of_approval,
     ApprovalExpired: _of_approval,

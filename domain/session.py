@@ -25,7 +25,7 @@ from .concepts import messages as _messages
 from .concepts import presence as _presence
 from .concepts import signals as _signals
 from .concepts import stalls as _stalls
-from .concepts import task_rules as _board
+from .concepts import tasks as _tasks
 from .concepts import tools as _tools
 from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
@@ -46,7 +46,7 @@ CONCEPTS: dict[str, ModuleType] = {
     "messages": _messages,
     "tools": _tools,
     "document": _document,
-    "tasks": _board,
+    "tasks": _tasks,
     "signals": _signals,
     "approvals": _approvals,
     "floor": _floor,
@@ -74,8 +74,12 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
 CREATING = ("session.open", "session.fork")
 LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
 """Concepts whose commands may change what happens of itself in a session."""
-LIVELY_TYPES = ("session.", "presence.", "task.", "tool.", "signal.", "approval.")
-"""The events of these concepts, and those of tools: while one is called, nobody stalls."""
+LIVELY_TYPES = (
+    *("session.", "presence.", "task.", "signal.", "approval."),
+    *("tool.called", "tool.returned", "tool.abandoned"),
+)
+"""What the types of events of these concepts begin with; and those that begin and end the call of a tool: while it goes
+on, nobody stalls."""
 
 
 def _decide_signal(state: State, command: Command) -> Decision:
@@ -134,7 +138,7 @@ def _under(state: State, command: Command) -> Decision | None:
     """The refusal of a command that names a task which its actor does not hold, or another than its message's."""
     if command.task is None or command.attempt is None:
         raise Invalid("A command under a task names both the task and its attempt.")
-    stale = _board.fence(state.tasks, command, command.task, command.attempt)
+    stale = _tasks.fence(state.tasks, command, command.task, command.attempt)
     message = state.messages.known.get(getattr(command.data, "message", None) or "")
     own = message is not None and message.author == command.actor.id  # of others' this would tell the task
     if stale is None and own and message is not None and message.task not in (None, command.task):
@@ -225,7 +229,7 @@ def is_live(state: State) -> bool:
 
 def _deadlines(state: State) -> Iterator[Deadline]:
     yield from _presence.deadlines(state.presence)
-    yield from _board.deadlines(state.tasks)
+    yield from _tasks.deadlines(state.tasks)
     yield from _stalls.deadlines(state.presence, state.tasks, state.tools)
     yield from _signals.deadlines(state.signals)
     yield from _approvals.deadlines(state.approvals)

@@ -72,7 +72,7 @@ def _author(state: State, id: str) -> tuple[ParticipantId, ...]:
 
 
 def _at_work(state: State) -> tuple[ParticipantId, ...]:
-    here = {each.id for each in state.presence.values() if each.present}
+    here = {each.id for each in state.presence.present()}
     writing, holding = state.messages.open.by_owner, state.tasks.held
     return tuple(sorted(each for each in {*here, *writing, *holding} if not _is_user(state, each)))
 
@@ -108,6 +108,18 @@ def rerouted(state: State, target: str, to: ParticipantId | None, input: JsonVal
             yield Fact(
                 TaskReleased(task=task.id, attempt=attempt, why="rerouted", assignee=to, input=input, reason=reason)
             )
+
+
+def steered(state: State, target: str, actor: ParticipantId) -> list[Task]:
+    """The unfinished tasks that an instruction is about which `actor` honours: the one that it was aimed at, or whose
+    message it was aimed at; of an agent and of the session, all that the actor holds."""
+    kind, _, id = target.partition(":")
+    if kind == "message":
+        id = (message.task or "") if (message := state.messages.known.get(id)) is not None else ""
+    elif kind != "task":
+        return state.tasks.held_by(actor)
+    task = state.tasks.known.get(id)
+    return [task] if task is not None and task.unfinished else []
 
 
 def left_open(

@@ -7,7 +7,7 @@ and costs nothing to keep.
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, task_rules, tools
+from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, tasks, tools
 from .concepts.approvals import Approvals
 from .concepts.document import Document
 from .concepts.floor import Floor
@@ -34,7 +34,7 @@ class State(NamedTuple):
     messages: Messages = messages.EMPTY
     tools: Calls = tools.EMPTY
     document: Document = document.EMPTY
-    tasks: Tasks = task_rules.EMPTY
+    tasks: Tasks = tasks.EMPTY
     signals: Signals = signals.EMPTY
     approvals: Approvals = approvals.EMPTY
     floor: Floor = floor.EMPTY

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Self
 
-from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced
+from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced, LogUnreadable
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.state import State
@@ -83,6 +83,11 @@ class Log:
         """Seconds since it was last certain that nothing of other processes is missing here; up to `POLL_S` when all is
         well, and 0 where no other can write."""
         return time.monotonic() - self._current_at if self.engine.shared or not self.engine.writable else 0.0
+
+    @property
+    def sessions_at_hand(self) -> int:
+        """Sessions that are kept folded."""
+        return len(self._sessions)
 
     async def broken(self) -> None:
         """Wait until the log's work ends by itself, which only a fault makes it do; raises that fault."""
@@ -261,11 +266,11 @@ class Log:
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it again and again. A storage that fails for a while makes the events come later, no more. Raises
-        LogReplaced."""
+        LogReplaced, and LogUnreadable where the log is gone: what is put in its place must be opened anew."""
         while True:
             try:
                 await work()
-            except LogReplaced:
+            except (LogReplaced, LogUnreadable):
                 raise
             except LogError as failure:
                 self.trouble = str(failure)

@@ -4,11 +4,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..domain.errors import ConfigurationError
+from ..domain.errors import ConfigurationError, NotFound
 from .engine import Engine
 from .location import Location
 from .memory import MemoryEngine
 from .sqlite import SqliteEngine
+from .sqlite import admin as sqlite_admin
 
 if TYPE_CHECKING:
     from .postgres import Database
@@ -34,19 +35,49 @@ class Storage:
         """The main log's file, where logs are files."""
         return self._location.file()
 
-    def engine(self, tenant: str = "", *, read_only: bool = False) -> Engine:
-        """The engine of a tenant's log. One in memory is new, and gone with it. Raises ConfigurationError when that is
-        to be read only."""
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a log outlives its engine: one in memory does not."""
+        return self._location.kind != "memory"
+
+    def engine(self, tenant: str = "", *, read_only: bool = False, create: bool = True) -> Engine:
+        """The engine of a tenant's log. Without `create` it must be there already. One in memory is new, and gone with
+        it. Raises ConfigurationError when that is to be read only."""
         if self._database is not None:
             from .postgres import PostgresEngine
 
-            return PostgresEngine(self._database, tenant=tenant, read_only=read_only)
+            return PostgresEngine(self._database, tenant=tenant, read_only=read_only, create=create)
         file = self._location.file(tenant)
         if file is not None:
-            return SqliteEngine(file, read_only=read_only)
+            return SqliteEngine(file, read_only=read_only, create=create)
         if read_only:
             raise ConfigurationError("A log in memory is its process's own, and a new one has nothing to be read.")
         return MemoryEngine()
+
+
+async def find_tenants(address: str) -> dict[str, int]:
+    """The tenants that have a log beside the one at this address, with the bytes of each. Raises the LogError tree."""
+    location = Location.parse(address)
+    if location.kind == "postgres":
+        from .postgres import admin
+
+        return await admin.find_tenants(address)
+    file = location.file()
+    return {} if file is None else sqlite_admin.find_tenants(file)
+
+
+async def drop_tenant(address: str, tenant: str) -> None:
+    """Remove the log of a tenant. Raises NotFound, LogInUse, and the LogError tree."""
+    location = Location.parse(address)
+    if location.kind == "postgres":
+        from .postgres import admin
+
+        return await admin.drop_tenant(address, tenant)
+    file = location.file(tenant)
+    if file is None:
+        raise NotFound("A log in memory has no tenants that could be removed.")
+    sqlite_admin.drop_log(file)
+    return None
 
 
 def _database(location: Location) -> "Database | None":

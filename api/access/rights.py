@@ -27,6 +27,7 @@ _OF_FAMILY: dict[str, Needed] = {
 }
 _OF_COMMAND: dict[str, Needed] = {
     "signal.raise": "signal",
+    "signal.withdraw": "signal",
     "approval.answer": "answer",
     "approval.configure": "floor",
 }

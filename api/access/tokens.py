@@ -23,6 +23,8 @@ from .principal import EVERYTHING, Principal
 from .rights import RIGHTS
 
 ANONYMOUS = "user"
+PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
+"""Who makes a request, once that is known."""
 RUN_HEADER = "Stenogram-Run"
 """In which an HTTP request says which run of the participant it comes from, as `run` in `hello` does."""
 MIN_RSA_BITS = 2_048
@@ -69,7 +71,8 @@ class Authenticator:
         principal, run = self.principal(bearer, request.query), request.headers.get(RUN_HEADER)
         if run is not None and (len(run) > 128 or not re.fullmatch(NAME_PATTERN, run)):
             raise Invalid(f"{RUN_HEADER} is 1 to 128 of A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit.")
-        return principal._replace(run=run)
+        request[PRINCIPAL] = principal = principal._replace(run=run)
+        return principal
 
     def _decode(self, token: str) -> dict[str, Any]:
         try:
@@ -86,6 +89,25 @@ class Authenticator:
         except (ValueError, OverflowError, TypeError, RecursionError):  # what its JSON may do to a reader
             raise Unauthenticated("The token cannot be read.") from None
         return claims
+
+
+def check_claims(claims: Mapping[str, Any]) -> None:
+    """Whether a gateway would make something of a token with these. Raises Invalid, with what is wrong."""
+    rights = ("read", "write", "audit", *RIGHTS)
+    for scope in claims.get("scopes", ()):
+        right, _, pattern = scope.partition(":")
+        if right not in rights or not pattern:
+            raise Invalid(
+                f"{scope!r} is no scope: write a right and a pattern of sessions, such as read:trip-*. "
+                f"Rights are {', '.join(rights)}."
+            )
+    try:
+        _principal(dict(claims))
+    except Unauthenticated:
+        raise Invalid(
+            f"sub and tenant are 1 to 128 of A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit; and sub is not "
+            f"one of {', '.join(sorted({*RESERVED, TIMEKEEPER.id}))}."
+        ) from None
 
 
 def _public_key(pem: str) -> tuple[Any, list[str]]:

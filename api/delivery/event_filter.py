@@ -10,7 +10,8 @@ from ...log.records import Record
 from .event_slice import EventSlice
 
 Reading = Literal["raw", "folded"]
-MESSAGE_DELTA = "message.delta"
+DELTAS = frozenset({"message.delta", "tool.output"})
+"""Types of which folded readings leave out what is in a later event, and join what is not."""
 EVERY_SESSION = ("*",)
 
 
@@ -44,12 +45,12 @@ def matches_any(name: str, patterns: Iterable[str]) -> bool:
 
 
 Finished = frozenset[tuple[str, str]]
-"""Messages, as (session, message), that are known to be finished."""
+"""Messages and tool calls, as (session, subject), that are known to be finished."""
 
 
-def message_of(record: Record) -> tuple[str, str]:
-    """The session and message that a message's event is about."""
-    return record.session, record.subject[len("message:") :]
+def stream_of(record: Record) -> tuple[str, str]:
+    """The session, and the message or tool call that a delta or an end is of."""
+    return record.session, record.subject
 
 
 def visible_wires(run: EventSlice, filter: EventFilter, viewer: Viewer, finished: Finished) -> Sequence[bytes]:
@@ -66,29 +67,29 @@ def visible_wires(run: EventSlice, filter: EventFilter, viewer: Viewer, finished
 
 
 def _fold(seen: list[tuple[Record, bytes]], finished: Finished) -> list[bytes]:
-    """Leave out deltas of finished messages and join the consecutive deltas of each open one."""
+    """Leave out deltas of finished messages and calls, and join the consecutive deltas of each open one."""
     folded: list[bytes | _JoinedDeltas] = []
     runs: dict[tuple[str, str], _JoinedDeltas] = {}
     for record, wire in seen:
-        if record.type != MESSAGE_DELTA:
+        if record.type not in DELTAS:
             folded.append(wire)
             continue
-        message = message_of(record)
-        if message in finished:
+        stream = stream_of(record)
+        if stream in finished:
             continue
         members = orjson.loads(wire)
-        run = runs.get(message)
+        run = runs.get(stream)
         if run is not None and run.part == members["data"].get("part"):
             folded[run.place] = b""
         else:
-            run = runs[message] = _JoinedDeltas(members)
+            run = runs[stream] = _JoinedDeltas(members)
         run.add(members, len(folded))
         folded.append(run)
     return [each if isinstance(each, bytes) else each.wire() for each in folded if each != b""]
 
 
 class _JoinedDeltas:
-    """Consecutive deltas of one message and part, becoming one at the place of the last of them."""
+    """Consecutive deltas of one message and part, or of one call, becoming one at the place of the last of them."""
 
     def __init__(self, first: dict[str, object]) -> None:
         data = first["data"]

@@ -5,6 +5,7 @@ only ever moves to the next place: gaps and duplicates cannot arise, only lag.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 
@@ -13,6 +14,7 @@ from ...domain.errors import BadCursor
 from ...domain.ids import SessionId
 from ...log.log import Log
 from ...log.records import Record
+from ...log.stats import SECONDS, Histogram
 from .event_filter import Finished
 from .event_frames import EncodedFrame, ReplayCache, SharedFrames, cut_to_size
 from .event_slice import EventSlice, RingEntry
@@ -37,6 +39,9 @@ class Feed:
         self._topics: dict[SessionId | None, Topic] = {}
         self._dirty: dict[Topic, None] = {}
         self._scheduled = False
+        self._published_at = 0.0
+        self.seconds = Histogram(SECONDS)
+        """Of each topic and window: from its first commit until all live subscribers had been written to."""
         log.hub.listen(self._published)
 
     async def follow(
@@ -134,19 +139,21 @@ class Feed:
         # Once per window: what is published until `_flush` runs is in `_dirty`, and goes out in the same frames.
         if self._dirty and not self._scheduled:
             self._scheduled = True
+            self._published_at = time.monotonic()
             self._pump.call_when_window_closes(self._flush)
 
     def _flush(self) -> None:
         # First: what is published while topics are served needs a flush of its own.
         self._scheduled = False
         dirty, self._dirty = self._dirty, {}
+        since = self._published_at
         for topic in dirty:
             # Its job goes on until `last`, which has moved. A second one would write the same run twice.
             if topic.flushing:
                 continue
             if topic.groups:
                 topic.flushing = True
-                self._pump.start(self._serve(topic), partial(self._abandon, topic))
+                self._pump.start(self._serve(topic, since), partial(self._abandon, topic))
             else:  # nobody live: those in the past read up to `flushed`, so it must move all the same
                 self._served(topic, topic.last)
 
@@ -158,8 +165,8 @@ class Feed:
         for cursor in joining:
             self.resume(cursor)
 
-    def _serve(self, topic: Topic) -> Iterator[None]:
-        """Bring all live subscribers of a topic to its last place."""
+    def _serve(self, topic: Topic, since: float) -> Iterator[None]:
+        """Bring all live subscribers of a topic to its last place; something of it has been committed at `since`."""
         while topic.flushed < topic.last:
             if topic.flushed < topic.ring_start:  # what was followed before it was there has become a fork
                 self._send_back(topic)
@@ -173,6 +180,7 @@ class Feed:
                 # Behind all groups: it is the place of every live cursor. Moved earlier, those not yet written to would
                 # have skipped this run; so nobody joins while `flushing` is set.
                 topic.flushed = run.places[-1]
+        self.seconds.add(time.monotonic() - since)
         self._served(topic, topic.flushed)
 
     def _send_back(self, topic: Topic) -> None:

@@ -14,7 +14,7 @@ from ...log.log import Log
 from ...log.records import Record
 from ..access.tokens import Authenticator
 from ..protocol.queries import no_query, session_of
-from ..tenants import Tenants
+from ..tenants.tenants import Tenants
 from .causes import Chain, causes_of, effects_of, find_event
 from .event_answers import EventChainAnswer
 from .responses import json_response
@@ -44,7 +44,7 @@ class CauseRoutes:
         no_query(request)
         session, id = session_of(request), _event_of(request)
         principal.require_read(session)
-        log = (await self._tenants.of(principal.tenant)).log
+        log = (await self._tenants.of_request(request, principal)).log
         await log.catch_up()  # another gateway may have acknowledged it
         viewer = await principal.viewer(log, session)
         event = await find_event(log, session, id)

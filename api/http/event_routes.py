@@ -17,7 +17,7 @@ from ..delivery.event_slice import EventSlice
 from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
-from ..tenants import Tenants
+from ..tenants.tenants import Tenants
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from .responses import json_response
 
@@ -50,7 +50,7 @@ class EventRoutes:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
-        log = (await self._tenants.of_request(principal)).log
+        log = (await self._tenants.of_request(request, principal)).log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)
         before = events_end(query, session, log.epoch)

@@ -6,10 +6,15 @@ from collections.abc import Awaitable, Callable
 import orjson
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Middleware
 
 from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
+from ..access.tokens import PRINCIPAL
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenants import release
 from .answer import HttpAnswer, ProblemAnswer, members_of
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _OF_CLIENTS = (HttpProcessingError, ConnectionError)
 _logger = logging.getLogger(__name__)
 http_logger = logging.getLogger(f"{__name__}.http")
@@ -35,19 +40,29 @@ def problem_response(error: StenogramError) -> web.Response:
     return response
 
 
-@web.middleware
-async def problem_middleware(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Turn every error into a problem; nothing else leaves the gateway."""
+def problem_middleware(telemetry: Telemetry) -> Middleware:
+    """What turns every error into a problem, which `telemetry` is told of."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await _problem_or_answer(request, handler, telemetry)
+        finally:
+            release(request)
+
+    return middleware
+
+
+async def _problem_or_answer(request: web.Request, handler: Handler, telemetry: Telemetry) -> web.StreamResponse:
+    """Nothing but an answer or a problem leaves the gateway."""
     try:
         return await handler(request)
     except StenogramError as error:
-        return problem_response(error)
+        return _refuse(request, telemetry, error)
     except web.HTTPRequestEntityTooLarge:
-        return problem_response(TooLarge("The body is over the limit of this gateway."))
+        return _refuse(request, telemetry, TooLarge("The body is over the limit of this gateway."))
     except web.HTTPNotFound:
-        return problem_response(NotFound(f"There is nothing at {request.path}; see /openapi.json."))
+        return _refuse(request, telemetry, NotFound(f"There is nothing at {request.path}; see /openapi.json."))
     except web.HTTPMethodNotAllowed as error:
         return _of_http(
             error, "method_not_allowed", f"{request.path} takes {', '.join(sorted(error.allowed_methods))}."
@@ -60,7 +75,14 @@ async def problem_middleware(
         raise
     except Exception:  # whatever it is, the client gets a problem and the log the traceback
         _logger.exception("%s %s failed", request.method, request.path)
-        return problem_response(StenogramError("The gateway failed at this request; nothing more is known here."))
+        failure = StenogramError("The gateway failed at this request; nothing more is known here.")
+        return _refuse(request, telemetry, failure)
+
+
+def _refuse(request: web.Request, telemetry: Telemetry, error: StenogramError) -> web.Response:
+    # The path without its query, in which there may be a token.
+    telemetry.refused(error, request.get(PRINCIPAL), request=f"{request.method} {request.path}", remote=request.remote)
+    return problem_response(error)
 
 
 def _of_http(error: web.HTTPException, code: str, detail: str) -> web.Response:

@@ -8,6 +8,7 @@ import orjson
 from pydantic import AliasPath, BeforeValidator, Field
 
 from ...domain.audience import Viewer, including, visible
+from ...domain.concepts.approvals import Question
 from ...domain.concepts.document import seen_by
 from ...domain.concepts.lifecycle import Labels
 from ...domain.concepts.messages import MessageKind
@@ -102,6 +103,21 @@ class SessionMessage(HttpAnswer):
     ] = Field(validation_alias="streamed")
 
 
+def _text(streamed: Any) -> str:
+    return "".join(part.text for part in assemble(streamed))
+
+
+class SessionCall(HttpAnswer):
+    """A tool call that has not returned, with its output so far."""
+
+    call: Id = Field(validation_alias="id")
+    caller: Id
+    tool: str
+    task: Id | None
+    since: Number
+    output: Annotated[str, BeforeValidator(_text)] = Field(validation_alias="streamed")
+
+
 def _policy(member: str) -> Any:
     """A member of a task's policy, which the answer has beside the others."""
     return Field(validation_alias=AliasPath("policy", member))
@@ -168,7 +184,9 @@ class SessionApproval(HttpAnswer):
     task: Id | None
     question: str
     options: tuple[str, ...]
+    own_words: bool
     answer_schema: JsonObject | None
+    questions: tuple[Annotated[Question, component("Question")], ...]
     of: tuple[Id, ...] | None
     default: str | None
     due: datetime | None
@@ -187,6 +205,7 @@ class SessionAnswer(HttpAnswer):
     metadata: JsonObject
     participants: list[SessionParticipant]
     open_messages: list[SessionMessage]
+    open_calls: list[SessionCall]
     tasks: list[SessionTask]
     open_signals: list[SessionSignal]
     fences: list[SessionFence]
@@ -223,6 +242,8 @@ async def session_json(state: State, viewer: Viewer) -> bytes:
 def _members(state: State, viewer: Viewer) -> dict[str, Any]:
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
+    calls = [state.tools.known[id] for id in state.tools.open.of(None)]
+    called = [each for each in calls if visible(including(each.audience, each.caller), viewer)]
     tasks = {id: task for id, task in state.tasks.known.items() if visible(task.audience, viewer)}
     signals = [state.signals.known[id] for id in sorted(state.signals.open)]
     asked = [state.approvals.known[id] for id in sorted(state.approvals.open)]
@@ -236,6 +257,7 @@ def _members(state: State, viewer: Viewer) -> dict[str, Any]:
         "metadata": state.session.metadata,
         "participants": [_participant(each, tasks) for each in state.presence.values()],
         "open_messages": sorted(seen, key=lambda each: each.since),
+        "open_calls": sorted(called, key=lambda each: each.since),
         "tasks": sorted(tasks.values(), key=lambda each: each.since),
         "open_signals": [each for each in signals if visible(each.audience, viewer)],
         "fences": [

@@ -24,7 +24,8 @@ from ..protocol.client_frames import CommandFrame
 from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
-from ..tenants import Tenants
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenants import Tenants
 from ..views.service import MAX_CONCURRENT_FOLDS
 from .moments import session_query
 from .responses import json_response
@@ -34,7 +35,8 @@ from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_
 class SessionRoutes:
     """Handlers of the plain HTTP routes."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -44,7 +46,7 @@ class SessionRoutes:
         """`GET /v1/sessions`: those that the token may read, by id."""
         principal = self._auth.of_request(request)
         query = sessions_query(request)
-        log = (await self._tenants.of_request(principal)).log
+        log = (await self._tenants.of_request(request, principal)).log
         found: list[tuple[SessionId, int]] = []
         after, more = query.after, True
         while more and len(found) < query.limit:
@@ -63,7 +65,7 @@ class SessionRoutes:
         query = session_query(request)
         session = session_of(request)
         principal.require_read(session)
-        log = (await self._tenants.of_request(principal)).log
+        log = (await self._tenants.of_request(request, principal)).log
         await log.catch_up()  # another gateway may have acknowledged more
         state = await (log.state(session) if query.at is None else self._state_at(log, session, query.at))
         if state.session.status == "none":
@@ -87,14 +89,16 @@ class SessionRoutes:
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
         principal.require_command(data, session)
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
-        result = await tenant.log.submit(
-            command,
-            expect=frame.parsed_expect(),
-            producer=frame.parsed_producer(principal.participant),
-            size=len(body),
-        )
+        with self._telemetry.spanning(command, tenant.name, request.headers, tenant.log.stats) as end:
+            result = await tenant.log.submit(
+                command,
+                expect=frame.parsed_expect(),
+                producer=frame.parsed_producer(principal.participant),
+                size=len(body),
+            )
+            end(result)
         about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}
         return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
 

@@ -13,7 +13,7 @@ from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
 from ..protocol.queries import no_query
-from ..tenants import Tenants
+from ..tenants.tenants import Tenants
 from ..transport.sse_server import EVENT_STREAM, SseServer
 from ..views.access import SESSION_KEY, by_session, viewer_of, viewer_of_all
 from ..views.listing import ListPage, ListQuery, list_page
@@ -123,7 +123,7 @@ class ViewRoutes:
 
     async def _enter(self, request: web.Request) -> tuple[Principal, ViewService]:
         principal = self._auth.of_request(request)
-        return principal, (await self._tenants.of_request(principal)).views
+        return principal, (await self._tenants.of_request(request, principal)).views
 
 
 def _wanted(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any]) -> ListQuery:

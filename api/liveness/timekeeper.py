@@ -98,6 +98,11 @@ class Timekeeper:
             _logger.info("keeping the time has to wait: %s", error)
             await asyncio.sleep(TICK_S)
 
+    def next_due(self) -> float | None:
+        """In how many seconds something falls due at the earliest, or is to be looked at; None if nothing is."""
+        due = self._last_seen.now() if self._changed else self._queue.next_due()
+        return None if due is None else max(0.0, due - self._last_seen.now())
+
     def progressed(self, participant: ParticipantId, progress: Mapping[SessionId, Collection[TaskId]]) -> None:
         """A heartbeat of theirs says that they make progress with these tasks."""
         for session, tasks in progress.items():

@@ -21,6 +21,8 @@ class SseConnection(TransportSink):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
+        self.code = "closed_by_client"
+        """Why it ended, or will have."""
         self.gone = asyncio.Event()
 
     async def follow(self, subscription: ConnectionSubscription) -> None:
@@ -31,6 +33,7 @@ class SseConnection(TransportSink):
 
     def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
         """Say why the stream ends; then write nothing more. The block's id is where to resume."""
+        self.code = close_code.name
         subscription = self.subscriptions.get(STREAM_SUB)
         frame = {"frame": "bye", "code": close_code.name, "reason": reason, "retry_after": retry_after}
         event_id = "0" if subscription is None else subscription.event_id()

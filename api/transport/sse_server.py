@@ -17,7 +17,8 @@ from ..delivery.subscriber import GroupKey
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
 from ..protocol.queries import events_query, events_start
 from ..settings import Settings
-from ..tenants import Tenants
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenants import TENANT, Tenants
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
 from .slow_consumers import LINGER_S, SlowConsumers
@@ -33,7 +34,8 @@ MAX_ETAG_CHARS = 64
 class SseServer:
     """Opens streams and keeps them until they end."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -52,7 +54,7 @@ class SseServer:
         query = events_query(request)
         if query.before is not None:
             raise Invalid("A stream goes forwards; `before` asks for a page.")
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         after = events_start(request, query, session, tenant.log.epoch)
         connection = _connection(request)
         key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
@@ -68,7 +70,7 @@ class SseServer:
         self, request: web.Request, principal: Principal, projection: AnyProjection, key: str
     ) -> web.StreamResponse:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
-        tenant = await self._tenants.of_request(principal)
+        tenant = await self._tenants.of_request(request, principal)
         viewer = await viewer_of(principal, tenant.log, projection, key)
         connection = _connection(request)
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
@@ -83,14 +85,19 @@ class SseServer:
         principal: Principal,
         subscription: ConnectionSubscription,
     ) -> web.StreamResponse:
+        began = time.monotonic()
         try:
             response = await _prepare(request)
             self._connections[connection] = principal.expires or float("inf")
+            request[TENANT].connections[connection] = None
             await connection.follow(subscription)
         finally:
             # Also when the handler is cancelled, because the client has gone: nothing may be delivered to it any more.
             self._connections.pop(connection, None)
+            request[TENANT].connections.pop(connection, None)
             connection.end_all()
+            about = {"run": principal.run, "remote": request.remote, "seconds": round(time.monotonic() - began, 3)}
+            self._telemetry.connection_ended("stream", connection.code, principal, **about)
         return response
 
     async def inspect_connections(self) -> None:

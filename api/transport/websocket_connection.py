@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -26,7 +27,8 @@ from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
 from ..settings import Settings
-from ..tenants import Tenant
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenant import Tenant
 from ..views.access import viewer_of
 from ..views.document_follower import DocumentFollower
 from .inbox import InboxResponse, Message
@@ -59,17 +61,21 @@ class WebSocketConnection(TransportSink):
         tenant: Tenant,
         principal: Principal,
         settings: Settings,
+        telemetry: Telemetry,
         run: str | None = None,
     ) -> None:
         super().__init__(transport)
         self.principal = principal
         self._ws = ws
-        self._tenant = tenant
+        self.tenant = tenant
         self._settings = settings
+        self._telemetry = telemetry
         self._actor = principal.actor
         self._run_of_actor = run
         self._replies = Replies(self, tenant.tick)
         self._execute = tenant.log.execute
+        self._began = time.monotonic()
+        self._commands = 0
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
         self._heard_at = time.monotonic()
         self._draining = False
@@ -86,12 +92,12 @@ class WebSocketConnection(TransportSink):
     def welcome(self) -> None:
         """Answer the hello, before anything else is written."""
         settings, principal = self._settings, self.principal
-        reads = {} if self._tenant.log.engine.writable else {"read_only": True}
+        reads = {} if self.tenant.log.engine.writable else {"read_only": True}
         self._replies.add(
             {
                 "frame": "welcome",
                 "protocol": PROTOCOL,
-                "epoch": self._tenant.log.epoch,
+                "epoch": self.tenant.log.epoch,
                 "participant": principal.participant,
                 "kind": principal.kind,
                 **reads,
@@ -116,7 +122,7 @@ class WebSocketConnection(TransportSink):
     async def serve(self, frames: list[Any], size: int) -> None:
         """Handle the frames that came with the hello, then messages, until the connection ends or is ended. Raises
         Invalid when too many cannot be read."""
-        self._tenant.last_seen.attach(self.principal.participant, self, self._run_of_actor)
+        self.tenant.last_seen.attach(self.principal.participant, self, self._run_of_actor)
         try:
             with contextlib.suppress(TimeoutError):
                 # `close_with_bye` lets this time out. To cancel the task instead would cancel aiohttp's handler, which
@@ -126,7 +132,7 @@ class WebSocketConnection(TransportSink):
                     await self._serve()
         finally:
             self._serve_timeout = None
-            self._tenant.last_seen.detach(self.principal.participant, self, self._run_of_actor)
+            self.tenant.last_seen.detach(self.principal.participant, self, self._run_of_actor)
 
     async def _handle(self, frames: list[Any], size: int) -> None:
         """Handle frames that came in one message of `size` bytes."""
@@ -177,6 +183,13 @@ class WebSocketConnection(TransportSink):
                 await self._ws.close(code=self._close_code.code, message=self._close_code.name.encode())
         except (TimeoutError, ConnectionError, RuntimeError):
             self.abort()
+
+    def report_end(self, remote: str | None) -> None:
+        """Say that it has ended, for those who look after the gateway."""
+        code = "closed_by_client" if self._close_code is None else self._close_code.name
+        seconds = round(time.monotonic() - self._began, 3)
+        about = {"run": self._run_of_actor, "remote": remote, "seconds": seconds, "commands": self._commands}
+        self._telemetry.connection_ended("websocket", code, self.principal, **about)
 
     def fail(self, error: BaseException) -> None:
         """Something that was followed cannot be read: the client resumes on a new connection."""
@@ -244,12 +257,13 @@ class WebSocketConnection(TransportSink):
             await self._handle(frames, len(content))
 
     def _refuse_unreadable(self, error: StenogramError, sub: object = None) -> None:
-        self._replies.refuse(error, sub=sub)
+        self._refuse(error, sub=sub)
         self._unreadable += 1
         if self._unreadable > MAX_UNREADABLE_FRAMES:
             raise Invalid(f"{self._unreadable} frames in a row could not be read; this client is not speaking ours.")
 
     def _submit(self, members: dict[str, Any], now: datetime, size: int) -> None:
+        answered: Callable[[Execute, Outcome], None] = self._on_outcome
         try:
             self._token_bucket.spend(self._heard_at)
             frame, id, session, data = parse_command_frame(members)
@@ -257,16 +271,30 @@ class WebSocketConnection(TransportSink):
             if frame is None:
                 about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None)
                 command = new_unchecked(Command, about)
-                self._execute(command, self._on_outcome, size)
+                if self._telemetry.tracing is not None:
+                    answered = self._traced(command)
+                self._execute(command, answered, size)
             else:
                 command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
-                producer = frame.parsed_producer(self.principal.participant)
-                self._execute(command, self._on_outcome, size, frame.parsed_expect(), producer)
+                producer, expect = frame.parsed_producer(self.principal.participant), frame.parsed_expect()
+                if self._telemetry.tracing is not None:
+                    answered = self._traced(command)
+                self._execute(command, answered, size, expect, producer)
         except StenogramError as error:
-            self._replies.refuse(error, id=members.get("id"), session=members.get("session"))
+            self._refuse(error, members.get("do"), id=members.get("id"), session=members.get("session"))
         else:
             self._unreadable = 0
             self._pending += 1
+            self._commands += 1
+
+    def _traced(self, command: Command) -> Callable[[Execute, Outcome], None]:
+        assert self._telemetry.tracing is not None
+        return self._telemetry.tracing.traced(command, self.tenant.name, self.tenant.log.stats, self._on_outcome)
+
+    def _refuse(self, error: StenogramError, do: object = None, **about: Any) -> None:
+        """Say that a frame was not carried out; `about` names it, as far as that could be read."""
+        self._replies.refuse(error, **about)
+        self._telemetry.refused(error, self.principal, do=do, session=about.get("session"))
 
     def _on_outcome(self, request: Execute, outcome: Outcome) -> None:
         self._pending -= 1
@@ -277,7 +305,7 @@ class WebSocketConnection(TransportSink):
         if isinstance(outcome, Appended):
             self._replies.ack(command.id, command.session, outcome)
         else:
-            self._replies.refuse(outcome, id=command.id, session=command.session)
+            self._refuse(outcome, command.data.do, id=command.id, session=command.session)
 
     async def _control(self, members: Any) -> None:
         sub = members.get("sub") if isinstance(members, dict) else None
@@ -293,14 +321,14 @@ class WebSocketConnection(TransportSink):
         except Invalid as error:
             self._refuse_unreadable(error, sub)
         except StenogramError as error:
-            self._replies.refuse(error, sub=sub)
+            self._refuse(error, frame_name(members), sub=sub)
         else:
             self._unreadable = 0
 
     def _heartbeat(self, frame: Heartbeat) -> None:
         for session in frame.progress or ():
             self.principal.require(TAKE_PART, session)
-        self._tenant.progressed(self.principal.participant, frame.progress or {})
+        self.tenant.progressed(self.principal.participant, frame.progress or {})
         self._replies.add({"frame": "heartbeat"})
 
     async def _subscribe(self, frame: Subscribe) -> None:
@@ -309,23 +337,28 @@ class WebSocketConnection(TransportSink):
         self.begin(frame.name, await (self._documents(frame) if frame.views else self._events(frame)))
 
     async def _documents(self, frame: Subscribe) -> ConnectionSubscription:
-        views = self._tenant.views
+        views = self.tenant.views
         followers = []
         for each in frame.views or ():
             projection = views.followed(each.view)
-            viewer = await viewer_of(self.principal, self._tenant.log, projection, each.key)
+            viewer = await viewer_of(self.principal, self.tenant.log, projection, each.key)
             followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, WEBSOCKET, each.known))
         return DocumentSubscription(views.document_feed, followers)
 
     async def _events(self, frame: Subscribe) -> ConnectionSubscription:
-        principal, session, after = self.principal, frame.session, frame.start(self._tenant.log.epoch)
+        principal, session, after = self.principal, frame.session, frame.start(self.tenant.log.epoch)
         if session is not None:
             principal.require_read(session)
         sessions = EVERY_SESSION if session is not None else principal.read
         key = GroupKey(frame.name, WEBSOCKET, EventFilter(frame.reading, frame.types, sessions))
-        feed = self._tenant.feed
-        viewer = await principal.viewer(self._tenant.log, session)
+        feed = self.tenant.feed
+        viewer = await principal.viewer(self.tenant.log, session)
         return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
+
+
+def frame_name(members: Any) -> object:
+    """What kind of frame this is to be."""
+    return members.get("frame") if isinstance(members, dict) else None
 
 
 def _is_command(frame: Any) -> bool:

@@ -16,7 +16,8 @@ from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Hello, parse_hello, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SHUTDOWN, SILENT, TOKEN_EXPIRED, close_code_for
 from ..settings import Settings
-from ..tenants import Tenants
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenants import Tenants
 from .inbox import InboxResponse
 from .slow_consumers import SlowConsumers
 from .websocket_connection import WebSocketConnection, refuse_and_close
@@ -34,8 +35,9 @@ class WebSocketServer:
     """Accepts WebSockets and keeps them until they end. Each is served by its request's handler;
     `_connections` holds what is set when that is done."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
         self._settings = settings
+        self._telemetry = telemetry
         self._tenants = tenants
         self._auth = auth
         self._greeting: set[InboxResponse] = set()
@@ -53,16 +55,22 @@ class WebSocketServer:
         transport = request.transport
         if transport is not None:
             with contextlib.suppress(ConnectionError):
-                greeted = await self._greet(ws, transport)
+                greeted = await self._greet(ws, transport, request.remote)
                 if greeted is not None:
-                    await self._serve(*greeted)
+                    connection, frames, size = greeted
+                    try:
+                        await self._serve(connection, frames, size)
+                    finally:
+                        connection.report_end(request.remote)
         return ws
 
     async def _greet(
-        self, ws: InboxResponse, transport: asyncio.Transport
+        self, ws: InboxResponse, transport: asyncio.Transport, remote: str | None
     ) -> tuple[WebSocketConnection, list[Any], int] | None:
-        """The connection of a client that says hello, with the frames that came behind it and their size."""
+        """The connection of a client that says hello, with the frames that came behind it and their size. Its tenant
+        is entered."""
         self._greeting.add(ws)
+        principal = None
         try:
             raw = await self._first_message(ws)
             if raw is None:
@@ -70,9 +78,12 @@ class WebSocketServer:
             frames = read_frames(raw, self._settings.depth, self._settings.batch)
             hello = parse_hello(frames[0] if frames else None)
             principal = self._principal(hello)
-            tenant = await self._tenants.of(principal.tenant)
-            connection = WebSocketConnection(ws, transport, tenant, principal, self._settings, hello.run)
+            tenant = await self._tenants.use(principal.tenant)
+            connection = WebSocketConnection(
+                ws, transport, tenant, principal, self._settings, self._telemetry, hello.run
+            )
         except StenogramError as error:
+            self._telemetry.refused(error, principal, request="hello", remote=remote)
             await refuse_and_close(ws, error)
             return None
         finally:
@@ -94,6 +105,8 @@ class WebSocketServer:
 
     async def _serve(self, connection: WebSocketConnection, frames: list[Any], size: int) -> None:
         done = self._connections[connection] = LazyEvent()
+        tenant = connection.tenant
+        tenant.connections[connection] = None
         try:
             connection.welcome()
             await connection.serve(frames, size)
@@ -107,6 +120,8 @@ class WebSocketServer:
         finally:
             # No cursor may write behind the close frame, and none may stay in the feed when the handler is cancelled.
             connection.end_all()
+            del tenant.connections[connection]
+            tenant.leave()
             await connection.close_transport()
             del self._connections[connection]
             done.set()

@@ -3,11 +3,11 @@
 Handlers are an application's code. In a process of its own it can be slow, block, or end its process, and no command
 waits for it: the gateway only reads what is stored. The program is `folding_program`.
 
-The two talk by lines of JSON. The process is told, by its stdin, how to fold and then each tenant; when its stdin ends
-it ends, so that it never outlives a gateway, however that ended. By its stdout it says once a second that it lives (a
-thread of its own says so: a handler may block for as long as it likes), and what it has to log, which the gateway logs.
-One that is not heard of is killed: frozen, it would keep its locks. When a log in a file grows it is told to look, by
-an empty line: by itself it would look after up to 50 ms.
+The two talk by lines of JSON. The process is told, by its stdin, how to fold and then each tenant, and which one to
+leave alone again; when its stdin ends it ends, so that it never outlives a gateway, however that ended. By its stdout
+it says once a second that it lives (a thread of its own says so: a handler may block for as long as it likes), and what
+it has to log, which the gateway logs. One that is not heard of is killed: frozen, it would keep its locks. When a log
+in a file grows it is told to look, by an empty line: by itself it would look after up to 50 ms.
 
 One view's handlers must not keep the others waiting for long. The process marks whose handlers run (`work_mark`). So it
 is killed when one build's have kept it for a minute, and a build in whose handlers it has ended again and again is
@@ -23,7 +23,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import orjson
@@ -80,6 +80,8 @@ class FoldingProcess:
         self._plan = plan
         self._tasks = tasks
         self._tenants: list[str] = []
+        self._told: list[str] = []
+        """The tenants that the process was told of, by their numbers in the mark."""
         self._stores: dict[str, ViewStore] = {}
         self._mark: WorkMark
         self._crashes = Crashes()
@@ -119,14 +121,25 @@ class FoldingProcess:
         """The views of a tenant that have stopped, as the process said last."""
         return self._stopped.get(tenant, ())
 
-    def add(self, tenant: str, log: Log, store: ViewStore) -> None:
-        """Have a tenant's views folded as well; its log and its store are open."""
+    def add(self, tenant: str, log: Log, store: ViewStore) -> Callable[[], None]:
+        """Have a tenant's views folded as well, until what this returns is called; its log and its store are open."""
+        self._tenants.append(tenant)
+        self._stores[tenant] = store
         self._tenants.append(tenant)
         self._stores[tenant] = store
         if not log.engine.shared:  # one that is shared tells everyone by itself
             log.hub.listen(self._nudge)
         if self._process is not None:
-            self._send(self._process, tenant)
+            self._tell(self._process, tenant)
+        return lambda: self._remove(tenant, store)
+
+    def _remove(self, tenant: str, store: ViewStore) -> None:
+        self._tenants.remove(tenant)
+        if self._stores.get(tenant) is store:  # it may be open again already
+            del self._stores[tenant]
+            self._stopped.pop(tenant, None)
+        if self._process is not None and not self._end.is_set():
+            self._send(self._process, {"leave": tenant})
 
     def _nudge(self, _: object) -> None:
         now = time.monotonic()
@@ -154,17 +167,19 @@ class FoldingProcess:
 
     async def _give_back(self) -> None:
         """Release what the process had claimed, which would lapse by itself only after a while."""
-        for store in self._stores.values():
+        for store in tuple(self._stores.values()):
             with contextlib.suppress(StenogramError):
                 await store.leave(self._runner)
 
     async def _hold_to_account(self) -> str:
         """Stop the build in whose handlers the process has ended, if that was once too often. What to say of it."""
         at_work = self._mark.get()
-        if at_work is None or at_work.tenant >= len(self._tenants):
+        if at_work is None or at_work.tenant >= len(self._told):
             return ""
-        culprit = Culprit(self._tenants[at_work.tenant], at_work.build)
-        times, store = self._crashes.note(culprit, time.monotonic()), self._stores[culprit.tenant]
+        culprit = Culprit(self._told[at_work.tenant], at_work.build)
+        times, store = self._crashes.note(culprit, time.monotonic()), self._stores.get(culprit.tenant)
+        if store is None:  # it was closed meanwhile
+            return ""
         try:
             build = next((each for each in await store.builds() if each.id == culprit.build), None)
             if build is None:
@@ -200,8 +215,9 @@ class FoldingProcess:
         self._process = process
         try:
             self._send(process, plan._asdict())
+            self._told = []
             for tenant in self._tenants:
-                self._send(process, tenant)
+                self._tell(process, tenant)
             if self._end.is_set():  # it was set while this one was being started
                 self._close_stdin(process)
             heard = await self._hear(process)
@@ -239,6 +255,10 @@ class FoldingProcess:
             return False
         return self._mark.get() == at_work
 
+    def _tell(self, process: asyncio.subprocess.Process, tenant: str) -> None:
+        self._told.append(tenant)
+        self._send(process, tenant)
+
     def _send(self, process: asyncio.subprocess.Process, what: Any) -> None:
         self._write(process, orjson.dumps(what) + b"\n")
 
@@ -273,10 +293,15 @@ class FoldingGroup:
         """Lets them finish what they write, all at the same time."""
         await asyncio.gather(*[member.__aexit__() for member in self._members])
 
-    def add(self, tenant: str, log: Log, store: ViewStore) -> None:
-        """Have a tenant's views folded as well; its log and its store are open."""
-        for member in self._members:
-            member.add(tenant, log, store)
+    def add(self, tenant: str, log: Log, store: ViewStore) -> Callable[[], None]:
+        """Have a tenant's views folded as well, until what this returns is called; its log and its store are open."""
+        leave = [member.add(tenant, log, store) for member in self._members]
+
+        def leave_all() -> None:
+            for each in leave:
+                each()
+
+        return leave_all
 
     def stopped(self, tenant: str) -> Sequence[str]:
         """The views of a tenant that have stopped, as they said last."""
@@ -289,9 +314,9 @@ class TenantFolding(NamedTuple):
     group: FoldingGroup
     tenant: str
 
-    def start(self, log: Log, store: ViewStore) -> None:
-        """Have the views of this log folded; it and the store are open."""
-        self.group.add(self.tenant, log, store)
+    def start(self, log: Log, store: ViewStore) -> Callable[[], None]:
+        """Have the views of this log folded, until what this returns is called; it and the store are open."""
+        return self.group.add(self.tenant, log, store)
 
     @property
     def stopped(self) -> Sequence[str]:

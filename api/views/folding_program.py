@@ -80,7 +80,9 @@ class Program:
         self._storage = Storage(plan.log)
         self._view_storage = ViewStorage(plan.views, plan.log)
         self._projections = _part(make_projections(plan.views, plan.projections), plan)
-        self._tenants: asyncio.Queue[str | None] = asyncio.Queue()
+        self._tenants: asyncio.Queue[str | dict[str, str] | None] = asyncio.Queue()
+        self._told = 0
+        self._folding: dict[str, asyncio.Task[None]] = {}
         self._mark = WorkMark(plan.mark)
         self._logs: set[Log] = set()
         self._runners: dict[str, Runner] = {}
@@ -92,15 +94,18 @@ class Program:
         loop.add_signal_handler(signal.SIGTERM, self.add, None)
         threading.Thread(target=_listen, args=(loop, self), daemon=True).start()
         threading.Thread(target=_beat, args=(line, self), daemon=True).start()
-        folding = list[asyncio.Task[None]]()
         async with asyncio.TaskGroup() as tasks:  # a fault ends the process, and another one is started
             while (tenant := await self._tenants.get()) is not None:
-                folding.append(tasks.create_task(self._keep_folding(tenant, len(folding))))
-            for task in folding:
+                if isinstance(tenant, str):
+                    self._folding[tenant] = tasks.create_task(self._keep_folding(tenant, self._told))
+                    self._told += 1
+                elif (task := self._folding.pop(tenant["leave"], None)) is not None:
+                    task.cancel()  # it finishes what it writes; should it be added again meanwhile, a second one waits
+            for task in self._folding.values():
                 task.cancel()
 
-    def add(self, tenant: str | None) -> None:
-        """Fold for a tenant as well; with None, end."""
+    def add(self, tenant: str | dict[str, str] | None) -> None:
+        """Fold for a tenant as well; with `{"leave": tenant}`, no more; with None, end."""
         self._tenants.put_nowait(tenant)
 
     def look(self) -> None:
@@ -147,6 +152,8 @@ class Program:
                 await runner.run()
             finally:
                 self._logs.discard(log)
+                if self._runners.get(tenant) is runner:
+                    del self._runners[tenant]
 
 
 def _part(projections: list[AnyProjection], plan: FoldingPlan) -> list[AnyProjection]:

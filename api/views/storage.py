@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...domain.errors import ConfigurationError
 from ...log.location import Location
+from ...log.sqlite.admin import drop_file
 from ...projections.authoring.loading import load, offered
 from ...projections.authoring.projection import AnyProjection
 from ...projections.store import ViewStore, memory_views, sqlite_views
@@ -51,6 +52,18 @@ class ViewStorage:
             return self._database.store(tenant)
         file = self.file(tenant)
         return memory_views() if file is None else sqlite_views(file)
+
+
+def drop_views(views: str, log: str, tenant: str) -> None:
+    """Remove the views of a tenant whose log is gone; those that stood in its schema went with it."""
+    if views == NO_VIEWS:
+        return
+    storage = ViewStorage(views, log)
+    file = storage.file(tenant)
+    if file is not None:
+        drop_file(file)
+    elif storage._database is not None:
+        storage._database.drop(tenant)
 
 
 def _database(location: Location) -> "PostgresViews | None":

@@ -9,7 +9,7 @@ from ...projections.views.sessions import Overview
 from ...projections.views.state import SharedState
 from ...projections.views.tasks import TaskRow
 from ...projections.views.transcript import TranscriptRow
-from ..text.session_views import OpenMessages
+from ..text.session_views import OpenStreams
 
 
 class LiveViews:
@@ -23,13 +23,13 @@ class LiveViews:
         self._tasks = Fold(tasks)
         self._transcript = Fold(transcript)
         self._state = Fold(state)
-        self._open_messages = OpenMessages()
+        self._open_streams = OpenStreams()
 
     def fold(self, event: Event) -> None:
         """Fold one event. Raises FoldFailed for one that does not follow from what was before."""
         for fold in (self._sessions, self._agents, self._tasks, self._transcript, self._state):
             fold.fold(event)
-        self._open_messages.fold(event)
+        self._open_streams.fold(event)
 
     @property
     def title(self) -> str:
@@ -53,6 +53,6 @@ class LiveViews:
         return self._state.values().get(self._session, SharedState())
 
     def entry(self, subject: str) -> TranscriptRow | None:
-        """An entry of the transcript: a message with its text so far, a call, a question. None if there is none."""
+        """An entry of the transcript: a message or a call with its text so far, a question. None if there is none."""
         row = self._transcript.folder.values.get((self._session, subject))
-        return None if row is None else self._open_messages.with_text(row)
+        return None if row is None else self._open_streams.with_text(row)

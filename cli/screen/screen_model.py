@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...domain.concepts import document, messages
+from ...domain.concepts import document, messages, tools
 from ...domain.ids import SessionId
 from ...domain.json.pointer import pointer
 from ...domain.model import Event
@@ -22,7 +22,7 @@ ENTRIES_PER_SPEAKER = 8
 
 @dataclass(slots=True)
 class TickerLine:
-    """A line of the ticker. Deltas of one message share a line: `count` of them, the first at `version`."""
+    """A line of the ticker. Deltas of one message or call share a line: `count` of them, the first at `version`."""
 
     version: int
     actor: str
@@ -91,8 +91,8 @@ class ScreenModel:
             self.changes[path] = Change(event.actor, event.version, now)
 
     def _tick(self, event: Event) -> None:
-        if isinstance(event.data, messages.MessageDelta):
-            about = event.data.message
+        if isinstance(event.data, messages.MessageDelta | tools.ToolOutput):
+            about = event.data.subject()
             for tick in list(self.ticker)[-4:]:
                 if tick.about == about:
                     tick.count += 1

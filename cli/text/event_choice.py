@@ -9,12 +9,12 @@ import click
 if TYPE_CHECKING:
     from ...domain.model import Event
 
-STREAMED = ("message.started", "message.delta")
+STREAMED = ("message.started", "message.delta", "tool.output")
 
 
 class EventChoice(NamedTuple):
-    """Which events to show. No types means every type; `folded` leaves the streaming of messages out, of which the
-    event that finishes a message tells the whole."""
+    """Which events to show. No types means every type; `folded` leaves out what streams: the event that ends a
+    message or a call tells the whole of it."""
 
     types: tuple[str, ...] = ()
     folded: bool = False
@@ -43,7 +43,9 @@ _types = click.option(
     callback=lambda _, __, value: tuple(part.strip() for part in value.split(",") if part.strip()),
 )
 _folded = click.option(
-    "--folded", is_flag=True, help="Leave token streams out; each message comes whole when it is finished."
+    "--folded",
+    is_flag=True,
+    help="Leave token streams out; messages and outputs of tools come whole when they are finished.",
 )
 
 

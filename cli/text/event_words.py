@@ -8,7 +8,7 @@ from ...domain.concepts.custom import OpaqueData
 from ...domain.model import Event, EventData
 from ...domain.parts import Part, text_of
 from .console import one_line
-from .short_forms import compact, joined, short
+from .short_forms import compact, joined, last_line, short
 from .team_event_words import TEAMWORK
 
 LINE_CHARACTERS = 300
@@ -52,7 +52,12 @@ def _labels(data: lifecycle.SessionLabelled) -> str:
 
 
 def _returned(data: tools.ToolReturned) -> str:
-    return f"{short(data.call)} ✕ {data.error}" if data.error else f"{short(data.call)} → {compact(data.result)}"
+    """A call that failed may have got something all the same; one that streamed its output need not return it."""
+    failed = None if data.error is None else f"✕ {data.error}"
+    nothing = data.result is None and (data.error is not None or data.output is not None)
+    result = None if nothing else f"→ {compact(data.result)}"
+    output = last_line(data.output) if nothing and data.output else None
+    return f"{short(data.call)} {joined(failed, result, output)}".rstrip()
 
 
 def _called(data: tools.ToolCalled) -> str:
@@ -80,6 +85,7 @@ _SAYINGS: dict[type[EventData], Callable[[Any], str]] = {
     messages.MessageCompleted: lambda data: said_in(data.parts),
     messages.MessageAborted: lambda data: joined(data.reason or "ended early", said_in(data.parts)),
     tools.ToolCalled: _called,
+    tools.ToolOutput: lambda data: f"{short(data.call)} #{data.index} {data.text}",
     tools.ToolReturned: _returned,
     document.StatePatched: lambda data: "; ".join(operation(each) for each in data.patch),
     document.StateMerged: lambda data: compact(data.patch),

@@ -1,11 +1,12 @@
 """What a session is at one moment, as the built-in views hold it: what `show` prints.
 
-Views leave token streams out. What an open message has said so far the rules of messages tell, from its own events.
+Views leave token streams out. What an open message has said so far, and an open call has put out, the rules tell, from
+their own events.
 """
 
 from typing import Any, NamedTuple
 
-from ...domain.concepts import messages
+from ...domain.concepts import messages, tools
 from ...domain.ids import SessionId, Version
 from ...domain.model import Event
 from ...domain.parts import assemble, text_of
@@ -20,22 +21,29 @@ MESSAGE_KINDS = ("message", "progress")
 """Kinds of the transcript's entries that are messages, not calls or questions."""
 
 
-class OpenMessages:
-    """What open messages have said so far."""
+class OpenStreams:
+    """What open messages have said, and open calls have put out so far."""
 
     def __init__(self) -> None:
         self._messages = messages.EMPTY
+        self._calls = tools.EMPTY
 
     def fold(self, event: Event) -> None:
-        """Fold one event; every message's own come from its first one on."""
-        self._messages = messages.evolve(self._messages, event)
+        """Fold one event; those of a message or a call come from its first one on."""
+        if event.type.startswith("tool."):
+            self._calls = tools.evolve(self._calls, event)
+        else:
+            self._messages = messages.evolve(self._messages, event)
 
     def with_text(self, row: TranscriptRow) -> TranscriptRow:
-        """The row of a message that is open, with what was streamed as its parts; any other as it is."""
-        message = self._messages.known.get(id_of(row)) if row.status == "open" and row.kind in MESSAGE_KINDS else None
-        if message is None:
+        """The row of a message or a call that is open, with what was streamed; any other as it is."""
+        if row.status != "open":
             return row
-        return row.model_copy(update={"parts": assemble(message.streamed)})
+        if row.kind in MESSAGE_KINDS and (message := self._messages.known.get(id_of(row))) is not None:
+            return row.model_copy(update={"parts": assemble(message.streamed)})
+        if row.kind == "tool" and (call := self._calls.known.get(id_of(row))) is not None and call.index:
+            return row.model_copy(update={"output": "".join(part.text for part in assemble(call.streamed))})
+        return row
 
 
 class SessionViews(NamedTuple):
@@ -96,6 +104,7 @@ def _message(row: TranscriptRow) -> dict[str, Any]:
 
 
 def _approval(row: TranscriptRow) -> dict[str, Any]:
-    asked = {"actor", "status", "question", "options", "answer", "value", "answered_by", "comment", "reason"}
-    said = row.model_dump(mode="json", include=asked)
+    asked = {"actor", "status", "question", "options", "own_words", "questions"}
+    answered = {"answer", "words", "value", "answers", "answered_by", "comment", "reason"}
+    said = row.model_dump(mode="json", include=asked | answered)
     return {"approval": id_of(row), "version": row.since, "time": row.began, **said}

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...domain.concepts import approvals, floor, presence, signals, tasks, tools
 from ...domain.model import EventData
-from .short_forms import compact, joined, short
+from .short_forms import answer_to, compact, joined, short
 
 
 def _aim(target: str) -> str:
@@ -37,12 +37,19 @@ def _body(body: Any) -> str | None:
 
 
 def _asked(data: approvals.ApprovalRequested) -> str:
-    return joined(f"{short(data.approval)} {data.question}", " / ".join(data.options) or None)
+    several = [each.question for each in data.questions or ()]
+    return joined(f"{short(data.approval)} {data.question}", " / ".join(data.options) or None, *several)
 
 
 def _answered(data: approvals.ApprovalAnswered) -> str:
-    said = joined(data.option, _body(data.value))
+    several = [answer_to(*each) for each in (data.answers or {}).items()]
+    said = joined(data.option, data.words, _body(data.value), *several)
     return joined(f"{short(data.approval)} → {said}", data.comment)
+
+
+def _released(data: tasks.TaskReleased) -> str:
+    needs = None if data.needs is None else f"needs {', '.join(map(short, data.needs)) or 'nothing'}"
+    return joined(_attempt(data), data.why, needs, data.reason)
 
 
 def _configured(data: approvals.ApprovalConfigured) -> str:
@@ -62,7 +69,7 @@ TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
     tasks.TaskFailed: lambda data: joined(
         f"{_attempt(data)} ✕ {data.error}", "may be tried again" if data.retryable else None
     ),
-    tasks.TaskReleased: lambda data: joined(_attempt(data), data.why, data.reason),
+    tasks.TaskReleased: _released,
     tasks.TaskCancelled: lambda data: joined(_attempt(data), data.reason),
     tasks.TaskBlocked: lambda data: f"{short(data.task)} needs {short(data.need)}, which will not be completed",
     tasks.TaskReady: lambda data: short(data.task),
@@ -72,6 +79,7 @@ TEAMWORK: dict[type[EventData], Callable[[Any], str]] = {
     signals.SignalDelivered: lambda data: short(data.signal),
     signals.SignalHonoured: lambda data: joined(short(data.signal), data.reason),
     signals.SignalRefused: lambda data: joined(short(data.signal), data.reason),
+    signals.SignalWithdrawn: lambda data: joined(short(data.signal), data.reason),
     signals.SignalExpired: lambda data: joined(short(data.signal), ", ".join(data.waiting)),
     signals.SignalAddressed: lambda data: f"{short(data.signal)} now concerns {', '.join(data.addressees)}",
     approvals.ApprovalRequested: _asked,

@@ -4,7 +4,7 @@ from ...domain.concepts.presence import PresenceLost
 from ...domain.parts import Part, ReasoningPart
 from ...projections.views.agents import AgentRow
 from ...projections.views.transcript import TranscriptRow
-from .short_forms import compact, joined
+from .short_forms import answer_to, compact, joined, last_line
 
 TASK_MARKS = {
     "open": ("○", "dim"),
@@ -23,17 +23,30 @@ def arguments(call: TranscriptRow) -> str:
 
 def outcome(call: TranscriptRow) -> str:
     """How a tool call ended; … while it has not."""
+    output = last_line(call.output) if call.output else None
     if call.status == "open":
-        return "…"
-    return f"→ {compact(call.result)}" if call.status == "returned" else f"✕ {call.error or call.status}"
+        return f"… {output}" if output else "…"
+    failed = None if call.status == "returned" else f"✕ {call.error or call.status}"
+    result = None if call.result is None else f"→ {compact(call.result)}"
+    return joined(failed, result or output) or "→ null"
+
+
+def _how(question: TranscriptRow) -> str:
+    """How a question can be answered."""
+    if question.questions:
+        return " / ".join(each.name for each in question.questions)
+    ways = [*question.options, *(["in words"] if question.own_words else [])]
+    return " / ".join(ways) or "a value"
 
 
 def answered(question: TranscriptRow) -> str:
     """What became of a question."""
     if question.status == "open":
-        return f"? {' / '.join(question.options) or 'a value'}"
+        return f"? {_how(question)}"
     value = None if question.value is None else compact(question.value)
-    return f"→ {joined(question.answer, value) or 'no answer'} · {question.answered_by or question.status}"
+    several = [answer_to(*each) for each in question.answers.items()]
+    said = joined(question.answer, question.words, value, *several)
+    return f"→ {said or 'no answer'} · {question.answered_by or question.status}"
 
 
 def presence_of(agent: AgentRow) -> str:

@@ -9,16 +9,17 @@ Agent ── Session           what it reads and writes
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
+from ...domain.concepts.approvals import Answer, Question
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
-from ..approvals import ApprovalAnswer
+from ..approvals import ApprovalAnswer, Asking, AskingAll
 from ..arguments import To, drop_none, names
-from ..message import WINDOW_S
 from ..session import Session
 from ..state import SharedState
 from ..tool import ToolCall
+from ..transport.text_stream import WINDOW_S
 from .claims import Accepts, Claims
 from .signal_dispatcher import SignalDispatcher
 from .speech import Speech
@@ -72,15 +73,24 @@ class Agent:
         kind: MessageKind | None = None,
         reply_to: str | None = None,
         message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         window: float = WINDOW_S,
     ) -> Speech:
         """A message to stream, under the task that is worked on; see MessageStream, and Speech for what ends it."""
-        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to)
+        start = drop_none(audience=names(to), kind=kind, reply_to=reply_to, metadata=metadata)
         return Speech(self.session, start, self._signals, message=message, window=window)
 
-    def tool(self, tool: str, arguments: Any = None, *, to: To | None = None, message: str | None = None) -> ToolCall:
+    def tool(
+        self,
+        tool: str,
+        arguments: Any = None,
+        *,
+        to: To | None = None,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> ToolCall:
         """A tool call to record, under the task that is worked on."""
-        return self.session.tool(tool, arguments, to=to, message=message)
+        return self.session.tool(tool, arguments, to=to, message=message, metadata=metadata)
 
     async def status(self, status: Status, activity: str | None = None) -> None:
         """Say what you are doing; `activity` is cut at 200 characters. In a task's block this lasts until its end."""
@@ -103,16 +113,13 @@ class Agent:
         self,
         question: str,
         options: Sequence[str] = ("yes", "no"),
-        *,
-        of: To = "users",
-        deadline: float | None = None,
-        default: str | None = None,
+        **how: Unpack[Asking],
     ) -> str:
-        """Ask people and wait for the answer: one of the options. At the deadline (seconds) the default holds; without
-        one, Unanswered is raised. The question is asked under the task that is worked on. It is withdrawn when that
-        ends, and when the wait is cancelled."""
-        async with self.waiting_for_human(question, until=deadline):
-            return await self.session.approvals.ask(question, options, of=of, deadline=deadline, default=default)
+        """Ask people and wait for the answer: one of the options, or, with `own_words`, what was said instead. See
+        `Approvals.ask`. The question is asked under the task that is worked on. It is withdrawn when that ends, and
+        when the wait is cancelled."""
+        async with self.waiting_for_human(question, until=how.get("deadline")):
+            return await self.session.approvals.ask(question, options, **how)
 
     async def ask_for(
         self,
@@ -120,15 +127,18 @@ class Agent:
         schema: Mapping[str, Any],
         *,
         options: Sequence[str] = (),
-        of: To = "users",
-        deadline: float | None = None,
-        default: str | None = None,
+        **how: Unpack[Asking],
     ) -> ApprovalAnswer:
         """Ask people for a value that matches a JSON Schema, see `Approvals.ask_for`, and wait for it like `ask`."""
-        async with self.waiting_for_human(question, until=deadline):
-            return await self.session.approvals.ask_for(
-                question, schema, options=options, of=of, deadline=deadline, default=default
-            )
+        async with self.waiting_for_human(question, until=how.get("deadline")):
+            return await self.session.approvals.ask_for(question, schema, options=options, **how)
+
+    async def ask_all(
+        self, question: str, questions: Sequence[Question | Mapping[str, Any]], **how: Unpack[AskingAll]
+    ) -> Mapping[str, Answer]:
+        """Ask people several questions at once, see `Approvals.ask_all`, and wait for the answers like `ask`."""
+        async with self.waiting_for_human(question, until=how.get("deadline")):
+            return await self.session.approvals.ask_all(question, questions, **how)
 
     async def checkpoint(self) -> None:
         """Wait while what is worked on is paused. All writes under a task do so, and `tasks`; long work that does not

@@ -6,9 +6,9 @@ claimed → entered → left: completed | failed | released | cancelled | rerout
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, ParamSpec, Self
+from typing import Any, Literal, NamedTuple, ParamSpec, Self, TypedDict, Unpack
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Task, Tasks
@@ -34,6 +34,14 @@ class Outcome(NamedTuple):
 
     kind: Literal["completed", "failed", "released", "cancelled", "rerouted", "lost"]
     reason: str | None = None
+
+
+class Reports(TypedDict, total=False):
+    """What is said of an attempt when it ends: what it took since the last report (tokens, costs), and the
+    application's own."""
+
+    usage: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
 
 
 class ClaimedTask:
@@ -90,26 +98,29 @@ class ClaimedTask:
         """Whether it is held, and no signal wants it ended."""
         return self.outcome is None and self._signal is None
 
-    async def progress(self, note: str | None = None, share: float | None = None) -> None:
-        """Say how far it is; `share` goes from 0 to 1. It also shows that the work goes on (`stall_after`)."""
-        await self._unpaused(self._progress, note=note, share=share)
+    async def progress(
+        self, note: str | None = None, share: float | None = None, *, usage: Mapping[str, Any] | None = None
+    ) -> None:
+        """Say how far it is; `share` goes from 0 to 1, `usage` is what it took since the last report. It also shows
+        that the work goes on (`stall_after`)."""
+        await self._unpaused(self._progress, note=note, share=share, usage=usage)
 
     def alive(self) -> None:
         """Show that the work goes on, by a heartbeat that names the task: nothing is written. For work that computes
         for longer than the task's `stall_after` and has nothing to say."""
         self._session.show_progress(self.id)
 
-    async def complete(self, output: Any = None) -> None:
+    async def complete(self, output: Any = None, **reports: Unpack[Reports]) -> None:
         """The work is done; `output` is any JSON value. What the block writes afterwards is not under the task."""
-        await self._unpaused(self._end, "task.complete", Outcome("completed"), output=output)
+        await self._unpaused(self._end, "task.complete", Outcome("completed"), output=output, **reports)
 
-    async def fail(self, error: str, *, retryable: bool = False) -> None:
+    async def fail(self, error: str, *, retryable: bool = False, **reports: Unpack[Reports]) -> None:
         """It cannot be done; with `retryable`, somebody may try again."""
-        await self._end("task.fail", Outcome("failed", error), error=error, retryable=retryable)
+        await self._end("task.fail", Outcome("failed", error), error=error, retryable=retryable, **reports)
 
-    async def release(self, reason: str | None = None) -> None:
+    async def release(self, reason: str | None = None, **reports: Unpack[Reports]) -> None:
         """Give it back for others to do."""
-        await self._end("task.release", Outcome("released", reason), reason=reason)
+        await self._end("task.release", Outcome("released", reason), reason=reason, **reports)
 
     async def __aenter__(self) -> Self:
         self._around.enter_context(task_context(self._context))
@@ -193,7 +204,7 @@ class ClaimedTask:
 
     async def _leave(self, error: BaseException | None) -> None:
         """Honour the signals that have waited for the end of the block; give the task back if it is still held. What
-        is sent is waited for, but not for ever, since there may be an error already."""
+        is sent is waited for, but not without end, since there may be an error already."""
         if self._ending is not None:
             await asyncio.wait([self._ending], timeout=END_TIMEOUT_S)
         answers = self._signals.detach(self)

@@ -4,7 +4,7 @@ aimed at, and answered.
 | kind | what happens | honoured |
 |---|---|---|
 | cancel, reroute | the blocks of the work are cancelled | when the last of them has ended |
-| steer | it is queued for the work, see `Steering` | when the work reads it |
+| steer | it is queued for the work, see `Steering`; withdrawn, it is taken out | when the work reads it |
 | pause | what the work writes waits | when something waits, or at once if nothing is being done |
 | resume | what waits goes on | at once |
 
@@ -81,7 +81,7 @@ class SignalDispatcher:
     def attach(self, work: Work) -> None:
         """Work begins: dispatch to it, also what was said before it began."""
         state = self._session.live.state
-        for signal in _oldest_first(state.signals):
+        for signal in state.signals.in_order():
             if signal.kind == "steer" and signal.id in self._dispatched and signal.target in self.targets:
                 self._steer(signal, [work])
         # Behind the loop and before `_dispatch_all`: otherwise it would get an instruction twice, or a cancel never.
@@ -138,11 +138,14 @@ class SignalDispatcher:
 
     def _dispatch_all(self, signals: Signals) -> None:
         """Acknowledge and dispatch what has not been, among the open signals."""
+        for id in self._dispatched.difference(signals.open):
+            if signals.known[id].status == "withdrawn":
+                self._drop(id)
         self._acknowledged.intersection_update(signals.open)
         self._dispatched.intersection_update(signals.open)
         self._lifted.intersection_update(signals.open)
         in_force = {pause.id for pause in self._pauses.values()}
-        for signal in _oldest_first(signals):
+        for signal in signals.in_order():
             if self.me not in signal.waiting:
                 # Forgotten, not skipped: a signal may come to concern the agent again, when it claims the task again.
                 self._acknowledged.discard(signal.id)
@@ -199,6 +202,12 @@ class SignalDispatcher:
             if work.steer is not None:
                 work.steer.put(signal)
 
+    def _drop(self, signal: str) -> None:
+        """An instruction was withdrawn: what was not read is not read any more."""
+        for steer in [self.steer, *(work.steer for work in self._works)]:
+            if steer is not None:
+                steer.drop(signal)
+
     def _pauses_of(self, targets: frozenset[str]) -> list[Signal]:
         return [self._pauses[target] for target in targets if target in self._pauses]
 
@@ -207,8 +216,3 @@ class SignalDispatcher:
         for pause in pauses:
             if self.me in signals.known[pause.id].waiting:
                 self.honour(pause.id)
-
-
-def _oldest_first(signals: Signals) -> list[Signal]:
-    """The signals that somebody has yet to answer."""
-    return sorted(map(signals.known.__getitem__, signals.open), key=lambda each: each.since)

@@ -55,6 +55,10 @@ class Steering:
         self._queue.append(signal)
         self._wake.set()
 
+    def drop(self, signal: str) -> None:
+        """An instruction was withdrawn: unless it was read, nobody reads it any more."""
+        self._queue = deque(each for each in self._queue if each.id != signal)
+
     def end(self) -> None:
         """The work has ended: wake who waits, and nothing more comes."""
         self._ended = True

@@ -19,5 +19,5 @@ class Backoff:
         return max(floor or 0.0, random.uniform(0, ceiling))
 
     def reset(self) -> None:
-        """The connection has been of use: begin anew."""
+        """The connection has been of use: begin again."""
         self._failures = 0

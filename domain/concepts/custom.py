@@ -3,7 +3,7 @@
 An application registers a pydantic model for a type (`catalogue.register`) and has it validated; a type that nobody
 registered here is stored and streamed all the same. The rules know nothing of them.
 
-Types named `app.…` no command can record: an application writes them into the log itself. So whoever reads one knows
+Types named `app.…` no command can record: an application writes them into the log itself. So who reads one knows
 that no client of a gateway has made it, also after an export and an import.
 """
 

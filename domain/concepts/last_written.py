@@ -32,7 +32,7 @@ def written(place: Place, parts: list[str], version: Version) -> Place:
     token, *rest = parts
     below = place.below.set(token, written(place.below.get(token, NEVER), rest, version))
     if len(below) > MAX_BELOW:
-        # Names that come and go would pile up for ever. Saying that all of it changed just now is safe: who
+        # Names that come and go would pile up without end. Saying that all of it changed just now is safe: who
         # remembers an older version is told to look again.
         return Place(version, version, Map())
     return Place(place.here, version, below)

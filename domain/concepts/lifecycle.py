@@ -117,8 +117,8 @@ class OpenSession(_SessionCommand):
 
 class ForkSession(_SessionCommand):
     """Create the session from another one, as that was at a version. Its history is shared, not copied; from there on
-    the two live apart. For those who may read the other one; whoever may read the fork may then read what it shares, as
-    far as its audience goes. The right to audit the fork lifts those audiences only together with that to audit its
+    the two live apart. For those who may read the other one; those who may read the fork may then read what it shares,
+    as far as its audience goes. The right to audit the fork lifts those audiences only together with that to audit its
     origin, and that one's."""
 
     do = "session.fork"

@@ -16,6 +16,9 @@ MAX_OPEN = 10_000
 """Tasks that are not over, and open messages, tool calls, signals and approvals, of each kind in one session: one
 cancel may end all of them by one commit, which takes the storage about 50 ms."""
 
+MAX_OPEN_BYTES = 16_000_000
+"""Bytes of text in the open messages of one session, since whatever ends them writes all of it by one commit."""
+
 Index = Map[str, Map[str, None]]
 _NONE: Map[str, None] = Map()
 

@@ -14,8 +14,7 @@ from ..errors import NoChange
 from ..ids import ParticipantId, TaskId
 from ..model import Attempt, Command, CommandData, Count, Deadline, Decision, Event, decided, instance_of, timer_id
 from .presence import WAITING, Participant, Presence, PresenceRecovered, PresenceStalled
-from .task_rules import given_back
-from .tasks import Task, Tasks
+from .tasks import Task, Tasks, given_back
 from .tools import Calls
 
 EVIDENCE = ("message.", "tool.")

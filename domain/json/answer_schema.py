@@ -83,7 +83,7 @@ def _inner(schema: dict[str, Any]) -> Iterator[object]:
             raise ValueError(f"the keyword {keyword[:40]!r} is not known here")
 
 
-def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Raise ValueError for what is no schema, or could take long."""
     if len(orjson.dumps(schema)) > MAX_SCHEMA_BYTES:
         raise ValueError(f"a schema has at most {MAX_SCHEMA_BYTES} bytes")
@@ -94,7 +94,7 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-AnswerSchema = Annotated[dict[str, JsonValue], AfterValidator(_checked)]
+AnswerSchema = Annotated[dict[str, JsonValue], AfterValidator(check_schema)]
 
 
 def refuse_mismatch(schema: dict[str, Any], value: JsonValue) -> None:

@@ -1,6 +1,6 @@
 """JSON Patch (RFC 6902) over documents that are never changed in place.
 
-A patch is folded anew each time that its session is rebuilt, so what it means may never change with the version of a
+A patch is folded again each time that its session is rebuilt, so what it means may never change with the version of a
 library: that is why it is applied here. Containers are copied before they are first changed, and only those, so the
 patched document shares the rest with the one before. The paths that changed are named, and a patch that copies a
 document into itself until it bursts is stopped while it is being applied.

@@ -1,12 +1,12 @@
 """Fences of stopped agents: who can do nothing in a session until a stop is behind them.
 
-(Writes from a stale attempt of a task are rejected by `concepts.task_rules.fence`.)
+(Writes from a stale attempt of a task are rejected by `concepts.tasks.fence`.)
 
 An agent (or a service: they count as agents) that let the grace of a cancel run out which was aimed at it, or at the
 session, is fenced. What is fenced is the run that was to stop. It can honour the signal late; or a new run of the agent
 begins (`presence.join` with `new_run`), and the one that was to stop is over: should it still live, it stays fenced, as
 far as runs have names (`Command.run`) by which they are told apart. People are never fenced, nor is the gateway itself,
-whatever a log says: a person would be gagged, and without the gateway nothing would fall due any more.
+even if a log says so: a person would be gagged, and without the gateway nothing would fall due any more.
 """
 
 from ..concepts.presence import ANONYMOUS, Join

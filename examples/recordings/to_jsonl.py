@@ -10,45 +10,28 @@ recording gives the same events, and importing them again changes nothing.
 
 import argparse
 import sys
-import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import orjson
+from session_lines import SessionLines
 from who_and_when import Recording, Step, read_recording, slug
 
 from stenogram.domain.concepts import lifecycle, messages, presence
-from stenogram.domain.envelope import encode, parse, timestamp
 from stenogram.domain.ids import SessionId
-from stenogram.domain.model import Actor, Command, CommandData
+from stenogram.domain.model import Actor, CommandData
 from stenogram.domain.parts import DataPart, TextPart
-from stenogram.domain.session import decide, evolve
-from stenogram.domain.state import State
 
 START = "2026-01-01T00:00:00+00:00"
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:stenogram:recording")
 _TITLE_CHARACTERS = 200
 _END = "The recording ends."
 
 
 def jsonl_lines(recording: Recording, session: SessionId, start: datetime) -> Iterator[bytes]:
     """The events of `session` as they go over the wire, in order."""
-    state = State(session)
+    written = SessionLines(session)
     for number, (actor, data) in enumerate(_commands(recording)):
-        command = _id(session, f"command {number}", data.model_dump_json())
-        time = start + timedelta(milliseconds=number)
-        for fact in decide(state, Command(command, session, actor, time, data)).facts:
-            version = state.version + 1
-            place = orjson.dumps({"position": version, "session": session, "version": version})
-            stored = encode(_id(session, f"event {version}", command), fact, timestamp(time), actor.id, command)
-            line = place[:-1] + b"," + stored[1:]
-            state = evolve(state, parse(line))
-            yield line
-
-
-def _id(session: SessionId, what: str, content: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, f"{session}\n{what}\n{content}"))
+        yield from written.lines(actor, start + timedelta(milliseconds=number), data)
 
 
 def _commands(recording: Recording) -> Iterator[tuple[Actor, CommandData]]:

@@ -22,7 +22,7 @@ from ...domain.ids import Position
 from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
 from ..paging import log_pages
 from ..records import Record
-from ..stats import LogStats
+from ..stats import Commit, LogStats
 from . import repeats
 from .intake import Intake, Room, fault
 from .outcome import MOST_AT_ONCE
@@ -93,6 +93,7 @@ class Committer:
         """Queue a request. Raises Busy when the queue is full, LogFailed when nothing is written any more."""
         if self._closed is not None:
             raise LogFailed(self._closed)  # after `_end` nobody would answer it
+        request.asked_at = time.monotonic()
         self._queue.put(request)
         self._wake.set()
 
@@ -160,7 +161,7 @@ class Committer:
                 if failure is not None:
                     await self._recover(plan, failure)
         except LogFailed as failure:
-            self.stats.lost(time.monotonic())
+            self.stats.lost(time.monotonic(), str(failure))
             # The batch may be in the log all the same. If nothing were read before the next write, its events would not
             # be published until then.
             self._unsure = True
@@ -231,7 +232,8 @@ class Committer:
             if batch.records or batch.producers or batch.tracking or batch.live:
                 began = time.monotonic()
                 await self._engine.write(batch)
-                self.stats.committed(len(batch.records), time.monotonic() - began)
+                plan.commit = Commit(len(batch.records), began, time.monotonic() - began)
+                self.stats.committed(plan.commit)
             elif plan.refused and self._engine.shared and (await self._engine.head()).position != batch.after:
                 return LogMoved()
         except Exception as failure:
@@ -257,6 +259,7 @@ class Committer:
         if plan.batch.records:
             self._publish(plan.batch.records)
         self._queue.put_back(plan.later)
+        self.stats.answering(plan.commit, [request.asked_at for request, _ in plan.accepted], time.monotonic())
         for request, result in plan.accepted:
             request.answer(result)
         for request, refusal in plan.fenced:

@@ -20,6 +20,7 @@ from ...domain.session import LIVELY, LIVELY_TYPES, decide, is_live
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
+from ..stats import Commit
 from .outcome import MOST_AT_ONCE, Cascade, carry_out
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
@@ -52,6 +53,7 @@ class Plan:
     def __init__(self, after: Position, known: Known = NOTHING) -> None:
         self.batch = Batch(after, [], {}, {}, {}, {})
         self.requests: list[Request] = []
+        self.commit: Commit | None = None  # by which it was written
         self.accepted: list[tuple[Request, Appended]] = []
         self.refused: list[tuple[Request, StenogramError]] = []
         self.fenced: list[tuple[Request, StenogramError]] = []

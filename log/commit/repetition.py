@@ -32,6 +32,7 @@ _LEADS_TO = {
     "message.complete": "message.completed",
     "message.abort": "message.aborted",
     "tool.call": "tool.called",
+    "tool.output": "tool.output",
     "tool.return": "tool.returned",
     "state.patch": "state.patched",
     "state.merge": "state.merged",
@@ -48,6 +49,7 @@ _LEADS_TO = {
     "signal.deliver": "signal.delivered",
     "signal.honour": "signal.honoured",
     "signal.refuse": "signal.refused",
+    "signal.withdraw": "signal.withdrawn",
     "approval.request": "approval.requested",
     "approval.answer": "approval.answered",
     "approval.withdraw": "approval.withdrawn",
@@ -58,6 +60,7 @@ _LEADS_TO = {
 _WORKED_OUT = {
     "session.fork": {"at", "title"},
     "message.complete": {"deltas"},
+    "tool.return": {"deltas"},
     "signal.raise": {"grace"},
     "approval.request": {"options"},
 }

@@ -47,6 +47,8 @@ class Request:
     done: bool = field(default=False, init=False)
     on_done: "Callable[[Request], None]" = field(default=_nothing, init=False)
     doubts: int = field(default=0, init=False)
+    asked_at: float = field(default=0.0, init=False)
+    """When it was queued, on the clock of `time.monotonic`."""
     cascade: "Cascade | None" = field(default=None, init=False)
 
     @property

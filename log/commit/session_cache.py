@@ -75,6 +75,9 @@ class SessionCache:
         self.get = self._states.get
         """The state of a session, if it is cached."""
 
+    def __len__(self) -> int:
+        return len(self._states)
+
     def put(self, state: State) -> None:
         """Take over a state that is in the log now."""
         if self._watches:

@@ -1,17 +1,20 @@
-"""What is done to a database's logs from outside, by an operator: migrations, and a new epoch after a restore."""
+"""What is done to a database's logs from outside, by an operator: migrations, a new epoch after a restore, removing the
+log of a tenant."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
 
-from ...domain.errors import LogUnreadable
+from ...domain.errors import LogUnreadable, NotFound
 from . import sql
 from .address import Address
 from .arrays import ADAPTERS
 from .failures import explain
-from .migrations import check_condition, migrate
+from .migrations import check_condition, migrate, read_version
 from .sql import within
 
 
@@ -28,11 +31,37 @@ async def migrate_all(url: str, *, new_epoch: bool = False) -> list[Migrated]:
 
     Raises the LogError tree; what was done until then stays done, and running it again goes on."""
     address = Address.parse(url)
+    async with _connected(address) as connection:
+        await check_condition(connection, writable=True)
+        return [await _bring(connection, schema, new_epoch) for schema in await _logs(connection, address.schema)]
+
+
+async def find_tenants(url: str) -> dict[str, int]:
+    """The tenants of the log at `url`, with the bytes of each. A name that was cut is as its schema has it. Raises the
+    LogError tree."""
+    address = Address.parse(url)
+    async with _connected(address) as connection:
+        cursor = await connection.execute(sql.LIST_TENANTS, {"schema": address.schema})
+        return {schema.removeprefix(f"{address.schema}@"): size for schema, size in await cursor.fetchall()}
+
+
+async def drop_tenant(url: str, tenant: str) -> None:
+    """Remove a tenant's schema, with its log and its views. Raises NotFound, and the LogError tree."""
+    address = Address.parse(url).of_tenant(tenant)
+    async with _connected(address) as connection:
+        if not await read_version(connection, address.schema):
+            raise NotFound(f"There is no log {address.schema!r} in the database.")
+        await connection.execute(within(address.schema, sql.DROP_LOG))
+
+
+@asynccontextmanager
+async def _connected(address: Address) -> "AsyncIterator[AsyncConnection[Any]]":
     try:
         async with await AsyncConnection.connect(address.conninfo, autocommit=True, context=ADAPTERS) as connection:
-            await check_condition(connection, writable=True)
-            return [await _bring(connection, schema, new_epoch) for schema in await _logs(connection, address.schema)]
+            yield connection
     except psycopg.OperationalError as error:
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            raise explain(error) from error
         raise LogUnreadable(f"{address.shown} cannot be opened: {error}") from error
     except psycopg.Error as error:
         raise explain(error) from error

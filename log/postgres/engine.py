@@ -42,16 +42,17 @@ _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 class PostgresEngine:
     """One log, in a schema of `database` (its address names it; a tenant's is beside it). An engine is opened once;
-    open a new one after `close`. With `read_only` nothing is created or changed."""
+    open a new one after `close`. With `read_only` nothing is created or changed, without `create` no log is made."""
 
     name = "postgres"
     shared = True
 
-    def __init__(self, database: Database, *, tenant: str = "", read_only: bool = False) -> None:
+    def __init__(self, database: Database, *, tenant: str = "", read_only: bool = False, create: bool = True) -> None:
         address = database.address.of_tenant(tenant) if tenant else database.address
         self.database = database
         self.schema = address.schema
         self.writable = not read_only
+        self._create = create and not read_only
         self._subscriber = Subscriber(self.schema, secrets.token_hex(4))
         self._identity = UNKNOWN
         self._writer_lock: AsyncConnection[Any] | None = None
@@ -187,11 +188,15 @@ class PostgresEngine:
             async with self.database.writers.borrow(deadline) as connection:
                 await check_condition(connection, self.writable)
                 if not await check_version(connection, self.schema):
-                    if not self.writable:
-                        raise LogUnreadable(f"There is no log {self.schema!r} in the database; let a writer create it.")
+                    if not self._create:
+                        raise LogUnreadable(f"There is no log {self.schema!r} in the database; {self._remedy}.")
                     await migrate(connection, self.schema)
         except Lost as lost:
             raise LogUnreadable(f"{self.database.address.shown} cannot be opened: {lost}") from lost.__cause__
+
+    @property
+    def _remedy(self) -> str:
+        return "restore it, or make a new one with `stenogram migrate`" if self.writable else "let a writer create it"
 
     async def _write_locked(self, attempt: Attempt) -> bool:
         """Write with the connection that has the row locked, and end its transaction. False if there is none, or it was

@@ -111,17 +111,16 @@ MIGRATIONS = (
 
 NEWEST = len(MIGRATIONS)
 
-_BEGIN = (
-    "CREATE SCHEMA IF NOT EXISTS {log}",
-    """
-    CREATE TABLE IF NOT EXISTS {log}.migration (
+# Only where there is none: IF NOT EXISTS wants the right to create schemas also where nothing is to be created.
+_CREATE_SCHEMA = "CREATE SCHEMA {log}"
+_CREATE_MIGRATIONS = """
+    CREATE TABLE {log}.migration (
         version integer PRIMARY KEY,
         name text NOT NULL,
         serves integer NOT NULL,
         run_at timestamptz NOT NULL DEFAULT now()
     )
-    """,
-)
+"""
 _CREATE_LOG = "INSERT INTO {log}.log (id, position, epoch) VALUES (1, 0, %s) ON CONFLICT DO NOTHING"
 _RECORD = "INSERT INTO {log}.migration (version, name, serves) VALUES (%s, %s, %s)"
 # Who waits for a lock holds up everyone behind; better to fail and be run again than to stop all gateways.
@@ -150,10 +149,7 @@ async def check_condition(connection: Connection, writable: bool) -> None:
 async def read_version(connection: Connection, schema: str) -> int | None:
     """The schema's version; None if there is no log. Raises LogUnreadable if there is something else, or a schema
     that this Stenogram can do nothing with."""
-    cursor = await connection.execute(sql.READ_SCHEMA, {"schema": schema})
-    row = await cursor.fetchone()
-    assert row is not None
-    ours, taken = row
+    ours, taken, _ = await _look_at(connection, schema)
     if not ours:
         if taken:
             raise LogUnreadable(f"The schema {schema!r} holds something else than a log; name another: ?schema=…")
@@ -166,6 +162,15 @@ async def read_version(connection: Connection, schema: str) -> int | None:
             f"The log {schema!r} has schema {version}, and this Stenogram works with none after {NEWEST}; upgrade it."
         )
     return int(version)
+
+
+async def _look_at(connection: Connection, schema: str) -> tuple[bool, bool, bool]:
+    """Whether there are migrations in the schema, anything at all, and the schema itself."""
+    cursor = await connection.execute(sql.READ_SCHEMA, {"schema": schema})
+    row = await cursor.fetchone()
+    assert row is not None
+    ours, taken, there = row
+    return ours, taken, there
 
 
 async def check_version(connection: Connection, schema: str) -> bool:
@@ -189,7 +194,8 @@ async def migrate(connection: Connection, schema: str) -> list[str]:
         await connection.execute(sql.LOCK_MIGRATIONS)
         version = await read_version(connection, schema)
         if version is None:
-            for statement in _BEGIN:
+            _, _, there = await _look_at(connection, schema)
+            for statement in (_CREATE_MIGRATIONS,) if there else (_CREATE_SCHEMA, _CREATE_MIGRATIONS):
                 await connection.execute(within(schema, statement))
         steps = MIGRATIONS[version or 0 :]
         await connection.execute(_PATIENCE)

@@ -25,11 +25,14 @@ READ_CONDITION = """
         current_setting('server_version_num')::int
 """
 
-# Whether the log's migrations are there, and whether anything else is.
+# Whether the log's migrations are there, whether anything at all is, and whether the schema itself is. The catalog is
+# open to every role; to_regclass() wants rights on the schema, on any one that the planner happens to ask it about.
 READ_SCHEMA = """
     SELECT
-        to_regclass(format('%%I.migration', %(schema)s::text)) IS NOT NULL,
-        EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s::text)))
+        EXISTS (SELECT FROM pg_class WHERE relnamespace = schema.oid AND relname = 'migration'),
+        EXISTS (SELECT FROM pg_class WHERE relnamespace = schema.oid),
+        schema.oid IS NOT NULL
+    FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s::text) AS oid) AS schema
 """
 
 # The newest migration, and the oldest Stenogram schema whose gateways it leaves at work.
@@ -38,8 +41,28 @@ READ_VERSION = "SELECT version, serves FROM {log}.migration ORDER BY version DES
 LIST_LOGS = """
     SELECT nspname::text FROM pg_namespace
     WHERE (nspname = %(schema)s OR starts_with(nspname, %(schema)s || '@'))
-        AND to_regclass(format('%%I.migration', nspname)) IS NOT NULL
+        AND EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid AND relname = 'migration')
     ORDER BY nspname
+"""
+
+# The logs of tenants, with their bytes.
+LIST_TENANTS = """
+    SELECT nspname::text, (
+        SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+        WHERE relnamespace = pg_namespace.oid AND relkind IN ('r', 'm')
+    )
+    FROM pg_namespace
+    WHERE starts_with(nspname, %(schema)s || '@')
+        AND EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid AND relname = 'migration')
+    ORDER BY nspname
+"""
+
+# Readers and writers of the log are waited for, but not without end: all others would wait behind.
+DROP_LOG = """
+    BEGIN;
+    SET LOCAL lock_timeout = '5s';
+    DROP SCHEMA {log} CASCADE;
+    COMMIT
 """
 
 # One process at a time; the lock goes with the transaction.

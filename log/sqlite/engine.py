@@ -30,15 +30,16 @@ class SqliteEngine:
     """One log in the file `path`. An engine is opened once; open a new one after `close`.
 
     Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open)
-    and `<path>.lock`. With `read_only` nothing is created, changed or locked.
+    and `<path>.lock`. With `read_only` nothing is created, changed or locked; without `create` no log is made.
     """
 
     name = "sqlite"
     shared = False
 
-    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False, create: bool = True) -> None:
         self.path = Path(path).resolve()  # one file, one lock, whatever it is called
         self.writable = not read_only
+        self._create = create
         self._lock = WriterLock(self.path)
         self._file: tuple[int, int] | None = None
         self._asked: Position | None = None
@@ -137,7 +138,7 @@ class SqliteEngine:
         return (await self.head()).position > position
 
     def _open_writer(self) -> Connection:
-        return open_writer(self.path, self._lock.acquire)
+        return open_writer(self.path, self._lock.acquire, create=self._create)
 
     def _open_reader(self) -> Connection:
         connection = open_reader(self.path)

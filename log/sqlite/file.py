@@ -14,18 +14,22 @@ from . import sql
 from .connection import Connection
 
 
-def open_writer(path: Path, lock: Callable[[], None]) -> Connection:
-    """Open for writing, making the log where there is none. `lock` is called once the file is known to be
-    free or ours, and before anything is written."""
-    connection = _connect(path, "rwc")
+def open_writer(path: Path, lock: Callable[[], None], *, create: bool = True) -> Connection:
+    """Open for writing, making the log where there is none, unless it must not be created. `lock` is called once the
+    file is known to be free or ours, and before anything is written."""
+    if not create and not path.exists():
+        raise LogUnreadable(f"There is no log at {path} any more; restore it, or restart what uses it to make it new.")
+    connection = _connect(path, "rwc" if create else "rw")
     try:
         _recognise(connection, path)
         lock()
         connection.execute(sql.SYNC_EACH_COMMIT)
         if _recognise(connection, path):
             _upgrade(connection)
-        else:
+        elif create:
             _create(connection)
+        else:
+            raise LogUnreadable(f"{path} is empty; restore it, or restart what uses it to make it new.")
         connection.execute(sql.WRITE_AHEAD)
         connection.execute(sql.CUT_WRITE_AHEAD)
         connection.execute(sql.KEEP_TEMPORARY_IN_MEMORY)

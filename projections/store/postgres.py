@@ -140,6 +140,15 @@ class PostgresViews:
         schema = (self._address.of_tenant(tenant) if tenant else self._address).schema
         return ViewStore(self._connections, lambda connection: PostgresDatabase(connection, schema, self._lapse))
 
+    def drop(self, tenant: str) -> None:
+        """Remove the schema of a tenant's views, if it is there. Raises ViewsFailed."""
+        schema = self._address.of_tenant(tenant).schema
+        try:
+            with self._connect() as connection:
+                connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(schema)))
+        except psycopg.Error as error:
+            raise _explain(error) from error
+
     def _connect(self) -> Connection:
         connection = psycopg.connect(self._address.conninfo, autocommit=True)
         if self._address.pooler:

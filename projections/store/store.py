@@ -31,13 +31,21 @@ class ViewStore:
         self._database = database
 
     async def __aenter__(self) -> Self:
-        self._connections.enter()
+        self.enter()
         try:
-            await self._connections.writers.run(self._prepared)
+            await self.prepare()
         except BaseException:
             self._connections.leave()
             raise
         return self
+
+    def enter(self) -> None:
+        """Open it, without looking whether its database can be used: `prepare` does that, until it succeeds."""
+        self._connections.enter()
+
+    async def prepare(self) -> None:
+        """Make its tables, where there are none. Raises ViewsFailed."""
+        await self._connections.writers.run(self._prepared)
 
     async def __aexit__(self, *exc: object) -> None:
         """Waits for what is being written, unless others use the same connections."""

@@ -5,6 +5,7 @@ from pydantic import BaseModel
 
 from ...domain.audience import Viewer, visible
 from ...domain.concepts.messages import MessageDelta
+from ...domain.concepts.tools import ToolOutput
 from ...domain.model import EventData
 from ..authoring.meta import Meta
 from ..authoring.rows import Rows
@@ -34,7 +35,7 @@ activity = TableProjection(
     key_columns=("session", "width", "start", "actor", "family", "audience"),
     version=2,
 )
-activity.handlers.pass_over(MessageDelta)
+activity.handlers.pass_over(MessageDelta, ToolOutput)
 
 
 @activity.shown

@@ -7,7 +7,6 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from immutables import Map
 from pydantic import BaseModel
 
 from ...domain.concepts.messages import MessageDelta
@@ -15,6 +14,7 @@ from ...domain.concepts.presence import (
     ANONYMOUS,
     Instance,
     Participant,
+    Presence,
     PresenceJoined,
     PresenceLeft,
     PresenceLost,
@@ -25,6 +25,7 @@ from ...domain.concepts.presence import (
     evolve,
 )
 from ...domain.concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
+from ...domain.concepts.tools import ToolOutput
 from ...domain.model import EventData, Kind
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
@@ -97,7 +98,7 @@ class Agents(BaseModel):
 
 Transition = PresenceJoined | PresenceStatus | PresenceStalled | PresenceRecovered | PresenceLost | PresenceLeft
 agents = DocProjection("agents", Agents, version=3)
-agents.handlers.pass_over(MessageDelta)
+agents.handlers.pass_over(MessageDelta, ToolOutput)
 
 
 @agents.on
@@ -111,12 +112,12 @@ def _(doc: Agents, event: Transition, meta: Meta) -> None:
     id, known, evidence = event.participant, doc.agents.get(event.participant), _evidence(meta)
     reason = getattr(event, "reason", None)
     if known is None:
-        now = evolve(Map[str, Participant](), meta.event(event))[id]
+        now = evolve(Presence(), meta.event(event))[id]
         tasks = doc.claims.pop(id, [])
         doc.agents[id] = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=evidence, tasks=tasks)
         return
     before = _participant(known)
-    _move(known, before, evolve(Map({id: before}), meta.event(event))[id])
+    _move(known, before, evolve(Presence().put(before), meta.event(event))[id])
     known.evidence, known.reason = evidence, reason
     if meta.actor == id:
         known.last = evidence

@@ -8,7 +8,13 @@ from pydantic import BaseModel, JsonValue
 
 from ...domain.audience import Viewer, visible
 from ...domain.concepts import approvals, signals
-from ...domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from ...domain.concepts.approvals import (
+    ApprovalAnswered,
+    ApprovalExpired,
+    ApprovalRequested,
+    ApprovalWithdrawn,
+    Question,
+)
 from ...domain.concepts.signals import (
     Signal,
     SignalAddressed,
@@ -19,8 +25,9 @@ from ...domain.concepts.signals import (
     SignalRaised,
     SignalRefused,
     Signals,
+    SignalWithdrawn,
 )
-from ...domain.concepts.tasks import TaskBlocked, TaskCancelled, TaskFailed
+from ...domain.concepts.tasks import TaskBlocked, TaskCancelled, TaskFailed, TaskReleased
 from ...domain.model import TIMEKEEPER
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
@@ -50,7 +57,9 @@ class OpenApproval(BaseModel):
     task: str | None
     question: str
     options: tuple[str, ...]
+    own_words: bool = False
     answer_schema: dict[str, JsonValue] | None
+    questions: tuple[Question, ...] = ()
     of: tuple[str, ...] | None
     default: str | None
     due: datetime | None
@@ -69,7 +78,7 @@ class Attention(BaseModel):
     """Tasks that cannot be claimed, and what they need that has failed or was cancelled."""
 
 
-attention = DocProjection("attention", Attention, version=4)
+attention = DocProjection("attention", Attention, version=5)
 
 
 @attention.shown
@@ -82,7 +91,13 @@ def _(doc: Attention, viewer: Viewer) -> Attention:
 @attention.on
 def _(
     doc: Attention,
-    event: SignalRaised | SignalDelivered | SignalAddressed | SignalHonoured | SignalRefused | SignalExpired,
+    event: SignalRaised
+    | SignalDelivered
+    | SignalAddressed
+    | SignalHonoured
+    | SignalRefused
+    | SignalWithdrawn
+    | SignalExpired,
     meta: Meta,
 ) -> None:
     id, known = event.signal, doc.signals.pop(event.signal, None)
@@ -108,9 +123,12 @@ def _(
 
 
 @attention.on
-def _(doc: Attention, event: TaskBlocked | TaskCancelled | TaskFailed) -> None:
+def _(doc: Attention, event: TaskBlocked | TaskReleased | TaskCancelled | TaskFailed) -> None:
     if isinstance(event, TaskBlocked):
         doc.blocked.setdefault(event.task, event.need)
+    elif isinstance(event, TaskReleased):
+        if event.needs is not None:
+            doc.blocked.pop(event.task, None)
     elif not getattr(event, "retryable", False):
         doc.blocked.pop(event.task, None)
 

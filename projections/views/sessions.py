@@ -20,6 +20,7 @@ from ...domain.concepts.lifecycle import (
 )
 from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessageDelta, MessagePosted
 from ...domain.concepts.presence import PresenceJoined, PresenceLeft, PresenceLost
+from ...domain.concepts.tools import ToolOutput
 from ...domain.model import EventData, Kind
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
@@ -48,7 +49,7 @@ class Overview(BaseModel):
 
 
 sessions = DocProjection("sessions", Overview, indexes=("status", "opened", "changed"))
-sessions.handlers.pass_over(MessageDelta)
+sessions.handlers.pass_over(MessageDelta, ToolOutput)
 
 
 @sessions.on

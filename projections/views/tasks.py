@@ -67,13 +67,17 @@ class TaskRow(BaseModel):
     changed: datetime
     audience: tuple[str, ...] | None = None
     """Who may see it; absent: everyone."""
+    metadata: dict[str, JsonValue] | None = None
+    """The application's own, from when it was created."""
+    end_metadata: dict[str, JsonValue] | None = None
+    """The application's own, from when its last attempt ended."""
 
 
 tasks = TableProjection(
     "tasks",
     TaskRow,
     key_columns=("session", "task"),
-    version=2,
+    version=3,
     indexes=[("session", "since"), ("session", "status"), ("owner",)],
 )
 
@@ -102,6 +106,7 @@ def _(rows: Rows[TaskRow], event: TaskCreated, meta: Meta) -> None:
             created=meta.time,
             changed=meta.time,
             audience=meta.audience,
+            metadata=event.metadata,
         )
     )
 
@@ -122,14 +127,14 @@ def _(rows: Rows[TaskRow], event: TaskProgressed, meta: Meta) -> None:
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskCompleted, meta: Meta) -> None:
-    rows.update(meta.session, event.task, output=event.output, last_error=None, **_let_go(meta, "completed"))
+    rows.update(meta.session, event.task, output=event.output, last_error=None, **_ended(event, meta, "completed"))
 
 
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskFailed, meta: Meta) -> None:
     error, over = storable(event.error), {} if event.retryable else {"blocked_by": None}
     status = "open" if event.retryable else "failed"
-    rows.update(meta.session, event.task, reason=error, last_error=error, **over, **_let_go(meta, status))
+    rows.update(meta.session, event.task, reason=error, last_error=error, **over, **_ended(event, meta, status))
 
 
 @tasks.on
@@ -138,7 +143,9 @@ def _(rows: Rows[TaskRow], event: TaskReleased, meta: Meta) -> None:
     why = storable(event.reason or event.why)
     if event.attempt is not None and event.why != "rerouted":
         given["last_error"] = why
-    rows.update(meta.session, event.task, assignee=event.assignee, reason=why, **given, **_let_go(meta, "open"))
+    if event.needs is not None:
+        given |= {"needs": event.needs, "blocked_by": None}
+    rows.update(meta.session, event.task, assignee=event.assignee, reason=why, **given, **_ended(event, meta, "open"))
 
 
 @tasks.on
@@ -155,6 +162,10 @@ def _(rows: Rows[TaskRow], event: TaskBlocked, meta: Meta) -> None:
 @tasks.on
 def _(rows: Rows[TaskRow], event: TaskFenced, meta: Meta) -> None:
     rows.update(meta.session, event.task, fenced=event.attempt)
+
+
+def _ended(event: TaskCompleted | TaskFailed | TaskReleased, meta: Meta, status: str) -> dict[str, Any]:
+    return {"end_metadata": event.metadata, **_let_go(meta, status)}
 
 
 def _let_go(meta: Meta, status: str) -> dict[str, Any]:

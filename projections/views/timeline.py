@@ -21,7 +21,7 @@ from ...domain.concepts.presence import (
     PresenceStalled,
     PresenceStatus,
 )
-from ...domain.concepts.signals import SignalExpired, SignalHonoured, SignalRaised, SignalRefused
+from ...domain.concepts.signals import SignalExpired, SignalHonoured, SignalRaised, SignalRefused, SignalWithdrawn
 from ...domain.concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ..authoring.meta import Meta
@@ -171,5 +171,5 @@ def _(rows: Rows[Span], event: SignalRaised, meta: Meta) -> None:
 
 
 @timeline.on
-def _(rows: Rows[Span], event: SignalHonoured | SignalRefused | SignalExpired, meta: Meta) -> None:
+def _(rows: Rows[Span], event: SignalHonoured | SignalRefused | SignalWithdrawn | SignalExpired, meta: Meta) -> None:
     rows.update(meta.session, event.subject(), **_ended(meta, meta.type.partition(".")[2]))

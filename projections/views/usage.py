@@ -1,8 +1,10 @@
 """The view `usage`: what a session took. Messages, tokens and cost as agents reported them, and time, for each agent
-and model; calls and time of each tool.
+and model; calls and time of each tool; what was reported of tasks.
 
-A message's `usage` is the application's own: every number at its top is added up under its name, and the text `model`
-says which model it was; without one it is the model that the agent named `about` itself when it joined.
+The `usage` of a message, a tool call or a task is the application's own: every number at its top is added up under its
+name, and the text `model` says which model it was; without one it is the model that the agent named `about` itself when
+it joined. Messages, calls and tasks are added up apart: what an agent reports of both a message and its task counts in
+both.
 """
 
 import math
@@ -13,8 +15,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from ...domain.audience import Viewer, including, visible
+from ...domain.concepts.floor import FloorWithheld
 from ...domain.concepts.messages import MessageAborted, MessageCompleted, MessagePosted, MessageStarted
 from ...domain.concepts.presence import PresenceJoined
+from ...domain.concepts.tasks import TaskCompleted, TaskFailed, TaskProgressed, TaskReleased
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ..authoring.document import DocProjection
 from ..authoring.meta import Meta
@@ -45,6 +49,15 @@ class Called(_Share):
     tool: str
     calls: int = 0
     failed: int = 0
+    amounts: dict[str, int | float] = {}
+
+
+class Worked(_Share):
+    """What one agent reported of tasks for one audience with one model. `seconds` is not counted here."""
+
+    model: str | None = None
+    reports: int = 0
+    amounts: dict[str, int | float] = {}
 
 
 class Open(BaseModel):
@@ -60,19 +73,21 @@ class Usage(BaseModel):
 
     spoken: list[Spoken] = []
     called: list[Called] = []
+    worked: list[Worked] = []
     open: dict[str, Open] = {}
     models: dict[str, str] = {}
     """The model that each agent named when it joined."""
 
 
-usage = DocProjection("usage", Usage)
+usage = DocProjection("usage", Usage, version=2)
 
 
 @usage.shown
 def _(doc: Usage, viewer: Viewer) -> Usage:
     spoken = [share for share in doc.spoken if _sees(share, viewer)]
     called = [share for share in doc.called if _sees(share, viewer)]
-    return Usage(spoken=spoken, called=called, models=doc.models)
+    worked = [share for share in doc.worked if _sees(share, viewer)]
+    return Usage(spoken=spoken, called=called, worked=worked, models=doc.models)
 
 
 def _sees(share: _Share, viewer: Viewer) -> bool:
@@ -93,16 +108,17 @@ def _(doc: Usage, event: MessageStarted, meta: Meta) -> None:
 
 @usage.on
 def _(doc: Usage, event: MessagePosted, meta: Meta) -> None:
-    _spoken(doc, meta.actor, meta, doc.models.get(meta.actor)).messages += 1
+    reported = event.usage or {}
+    share = _spoken(doc, meta.actor, meta, _model(doc, meta.actor, reported))
+    share.messages += 1
+    _add(share.amounts, reported)
 
 
 @usage.on
 def _(doc: Usage, event: MessageCompleted | MessageAborted, meta: Meta) -> None:
     message = doc.open.pop(event.subject())
-    reported = event.usage or {} if isinstance(event, MessageCompleted) else {}
-    model = reported.get("model")
-    named = model[:MAX_NAME] if isinstance(model, str) else doc.models.get(message.actor)
-    share = _spoken(doc, message.actor, meta, named)
+    reported = event.usage or {}
+    share = _spoken(doc, message.actor, meta, _model(doc, message.actor, reported))
     share.messages += 1
     share.aborted += isinstance(event, MessageAborted)
     share.seconds += _lasted(message, meta)
@@ -126,6 +142,35 @@ def _(doc: Usage, event: ToolReturned, meta: Meta) -> None:
     share.calls += 1
     share.failed += event.error is not None
     share.seconds += _lasted(call, meta)
+    _add(share.amounts, event.usage or {})
+
+
+@usage.on
+def _(doc: Usage, event: TaskProgressed | TaskCompleted | TaskFailed | TaskReleased, meta: Meta) -> None:
+    if event.usage:
+        _worked(doc, event.usage, meta)
+
+
+@usage.on
+def _(doc: Usage, event: FloorWithheld, meta: Meta) -> None:
+    reported = event.said.get("usage")
+    if isinstance(reported, dict):
+        _worked(doc, reported, meta)
+
+
+def _model(doc: Usage, actor: str, reported: Mapping[str, Any]) -> str | None:
+    model = reported.get("model")
+    return model[:MAX_NAME] if isinstance(model, str) else doc.models.get(actor)
+
+
+def _worked(doc: Usage, reported: Mapping[str, Any], meta: Meta) -> None:
+    key = (meta.actor, meta.audience, _model(doc, meta.actor, reported))
+    share = next((each for each in doc.worked if (each.actor, each.audience, each.model) == key), None)
+    if share is None:
+        share = Worked(actor=key[0], audience=key[1], model=key[2])
+        doc.worked.append(share)
+    share.reports += 1
+    _add(share.amounts, reported)
 
 
 def _spoken(doc: Usage, actor: str, meta: Meta, model: str | None) -> Spoken:

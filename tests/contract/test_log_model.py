@@ -39,6 +39,9 @@ SAYINGS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "message.start": st.fixed_dictionaries({"message": messages}),
     "message.delta": st.fixed_dictionaries({"message": messages, "index": st.integers(0, 3), "text": st.just("…")}),
     "message.complete": st.fixed_dictionaries({"message": messages}),
+    "tool.call": st.fixed_dictionaries({"call": messages, "tool": st.just("bash")}),
+    "tool.output": st.fixed_dictionaries({"call": messages, "index": st.integers(0, 3), "text": st.sampled_from("ab")}),
+    "tool.return": st.fixed_dictionaries({"call": messages}),
     "state.merge": st.fixed_dictionaries(
         {"patch": st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), min_size=1)}
     ),

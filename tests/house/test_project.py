@@ -49,6 +49,21 @@ def test_compose_refuses_to_start_without_a_secret(gateways: list[dict[str, Any]
         assert gateway["environment"]["STENOGRAM_JWT_SECRET"].startswith("${STENOGRAM_JWT_SECRET:?")
 
 
+def test_compose_migrates_before_gateways_start(root: Path, gateways: list[dict[str, Any]]) -> None:
+    services: dict[str, Any] = yaml.safe_load((root / "docker-compose.yml").read_text())["services"]
+    assert services["migrate"]["command"] == ["stenogram", "migrate"]
+    for gateway in gateways:
+        assert gateway["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    # A new database is first set up by a server that listens on a socket only.
+    assert "127.0.0.1" in services["postgres"]["healthcheck"]["test"]
+
+
+def test_the_proxy_looks_up_a_gateway_that_was_made_anew(root: Path) -> None:
+    proxy = yaml.safe_load((root / "docker-compose.yml").read_text())["configs"]["proxy"]["content"]
+    assert "resolver 127.0.0.11" in proxy
+    assert re.findall(r"server (gateway-\d):8600 resolve", proxy) == ["gateway-1", "gateway-2"]
+
+
 @pytest.fixture
 def gateways(root: Path) -> list[dict[str, Any]]:
     """The gateways' services in docker-compose.yml."""

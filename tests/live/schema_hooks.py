@@ -15,7 +15,8 @@ AROUND = ("expect", "producer", "under")
 def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
     """Describe what stands around a command with the first one alone, and the schemas that a question may have."""
     taken = {"enum": [None, {"type": "string"}, {"type": "object", "properties": {"a": {"type": "integer"}}}]}
-    raw_schema["components"]["schemas"]["RequestApproval"]["properties"]["answer_schema"] = taken
+    for asks in ("RequestApproval", "Question"):
+        raw_schema["components"]["schemas"][asks]["properties"]["answer_schema"] = taken
     if os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all":
         return
     schemas = raw_schema["components"]["schemas"]

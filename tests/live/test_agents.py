@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stenogram.client import Agent, ClaimedTask, Client, NotDone, Session, Unanswered
+from stenogram.client import Agent, Answer, ClaimedTask, Client, NotDone, Question, Session, Unanswered
 from stenogram.domain.concepts.messages import MessageAborted, MessageCompleted
-from stenogram.domain.errors import Fenced
+from stenogram.domain.errors import Conflict, Fenced, Invalid
 from stenogram.domain.model import Event
 from stenogram.domain.parts import text_of
 
@@ -331,6 +331,27 @@ async def test_a_steer_is_honoured_when_it_is_taken(hotels: Agent, ann: Session)
         await task.complete()
 
 
+async def test_a_steer_that_was_taken_back_is_not_read(hotels: Agent, ann: Session) -> None:
+    await ann.tasks.create("Find a hotel")
+    async with await anext(hotels.tasks()) as task:
+        first = await ann.signals.steer(f"task:{task.id}", "with a pool")
+        second = await ann.signals.steer("agent:hotels", "near the sea")
+        aside = await ann.signals.steer("agent:hotels", "not too dear", to="agents")
+        await until(ann, lambda: all(signal.waiting["hotels"] for signal in ann.signals.open))
+        await ann.signals.withdraw(first, reason="It rains.")
+        assert (await ann.signals.settled(first)).status == "withdrawn"
+        await until(hotels.session, lambda: hotels.session.live.state.signals.known[first].status == "withdrawn")
+        assert [await task.steer.next(), await task.steer.next()] == ["near the sea", "not too dear"]
+        assert not task.steer
+        assert (await ann.signals.settled(second)).audience is None
+        assert (await ann.signals.settled(aside)).audience == ("agents", "ann", "hotels")
+        with pytest.raises(Conflict):
+            await ann.signals.withdraw(second)
+        await task.release()
+    again = await anext(hotels.tasks())
+    assert again.steers == ("near the sea",)
+
+
 async def test_a_pause_holds_what_is_written_until_resume(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
     async with await anext(hotels.tasks()) as task:
@@ -442,6 +463,62 @@ async def test_an_approval_is_answered_on_another_device(hotels: Agent, ann: Ses
             assert await hotels.ask("Book it for 140 €?") == "yes"
         assert answering.result() == "yes"
         await task.complete()
+
+
+async def test_several_questions_are_answered_at_once_also_in_words_of_ones_own(
+    hotels: Agent, ann: Session, people: Any
+) -> None:
+    questions: list[Question | dict[str, Any]] = [
+        Question(name="hotel", question="Which one?", options=("Casa Azul", "Memmo"), own_words=True),
+        Question(name="extras", question="What else?", options=("breakfast", "parking"), several=True),
+        {"name": "go", "question": "Book it?"},
+    ]
+    asking = asyncio.create_task(hotels.ask_all("The hotel", questions))
+    phone = await people("ann", "user")
+    async with phone.session("trip") as pocket:
+        asked = await pocket.approvals.next()
+        assert [each.name for each in asked.questions] == ["hotel", "extras", "go"]
+        given: dict[str, Any] = {
+            "hotel": Answer(words="The nearer one."),
+            "extras": ["breakfast", "parking"],
+            "go": "yes",
+        }
+        with pytest.raises(Invalid, match="go has no answer"):
+            await pocket.approvals.answer_all(asked.id, {name: given[name] for name in ("hotel", "extras")})
+        answers = await pocket.approvals.answer_all(asked.id, given)
+        assert await ann.approvals.answer_all(asked.id, {**given, "go": "no"}) == answers
+    assert await asking == answers
+    assert (answers["hotel"].words, answers["extras"].options) == ("The nearer one.", ("breakfast", "parking"))
+
+
+async def test_a_question_is_answered_in_words_of_ones_own(hotels: Agent, ann: Session) -> None:
+    with pytest.raises(TypeError, match="ones_words"):
+        await hotels.ask("Book it?", ones_words=True)  # type: ignore[call-arg]
+    asking = asyncio.create_task(hotels.ask("Book it?", own_words=True, to="users"))
+    asked = await ann.approvals.next()
+    answer = await ann.approvals.answer_with(asked.id, words="Only with a view.")
+    assert (answer.option, answer.words) == (None, "Only with a view.")
+    assert await asking == "Only with a view."
+
+
+async def test_a_task_that_is_blocked_goes_on_when_it_needs_another(hotels: Agent, ann: Session) -> None:
+    first = await ann.tasks.create("Look")
+    then = await ann.tasks.create("Book", needs=[first])
+    await ann.tasks.cancel(first)
+    with pytest.raises(NotDone, match="blocked"):
+        await ann.tasks.result(then)
+    other = await ann.tasks.create("Ask", metadata={"kind": "ask"})
+    await ann.tasks.reroute(then, needs=[other])
+    done = []
+    async with asyncio.timeout(10):
+        async for task in hotels.tasks():
+            async with task:
+                await task.progress(usage={"tokens": 1})
+                await task.complete(task.id, usage={"tokens": 2}, metadata={"by": "hotels"})
+            done.append(task.id)
+            if len(done) == 2:
+                break
+    assert done == [other, then]
 
 
 async def test_a_question_is_taken_back_when_nobody_waits_for_the_answer(hotels: Agent, ann: Session) -> None:

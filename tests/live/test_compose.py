@@ -73,7 +73,7 @@ def proxy_configuration(folder: Path, port: int, gateways: dict[str, int]) -> Pa
     """Compose's, with this machine's ports, and everything that nginx writes in a folder."""
     text: str = COMPOSE["configs"]["proxy"]["content"].replace("$$", "$")
     for name, at in gateways.items():
-        text = text.replace(f"server {name}:8600", f"server 127.0.0.1:{at}")
+        text = text.replace(f"server {name}:8600 resolve", f"server 127.0.0.1:{at}")  # addresses: none to resolve
     text = text.replace("listen 8600", f"listen 127.0.0.1:{port}").replace("/dev/stderr", str(folder / "error.log"))
     assert "8600" not in text
     paths = "".join(

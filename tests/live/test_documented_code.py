@@ -16,6 +16,7 @@ PAGES = {
     "README.md": "hotels",
     "docs/tutorials/team-of-agents.md": "The booking is completed.",
     "docs/how-to/write-a-projection.md": "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
+    "docs/how-to/record-a-coding-agent.md": "message.started\ntool.called\ntool.returned\nmessage.completed",
     "docs/tutorials/quickstart.md": "The hotel is {'name': 'Casa Azul'} since version",
 }
 

@@ -18,10 +18,13 @@ from stenogram.api.server import Gateway
 from stenogram.api.settings import Settings
 from stenogram.api.views.row_set import MAX_FOLLOWED_ROWS
 from stenogram.domain import errors
+from stenogram.domain.concepts.approvals.questions import MAX_QUESTIONS
 from stenogram.domain.concepts.document import MAX_DOCUMENT_BYTES
 from stenogram.domain.concepts.lifecycle import MAX_METADATA_BYTES
 from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
-from stenogram.domain.concepts.open_work import MAX_OPEN
+from stenogram.domain.concepts.open_work import MAX_OPEN, MAX_OPEN_BYTES
+from stenogram.domain.concepts.reports import MAX_REPORT_BYTES
+from stenogram.domain.concepts.tools import MAX_OUTPUT_BYTES
 from stenogram.domain.errors import StenogramError
 from stenogram.projections import DocProjection
 from stenogram.projections.views import BUILT_IN
@@ -183,6 +186,10 @@ def test_every_limit_is_as_documented() -> None:
         "events that are looked through for one": MAX_READ,
         "commands of a connection, per second": settings.commands_per_second,
         "text of a message": MAX_MESSAGE_BYTES,
+        "streamed output of a tool call": MAX_OUTPUT_BYTES,
+        "output of a session's open tool calls together": MAX_OPEN_BYTES,
+        "usage, or metadata, of a message, a tool call or a task": MAX_REPORT_BYTES,
+        "questions of an approval": MAX_QUESTIONS,
         "shared state of a session": MAX_DOCUMENT_BYTES,
         "metadata of a session": MAX_METADATA_BYTES,
         "unfinished tasks of a session; its open messages, tool calls, signals, approvals": MAX_OPEN,

@@ -25,7 +25,7 @@ from support.wire import Wire
 
 from stenogram.api.delivery.event_filter import matches_any
 from stenogram.api.server import Gateway
-from stenogram.api.tenants import Tenant
+from stenogram.api.tenants.tenant import Tenant
 from stenogram.domain.audience import Viewer
 from stenogram.domain.ids import Version
 from stenogram.log.records import Append, Draft

@@ -84,7 +84,7 @@ class Play:
     def _carry_out(self, do: str, data: dict[str, Any]) -> None:
         actor, under = self.random.choice(ACTORS), None
         if self.random.random() < 0.7:
-            actor = self._fitting(data) or actor
+            actor = self._fitting(do, data) or actor
         speaks = has_floor(self.session.state.floor, actor)
         held = [task for task in sorted(self.session.state.tasks.claimed) if self._owner(task) == actor.id]
         if held and do in UNDER and self.random.random() < 0.5:
@@ -131,15 +131,17 @@ class Play:
             audience = [name for name in audience if name in ("agents", *team)] or ["agents"]
         return (*audience, actor.id, *named)
 
-    def _fitting(self, data: dict[str, Any]) -> Actor | None:
+    def _fitting(self, do: str, data: dict[str, Any]) -> Actor | None:
         """Who may do it, as a rule."""
         state = self.session.state
         message, call = state.messages.known.get(data.get("message", "")), state.tools.known.get(data.get("call", ""))
         id = message.author if message else call.caller if call else self._owner(data.get("task", ""))
         if "approval" in data and (asked := state.approvals.known.get(data["approval"])):
-            id = asked.requester if "option" not in data else "ada"
+            id = "ada" if do == "approval.answer" else asked.requester
         if "signal" in data and (signal := state.signals.known.get(data["signal"])):
             id = min(signal.waiting, default=None)
+            if do == "signal.withdraw":
+                id = signal.raiser
         if "status" in data:
             id = next((each.id for each in state.presence.values() if each.stalled), None)
         return next((actor for actor in ACTORS if actor.id == id), None)
@@ -219,12 +221,58 @@ def promises(play: Play) -> dict[str, Any]:
     }
 
 
+def usage(play: Play) -> dict[str, Any]:
+    """What something took."""
+    return {"model": play.word(), play.word(): 3}
+
+
+def reports(play: Play) -> dict[str, Any]:
+    """What is said of how it went, besides; mostly nothing."""
+    return pick(play, {}, {}, {"usage": usage(play), "metadata": {"m": play.word()}})  # type: ignore[no-any-return]
+
+
+def call(play: Play) -> str:
+    """A tool call, which may be open."""
+    known = play.session.state.tools.known
+    return play.any([id for id, each in known.items() if each.open] or known, "c")
+
+
+def output(play: Play) -> dict[str, Any]:
+    """The next piece of what a tool puts out."""
+    id = call(play)
+    known = play.session.state.tools.known.get(id)
+    return {"call": id, "index": known.index if known else 0, "text": play.word() + " "}
+
+
+def question(play: Play) -> dict[str, Any]:
+    """What is asked: one thing, or several."""
+    several = [
+        {"name": name, "question": play.word(), "options": ["yes", play.word()], "own_words": True} for name in "ab"
+    ]
+    one = {
+        "options": ["yes", play.word()],
+        "answer_schema": pick(play, None, {"type": "string", "title": play.word()}),
+        "own_words": pick(play, True, False),
+    }
+    return pick(play, one, one, {"questions": several})  # type: ignore[no-any-return]
+
+
 def answer(play: Play) -> dict[str, Any]:
     """An answer of the kind that was asked for."""
     id = approval(play)
     known = play.session.state.approvals.known.get(id)
+    if known and known.questions:
+        answers = {each.name: {"options": [each.options[0]], "words": play.word()} for each in known.questions}
+        return {"approval": id, "answers": answers, "comment": play.word()}
     said = {"value": play.word()} if known and known.answer_schema else {}
-    return {"approval": id, "option": pick(play, "yes", None) if said else "yes", "comment": play.word(), **said}
+    words = {"words": play.word()} if known and known.own_words else {}
+    return {
+        "approval": id,
+        "option": pick(play, "yes", None) if said else "yes",
+        "comment": play.word(),
+        **said,
+        **words,
+    }
 
 
 def target(play: Play) -> str:
@@ -291,12 +339,27 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     },
     "presence.leave": lambda play: {"reason": play.word()},
     "message.post": lambda play: {**said(play, "message"), "text": play.word()},
-    "message.start": lambda play: said(play, "message"),
+    "message.start": lambda play: {**said(play, "message"), "metadata": {"m": play.word()}},
     "message.delta": index,
-    "message.complete": lambda play: {"message": message(play), "parts": [{"kind": "text", "text": play.word()}]},
-    "message.abort": lambda play: {"message": message(play), "reason": play.word()},
-    "tool.call": lambda play: {**said(play, "call"), "tool": play.word(), "arguments": play.word()},
-    "tool.return": lambda play: {"call": play.any(play.session.state.tools.known, "c"), "result": play.word()},
+    "message.complete": lambda play: {
+        "message": message(play),
+        "parts": [{"kind": "text", "text": play.word()}],
+        **reports(play),
+    },
+    "message.abort": lambda play: {"message": message(play), "reason": play.word(), **reports(play)},
+    "tool.call": lambda play: {
+        **said(play, "call"),
+        "tool": play.word(),
+        "arguments": play.word(),
+        "metadata": {"m": play.word()},
+    },
+    "tool.output": output,
+    "tool.return": lambda play: {
+        "call": call(play),
+        "result": play.word(),
+        "error": pick(play, None, play.word()),
+        **reports(play),
+    },
     "state.patch": lambda play: {
         "patch": [
             {"op": "add", "path": f"/{name(play)}", "value": play.word()},
@@ -313,24 +376,35 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
         "parent": pick(play, None, task(play)["task"]) if play.session.state.tasks.known else None,
         "dedupe_key": pick(play, *[None] * 8, "d1", "d2"),
         "audience": pick(play, None, None, play.random.choice(AUDIENCES)),
+        "metadata": {"m": play.word()},
         **promises(play),
     },
     "task.claim": lambda play: {"task": task(play)["task"], "lease": pick(play, 5, 500, 500)},
-    "task.progress": lambda play: {**task(play), "note": play.word()},
-    "task.complete": lambda play: {**task(play), "output": play.word()},
-    "task.fail": lambda play: {**task(play), "error": play.word(), "retryable": pick(play, True, False)},
-    "task.release": lambda play: {**task(play), "reason": play.word()},
-    "task.reroute": lambda play: {"task": task(play)["task"], "input": play.word(), "to": pick(play, None, "rooms")},
+    "task.progress": lambda play: {**task(play), "note": play.word(), "usage": usage(play)},
+    "task.complete": lambda play: {**task(play), "output": play.word(), **reports(play)},
+    "task.fail": lambda play: {
+        **task(play),
+        "error": play.word(),
+        "retryable": pick(play, True, False),
+        **reports(play),
+    },
+    "task.release": lambda play: {**task(play), "reason": play.word(), **reports(play)},
+    "task.reroute": lambda play: {
+        "task": task(play)["task"],
+        "input": pick(play, None, play.word()),
+        "needs": pick(play, None, [], [play.any(play.session.state.tasks.known, "t")]),
+        "to": pick(play, None, "rooms"),
+    },
     "task.cancel": lambda play: {"task": task(play)["task"], "reason": play.word()},
     "signal.raise": interruption,
     "signal.deliver": lambda play: {"signal": signal(play)},
     "signal.honour": lambda play: {"signal": signal(play), "reason": play.word()},
     "signal.refuse": lambda play: {"signal": signal(play), "reason": play.word()},
+    "signal.withdraw": lambda play: {"signal": signal(play), "reason": play.word()},
     "approval.request": lambda play: {
         "approval": play.new("a"),
         "question": play.word(),
-        "options": ["yes", play.word()],
-        "answer_schema": pick(play, None, {"type": "string", "title": play.word()}),
+        **question(play),
         "within": pick(play, None, 3.0, 30.0),
         "of": pick(play, None, ["ada"], ["bob", "rooms"], ["agents"]),
         "audience": play.random.choice(AUDIENCES),
@@ -347,13 +421,16 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
 }
 """How a command of each kind is made up. `session.fork` has a way of its own."""
 TEAM = ("agents", *(actor.id for actor in ACTORS if actor.kind == "agent"))
-BEGUN_WITH_THE_FLOOR = ("message.delta", "message.complete", "message.abort", "tool.return")
+BEGUN_WITH_THE_FLOOR = ("message.delta", "message.complete", "message.abort", "tool.output", "tool.return")
 """What goes on with something that may have been begun when its author had the floor."""
 UNDER = ("message.post", "message.start", "tool.call", "approval.request", "custom.record")
 _OFTEN = {
     "message.start": 6,
     "message.delta": 12,
     "tool.call": 4,
+    "tool.output": 6,
+    "signal.withdraw": 3,
+    "approval.answer": 2,
     "task.create": 4,
     "task.claim": 10,
     "signal.raise": 5,

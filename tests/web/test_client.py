@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,16 +12,19 @@ from support.browser import CLIENT, run
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 CORE_BYTES, REACT_BYTES = 15_000, 5_000
+SECONDS = 300 + int(os.environ.get("STENOGRAM_CUTS", "100")) // 4 + int(os.environ.get("STENOGRAM_SLEEP", "5"))
 
 
 def test_its_types_hold(node: str) -> None:
     run(CLIENT, "npm", "run", "--silent", "check")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("name", sorted(each.name for each in (CLIENT / "test").glob("*.test.js")))
 def test_its_own_tests_pass(node: str, name: str) -> None:
-    told = run(CLIENT, node, "--test", "--test-reporter=tap", f"test/{name}", STENOGRAM_PYTHON=sys.executable)
+    told = run(
+        CLIENT, node, "--test", "--test-reporter=tap", f"test/{name}", timeout=SECONDS, STENOGRAM_PYTHON=sys.executable
+    )
     assert "# fail 0" in told
     assert "# skipped 0" in told
     assert "# pass 0" not in told

@@ -269,6 +269,35 @@ async def test_operations_show_the_views(start: StartForPages, open_page: OpenPa
         await expect(page.get_by_text("ready")).to_be_visible()
 
 
+async def test_several_questions_are_answered_at_once_and_one_in_words(
+    start: StartForPages, open_page: OpenPage
+) -> None:
+    gateway = await start()
+    async with _hotels(gateway) as agent:
+        questions = [
+            {"name": "hotel", "question": "Which one?", "options": ["Casa Azul", "Memmo"], "own_words": True},
+            {"name": "extras", "question": "What else?", "options": ["breakfast", "parking"], "several": True},
+            {"name": "nights", "question": "How long?", "answer_schema": {"type": "integer"}},
+        ]
+        asking = asyncio.create_task(agent.ask_all("The hotel", questions))
+        page = await _at(open_page, gateway)
+        await page.get_by_role("region", name="needs you").get_by_role("link").click()
+        await page.get_by_label("breakfast").check()
+        await page.get_by_label("parking").check()
+        await page.get_by_role("textbox", name="Which one?").fill("The nearer one.")
+        await page.get_by_role("button", name="answer").click()
+        await expect(page.get_by_role("alert")).to_contain_text("match")
+        await page.get_by_role("textbox", name="How long?").fill("3")
+        await page.get_by_role("button", name="answer").click()
+        answers = await asking
+        assert (answers["hotel"].words, answers["extras"].options) == ("The nearer one.", ("breakfast", "parking"))
+        assert answers["nights"].value == 3
+        asking_one = asyncio.create_task(agent.ask("Book it?", own_words=True))
+        await page.get_by_label("in your words").fill("Only with a view.")
+        await page.get_by_role("button", name="say so").click()
+        assert await asking_one == "Only with a view."
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_it_is_accessible(node: str, start: StartForPages, open_page: OpenPage, theme: str) -> None:
     """No serious fault that axe-core finds, on any screen."""

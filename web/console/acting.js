@@ -50,13 +50,40 @@ function Questions({ session, shown, rights }) {
 function Answer({ session, approval }) {
   const [comment, setComment] = useState('')
   const [value, setValue] = useState('')
+  const [words, setWords] = useState('')
   const said = () => comment.trim() || undefined
+  const answer = (how) => session.do('approval.answer', { approval: approval.id, comment: said(), ...how })
+  if (approval.questions?.length) return html`<${Several} approval=${approval} answer=${answer} />`
   return html`<div class="row wrap">
     ${approval.options.map((option) => html`<${Act} label=${option} act=${() => session.answer(approval.id, option, said())} />`)}
     ${approval.answer_schema && html`<input aria-label="your answer" placeholder=${approval.answer_schema.type === 'string' ? 'your answer' : 'JSON'} value=${value} onInput=${(event) => setValue(event.target.value)} />
       <${Act} label="answer" act=${async () => session.answer(approval.id, valueOf(value, approval.answer_schema), said())} />`}
+    ${approval.own_words && html`<input aria-label="in your words" placeholder="in your words" value=${words} onInput=${(event) => setWords(event.target.value)} />
+      <${Act} label="say so" act=${async () => answer({ words })} />`}
     <input aria-label="comment" placeholder="comment" value=${comment} onInput=${(event) => setComment(event.target.value)} />
   </div>`
+}
+
+/** Several questions, answered at once: each by its options, in words, or by a value. */
+function Several({ approval, answer }) {
+  const [given, setGiven] = useState({})
+  const change = (name, more) => setGiven({ ...given, [name]: { ...given[name], ...more } })
+  const choose = (each, option, on) => {
+    const before = each.several ? (given[each.name]?.options ?? []).filter((other) => other !== option) : []
+    change(each.name, { options: on ? [...before, option] : before })
+  }
+  const answers = () => Object.fromEntries(approval.questions.map((each) => [each.name, answerTo(each, given[each.name] ?? {})]))
+  return html`${approval.questions.map((each) => html`<fieldset key=${each.name}><legend>${each.question}</legend>
+      ${each.options.map((option) => html`<label><input type=${each.several ? 'checkbox' : 'radio'} name=${`${approval.id}/${each.name}`} onChange=${(event) => choose(each, option, event.target.checked)} /> ${option}</label> `)}
+      ${(each.own_words || each.answer_schema) && html`<input aria-label=${each.question} placeholder=${each.own_words ? 'in your words' : 'JSON'} onInput=${(event) => change(each.name, { text: event.target.value })} />`}
+    </fieldset>`)}
+    <${Act} label="answer" act=${async () => answer({ answers: answers() })} />`
+}
+
+function answerTo(question, { options, text }) {
+  const said = text?.trim()
+  if (!said) return { options: options ?? [] }
+  return { options: options ?? [], ...(question.own_words ? { words: said } : { value: valueOf(said, question.answer_schema) }) }
 }
 
 function valueOf(text, schema) {

@@ -141,7 +141,7 @@ class NaiveLog:
             event = Event(Position(0), session.state.id, version, "e", type, command.time, command.actor.id, fact.data)
             session.state = evolve(session.state, event)
             _put(session, version, type, subject, *fact.data.also())
-            if type == "message.delta":
+            if type in ("message.delta", "tool.output"):
                 place = subject, getattr(fact.data, "index", 0)
                 session.deltas[place], session.texts[place] = version, getattr(fact.data, "text", "")
             versions.append(version)

@@ -45,6 +45,22 @@ async def an_index_that_was_used_for_another_delta_is_refused(factory: LogFactor
         assert len(await check(log)) == 42
 
 
+async def an_index_that_was_used_for_another_output_of_a_tool_is_refused(factory: LogFactory) -> None:
+    async with factory() as log:
+        await opened(log)
+        await log.submit(command("tool.call", call="c", tool="bash"))
+        outputs = [command("tool.output", call="c", index=index, text=f"{index}\n") for index in range(20)]
+        written = [await log.submit(output) for output in outputs]
+        for index in (0, 7, 19):
+            other = command("tool.output", call="c", index=index, text="another")
+            refused = await refusal(log.submit(other))
+            assert (refused.code, refused.extra) == ("conflict", {"index": index})
+            assert await log.submit(outputs[index]) == _again(written[index])
+        await log.submit(command("tool.return", call="c", deltas=20))
+        assert await log.submit(outputs[7]) == _again(written[7])
+        assert len(await check(log)) == 23
+
+
 async def a_producers_last_number_with_another_command_is_refused(factory: LogFactory) -> None:
     async with factory() as log:
         await opened(log)
@@ -110,6 +126,7 @@ async def what_is_expected_of_a_hidden_subject_is_not_told(factory: LogFactory) 
 ALL: tuple[Sentence, ...] = (
     an_id_that_was_used_for_another_command_is_refused,
     an_index_that_was_used_for_another_delta_is_refused,
+    an_index_that_was_used_for_another_output_of_a_tool_is_refused,
     a_producers_last_number_with_another_command_is_refused,
     a_repeated_delta_is_answered_with_all_that_followed,
     what_is_expected_of_a_hidden_subject_is_not_told,

@@ -25,6 +25,10 @@ def busy() -> Rehearsal:
     session.do("hotels", "message.delta", message="m1", index=0, text="Hm", part="reasoning")
     session.do("hotels", "message.delta", message="m1", index=1, text="Casa")
     session.do("flights", "message.start", message="m2", audience=["agents"])
+    session.do("hotels", "tool.call", call="c1", tool="bash")
+    session.do("hotels", "tool.output", call="c1", index=0, text="one")
+    session.do("hotels", "tool.output", call="c1", index=1, text=" two")
+    session.do("flights", "tool.call", call="c2", tool="bash", audience=["agents"])
     session.do(ada, "task.create", task="t1", title="Book", input={"nights": 3}, assignee="hotels")
     session.do(ada, "task.create", task="t2", title="Fly", needs=["t1"], parent="t1")
     session.do("hotels", "task.claim", task="t1")
@@ -32,6 +36,8 @@ def busy() -> Rehearsal:
     session.do("hotels", "signal.deliver", signal="s1")
     session.do(ada, "signal.raise", signal="s2", kind="cancel", target="agent:visas", grace=0)
     session.do("flights", "approval.request", approval="a1", question="Book?", options=["yes", "no"], within=60)
+    several = [{"name": "go", "question": "Go?"}, {"name": "note", "question": "Anything else?", "own_words": True}]
+    session.do("flights", "approval.request", approval="a2", question="The trip", questions=several)
     session.do(ada, "floor.move", speakers=["hotels"])
     session.do(ada, "state.merge", patch={"hotel": {"name": "Casa"}})
     return session
@@ -48,6 +54,8 @@ async def test_the_page_is_what_its_models_describe() -> None:
     empty = [name for name, value in written.items() if value in ([], {}, None)]
     assert empty == []
     assert [each["message"] for each in written["open_messages"]] == ["m1"]  # the other one is for agents
+    assert [(each["call"], each["output"]) for each in written["open_calls"]] == [("c1", "one two")]
+    assert [each["name"] for each in written["open_approvals"][1]["questions"]] == ["go", "note"]
 
 
 async def test_a_page_of_many_tasks_lets_others_go_on() -> None:

@@ -6,8 +6,9 @@ holder, a holder whose claim is over writes nothing more, what is over stays ove
 their lease and everybody is who was not, what is due happens once, and no person hears an agent without the floor. A
 task is claimed by its assignee while it has one, not while it rests or lacks what it needs, and not more often than it
 may be tried; it fails at its deadline, and with its needs where it says so; nothing is written under it while it is
-paused. What a process holds ends when it is gone, and nothing of another one's does; a closed session is empty. More:
-STENOGRAM_TEST_EXAMPLES=500.
+paused. What a process holds ends when it is gone, and nothing of another one's does; a closed session is empty. What a
+tool has put out ends whole with its call; an instruction that was taken back is honoured by nobody, and those that were
+honoured are a part of the tasks that they were about. More: STENOGRAM_TEST_EXAMPLES=500.
 """
 
 import asyncio
@@ -332,6 +333,55 @@ class Team(RuleBasedStateMachine):
             message = data.draw(st.sampled_from(mine))
             self.do(who, session, "message.delta", message=message.id, index=message.index, text="«said»")
 
+    @rule(data=st.data(), who=agents, task=tasks)
+    def use_tool(self, data: Any, who: str, task: str) -> None:
+        """Call a tool, or go on with a call: it puts something out, or returns."""
+        session, id = data.draw(st.sampled_from(self.sessions)), PROCESSES[who][0]
+        before = self.state(session)
+        mine = [each for each in before.tools.known.values() if each.caller == id and each.index < 5]
+        if not mine or data.draw(st.integers(0, 3)) == 0:
+            known = before.tasks.known.get(task)
+            under = (task, known.attempt) if known is not None and known.owner == id else None
+            self.do(who, session, "tool.call", under=under, call=f"c{self.number}", tool="bash")
+            return
+        call = data.draw(st.sampled_from(mine))
+        if data.draw(st.integers(0, 3)) == 0:
+            outcome = self.do(who, session, "tool.return", call=call.id, deltas=call.index)
+        else:
+            outcome = self.do(who, session, "tool.output", call=call.id, index=call.index, text=f"«{call.index}»")
+        open = call.open and before.session.status == "open" and not held_back(before, who)
+        assert isinstance(outcome, Refused) != open, outcome
+
+    @rule(data=st.data())
+    def withdraw(self, data: Any) -> None:
+        session = data.draw(st.sampled_from(self.sessions))
+        before = self.state(session)
+        known = sorted(before.signals.known)
+        if known:
+            signal = before.signals.known[data.draw(st.sampled_from(known))]
+            outcome = self.do(ADA, session, "signal.withdraw", signal=signal.id)
+            may = signal.kind == "steer" and signal.status == "open" and before.session.status == "open"
+            assert isinstance(outcome, Refused) != may, outcome
+
+    @rule(data=st.data(), task=tasks)
+    def need_other(self, data: Any, task: str) -> None:
+        """Let a task need another one, or nothing; it must be able to come up."""
+        session = data.draw(st.sampled_from(self.sessions))
+        before = self.state(session)
+        needs = data.draw(st.lists(tasks, max_size=1))
+        outcome = self.do(ADA, session, "task.reroute", task=task, needs=needs)
+        after = self.state(session).tasks.known
+        known = before.tasks.known.get(task)
+        if not isinstance(outcome, Refused):
+            assert known is not None
+            assert known.unfinished
+            assert not any(after[need].status in ("failed", "cancelled") for need in needs)
+            waits_for = list(needs)
+            while waits_for:  # ends, unless something waits for itself
+                need = waits_for.pop()
+                assert need != task
+                waits_for += after[need].needs
+
     @rule(data=st.data(), aim=st.sampled_from(["session", "agent:a", "agent:b", "task:t1", "task:t2"]))
     def interrupt(self, data: Any, aim: str) -> None:
         kind = data.draw(st.sampled_from(["cancel", "pause", "resume", "resume", "steer", "reroute"]))
@@ -418,6 +468,7 @@ class TaskModel:
     def __init__(self, policy: dict[str, Any], created: datetime) -> None:
         self.policy = policy
         self.assignee: str | None = policy.get("assignee")
+        self.needs: tuple[str, ...] = tuple(policy.get("needs", ()))
         self.status = "open"
         self.tries = 0
         self.rests_until = created
@@ -437,7 +488,7 @@ class TaskModel:
     def _claimed(self, event: Event, tasks: dict[str, "TaskModel"]) -> None:
         assert self.assignee in (None, event.actor), "it was for somebody else"
         assert event.time >= self.rests_until, "it had to rest"
-        assert all(tasks[need].status == "completed" for need in self.policy.get("needs", ())), "it lacked something"
+        assert all(tasks[need].status == "completed" for need in self.needs), "it lacked something"
         self.status, self.tries = "claimed", self.tries + 1
 
     def _ended(self, event: Event, data: Any) -> None:
@@ -448,6 +499,7 @@ class TaskModel:
             self.status = "failed"
         elif data.why == "rerouted":
             self.assignee, self.tries, self.rests_until = data.assignee, 0, event.time
+            self.needs = self.needs if data.needs is None else data.needs
         elif data.why == "assignee-timeout":
             self.assignee = None
         elif held:
@@ -475,6 +527,9 @@ class Checker:
         self.ended: set[str] = set()
         self.floor: list[str] | None = None
         self.timed: list[str | None] = []
+        self.outputs: dict[str, list[str]] = {}
+        self.signals: dict[str, Any] = {}
+        self.withdrawn: set[str] = set()
 
     def check(self, events: list[Event]) -> None:
         """Raises AssertionError at the first event that should not be there."""
@@ -491,6 +546,10 @@ class Checker:
                 self.paused = paused_by(self.paused, data)
             if event.type == "presence.lost":
                 self._loss(event, data)
+            if event.type.startswith("tool."):
+                self._output(event, data)
+            if event.type.startswith("signal.") or event.type == "task.steered":
+                self._instruction(event, data)
             if event.type.startswith("message."):
                 assert data.message not in self.ended, "something was said after the end"
                 if event.type in ("message.completed", "message.aborted", "message.posted"):
@@ -519,18 +578,43 @@ class Checker:
                 if not data.others:
                     mine = {about for about, whose in self.begun.items() if PROCESSES[whose][0] == data.participant}
                     self.to_end |= mine
-            case "task.claimed" | "message.started":
+            case "task.claimed" | "message.started" | "tool.called":
                 self.begun[data.subject()] = process_of(event.actor, data.run)
             case "task.completed" | "task.cancelled" | "task.failed" | "task.released":
                 if getattr(data, "why", None) in ("lost", "left") and not (data.reason or "").startswith("The session"):
                     assert data.subject() in self.to_end, "it was taken from a process that lives"
                 self.begun.pop(data.subject(), None)
-            case "message.completed" | "message.aborted":
+            case "message.completed" | "message.aborted" | "tool.returned" | "tool.abandoned":
                 self.begun.pop(data.subject(), None)
             case "session.closed":
                 self.closed = True
             case "session.reopened" | "session.forked":
                 self.closed = False
+
+    def _output(self, event: Event, data: Any) -> None:
+        """What a tool puts out comes in order while it is called, and whole at the end."""
+        if event.type == "tool.called":
+            self.outputs[data.call] = []
+        elif event.type == "tool.output":
+            assert data.index == len(self.outputs[data.call]), "a piece is missing, or came twice"
+            self.outputs[data.call].append(data.text)
+        else:
+            pieces = self.outputs.pop(data.call)
+            assert (data.output, data.deltas) == (("".join(pieces), len(pieces)) if pieces else (None, None))
+
+    def _instruction(self, event: Event, data: Any) -> None:
+        """What was withdrawn is answered by nobody; what was honoured is for those tasks that its reader holds."""
+        if event.type == "signal.raised":
+            self.signals[data.signal] = data
+        elif event.type == "signal.withdrawn":
+            assert self.signals[data.signal].kind == "steer"
+            self.withdrawn.add(data.signal)
+        elif event.type == "task.steered":
+            about = {f"task:{data.task}", f"agent:{event.actor}", "session"}
+            assert self.signals[data.signal].target in about
+            assert self.owner.get(data.task) == event.actor
+        else:
+            assert data.signal not in self.withdrawn, "it was taken back"
 
     def _settled(self) -> None:
         """A commit is complete."""
@@ -572,7 +656,7 @@ class Checker:
     def promised(self, now: datetime, quiet_since: datetime) -> None:
         """Raises AssertionError when something has not happened in time."""
         for task in self.tasks.values():
-            dead = {self.tasks[need].status for need in task.policy.get("needs", ())} & {"failed", "cancelled"}
+            dead = {self.tasks[need].status for need in task.needs} & {"failed", "cancelled"}
             assert not (dead and task.status == "open" and task.policy.get("on_need_failed") == "fail")
             late = now - max(task.deadline, quiet_since) > timedelta(seconds=SLACK)
             assert not (late and task.status in ("open", "claimed")), "its deadline has passed"

@@ -48,6 +48,26 @@ def test_a_session_is_shown_as_it_was(run: Run, log: Path) -> None:
     assert (now["title"], now["status"]) == ("Lisbon in May", "open")
 
 
+def test_an_open_call_is_shown_with_its_output_so_far(run: Run, tmp_path: Path) -> None:
+    output, happened = tmp_path / "log.db", tmp_path / "calling.jsonl"
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("session.opened", {}),
+        ("tool.called", {"call": "c1", "tool": "bash"}),
+        ("tool.output", {"call": "c1", "index": 0, "text": "one\n"}),
+        ("tool.output", {"call": "c1", "index": 1, "text": "two\n"}),
+    ]
+    around = {"session": "s", "time": "2026-01-31T12:00:00Z", "actor": "hotels"}
+    lines = [
+        orjson.dumps({**around, "position": n, "version": n, "id": f"e{n}", "type": type, "data": data})
+        for n, (type, data) in enumerate(events, 1)
+    ]
+    happened.write_bytes(b"\n".join(lines))
+    assert run("import", happened, "--log", output).code == 0
+    assert "… two" in run("show", "s", "--log", output).out
+    assert "… one" in run("show", "s", "--at", 3, "--log", output).out
+    assert run("tail", "s", "--folded", "--no-follow", "--log", output).out.count("tool.") == 1
+
+
 def test_a_version_that_is_not_reached_is_refused(run: Run, log: Path) -> None:
     for command in (("show", "--at", 99), ("tail", "--after", 99, "--no-follow")):
         refused = run(command[0], "trip-7", *command[1:], "--log", log)

@@ -96,6 +96,29 @@ def test_the_board_the_lost_and_the_questions_are_in_sight() -> None:
     assert "→ yes · ann" in frame
 
 
+def test_what_a_tool_puts_out_is_in_sight_while_it_works() -> None:
+    made = ScreenModel("trip-7")
+    calling: tuple[tuple[str, str, dict[str, object]], ...] = (
+        ("ann", "session.opened", {"title": "Lisbon in May"}),
+        ("hotels", "presence.joined", {"participant": "hotels", "kind": "agent"}),
+        ("hotels", "tool.called", {"call": "c1", "tool": "bash"}),
+        ("hotels", "tool.output", {"call": "c1", "index": 0, "text": "one\n"}),
+        ("hotels", "tool.output", {"call": "c1", "index": 1, "text": "two\n"}),
+        (
+            "hotels",
+            "tool.returned",
+            {"call": "c1", "result": 7, "error": "Half of it.", "output": "one\ntwo\n", "deltas": 2},
+        ),
+    )
+    *working, ended = happened(*calling)
+    for event in working:
+        made.fold(parse(event), 0.0)
+    assert "… two" in "\n".join(drawn(made, 120, 36))
+    assert [(tick.version, tick.count) for tick in made.ticker if tick.type == "tool.output"] == [(4, 2)]
+    made.fold(parse(ended), 0.0)
+    assert "✕ Half of it. · → 7" in "\n".join(drawn(made, 120, 36))
+
+
 def happened(*events: tuple[str, str, dict[str, object]]) -> list[dict[str, object]]:
     """Events as they come over the wire: actor, type and data of each."""
     return [

@@ -74,10 +74,27 @@ def test_a_signal_says_what_it_is_aimed_at() -> None:
     assert said("task.released", {"task": "hotels", "attempt": 1, "why": "lost"}) == "hotels #1 · lost"
     assert said("approval.answered", {"approval": "a1", "option": "book", "comment": "Yes!"}) == "a1 → book · Yes!"
     assert said("approval.answered", {"approval": "a1", "value": {"nights": 3}}) == "a1 → {nights: 3}"
+    assert said("approval.answered", {"approval": "a1", "words": "By the sea."}) == "a1 → By the sea."
+    several = {"hotel": {"options": ["Ritz"], "words": "With a view."}, "extras": {"options": ["a", "b"]}}
+    assert said("approval.answered", {"approval": "a1", "answers": several}) == (
+        "a1 → hotel: Ritz · With a view. · extras: a + b"
+    )
+    asked = {"approval": "a1", "question": "The trip", "questions": [{"name": "go", "question": "Go?"}]}
+    assert said("approval.requested", asked) == "a1 The trip · Go?"
+    assert said("signal.withdrawn", {"signal": "s1", "reason": "Never mind."}) == "s1 · Never mind."
+    again = {"task": "t1", "why": "rerouted", "needs": ["t2"]}
+    assert said("task.released", again) == "t1 · rerouted · needs t2"
     assert said("floor.moved", {}) == "to all"
     withheld = {"of": "presence.status", "about": "presence:hotels", "said": {"activity": "Looking"}}
     assert said("floor.withheld", withheld) == 'presence.status {activity: "Looking"}'
     assert "after 5 s" in said("approval.configured", {"self_answer": True, "default_after": 5})
+
+
+def test_a_tool_says_what_it_put_out_and_how_it_ended() -> None:
+    assert said("tool.output", {"call": "c1", "index": 3, "text": "one\n"}) == "c1 #3 one⏎"
+    assert said("tool.returned", {"call": "c1", "output": "one\ntwo\n\n"}) == "c1 two"
+    assert said("tool.returned", {"call": "c1", "result": [1], "error": "Half of it."}) == "c1 ✕ Half of it. · → [1]"
+    assert said("tool.returned", {"call": "c1"}) == "c1 → null"
 
 
 def said(type: str, data: Any) -> str:

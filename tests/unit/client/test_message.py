@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stenogram.client import Client, ClientClosed, ClientError
-from stenogram.domain.errors import Conflict, Forbidden, Invalid
+from stenogram.domain.errors import Conflict, Fenced, Forbidden, Invalid
 from stenogram.domain.parts import DataPart
 
 if TYPE_CHECKING:
@@ -306,3 +306,101 @@ async def test_a_tool_whose_result_cannot_be_recorded_returns_an_error(
             call.result = result
     (returned,) = gateway.done("tool.return")
     assert returned["data"] == {"call": call.id, "error": refusal.value.detail}
+
+
+async def test_what_a_message_took_and_what_is_kept_with_it_is_recorded_however_it_ends(
+    gateway: FakeGateway, client: Client
+) -> None:
+    session = client.session("trip")
+    await session.post("Hi.", usage={"tokens": 1}, metadata={"a": 1})
+    async with session.stream_message(metadata={"a": 2}) as message:
+        message.usage, message.metadata = {"tokens": 2}, {"stop": "end"}
+
+    async def fail() -> None:
+        async with session.stream_message() as message:
+            message.usage, message.metadata = {"tokens": 3}, {"stop": "error"}
+            raise ValueError("no line")
+
+    with pytest.raises(ValueError, match="no line"):
+        await fail()
+    kept = [
+        {name: frame["data"].get(name) for name in ("usage", "metadata")}
+        for do in ("message.post", "message.start", "message.complete", "message.abort")
+        for frame in gateway.done(do)
+    ]
+    assert kept == [
+        {"usage": {"tokens": 1}, "metadata": {"a": 1}},
+        {"usage": None, "metadata": {"a": 2}},
+        {"usage": None, "metadata": None},
+        {"usage": {"tokens": 2}, "metadata": {"stop": "end"}},
+        {"usage": {"tokens": 3}, "metadata": {"stop": "error"}},
+    ]
+
+
+def output_of(gateway: FakeGateway) -> str:
+    """All that was streamed of a call's output, repeats left out."""
+    seen = {frame["data"]["index"]: frame["data"]["text"] for frame in gateway.done("tool.output")}
+    return "".join(seen[index] for index in sorted(seen))
+
+
+async def test_what_a_tool_puts_out_is_streamed_and_counted(gateway: FakeGateway, client: Client) -> None:
+    async with client.session("trip").tool("bash", call="c1", metadata={"cwd": "/"}) as call:
+        for line in ("one\n", "two\n", "three\n"):
+            await call.write(line)
+        call.result, call.error = {"exit": 1}, "It failed."
+        call.usage, call.metadata = {"seconds": 2}, {"pid": 7}
+    assert output_of(gateway) == "one\ntwo\nthree\n"
+    assert gateway.done("tool.output")[0]["data"] == {"call": "c1", "index": 0, "text": "one\n"}
+    assert gateway.done("tool.call")[0]["data"]["metadata"] == {"cwd": "/"}
+    assert gateway.done("tool.return")[0]["data"] == {
+        "call": "c1",
+        "result": {"exit": 1},
+        "error": "It failed.",
+        "usage": {"seconds": 2},
+        "metadata": {"pid": 7},
+        "deltas": 2,
+    }
+
+
+async def test_what_a_tool_had_put_out_and_got_is_kept_when_it_fails(gateway: FakeGateway, client: Client) -> None:
+    async def run() -> None:
+        async with client.session("trip").tool("bash", call="c1") as call:
+            await call.write("one\n")
+            await call.write("two\n")
+            call.result = ["one"]
+            raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await run()
+    assert output_of(gateway) == "one\ntwo\n"
+    assert gateway.done("tool.return")[0]["data"] == {"call": "c1", "error": "KeyError", "result": ["one"]}
+
+
+async def test_output_that_is_too_long_is_cut_and_the_call_goes_on(
+    gateway: FakeGateway, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stenogram.client.tool.MAX_OUTPUT_BYTES", 6)
+    async with client.session("trip").tool("bash") as call:
+        await call.write("abc")
+        truncated = [call.truncated]
+        await call.write("dééé")
+        await call.write("more")
+    assert [*truncated, call.truncated] == [False, True]
+    assert output_of(gateway) == "abcdé"
+    assert "error" not in gateway.done("tool.return")[0]["data"]
+
+
+async def test_output_that_is_refused_is_told_where_it_is_written(gateway: FakeGateway, client: Client) -> None:
+    gateway.refuse = lambda frame: (
+        {"code": "fenced", "detail": "The call was abandoned."} if frame["do"] == "tool.output" else None
+    )
+
+    async def run() -> None:
+        async with client.session("trip").tool("bash") as call:
+            for _ in range(100):
+                await call.write("line")
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(Fenced, match="abandoned"):
+        await run()
+    assert gateway.done("tool.return")[0]["data"]["error"] == "The call was abandoned."

@@ -34,6 +34,19 @@ any_json = st.recursive(
     ),
     max_leaves=8,
 )
+REPORTED: dict[str, Any] = {"usage": {"tokens": 5, "model": "m"}, "metadata": {"a": [1]}}
+SEVERAL = [
+    {"name": "a", "question": "q", "options": ["a", "b"], "several": True, "own_words": True},
+    {"name": "b", "question": "q", "answer_schema": {"type": "integer"}},
+]
+MORE: list[tuple[str, dict[str, Any]]] = [
+    ("approval.request", {"approval": "a9", "question": "q", "questions": SEVERAL, "of": ["ada"]}),
+    (
+        "approval.answer",
+        {"approval": "a2", "answers": {"a": {"options": ["a", "b"], "words": "w"}, "b": {"value": 1}}},
+    ),
+]
+"""Commands that have another shape besides the one below."""
 EXAMPLES: dict[str, dict[str, Any]] = {
     "session.open": {"title": "t", "labels": {"a": "b"}, "metadata": {"a": 1}},
     "session.fork": {"origin": "s2", "at": 1, "title": "t"},
@@ -44,13 +57,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "presence.join": {"name": "n", "about": {"a": [1]}, "lease": 30},
     "presence.status": {"status": "waiting-for-tool", "activity": "a", "until": "2026-01-01T00:05:00Z"},
     "presence.leave": {"reason": "r"},
-    "message.post": {"message": "m9", "parts": [{"kind": "text", "text": "t"}], "reply_to": "m1"},
-    "message.start": {"message": "m9", "kind": "progress", "audience": ["users"]},
+    "message.post": {"message": "m9", "parts": [{"kind": "text", "text": "t"}], "reply_to": "m1", **REPORTED},
+    "message.start": {"message": "m9", "kind": "progress", "audience": ["users"], "metadata": {"a": 1}},
     "message.delta": {"message": "m1", "index": 0, "text": "t", "part": "text"},
-    "message.complete": {"message": "m1", "parts": [{"kind": "data", "data": [1]}], "deltas": 0, "usage": {"a": 1}},
-    "message.abort": {"message": "m1", "reason": "r"},
-    "tool.call": {"call": "t9", "tool": "search", "arguments": {"a": 1}, "message": "m1", "audience": ["ada"]},
-    "tool.return": {"call": "t1", "result": {"a": 1}, "error": "e"},
+    "message.complete": {"message": "m1", "parts": [{"kind": "data", "data": [1]}], "deltas": 0, **REPORTED},
+    "message.abort": {"message": "m1", "reason": "r", **REPORTED},
+    "tool.call": {"call": "t9", "tool": "search", "arguments": {"a": 1}, "message": "m1", "audience": ["ada"],
+        "metadata": {"a": 1}},
+    "tool.output": {"call": "t1", "index": 0, "text": "t"},
+    "tool.return": {"call": "t1", "result": {"a": 1}, "error": "e", "deltas": 0, **REPORTED},
     "state.patch": {"patch": [{"op": "add", "path": "/a", "value": 1}], "if_version": 9, "if_unchanged": {"/a": 9},
         "audience": ["ada"]},
     "state.merge": {"patch": {"a": {"b": None}}},
@@ -59,25 +74,26 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "task": "t9", "title": "t", "input": {"a": 1}, "parent": "t2", "needs": ["t2"], "dedupe_key": "k",
         "assignee": "ada", "assignee_timeout": 60.5, "priority": 1, "max_attempts": 3, "backoff": 1.5,
         "backoff_coefficient": 2.5, "backoff_max": 60.5, "on_need_failed": "fail", "stall_after": 60.5,
-        "on_stall": "release", "within": 60.5,
+        "on_stall": "release", "within": 60.5, "metadata": {"a": 1},
     },
     "task.claim": {"task": "t2", "lease": 30},
-    "task.progress": {"task": "t1", "attempt": 1, "note": "n", "share": 0.5},
-    "task.complete": {"task": "t1", "attempt": 1, "output": [1]},
-    "task.fail": {"task": "t1", "attempt": 1, "error": "e", "retryable": True},
-    "task.release": {"task": "t1", "attempt": 1, "reason": "r"},
-    "task.reroute": {"task": "t1", "to": "ada", "input": {"a": 1}, "reason": "r"},
+    "task.progress": {"task": "t1", "attempt": 1, "note": "n", "share": 0.5, "usage": {"a": 1}},
+    "task.complete": {"task": "t1", "attempt": 1, "output": [1], **REPORTED},
+    "task.fail": {"task": "t1", "attempt": 1, "error": "e", "retryable": True, **REPORTED},
+    "task.release": {"task": "t1", "attempt": 1, "reason": "r", **REPORTED},
+    "task.reroute": {"task": "t1", "to": "ada", "input": {"a": 1}, "needs": ["t2"], "reason": "r"},
     "task.cancel": {"task": "t1", "reason": "r"},
     "signal.raise": {"signal": "s9", "kind": "reroute", "target": "task:t1", "body": {"a": 1}, "to": "ada", "grace": 0},
     "signal.deliver": {"signal": "s1"},
     "signal.honour": {"signal": "s1", "reason": "r"},
     "signal.refuse": {"signal": "s1", "reason": "r"},
+    "signal.withdraw": {"signal": "s2", "reason": "r"},
     "approval.request": {
         "approval": "a9", "question": "q", "options": ["a", "b"], "of": ["ada"], "within": 90.5, "default": "a",
         "answer_schema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"enum": [1]}}},
-        "audience": ["agents"],
+        "audience": ["agents"], "own_words": True,
     },
-    "approval.answer": {"approval": "a1", "option": "yes", "value": {"a": 1}, "comment": "c"},
+    "approval.answer": {"approval": "a1", "option": "yes", "words": "w", "value": {"a": 1}, "comment": "c"},
     "approval.withdraw": {"approval": "a1", "reason": "r"},
     "approval.configure": {"self_answer": True, "default_after": 5},
     "floor.move": {"speakers": ["ada"]},
@@ -95,7 +111,18 @@ def begun() -> Rehearsal:
         session.do("ada", "task.create", task=task, title="t")
     session.do("ada", "task.claim", task="t1")
     session.do("ada", "signal.raise", signal="s1", kind="pause", target="agent:ada")
-    session.do("ada", "approval.request", approval="a1", question="q", of=["ada"], options=["yes"], answer_schema={})
+    session.do("ada", "signal.raise", signal="s2", kind="steer", target="agent:ada")
+    session.do(
+        "ada",
+        "approval.request",
+        approval="a1",
+        question="q",
+        of=["ada"],
+        options=["yes"],
+        answer_schema={},
+        own_words=True,
+    )
+    session.do("ada", "approval.request", approval="a2", question="q", of=["ada"], questions=SEVERAL)
     return session
 
 
@@ -132,7 +159,7 @@ def spoilt(valid: dict[str, Any], draw: Any) -> dict[str, Any]:
 
 def test_there_is_an_example_of_every_command() -> None:
     assert EXAMPLES.keys() == COMMANDS.keys()
-    for do, data in EXAMPLES.items():
+    for do, data in [*EXAMPLES.items(), *MORE]:
         assert parse_command(do, data).do == do
 
 
@@ -145,12 +172,13 @@ def test_any_json_is_a_command_or_is_refused(do: Any, data: Any) -> None:
         assert len(refusal.detail) < 2_000
 
 
-@given(st.data(), st.sampled_from(list(COMMANDS)))
+@given(st.data(), st.sampled_from([*EXAMPLES.items(), *MORE]))
 @settings(max_examples=600)
-def test_a_spoilt_command_is_carried_out_or_refused(data: Any, do: str) -> None:
+def test_a_spoilt_command_is_carried_out_or_refused(data: Any, valid: tuple[str, dict[str, Any]]) -> None:
     session = begun()
     before = len(session.events)
-    refused(lambda: session.do("ada", do, spoilt(EXAMPLES[do], data.draw)))
+    do, example = valid
+    refused(lambda: session.do("ada", do, spoilt(example, data.draw)))
     for event, stored in zip(session.events[before:], session.stored[before:], strict=True):
         wire = {"position": event.position, "session": event.session, "version": event.version, **orjson.loads(stored)}
         assert envelope.validate(wire) == event

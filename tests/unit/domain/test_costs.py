@@ -9,7 +9,7 @@ import pytest
 
 from stenogram.domain.consequences import LongCascade
 from stenogram.domain.model import Actor, Command
-from stenogram.domain.session import decide
+from stenogram.domain.session import decide, is_live
 from stenogram.domain.state import State
 from stenogram.testing.rehearsal import Rehearsal
 
@@ -19,6 +19,11 @@ FEW, TWICE = 150, 300
 
 def lines_of_deciding(state: State, command: Command) -> int:
     """How many lines run, loops and generators included."""
+    return lines_of(lambda: decide(state, command))
+
+
+def lines_of(act: Callable[[], object]) -> int:
+    """How many lines run."""
     lines = 0
 
     def count(frame: FrameType, event: str, _: Any) -> Any:
@@ -29,7 +34,7 @@ def lines_of_deciding(state: State, command: Command) -> int:
     before = sys.gettrace()
     sys.settrace(count)
     try:
-        decide(state, command)
+        act()
     finally:
         sys.settrace(before)
     return lines
@@ -199,3 +204,61 @@ def test_no_more_is_open_than_can_be_ended_at_once(
     refusal = session.refusal("hotels", do, second)
     assert (refusal.code, refusal.extra) == ("conflict", {"most": 1})
     session.do("hotels", "message.post", message="m", text="Hello.")
+
+
+def test_no_more_output_is_held_than_can_be_ended_at_once(session: Rehearsal) -> None:
+    def put_out(call: str, text: str) -> dict[str, Any]:
+        return {"call": call, "index": session.state.tools.known[call].index, "text": text}
+
+    for each in range(17):
+        session.do("hotels", "tool.call", call=f"c{each}", tool="bash")
+    for each in range(16):
+        session.do("hotels", "tool.output", put_out(f"c{each}", "x" * 999_999))
+    session.do("hotels", "tool.output", put_out("c16", "x" * 16))
+    refusal = session.refusal("hotels", "tool.output", put_out("c0", "x"))
+    assert (refusal.code, "16,000,000" in refusal.detail) == ("too_large", True)
+    session.do("hotels", "tool.return", call="c1")
+    session.do("hotels", "tool.output", put_out("c0", "x"))
+    assert session.state.tools.open_bytes == 15 * 999_999 + 17
+    session.do("ada", "session.close")
+    assert session.state.tools.open_bytes == 0
+
+
+def test_a_long_instruction_to_one_who_does_much_is_kept_with_the_oldest_tasks(session: Rehearsal) -> None:
+    for each in range(20):
+        session.do("planner", "task.create", task=f"t{each}", title="T")
+        session.do("hotels", "task.claim", task=f"t{each}")
+    session.do(ADA, "signal.raise", signal="s1", kind="steer", target="agent:hotels", body="x" * 999_998)
+    (_, *kept) = session.do("hotels", "signal.honour", signal="s1")
+    assert [event.data.subject() for event in kept] == [f"task:t{each}" for each in range(16)]
+    session.do(ADA, "signal.raise", signal="s2", kind="steer", target="agent:hotels", body="Be quick.")
+    assert len(session.do("hotels", "signal.honour", signal="s2")) == 21
+
+
+def test_that_a_session_lives_is_known_by_one_who_is_there() -> None:
+    costs = []
+    for number in (2, 200):
+        session = Rehearsal()
+        for each in range(number):
+            session.do(f"a{each}", "presence.join")
+        costs.append(lines_of(lambda state=session.state: is_live(state)))  # type: ignore[misc]
+    assert costs[1] < costs[0] + 20
+
+
+@pytest.mark.parametrize("do", ["is_live", "signal.raise"])
+def test_those_who_have_left_cost_nothing(do: str) -> None:
+    costs = []
+    for number in (0, 200):
+        session = Rehearsal()
+        session.do("hotels", "presence.join")
+        for each in range(number):
+            session.do(f"a{each}", "presence.join")
+            session.do(f"a{each}", "presence.leave")
+        if do == "is_live":
+            session.do("hotels", "presence.leave")
+            state = session.state
+            costs.append(lines_of(lambda state=state: is_live(state)))  # type: ignore[misc]
+        else:
+            raised = {"signal": "s", "kind": "steer", "target": "session"}
+            costs.append(lines_of_deciding(session.state, session.command(ADA, do, raised)))
+    assert costs[1] < costs[0] + 20

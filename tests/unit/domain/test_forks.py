@@ -93,3 +93,21 @@ def test_a_fork_in_the_midst_of_a_commit_ends_what_had_yet_to_end_there() -> Non
     cancelled, failed = session.do(ADA, "task.cancel", task="t-1")
     assert failed.type == "task.failed"
     assert session.fork(ADA, "trip-8", cancelled.version).state.tasks.known["t-2"].status == "failed"
+
+
+def test_what_ends_at_the_start_of_a_fork_ends_in_one_order_in_every_process() -> None:
+    session = Rehearsal("trip-7")
+    for number in range(12):
+        session.do(f"agent-{number}", "presence.join")
+        session.do("planner", "task.create", task=f"t-{number}", title="T")
+        session.do(f"agent-{number}", "task.claim", task=f"t-{number}")
+        session.do(ADA, "signal.raise", signal=f"s-{number}", kind="steer", target=f"agent:agent-{number}")
+    for ended in (session.fork(ADA, "trip-8"), session):
+        before = len(ended.events) if ended is session else len(session.events) + 1
+        if ended is session:
+            session.do(ADA, "session.close")
+        for type in ("presence.left", "task.released", "task.cancelled", "signal.expired"):
+            told = [event.data.subject() for event in ended.events[before:] if event.type == type]
+            numbers = [int(each.rpartition("-")[2]) for each in told]
+            assert numbers == sorted(numbers, reverse=type == "task.cancelled")
+            assert len(numbers) in (0, 12)

@@ -111,7 +111,9 @@ conversation = st.one_of(
     step("message.complete", message=messages, deltas=st.integers(0, 3)),
     step("message.abort", {"reason": text}, message=messages),
     step("tool.call", {"message": messages, "audience": audiences}, call=calls, tool=st.just("search"), arguments=json),
-    step("tool.return", {"result": json, "error": some_text}, call=calls),
+    *[step("tool.output", call=calls, index=st.just(NEXT), text=some_text)] * 2,
+    step("tool.output", call=calls, index=st.integers(0, 3), text=some_text),
+    step("tool.return", {"result": json, "error": some_text, "usage": objects, "metadata": objects}, call=calls),
 )
 changes = st.one_of(
     step("state.patch", patch=st.lists(operations, min_size=1, max_size=1)),
@@ -155,9 +157,13 @@ work = st.one_of(
     step("task.complete", {"output": json}, task=tasks, attempt=attempts),
     step("task.fail", {"retryable": st.booleans()}, task=tasks, attempt=attempts, error=text),
     step("task.release", {"reason": text}, task=tasks, attempt=attempts),
-    step("task.reroute", {"to": names, "input": json}, task=tasks),
+    step("task.reroute", {"to": names, "input": json, "needs": st.lists(tasks, max_size=2)}, task=tasks),
     step("task.cancel", task=tasks),
 )
+SEVERAL = [
+    {"name": "a", "question": "?", "options": ["x", "y"], "several": True},
+    {"name": "b", "question": "?", "own_words": True},
+]
 interruptions = st.one_of(
     *[
         step(
@@ -173,10 +179,13 @@ interruptions = st.one_of(
     step("signal.deliver", signal=signals),
     *[step("signal.honour", signal=signals)] * 2,
     step("signal.refuse", signal=signals),
+    step("signal.withdraw", signal=signals),
     step("approval.request", {"within": st.sampled_from([5, 50])}, approval=approvals, question=some_text),
     step("approval.request", approval=approvals, question=some_text, answer_schema=st.just({"type": "integer"})),
     step("approval.answer", approval=approvals, option=st.sampled_from(["yes", "no", "maybe"])),
     step("approval.answer", approval=approvals, value=st.integers(0, 2) | text),
+    step("approval.request", approval=approvals, question=some_text, questions=st.just(SEVERAL)),
+    step("approval.answer", approval=approvals, answers=st.just({"a": {"options": ["x"]}, "b": {"words": "w"}})),
     step("approval.withdraw", approval=approvals),
     step("floor.move", {"speakers": st.lists(names, max_size=2)}),
 )
@@ -237,7 +246,7 @@ def meant(session: Rehearsal, step: Step) -> Command:
     actor = step.actor or next(actor for actor in ACTORS if actor.id == owner)
     data = step.data
     if data.get("index") == NEXT:
-        data = {**data, "index": 0 if message is None else message.index}
+        data = {**data, "index": getattr(message or call, "index", 0)}
     if data.get("attempt") == NEXT:
         data = {**data, "attempt": max(1, task.attempt) if task else 1}
     command = session.command(actor, step.do, data)

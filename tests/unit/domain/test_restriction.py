@@ -33,6 +33,7 @@ def held(session: Rehearsal) -> Rehearsal:
     session.do("hotels", "presence.join")
     session.do(ADA, "task.create", task="k1", title="Find a hotel")
     session.do(ADA, "signal.raise", signal="s1", kind="steer", target="agent:hotels", body="By the sea.")
+    session.do("hotels", "signal.raise", signal="s0", kind="steer", target="agent:rooms", body="By the sea.")
     session.do("hotels", "task.claim", task="k1")
     session.do(ADA, "approval.request", approval="a1", question="Sea or town?", of=["agents", "users"])
     session.do(ADA, "floor.move", speakers=["planner"])
@@ -45,10 +46,10 @@ SAID: dict[str, dict[str, Any]] = {
     "tool.call": {"call": "c1", "tool": WORD, "arguments": WORD},
     "custom.record": {"type": "x.note", "data": {"text": WORD}},
     "task.create": {"task": "t1", "title": WORD, "input": WORD, "assignee": "ada"},
-    "task.progress": {"task": "k1", "attempt": 1, "note": WORD},
-    "task.complete": {"task": "k1", "attempt": 1, "output": WORD},
-    "task.fail": {"task": "k1", "attempt": 1, "error": WORD},
-    "task.release": {"task": "k1", "attempt": 1, "reason": WORD},
+    "task.progress": {"task": "k1", "attempt": 1, "note": WORD, "usage": {WORD: 1}},
+    "task.complete": {"task": "k1", "attempt": 1, "output": WORD, "usage": {"model": WORD}, "metadata": {"a": WORD}},
+    "task.fail": {"task": "k1", "attempt": 1, "error": WORD, "usage": {"model": WORD}},
+    "task.release": {"task": "k1", "attempt": 1, "reason": WORD, "metadata": {"a": WORD}},
     "task.reroute": {"task": "k1", "reason": WORD},
     "task.cancel": {"task": "k1", "reason": WORD},
     "approval.request": {"approval": "a2", "question": WORD, "of": ["users", "agents"]},
@@ -56,6 +57,7 @@ SAID: dict[str, dict[str, Any]] = {
     "signal.raise": {"signal": "s2", "kind": "steer", "target": "task:k1", "body": WORD},
     "signal.honour": {"signal": "s1", "reason": WORD},
     "signal.refuse": {"signal": "s1", "reason": WORD},
+    "signal.withdraw": {"signal": "s0", "reason": WORD},
     "state.merge": {"patch": {"note": WORD}},
     "state.patch": {"patch": [{"op": "add", "path": "/note", "value": WORD}]},
     "presence.status": {"status": "working", "activity": WORD},
@@ -82,7 +84,7 @@ def test_nothing_that_an_agent_without_the_floor_says_reaches_people(held: Rehea
     if do != "message.start":
         assert WORD in shown(held, Actor("rooms", "agent"))
     about_what_people_see = do.startswith(("presence.", "session.close")) or SAID[do].get("task") == "k1"
-    answers = do in ("signal.honour", "signal.refuse", "approval.answer")
+    answers = do in ("signal.honour", "signal.refuse", "signal.withdraw", "approval.answer")
     assert any(event.audience is None for event in events) == (about_what_people_see or answers)
 
 
@@ -156,6 +158,7 @@ def test_all_about_a_task_is_for_those_who_may_see_it(session: Rehearsal) -> Non
     session.do("planner", "task.create", task="t2", title=WORD, parent="t1")
     session.under("t1", 1, "hotels", "message.post", message="m1", text=WORD)
     session.under("t1", 1, "hotels", "tool.call", call="c1", tool=WORD)
+    session.under("t1", 1, "hotels", "tool.output", call="c1", index=0, text=WORD)
     session.under("t1", 1, "hotels", "tool.return", call="c1", result=WORD)
     session.under("t1", 1, "hotels", "approval.request", approval="a1", question=WORD, of=["ben"])
     session.do("planner", "signal.raise", signal="s1", kind="steer", target="task:t1", body=WORD)
@@ -188,7 +191,9 @@ def test_under_a_task_one_may_speak_to_everyone_on_purpose(session: Rehearsal) -
         ("approval.answer", {"approval": "{}", "option": "yes"}),
         ("approval.withdraw", {"approval": "{}"}),
         ("message.delta", {"message": "{}", "index": 0, "text": "x"}),
+        ("tool.output", {"call": "{}", "index": 0, "text": "x"}),
         ("tool.return", {"call": "{}"}),
+        ("signal.withdraw", {"signal": "{}"}),
     ],
 )
 def test_for_others_there_is_no_such_thing(session: Rehearsal, do: str, data: dict[str, Any]) -> None:

@@ -208,3 +208,47 @@ def test_what_is_over_cannot_be_interrupted(work: Rehearsal) -> None:
 def test_nobody_hears_a_steer_in_an_empty_session(session: Rehearsal) -> None:
     steer = {"signal": "s1", "kind": "steer", "target": "session", "body": "Faster."}
     assert session.refusal(ADA, "signal.raise", steer).code == "conflict"
+
+
+def test_an_instruction_that_nobody_has_honoured_is_taken_back(work: Rehearsal) -> None:
+    work.do(ADA, "signal.raise", signal="s1", kind="steer", target="task:t-1", body="Cheaper.", audience=None)
+    work.do("hotels", "signal.deliver", signal="s1")
+    (withdrawn,) = work.do(ADA, "signal.withdraw", signal="s1", reason="Never mind.")
+    assert (withdrawn.type, withdrawn.data.model_dump()) == (
+        "signal.withdrawn",
+        {"signal": "s1", "reason": "Never mind."},
+    )
+    assert (signal(work).status, dict(signal(work).waiting), work.state.signals.open_at("task:t-1")) == (
+        "withdrawn",
+        {},
+        [],
+    )
+    refusal = work.refusal("hotels", "signal.honour", signal="s1")
+    assert (refusal.code, refusal.extra) == ("conflict", {"status_now": "withdrawn"})
+    work.do(ADA, "signal.raise", signal="s2", kind="steer", target="task:t-1", body="Cheaper.")
+    assert work.state.tasks.known["t-1"].steers == ()
+
+
+def test_what_some_have_honoured_the_others_need_not(work: Rehearsal) -> None:
+    work.do("flights", "presence.join")
+    work.do(ADA, "signal.raise", signal="s1", kind="steer", target="session", body="Cheaper.")
+    work.do("hotels", "signal.honour", signal="s1")
+    work.do(ADA, "signal.withdraw", signal="s1")
+    assert work.state.tasks.known["t-1"].steers == ("Cheaper.",)
+    assert work.refusal("flights", "signal.refuse", signal="s1").code == "conflict"
+
+
+def test_only_its_raiser_takes_an_instruction_back_while_it_is_open(work: Rehearsal) -> None:
+    work.do(ADA, "signal.raise", signal="s1", kind="steer", target="agent:hotels", audience=["hotels"])
+    assert work.refusal(ADA, "signal.withdraw", signal="s9").code == "not_found"
+    assert work.refusal("flights", "signal.withdraw", signal="s1").code == "not_found"
+    assert work.refusal("hotels", "signal.withdraw", signal="s1").code == "forbidden"
+    work.do("hotels", "signal.honour", signal="s1")
+    late = work.refusal(ADA, "signal.withdraw", signal="s1")
+    assert (late.code, late.extra) == ("conflict", {"status_now": "closed"})
+
+
+@pytest.mark.parametrize("kind", ["cancel", "pause", "resume", "reroute"])
+def test_what_acts_at_once_is_not_taken_back(work: Rehearsal, kind: str) -> None:
+    work.do(ADA, "signal.raise", signal="s1", kind=kind, target="agent:hotels")
+    assert work.refusal(ADA, "signal.withdraw", signal="s1").code == "conflict"

@@ -279,6 +279,59 @@ def test_nothing_becomes_a_part_of_a_cancelled_task(session: Rehearsal) -> None:
     assert (refusal.code, refusal.extra) == ("conflict", {"status_now": "cancelled"})
 
 
+def test_a_task_that_is_blocked_goes_on_when_it_needs_another(session: Rehearsal) -> None:
+    create(session)
+    create(session, "t-2", needs=["t-1"], priority=1)
+    session.do("planner", "task.cancel", task="t-1")
+    assert task(session, "t-2").blocked_by == "t-1"
+    create(session, "t-3")
+    (rerouted,) = session.do("planner", "task.reroute", task="t-2", needs=["t-3"], reason="Another way.")
+    assert (rerouted.type, rerouted.data.model_dump()["needs"]) == ("task.released", ("t-3",))
+    assert (task(session, "t-2").blocked_by, task(session, "t-2").needs) == (None, ("t-3",))
+    assert session.refusal("hotels", "task.claim", task="t-2").code == "conflict"
+    claim(session, id="t-3")
+    session.do("hotels", "task.complete", task="t-3", attempt=1)
+    claim(session, id="t-2")
+
+
+def test_what_a_task_needs_no_more_blocks_it_no_more(session: Rehearsal) -> None:
+    create(session)
+    create(session, "t-2", needs=["t-1"], on_need_failed="fail")
+    create(session, "t-3", needs=["t-1"])
+    session.do("planner", "task.reroute", task="t-2", needs=[])
+    assert session.refusal("planner", "task.reroute", task="t-2", needs=[]).code == "no_change"
+    assert types(session.do("planner", "task.cancel", task="t-1")) == ["task.cancelled", "task.blocked"]
+    claim(session, id="t-2")
+    session.do("planner", "task.reroute", task="t-3", needs=[])
+    claim(session, "flights", "t-3")
+
+
+@pytest.mark.parametrize(
+    ("needs", "code"),
+    [
+        (["t-9"], "not_found"),
+        (["t-5"], "conflict"),
+        (["t-2"], "conflict"),
+        (["t-3"], "conflict"),
+        (["t-4"], "conflict"),
+    ],
+)
+def test_a_task_needs_what_can_come_to_be(session: Rehearsal, needs: list[str], code: str) -> None:
+    create(session)
+    create(session, "t-2", needs=["t-1"])
+    create(session, "t-3", needs=["t-2"])
+    create(session, "t-4", needs=["t-3"])
+    create(session, "t-5")
+    session.do("planner", "task.cancel", task="t-5")
+    assert session.refusal("planner", "task.reroute", task="t-2", needs=needs).code == code
+
+
+def test_a_task_does_not_come_to_need_what_its_readers_do_not_see(session: Rehearsal) -> None:
+    create(session)
+    create(session, "t-2", audience=["agents"])
+    assert session.refusal("planner", "task.reroute", task="t-1", needs=["t-2"]).code == "conflict"
+
+
 # -- steering
 
 
@@ -293,6 +346,29 @@ def test_an_instruction_that_was_honoured_is_a_part_of_the_task(session: Rehears
     assert task(session).steers == ("With a view.",)
     session.do(ADA, "task.reroute", task="t-1", input="something else")
     assert task(session).steers == ()
+
+
+@pytest.mark.parametrize("target", ["session", "agent:hotels", "message:m1"])
+def test_an_instruction_to_who_does_a_task_is_a_part_of_it(session: Rehearsal, target: str) -> None:
+    for id in ("t-1", "t-2", "t-3"):
+        create(session, id)
+    claim(session)
+    claim(session, "flights", "t-2")
+    session.under("t-1", 1, "hotels", "message.start", message="m1")
+    session.do(ADA, "signal.raise", signal="s1", kind="steer", target=target, body="With a view.")
+    (_, *steered) = session.do("hotels", "signal.honour", signal="s1")
+    assert [(event.type, event.data.subject()) for event in steered] == [("task.steered", "task:t-1")]
+    fail(session)
+    claim(session, "rooms")
+    assert [task(session, id).steers for id in ("t-1", "t-2", "t-3")] == [("With a view.",), (), ()]
+
+
+def test_an_instruction_for_some_is_not_kept_with_a_task_that_more_may_see(session: Rehearsal) -> None:
+    create(session)
+    claim(session)
+    raised = {"signal": "s1", "kind": "steer", "target": "agent:hotels", "body": "Psst.", "audience": ["agents"]}
+    session.do("planner", "signal.raise", raised)
+    assert types(session.do("hotels", "signal.honour", signal="s1")) == ["signal.honoured"]
 
 
 @pytest.mark.parametrize("answer", ["signal.refuse", "signal.deliver"])

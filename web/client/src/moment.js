@@ -7,6 +7,8 @@ import { Store, derived } from './store.js'
 
 /** @typedef {Record<string, any>} Json */
 
+const PAGE = 500
+
 export class Moment {
   /** @type {Map<string, Store<any>>} */
   #views = new Map()
@@ -30,8 +32,12 @@ export class Moment {
     this.tasks = board.tasks
     this.approvals = board.approvals
     this.signals = derived([this.view('attention')], (value) => signalsOf(value))
-    /** @type {Store<import('./messages.js').Message[]>} */
-    this.messages = derived([this.#rows('transcript'), this.page], messagesOf)
+    /** The newest 500, oldest first; `loadOlder()` fetches more while `hasOlder`. */
+    const transcript = this.#rows('transcript')
+    const messages = derived([transcript, this.page], messagesOf)
+    this.messages = Object.defineProperty(Object.assign(messages, { loadOlder: transcript.loadOlder }), 'hasOlder', {
+      get: transcript.hasOlder,
+    })
     const state = derived([this.view('state')], (value) => value?.value ?? {})
     /** The shared state; `at(path)` as the session's. */
     this.state = Object.assign(state, { at: (/** @type {string} */ path) => placeOf(state, path) })
@@ -50,16 +56,23 @@ export class Moment {
     })
   }
 
-  /** @param {string} name */
+  /**
+   * The newest rows, by their names; older ones on demand.
+   * @param {string} name
+   */
   #rows(name) {
     const path = `/v1/views/${name}/${encodeURIComponent(this.id)}`
-    return this.#kept(`${name}*`, {}, async () => {
-      const rows = []
-      for (let next; ; ) {
-        const page = await this.client.read(path, { at: this.when, limit: 1000, after: next })
-        rows.push(...page.rows)
-        if ((next = page.next) === undefined) return Object.fromEntries(rows.map((/** @type {Json} */ row) => [row.entry ?? row.task, row]))
-      }
+    /** @type {string | undefined} */
+    let next
+    const page = async (/** @type {Json} */ before) => {
+      const found = await this.client.read(path, { at: this.when, order: '-since', limit: PAGE, after: next })
+      next = found.next
+      return { ...Object.fromEntries(found.rows.map((/** @type {Json} */ row) => [row.entry ?? row.task, row])), ...before }
+    }
+    const store = this.#kept(`${name}*`, {}, () => page({}))
+    return Object.assign(store, {
+      hasOlder: () => next !== undefined,
+      loadOlder: async () => store.put(await page(store.value)),
     })
   }
 

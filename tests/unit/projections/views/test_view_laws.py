@@ -49,6 +49,10 @@ def named(name: str) -> st.SearchStrategy[str]:
     return numbers.map(lambda number: f"{name}{number}")
 
 
+SEVERAL = [
+    {"name": "a", "question": "{word}", "options": ["x"], "own_words": True},
+    {"name": "b", "question": "{word}", "options": ["x", "{word}"]},
+]
 USAGE = {"model": "{word}", "{word}": 3}
 lasting = (
     step("message.start", message=named("m"), audience=audiences),
@@ -57,6 +61,7 @@ lasting = (
     step("tool.call", call=named("t"), tool="{word}", arguments=["{word}"], audience=audiences),
     step("tool.return", call=named("t"), result={"{word}": 1}),
     step("tool.return", call=named("t"), error="{word}"),
+    step("tool.return", call=named("t"), result="{word}", error="{word}", usage=USAGE, metadata={"m": "{word}"}),
     step("presence.join", name="{word}", about={"model": "{word}"}),
     step("presence.status", status=st.sampled_from(["working", "waiting-for-tool"]), activity="{word}"),
     step("presence.leave", reason="{word}"),
@@ -67,23 +72,28 @@ lasting = (
     step("task.progress", task=named("k"), attempt=numbers, note="{word}", share=0.5),
     step("task.complete", task=named("k"), attempt=numbers, output="{word}"),
     step("task.fail", task=named("k"), attempt=numbers, error="{word}", retryable=st.booleans()),
-    step("task.release", task=named("k"), attempt=numbers, reason="{word}"),
+    step("task.release", task=named("k"), attempt=numbers, reason="{word}", usage=USAGE, metadata={"m": "{word}"}),
     step("task.reroute", task=named("k"), to=st.sampled_from(["hotels", "flights"]), input="{word}"),
+    step("task.reroute", task=named("k"), needs=st.sampled_from([[], ["k1"]])),
     step("task.cancel", task=named("k"), reason="{word}"),
     step("signal.raise", signal=named("s"), kind=st.sampled_from(["cancel", "steer"]), target=targets, body="{word}"),
     step("signal.deliver", signal=named("s")),
     step("signal.honour", signal=named("s"), reason="{word}"),
     step("signal.refuse", signal=named("s"), reason="{word}"),
+    step("signal.withdraw", signal=named("s"), reason="{word}"),
     step("approval.request", approval=named("a"), question="{word}"),
     step("approval.request", approval=named("a"), question="{word}", answer_schema={"title": "{word}"}),
     step("approval.answer", approval=named("a"), option="yes", comment="{word}"),
     step("approval.answer", approval=named("a"), value="{word}"),
+    step("approval.request", approval=named("a"), question="{word}", questions=st.just(SEVERAL)),
+    step("approval.answer", approval=named("a"), answers=st.just({"a": {"words": "{word}"}, "b": {"options": ["x"]}})),
     step("approval.withdraw", approval=named("a"), reason="{word}"),
 )
 steps = st.one_of(
     *lasting,
     step("message.post", message=named("p"), text="{word}", audience=audiences),
     step("message.delta", message=named("m"), index=st.integers(0, 2), text="{word}"),
+    step("tool.output", call=named("t"), index=st.integers(0, 2), text="{word}"),
     step("custom.record", type="x.note", data={"note": "{word}"}, audience=audiences),
     step("session.describe", title="{word}"),
     step("session.label", set={"stage": "{word}"}),
@@ -151,7 +161,7 @@ def test_the_transcript_holds_everything_that_a_viewer_was_told_whole(script: li
             for each in events
             if each.type in ends and visible(readers(each.type, each.audience, each.actor), viewer)
         ]
-        parts = [each.data.model_dump_json(include={"parts", "result", "error"}).encode() for each in told]
+        parts = [each.data.model_dump_json(include={"parts", "result", "error", "output"}).encode() for each in told]
         assert words(b" ".join(parts)) <= words(b" ".join(served(transcript, events, viewer)))
 
 

@@ -6,8 +6,16 @@ from typing import Any
 import pytest
 
 from stenogram.domain.audience import Viewer
-from stenogram.domain.concepts.approvals import ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
+from stenogram.domain.concepts.approvals import (
+    Answer,
+    ApprovalAnswered,
+    ApprovalExpired,
+    ApprovalRequested,
+    ApprovalWithdrawn,
+    Question,
+)
 from stenogram.domain.concepts.document import StateIncremented, StateMerged
+from stenogram.domain.concepts.floor import FloorWithheld
 from stenogram.domain.concepts.lifecycle import SessionClosed, SessionDescribed, SessionLabelled, SessionOpened
 from stenogram.domain.concepts.messages import (
     MessageAborted,
@@ -24,16 +32,24 @@ from stenogram.domain.concepts.presence import (
     PresenceStalled,
     PresenceStatus,
 )
-from stenogram.domain.concepts.signals import SignalDelivered, SignalExpired, SignalHonoured, SignalRaised
+from stenogram.domain.concepts.signals import (
+    SignalDelivered,
+    SignalExpired,
+    SignalHonoured,
+    SignalRaised,
+    SignalWithdrawn,
+)
 from stenogram.domain.concepts.tasks import (
+    TaskBlocked,
     TaskClaimed,
     TaskCompleted,
     TaskCreated,
+    TaskFailed,
     TaskFenced,
     TaskProgressed,
     TaskReleased,
 )
-from stenogram.domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
+from stenogram.domain.concepts.tools import ToolAbandoned, ToolCalled, ToolOutput, ToolReturned
 from stenogram.domain.model import Event, EventData
 from stenogram.domain.parts import TextPart
 from stenogram.projections import Projection, fold
@@ -61,7 +77,7 @@ from stenogram.projections.views.state import SharedState
 from stenogram.projections.views.tasks import TaskRow
 from stenogram.projections.views.timeline import closed
 from stenogram.projections.views.transcript import TranscriptRow
-from stenogram.projections.views.usage import Called, Spoken, Usage
+from stenogram.projections.views.usage import Called, Spoken, Usage, Worked
 from stenogram.testing import event, given
 from stenogram.testing.rehearsal import Rehearsal
 
@@ -197,6 +213,51 @@ def test_a_transcript_holds_values_that_were_answered() -> None:
     assert (row.status, row.options, row.answer, row.value) == ("answered", (), None, 3)
 
 
+def test_a_transcript_holds_several_questions_and_words_of_ones_own() -> None:
+    questions = (Question(name="hotel", question="Which?", own_words=True), Question(name="go", question="Book?"))
+    answers = {"hotel": Answer(words="The nearer one."), "go": Answer(options=("yes",))}
+    events = (
+        ApprovalRequested(approval="a1", question="The hotel", questions=questions),
+        ApprovalAnswered(approval="a1", answers=answers),
+        ApprovalRequested(approval="a2", question="Where?", own_words=True),
+        ApprovalAnswered(approval="a2", words="By the sea."),
+    )
+    rows = fold(transcript, happened(*events))
+    assert (rows["s-1", "approval:a1"].questions, rows["s-1", "approval:a1"].answers) == (questions, answers)
+    assert (rows["s-1", "approval:a2"].own_words, rows["s-1", "approval:a2"].words) == (True, "By the sea.")
+    given(transcript, *events).redelivered(2).in_batches(1, 3).then_same()
+
+
+def test_a_transcript_holds_output_a_result_beside_an_error_and_what_was_reported() -> None:
+    events = (
+        ToolCalled(call="t1", tool="bash", metadata={"cwd": "/"}),
+        ToolOutput(call="t1", index=0, text="one\n"),
+        ToolReturned(
+            call="t1",
+            result=[1],
+            error="It failed.",
+            output="one\n",
+            deltas=1,
+            usage={"s": 2},
+            metadata={"a": 1},
+        ),
+        ToolCalled(call="t2", tool="bash"),
+        ToolAbandoned(call="t2", output="two\n", deltas=1),
+        MessageStarted(message="m1", metadata={"id": 7}),
+        MessageAborted(message="m1", parts=(), deltas=0, usage={"tokens": 3}, metadata={"stop": "user"}),
+        MessagePosted(message="m2", parts=said("Hi."), usage={"tokens": 1}, metadata={"b": 2}),
+    )
+    rows = fold(transcript, happened(*events))
+    call = rows["s-1", "tool:t1"]
+    assert (call.status, call.result, call.error, call.output) == ("failed", [1], "It failed.", "one\n")
+    assert (call.usage, call.metadata, call.end_metadata) == ({"s": 2}, {"cwd": "/"}, {"a": 1})
+    assert (rows["s-1", "tool:t2"].status, rows["s-1", "tool:t2"].output) == ("abandoned", "two\n")
+    message, posted = rows["s-1", "message:m1"], rows["s-1", "message:m2"]
+    assert (message.usage, message.metadata, message.end_metadata) == ({"tokens": 3}, {"id": 7}, {"stop": "user"})
+    assert (posted.usage, posted.metadata, posted.end_metadata) == ({"tokens": 1}, {"b": 2}, None)
+    given(transcript, *events).redelivered(2).in_batches(1, 3).then_same()
+
+
 def test_metadata_is_what_the_session_was_given_and_when() -> None:
     events = (
         SessionOpened(metadata={"client": "Ann", "seats": 2}),
@@ -327,6 +388,48 @@ def test_usage_is_added_up_for_each_agent_and_model() -> None:
     )
 
 
+def test_usage_counts_what_is_reported_of_messages_calls_and_tasks() -> None:
+    events = happened(
+        PresenceJoined(participant="hotels", kind="agent", about={"model": "small"}),
+        MessagePosted(message="m1", parts=said("Hi."), usage={"tokens": 1}),
+        MessageStarted(message="m2"),
+        MessageAborted(message="m2", parts=(), deltas=0, usage={"tokens": 2, "model": "large"}),
+        ToolCalled(call="t1", tool="search"),
+        ToolReturned(call="t1", usage={"pages": 3}),
+        TaskClaimed(task="k1", attempt=1),
+        TaskProgressed(task="k1", attempt=1, usage={"tokens": 4}),
+        TaskProgressed(task="k1", attempt=1, note="Nothing to report."),
+        TaskReleased(task="k1", attempt=1, why="given-up", usage={"tokens": 5, "model": "large"}),
+        TaskFailed(task="k1", attempt=2, error="No line.", usage={"tokens": 6}),
+        TaskCompleted(task="k1", attempt=3, usage={"tokens": 7}),
+    )
+    (found,) = fold(usage, events).values()
+    assert usage.seen is not None
+    assert usage.seen(found, ADA) == Usage(
+        spoken=[
+            Spoken(actor="hotels", model="small", messages=1, amounts={"tokens": 1}),
+            Spoken(actor="hotels", model="large", messages=1, aborted=1, seconds=1.0, amounts={"tokens": 2}),
+        ],
+        called=[Called(actor="hotels", tool="search", calls=1, seconds=1.0, amounts={"pages": 3})],
+        worked=[
+            Worked(actor="hotels", model="small", reports=3, amounts={"tokens": 17}),
+            Worked(actor="hotels", model="large", reports=1, amounts={"tokens": 5}),
+        ],
+        models={"hotels": "small"},
+    )
+
+
+def test_what_an_agent_without_the_floor_reports_is_counted_for_the_team() -> None:
+    withheld = FloorWithheld(of="task.completed", about="task:k1", said={"usage": {"tokens": 7}, "output": "Psst."})
+    completed = event(TaskCompleted(task="k1", attempt=1), version=2)
+    (found,) = fold(usage, [event(withheld, audience=("agents",)), completed]).values()
+    assert found.worked == [Worked(actor="hotels", audience=("agents",), reports=1, amounts={"tokens": 7})]
+    assert usage.seen is not None
+    shown = usage.seen(found, ADA)
+    assert shown is not None
+    assert shown.worked == []
+
+
 def test_texts_that_no_column_keeps_do_not_stop_a_view() -> None:
     events = (
         SessionOpened(title="a\0b", labels={"a\0": "b\0"}),
@@ -335,9 +438,13 @@ def test_texts_that_no_column_keeps_do_not_stop_a_view() -> None:
         MessageStarted(message="m1"),
         MessageAborted(message="m1", parts=said("a\0b"), deltas=0, reason="a\0b"),
         ToolCalled(call="t1", tool="search", arguments={"\0": "\0"}),
-        ToolReturned(call="t1", error="a\0b"),
+        ToolReturned(call="t1", error="a\0b", output="a\0b", usage={"\0": "\0"}, metadata={"\0": "\0"}),
         ToolCalled(call="t2", tool="search"),
-        ToolAbandoned(call="t2", reason="a\0b"),
+        ToolAbandoned(call="t2", reason="a\0b", output="a\0b"),
+        ApprovalRequested(approval="a1", question="a\0b", questions=(Question(name="q", question="a\0b"),)),
+        ApprovalAnswered(approval="a1", answers={"q": Answer(words="a\0b")}),
+        ApprovalRequested(approval="a2", question="a\0b", own_words=True),
+        ApprovalAnswered(approval="a2", words="a\0b"),
         MessageStarted(message="m2"),
         MessageCompleted(message="m2", parts=(), deltas=0, usage={"tokens\0": 1, "large": 1e308, "model": "\0"}),
         MessageStarted(message="m3"),
@@ -404,6 +511,10 @@ def test_a_task_on_the_board_and_off_it() -> None:
         created=at(1),
         changed=at(7),
     )
+    blocked = event(TaskBlocked(task="k1", need="k0"), version=2)
+    again = event(TaskReleased(task="k1", why="rerouted", needs=("k2",)), version=3)
+    (row,) = fold(tasks, [events[0], blocked, again]).values()
+    assert (row.needs, row.blocked_by) == (("k2",), None)
     spans = closed(fold(timeline, events).values())
     assert [(each.label, each.since, each.until, each.outcome) for each in spans] == [
         ("k1", 2, 4, "released"),
@@ -432,6 +543,12 @@ def test_what_waits_for_somebody() -> None:
     given(attention, raised, SignalExpired(signal="s1", waiting=("hotels",))).then(Attention(fenced={"hotels": "s1"}))
     given(attention, raised, SignalExpired(signal="s1", waiting=("hotels",)), honoured).then(Attention())
     given(attention, asked, ApprovalAnswered(approval="a1", option="yes")).then(Attention())
+    steered = SignalRaised(signal="s2", kind="steer", target="agent:hotels", addressees=("hotels",))
+    given(attention, steered, SignalWithdrawn(signal="s2")).then(Attention())
+    blocked = (TaskCreated(task="k1", title="T", needs=("k0",)), TaskBlocked(task="k1", need="k0"))
+    given(attention, *blocked).then(Attention(blocked={"k1": "k0"}))
+    given(attention, *blocked, TaskReleased(task="k1", why="rerouted")).then(Attention(blocked={"k1": "k0"}))
+    given(attention, *blocked, TaskReleased(task="k1", why="rerouted", needs=("k2",))).then(Attention())
 
 
 def test_the_status_board_says_what_those_hold_who_join_later() -> None:

@@ -11,7 +11,7 @@ import orjson
 from immutables import Map
 from pydantic import JsonValue
 
-from ..ids import ParticipantId, SignalId, Version
+from ...ids import ParticipantId, SignalId, Version
 
 _OPPOSITES = {"pause": "resume", "resume": "pause"}
 Wish = tuple[str, str, ParticipantId | None, bytes]

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from ..ids import Name, ParticipantId, TaskId
-from ..model import DAY, WHOLE
+from ...ids import Name, ParticipantId, TaskId
+from ...model import DAY, WHOLE
+from ..reports import Metadata
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Needs = Annotated[tuple[TaskId, ...], Field(max_length=64)]
@@ -15,7 +16,6 @@ Priority = Annotated[int, Field(ge=-1_000, le=1_000, strict=True), WHOLE]
 MaxAttempts = Annotated[int, Field(ge=1, le=1_000, strict=True), WHOLE]
 OnNeedFailed = Literal["block", "fail"]
 OnStall = Literal["tell", "nothing", "release"]
-
 STALL_AFTER = 120.0
 BACKOFF_MAX = 3_600.0
 
@@ -58,3 +58,5 @@ class TaskSpec(BaseModel):
     on_stall: OnStall = "tell"
     """When its holder has stalled: `tell` records it, `release` puts the task back on the board, `nothing` does
     nothing."""
+    metadata: Metadata | None = None
+    """The application's own."""

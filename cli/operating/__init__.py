@@ -1,0 +1,1 @@
+"""What an operator does beside gateways: tenants, tokens and keys, and looking for what is wrong."""

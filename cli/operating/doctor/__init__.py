@@ -1,0 +1,1 @@
+"""`stenogram doctor`: what is wrong with a gateway's settings and surroundings, and what to do about it."""

@@ -1,0 +1,43 @@
+"""Checks of the views of the main log, as gateways keep them."""
+
+from collections.abc import AsyncIterator
+
+from ....api.settings import Settings
+from ....api.views.storage import NO_VIEWS, ViewStorage
+from ....domain.errors import StenogramError
+from ....log.log import Log
+from ....log.storage import Storage
+from ....projections.health import healths
+from .finding import Finding, ok, warn
+
+
+async def check_views(settings: Settings) -> AsyncIterator[Finding]:
+    """How each of them is. Nothing is made."""
+    file = None if settings.views == NO_VIEWS else ViewStorage(settings.views, settings.log).file()
+    log_file = Storage(settings.log).file
+    if settings.views == NO_VIEWS:
+        yield ok("views", "there are to be none")
+        return
+    if (file is not None and not file.exists()) or (log_file is not None and not log_file.exists()):
+        yield ok("views", "none are built yet")
+        return
+    async for finding in _built(settings):
+        yield finding
+
+
+async def _built(settings: Settings) -> AsyncIterator[Finding]:
+    store = ViewStorage(settings.views, settings.log).store()
+    store.enter()  # not prepared: that would make its tables
+    try:
+        async with Log(Storage(settings.log).engine(read_only=True)) as log:
+            found = await healths(log, store)
+    except StenogramError as error:
+        yield warn("views", error.detail, "start a gateway: it makes them; or mend their storage")
+        return
+    finally:
+        await store.__aexit__()
+    ill = [each for each in found if each.verdict != "healthy"]
+    for each in ill:
+        yield warn("views", f"{each.build.name}: {each.verdict}: {each.why}", "see `stenogram projections status`")
+    if not ill:
+        yield ok("views", f"{len(found)} are healthy" if found else "none are built yet")
