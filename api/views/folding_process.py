@@ -70,7 +70,13 @@ class FoldingPlan(NamedTuple):
     mark: int = -1
     """The file under the memory in which it marks whose handlers run."""
     runner: str = ""
-    """What it claims builds as."""
+    """What it claims builds as (`runner_of`)."""
+
+
+def runner_of(process: str, number: int) -> str:
+    """What a process claims builds as for the tenant of this number. A tenant that comes back while the process still
+    finishes what it wrote for it has another: the two must not take each other's builds for their own."""
+    return f"{process}-{number}"
 
 
 class FoldingProcess:
@@ -125,8 +131,6 @@ class FoldingProcess:
         """Have a tenant's views folded as well, until what this returns is called; its log and its store are open."""
         self._tenants.append(tenant)
         self._stores[tenant] = store
-        self._tenants.append(tenant)
-        self._stores[tenant] = store
         if not log.engine.shared:  # one that is shared tells everyone by itself
             log.hub.listen(self._nudge)
         if self._process is not None:
@@ -167,9 +171,10 @@ class FoldingProcess:
 
     async def _give_back(self) -> None:
         """Release what the process had claimed, which would lapse by itself only after a while."""
-        for store in tuple(self._stores.values()):
-            with contextlib.suppress(StenogramError):
-                await store.leave(self._runner)
+        for number, tenant in enumerate(self._told):
+            if (store := self._stores.get(tenant)) is not None:
+                with contextlib.suppress(StenogramError):
+                    await store.leave(runner_of(self._runner, number))
 
     async def _hold_to_account(self) -> str:
         """Stop the build in whose handlers the process has ended, if that was once too often. What to say of it."""

@@ -24,12 +24,11 @@ from ...domain.errors import StenogramError
 from ...log.log import Log
 from ...log.storage import Storage
 from ...projections.authoring.projection import AnyProjection
-from ...projections.runner.announced import Announce
 from ...projections.runner.runner import Runner
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
 from ..processes.work_mark import WorkMark
-from .folding_process import END_S, FoldingPlan
+from .folding_process import END_S, FoldingPlan, runner_of
 from .storage import ViewStorage, make_projections
 
 BEAT_EVERY_S = 1.0
@@ -126,12 +125,12 @@ class Program:
     async def _keep_folding(self, tenant: str, number: int) -> None:
         while True:
             try:
-                await self._fold(tenant, partial(self._mark.set, number))
+                await self._fold(tenant, number)
             except* StenogramError as errors:
                 _logger.warning("views are not folded at the moment: %s", errors.exceptions[0])
             await asyncio.sleep(RETRY_AFTER_S)
 
-    async def _fold(self, tenant: str, announce: Announce) -> None:
+    async def _fold(self, tenant: str, number: int) -> None:
         plan = self._plan
         async with (
             Log(self._storage.engine(tenant, read_only=True)) as log,
@@ -144,8 +143,8 @@ class Program:
                 self._projections,
                 promote=plan.promote,
                 effects=plan.effects,
-                announce=announce,
-                id=plan.runner,
+                announce=partial(self._mark.set, number),
+                id=runner_of(plan.runner, number),
             )
             self._runners[tenant] = runner
             try:
