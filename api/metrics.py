@@ -11,9 +11,11 @@ from prometheus_client.registry import Collector
 
 from ..log.log import Log
 from ..log.stats import Histogram, LogStats
+from ..log.turns import Turns
 from .telemetry.telemetry import Telemetry
 from .tenants.tenant import Tenant
 from .tenants.tenants import Tenants
+from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import SseServer
 from .transport.websocket_server import WebSocketServer
 from .views.service import ViewService
@@ -23,9 +25,17 @@ class Metrics(Collector):
     """The metrics of one gateway."""
 
     def __init__(
-        self, tenants: Tenants, websocket_server: WebSocketServer, sse_server: SseServer, telemetry: Telemetry
+        self,
+        tenants: Tenants,
+        websocket_server: WebSocketServer,
+        sse_server: SseServer,
+        telemetry: Telemetry,
+        long_reads: Turns,
+        answers: AnswerBudget,
     ) -> None:
         self._telemetry = telemetry
+        self._long_reads = long_reads
+        self._answers = answers
         self._tenants = tenants
         self._websocket_server = websocket_server
         self._sse_server = sse_server
@@ -55,6 +65,9 @@ class Metrics(Collector):
         yield from _of_views([tenant.views for tenant in tenants])
         yield from self._of_followers(tenants)
         yield from self._of_clients()
+        yield _gauge("stenogram_long_reads_waiting", "Long reads that wait for their turn", self._long_reads.waiting)
+        overloaded = self._long_reads.refused + self._answers.refused
+        yield _counter("stenogram_overloaded", "Requests refused because there was too much to do", overloaded)
 
     def _of_followers(self, tenants: tuple[Tenant, ...]) -> Iterator[Metric]:
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
@@ -108,6 +121,8 @@ def _of_logs(logs: list[Log]) -> Iterator[Metric]:
     yield _gauge(
         "stenogram_tail_lag_seconds", "Since nothing of other gateways was missing", max(log.lag for log in logs)
     )
+    offset = max([log.clock.offset for log in logs], key=abs)
+    yield _gauge("stenogram_clock_offset_seconds", "This machine's clock, ahead of the log's time", offset)
     yield _gauge("stenogram_requests_waiting", "Commands that are not answered yet", sum(log.waiting for log in logs))
     at_hand = sum(log.sessions_at_hand for log in logs)
     yield _gauge("stenogram_sessions_at_hand", "Sessions that are kept folded in memory", at_hand)

@@ -16,12 +16,15 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ..domain.errors import NotReady
+from ..log.turns import Turn
 from .access.origin import OriginCheck
+from .access.principal import Principal
 from .access.tokens import Authenticator
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
 from .http.console_routes import ConsoleRoutes
 from .http.event_routes import EventRoutes
+from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
@@ -30,13 +33,18 @@ from .loop.listening import bound, cannot_listen
 from .metrics import Metrics
 from .openapi.document import openapi_json
 from .protocol.queries import session_of
+from .reading.answers import LongAnswers
+from .reading.gate import ReadingGate
+from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
 from .settings import Settings
 from .telemetry.telemetry import Telemetry
 from .telemetry.tracing import Tracing
 from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
+from .transport.answer_budget import AnswerBudget
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.websocket_server import WebSocketServer
+from .views.reader import ViewReader
 
 _logger = logging.getLogger(__name__)
 
@@ -45,22 +53,32 @@ class Gateway:
     """A running gateway; made by `running`."""
 
     def __init__(
-        self, settings: Settings, tenants: Tenants, auth: Authenticator, place: str, telemetry: Telemetry
+        self,
+        settings: Settings,
+        tenants: Tenants,
+        auth: Authenticator,
+        place: str,
+        telemetry: Telemetry,
+        long_reads: ReadingGate,
     ) -> None:
         self.settings = settings
         self.telemetry = telemetry
         self.tenants = tenants
         self.url = ""
         self.place = place
+        self.long_reads = long_reads
+        self.answers = AnswerBudget()
         self.sites: list[web.SockSite] = []
         self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self._event_routes = EventRoutes(tenants, auth)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes()
-        self._session_routes = SessionRoutes(settings, tenants, auth, telemetry)
-        self._metrics_page = Metrics(tenants, self.websocket_server, self.sse_server, telemetry)
-        self._view_routes = ViewRoutes(tenants, auth, self.sse_server)
+        self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
+        self._metrics_page = Metrics(
+            tenants, self.websocket_server, self.sse_server, telemetry, long_reads.turns, self.answers
+        )
+        self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._description: bytes | None = None
         self._draining = False
 
@@ -68,7 +86,7 @@ class Gateway:
         """The routes."""
         origins = OriginCheck(self.settings)
         app = web.Application(
-            middlewares=[problem_middleware(self.telemetry), origins.middleware],
+            middlewares=[problem_middleware(self.telemetry), origins.middleware, self.answers.middleware],
             client_max_size=self.settings.frame_bytes,
         )
         app.on_response_prepare.append(origins.add_headers)
@@ -147,7 +165,12 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         await stack.enter_async_context(tenants)
         if maker.folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(maker.folding)
-        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry)
+        long_reads = _gate_here(tenants)
+        if maker.beside:
+            plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
+            reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
+            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
+        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads)
         await _listen(gateway, sockets, stack)
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
@@ -191,6 +214,21 @@ def _alone(_: object, error: BaseException | None, __: object) -> None:
         alone = alone.exceptions[0]
     if alone is not None and alone is not error:
         raise alone from None
+
+
+def _gate_here(tenants: Tenants) -> ReadingGate:
+    """Lets long reads through to this process itself."""
+
+    @asynccontextmanager
+    async def views(tenant: str) -> AsyncIterator[ViewReader]:
+        yield (await tenants.of(tenant)).views
+
+    answers = LongAnswers(views)
+
+    async def answer(asked: Asked, request: web.Request, principal: Principal, _: Turn) -> web.StreamResponse:
+        return await answers.answer(asked, request, principal)
+
+    return ReadingGate(answer)
 
 
 async def _listen(gateway: Gateway, sockets: list[socket.socket], stack: contextlib.AsyncExitStack) -> None:

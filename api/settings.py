@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     views_in: Annotated[
         Literal["process", "gateway"],
         Field(
-            description="Where views are folded: in a process of its own beside the gateway, so that no command waits "
-            "for a handler; or in the gateway's, as those in memory always are"
+            description="Where views and the past are folded: in processes of their own beside the gateway, so that no "
+            "command waits for a handler; or in the gateway's, as those in memory always are"
         ),
     ] = "process"
     views_processes: Annotated[

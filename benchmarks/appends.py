@@ -1,10 +1,10 @@
-"""Durable appends: through the WebSocket at a gateway as it is by default, beside raw group commits in process and beside
-the library's recorder at its best.
+"""Durable appends: through the WebSocket at a gateway as it is by default, beside raw group commits in process and the
+library's recorder at its best.
 
 Every appender waits for its acknowledgement, which comes after the commit, before it sends its next delta. `sockets`
 is the hard case: each appender has a connection of its own. `shared` is a program that runs 16 agents over each
-connection, `64 a frame` one that sends 64 commands in each message. These gateways keep the built-in views meanwhile, as
-every gateway does that is not told otherwise; `shared, no views` does not.
+connection, `64 a frame` one that sends 64 commands in each message. These gateways keep the built-in views meanwhile,
+as every gateway does that is not told otherwise; `shared, no views` does not.
 
 Neither the gateway nor the baselines are pinned to a core here: each has a thread that writes beside the one that
 decides, and views are folded in a process. The load client takes little of its core.

@@ -1,5 +1,5 @@
-"""Acknowledgements while views are being built: what agents get who write while a gateway builds every built-in view from
-a log that is there.
+"""Acknowledgements while views are being built: what agents get who write while a gateway builds every built-in view
+from a log that is there.
 
 By default a process beside the gateway folds them; the other sides are a gateway without views, and one that folds them
 itself (`--views-in gateway`). Each begins to build when it starts, so the measure begins with the first connection.

@@ -1,5 +1,5 @@
-"""Idle subscribers: what each one costs in memory while nothing happens but heartbeats, one every five seconds as a gateway
-asks for by default."""
+"""Idle subscribers: what each one costs in memory while nothing happens but heartbeats, one every five seconds, as a
+gateway asks for by default."""
 
 import time
 
@@ -24,7 +24,9 @@ def _measure(bench: Bench, subscribers: int) -> Figures:
     with bench.database() as path, bench.gateway(log=path, sessions=SESSIONS) as server:
         bench.load(server, subscribers=5, sessions=SESSIONS, warmup=0, seconds=0.1)
         before = server.memory()
-        load = bench.start_load(server, subscribers=subscribers, sessions=SESSIONS, heartbeat=HEARTBEAT_S, warmup=seconds, seconds=1)
+        load = bench.start_load(
+            server, subscribers=subscribers, sessions=SESSIONS, heartbeat=HEARTBEAT_S, warmup=seconds, seconds=1
+        )
         load.when_ready()
         used = server.cpu
         time.sleep(seconds * 0.8)

@@ -27,6 +27,7 @@ BENCHMARKS = (
     "projections",
     "building",
     "moments",
+    "past",
     "postgres",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05

@@ -19,6 +19,12 @@ from typing import Any
 import click
 
 from .. import __version__
+from .acting.interruptions import pause, reroute, resume, steer, stop
+from .acting.sessions import close, open_, reopen
+from .acting.shared_state import state
+from .acting.speech import answer, say
+from .acting.tasks import task
+from .completion import completion
 from .demo.command import demo
 from .export import export
 from .importing.command import import_
@@ -62,6 +68,13 @@ class RootGroup(click.Group):
             raise _Ended(NOBODY_READS) from None
         return result
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what they are for, in the order in which one meets them."""
+        for title, names in SECTIONS.items():
+            found = [(name, self.commands[name].get_short_help_str(60)) for name in names if name in self.commands]
+            with formatter.section(title):
+                formatter.write_dl(found, col_max=13)
+
 
 @click.group(
     cls=RootGroup,
@@ -72,35 +85,29 @@ Examples:
   stenogram serve --log team.db                run a gateway on that log
   stenogram sessions --log team.db             what is in it
   stenogram tail --log http://127.0.0.1:8600   follow everything that happens
+  stenogram say trip-7 "With a view, please."  take part
 """,
 )
 @click.version_option(__version__, "-V", "--version", prog_name="stenogram")
 def stenogram() -> None:
     """The verbatim record of what a team of agents and people says and does.
 
-    Sessions live in a log: a file, or a gateway that serves one. Every command that reads takes either as
-    --log and may be used beside a running gateway.
+    Sessions live in a log: a file, or a gateway that serves one. Every command that looks takes either as
+    --log and may be used beside a running gateway; those that act need a gateway.
     """
 
 
-for each in (
-    demo,
-    serve,
-    sessions,
-    show,
-    tail,
-    replay,
-    export,
-    import_,
-    migrate,
-    view,
-    projections,
-    tenants,
-    token,
-    keys,
-    doctor,
-):
-    stenogram.add_command(each)
+SECTIONS: dict[str, list[str]] = {}
+"""The names of the commands, by what they are for."""
+for title, commands in {
+    "Run": (demo, serve),
+    "Look": (sessions, show, tail, replay, view),
+    "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
+    "Look after": (export, import_, migrate, projections, tenants, token, keys, doctor, completion),
+}.items():
+    SECTIONS[title] = [str(each.name) for each in commands]
+    for each in commands:
+        stenogram.add_command(each)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,6 +24,7 @@ from ..domain.concepts.approvals import Answer, Question
 from .agent.agent import Agent
 from .agent.claimed_task import ClaimedTask, Outcome
 from .agent.claims import Accepts, Claims
+from .agent.error_policy import OnError
 from .agent.speech import Speech
 from .agent.steering import Steering
 from .approvals import ApprovalAnswer, Approvals
@@ -42,12 +43,12 @@ from .tool import ToolCall
 from .transport.backoff import Backoff
 from .transport.command_queue import Ack
 from .transport.connection import State
-from .transport.document_stream import DocumentStream
+from .transport.document_stream import DocumentStream, ViewDocument
 from .transport.event_stream import EventStream, LogEntry, LogStream
 from .transport.http import EventPage
 from .transport.identity import Token
 from .transport.subscription import Place, Reading
-from .view_reader import Moment, ViewDocument, ViewReader, ViewRows
+from .view_reader import Moment, ViewReader, ViewRows
 
 __all__ = [
     "Accepts",
@@ -73,6 +74,7 @@ __all__ = [
     "MessageStream",
     "Moment",
     "NotDone",
+    "OnError",
     "Outcome",
     "Place",
     "Posted",

@@ -93,14 +93,16 @@ class Client:
         open: bool = True,
         join: bool = True,
         follow: bool = True,
+        reopen: bool = False,
     ) -> Session:
-        """A session. Entering it opens it unless it exists (`title`, `labels` and `metadata` are used only then),
-        joins it (`name` and `about` introduce the participant), and follows all of it but messages, which takes
-        one of the connection's subscriptions (100, unless the gateway is set otherwise). `open`, `join` and `follow`
-        leave these steps out."""
+        """A session. Entering it opens it unless it exists (`labels` and `metadata` count only then, `title` also when
+        it has none), joins it (`name` and `about` introduce the participant), and follows all of it but messages, which
+        takes one of the connection's subscriptions (100, unless the gateway is set otherwise). `open`, `join` and
+        `follow` leave these steps out. To join one that was closed raises SessionClosed; with `reopen` it is opened
+        again."""
         opening = drop_none(title=title, labels=labels, metadata=metadata) if open else None
         joining = drop_none(name=name, about=about) if join else None
-        membership = Membership(self._open, id, opening, joining, follow)
+        membership = Membership(self._open, id, opening, joining, follow, reopen=reopen)
         return Session(self._open, id, membership)
 
     def agent(
@@ -112,13 +114,15 @@ class Client:
         about: Mapping[str, Any] | None = None,
         lease: float | None = None,
         beside: bool = False,
+        reopen: bool = False,
     ) -> Agent:
         """An agent at work in a session: it claims tasks, answers signals, speaks and asks. `name` is what people call
-        it; its id comes from the token. The session is opened, with this `title`, unless it exists. `lease`: seconds of
-        silence after which it counts as lost (15). What other processes of the same agent hold in the session is given
-        back, as left by an earlier run; with `beside` they work side by side, and each is lost by itself."""
-        joining = drop_none(name=name, about=about, lease=lease)
-        membership = Membership(self._open, session, drop_none(title=title), joining, restart=True, beside=beside)
+        it; its id comes from the token. The session is opened, with this `title`, unless it exists; one without a title
+        gets it. `lease`: seconds of silence after which it counts as lost (15). What other processes of the same agent
+        hold in the session is given back, as left by an earlier run; with `beside` they work side by side, and each is
+        lost by itself. To enter a session that was closed raises SessionClosed; with `reopen` it is opened again."""
+        opening, joining = drop_none(title=title), drop_none(name=name, about=about, lease=lease)
+        membership = Membership(self._open, session, opening, joining, restart=True, beside=beside, reopen=reopen)
         return Agent(Session(self._open, session, membership), self.participant)
 
     def watch(self, id: str) -> Session:

@@ -5,7 +5,7 @@
     └── ClientError
         ├── ClientClosed     the client was closed while this was waiting
         ├── Unreachable      no gateway answered in time
-        ├── HistoryGone      retention removed events that were asked for
+        ├── HistoryGone      events that were asked for are gone
         ├── NotDone          a task that was waited for failed, or was cancelled
         └── Unanswered       a question was answered by nobody
 
@@ -45,8 +45,8 @@ class Unreachable(ClientError):
 
 
 class HistoryGone(ClientError):
-    """Retention removed events `first` to `last`, both included, that were asked for: versions of a session, or
-    positions of the log.
+    """Events `first` to `last`, both included, that were asked for are gone: versions of a session, or positions of the
+    log. A log keeps every event, so no gateway of this version says so.
 
     The stream that raises it stays usable: iterate on to get what is left.
     """

@@ -242,9 +242,9 @@ class Session:
             self._connection.subscriptions, self.id, after, types=types, reading=reading, follow=follow, epoch=epoch
         )
 
-    async def page(self, after: int | None = None, **query: Unpack[PageQuery]) -> EventPage:
-        """A page of the session's events: after a version (by default from the start), `before` one, or the `last`
-        ones. One HTTP request, without a retry."""
+    async def page(self, after: int | str | None = None, **query: Unpack[PageQuery]) -> EventPage:
+        """A page of the session's events: after a version (by default from the start), or where another page said to
+        `resume`; `before` a version; or the `last` ones. One HTTP request, without a retry."""
         return await self._connection.http.page(self.id, {"after": after, **query})
 
     async def causes(self, id: str) -> list[Event]:

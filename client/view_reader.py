@@ -6,21 +6,12 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..domain.envelope import timestamp
-from .transport.document_stream import DocumentStream
+from .transport.document_stream import DocumentStream, ViewDocument
 from .transport.http import Http
 from .transport.subscription_registry import SubscriptionRegistry
 
 Moment = int | datetime
 """A version of the session, or a time, with its zone."""
-
-
-class ViewDocument(NamedTuple):
-    """A document, and up to where the log was folded for it. `version` is the session's, where a moment was asked
-    for."""
-
-    value: Any
-    position: int
-    version: int | None = None
 
 
 class ViewRows(NamedTuple):
@@ -75,8 +66,9 @@ class ViewReader:
         return patch
 
     def follow(self) -> DocumentStream:
-        """The document as it changes, over all connections; see DocumentStream. Of rows: an object with the newest
-        thousand of the session, each under its key without the session. It takes a subscription."""
+        """The document as it changes, over all connections: what `get` returns, again and again; see DocumentStream. Of
+        rows its value is an object with the newest thousand of the session, each under its key without the session. It
+        takes a subscription."""
         return DocumentStream(self._subscriptions, self._view, self._key or "")
 
 

@@ -285,7 +285,8 @@ def _shapes() -> list[str]:
     page = [
         "## Shapes",
         "A **name** is 1 to 128 of `A-Z a-z 0-9 . _ : @ + -` and starts with a letter or digit. An **audience** is"
-        ' `["everyone"]`, or any of `users`, `agents` and participants\' ids; services count as agents. A **JSON'
+        ' `["everyone"]`, or any of `users`, `agents` and participants\' ids, its **recipients**; services count as'
+        " agents, and `@` before an id says that nobody here need have it. A **JSON"
         " Pointer** is RFC 6901's: `/hotel/name`, with `~1` for a slash and `~0` for a tilde inside a name.",
     ]
     for name, schema in shapes.items():
@@ -344,6 +345,8 @@ def _text(schema: dict[str, Any]) -> str:
     pattern = schema.get("pattern", "")
     if pattern == NAME_PATTERN:
         return "name"
+    if pattern == f"^@?{NAME_PATTERN[1:]}":
+        return "recipient"
     if pattern.startswith("^(/"):
         return "JSON Pointer"
     if pattern:

@@ -21,6 +21,7 @@ HEAD = """\
 What `stenogram --help` and `stenogram COMMAND --help` print.
 
 For commands that read a log, `--log` is a file or the URL of a gateway; you can read a file while a gateway writes it.
+Commands that change a session need a gateway ([how to use them](../how-to/use-the-command-line.md)).
 Results go to stdout, everything else to stderr. Colours, progress bars and the live screen appear on a terminal only;
 `NO_COLOR` turns colours off.
 

@@ -11,9 +11,9 @@ are to see it. `readers` makes that one list, and `visible` knows nothing else: 
 
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from .ids import Name, ParticipantId
+from .ids import NAME_PATTERN, Name, ParticipantId
 from .model import TIMEKEEPER, Actor, Kind
 
 EVERYONE = "everyone"
@@ -36,16 +36,19 @@ SAID = (
 _GROUP_OF_KIND = {"user": USERS, "agent": AGENTS, "service": AGENTS}
 
 
-def _normal(audience: tuple[str, ...]) -> tuple[str, ...] | None:
+def normal(audience: tuple[str, ...]) -> tuple[str, ...] | None:
+    """An audience in its one form: everyone is None."""
     return None if EVERYONE in audience else tuple(sorted(set(audience)))
 
 
 MAX_NAMES = 64
-Audience = Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_NAMES), AfterValidator(_normal)]
-"""`["everyone"]`, or any of `users`, `agents` and participants' ids. Normalised: everyone becomes absent."""
+Recipient = Annotated[str, StringConstraints(pattern=f"^@?{NAME_PATTERN[1:]}", max_length=129)]
+Audience = Annotated[tuple[Recipient, ...], Field(min_length=1, max_length=MAX_NAMES), AfterValidator(normal)]
+"""`["everyone"]`, or any of `users`, `agents` and participants' ids; `@` before an id: also if nobody here has it.
+Normalised: everyone becomes absent."""
 
 
-KeptAudience = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_normal)]
+KeptAudience = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(normal)]
 """The same as it stands in events, where those may have been added whom the thing concerns."""
 
 

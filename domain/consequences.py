@@ -160,7 +160,8 @@ def _joined(state: State, data: PresenceJoined, _: ParticipantId) -> Iterator[Fa
 
 
 def _told(state: State, id: ParticipantId) -> Iterator[Fact]:
-    """Who joins while the session is being cancelled is to stop as well, within what is left of the grace."""
+    """Who joins while the session is being cancelled is to stop as well, within what is left of the grace. If
+    that is less than half of it, it is told, and not held to it."""
     for signal in state.signals.open_at(SESSION):
         if signal.kind == "cancel" and id not in signal.waiting:
             yield Fact(SignalAddressed(signal=signal.id, addressees=(id,)))

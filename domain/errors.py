@@ -18,6 +18,7 @@
     │   ├── Unauthenticated
     │   ├── Forbidden
     │   └── Busy           try again after `retry_after` seconds
+    │       └── Overloaded
     ├── LogError           the log itself cannot be used
     │   ├── LogInUse
     │   ├── LogReadOnly
@@ -199,6 +200,15 @@ class Busy(Refused):
     title = "Too much at once"
     status = 429
     close = 4029
+
+
+class Overloaded(Busy):
+    """The process has too much of this kind to do for everyone; nobody's own limit. `retry_after` (seconds) stands in
+    `extra`."""
+
+    code = "overloaded"
+    title = "There is too much to do"
+    status = 503
 
 
 class LogError(StenogramError):

@@ -33,6 +33,7 @@ from .consequences import LongCascade, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .refusals.mistaken_names import addressed
 from .refusals.pauses import refuse_paused
 from .refusals.stopped_agents import refuse_fenced
 from .restriction import inherited, stated
@@ -109,6 +110,7 @@ def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Com
 def decide(state: State, command: Command, most: int | None = None) -> Decision:
     """Decide one command. Raises the `Refused` tree; then nothing happened. Raises LongCascade, which can go on, when
     more than `most` facts follow from it."""
+    command = addressed(state, command)
     data, task = command.data, command.task
     status = state.session.status
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):

@@ -5,21 +5,23 @@ Start a gateway (`stenogram serve`), then run this file. The address can be give
 
 import asyncio
 import os
+from time import strftime
 
 from stenogram.client import Client
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+SESSION = strftime("approval-%H%M%S")  # one of its own for each run
 
 
 async def agent() -> None:
-    async with Client(URL, participant="hotels") as client, client.agent(session="trip-8") as agent:
+    async with Client(URL, participant="hotels") as client, client.agent(session=SESSION) as agent:
         options = ["book", "look further"]
         answer = await agent.ask("Book Casa Azul for 420 €?", options, deadline=60, default="look further")
         print(f"The answer is: {answer}.")
 
 
 async def phone() -> None:
-    async with Client(URL, participant="ann", kind="user") as client, client.session("trip-8") as session:
+    async with Client(URL, participant="ann", kind="user") as client, client.session(SESSION) as session:
         question = await session.approvals.next()
         print(f"{question.requester} asks: {question.question}")
         await session.approvals.answer(question.id, "book", comment="The one with the view.")

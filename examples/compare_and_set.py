@@ -5,11 +5,13 @@ Start a gateway (`stenogram serve`), then run this file. The address can be give
 
 import asyncio
 import os
+from time import strftime
 
 from stenogram.client import Client, Session
 from stenogram.domain.errors import Conflict
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+SESSION = strftime("cinema-%H%M%S")  # one of its own for each run
 SEATS = 5
 
 
@@ -31,13 +33,13 @@ async def book(session: Session, who: str) -> int:
 
 
 async def agent(name: str) -> int:
-    async with Client(URL, participant=name) as client, client.session("cinema") as session:
+    async with Client(URL, participant=name) as client, client.session(SESSION) as session:
         await session.state.wait(lambda value: "seats" in value)
         return await book(session, name)
 
 
 async def main() -> None:
-    async with Client(URL, participant="box-office", kind="service") as client, client.session("cinema") as session:
+    async with Client(URL, participant="box-office", kind="service") as client, client.session(SESSION) as session:
         await session.state.merge({"seats": [f"seat {number}" for number in range(1, SEATS + 1)]})
         booked = await asyncio.gather(agent("ann"), agent("ben"))
     print(f"Booked {sum(booked)} of {SEATS} seats.")

@@ -5,14 +5,16 @@ Start a gateway (`stenogram serve`), then run this file. The address can be give
 
 import asyncio
 import os
+from time import strftime
 
 from stenogram.client import Client
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+SESSION = strftime("novel-%H%M%S")  # one of its own for each run
 
 
 async def agent() -> None:
-    async with Client(URL, participant="writer") as client, client.agent(session="novel") as agent:
+    async with Client(URL, participant="writer") as client, client.agent(session=SESSION) as agent:
         async for task in agent.tasks():
             async with task:
                 subject = task.input
@@ -21,12 +23,12 @@ async def agent() -> None:
                     async with agent.say() as message:
                         await message.write(f"And then there was {subject}. ")
                     await asyncio.sleep(0.05)
-            print(f"The writer has stopped: {task.outcome.kind if task.outcome else ''}.")
+            print(f"The writer has stopped: {task.outcome.kind}.")
             return
 
 
 async def person() -> None:
-    async with Client(URL, participant="ann", kind="user") as client, client.session("novel") as session:
+    async with Client(URL, participant="ann", kind="user") as client, client.session(SESSION) as session:
         task = await session.tasks.create("Write a novel", "a storm")
         await asyncio.sleep(0.3)
         heeded = await session.signals.steer(f"task:{task}", "a calm sea")

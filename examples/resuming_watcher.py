@@ -15,8 +15,9 @@ from stenogram.client import Client, Session
 from stenogram.domain.concepts.lifecycle import SessionClosed
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+SESSION = os.environ.get("STENOGRAM_SESSION", "stream")
 SECONDS = float(os.environ.get("STENOGRAM_SECONDS", "60"))
-PLACE = Path(os.environ.get("STENOGRAM_PLACE", "trip-7.place"))
+PLACE = Path(os.environ.get("STENOGRAM_PLACE", f"{SESSION}.place"))
 
 
 def recall() -> dict[str, Any]:
@@ -40,7 +41,7 @@ async def main() -> None:
     async with Client(URL, participant="ann", kind="user") as client:
         try:
             async with asyncio.timeout(SECONDS):
-                await watch(client.session("trip-7"), client.epoch)
+                await watch(client.session(SESSION), client.epoch)
         except TimeoutError:
             print(f"Enough for now; {PLACE} says where to go on.")
 

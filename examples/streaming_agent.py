@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from stenogram.client import Client
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
+SESSION = os.environ.get("STENOGRAM_SESSION", "stream")
 
 
 async def model() -> AsyncIterator[str]:
@@ -22,7 +23,7 @@ async def model() -> AsyncIterator[str]:
 async def main() -> None:
     async with (
         Client(URL, participant="hotels", kind="agent") as client,
-        client.session("trip-7", title="Lisbon in May") as session,
+        client.session(SESSION, title="Lisbon in May") as session,
     ):
         await session.status("working", "Comparing hotels")
         async with session.tool("search", {"city": "Lisbon"}) as call:

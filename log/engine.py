@@ -56,6 +56,10 @@ class Engine(Protocol):
     async def head(self) -> LogHead:
         """The last committed position, also of other processes."""
 
+    async def time(self) -> float:
+        """The storage's time of day in seconds since 1970 (UTC): the same for all who share the log, however their own
+        clocks differ."""
+
     async def write(self, batch: Batch) -> None:
         """Commit durably, all or nothing. Nothing is written when it raises
         KeyTaken, TrackingTaken, LogMoved, LogReadOnly or LogFailed."""
@@ -101,5 +105,5 @@ class Engine(Protocol):
         """Sessions with id > after that were last said to be live, by id."""
 
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
-        """Where the log is shared: record who is attached through this process, remove the gateways that are gone,
+        """Where the log is shared: record who was heard through this process, remove the gateways that are gone,
         and return what the others have recorded. Not durable, and no commit of the log."""

@@ -8,6 +8,7 @@ A log opened for reading has no committer: a tail brings in what the writing pro
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced, LogUnre
 from ..domain.ids import Position, SessionId, Version
 from ..domain.model import Command
 from ..domain.state import State
+from .clock import LogClock
 from .commit.committer import Committer
 from .commit.queue import RequestQueue
 from .commit.requests import Answer, Answered, Execute, Request, Review, Write
@@ -31,12 +33,15 @@ from .tail import Tail
 
 POLL_S = 1.0
 """After which other processes are looked for without a hint, and after which a storage that failed is asked again."""
+CORRECT_CLOCK_EVERY_S = 10.0
 
 _logger = logging.getLogger(__name__)
 
 
 class Log:
-    """An open log. All methods must be called on the loop that opened it."""
+    """An open log. All methods must be called on the loop that opened it. Without `follow`, one that was opened for
+    reading brings in nothing by itself: what it reads is as the log is then, but nothing is published, and the cached
+    sessions stay as they were folded."""
 
     def __init__(
         self,
@@ -47,9 +52,11 @@ class Log:
         max_waiting_bytes: int = 64 * 2**20,
         ring_records: int = 4_000,
         ring_bytes: int = 32 * 2**20,
+        follow: bool = True,
     ) -> None:
         self.engine = engine
         self.epoch = ""
+        self.clock = LogClock(engine.time)
         self.hub = Hub(ring_records, ring_bytes)
         self._lineage = Lineage(engine)
         self._sessions = SessionCache(self._lineage, cached_sessions)
@@ -58,7 +65,9 @@ class Log:
         self._committer = Committer(engine, self._sessions, self._heads, self.hub.publish, self._queue)
         self._submit = self._committer.submit if engine.writable else _refuse
         self._tail = Tail(engine, self._publish)
+        self._follows = follow
         self._work: asyncio.Task[None] | None = None
+        self._correcting: asyncio.Task[None] | None = None
         self._current_at = time.monotonic()
         self.trouble: str | None = None
         """Why other processes cannot be followed at the moment, if they cannot."""
@@ -101,18 +110,28 @@ class Log:
 
     async def __aenter__(self) -> Self:
         head = await self.engine.open()
+        try:
+            await self.clock.start(await self._last_time(head.position))
+        except BaseException:
+            await self.engine.close()
+            raise
         self.epoch = head.epoch
         self.hub.start_at(head.position)
         self._committer.start_at(head.position)
         self._tail.start_at(head)
         self._current_at = time.monotonic()
-        self._work = asyncio.create_task(self._write() if self.engine.writable else self._repeat(self._follow))
+        self._work = asyncio.create_task(
+            self._write() if self.engine.writable else self._repeat(self._follow if self._follows else _pause)
+        )
         self._work.add_done_callback(lambda _: self.hub.end())  # or those who follow would wait without end
+        self._correcting = asyncio.create_task(self._correct_clock())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Answers what waits, then closes the engine. Raises the fault that the log's work ended with, if it did."""
         assert self._work is not None
+        assert self._correcting is not None
+        self._correcting.cancel()
         self._committer.close()
         if not self.engine.writable:
             self._work.cancel()
@@ -184,9 +203,8 @@ class Log:
         return self._sessions.get(session) or await self._sessions.load(session)
 
     async def state_at(self, session: SessionId, version: Version) -> State:
-        """The session folded up to a version, or to its end if that comes first, from its start."""
-        state = await self.state(session)
-        return state if version >= state.version else await self._sessions.fold(session, version)
+        """The session folded up to a version, or to its end if that comes first."""
+        return await self._sessions.past.at(session, version)
 
     def cached_state(self, session: SessionId) -> State | None:
         """The session folded up to its last committed event, if it is cached."""
@@ -252,6 +270,17 @@ class Log:
             task.result()
         return None
 
+    async def _last_time(self, position: Position) -> float:
+        """When the last event was written, in seconds since 1970; 0 where there is none."""
+        last = await self.engine.read_log(position - 1, 1) if position else []
+        return last[0].time / 1e6 if last else 0.0
+
+    async def _correct_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CORRECT_CLOCK_EVERY_S)
+            with contextlib.suppress(LogError):  # who reads and writes the log says what is wrong with it
+                await self.clock.correct()
+
     async def _watch(self) -> None:
         if await self.engine.changed(self.position, POLL_S):
             await self._committer.catch_up()
@@ -279,6 +308,10 @@ class Log:
             else:
                 self.trouble = None
                 self._current_at = time.monotonic()
+
+
+async def _pause() -> None:
+    await asyncio.sleep(POLL_S)
 
 
 def _refuse(_: Request) -> None:

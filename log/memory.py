@@ -6,6 +6,7 @@ It is used from one event loop; nothing in it waits in the midst of a change, so
 import asyncio
 import copy
 import secrets
+import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -57,6 +58,9 @@ class MemoryEngine:
     async def head(self) -> LogHead:
         self._check_open()
         return self._head()
+
+    async def time(self) -> float:
+        return time.time()
 
     async def write(self, batch: Batch) -> None:
         self._check_open()

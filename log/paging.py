@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from operator import attrgetter
 from typing import Protocol
 
-from ..domain.ids import SessionId
+from ..domain.ids import SessionId, Version
 from .engine import PAGE_BYTES, Engine
 from .records import Record
 
@@ -56,6 +56,24 @@ async def log_pages(
 async def read_range(source: SessionReader, session: SessionId, after: int, upto: int) -> list[Record]:
     """All events of a session with after < version <= upto, in order."""
     return [record async for page in session_pages(source, session, after, upto) for record in page]
+
+
+async def listed_sessions(
+    engine: Engine, prefix: str = "", *, size: int = PAGE
+) -> AsyncIterator[list[tuple[SessionId, Version]]]:
+    """The log's sessions with their versions, by id, in lists of at most `size`, none of them empty."""
+    after = ""
+    while found := await engine.list_sessions(after, size, prefix):
+        yield found
+        after = found[-1][0]
+
+
+async def live_sessions(engine: Engine) -> AsyncIterator[list[SessionId]]:
+    """The sessions that were last said to be live, by id, in lists, none of them empty."""
+    after = ""
+    while found := await engine.read_live(after, PAGE):
+        yield found
+        after = found[-1]
 
 
 async def _pages(

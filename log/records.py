@@ -115,8 +115,9 @@ class Batch(NamedTuple):
 
 
 class GatewayHeartbeat(NamedTuple):
-    """Which instances of participants are attached to a log through one gateway, and for how many milliseconds each has
-    been silent; `beat` counts up as long as the gateway lives."""
+    """Which instances of participants one gateway hears, or has heard within their leases, and for how many
+    milliseconds each has been silent; `beat` counts up as long as the gateway lives, and is negative
+    once it has ended."""
 
     gateway: str
     beat: int

@@ -6,7 +6,7 @@ few large ones drive out all others. So `at_least` many are kept whatever they w
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -78,6 +78,10 @@ class WeightedCache(Generic[K, V]):
             dropped.append(oldest := next(iter(values)))
             self.pop(oldest)
         return dropped
+
+    def keys_of(self, group: Hashable) -> Collection[K]:
+        """The keys of what is kept of a group."""
+        return self._groups.get(group, ())
 
     def drop_group(self, group: Hashable) -> None:
         """Drop all that belongs to a group."""

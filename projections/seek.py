@@ -1,7 +1,7 @@
 """Finding a place in a session by what is true of its events up to there and of none behind."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ..domain.envelope import microseconds, timestamp
 from ..domain.errors import BadCursor, NotFound
@@ -48,7 +48,7 @@ async def version_at(
 
 async def _refuse_future(log: Log, session: SessionId, time: datetime, head: int) -> None:
     """What will have happened by then is not known yet. A session may be ahead of the clock that is here."""
-    now = datetime.now(UTC)
+    now = log.clock.now()
     if time > now:
         last = await log.read_session(session, head - 1, 1)
         if not last or last[-1].time < microseconds(time):

@@ -12,7 +12,7 @@ from ..domain.envelope import decode
 from ..domain.errors import Invalid
 from ..domain.ids import Position, SessionId
 from ..log.log import Log
-from ..log.paging import ENDLESS, PAGE, log_pages, session_pages
+from ..log.paging import ENDLESS, PAGE, listed_sessions, log_pages, session_pages
 from ..log.records import Record
 from .authoring.projection import UNKEYED, Projection
 from .folding import Fold
@@ -144,10 +144,7 @@ def whole_key(projection: Projection[Any, Any], record: Record) -> str:
 
 
 async def _sessions(log: Log) -> list[SessionId]:
-    sessions: list[SessionId] = []
-    while page := await log.engine.list_sessions(sessions[-1] if sessions else "", PAGE):
-        sessions += [session for session, _ in page]
-    return sessions
+    return [session async for page in listed_sessions(log.engine) for session, _ in page]
 
 
 def _compared(projection: Projection[K, T], build: Build, pairs: Iterable[tuple[Found, Fold[K, T]]]) -> Verified:

@@ -18,6 +18,7 @@ from ..domain.envelope import parse
 from ..domain.errors import FoldFailed
 from ..domain.ids import Position, Version
 from ..domain.model import Event, EventData
+from ..projections.authoring.meta import meta_of
 from ..projections.authoring.projection import Folder, Projection
 from ..projections.folding import as_given, failure, fold
 from .command import START
@@ -55,6 +56,12 @@ class Given(Generic[K, T]):
         self._times = 1
         self._sizes: tuple[int, ...] = BATCHES
 
+    @property
+    def passed_over(self) -> int:
+        """How many of the events the projection has handlers for and does not get, because they are not for everyone in
+        their session; see `Projection.shown` and `shown_to_everyone`."""
+        return sum([self._is_passed_over(each) for each in self.events])
+
     def redelivered(self, times: int) -> Self:
         """Deliver every batch so many times, as a log does after a crash."""
         self._times = times
@@ -71,14 +78,14 @@ class Given(Generic[K, T]):
         missing = [value for value in values if value not in found]
         surplus = [value for value in found if value not in values]
         if missing or surplus or len(found) != len(values):
-            raise AssertionError(f"{self.projection.name}: missing {missing!r}, not expected {surplus!r}")
+            raise AssertionError(f"{self._name}: missing {missing!r}, not expected {surplus!r}")
         return self
 
     def then_at(self, place: K, value: T | None) -> Self:
         """This is the document of that key, or the row at that place; None: there is none."""
         found = fold(self.projection, self.events).get(place)
         if found != value:
-            raise AssertionError(f"{self.projection.name} at {place!r}: found {found!r}, not {value!r}")
+            raise AssertionError(f"{self._name} at {place!r}: found {found!r}, not {value!r}")
         return self
 
     def then_same(self) -> Self:
@@ -104,7 +111,27 @@ class Given(Generic[K, T]):
             found = fold(self.projection, self.events)
         except FoldFailed as failed:
             return failed
-        raise AssertionError(f"{self.projection.name} did not fail: {found!r}")
+        raise AssertionError(f"{self._name} did not fail: {found!r}")
+
+    def then_passed_over(self, count: int) -> Self:
+        """So many events are passed over, because they are not for everyone in their session."""
+        if self.passed_over != count:
+            raise AssertionError(f"{self.projection.name} passes over {self.passed_over} events, not {count}")
+        return self
+
+    def _is_passed_over(self, event: Event) -> bool:
+        handled = self.projection.handlers.of(event.type)
+        return bool(handled) and self.projection.passes_over(meta_of(event, event.session))
+
+    @property
+    def _name(self) -> str:
+        """The projection, and what its author may not know of."""
+        if not self.passed_over:
+            return self.projection.name
+        return (
+            f"{self.projection.name} (passed over {self.passed_over} of the events, which are not for everyone in "
+            f"their session: declare `shown`, or `shown_to_everyone()`)"
+        )
 
     def _delivered(self, size: int) -> dict[K, T]:
         kept = _Kept(self.projection)

@@ -16,7 +16,7 @@ from ..settings import Settings, is_loopback
 
 _CORS_HEADERS = {
     "Access-Control-Expose-Headers": (
-        "ETag, Retry-After, Stenogram-Before, Stenogram-Caught-Up, Stenogram-Gap, Stenogram-To"
+        "ETag, Retry-After, Stenogram-Before, Stenogram-Caught-Up, Stenogram-Gap, Stenogram-Resume, Stenogram-To"
     ),
     "Vary": "Origin",
 }

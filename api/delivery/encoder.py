@@ -7,9 +7,11 @@ from typing import Any, Protocol
 class Encoder(Protocol):
     """Turns the frames of one subscription into bytes."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
-        """Consecutive events, and the place `to` (as JSON) up to which the subscriber is then current; `cursors`, where
-        they have any, is a JSON list of the places behind each of them."""
+    def events(
+        self, sub: str, session: str | None, to: int, resume: str, wires: Sequence[bytes], cursors: bytes = b""
+    ) -> bytes:
+        """Consecutive events, and the place `to` up to which the subscriber is then current, which is to `resume` from;
+        `cursors`, where they have any, is a JSON list of the places behind each of them."""
 
-    def notice(self, frame: dict[str, Any], to: bytes) -> bytes:
-        """A `caught_up`, `gap` or `bye`."""
+    def notice(self, frame: dict[str, Any], resume: str) -> bytes:
+        """A `caught_up`, `gap` or `bye`, behind which is to `resume` from."""

@@ -54,15 +54,17 @@ def encode_frame(
     wires = visible_wires(run, key.filter, viewer, finished)
     if not wires and to // PROGRESS_EVERY_PLACES == at // PROGRESS_EVERY_PLACES:
         return EncodedFrame(to, None)
-    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, topic.cursor(to), wires, topic.cursors(wires)))
+    resume, cursors = topic.resume_place(to), topic.cursors(wires)
+    return EncodedFrame(to, key.encoder.events(key.sub, topic.session, to, resume, wires, cursors))
 
 
 def gap_frame(topic: Topic, key: GroupKey, at: int, to: int) -> EncodedFrame:
     """Says that the places after `at` up to `to` were removed from the log."""
     frame = {"frame": "gap", "sub": key.sub, "session": topic.session, "from": at + 1, "to": to}
+    frame |= topic.resume_member(to)
     if topic.session is None:
         del frame["session"]
-    return EncodedFrame(to, key.encoder.notice(frame, topic.cursor(to)))
+    return EncodedFrame(to, key.encoder.notice(frame, topic.resume_place(to)))
 
 
 class SharedFrames:

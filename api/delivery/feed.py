@@ -254,7 +254,8 @@ class Feed:
                 place = {"session": topic.session, "version": cursor.at, "position": self.log.position}
             else:  # who asked for `end` has no cursor until this one, and could not resume
                 place = {"to": topic.resume_place(cursor.at), "position": cursor.at}
-            cursor.sink.write(key.encoder.notice({**frame, **place}, topic.cursor(cursor.at)))
+            place |= topic.resume_member(cursor.at)
+            cursor.sink.write(key.encoder.notice({**frame, **place}, topic.resume_place(cursor.at)))
         # The notice may have filled the transport: then `resumed` brings it here again, and says nothing twice.
         if cursor.sink.open:
             cursor.join()

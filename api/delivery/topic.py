@@ -16,6 +16,7 @@ from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from .event_slice import EventSlice, RingEntry
 from .log_cursor import write_cursor
+from .resume_point import write_resume_point
 from .subscriber import GroupKey, SubscriberSink
 
 RING_ENTRIES = 1_024
@@ -81,13 +82,17 @@ class Topic:
         """The record's place in this topic."""
         raise NotImplementedError
 
-    def cursor(self, place: int) -> bytes:
-        """The place as JSON, as clients resume from it."""
+    def resume_place(self, place: int) -> str:
+        """The place as clients give it back to resume from it: a resume point of the session, or a cursor."""
         raise NotImplementedError
 
-    def resume_place(self, place: int) -> int | str:
-        """The place as clients give it back: a version, or a cursor."""
-        return place
+    def shown_place(self, place: int) -> int | str:
+        """The place as clients are told it: a version, or a cursor."""
+        raise NotImplementedError
+
+    def resume_member(self, place: int) -> dict[str, str]:
+        """What to say beside a shown place, where one cannot resume from that itself."""
+        return {}
 
     def cursors(self, wires: Sequence[bytes]) -> bytes:
         """Where clients resume behind each of these envelopes, as JSON; nothing where the envelope says it itself."""
@@ -157,9 +162,17 @@ class SessionTopic(Topic):
         """The version."""
         return record.version
 
-    def cursor(self, place: int) -> bytes:
-        """A bare number."""
-        return b"%d" % place
+    def resume_place(self, place: int) -> str:
+        """A resume point."""
+        return write_resume_point(self.log.epoch, place)
+
+    def shown_place(self, place: int) -> int:
+        """The version."""
+        return place
+
+    def resume_member(self, place: int) -> dict[str, str]:
+        """The resume point."""
+        return {"resume": self.resume_place(place)}
 
     async def head(self) -> int:
         """The session's version. A session that is being written is in memory, as new as what was published of it."""
@@ -185,17 +198,15 @@ class LogTopic(Topic):
         """The position."""
         return record.position
 
-    def cursor(self, place: int) -> bytes:
-        """A cursor, opaque to clients."""
-        return b'"%s"' % write_cursor(self.log.epoch, place).encode()
-
     def resume_place(self, place: int) -> str:
-        """A cursor."""
+        """A cursor, opaque to clients."""
         return write_cursor(self.log.epoch, place)
+
+    shown_place = resume_place
 
     def cursors(self, wires: Sequence[bytes]) -> bytes:
         """A list of cursors: a consumer that takes events one by one cannot make those within a batch itself."""
-        return b"[%s]" % b",".join([self.cursor(_position(wire)) for wire in wires])
+        return b"[%s]" % b",".join([b'"%s"' % self.resume_place(_position(wire)).encode() for wire in wires])
 
     async def head(self) -> int:
         """The log's position."""

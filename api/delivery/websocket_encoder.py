@@ -19,13 +19,18 @@ def text_frame(payload: bytes) -> bytes:
 class WebSocketEncoder:
     """Frames for WebSockets."""
 
-    def events(self, sub: str, session: str | None, to: bytes, wires: Sequence[bytes], cursors: bytes = b"") -> bytes:
+    def events(
+        self, sub: str, session: str | None, to: int, resume: str, wires: Sequence[bytes], cursors: bytes = b""
+    ) -> bytes:
         """One text frame."""
-        where = b',"cursors":%s' % cursors if session is None else b',"session":"%s"' % session.encode()
-        head = b'{"frame":"events","sub":%s%s,"to":%s,"events":[' % (orjson.dumps(sub), where, to)
+        if session is None:
+            where = b'"cursors":%s,"to":"%s"' % (cursors, resume.encode())
+        else:
+            where = b'"session":"%s","to":%d,"resume":"%s"' % (session.encode(), to, resume.encode())
+        head = b'{"frame":"events","sub":%s,%s,"events":[' % (orjson.dumps(sub), where)
         return text_frame(b"".join((head, b",".join(wires), b"]}")))
 
-    def notice(self, frame: dict[str, Any], to: bytes) -> bytes:
+    def notice(self, frame: dict[str, Any], resume: str) -> bytes:
         """One text frame."""
         return text_frame(orjson.dumps(frame))
 

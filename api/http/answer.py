@@ -54,15 +54,18 @@ class AliveAnswer(HttpAnswer):
 
 
 class ReadyAnswer(HttpAnswer):
-    """The gateway can serve: where the main log ends, how many commands wait, and for how many seconds it has not been
-    certain what other gateways have written. `stopped_views` are those that do not go on before an operator does
-    something; everything else does."""
+    """The gateway can serve: where the main log ends, how many commands wait, for how many seconds it has not been
+    certain what other gateways have written, and by how many seconds this machine's clock is ahead of the log's time.
+    A warning is about what is wrong and keeps nobody from being served. `stopped_views` are those that do not go on
+    before an operator does something; everything else does."""
 
     status: Literal["ready"]
     read_only: bool | Absent = None
     position: Number
     waiting: Number
     lag: float
+    clock_offset: float
+    warning: str | Absent = None
     stopped_views: tuple[str, ...] | Absent = None
 
 

@@ -15,9 +15,10 @@ from ...log.records import Record
 from ..access.tokens import Authenticator
 from ..protocol.queries import no_query, session_of
 from ..tenants.tenants import Tenants
+from ..transport.answer_budget import reserve_answer
 from .causes import Chain, causes_of, effects_of, find_event
 from .event_answers import EventChainAnswer
-from .responses import json_response
+from .responses import spliced_response
 
 Walk = Callable[[Log, SessionId, Record], Awaitable[Chain]]
 _ID: TypeAdapter[EventId] = TypeAdapter(EventId)
@@ -50,11 +51,11 @@ class CauseRoutes:
         event = await find_event(log, session, id)
         if event is None or not visible(readers_of(event.data), viewer):
             raise NotFound(f"There is no event {id!r} in session {session!r}.")
+        await reserve_answer(request)
         chain = await walk(log, session, event)
         wires = [each.wire() for each in chain.records if visible(readers_of(each.data), viewer)]
-        events = orjson.Fragment(b"[%s]" % b",".join(wires))
-        about = {"session": session, "event": orjson.Fragment(event.wire()), "events": events}
-        return json_response(EventChainAnswer.model_validate({**about, "complete": chain.complete}))
+        about = {"session": session, "event": orjson.Fragment(event.wire()), "events": []}
+        return spliced_response(EventChainAnswer.model_validate({**about, "complete": chain.complete}), "events", wires)
 
 
 def _event_of(request: web.Request) -> EventId:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ...domain.ids import SessionId
+from ...log.engine import PAGE_BYTES
 from ...log.log import Log
 from ...log.paging import session_pages
 from ...log.records import Record
@@ -27,7 +28,7 @@ _ID, _CAUSE, _DATA = b'{"id":"', b'"cause":"', b',"data":'
 
 
 class Chain(NamedTuple):
-    """Events of a chain; whether it was followed to its end."""
+    """Events of a chain, up to `PAGE_BYTES`; whether it was followed to its end."""
 
     records: Sequence[Record]
     complete: bool
@@ -50,26 +51,29 @@ async def causes_of(log: Log, session: SessionId, event: Record) -> Chain:
     """What led to an event: the nearest first."""
     chain: list[Record] = []
     here: Record | None = event
-    while here is not None and len(chain) < MAX_LINKS:
+    size = 0
+    while here is not None and len(chain) < MAX_LINKS and size < PAGE_BYTES:
         cause = _cause_of(here)
         before = None if cause is None or cause == here.key else await find_event(log, session, cause)
         # What somebody says of their event need not be true: a cause that comes later would lead in a circle.
         here = None if before is None or before.version >= here.version else before
         chain += [] if here is None else [here]
+        size += 0 if here is None else len(here.data)
     return Chain(chain, here is None)
 
 
 async def effects_of(log: Log, session: SessionId, event: Record) -> Chain:
     """What an event led to, directly or not, in order."""
-    names, found, read = {_id_of(event), event.key}, list[Record](), 0
+    names, found, read, size = {_id_of(event), event.key}, list[Record](), 0, 0
     async for page in session_pages(log, session, event.version):
         for record in page:
             cause = _cause_of(record)
             if cause is not None and cause in names:
                 found.append(record)
+                size += len(record.data)
                 names |= {_id_of(record), record.key}
         read += len(page)
-        if read >= MAX_READ or len(found) > MAX_LINKS:
+        if read >= MAX_READ or len(found) > MAX_LINKS or size >= PAGE_BYTES:
             return Chain(found[:MAX_LINKS], complete=False)
         await asyncio.sleep(0)
     return Chain(found, complete=True)

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from ..delivery.log_cursor import CURSOR_PATTERN
+from ..delivery.resume_point import RESUME_POINT_PATTERN
 from .answer import Absent, HttpAnswer, Id, Number, component, components
 
 Events = Annotated[Any, components("Event")]
 OneEvent = Annotated[Any, component("Event")]
 LogCursor = Annotated[str, StringConstraints(pattern=CURSOR_PATTERN)]
+ResumePoint = Annotated[str, StringConstraints(pattern=RESUME_POINT_PATTERN)]
 
 
 class EventGap(HttpAnswer):
@@ -20,12 +22,14 @@ class EventGap(HttpAnswer):
 
 
 class SessionPageAnswer(HttpAnswer):
-    """A page of a session's events; `to` is the `after` of the next one. Where the page was asked for by `before` or
+    """A page of a session's events; `to` is the `after` of the next one, and so is `resume`, which is refused if this
+    is another log by then. Where the page was asked for by `before` or
     `last`, `before` is that of the page in front of it, if there is one."""
 
     events: Events
     session: Id
     to: Number
+    resume: ResumePoint
     head: Number
     caught_up: bool
     before: Number | Absent = None

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import orjson
 from aiohttp import web
 
 from ...domain.errors import BadCursor
@@ -16,10 +15,12 @@ from ..delivery.event_filter import EVERY_SESSION, EventFilter, Finished, visibl
 from ..delivery.event_slice import EventSlice
 from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.topic import LogTopic, SessionTopic, Topic
+from ..liveness.open_request import OpenRequest
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
 from ..tenants.tenants import Tenants
+from ..transport.answer_budget import SplicedResponse, reserve_answer
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
-from .responses import json_response
+from .responses import spliced_response
 
 NDJSON = "application/x-ndjson"
 
@@ -50,13 +51,18 @@ class EventRoutes:
         if session is not None:
             principal.require_read(session)
         query = events_query(request)
-        log = (await self._tenants.of_request(request, principal)).log
+        tenant = await self._tenants.of_request(request, principal)
+        log = tenant.log
         topic = LogTopic(log) if session is None else SessionTopic(log, session)
         after = events_start(request, query, session, log.epoch)
         before = events_end(query, session, log.epoch)
         if before is not None:
+            await reserve_answer(request)
             return _response(request, topic, await self._page_before(topic, before, query, principal))
-        return _response(request, topic, await self._page(topic, after, query, principal))
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            at, head = await self._place(topic, after, query)
+        await reserve_answer(request)  # not before: it may wait for an event for long
+        return _response(request, topic, await self._page(topic, at, head, query, principal))
 
     def drain(self) -> None:
         """Let nobody wait any longer."""
@@ -64,13 +70,18 @@ class EventRoutes:
         for wait in self._waits:
             wait.reschedule(0.0)
 
-    async def _page(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> WirePage:
+    async def _place(self, topic: Topic, after: int | str, query: EventsQuery) -> tuple[int, int]:
+        """The place behind which a page begins, and the topic's head, once there is something between them or it was
+        waited for in vain."""
         head = await topic.head()
         at = head if after == "end" else int(after)
         at = at if at >= 0 else max(head + at, 0)
         head = await _known_head(topic, at, head)
         if at == head and query.wait:
             head = await self._wait(topic, at, query.wait)
+        return at, head
+
+    async def _page(self, topic: Topic, at: int, head: int, query: EventsQuery, principal: Principal) -> WirePage:
         run = EventSlice([], [])
         if at < head:
             found = await topic.page(at, query.limit, records=self._filter(topic, query, principal).needs_records)
@@ -149,21 +160,24 @@ def _unbroken(run: EventSlice) -> EventSlice:
 
 
 def _response(request: web.Request, topic: Topic, page: WirePage) -> web.Response:
-    to, head = topic.resume_place(page.to), topic.resume_place(page.head)
+    to, head, resume = topic.shown_place(page.to), topic.shown_place(page.head), topic.resume_member(page.to)
     caught_up = page.to == page.head
     if NDJSON in request.headers.get("Accept", ""):
         headers = {"Stenogram-To": str(to), "Stenogram-Caught-Up": "true" if caught_up else "false"}
         if page.gap:
             headers["Stenogram-Gap"] = f"{page.gap[0]}-{page.gap[1]}"
         if page.before is not None:
-            headers["Stenogram-Before"] = str(topic.resume_place(page.before))
-        return web.Response(body=b"".join(wire + b"\n" for wire in page.wires), content_type=NDJSON, headers=headers)
-    events = orjson.Fragment(b"[%s]" % b",".join(page.wires))
-    answer: dict[str, Any] = {"events": events, "to": to, "head": head, "caught_up": caught_up}
+            headers["Stenogram-Before"] = str(topic.shown_place(page.before))
+        if resume:
+            headers["Stenogram-Resume"] = resume["resume"]
+        lines = [each for wire in page.wires for each in (wire, b"\n")]
+        return SplicedResponse(lines, NDJSON, headers)
+    answer: dict[str, Any] = {"events": [], "to": to, **resume, "head": head, "caught_up": caught_up}
     if page.gap:
         answer["gap"] = EventGap.model_validate({"from": page.gap[0], "to": page.gap[1]})
     if page.before is not None:
-        answer["before"] = topic.resume_place(page.before)
+        answer["before"] = topic.shown_place(page.before)
     if topic.session is None:
-        return json_response(LogPageAnswer.model_validate(answer))
-    return json_response(SessionPageAnswer.model_validate({**answer, "session": topic.session}))
+        return spliced_response(LogPageAnswer.model_validate(answer), "events", page.wires)
+    about = SessionPageAnswer.model_validate({**answer, "session": topic.session})
+    return spliced_response(about, "events", page.wires)

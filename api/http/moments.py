@@ -1,13 +1,14 @@
-"""Moments in a session's history, as requests name them: a version, or a time."""
+"""Moments in a session's history, as requests name them: a version, or a time. And the port to long reads."""
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal, Protocol
 
 from aiohttp import web
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from ...domain.timestamps import Time
+from ..access.principal import Principal
 from ..protocol.queries import Query, members_of, validated
 
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -36,3 +37,18 @@ class SessionQuery(Query):
 def session_query(request: web.Request) -> SessionQuery:
     """Read a query for one session."""
     return validated(SessionQuery, members_of(request))
+
+
+Asked = Literal["session", "view", "difference", "page"]
+"""What is asked for: a session or a view at a moment, what changed in one between two, or a large page of a view."""
+
+
+class LongReads(Protocol):
+    """What answers requests that would keep the loop busy for long (`api.reading`)."""
+
+    most_here: int
+    """Bytes up to which a page of a view as it is is made by who is asked for it."""
+
+    async def answer(self, asked: Asked, request: web.Request, principal: Principal) -> web.StreamResponse:
+        """Answer a request of a principal, who may make it. Raises Overloaded, NotReady, and what is wrong with the
+        request itself."""

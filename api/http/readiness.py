@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ...domain.errors import LogError, NotReady
+from ...log.clock import NOTED_OFFSET_S, describe_offset
 from ...log.log import Log
 from ..tenants.tenants import MAIN, Tenants
 from .answer import ReadyAnswer
@@ -26,8 +27,16 @@ async def check_readiness(tenants: Tenants, place: str) -> ReadyAnswer:
     """Raises NotReady with what is wrong, and with which storage: the main log is at `place`."""
     main = tenants.open[MAIN].log
     await _check(main, place)
-    answer: dict[str, Any] = {"status": "ready", "position": main.position, "waiting": main.waiting}
-    answer["lag"] = round(main.lag, 3)
+    offset = main.clock.offset
+    answer: dict[str, Any] = {
+        "status": "ready",
+        "position": main.position,
+        "waiting": main.waiting,
+        "lag": round(main.lag, 3),
+        "clock_offset": round(offset, 3),
+    }
+    if abs(offset) > NOTED_OFFSET_S:
+        answer["warning"] = f"This machine's clock is {describe_offset(offset)} the log's time; set it right."
     if not main.engine.writable:
         answer["read_only"] = True
     stopped = {name for tenant in tenants.open.values() for name in tenant.views.stopped}

@@ -1,7 +1,7 @@
 """HTTP answers: JSON, and problems (RFC 9457) for whatever goes wrong."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from aiohttp import web
@@ -12,6 +12,7 @@ from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
 from ..access.tokens import PRINCIPAL
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import release
+from ..transport.answer_budget import SplicedResponse
 from .answer import HttpAnswer, ProblemAnswer, members_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,6 +29,17 @@ def json_response(answer: HttpAnswer, headers: dict[str, str] | None = None) -> 
     """A JSON answer."""
     body = orjson.dumps(answer, default=members_of)
     return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+def spliced_response(
+    answer: HttpAnswer, member: str, pieces: Sequence[bytes], headers: dict[str, str] | None = None
+) -> web.Response:
+    """A JSON answer with a long list, whose `member` is still empty in it: what is in the list is sent as it is."""
+    name = orjson.dumps(member)
+    head, empty, tail = orjson.dumps(answer, default=members_of).rpartition(name + b":[]")
+    assert empty  # the last one: an event that was put into the answer before it may have a member of that name, too
+    listed = [each for piece in pieces for each in (b",", piece)][1:]
+    return SplicedResponse([head + name + b":[", *listed, b"]" + tail], "application/json", headers)
 
 
 def problem_response(error: StenogramError) -> web.Response:

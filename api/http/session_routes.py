@@ -1,9 +1,9 @@
 """The plain HTTP routes about sessions: listing them, showing one, commands."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -14,9 +14,9 @@ from ...domain.errors import Invalid, NotFound
 from ...domain.ids import SessionId
 from ...domain.session import fold
 from ...domain.state import State
+from ...log.engine import PAGE_BYTES
 from ...log.log import Log
 from ...log.records import Record
-from ...projections.seek import version_at
 from ..access.rights import TAKE_PART
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import matches_any
@@ -26,21 +26,32 @@ from ..protocol.queries import no_query, session_of, sessions_query
 from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import Tenants
-from ..views.service import MAX_CONCURRENT_FOLDS
-from .moments import session_query
-from .responses import json_response
+from ..transport.answer_budget import reserve_answer
+from .answer import members_of
+from .moments import LongReads, session_query
+from .responses import json_response, spliced_response
 from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
+
+_DESCRIBED_AT_ONCE = 50
+"""Sessions whose events are read at once: what describes one may be large."""
 
 
 class SessionRoutes:
     """Handlers of the plain HTTP routes."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tenants: Tenants,
+        auth: Authenticator,
+        telemetry: Telemetry,
+        long_reads: LongReads,
+    ) -> None:
         self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
-        self._folding = asyncio.Semaphore(MAX_CONCURRENT_FOLDS)
+        self._long_reads = long_reads
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         """`GET /v1/sessions`: those that the token may read, by id."""
@@ -54,29 +65,27 @@ class SessionRoutes:
             more = len(page) == query.limit
             found += [(session, version) for session, version in page if matches_any(session, principal.read)]
             after = page[-1][0] if page else after
-        found = found[: query.limit]
-        described = await _describe(log, found)
-        following = {"next": found[-1][0]} if len(found) == query.limit else {}
-        return json_response(SessionsAnswer(sessions=described, **following))
+        await reserve_answer(request)
+        described = await _described_page(log, found[: query.limit])
+        more = len(found) >= query.limit or len(described) < len(found)
+        following = {"next": found[len(described) - 1][0]} if more else {}
+        return spliced_response(SessionsAnswer(sessions=[], **following), "sessions", described)
 
-    async def show_session(self, request: web.Request) -> web.Response:
+    async def show_session(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/sessions/{session}`: the session now, or at a moment."""
         principal = self._auth.of_request(request)
         query = session_query(request)
         session = session_of(request)
         principal.require_read(session)
         log = (await self._tenants.of_request(request, principal)).log
+        if query.at is not None:
+            return await self._long_reads.answer("session", request, principal)
         await log.catch_up()  # another gateway may have acknowledged more
-        state = await (log.state(session) if query.at is None else self._state_at(log, session, query.at))
+        state = await log.state(session)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
         body = await session_json(state, await principal.viewer(log, session))
         return web.Response(body=body, content_type="application/json")
-
-    async def _state_at(self, log: Log, session: SessionId, at: int | datetime) -> State:
-        async with self._folding:
-            asked = {"time": at} if isinstance(at, datetime) else {"version": at}
-            return await log.state_at(session, await version_at(log, session, **asked))
 
     async def execute_command(self, request: web.Request) -> web.Response:
         """`POST /v1/sessions/{session}/commands`."""
@@ -90,7 +99,7 @@ class SessionRoutes:
         data = parse_json_command(frame.do, frame.data)
         principal.require_command(data, session)
         tenant = await self._tenants.of_request(request, principal)
-        command = frame.command(principal.actor, datetime.now(UTC), data)._replace(run=principal.run)
+        command = frame.command(principal.actor, tenant.log.clock.now(), data)._replace(run=principal.run)
         with self._telemetry.spanning(command, tenant.name, request.headers, tenant.log.stats) as end:
             result = await tenant.log.submit(
                 command,
@@ -110,6 +119,19 @@ def _command_frame(members: Any, session: SessionId) -> CommandFrame:
         return CommandFrame.model_validate({**members, "session": session})
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+
+
+async def _described_page(log: Log, found: list[tuple[SessionId, int]]) -> list[bytes]:
+    """Sessions as the answer has them, as many of the first ones as make a page (`PAGE_BYTES`)."""
+    described, size = list[bytes](), 0
+    for first in range(0, len(found), _DESCRIBED_AT_ONCE):
+        for summary in await _describe(log, found[first : first + _DESCRIBED_AT_ONCE]):
+            text = orjson.dumps(summary, default=members_of)
+            size += len(text)
+            if size > PAGE_BYTES:
+                return described
+            described.append(text)
+    return described
 
 
 async def _describe(log: Log, found: list[tuple[SessionId, int]]) -> list[SessionSummary]:

@@ -19,21 +19,25 @@ class DeadlineQueue:
         self._deadlines: dict[SessionId, Sequence[Deadline]] = {}
         self._times: dict[SessionId, float] = {}
         self._heap: list[tuple[float, SessionId]] = []
-        self._waited_for: Counter[str] = Counter()
+        self._waited_for: dict[str, Counter[float]] = {}
 
     def __len__(self) -> int:
         return len(self._deadlines)
 
     def put(self, session: SessionId, deadlines: Sequence[Deadline]) -> None:
         """Replace the deadlines of a session; with none it is removed."""
-        for each in _silences(self._deadlines.pop(session, ())):
-            self._waited_for[each] -= 1
-            if not self._waited_for[each]:
-                del self._waited_for[each]
+        for instance, after in _silences(self._deadlines.pop(session, ())):
+            waits = self._waited_for[instance]
+            waits[after] -= 1
+            if not waits[after]:
+                del waits[after]
+            if not waits:
+                del self._waited_for[instance]
         self._times.pop(session, None)
         if deadlines:
             self._deadlines[session] = deadlines
-            self._waited_for.update(_silences(deadlines))
+            for instance, after in _silences(deadlines):
+                self._waited_for.setdefault(instance, Counter())[after] += 1
 
     def of(self, session: SessionId) -> Sequence[Deadline]:
         """The deadlines of a session."""
@@ -64,10 +68,10 @@ class DeadlineQueue:
         """When something is due at the earliest."""
         return self._heap[0][0] if self._heap else None
 
-    def waited_for(self) -> list[str]:
-        """The instances whose silence would have consequences."""
-        return list(self._waited_for)
+    def waited_for(self) -> dict[str, float]:
+        """The instances whose silence would have consequences, and after how many seconds it has the last of them."""
+        return {instance: max(waits) for instance, waits in self._waited_for.items()}
 
 
-def _silences(deadlines: Sequence[Deadline]) -> list[str]:
-    return [each.silence for each in deadlines if each.silence is not None]
+def _silences(deadlines: Sequence[Deadline]) -> list[tuple[str, float]]:
+    return [(each.silence, each.after) for each in deadlines if each.silence is not None]

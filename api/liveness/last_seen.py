@@ -9,17 +9,17 @@ earlier than that.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from ...domain.ids import ParticipantId, SessionId, TaskId
 from ...domain.model import instance_of
+from .stall_watch import StallWatch
 
 NEVER = float("-inf")
 MAX_ENTRIES = 100_000
 """Instances without a connection, and tasks, for which it is known when they were heard of."""
-ATTACHED_AFTER_HTTP_S = 15.0
-"""Seconds for which somebody who sends requests over HTTP counts as attached."""
 
 MonotonicClock = Callable[[], float]
 K = TypeVar("K", bound=Hashable)
@@ -34,19 +34,31 @@ class HeardConnection(Protocol):
 
 
 class LastSeen:
-    """Who was last heard of when. `listening_since`: the gateway has listened without a break since then."""
+    """Who was last heard of when, as far as `stall_watch` knows that the process could hear."""
 
-    def __init__(self, clock: MonotonicClock = time.monotonic) -> None:
+    def __init__(self, clock: MonotonicClock = time.monotonic, stall_watch: StallWatch | None = None) -> None:
         self.now = clock
-        self.listening_since = clock()
-        self._connections: dict[str, dict[HeardConnection, None]] = {}
+        self.stall_watch = stall_watch or StallWatch(clock)
+        self._begun_at = clock()
+        self._connections: dict[str, dict[HeardConnection, float]] = {}
         self._last: OrderedDict[str, float] = OrderedDict()
         self._progress: OrderedDict[tuple[ParticipantId, SessionId, TaskId], float] = OrderedDict()
 
     def attach(self, participant: ParticipantId, connection: HeardConnection, run: str | None = None) -> None:
         """They are heard over this connection from now on."""
         for instance in _heard(participant, run):
-            self._connections.setdefault(instance, {})[connection] = None
+            self._connections.setdefault(instance, {})[connection] = self.now()
+
+    @contextmanager
+    def hearing(
+        self, participant: ParticipantId, connection: HeardConnection, run: str | None = None
+    ) -> Iterator[None]:
+        """They are heard over this connection for the time of the block."""
+        self.attach(participant, connection, run)
+        try:
+            yield
+        finally:
+            self.detach(participant, connection, run)
 
     def detach(self, participant: ParticipantId, connection: HeardConnection, run: str | None = None) -> None:
         """The connection has ended."""
@@ -55,20 +67,21 @@ class LastSeen:
             del connections[connection]
             if not connections:
                 del self._connections[instance]
-            _note(self._last, instance, connection.heard_at)
+            note_latest(self._last, instance, connection.heard_at)
 
     def note_request(self, participant: ParticipantId, run: str | None = None) -> None:
         """They were heard of just now, without a connection that lasts."""
         for instance in _heard(participant, run):
-            _note(self._last, instance, self.now())
+            note_latest(self._last, instance, self.now())
 
     def note_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> None:
         """They have said just now that they make progress with a task."""
-        _note(self._progress, (participant, session, task), self.now())
+        note_latest(self._progress, (participant, session, task), self.now())
 
-    def restart_listening(self) -> None:
-        """Nobody could be heard until now."""
-        self.listening_since = self.now()
+    @property
+    def listening_since(self) -> float:
+        """Since when the gateway has listened without a break."""
+        return max(self._begun_at, self.stall_watch.awake_since)
 
     def last_heard(self, instance: str) -> float:
         """When it was last heard of here, or since when the gateway listens."""
@@ -79,13 +92,17 @@ class LastSeen:
         """When a heartbeat of theirs last said that they make progress with the task."""
         return self._progress.get((participant, session, task), NEVER)
 
+    def connected_since(self, instance: str) -> float:
+        """Since when it has had a connection here, of those that it has."""
+        return min(self._connections.get(instance, {}).values(), default=NEVER)
+
     def is_connected(self, instance: str) -> bool:
         """Whether it has a connection here."""
         return instance in self._connections
 
-    def is_attached(self, instance: str) -> bool:
-        """Whether it can be heard here at all."""
-        return self.is_connected(instance) or self._last.get(instance, NEVER) > self.now() - ATTACHED_AFTER_HTTP_S
+    def was_heard(self, instance: str) -> bool:
+        """Whether it was ever heard of here, as far as is remembered."""
+        return instance in self._connections or instance in self._last
 
 
 def _heard(participant: ParticipantId, run: str | None) -> set[str]:
@@ -93,7 +110,8 @@ def _heard(participant: ParticipantId, run: str | None) -> set[str]:
     return {participant, instance_of(participant, run)}
 
 
-def _note(known: OrderedDict[K, float], who: K, at: float) -> None:
+def note_latest(known: OrderedDict[K, float], who: K, at: float) -> None:
+    """Remember when somebody was last heard of, forgetting those of whom nothing was heard for longest."""
     known[who] = max(at, known.get(who, NEVER))
     known.move_to_end(who)
     if len(known) > MAX_ENTRIES:

@@ -2,22 +2,20 @@
 
 An instance of a participant is lost when nothing has come from it for its lease, and stalled when it has shown no
 progress with a task for that task's `stall_after`. What comes in over this gateway is in `last_seen`. Where several
-gateways serve one log, each tells the others whom it hears (`gateway_heartbeats`): an agent that has moved to another
-gateway is not lost.
+gateways serve one log, each tells the others whom it heard when (`gateway_heartbeats`): an agent that has moved to
+another gateway is not lost, and one that has lost its connection keeps its whole lease.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from ...domain.ids import SessionId
 from ...domain.model import Deadline
 from ...log.engine import Engine
-from .gateway_heartbeats import HEARTBEAT_INTERVAL_S, GatewayHeartbeats
+from .gateway_heartbeats import HEARTBEAT_INTERVAL_S, OTHER_GATEWAY_GRACE_S, GatewayHeartbeats
 from .last_seen import NEVER, LastSeen
 
 RETURN_GRACE_S = 15.0
-"""Seconds that participants have to report progress again after the gateway has started."""
-OTHER_GATEWAY_GRACE_S = 2.5 * HEARTBEAT_INTERVAL_S
-"""Seconds after which a gateway that has not renewed its row is not relied on any more."""
+"""Seconds that participants have to report progress again after the gateway has started, or they have come to it."""
 
 
 class LostAgents:
@@ -41,15 +39,20 @@ class LostAgents:
         if deadline.under is None:
             return max(at, self._last_heard(silence) + after)
         progress = last_seen.last_progress(silence.partition("/")[0], session, deadline.under) + after
-        # Progress is reported to one gateway and held in memory: a gateway that has just started knows of none yet.
-        return max(at, progress, last_seen.listening_since + min(after, RETURN_GRACE_S))
+        # Progress is reported to one gateway and held in memory: one that has just started knows of none yet, nor does
+        # the one that an agent has come to from another.
+        since = max(last_seen.listening_since, last_seen.connected_since(silence))
+        return max(at, progress, since + min(after, RETURN_GRACE_S))
 
     def _is_theirs(self, silence: str) -> bool:
-        """Whether another gateway names it with better reason: it has no connection here, and was heard there last."""
+        """Whether another gateway has better reason to judge it: it has no connection here, and was heard there last
+        beyond doubt. What others say is up to that much later than it was; two gateways that each took it for the
+        other's would both leave it alone."""
         last_seen, heartbeats = self._last_seen, self._heartbeats
         if heartbeats is None or last_seen.is_connected(silence):
             return False
-        return not last_seen.is_attached(silence) or heartbeats.last_heard(silence) > last_seen.last_heard(silence)
+        here = last_seen.last_heard(silence) if last_seen.was_heard(silence) else NEVER
+        return heartbeats.last_heard(silence) > here + HEARTBEAT_INTERVAL_S + OTHER_GATEWAY_GRACE_S
 
     def _last_heard(self, silence: str) -> float:
         here = self._last_seen.last_heard(silence)
@@ -60,18 +63,27 @@ class LostAgents:
             here += OTHER_GATEWAY_GRACE_S
         return max(here, self._heartbeats.last_heard(silence))
 
-    async def exchange_heartbeats(self, waited_for: Collection[str]) -> None:
-        """Tell the other gateways which of these are attached here, and hear whom they name; once a second. Raises the
-        LogError tree."""
-        last_seen, now = self._last_seen, self._last_seen.now()
+    async def exchange_heartbeats(self, waited_for: Mapping[str, float]) -> None:
+        """Tell the other gateways which of these were heard here, within the seconds of silence that each is given, and
+        hear whom they name; once a second. Raises the LogError tree."""
+        now = self._last_seen.now()
         if self._heartbeats is None or now - self._exchanged_at < HEARTBEAT_INTERVAL_S:
             return
         # Before it is tried: a database that fails is asked once a second, too.
         self._exchanged_at = now
-        attached = [each for each in waited_for if last_seen.is_attached(each)]
-        await self._heartbeats.exchange({each: now - last_seen.last_heard(each) for each in attached})
+        await self._heartbeats.exchange(self._silent(waited_for))
 
-    async def leave(self) -> None:
-        """Tell the other gateways that nobody is attached here any more. Raises the LogError tree."""
+    async def leave(self, waited_for: Mapping[str, float]) -> None:
+        """Tell the other gateways that nobody is heard here any more, and when these were. Raises the LogError tree."""
         if self._heartbeats is not None:
-            await self._heartbeats.leave()
+            await self._heartbeats.exchange(self._silent(waited_for), leaving=True)
+
+    def _silent(self, waited_for: Mapping[str, float]) -> dict[str, float]:
+        """How long those have been silent who are heard here, or were within the seconds that each is given."""
+        last_seen, now = self._last_seen, self._last_seen.now()
+        silent = {each: now - last_seen.last_heard(each) for each in waited_for if last_seen.was_heard(each)}
+        return {
+            each: seconds
+            for each, seconds in silent.items()
+            if seconds < waited_for[each] or last_seen.is_connected(each)
+        }

@@ -9,8 +9,7 @@ is time. Whether a participant is silent is judged by `lost_agents`.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from ...domain.concepts.stalls import RecoverParticipant
@@ -20,6 +19,7 @@ from ...domain.model import TIMEKEEPER, Command, CommandData, Deadline, timer_id
 from ...domain.session import LIVELY_TYPES, deadlines
 from ...domain.state import State
 from ...log.log import Log
+from ...log.paging import live_sessions
 from ...log.records import Appended, Record
 from .deadline_queue import DeadlineQueue
 from .last_seen import LastSeen
@@ -29,29 +29,21 @@ _logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
 """Seconds between two rounds, at most."""
-STALLED_LOOP_S = 1.0
-"""Seconds: a round that begins so much late says that the process stood still, and heard nobody meanwhile."""
 SESSIONS_PER_TICK = 256
 """Sessions of one round; then the loop serves others."""
 RETRY_AFTER_S = 1.0
 """Seconds after which something is tried again that failed, or that another gateway may have done."""
-SESSIONS_PER_READ = 1_000
 REST_PER_WORK = 50
 """How many times as long as it took to read what is due in a session that session is left alone, however often it
 changes meanwhile: with a thousand participants it takes milliseconds of the loop, and each status is a change."""
 LONGEST_REST_S = TICK_S
 
 
-def _utc() -> datetime:
-    return datetime.now(UTC)
-
-
 class Timekeeper:
-    """Keeps the time of a log's sessions; `run` does all of it. `wall` is the time of day."""
+    """Keeps the time of a log's sessions, by the log's clock; `run` does all of it."""
 
-    def __init__(self, log: Log, last_seen: LastSeen, wall: Callable[[], datetime] = _utc) -> None:
+    def __init__(self, log: Log, last_seen: LastSeen) -> None:
         self._log = log
-        self._wall = wall
         self._last_seen = last_seen
         self._queue = DeadlineQueue()
         self._lost_agents = LostAgents(log.engine, last_seen)
@@ -72,13 +64,11 @@ class Timekeeper:
             self._stop_listening()
             # Otherwise the other gateways would rely on this one until its row is old. The log may be gone already.
             with contextlib.suppress(StenogramError):
-                await self._lost_agents.leave()
+                await self._lost_agents.leave(self._queue.waited_for())
 
     async def load_sessions(self) -> None:
         """Read which sessions have deadlines, and schedule each of them."""
-        after = ""
-        while live := await self._log.engine.read_live(after, SESSIONS_PER_READ):
-            after = live[-1]
+        async for live in live_sessions(self._log.engine):
             for session in live:
                 if not await self._read_deadlines(session):
                     await self._log.review(session)
@@ -92,7 +82,10 @@ class Timekeeper:
                 await self._read_deadlines(session)
             # Before anything is carried out: whom other gateways hear is known by then, also in the first round.
             await self._lost_agents.exchange_heartbeats(self._queue.waited_for())
-            for session in self._queue.pop_due(self._last_seen.now(), SESSIONS_PER_TICK):
+            now = self._last_seen.now()
+            # With nothing awaited since: a stall that nobody noticed would count as everybody's silence.
+            self._last_seen.stall_watch.tick(now)
+            for session in self._queue.pop_due(now, SESSIONS_PER_TICK):
                 await self._carry_out_due(session)
         except StenogramError as error:
             _logger.info("keeping the time has to wait: %s", error)
@@ -125,10 +118,6 @@ class Timekeeper:
                 await self._wake.wait()
         # After the wait, and before `_changed` is read: what comes later sets it again.
         self._wake.clear()
-        # The process stood still, or the machine slept. Connections have had no chance to be heard: without this all of
-        # their participants would be lost at once.
-        if self._last_seen.now() - now > pause + STALLED_LOOP_S:
-            self._last_seen.restart_listening()
 
     async def _read_deadlines(self, session: SessionId) -> bool:
         """Schedule a session by its state; returns whether it has any deadlines."""
@@ -175,11 +164,11 @@ class Timekeeper:
 
     def _due_at(self, session: SessionId, deadline: Deadline) -> float:
         """When a deadline is due, on the clock of `last_seen`."""
-        at = self._last_seen.now() + (deadline.when - self._wall()).total_seconds()
+        at = self._last_seen.now() + (deadline.when - self._log.clock.now()).total_seconds()
         return self._lost_agents.due_at(session, deadline, at)
 
     def _carry_out(self, session: SessionId, id: str, data: CommandData) -> None:
-        command = Command(id, session, TIMEKEEPER, self._wall(), data)
+        command = Command(id, session, TIMEKEEPER, self._log.clock.now(), data)
         try:
             result = self._log.submit(command)
         except StenogramError as error:

@@ -7,12 +7,12 @@ import orjson
 from ... import __version__
 from ...projections.authoring.projection import AnyProjection
 from ..delivery.log_cursor import CURSOR_PATTERN
+from ..delivery.resume_point import RESUME_POINT_PATTERN
 from ..http.answer import AliveAnswer, HttpAnswer, ReadyAnswer
 from ..http.event_answers import EventChainAnswer, LogPageAnswer, SessionPageAnswer
 from ..http.event_routes import NDJSON
 from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
-from ..protocol.client_frames import VERSION_PATTERN
 from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_server import EVENT_STREAM
 from .operations import command, operation, parameter, probe, query_parameters
@@ -59,7 +59,7 @@ def _paths() -> Schema:
         },
         "/v1/sessions/{session}/events": {
             "get": _events(
-                "session_events", "A page of a session's events", [session], VERSION_PATTERN, SessionPageAnswer
+                "session_events", "A page of a session's events", [session], RESUME_POINT_PATTERN, SessionPageAnswer
             )
         },
         "/v1/sessions/{session}/events/{event}/causes": {

@@ -17,6 +17,7 @@ from ...log.records import Producer
 from ...projections.authoring.projection import MAX_KEY
 from ..delivery.event_filter import Reading
 from ..delivery.log_cursor import read_cursor
+from ..delivery.resume_point import read_resume_point
 from .json_input import read_json
 
 MAX_NAME_CHARS = 128
@@ -31,7 +32,6 @@ Tasks = Annotated[tuple[TaskId, ...], Field(max_length=100)]
 After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
 Subject = Annotated[str, Field(max_length=512)]
 MAX_DOCUMENTS = 16
-VERSION_PATTERN = r"^(end|[0-9]{1,18})$"
 
 
 def _not_ours(id: str) -> str:
@@ -93,7 +93,7 @@ class Subscribe(_Frame):
         """Where to begin in the session, or in a log of this epoch. Raises BadCursor."""
         if self.epoch is not None and self.epoch != epoch:
             raise BadCursor(f"The places of epoch {self.epoch!r} are in another log; start from 0.", epoch=epoch)
-        return read_cursor(self.after, epoch) if self.session is None else parse_version(self.after)
+        return read_cursor(self.after, epoch) if self.session is None else read_resume_point(self.after, epoch)
 
 
 class Unsubscribe(_Frame):
@@ -209,11 +209,3 @@ def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, Co
     except ValidationError as error:
         raise Invalid(f"This command cannot be read: {explain(error)}.") from None
     return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)
-
-
-def parse_version(after: int | str) -> int | str:
-    """The version that an `after` of a session means. Raises BadCursor."""
-    place = str(after)
-    if not re.fullmatch(VERSION_PATTERN, place):
-        raise BadCursor(f"{after!r} is no version of a session; use a number, or 'end'.")
-    return place if place == "end" else int(place)

@@ -10,7 +10,8 @@ from ...domain.errors import Invalid
 from ...domain.ids import Name, SessionId
 from ..delivery.event_filter import EventFilter, Reading
 from ..delivery.log_cursor import read_cursor
-from .client_frames import Types, parse_version
+from ..delivery.resume_point import read_resume_point
+from .client_frames import Types
 
 MAX_PAGE_ITEMS = 1_000
 MAX_WAIT_S = 30.0
@@ -70,7 +71,7 @@ def events_end(query: EventsQuery, session: SessionId | None, epoch: str) -> int
     before any other place. Raises BadCursor."""
     if query.before is None:
         return None
-    return read_cursor(query.before, epoch) if session is None else parse_version(query.before)
+    return _place(query.before, session, epoch)
 
 
 def events_start(request: web.Request, query: EventsQuery, session: SessionId | None, epoch: str) -> int | str:
@@ -79,8 +80,12 @@ def events_start(request: web.Request, query: EventsQuery, session: SessionId | 
     same. Raises BadCursor and Invalid."""
     last = request.headers.get("Last-Event-ID")
     given = (query, validated(EventsQuery, {"after": last})) if last else (query,)
-    places = [read_cursor(each.after, epoch) if session is None else parse_version(each.after) for each in given]
+    places = [_place(each.after, session, epoch) for each in given]
     return places[-1] if last or query.last is None else -query.last or "end"
+
+
+def _place(after: str, session: SessionId | None, epoch: str) -> int | str:
+    return read_cursor(after, epoch) if session is None else read_resume_point(after, epoch)
 
 
 def sessions_query(request: web.Request) -> SessionsQuery:

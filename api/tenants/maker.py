@@ -17,18 +17,19 @@ DESCRIPTORS_OF_A_TENANT = 16
 
 class TenantMaker:
     """Makes logs and view services, not opened yet. Raises ConfigurationError where the settings lead to none.
-    `folding` is what folds the views in processes beside, where they are."""
+    `folding` is what folds the views in processes beside, where they are; `place` is where views are, and `beside`:
+    other processes can read the log and write the views."""
 
     def __init__(self, settings: Settings, tasks: asyncio.TaskGroup) -> None:
         self._settings = settings
         self.storage = Storage(settings.log)
         # Views beside the log belong to the gateway that writes it, and in a copy they are left as they are.
-        place = settings.views or (NO_VIEWS if settings.read_only else "")
+        self.place = place = settings.views or (NO_VIEWS if settings.read_only else "")
         self._projections = make_projections(place, settings.projections)
         self._view_storage = ViewStorage(place, settings.log)
-        beside = settings.views_in == "process" and self._projections and folds_in_processes(place, settings.log)
-        plan = _folding_plan(settings, place)
-        self.folding = FoldingGroup(plan, settings.views_processes, tasks) if beside else None
+        self.beside = settings.views_in == "process" and folds_in_processes(place, settings.log)
+        wanted, plan = self.beside and bool(self._projections), _folding_plan(settings, place)
+        self.folding = FoldingGroup(plan, settings.views_processes, tasks) if wanted else None
 
     def log(self, tenant: str, create: bool) -> Log:
         """A tenant's log; without `create` it must be there already."""

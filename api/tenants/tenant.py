@@ -10,6 +10,7 @@ from ...domain.ids import ParticipantId, SessionId, TaskId
 from ...log.log import Log
 from ..delivery.feed import Feed
 from ..liveness.last_seen import LastSeen
+from ..liveness.stall_watch import StallWatch
 from ..liveness.timekeeper import Timekeeper
 from ..loop.tick_batcher import TickBatcher
 from ..protocol.close_codes import SERVER_ERROR, CloseCode
@@ -30,12 +31,19 @@ class Tenant:
     """An open log and what works on it. Replies of one turn of the loop are batched by `tick`. A read-only gateway runs
     no timekeeper: the gateways that write the log do. Who uses it enters and leaves; `tasks` are its own."""
 
-    def __init__(self, log: Log, tasks: asyncio.TaskGroup, views: ViewService, name: str = "") -> None:
+    def __init__(
+        self,
+        log: Log,
+        tasks: asyncio.TaskGroup,
+        views: ViewService,
+        name: str = "",
+        stall_watch: StallWatch | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         self.feed = Feed(log, tasks)
         self.tick = TickBatcher()
-        self.last_seen = LastSeen()
+        self.last_seen = LastSeen(stall_watch=stall_watch)
         self.timekeeper = Timekeeper(log, self.last_seen) if log.engine.writable else None
         self.views = views
         self.connections: dict[TenantConnection, None] = {}

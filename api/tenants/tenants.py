@@ -24,6 +24,7 @@ from ...domain.errors import Busy, LogUnreadable, StenogramError
 from ...log.log import Log
 from ...log.stats import SECONDS, Histogram, LogStats
 from ..access.principal import Principal
+from ..liveness.stall_watch import StallWatch
 from ..views.service import ViewService
 from .keeper import Keeper
 from .tenant import RETRY_AFTER_S, Tenant
@@ -63,6 +64,7 @@ class Tenants:
         self._sweeping: asyncio.Task[None] | None = None
         self.open: dict[str, Tenant] = {}
         """Those that are open, by name; the main one comes first."""
+        self.stall_watch = StallWatch()
         self.past = LogStats()
         """What the logs of tenants that are closed had counted."""
         self.past_deliveries = Histogram(SECONDS)
@@ -129,7 +131,7 @@ class Tenants:
         log = await stack.enter_async_context(self._make(name, name not in self._known))
         tasks.create_task(log.broken())
         views = await stack.enter_async_context(self._views(log, name, tasks))
-        tenant = Tenant(log, tasks, views, name)
+        tenant = Tenant(log, tasks, views, name, self.stall_watch)
         if tenant.timekeeper is not None:
             stack.push_async_callback(_end, tasks.create_task(tenant.timekeeper.run()))
         return tenant

@@ -3,6 +3,7 @@
 Nothing is dropped for it and nothing is kept for it beyond what its transport holds; it may resume where it was.
 """
 
+from ..liveness.last_seen import NEVER
 from ..protocol.close_codes import SLOW_CONSUMER
 from .transport_sink import TransportSink
 
@@ -18,9 +19,10 @@ class SlowConsumers:
         self.closed = 0
         """How many there were."""
 
-    def close_if_slow(self, sink: TransportSink, now: float) -> bool:
-        """Close the connection if it is slow; whether it was. Called regularly, `now` being `time.monotonic`."""
-        if sink.stuck_for(now) <= self._slow_after:
+    def close_if_slow(self, sink: TransportSink, now: float, awake_since: float = NEVER) -> bool:
+        """Close the connection if it is slow; whether it was. Called regularly, `now` being `time.monotonic`, by which
+        this process has not stood still since `awake_since`."""
+        if min(sink.stuck_for(now), now - awake_since) <= self._slow_after:
             return False
         self.closed += 1
         sink.close_with_bye(SLOW_CONSUMER, f"No progress for {self._slow_after:g} seconds.")

@@ -37,7 +37,7 @@ class SseConnection(TransportSink):
         subscription = self.subscriptions.get(STREAM_SUB)
         frame = {"frame": "bye", "code": close_code.name, "reason": reason, "retry_after": retry_after}
         event_id = "0" if subscription is None else subscription.event_id()
-        self.write(SSE.notice(frame, event_id.encode()))
+        self.write(SSE.notice(frame, event_id))
         self.end_all()
 
     def fail(self, error: BaseException) -> None:

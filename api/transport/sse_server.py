@@ -14,6 +14,7 @@ from ..access.tokens import Authenticator
 from ..delivery.event_filter import EVERY_SESSION
 from ..delivery.sse_encoder import SSE, http_chunk
 from ..delivery.subscriber import GroupKey
+from ..liveness.open_request import OpenRequest
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
 from ..protocol.queries import events_query, events_start
 from ..settings import Settings
@@ -89,8 +90,10 @@ class SseServer:
         try:
             response = await _prepare(request)
             self._connections[connection] = principal.expires or float("inf")
-            request[TENANT].connections[connection] = None
-            await connection.follow(subscription)
+            tenant = request[TENANT]
+            tenant.connections[connection] = None
+            with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+                await connection.follow(subscription)
         finally:
             # Also when the handler is cancelled, because the client has gone: nothing may be delivered to it any more.
             self._connections.pop(connection, None)
@@ -106,10 +109,11 @@ class SseServer:
         while True:
             await asyncio.sleep(INSPECT_EVERY_S)
             now = time.monotonic()
+            self._tenants.stall_watch.tick(now)
             heartbeat_due = now - last_heartbeat >= self._settings.heartbeat
             last_heartbeat = now if heartbeat_due else last_heartbeat
             for connection, expires in tuple(self._connections.items()):
-                if self.slow_consumers.close_if_slow(connection, now):
+                if self.slow_consumers.close_if_slow(connection, now, self._tenants.stall_watch.awake_since):
                     self._linger(connection)
                 elif time.time() > expires:
                     connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")

@@ -25,13 +25,11 @@ class EventSubscription:
         """Deliver nothing more."""
         self._feed.end(self._cursor)
 
-    def place(self) -> int | str:
-        """A version, or a cursor of the log."""
+    def place(self) -> str:
+        """A resume point of the session, or a cursor of the log."""
         return self._cursor.topic.resume_place(self._cursor.place)
 
-    def event_id(self) -> str:
-        """The same as text."""
-        return str(self.place())
+    event_id = place
 
 
 class DocumentSubscription:

@@ -22,7 +22,6 @@ from ..access.rights import TAKE_PART
 from ..delivery.event_filter import EVERY_SESSION, EventFilter
 from ..delivery.subscriber import GroupKey
 from ..delivery.websocket_encoder import WEBSOCKET, text_frame
-from ..loop.clock import CLOCK
 from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import Heartbeat, Subscribe, Unsubscribe, parse_command_frame, parse_control, read_frames
 from ..protocol.close_codes import SERVER_ERROR, SLOW_CONSUMER, CloseCode, close_code_for
@@ -74,6 +73,7 @@ class WebSocketConnection(TransportSink):
         self._run_of_actor = run
         self._replies = Replies(self, tenant.tick)
         self._execute = tenant.log.execute
+        self._clock = tenant.log.clock
         self._began = time.monotonic()
         self._commands = 0
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
@@ -141,7 +141,7 @@ class WebSocketConnection(TransportSink):
             if self._draining or self.closed:
                 return
             if _is_command(frame):
-                self._submit(frame, CLOCK.now(self._heard_at), share)
+                self._submit(frame, self._clock.now(self._heard_at), share)
             else:
                 await self._control(frame)
 
@@ -223,7 +223,7 @@ class WebSocketConnection(TransportSink):
         except StenogramError:
             return False
         self._heard_at = time.monotonic()
-        now, share = CLOCK.now(self._heard_at), len(content) // (len(frames) or 1)
+        now, share = self._clock.now(self._heard_at), len(content) // (len(frames) or 1)
         try:
             for frame in frames:
                 self._submit(frame, now, share)

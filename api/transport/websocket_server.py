@@ -131,6 +131,7 @@ class WebSocketServer:
         while True:
             await asyncio.sleep(INSPECT_EVERY_S)
             now, wall = time.monotonic(), time.time()
+            self._tenants.stall_watch.tick(now)
             for number, connection in enumerate(tuple(self._connections), 1):
                 if not connection.closed:
                     self._inspect(connection, now, wall)
@@ -139,9 +140,11 @@ class WebSocketServer:
 
     def _inspect(self, connection: WebSocketConnection, now: float, wall: float) -> None:
         expires, max_silence = connection.principal.expires, MAX_SILENT_HEARTBEATS * self._settings.heartbeat
-        if self.slow_consumers.close_if_slow(connection, now):
+        awake_since = self._tenants.stall_watch.awake_since
+        if self.slow_consumers.close_if_slow(connection, now, awake_since):
             return
-        if connection.silent_for(now) > max_silence:
+        # What came while the process stood still may not have been read yet.
+        if min(connection.silent_for(now), now - awake_since) > max_silence:
             connection.close_with_bye(SILENT, "Nothing came for two and a half heartbeats.")
         elif expires is not None and wall > expires:
             connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")

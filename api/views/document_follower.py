@@ -82,4 +82,4 @@ class DocumentFollower:
         about = {"frame": "view", "sub": self._sub, "view": self.projection.name, "key": self.key}
         rest = {name: orjson.Fragment(text) for name, text in what.items()}
         frame = {**about, "position": position, "etag": now.etag, **rest}
-        self._sink.write(self._encoder.notice(frame, now.etag.encode()))
+        self._sink.write(self._encoder.notice(frame, now.etag))

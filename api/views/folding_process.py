@@ -1,13 +1,9 @@
-"""The process beside a gateway that folds its views: started, watched, started again, and ended.
+"""The process beside a gateway that folds its views: started again whenever it ends, and told of tenants.
 
 Handlers are an application's code. In a process of its own it can be slow, block, or end its process, and no command
-waits for it: the gateway only reads what is stored. The program is `folding_program`.
-
-The two talk by lines of JSON. The process is told, by its stdin, how to fold and then each tenant, and which one to
-leave alone again; when its stdin ends it ends, so that it never outlives a gateway, however that ended. By its stdout
-it says once a second that it lives (a thread of its own says so: a handler may block for as long as it likes), and what
-it has to log, which the gateway logs. One that is not heard of is killed: frozen, it would keep its locks. When a log
-in a file grows it is told to look, by an empty line: by itself it would look after up to 50 ms.
+waits for it: the gateway only reads what is stored. The program is `folding_program`. It is told how to fold and then
+each tenant, and which one to leave alone again. When a log in a file grows it is told to look, by an empty line: by
+itself it would look after up to 50 ms.
 
 One view's handlers must not keep the others waiting for long. The process marks whose handlers run (`work_mark`). So it
 is killed when one build's have kept it for a minute, and a build in whose handlers it has ended again and again is
@@ -21,27 +17,21 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
-
-import orjson
 
 from ...domain.errors import StenogramError
 from ...domain.ids import new_id
 from ...log.log import Log
 from ...projections.store import Build, ViewStore
 from ..processes.crashes import MAX_CRASHES, Crashes, Culprit
+from ..processes.watched_process import END_S, WatchedProcess
 from ..processes.work_mark import WorkMark
 
 PROGRAM = "stenogram.api.views.folding_program"
-SILENT_S = 10.0
-"""Seconds without a word after which the process is killed, and another one started."""
 BLOCKED_S = 60.0
 """Seconds that one step of a build's handlers may take, after which the process is killed."""
-END_S = 5.0
-"""Seconds that it gets to finish what it writes."""
 BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
 """Seconds before it is started again, by how often it has ended in a row; the last one from then on."""
 HEALTHY_S = 30.0
@@ -50,7 +40,6 @@ NUDGE_EVERY_S = 0.01
 """Seconds between two such lines, at least; a log that grows all the time is looked at more often in any case."""
 CORES_FOR_TWO = 4
 """From so many on there are two unless the settings say otherwise: the gateway and what clients run need some."""
-_MAX_LINE_BYTES = 2**20
 
 _logger = logging.getLogger(__name__)
 
@@ -93,7 +82,8 @@ class FoldingProcess:
         self._crashes = Crashes()
         self._runner = ""
         self._stopped: dict[str, list[str]] = {}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WatchedProcess | None = None
+        self._given_up = ""
         self._supervising: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
         self._failures = 0
@@ -114,12 +104,13 @@ class FoldingProcess:
         """Lets it finish what it writes; after `END_S` seconds it is killed."""
         self._end.set()
         if self._process is not None:
-            self._close_stdin(self._process)
+            self._process.end()
         assert self._supervising is not None
         try:
             await asyncio.wait([self._supervising], timeout=END_S)
         finally:
-            self._kill()  # that ends the task, which must not be cancelled while it starts a process
+            if self._process is not None:
+                self._process.kill()  # that ends the task, which must not be cancelled while it starts a process
             await asyncio.wait([self._supervising])
             self._mark.close()
 
@@ -134,7 +125,8 @@ class FoldingProcess:
         if not log.engine.shared:  # one that is shared tells everyone by itself
             log.hub.listen(self._nudge)
         if self._process is not None:
-            self._tell(self._process, tenant)
+            self._told.append(tenant)
+            self._process.tell(tenant)
         return lambda: self._remove(tenant, store)
 
     def _remove(self, tenant: str, store: ViewStore) -> None:
@@ -143,13 +135,13 @@ class FoldingProcess:
             del self._stores[tenant]
             self._stopped.pop(tenant, None)
         if self._process is not None and not self._end.is_set():
-            self._send(self._process, {"leave": tenant})
+            self._process.tell({"leave": tenant})
 
     def _nudge(self, _: object) -> None:
         now = time.monotonic()
-        if self._process is not None and now - self._nudged > NUDGE_EVERY_S:
+        if self.pid is not None and self._process is not None and now - self._nudged > NUDGE_EVERY_S:
             self._nudged = now
-            self._write(self._process, b"\n")
+            self._process.write(b"\n")
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
@@ -201,57 +193,19 @@ class FoldingProcess:
     async def _run(self) -> str:
         """Start it, and wait for its end; how it ended."""
         self._mark.set(0, 0)
-        self._runner = new_id()
+        self._runner, self._given_up, self._told = new_id(), "", [*self._tenants]
         plan = self._plan._replace(mark=self._mark.fd, runner=self._runner)
-        try:
-            # In a session of its own: Ctrl-C on the terminal is for the gateway, which then ends it.
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                PROGRAM,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                pass_fds=(self._mark.fd,),
-                start_new_session=True,
-                limit=_MAX_LINE_BYTES,
-            )
-        except OSError as error:
-            return f"cannot be started ({error})"
-        self._process = process
-        try:
-            self._send(process, plan._asdict())
-            self._told = []
-            for tenant in self._tenants:
-                self._tell(process, tenant)
-            if self._end.is_set():  # it was set while this one was being started
-                self._close_stdin(process)
-            heard = await self._hear(process)
-            return heard or f"ended with {await process.wait()}"
-        finally:
-            self._kill()
-            await process.wait()
-            self._process = None
+        tell = [plan._asdict(), *self._told]
+        self._process = WatchedProcess(PROGRAM, tell, self._hear, pass_fds=(self._mark.fd,))
+        ended = await self._process.run()
+        self._process = None
+        return self._given_up or ended
 
-    async def _hear(self, process: asyncio.subprocess.Process) -> str:
-        """Log what it says, until it says nothing more; why it was given up, if it was."""
-        assert process.stdout is not None
-        while True:
-            try:
-                async with asyncio.timeout(SILENT_S):
-                    line = await process.stdout.readline()
-            except TimeoutError:
-                return f"has said nothing for {SILENT_S:.0f} s, and was killed"
-            except ValueError:  # a line beyond all bounds; what follows begins somewhere in it
-                continue
-            if not line:
-                return ""
-            with contextlib.suppress(ValueError):
-                said = orjson.loads(line)
-                if "logger" in said:
-                    logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
-                self._stopped |= said.get("stopped", {})
-            if self._has_blocked():
-                return f"was blocked for {BLOCKED_S:.0f} s, and was killed"
+    def _hear(self, said: dict[str, Any]) -> None:
+        self._stopped |= said.get("stopped", {})
+        if self._process is not None and self._has_blocked():
+            self._given_up = f"was blocked for {BLOCKED_S:.0f} s, and was killed"
+            self._process.kill()
 
     def _has_blocked(self) -> bool:
         """Whether it runs one build's handlers for too long."""
@@ -259,26 +213,6 @@ class FoldingProcess:
         if at_work is None or time.monotonic() - at_work.since < BLOCKED_S:
             return False
         return self._mark.get() == at_work
-
-    def _tell(self, process: asyncio.subprocess.Process, tenant: str) -> None:
-        self._told.append(tenant)
-        self._send(process, tenant)
-
-    def _send(self, process: asyncio.subprocess.Process, what: Any) -> None:
-        self._write(process, orjson.dumps(what) + b"\n")
-
-    def _write(self, process: asyncio.subprocess.Process, line: bytes) -> None:
-        if process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(line)
-
-    def _close_stdin(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdin is not None:
-            process.stdin.close()
-
-    def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
 
 
 class FoldingGroup:

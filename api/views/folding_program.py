@@ -1,22 +1,15 @@
 """The program of the process that folds a gateway's views: `python -m stenogram.api.views.folding_program`.
 
 It reads the log beside the gateway that writes it, and writes to the same store that the gateway reads. What is said by
-whom is in `folding_process`. Threads read stdin and say that the process lives, so that both work while a handler
-blocks. Whose handlers run is marked in memory that the gateway reads. What handlers print goes to stderr, which is the
-gateway's.
+whom is in `folding_process`. Whose handlers run is marked in memory that the gateway reads.
 """
 
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import sys
-import threading
-import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -27,11 +20,12 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.runner.runner import Runner
 from ..loop.factory import loop_factory
 from ..loop.gc_tuning import tune_gc
+from ..processes.child import Line, log_to_gateway, make_way
 from ..processes.work_mark import WorkMark
-from .folding_process import END_S, FoldingPlan, runner_of
+from .folding_process import FoldingPlan, runner_of
 from .storage import ViewStorage, make_projections
 
-BEAT_EVERY_S = 1.0
+TELL_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 """Seconds after which a log or a store is opened again that could not be, or that failed."""
 NICE = 2
@@ -41,34 +35,6 @@ OOM_SCORE = 500
 takes too much must not be the end of the gateway."""
 
 _logger = logging.getLogger(__name__)
-
-
-class Line:
-    """The line to the gateway. Any thread may use it. Once nobody listens, nothing more is said."""
-
-    def __init__(self) -> None:
-        self._file = os.dup(1)
-        os.dup2(2, 1)  # what handlers print must not come between
-
-    def say(self, what: Any) -> None:
-        """Send a line, whole."""
-        try:
-            os.write(self._file, orjson.dumps(what, default=str) + b"\n")
-        except OSError:
-            return
-
-
-class ToGateway(logging.Handler):
-    """Has the gateway log what is logged here."""
-
-    def __init__(self, line: Line) -> None:
-        super().__init__()
-        self._line = line
-        self.setFormatter(logging.Formatter())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message = self.format(record).encode(errors="replace").decode()
-        self._line.say({"logger": record.name, "level": record.levelno, "message": message})
 
 
 class Program:
@@ -89,27 +55,22 @@ class Program:
 
     async def run(self, line: Line) -> None:
         """Work until stdin ends, or SIGTERM."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.add, None)
-        threading.Thread(target=_listen, args=(loop, self), daemon=True).start()
-        threading.Thread(target=_beat, args=(line, self), daemon=True).start()
+        line.listen(self._take, lambda: self._tenants.put_nowait(None))
         async with asyncio.TaskGroup() as tasks:  # a fault ends the process, and another one is started
+            telling = tasks.create_task(self._tell_stopped(line))
             while (tenant := await self._tenants.get()) is not None:
                 if isinstance(tenant, str):
                     self._folding[tenant] = tasks.create_task(self._keep_folding(tenant, self._told))
                     self._told += 1
                 elif (task := self._folding.pop(tenant["leave"], None)) is not None:
                     task.cancel()  # it finishes what it writes; should it be added again meanwhile, a second one waits
-            for task in self._folding.values():
+            for task in (telling, *self._folding.values()):
                 task.cancel()
 
-    def add(self, tenant: str | dict[str, str] | None) -> None:
-        """Fold for a tenant as well; with `{"leave": tenant}`, no more; with None, end."""
-        self._tenants.put_nowait(tenant)
-
-    def look(self) -> None:
-        """Some log has grown."""
-        if self._looking is None or self._looking.done():
+    def _take(self, line: bytes) -> None:
+        if line != b"\n":
+            self._tenants.put_nowait(orjson.loads(line))
+        elif self._looking is None or self._looking.done():  # some log has grown
             self._looking = asyncio.create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
@@ -117,10 +78,12 @@ class Program:
             with contextlib.suppress(StenogramError):  # the log says so, too
                 await log.catch_up()
 
-    def stopped(self) -> dict[str, tuple[str, ...]]:
-        """The views that have stopped, of the tenants of which that is known. Any thread may ask."""
-        runners = tuple(self._runners.items())
-        return {tenant: runner.stopped for tenant, runner in runners if runner.stopped is not None}
+    async def _tell_stopped(self, line: Line) -> None:
+        """Say once a second which views have stopped, of the tenants of which that is known."""
+        while True:
+            runners = self._runners.items()
+            line.say({"stopped": {tenant: each.stopped for tenant, each in runners if each.stopped is not None}})
+            await asyncio.sleep(TELL_EVERY_S)
 
     async def _keep_folding(self, tenant: str, number: int) -> None:
         while True:
@@ -161,37 +124,18 @@ def _part(projections: list[AnyProjection], plan: FoldingPlan) -> list[AnyProjec
     return [each for each in projections if each.name in names]
 
 
-def _listen(loop: asyncio.AbstractEventLoop, program: Program) -> None:
-    """Pass on what the gateway says. When it ends so does this process, also when a handler blocks."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended before
-        for line in sys.stdin.buffer:
-            if line == b"\n":
-                loop.call_soon_threadsafe(program.look)
-            else:
-                loop.call_soon_threadsafe(program.add, orjson.loads(line))
-        loop.call_soon_threadsafe(program.add, None)
-    time.sleep(END_S)
-    os._exit(1)
-
-
-def _beat(line: Line, program: Program) -> None:
-    while True:
-        line.say({"stopped": program.stopped()})
-        time.sleep(BEAT_EVERY_S)
-
-
 def main() -> None:
     """Fold as the first line of stdin says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway hears it, and ends this
-    os.nice(NICE)
+    make_way(NICE)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     line = Line()
-    first = sys.stdin.buffer.readline()
-    if not first:
+    first = line.first()
+    if first is None:
         return
-    plan = FoldingPlan(**orjson.loads(first))
-    logging.basicConfig(handlers=[ToGateway(line)], level=plan.log_level.upper(), force=True)
+    plan = FoldingPlan(**first)
+    log_to_gateway(line, plan.log_level)
     tune_gc()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(Program(plan).run(line))

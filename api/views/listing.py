@@ -4,32 +4,41 @@ What is hidden is passed over, and so a page may take several readings. It gives
 finds nothing: such a search must be narrowed.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
-from ...domain.errors import Invalid
+from ...domain.errors import BadCursor, Invalid
 from ...domain.ids import Position, SessionId
+from ...log.engine import PAGE_BYTES
 from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
+from ...projections.runner.time_slices import slices
 from ...projections.store import Build
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from .access import SESSION_KEY, by_session
 from .page_cursor import read_cursor, write_cursor
+from .reader import ViewReader
 from .rendering import render_rows
-from .service import ViewService
 
 MAX_ROWS_READ = 20_000
 _PAGE_ROWS = 200
+_ROWS_RENDERED = 8
+"""Rows that are rendered between two looks at the clock: each may be a megabyte."""
 
-StoredRow = tuple[Row, bytes]
-"""A row, and as it is rendered."""
+_SORTED_AT_ONCE = 2_000
+
+T = TypeVar("T")
+PageRow = tuple[Any, bytes]
+"""The first column of a row (of a document its key), and how the row is rendered."""
 
 
 class ListQuery(NamedTuple):
@@ -42,57 +51,77 @@ class ListQuery(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """A page. Rows come with their stored form, of documents the first column is the key."""
+    """A page: rows, and where the next one begins if there is one."""
 
-    rows: list[StoredRow]
+    rows: list[PageRow]
     next: str | None
     position: Position
 
 
-async def list_page(views: ViewService, projection: AnyProjection, principal: Principal, wanted: ListQuery) -> ListPage:
-    """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady."""
+class LargePage(Exception):
+    """A page is larger than what may be made of it here."""
+
+
+class PageBuilder:
+    """A page that is being made: it is full of rows or of bytes (`PAGE_BYTES`), but has at least one row."""
+
+    def __init__(self, wanted: ListQuery) -> None:
+        self.rows: list[PageRow] = []
+        self.full = False
+        """Whether a row was found that belongs on the next page."""
+        self._wanted = wanted
+        self._bytes = 0
+        self._last: Sequence[Any] = ()
+
+    def add(self, shape: Shape, row: Row, text: bytes) -> None:
+        """Take the next row that is shown, unless the page is full by now."""
+        size = self._bytes + len(text)
+        self.full = self.full or len(self.rows) >= self._wanted.limit or (size > PAGE_BYTES and bool(self.rows))
+        if not self.full:
+            self.rows.append((row[0], text))
+            self._bytes, self._last = size, sort_key(shape, row, self._wanted.order)
+
+    def page(self, position: Position, *, more: bool = False) -> ListPage:
+        """The page; `more`: there are rows that were not read."""
+        following = bool(self.rows) and (self.full or more)
+        return ListPage(self.rows, write_cursor(self._wanted.order, self._last) if following else None, position)
+
+
+async def list_page(
+    views: ViewReader, projection: AnyProjection, principal: Principal, wanted: ListQuery, most: int = PAGE_BYTES
+) -> ListPage:
+    """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady, and
+    LargePage when more than `most` bytes must be read for it."""
     await views.current(projection.name)
-    found: list[StoredRow] = []
-    after = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
+    page = PageBuilder(wanted)
+    after: Sequence[Any] | None = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
     read, size = 0, max(_PAGE_ROWS, wanted.limit)
     while True:
-        page = await views.store.find(projection.name, wanted.where, order=wanted.order, after=after, limit=size)
-        found += await _visible(views.log, projection, page.build, page.rows, principal)
-        read += len(page.rows)
-        ended = len(page.rows) < size
-        if ended or len(found) > wanted.limit or read >= MAX_ROWS_READ:
+        found = await views.store.find(
+            projection.name, wanted.where, order=wanted.order, after=after, limit=size, most=most
+        )
+        if most < PAGE_BYTES and found.more and len(found.rows) < size:
+            raise LargePage
+        shape = found.build.shape
+        async for few in slices(found.rows, _ROWS_RENDERED):
+            for row, text in await _visible(views.log, projection, found.build, few, principal):
+                page.add(shape, row, text)
+            if page.full:
+                break
+        read += len(found.rows)
+        if not found.more or page.full or read >= MAX_ROWS_READ:
             break
-        after = sort_key(page.build.shape, page.rows[-1], wanted.order)
-    if not found and not ended:
+        after = sort_key(shape, found.rows[-1], wanted.order)
+    if not page.rows and found.more:
         raise Invalid("Almost nothing of this view may be shown to you; ask for one session of it.")
-    return cut_page(found, page.build.shape, wanted, page.build.checkpoint.position, more=not ended)
+    return page.page(found.build.checkpoint.position, more=found.more)
 
 
-def cut_page(found: list[StoredRow], shape: Shape, wanted: ListQuery, position: Position, *, more: bool) -> ListPage:
-    """The first of these rows, up to the limit; `more`: there are others that were not read."""
-    more = more or len(found) > wanted.limit
-    found = found[: wanted.limit]
-    next = write_cursor(wanted.order, sort_key(shape, found[-1][0], wanted.order)) if more else None
-    return ListPage(found, next, position)
-
-
-def sort_and_cut(found: list[StoredRow], shape: Shape, wanted: ListQuery, position: Position) -> ListPage:
-    """A page of rows that are all in memory: those after the cursor, in their order. Raises BadCursor."""
-    down = wanted.order.startswith("-")
-    keyed = [(sort_key(shape, each[0], wanted.order), each) for each in found]
-    keyed = [each for each in keyed if each[0][0] is not None]
-    if wanted.after is not None:
-        after = read_cursor(wanted.after, wanted.order)
-        keyed = [each for each in keyed if (each[0] < after if down else each[0] > after)]
-    keyed.sort(key=itemgetter(0), reverse=down)
-    return cut_page([each for _, each in keyed], shape, wanted, position, more=False)
-
-
-def sort_key(shape: Shape, row: Row, order: str) -> list[Any]:
+def sort_key(shape: Shape, row: Row, order: str) -> tuple[Any, ...]:
     """The place of a row in an order: the ordering column's value, and the key."""
     fields = dict(zip([column.name for column in shape.columns], row, strict=True))
     found = [fields[name] for name in sort_columns(shape, order)]
-    return [timestamp(each) if isinstance(each, datetime) else each for each in found]
+    return tuple([timestamp(each) if isinstance(each, datetime) else each for each in found])
 
 
 def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
@@ -100,9 +129,31 @@ def sort_columns(shape: Shape, order: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((order.removeprefix("-") or shape.key[0], *shape.key)))
 
 
+async def in_order(keyed: Sequence[tuple[tuple[Any, ...], T]], wanted: ListQuery) -> Iterator[T]:
+    """What comes after the cursor, in the order of its keys (`sort_key`), sorted a part at a time: there may be tens of
+    thousands. Raises BadCursor."""
+    down = wanted.order.startswith("-")
+    after = None if wanted.after is None else tuple(read_cursor(wanted.after, wanted.order))
+    parts = []
+    for first in range(0, len(keyed), _SORTED_AT_ONCE):
+        part = [each for each in keyed[first : first + _SORTED_AT_ONCE] if each[0][0] is not None]
+        if after is not None:
+            part = [each for each in part if _follows(each[0], after, down)]
+        parts.append(sorted(part, key=itemgetter(0), reverse=down))
+        await asyncio.sleep(0)
+    return (each for _, each in merge(*parts, key=itemgetter(0), reverse=down))
+
+
+def _follows(key: tuple[Any, ...], after: tuple[Any, ...], down: bool) -> bool:
+    try:
+        return key < after if down else key > after
+    except TypeError:
+        raise BadCursor("This `after` is of another list; use the `next` of a page with the same order.") from None
+
+
 async def _visible(
     log: Log, projection: AnyProjection, build: Build, rows: Sequence[Row], principal: Principal
-) -> list[StoredRow]:
+) -> list[tuple[Row, bytes]]:
     sessions = [_session(projection, build.shape, row) for row in rows]
     viewer_of = {session: await _viewer(log, session, principal) for session in dict.fromkeys(sessions)}
     viewers = [viewer_of[session] for session in sessions]

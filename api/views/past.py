@@ -1,81 +1,134 @@
 """Views as they were, for a viewer: at a version or a time of a session, and what changed between two."""
 
-import logging
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from ...domain.audience import Viewer
-from ...domain.errors import FoldFailed, Invalid
-from ...domain.ids import SessionId
+from ...domain.errors import Invalid, TooLarge
 from ...domain.json.diff import difference
-from ...domain.json.patch import Operation
+from ...log.engine import PAGE_BYTES
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
-from ...projections.authoring.shape import STORED
-from ...projections.moments import Moment
-from .access import searchable
-from .listing import ListPage, ListQuery, sort_and_cut, sort_columns
-from .rendering import render_values
+from ...projections.authoring.shape import STORED, Row
+from ...projections.moment_fold import MomentRows
+from ...projections.runner.time_slices import slices
+from .access import SESSION_KEY, searchable
+from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_columns
+from .rendering import render_own_rows
 from .row_set import by_id, rows_difference
-from .service import ViewService
 
-AnyMoment = Moment[Any, Any]
-_logger = logging.getLogger(__name__)
-
-
-async def fold_moment(
-    views: ViewService, projection: AnyProjection, session: SessionId, at: int | datetime | None
-) -> AnyMoment:
-    """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor."""
-    moments = views.moments(projection)
-    version, time = (None, at) if isinstance(at, datetime) else (at, None)
-    try:
-        async with views.folding:
-            return await moments.at(session, version=version, time=time)
-    except FoldFailed as failed:
-        _logger.warning("%s", failed)  # clients are not told what the handler's exception says
-        raise
+KeyedPlace = tuple[tuple[Any, ...], Row]
+"""A row's place in an order, and where it is."""
+Keyed = list[KeyedPlace]
+_ROWS_RENDERED = 8
+"""Rows that are rendered between two looks at the clock: each may be a megabyte."""
 
 
-def document_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> bytes | None:
+def document_of(projection: AnyProjection, then: MomentRows, viewer: Viewer) -> bytes | None:
     """The document at that moment, as the viewer gets it; None where there was none."""
-    return next(iter(render_values(projection, then.values, viewer).values()), None)
+    rows = [then.row(projection.shape, place) for place in then.packed]
+    return next(iter(render_own_rows(projection, rows, viewer)), None)
 
 
-def rows_of(projection: AnyProjection, then: AnyMoment, viewer: Viewer, wanted: ListQuery) -> ListPage:
+async def rows_of(projection: AnyProjection, then: MomentRows, viewer: Viewer, wanted: ListQuery) -> ListPage:
     """A page of the rows at that moment. Raises Invalid and BadCursor."""
-    shape = projection.shape
+    shape, page = projection.shape, PageBuilder(wanted)
     _check(projection, [*wanted.where, *sort_columns(shape, wanted.order)])
-    folder = projection.folder()
-    folder.values = dict(then.values)
-    found = [(folder.row(place), text) for place, text in render_values(projection, then.values, viewer).items()]
-    places = [column.name for column in shape.columns]
-    for name, value in wanted.where.items():
-        column, number = shape.columns[places.index(name)], places.index(name)
-        stored = STORED[column.kind](value)
-        found = [each for each in found if each[0][number] == stored]
-    return sort_and_cut(found, shape, wanted, then.position)
+    names = [column.name for column in shape.columns]
+    columns = tuple([names.index(name) for name in sort_columns(shape, wanted.order)])
+    found = await _keyed(then, names.index(SESSION_KEY), columns)
+    where = {
+        number: STORED[column.kind](wanted.where[column.name])
+        for number, column in enumerate(shape.columns)
+        if column.name in wanted.where and column.name != SESSION_KEY  # looked at already
+    }
+    if where:
+        found = [each async for each in _that_fit(then, found, where)]
+    ordered = await in_order(found, wanted)
+    while not page.full and (places := [*islice(ordered, wanted.limit)]):
+        async for row, text in _shown(projection, then, places, viewer):
+            page.add(shape, row, text)
+    return page.page(then.position)
 
 
-def difference_between(
-    projection: AnyProjection, moments: tuple[AnyMoment, AnyMoment], viewer: Viewer
-) -> list[Operation]:
+async def _keyed(then: MomentRows, session: int, columns: tuple[int, ...]) -> Keyed:
+    """The places of all rows, each with the values of these columns; those that were asked for last are remembered. A
+    row that says in its column `session` that it is of another one is none of them."""
+    known: Keyed | None = then.by_columns.get(columns)
+    if known is not None:
+        return known
+    found: Keyed = []
+    async for few in slices([*then.packed.items()]):
+        for place, data in few:
+            row = orjson.loads(data)
+            if row[session] == then.session:
+                found.append((tuple([row[number] for number in columns]), place))
+    then.by_columns.clear()
+    then.by_columns[columns] = found
+    return found
+
+
+async def _that_fit(then: MomentRows, keyed: Keyed, where: Mapping[int, Any]) -> AsyncIterator[KeyedPlace]:
+    """Those whose columns, by number, have these values."""
+    async for few in slices(keyed):
+        for each in few:
+            row = orjson.loads(then.packed[each[1]])
+            if all(row[number] == value for number, value in where.items()):
+                yield each
+
+
+async def difference_between(
+    projection: AnyProjection, moments: tuple[MomentRows, MomentRows], viewer: Viewer
+) -> bytes:
     """What a viewer sees change from one moment to another, as a JSON Patch (RFC 6902): of a document, or of an object
-    of the session's rows (`row_set`)."""
-    if not isinstance(projection, DocProjection):
-        before, after = [_rows_at(projection, each, viewer) for each in moments]
-        return rows_difference(before, after)
-    one, other = [document_of(projection, each, viewer) for each in moments]
-    return difference(orjson.loads(one or b"null"), orjson.loads(other or b"null"))
+    of the session's rows (`row_set`). Raises TooLarge."""
+    before, after = moments
+    if isinstance(projection, DocProjection):
+        one, other = [document_of(projection, each, viewer) for each in moments]
+        patch = orjson.dumps(difference(orjson.loads(one or b"null"), orjson.loads(other or b"null")))
+    else:
+        # What is the same in store is the same to everyone: only the rest need be rendered and compared.
+        changed = [
+            {place for place, data in each.packed.items() if rest.packed.get(place) != data}
+            for each, rest in ((before, after), (after, before))
+        ]
+        rows = [await _rows_at(projection, *each, viewer) for each in zip(moments, changed, strict=True)]
+        patch = orjson.dumps(rows_difference(*rows))
+    if len(patch) > PAGE_BYTES:
+        raise _too_large(projection)
+    return patch
 
 
-def _rows_at(projection: AnyProjection, then: AnyMoment, viewer: Viewer) -> dict[str, bytes]:
-    folder = projection.folder()
-    folder.values = dict(then.values)
-    rendered = render_values(projection, then.values, viewer)
-    return by_id(projection.shape, [(folder.row(place), text) for place, text in rendered.items()])
+async def _rows_at(projection: AnyProjection, then: MomentRows, places: set[Row], viewer: Viewer) -> dict[str, bytes]:
+    """Some of the rows of a moment, as the viewer gets them. Raises TooLarge."""
+    found, size = list[tuple[Row, bytes]](), 0
+    async for row, text in _shown(projection, then, [*places], viewer):
+        found.append((row, text))
+        size += len(text)
+        if size > PAGE_BYTES:
+            raise _too_large(projection)
+    return by_id(projection.shape, found)
+
+
+async def _shown(
+    projection: AnyProjection, then: MomentRows, places: list[Row], viewer: Viewer
+) -> AsyncIterator[tuple[Row, bytes]]:
+    """Those of these rows that the viewer is shown, and what is shown of each."""
+    async for few in slices(places, _ROWS_RENDERED):
+        rows = [then.row(projection.shape, place) for place in few]
+        for row, text in zip(rows, render_own_rows(projection, rows, viewer), strict=True):
+            if text is not None:
+                yield row, text
+
+
+def _too_large(projection: AnyProjection) -> TooLarge:
+    return TooLarge(
+        f"What changed in {projection.name} is more than {PAGE_BYTES // 2**20} MiB; ask for moments that are nearer to "
+        "each other, or read its rows at both."
+    )
 
 
 def _check(projection: AnyProjection, names: list[str]) -> None:

@@ -6,7 +6,7 @@ shown.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +27,30 @@ def render_rows(projection: AnyProjection, build: Build, rows: Sequence[Row], vi
     """What a viewer gets of each stored row; None for what is not shown to them. Raises NotReady."""
     if build.shape.restricted:
         if (build.shape, build.version) == (projection.shape, projection.version):
-            folder = projection.folder()
-            return [_render(projection, place, folder.values[place], viewer) for place in map(folder.load, rows)]
+            return render_own_rows(projection, rows, viewer)
         if not viewer.sees_all:
             raise NotReady(f"The view {projection.name} is being built anew; try again in a moment.", retry_after=5.0)
-    if isinstance(projection, DocProjection):
-        return [bytes(row[_DATA_COLUMN]) for row in rows]
-    return [_by_columns(build.shape, row) for row in rows]
+    return _as_stored(projection, build.shape, rows)
+
+
+def render_own_rows(projection: AnyProjection, rows: Iterable[Row], viewer: Viewer) -> list[bytes | None]:
+    """The same of rows that this very code has made."""
+    if not projection.shape.restricted:
+        return _as_stored(projection, projection.shape, rows)
+    folder, rendered = projection.folder(), list[bytes | None]()
+    for row in rows:
+        place = folder.load(row)
+        value = folder.values[place]
+        seen = value if projection.seen is None else projection.seen(value, viewer)
+        if seen is None:
+            rendered.append(None)
+        elif seen is value:  # all of it, so nothing need be written again
+            rendered += _as_stored(projection, projection.shape, [row])
+        else:
+            folder.values[place] = seen
+            rendered += _as_stored(projection, projection.shape, [folder.row(place)])
+        folder.drop(place)
+    return rendered
 
 
 def etag_of(value: bytes | None) -> str:
@@ -41,25 +58,15 @@ def etag_of(value: bytes | None) -> str:
     return "" if value is None else hashlib.blake2b(value, digest_size=12).hexdigest()
 
 
-def render_values(projection: AnyProjection, values: Mapping[Any, Any], viewer: Viewer) -> dict[Any, bytes]:
-    """What a viewer gets of values that were folded on demand, by place."""
-    rendered = {place: _render(projection, place, value, viewer) for place, value in values.items()}
-    return {place: each for place, each in rendered.items() if each is not None}
-
-
-def _render(projection: AnyProjection, place: Any, value: Any, viewer: Viewer) -> bytes | None:
-    seen = value if projection.seen is None else projection.seen(value, viewer)
-    if seen is None:
-        return None
+def _as_stored(projection: AnyProjection, shape: Shape, rows: Iterable[Row]) -> list[bytes | None]:
     if isinstance(projection, DocProjection):
-        return bytes(seen.__pydantic_serializer__.to_json(seen, by_alias=True))
-    folder = projection.folder()
-    folder.values[place] = seen
-    return _by_columns(projection.shape, folder.row(place))
+        return [bytes(row[_DATA_COLUMN]) for row in rows]
+    return [_by_columns(shape, row) for row in rows]
 
 
 def _by_columns(shape: Shape, row: Row) -> bytes:
-    return orjson.dumps({column.name: _plain(column, value) for column, value in zip(shape.columns, row, strict=True)})
+    text = orjson.dumps({column.name: _plain(column, value) for column, value in zip(shape.columns, row, strict=True)})
+    return bytes(memoryview(text))  # a copy: orjson leaves its results with a buffer several times as large
 
 
 def _plain(column: Column, value: Any) -> Any:
@@ -68,5 +75,5 @@ def _plain(column: Column, value: Any) -> Any:
     if column.kind == "boolean":
         return bool(value)
     if column.kind == "json":
-        return orjson.loads(value) if isinstance(value, str | bytes) else value
+        return orjson.Fragment(value) if isinstance(value, str | bytes) else value
     return timestamp(value) if isinstance(value, datetime) else value

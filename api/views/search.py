@@ -4,7 +4,7 @@ It reads two views. `facets` says which sessions have a label or a participant; 
 are read. Otherwise the sessions are read in the order that was asked for, as `sessions` has them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -18,15 +18,16 @@ from ...domain.errors import Invalid
 from ...domain.ids import Name
 from ...domain.timestamps import Time
 from ...projections.authoring.shape import Row, Shape
+from ...projections.runner.time_slices import slices
 from ...projections.views import facets, sessions
 from ...projections.views.facets import of_label, of_participant
 from ...projections.views.text import storable
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from ..protocol.queries import MAX_PAGE_ITEMS, Query, members_of, validated
-from .listing import ListPage, ListQuery, StoredRow, cut_page, sort_and_cut, sort_key
+from .listing import ListPage, ListQuery, PageBuilder, in_order, sort_key
 from .page_cursor import PageCursor, read_cursor
-from .service import ViewService
+from .reader import ViewReader
 
 LABEL_PREFIX = "label."
 MAX_CANDIDATES = 1_000
@@ -79,7 +80,7 @@ def search_query(request: web.Request) -> SearchQuery:
     return validated(SearchQuery, {**members, "labels": labels})
 
 
-async def search(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
+async def search(views: ViewReader, principal: Principal, query: SearchQuery) -> ListPage:
     """A page of the sessions that are looked for, and that the principal may read. Raises NotReady, BadCursor, and
     Invalid for a search that would have to go through too many."""
     await views.current(facets.name)
@@ -87,12 +88,10 @@ async def search(views: ViewService, principal: Principal, query: SearchQuery) -
     candidates = await _candidates(views, query)
     if candidates is None:
         return await _scan(views, principal, query)
-    found = await views.store.get(sessions.name, [(session,) for session in candidates])
-    rows = [(row, _document(row)) for row in found.rows if _wanted(row, principal, query)]
-    return sort_and_cut(rows, found.build.shape, query.page, found.build.checkpoint.position)
+    return await _of_few(views, principal, query, candidates)
 
 
-async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | None:
+async def _candidates(views: ViewReader, query: SearchQuery) -> list[str] | None:
     """The sessions that have the labels and the participant, if they are few."""
     labels = query.labels.items()
     wanted = [{"facet": of_label(name), "value": storable(value)} for name, value in labels]
@@ -107,23 +106,38 @@ async def _candidates(views: ViewService, query: SearchQuery) -> list[str] | Non
     return None if few is None else sorted(few)
 
 
-async def _scan(views: ViewService, principal: Principal, query: SearchQuery) -> ListPage:
+async def _of_few(views: ViewReader, principal: Principal, query: SearchQuery, candidates: list[str]) -> ListPage:
+    """Look at each of these sessions."""
+    found = await views.store.get(sessions.name, [(session,) for session in candidates])
+    shape, page = found.build.shape, PageBuilder(query.page)
+    rows = [row async for few in slices(found.rows) for row in few if _wanted(row, principal, query)]
+    for row in await in_order([(sort_key(shape, row, query.order), row) for row in rows], query.page):
+        page.add(shape, row, _document(row))
+    return page.page(found.build.checkpoint.position)
+
+
+async def _scan(views: ViewReader, principal: Principal, query: SearchQuery) -> ListPage:
     """Go through all sessions in their order."""
-    found: list[StoredRow] = []
-    read, after = 0, None if query.after is None else read_cursor(query.after, query.order)
+    page = PageBuilder(query.page)
+    after: Sequence[Any] | None = None if query.after is None else read_cursor(query.after, query.order)
+    read = 0
     if after is None and query.until is not None and query.order == "-changed":
         after = [timestamp(query.until), _AFTER_EVERY_ID]
     while True:
-        page = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
-        found += [(row, _document(row)) for row in page.rows if _wanted(row, principal, query)]
-        read += len(page.rows)
-        ended = len(page.rows) < _PAGE_SESSIONS or _is_past(page.build.shape, page.rows[-1], query)
-        if ended or len(found) > query.limit or read >= MAX_SESSIONS_READ:
+        found = await views.store.find(sessions.name, {}, order=query.order, after=after, limit=_PAGE_SESSIONS)
+        shape = found.build.shape
+        async for few in slices(found.rows):
+            for row in few:
+                if _wanted(row, principal, query):
+                    page.add(shape, row, _document(row))
+        read += len(found.rows)
+        ended = not found.more or _is_past(shape, found.rows[-1], query)
+        if ended or page.full or read >= MAX_SESSIONS_READ:
             break
-        after = sort_key(page.build.shape, page.rows[-1], query.order)
-    if not found and not ended:
+        after = sort_key(shape, found.rows[-1], query.order)
+    if not page.rows and not ended:
         raise Invalid(f"None of the first {read} sessions is one; narrow the search, or begin it elsewhere by `until`.")
-    return cut_page(found, page.build.shape, query.page, page.build.checkpoint.position, more=not ended)
+    return page.page(found.build.checkpoint.position, more=not ended)
 
 
 def _document(row: Row) -> bytes:

@@ -1,5 +1,4 @@
-"""The eventsourcing library's own SQLite recorder as a user would use it at its best: `library.py PATH APPENDERS SECONDS
-SIZE`.
+"""The eventsourcing library's own SQLite recorder, as a user would use it at its best.
 
 One appender calls it in a plain loop, without threads or asyncio in between. Several hand their events to one thread,
 which gives the recorder all that waits in one call, that is, in one transaction. (Sixteen threads with an event each,

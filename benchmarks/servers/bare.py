@@ -78,7 +78,7 @@ async def feed(broadcast: Broadcast, clients: list[Client], size: int) -> None:
             return
         data = b"%s%019d%s" % (head, time.monotonic_ns(), tail)
         record = Record(Position(sent), "b0", Version(sent), "message:m", "message.delta", data, None, 0)
-        frame = WEBSOCKET.events("s", "b0", b"%d" % sent, [record.wire()])
+        frame = WEBSOCKET.events("s", "b0", sent, f"e.v{sent}", [record.wire()])
         await broadcast(clients, frame[4:])
         await asyncio.sleep(0)
         if sent % 16 == 0:

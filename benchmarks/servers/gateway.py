@@ -61,7 +61,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--stamps", type=Path, help="file to note in when each position was published")
     parser.add_argument("--secret", help="what tokens are signed with (HS256)")
     parser.add_argument("--views", default=NO_VIEWS, help="where to keep views; empty: beside the log")
-    parser.add_argument("--views-in", default="process", help="where they are folded")
+    parser.add_argument("--views-in", default="process", help="where they are folded, and the past")
     parser.add_argument("--uvloop", action="store_true")
     return parser.parse_args()
 

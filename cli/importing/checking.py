@@ -15,7 +15,7 @@ from ...domain.errors import Conflict, Invalid
 from ...domain.ids import SessionId, Version
 from ...domain.session import evolve
 from ...domain.state import State
-from ...log.commit.session_cache import fold_records
+from ...log.commit.folding import fold_records
 from ...log.log import Log
 from ...log.records import ANYTHING, Record
 from .import_entry import ImportEntry

@@ -68,7 +68,8 @@ View = click.argument("view", metavar="VIEW")
 @json_option
 async def list_(admin: "ViewAdmin", as_json: bool) -> None:
     """List the builds of all views: their version and state, how many events they are behind the log, how many they
-    fold a second and how many seconds remain at that rate, and what is wrong. Retired builds are those that readers saw
+    fold a second and how many seconds remain at that rate, how many keys are parked and events passed over, and what is
+    wrong. Retired builds are those that readers saw
     before; they can be promoted again."""
     from .tables import show_builds
 
@@ -78,13 +79,15 @@ async def list_(admin: "ViewAdmin", as_json: bool) -> None:
 @projections.command(short_help="Say whether views are healthy.")
 @_admin_command
 @click.option("--wait", is_flag=True, help="Wait until every view has caught up, with progress bars.")
-async def status(admin: "ViewAdmin", wait: bool) -> None:
-    """Say what is wrong with views, key by key; the exit code is 1 when something is."""
+@json_option
+async def status(admin: "ViewAdmin", wait: bool, as_json: bool) -> None:
+    """Say what is wrong with views, key by key, and how many events a view passed over because they are not for
+    everyone in their session; the exit code is 1 when something is wrong."""
     from .tables import show_troubles
 
     if wait:
         await admin.wait_until_caught_up()
-    healthy = show_troubles(await admin.healths(), await admin.parked())
+    healthy = show_troubles(await admin.healths(), await admin.parked(), as_json)
     if not healthy:
         raise click.exceptions.Exit(1)
 
@@ -93,16 +96,19 @@ async def status(admin: "ViewAdmin", wait: bool) -> None:
 @_admin_command
 @View
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is done.")
-async def rebuild(admin: "ViewAdmin", view: str, no_wait: bool) -> None:
+@json_option
+async def rebuild(admin: "ViewAdmin", view: str, no_wait: bool, as_json: bool) -> None:
     """Rebuild a view from the log. Readers stay on the present build until the new one has caught up, or, where
     gateways run with --promote manual, until it is promoted."""
     build = await admin.rebuild(view)
-    click.echo(f"{view} is being rebuilt (build {build.id}).")
-    if not no_wait:
-        if await admin.wait_until_built(build):
-            click.echo(f"Readers see build {build.id} of {view} now.")
-        else:
-            click.echo(f"Build {build.id} has caught up; `stenogram projections promote {view}` shows it to readers.")
+    _say(as_json, f"{view} is being rebuilt (build {build.id}).", view=view, build=build.id, state="building")
+    if no_wait:
+        return
+    if await admin.wait_until_built(build):
+        _say(as_json, f"Readers see build {build.id} of {view} now.", view=view, build=build.id, state="current")
+    else:
+        told = f"Build {build.id} has caught up; `stenogram projections promote {view}` shows it to readers."
+        _say(as_json, told, view=view, build=build.id, state="caught-up")
 
 
 @projections.command(short_help="Show readers the newest build of a view.")
@@ -110,32 +116,39 @@ async def rebuild(admin: "ViewAdmin", view: str, no_wait: bool) -> None:
 @View
 @click.option("--build", "id", type=int, metavar="ID", help="This build, be it one that readers saw before.")
 @click.option("--anyway", is_flag=True, help="Also if it has not caught up.")
-async def promote(admin: "ViewAdmin", view: str, id: int | None, anyway: bool) -> None:
+@json_option
+async def promote(admin: "ViewAdmin", view: str, id: int | None, anyway: bool, as_json: bool) -> None:
     """Show readers the newest build of a view that is being made, or another; the one they see now is kept for ten
     minutes, in which it can be promoted again."""
     build = await admin.promote(view, id, anyway)
-    click.echo(f"Readers see build {build.id} of {view}, version {build.version}, now.")
+    told = f"Readers see build {build.id} of {view}, version {build.version}, now."
+    _say(as_json, told, view=view, build=build.id, version=build.version, state="current")
 
 
 @projections.command(short_help="Fold again what had failed.")
 @_admin_command
 @View
 @click.argument("keys", nargs=-1, metavar="[KEY]…")
-async def retry(admin: "ViewAdmin", view: str, keys: tuple[str, ...]) -> None:
+@json_option
+async def retry(admin: "ViewAdmin", view: str, keys: tuple[str, ...], as_json: bool) -> None:
     """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all of them, and
     a view that was stopped since its handlers had ended the process."""
-    for what in await admin.retry(view, keys):
-        click.echo(f"{view} goes on with {what}.")
+    stopped, parked = await admin.retry(view, keys)
+    for build in stopped:
+        _say(as_json, f"{view} goes on with build {build} where it stopped.", view=view, build=build, wish="retry")
+    for key in parked:
+        _say(as_json, f"{view} goes on with {key!r} at the event that failed.", view=view, key=key, wish="retry")
 
 
 @projections.command(short_help="Leave out the event that fails.")
 @_admin_command
 @View
 @click.argument("key", metavar="KEY")
-async def skip(admin: "ViewAdmin", view: str, key: str) -> None:
+@json_option
+async def skip(admin: "ViewAdmin", view: str, key: str, as_json: bool) -> None:
     """Leave out the event at which a key is parked, and go on behind it."""
     await admin.wish(view, (key,), "skip")
-    click.echo(f"{view} goes on with {key!r} behind the event that failed.")
+    _say(as_json, f"{view} goes on with {key!r} behind the event that failed.", view=view, key=key, wish="skip")
 
 
 @projections.command(short_help="Fold again, and compare.")
@@ -149,9 +162,17 @@ async def skip(admin: "ViewAdmin", view: str, key: str) -> None:
     metavar="MODULE:ATTRIBUTE",
     help="Where projections of your own are.",
 )
-async def verify(admin: "ViewAdmin", view: str, sample: int | None, names: tuple[str, ...]) -> None:
+@json_option
+async def verify(admin: "ViewAdmin", view: str, sample: int | None, names: tuple[str, ...], as_json: bool) -> None:
     """Compare a view with a fresh fold of the log; the exit code is 1 when they differ."""
     from .tables import show_verified
 
-    if not show_verified(await admin.verify(view, sample, names)):
+    if not show_verified(await admin.verify(view, sample, names), as_json):
         raise click.exceptions.Exit(1)
+
+
+def _say(as_json: bool, told: str, **members: Any) -> None:
+    """What was done: a sentence for people, or an object on a line."""
+    import orjson
+
+    click.echo(orjson.dumps(members).decode() if as_json else told)

@@ -6,7 +6,6 @@ restarts, and says on stderr that it waits for it.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +14,7 @@ import click
 import orjson
 
 from ...client.errors import Unreachable, from_problem
+from ...client.transport.faults import in_words
 from ...domain.errors import NotFound, StenogramError
 from ...domain.ids import SessionId, Version
 from ..options import Place
@@ -83,21 +83,36 @@ class GatewaySource:
     ) -> list[Any]:
         from .folding import fold_views
 
-        body, _ = await self._get("/v1/views", {})
-        kept = {each["view"]: _moment(each, at) for each in orjson.loads(body)["views"]}
-        rest = [each for each in projections if each.name not in kept]
+        served = await self.served()
+        rest = [each for each in projections if each.name not in served]
         folded = iter(await fold_views(self.read(session, 0), rest, at) if rest else [])
         return [
-            await self._view(session, each, kept[each.name]) if each.name in kept else next(folded)
+            await self._view(served[each.name], session, at) if each.name in served else next(folded)
             for each in projections
         ]
 
-    async def _view(self, session: SessionId, projection: "AnyProjection", moment: dict[str, str]) -> Any:
-        """What a view that the gateway keeps holds of the session."""
-        from ...projections.authoring.document import DocProjection
+    async def view(self, name: str, key: str, at: AtMoment | None = None) -> Any:
+        """What a view that the gateway serves holds under a key, now or at a moment, whatever projection it is of; see
+        `views`. Raises NotFound."""
+        served = await self.served()
+        if name not in served:
+            raise NotFound(f"The gateway serves no view {name!r}; it serves {', '.join(served) or 'none'}.")
+        if served[name]["by_session"]:
+            await self.version(key)
+        value = await self._view(served[name], key, at)
+        if value is None and not served[name]["by_session"]:
+            raise NotFound(f"The view {name} holds nothing under {key!r}.")
+        return value
 
-        path = f"/v1/views/{projection.name}/{session}"
-        if isinstance(projection, DocProjection):
+    async def served(self) -> dict[str, Any]:
+        """What the gateway says of its views, by name."""
+        body, _ = await self._get("/v1/views", {})
+        return {each["view"]: each for each in orjson.loads(body)["views"]}
+
+    async def _view(self, served: dict[str, Any], key: str, at: AtMoment | None) -> Any:
+        """What a view that the gateway keeps holds under a key."""
+        path, moment = f"/v1/views/{served['view']}/{key}", _moment(served, at)
+        if served["keeps"] == "documents":
             try:
                 body, _ = await self._get(path, moment)
             except NotFound:
@@ -154,7 +169,7 @@ class GatewaySource:
             async with self._http.get(f"{self._url}{path}", params={**asked, **self._who}, headers=headers) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unreachable(f"No gateway answers at {self._url} ({_why(error)}).") from None
+            raise Unreachable(f"No gateway answers at {self._url} ({in_words(error)}).") from None
         if answer.status >= 400:
             raise _refusal(self._url, answer.status, body)
         return body, answer.headers
@@ -165,14 +180,6 @@ def _moment(view: dict[str, Any], at: AtMoment | None) -> dict[str, str]:
     if at is None:
         return {"min_position": str(view.get("position", 0) + view.get("behind", 0)), "wait": str(VIEW_WAIT_S)}
     return {"at": str(at) if isinstance(at, int) else at.isoformat()}
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        refused = error.os_error.strerror or "connection failed"
-        return os.strerror(number) if number and number > 0 else refused
-    return str(error) or type(error).__name__
 
 
 def _refusal(url: str, status: int, body: bytes) -> StenogramError:

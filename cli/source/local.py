@@ -9,6 +9,7 @@ from ...domain.envelope import decode
 from ...domain.errors import BadCursor, NotFound
 from ...domain.ids import Position, SessionId, Version
 from ...log.log import Log
+from ...log.paging import listed_sessions
 from ...log.records import ANYTHING, Record
 from ...log.storage import Storage
 from .port import AtMoment, Page, Summary
@@ -35,8 +36,7 @@ class LocalSource:
         await self._log.__aexit__(*exc)
 
     async def sessions(self, prefix: str) -> AsyncIterator[Summary]:
-        after = ""
-        while page := await self._log.engine.list_sessions(after, PAGE_SESSIONS, prefix):
+        async for page in listed_sessions(self._log.engine, prefix, size=PAGE_SESSIONS):
             known: dict[SessionId, Session] = {session: EMPTY for session, _ in page}
             for record in await self._log.engine.read_subject(list(known), "session"):
                 event = decode(record.data, record.position, record.session, record.version)
@@ -44,7 +44,6 @@ class LocalSource:
             for session, version in page:
                 state = known[session]
                 yield Summary(session, version, state.title, state.status, state.labels)
-            after = page[-1][0]
 
     async def version(self, session: SessionId) -> Version:
         heads = await self._log.engine.read_heads([(session, ANYTHING)])

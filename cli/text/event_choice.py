@@ -32,7 +32,7 @@ class EventChoice(NamedTuple):
 
 
 def _matches(type: str, pattern: str) -> bool:
-    return type.startswith(pattern[:-1]) if pattern.endswith(".*") else type == pattern
+    return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern
 
 
 _types = click.option(

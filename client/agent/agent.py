@@ -16,11 +16,13 @@ from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
 from ..approvals import ApprovalAnswer, Asking, AskingAll
 from ..arguments import To, drop_none, names
+from ..errors import reason_of
 from ..session import Session
 from ..state import SharedState
 from ..tool import ToolCall
 from ..transport.text_stream import WINDOW_S
 from .claims import Accepts, Claims
+from .error_policy import MAX_ATTEMPTS, ErrorPolicy, ErrorText, OnError
 from .signal_dispatcher import SignalDispatcher
 from .speech import Speech
 from .status_stack import StatusStack, Until
@@ -57,14 +59,31 @@ class Agent:
         """Whether the agent as a whole, or the session, is paused."""
         return self._signals.paused(self._signals.targets)
 
-    def tasks(self, accepts: Accepts | None = None, *, limit: int = 1, lease: float | None = None) -> Claims:
+    def tasks(
+        self,
+        accepts: Accepts | None = None,
+        *,
+        limit: int = 1,
+        lease: float | None = None,
+        on_error: OnError = "release",
+        max_attempts: int | None = MAX_ATTEMPTS,
+        error_text: ErrorText = reason_of,
+    ) -> Claims:
         """Claim tasks as they come up, by priority and then by age, `limit` of them at a time.
 
         `accepts` is a predicate over a task of the board (`title`, `input`, `parent`, ...), or the name, or names, that
         are the `kind` in the input of the tasks wanted; without it, every task. `lease`: seconds of silence after which
         a task is taken back (60).
+
+        An exception in the block of a task is logged, with its traceback (logger `stenogram.client`), and the loop goes
+        on. With `on_error="release"` the task is given back for another attempt. Once `max_attempts` of them came to
+        nothing it has failed; a `max_attempts` of the task's own counts instead. With `"fail"` it has failed at once.
+        `"raise"` gives it back and raises the exception, which ends the loop. What the record says of the exception is
+        the name of its class, since texts of exceptions hold paths and keys; `error_text=str` records its text. It is
+        the task's `last_error`: in views, and for the next attempt.
         """
-        return Claims(self.session, self._signals, self._statuses, accepts, limit, lease)
+        errors = ErrorPolicy(on_error, max_attempts, error_text)
+        return Claims(self.session, self._signals, self._statuses, accepts, limit, lease, errors)
 
     def say(
         self,

@@ -12,13 +12,14 @@ from typing import Any, Literal, NamedTuple, ParamSpec, Self, TypedDict, Unpack
 
 from ...domain.concepts.signals import Signal
 from ...domain.concepts.tasks import Task, Tasks
-from ...domain.errors import Fenced, Paused, SessionClosed, StenogramError
+from ...domain.errors import Busy, Fenced, Paused, SessionClosed, StenogramError
 from ..arguments import drop_none
-from ..errors import reason_of, retry_after
+from ..errors import retry_after
 from ..session_port import SessionPort
 from ..task_context import TaskContext, task_context
-from ..transport.command_queue import Answer, unawaited
+from ..transport.command_queue import Ack, Answer, unawaited
 from .cancel_scope import CancelScope
+from .error_policy import ErrorPolicy, TaskEnd
 from .signal_dispatcher import SignalDispatcher
 from .status_stack import StatusStack
 from .steering import Steering
@@ -29,10 +30,10 @@ logger = logging.getLogger("stenogram.client")
 
 
 class Outcome(NamedTuple):
-    """How work on a task ended. `lost`: it was taken away, because it was silent for too long or by somebody's
-    decision; what is written under it is refused."""
+    """How work on a task ended. `held`: it has not. `lost`: it was taken away, because it was silent for too long or by
+    somebody's decision; what is written under it is refused."""
 
-    kind: Literal["completed", "failed", "released", "cancelled", "rerouted", "lost"]
+    kind: Literal["held", "completed", "failed", "released", "cancelled", "rerouted", "lost"]
     reason: str | None = None
 
 
@@ -50,8 +51,10 @@ class ClaimedTask:
     - When the task is cancelled or rerouted, or was taken away, the block is cancelled: what it waits for, be it a
       model or a tool, gets CancelledError. Once it has cleaned up, the block ends there, without an error, and
       `outcome` says what happened; a signal is honoured then. Somebody else's cancellation of the block is raised on.
-    - A block that ends without having said how (`complete`, `fail`, `release`) gives the task back. So does one that
-      ends with an exception, which is raised on.
+    - A block that ends without having said how (`complete`, `fail`, `release`) gives the task back.
+    - So does one that ends with an exception, which is logged and goes no further, so that a loop over tasks goes on;
+      unless `on_error` of `Agent.tasks` says otherwise. KeyboardInterrupt, SystemExit and somebody else's cancellation
+      are always raised on.
     - One that is not entered is held, until it is released or the agent leaves.
 
     `on_end` is called when it is not held any more, and may be called again.
@@ -64,6 +67,7 @@ class ClaimedTask:
         statuses: StatusStack,
         task: Task,
         attempt: int,
+        errors: ErrorPolicy,
         on_end: Callable[["ClaimedTask"], None],
     ) -> None:
         self.id = task.id
@@ -76,8 +80,8 @@ class ClaimedTask:
         """Instructions that were honoured in earlier attempts."""
         self.last_error = task.last_error
         """Why the attempt before this one came to nothing; None at the first."""
-        self.outcome: Outcome | None = None
-        """How it ended; None while it is held."""
+        self.outcome = Outcome("held")
+        """How it ended."""
         self.steer: Steering = Steering(signals.honour)
         """New instructions."""
         self.target = f"task:{task.id}"
@@ -85,7 +89,9 @@ class ClaimedTask:
         self._session = session
         self._signals = signals
         self._statuses = statuses
+        self._errors = errors
         self._on_end = on_end
+        self._claimed = task
         self._scope = CancelScope()
         self._signal: Signal | None = None
         self._ending: Answer | None = None
@@ -94,9 +100,14 @@ class ClaimedTask:
         self._around = contextlib.ExitStack()
 
     @property
+    def held(self) -> bool:
+        """Whether this agent holds it, as far as is known here."""
+        return self.outcome.kind == "held"
+
+    @property
     def wanted(self) -> bool:
         """Whether it is held, and no signal wants it ended."""
-        return self.outcome is None and self._signal is None
+        return self.held and self._signal is None
 
     async def progress(
         self, note: str | None = None, share: float | None = None, *, usage: Mapping[str, Any] | None = None
@@ -138,8 +149,14 @@ class ClaimedTask:
         finally:
             self._around.close()
             self._finish()
-        taken = self.outcome is not None and self.outcome.kind in ("lost", "cancelled", "rerouted")
-        return ours or (taken and _is_fenced(error))
+        taken = self.outcome.kind in ("lost", "cancelled", "rerouted")
+        if ours or (taken and _is_fenced(error)):
+            return True
+        if self._errors.survives(error):
+            what, how = f"Task {self.id} ({self.title}), attempt {self.attempt}", self.outcome.kind
+            logger.error("%s, raised an error and is %s", what, how, exc_info=error)
+            return True
+        return False
 
     def stop(self, signal: Signal) -> None:
         """End the block; the signal is honoured when it has ended."""
@@ -150,7 +167,7 @@ class ClaimedTask:
         """Tasks have changed: end the block if this one is not held any more."""
         now = tasks.known.get(self.id)
         held = now is not None and now.status == "claimed" and now.attempt == self.attempt
-        if not held and self._ending is None and self.outcome is None:
+        if not held and self._ending is None and self.held:
             self.outcome = _lost(now, self.attempt)
             self._scope.cancel()
             self._finish()
@@ -193,7 +210,7 @@ class ClaimedTask:
             self.outcome, self._context.ended = outcome, True
             self._finish()
         elif isinstance(error, Fenced):
-            self.outcome = self.outcome or Outcome("lost", error.detail)
+            self.outcome = Outcome("lost", error.detail) if self.held else self.outcome
         # While the answer was awaited, changes were not looked at: what ended the task meanwhile is found out here.
         self.check(self._session.live.state.tasks)
 
@@ -208,31 +225,47 @@ class ClaimedTask:
         if self._ending is not None:
             await asyncio.wait([self._ending], timeout=END_TIMEOUT_S)
         answers = self._signals.detach(self)
-        if self.outcome is None and self._signal is not None:
+        given_up: Outcome | None = None
+        if self.held and self._signal is not None:
             signal = self._signal
             kind: Any = "cancelled" if signal.kind == "cancel" else "rerouted"
             self.outcome = Outcome(kind, f"{signal.raiser} raised {signal.kind} {signal.id}.")
-        elif self.outcome is None:
-            reason = "The block ended and had not said how." if error is None else reason_of(error)
-            self.outcome = Outcome("released", reason)
-            answers += self._give_back(reason)
+        elif self.held:
+            end = self._errors.end(self._claimed, error)
+            self.outcome = given_up = Outcome(end.kind, end.reason)
+            answers += self._let_go(end)
         if answers:
             done, late = await asyncio.wait(answers, timeout=END_TIMEOUT_S)
             if late:
                 logger.warning("The end of task %s was not confirmed in %g s", self.id, END_TIMEOUT_S)
             taken = [each for answer in done if isinstance(each := answer.exception(), Fenced | SessionClosed)]
-            if taken and self.outcome.kind == "released":
+            if taken and self.outcome is given_up:
                 # The refusal overtook the event that says so.
                 kind = "cancelled" if isinstance(taken[0], SessionClosed) else "lost"
                 self.outcome = Outcome(kind, taken[0].detail)
 
-    def _give_back(self, reason: str) -> list[Answer]:
+    def _let_go(self, end: TaskEnd) -> list[Answer]:
+        do, member = ("task.fail", "error") if end.kind == "failed" else ("task.release", "reason")
+        data, cause = self._data(**{member: end.reason}), self._context.cause
+
+        def send() -> Answer:
+            return unawaited(self._session.commands.submit(self._session.id, do, data, cause=cause))
+
         try:
-            data, cause = self._data(reason=reason), self._context.cause
-            answer = self._session.commands.submit(self._session.id, "task.release", data, cause=cause)
+            first = send()
         except StenogramError:  # the client is closed; the gateway notices by itself
             return []
-        return [unawaited(answer)]
+        return [unawaited(asyncio.ensure_future(_until_accepted(send, first)))]
+
+
+async def _until_accepted(send: Callable[[], Answer], answer: Answer) -> Ack:
+    """Send again what is too much at once: the agent's heartbeats would hold the task for as long as it lives."""
+    while True:
+        try:
+            return await answer
+        except Busy as busy:
+            await asyncio.sleep(retry_after(busy))
+            answer = send()
 
 
 def _lost(now: Task | None, attempt: int) -> Outcome:

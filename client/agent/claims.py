@@ -12,6 +12,7 @@ from ..session_port import SessionPort
 from ..transport.backoff import Backoff
 from ..transport.command_queue import Answer, unawaited
 from .claimed_task import ClaimedTask
+from .error_policy import ErrorPolicy
 from .signal_dispatcher import SignalDispatcher
 from .status_stack import StatusStack
 
@@ -31,6 +32,7 @@ class Claims:
     - Of several agents that want the same task one gets it, and the others go on looking.
     - What this agent has given back itself, by an error or on purpose, it leaves to others at first: for a second, and
       then for longer each time, up to a minute.
+    - An exception in the block of a task ends the attempt, and not the iteration (`Agent.tasks`, `on_error`).
     - No task is claimed while the agent is paused.
 
     It ends when the session is closed, or the agent leaves it. An exception of `accepts` is raised; it is asked when
@@ -45,12 +47,14 @@ class Claims:
         accepts: Accepts | None,
         limit: int,
         lease: float | None,
+        errors: ErrorPolicy,
     ) -> None:
         self._session = session
         self._signals = signals
         self._statuses = statuses
         self._accepts = _predicate(accepts)
         self._limit = limit
+        self._errors = errors.checked()
         self._lease = {} if lease is None else {"lease": lease}
         self._held: list[ClaimedTask] = []
         self._freed = asyncio.Event()
@@ -140,7 +144,7 @@ class Claims:
         me, mine = self._signals.me, (None, self._session.run)
         holders = enumerate(zip(now.owners, now.runs, strict=True), 1)
         attempt = max(number for number, (owner, run) in holders if owner == me and run in mine)
-        claimed = ClaimedTask(self._session, self._signals, self._statuses, now, attempt, self._on_end)
+        claimed = ClaimedTask(self._session, self._signals, self._statuses, now, attempt, self._errors, self._on_end)
         # Held before signals are dispatched to it: one that ends it at once must find it here, or its room stays taken.
         self._held.append(claimed)
         self._signals.attach(claimed)
@@ -156,7 +160,7 @@ class Claims:
             return
         self._held = [each for each in self._held if each is not task]
         self._freed.set()
-        if task.outcome is not None and task.outcome.kind in ("released", "failed"):
+        if task.outcome.kind in ("released", "failed"):
             self._back_off(task.id)
 
     def _give_back(self, task: Task, answer: Answer) -> None:

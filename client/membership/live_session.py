@@ -34,6 +34,8 @@ class LiveSession:
 
     def __init__(self, session: str) -> None:
         self.version = 0
+        self.described = 0
+        """The last version that was about the session itself: its title, its labels, whether it is open."""
         self._state = State(session)
         self._began: dict[str, str] = {}
         self._caught_up = False
@@ -100,6 +102,8 @@ class LiveSession:
         return self._began.get(subject)
 
     def _note(self, wire: Wire) -> None:
+        if wire["type"].startswith("session."):
+            self.described = wire["version"]
         if wire["type"] in BEGINS:
             kind = wire["type"].partition(".")[0]
             self._began[f"{kind}:{wire['data'][kind]}"] = wire["id"]

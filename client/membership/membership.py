@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...domain.concepts.presence import LEASE
-from ...domain.errors import Conflict, NoChange, StenogramError
+from ...domain.errors import Conflict, NoChange, Refused, SessionClosed, StenogramError
 from ..transport.command_queue import unawaited
 from ..transport.connection import Connection
 from ..transport.subscription import Subscription
@@ -21,7 +21,7 @@ logger = logging.getLogger("stenogram.client")
 class Membership:
     """`opening` and `joining` are the data of `session.open` and `presence.join`; None leaves the step out. With
     `restart` a new run joins: what an earlier one has left is given back, and a stop of it is over; with `beside` other
-    runs of the participant keep what they hold. `live` is there
+    runs of the participant keep what they hold. With `reopen` a session that is closed is opened again. `live` is there
     while the session is followed, and keeps what it knew afterwards. A participant that was lost joins again."""
 
     def __init__(
@@ -33,6 +33,7 @@ class Membership:
         follow: bool = True,
         restart: bool = False,
         beside: bool = False,
+        reopen: bool = False,
     ) -> None:
         self.live: LiveSession | None = None
         self._connection = connection
@@ -41,19 +42,24 @@ class Membership:
         self._joining = joining
         self._follows = follow
         self._starting = {"new_run": True, **({"beside": True} if beside else {})} if restart else {}
+        self._reopens = reopen
+        self._untitled = False
         self._joined = False
         self._lost = 0
         self._following: Subscription | None = None
 
     async def enter(self) -> None:
-        """Open, join, and follow up to the present. What fails, or is cancelled, on the way leaves nothing behind."""
+        """Open, join, and follow up to the present. What fails, or is cancelled, on the way leaves nothing behind.
+        Raises SessionClosed, which says what to do."""
         try:
             if self._opening is not None:
                 await self._open(self._opening)
             if self._joining is not None:
-                await self._join(self._joining)
+                await self._join_or_reopen(self._joining)
+            elif self._reopens:
+                await self._reopen()
             if self._follows:
-                await self._follow()
+                await self._title(await self._follow())
         except BaseException:
             await self.leave()
             raise
@@ -82,6 +88,36 @@ class Membership:
         except Conflict as conflict:
             if type(conflict) is not Conflict:
                 raise
+            self._untitled = bool(data.get("title"))
+
+    async def _title(self, live: LiveSession) -> None:
+        """Give a session that somebody else has opened without a title the one that was given here. Entering does not
+        depend on it: another may be quicker, and not everyone may do it."""
+        if self._opening is None or not self._untitled or live.state.session.title is not None:
+            return
+        data, expect = {"title": self._opening["title"]}, {"session": live.described}
+        try:
+            ack = await self._connection.commands.do(self._session, "session.describe", data, expect=expect)
+            await live.reached(ack.versions[0])
+        except Refused as refusal:
+            logger.debug("Session %s got no title: %s", self._session, refusal)
+
+    async def _join_or_reopen(self, data: Mapping[str, Any]) -> None:
+        try:
+            await self._join(data)
+        except SessionClosed as closed:
+            if not self._reopens:
+                raise SessionClosed(
+                    f"Session {self._session!r} is closed. Enter it with `reopen=True` to go on with it, choose "
+                    f"another id for a new one, or read it by `client.watch({self._session!r})`.",
+                    **closed.extra,
+                ) from None
+            await self._reopen()
+            await self._join(data)
+
+    async def _reopen(self) -> None:
+        with contextlib.suppress(NoChange):
+            await self._connection.commands.do(self._session, "session.reopen", {})
 
     async def _join(self, data: Mapping[str, Any]) -> None:
         # Before the command: if it is cancelled, it may be done all the same, and `leave` must undo it.
@@ -90,15 +126,16 @@ class Membership:
         with contextlib.suppress(NoChange):
             await self._connection.commands.do(self._session, "presence.join", {**data, **self._starting})
 
-    async def _follow(self) -> None:
-        self.live = LiveSession(self._session)
+    async def _follow(self) -> LiveSession:
+        self.live = live = LiveSession(self._session)
         subscriptions = self._connection.subscriptions
         label = f"{self._session}:live"
-        self._following = Subscription(subscriptions, self.live, self._session, 0, types=TYPES, label=label)
+        self._following = Subscription(subscriptions, live, self._session, 0, types=TYPES, label=label)
         subscriptions.add(self._following)
-        await self.live.ready()
+        await live.ready()
         # Only now: losses of earlier runs are history, and none of them is a reason to join again.
-        self.live.listen(self._rejoin)
+        live.listen(self._rejoin)
+        return live
 
     def _rejoin(self) -> None:
         """Join again when lost, and when a session that was closed is open again. That is no new run: a stop that was

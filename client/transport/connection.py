@@ -20,6 +20,7 @@ from ...domain.errors import Refused, StenogramError
 from ..errors import ClientClosed, ClientError, from_close
 from .backoff import Backoff
 from .command_queue import CommandQueue
+from .faults import in_words
 from .http import Http
 from .identity import Identity
 from .outbox import Outbox, Outgoing, Wire, encode
@@ -164,7 +165,7 @@ class Connection:
             raise _refused(error) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             await _close(link)
-            raise LinkLost(str(error) or type(error).__name__) from None
+            raise LinkLost(in_words(error)) from None
         except BaseException:  # cancelled: the socket is not this method's caller's yet, nobody else would close it
             await _close(link)
             raise

@@ -5,7 +5,7 @@ that does not fit what is here would be a fault; then it subscribes again, witho
 """
 
 import asyncio
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ...domain.errors import Busy, PatchFailed, StenogramError
 from ...domain.json.patch import apply_patch
@@ -14,10 +14,19 @@ from .outbox import Outgoing, Wire, encode
 from .subscription_registry import SubscriptionRegistry
 
 
+class ViewDocument(NamedTuple):
+    """A document, read or followed: its value, and up to where the log was folded for it. `version` is the session's,
+    where a moment was asked for."""
+
+    value: Any
+    position: int
+    version: int | None = None
+
+
 class DocumentStream:
-    """An async iterator over the values of a document, to be entered with `async with`: the present one first, None
-    while there is none, then a new one whenever it has changed. A slow consumer gets the newest only. Do not change
-    values in place: they share parts with the ones before. `position` is how far the view was folded.
+    """An async iterator over a document, to be entered with `async with`: as it is at first (its value is None while
+    there is none), then whenever it has changed. A slow consumer gets the newest only. Do not change values in place:
+    they share parts with the ones before.
 
     Iteration raises the gateway's refusal; it ends when the stream is left or the client is closed."""
 
@@ -47,15 +56,15 @@ class DocumentStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
-        """The newest value that was not returned yet."""
+    async def __anext__(self) -> ViewDocument:
+        """The newest that was not returned yet."""
         await self._new.wait()
         if not self._open:
             if self._error is not None:
                 raise self._error.with_traceback(None)
             raise StopAsyncIteration
         self._new.clear()  # in the turn in which the value is read: one that comes later sets it again
-        return self.value
+        return ViewDocument(self.value, self.position)
 
     def frame(self) -> Outgoing:
         """Subscribe to what is new."""

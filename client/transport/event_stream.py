@@ -34,7 +34,7 @@ class Stream(Generic[T_co]):
     stream unsubscribes and takes the rest from the log later, so that nothing is lost and nobody else is slowed down.
 
     Iteration raises the refusal of the gateway (`NotFound`, `Forbidden`, `BadCursor` when the log is another one than
-    that of `epoch`); `HistoryGone` where retention removed events, after which one may iterate on; `Invalid` for an
+    that of `epoch`); `HistoryGone` where events are gone, after which one may iterate on; `Invalid` for an
     event that this version of the models cannot read, after which one may iterate on. It ends when the client is
     closed, or, made with `follow=False`, at the end of history. Cancelling the consumer loses nothing.
 

@@ -11,6 +11,7 @@ from ...domain.envelope import parse
 from ...domain.errors import StenogramError
 from ...domain.model import Event
 from ..errors import Unreachable, from_problem
+from .faults import in_words
 from .identity import Identity
 from .subscription import Reading
 
@@ -28,9 +29,9 @@ class PageQuery(TypedDict, total=False):
 
 
 class EventPage(NamedTuple):
-    """A page of a session's events. Go on with `after=to` until `caught_up`; or back with `before=before` until there
-    is none, from a page that was asked for by `before` or `last`. `gap` names versions that retention has
-    removed, first and last."""
+    """A page of a session's events. Go on with `after=to` until `caught_up`, or later with `after=resume`, which is
+    refused where the log was restored or recreated in between; or back with `before=before` until there is none, from a
+    page that was asked for by `before` or `last`. `gap` names versions that are gone, first and last."""
 
     events: list[Event]
     to: int
@@ -38,6 +39,7 @@ class EventPage(NamedTuple):
     caught_up: bool
     gap: tuple[int, int] | None = None
     before: int | None = None
+    resume: str = ""
 
 
 class Http:
@@ -58,7 +60,7 @@ class Http:
             ) as response:
                 return _answer(response.status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Unreachable(f"{self._url} cannot be reached: {str(error) or type(error).__name__}") from None
+            raise Unreachable(f"{self._url} cannot be reached: {in_words(error)}.") from None
 
     async def page(self, session: str, query: Mapping[str, Any]) -> EventPage:
         """A page of a session's events."""
@@ -71,6 +73,7 @@ class Http:
             found["caught_up"],
             None if gap is None else (gap["from"], gap["to"]),
             found.get("before"),
+            found.get("resume", ""),
         )
 
     async def chain(self, session: str, id: str, way: Literal["causes", "effects"]) -> list[Event]:

@@ -113,7 +113,7 @@ class Subscription:
         self.sink.caught_up(frame)
 
     def on_gap(self, frame: Wire) -> None:
-        """Retention has removed some of what was asked for."""
+        """Some of what was asked for is gone."""
         self.sink.gap(HistoryGone(frame["from"], frame["to"]))
 
     def on_refused(self, frame: Wire) -> None:

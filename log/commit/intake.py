@@ -13,6 +13,7 @@ from ...domain.concepts.lifecycle import ForkSession
 from ...domain.errors import LogError, LogFailed, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.state import State
+from ..turns import Turns
 from .outcome import Cascade
 from .planner import Plan
 from .queue import RequestQueue
@@ -26,6 +27,10 @@ MAX_WEIGHT = 4_096
 go beyond."""
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
+
+FORKS_AT_ONCE = 2
+"""Participants whose forks' origins are read and folded at the same time."""
+MOST_FORKS_WAITING = 1_000
 
 Dequeued = tuple[Request, State | None]
 """A request and, unless it is a `Write`, its session before the plan that it is for."""
@@ -57,6 +62,7 @@ class Intake:
         self._sessions = sessions
         self._heads = heads
         self._ready = ready
+        self._forks = Turns("forks", FORKS_AT_ONCE, waiting=MOST_FORKS_WAITING, waiting_each=MOST_FORKS_WAITING // 4)
         self.tasks: set[asyncio.Task[None]] = set()
         """What is being read."""
 
@@ -143,11 +149,11 @@ class Intake:
         self._ready()
 
     async def _find_origin(self, request: Execute, data: ForkSession) -> None:
-        session = request.command.session
+        session, actor = request.command.session, request.command.actor
+        at = None if data.at is None else Version(data.at)
         try:
-            request.origin = await self._sessions.origin(
-                session, data.origin, None if data.at is None else Version(data.at)
-            )
+            async with self._forks.of(actor.id):
+                request.origin = await self._sessions.origin(session, data.origin, at)
         except Exception as error:
             request.answer(error if isinstance(error, StenogramError) else fault("Reading the session", error))
         self._queue.put_back(self._queue.unpark(session))

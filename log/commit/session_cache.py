@@ -5,22 +5,21 @@ brought forward by what was committed here, and by other processes' events as th
 it needs from them before it is planned, and so does not mind what they forget meanwhile.
 """
 
-import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...domain.envelope import decode
 from ...domain.errors import LogUnreadable, NotFound
 from ...domain.ids import Position, SessionId, Version
-from ...domain.session import as_origin, evolve
+from ...domain.session import as_origin
 from ...domain.state import State
 from ..engine import Engine
 from ..lineage import Lineage
-from ..paging import ENDLESS, session_pages
 from ..records import ANYTHING, Batch, ProducerState, Record
 from ..weighted_cache import WeightedCache
+from .folding import fold_on, read_on
+from .past_states import PastStates
 
 UNKNOWN_PRODUCER = ProducerState(0, -1, Position(0))
 ALWAYS_KEPT = 1_000
@@ -33,28 +32,8 @@ MOST_EVENTS = 1_000_000
 """Events that sessions beyond `ALWAYS_KEPT` may consist of: a state is at most about as large as its events are
 many, since each message leaves something in it, but for its document."""
 
-FOLDED_AT_ONCE = 200
-"""Events that are folded between two turns of the loop: about 4 ms."""
-
 Heads = dict[tuple[SessionId, str], Version]
 Producers = dict[tuple[SessionId, str], ProducerState]
-
-
-def fold_records(state: State, records: Iterable[Record]) -> State:
-    """Fold stored events."""
-    for record in records:
-        state = evolve(state, decode(record.data, record.position, record.session, record.version))
-    return state
-
-
-def _fold(state: State, records: Collection[Record]) -> State:
-    try:
-        return fold_records(state, records)
-    except Exception as fault:
-        raise LogUnreadable(
-            f"Session {state.id!r} cannot be folded, because something else than Stenogram's rules wrote an event "
-            f"after version {state.version} ({fault!r}). Its events can still be read."
-        ) from fault
 
 
 @dataclass(eq=False)
@@ -71,6 +50,8 @@ class SessionCache:
     def __init__(self, lineage: Lineage, capacity: int) -> None:
         self.lineage = lineage
         self._states = WeightedCache[SessionId, State](MOST_EVENTS, most=capacity, at_least=ALWAYS_KEPT)
+        self.past = PastStates(lineage, self._states.get)
+        """Sessions as they were."""
         self._watches: dict[SessionId, list[_Watch]] = {}
         self.get = self._states.get
         """The state of a session, if it is cached."""
@@ -89,6 +70,7 @@ class SessionCache:
         for watch in self._watches.get(session, ()):
             watch.rewritten = True
         self._states.pop(session)
+        self.past.forget(session)
 
     async def load(self, session: SessionId) -> State:
         """Read and fold a session to its end, going on from what is cached.
@@ -99,13 +81,13 @@ class SessionCache:
         watch = _Watch()
         self._watches.setdefault(session, []).append(watch)
         try:
-            state = await self._read_on(self.get(session) or State(session))
+            state = await read_on(self.lineage, self.get(session) or State(session))
             # Events may be committed while it is read, behind the last page: without looking, `load` would return a
             # state that lacks what its caller has been told is in the log.
             while watch.rewritten or state.version < watch.version:
                 state = State(session) if watch.rewritten else state
                 watch.rewritten = False
-                state = await self._read_on(state)
+                state = await read_on(self.lineage, state)
         finally:
             self._watches[session].remove(watch)
             if not self._watches[session]:
@@ -120,16 +102,12 @@ class SessionCache:
         """A session as it was at a version, or is now, as the state that a fork begins with. Raises NotFound."""
         state = self.get(session) or await self.load(session)
         if at is not None and at < state.version:
-            state = await self.fold(session, at)
+            state = await self.past.at(session, at)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r} to fork.")
         if at is not None and at > state.version:
             raise NotFound(f"Session {session!r} ends at version {state.version}; there is no {at} to fork it at.")
         return as_origin(state, fork)
-
-    async def fold(self, session: SessionId, upto: Version) -> State:
-        """A session as it was at a version."""
-        return await self._read_on(State(session), upto)
 
     def follow(self, records: Iterable[Record]) -> None:
         """Bring the cached sessions forward by records that no command of this process wrote."""
@@ -142,14 +120,7 @@ class SessionCache:
             self._states.pop(record.session)
             if record.version == state.version + 1:
                 with suppress(LogUnreadable):
-                    self._keep(_fold(state, (record,)))
-
-    async def _read_on(self, state: State, upto: int = ENDLESS) -> State:
-        async for page in session_pages(self.lineage, state.id, state.version, upto):
-            for first in range(0, len(page), FOLDED_AT_ONCE):
-                state = _fold(state, page[first : first + FOLDED_AT_ONCE])
-                await asyncio.sleep(0)  # a long session would hold the loop for seconds
-        return state
+                    self._keep(fold_on(state, (record,)))
 
     def _watch_version(self, session: SessionId, version: Version) -> None:
         for watch in self._watches.get(session, ()):

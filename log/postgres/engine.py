@@ -86,6 +86,9 @@ class PostgresEngine:
         self._identity = max(end, self._identity, key=_position)
         return LogHead(end.position, end.epoch)
 
+    async def time(self) -> float:
+        return await self._run(self.database.readers, reading.read_time)
+
     async def write(self, batch: Batch) -> None:
         """Writes in the order of asking, to the log that was opened only. When the connection is lost it finds out
         whether the batch is in the log, and tries again if not; when that takes too long it raises LogFailed, and the

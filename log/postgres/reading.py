@@ -86,6 +86,11 @@ async def exchange_heartbeats(
     ]
 
 
+async def read_time(connection: Connection) -> float:
+    cursor = await connection.cursor(binary=True).execute(sql.READ_TIME)
+    return float((await cursor.fetchall())[0][0])
+
+
 async def read_tracking(connection: Connection, schema: str, name: str) -> Position:
     rows = await _rows(connection, schema, sql.READ_TRACKING, (name,))
     return Position(rows[0][0] if rows else 0)

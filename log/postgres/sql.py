@@ -25,6 +25,9 @@ READ_CONDITION = """
         current_setting('server_version_num')::int
 """
 
+# The same for every process, unlike their own clocks; not that of the transaction's beginning.
+READ_TIME = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
 # Whether the log's migrations are there, whether anything at all is, and whether the schema itself is. The catalog is
 # open to every role; to_regclass() wants rights on the schema, on any one that the planner happens to ask it about.
 READ_SCHEMA = """

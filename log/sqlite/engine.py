@@ -7,6 +7,7 @@ Commits are synced to the disk before `write` returns.
 
 import asyncio
 import os
+import time
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
@@ -66,6 +67,10 @@ class SqliteEngine:
         """Raises LogReplaced when another file has taken the place of the one that was opened: what is read of that
         one does not change any more."""
         return await self._readers.run(self._read_head)
+
+    async def time(self) -> float:
+        """All who share a file are on one machine."""
+        return time.time()
 
     async def write(self, batch: Batch) -> None:
         """Writes in the order of asking. A cancelled write that has begun is carried through in its

@@ -8,7 +8,8 @@ fails, the part that it failed at is parked and the others go on. A key may be a
 with one key, several, or none.
 
 **Who may see it.** Events that are not for everyone in their session are passed over, so that everyone who may read a
-session may read its views. A projection that wants them says who is shown what of its values (`shown`).
+session may read its views. A projection that wants them says who is shown what of its values (`shown`), or that all of
+them may be shown to everyone (`shown_to_everyone`).
 """
 
 import re
@@ -110,6 +111,11 @@ class Projection(Generic[K, T]):
         self.shape = self.shape._replace(restricted=True)
         return seen
 
+    def shown_to_everyone(self) -> None:
+        """Declare that everyone who may read a session may see all of its values: those that keep of an event nothing
+        but what everyone may know, such as a count or a sum. From then on events of every audience are folded."""
+        self.seen = _as_it_is
+
     @overload
     def effect(self, handler: Callable[[E], Awaitable[None]]) -> Callable[[E], Awaitable[None]]: ...
     @overload
@@ -130,11 +136,15 @@ class Projection(Generic[K, T]):
 
     def items(self, event: EventData, meta: Meta, handlers: tuple[Handler, ...]) -> list[Item]:
         """One item for each key that the event concerns; `meta` is the event's for its session's key."""
-        if meta.audience is not None and self.seen is None:
+        if self.passes_over(meta):
             return []
         if self.key == "session":
             return [Item(meta.key, event, meta, handlers)]
         return [Item(key, event, meta._replace(key=key), handlers) for key in self._keys(event, meta)]
+
+    def passes_over(self, meta: Meta) -> bool:
+        """Whether an event is not folded because it is not for everyone in its session."""
+        return meta.audience is not None and self.seen is None
 
     def items_of(self, event: Event) -> list[Item]:
         """The same for an event that comes alone."""
@@ -150,6 +160,10 @@ class Projection(Generic[K, T]):
             if key.startswith(UNKEYED):
                 raise ValueError(f"{key!r} is no key: {UNKEYED} is for events without one.")
         return keys
+
+
+def _as_it_is(value: T, _: Viewer) -> T:
+    return value
 
 
 AnyProjection = Projection[Any, Any]

@@ -23,6 +23,7 @@ from ..authoring.shape import Row
 from ..store import Build, Parked, ViewStore
 from .decoded_page import DecodedPage
 from .log_reader import PageSlice
+from .passed_over import PassedOver
 from .time_slices import slices
 from .working_set import WorkingSet
 
@@ -67,6 +68,7 @@ class Batch:
         self._build = build
         self._wait_stored = wait_stored
         self._working = WorkingSet(projection)
+        self.passed_over = PassedOver()
 
     async def fold(self, events: PageSlice, is_skipped: IsSkipped | None) -> bool:
         """Fold the events of a slice in their order, for each key for which they are not skipped, into what is in
@@ -186,14 +188,16 @@ class Batch:
             self._projection.handlers.of,
             self._projection.items,
         )
-        by_session, passed = self._projection.key == "session", self._projection.seen is None
+        by_session, passes_over = self._projection.key == "session", self._projection.passes_over
         for index in indexes:
             try:
                 event, meta = event_at(index)
-                if not by_session:
-                    items += items_of(event, meta, handlers_of(records[index].type))
-                elif not passed or meta.audience is None:  # the same, for the many
+                if passes_over(meta):
+                    self.passed_over.add(meta.position)
+                elif by_session:  # the same as `items` has, for the many
                     items.append(new_unchecked(Item, (meta.key, event, meta, handlers_of(meta.type))))
+                else:
+                    items += items_of(event, meta, handlers_of(records[index].type))
             except BaseException as fault:  # nothing is awaited here, so this is not the task's being cancelled
                 items.append(self._failing(page, index, fault))
 

@@ -200,6 +200,7 @@ class Worker:
         skip = tuple([Skipped(each.key, each.position) for each in passed if each.wish == "skip"])
         unpark = tuple([each.key for each in passed if not any(again.key == each.key for again in park)])
         commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, skip, stopped, rate)
+        commit = commit._replace(passed_over=self._batch.passed_over.until(to.position))
         self._writing = asyncio.create_task(self._store.commit(self.build, commit))
         self._checkpoint, self._folded, self._rate, self._committed = to, to, rate, now
         self._held_events = self._held_bytes = 0

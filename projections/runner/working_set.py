@@ -18,10 +18,13 @@ class WorkingSet:
     """The folder of one build, kept within bounds: what was used between two calls of `changes` is a generation, and
     the oldest generations are dropped."""
 
-    def __init__(self, projection: Projection[Any, Any]) -> None:
+    def __init__(
+        self, projection: Projection[Any, Any], *, most_values: int = MOST_VALUES, most_bytes: int = MOST_BYTES
+    ) -> None:
         self.folder = projection.folder()
         self._projection = projection
         heavy = [n for n, each in enumerate(projection.shape.columns) if each.kind in ("text", "json", "bytes")]
+        self._most_values, self._most_bytes = most_values, most_bytes
         self._texts = itemgetter(heavy[0], *heavy)  # one of them twice: a single one would not come as a tuple
         self._used: dict[Any, int] = {}
         """The last generation of each place."""
@@ -67,7 +70,7 @@ class WorkingSet:
     def _drop_oldest(self) -> None:
         # Only now: what was loaded is needed until it is folded, and what was folded until it is stored.
         used = self._used
-        while self._generations and (len(used) > MOST_VALUES or self._weight > MOST_BYTES):
+        while self._generations and (len(used) > self._most_values or self._weight > self._most_bytes):
             number = self._newest - len(self._generations) + 1
             places, weight = self._generations.popleft()
             self._weight -= weight

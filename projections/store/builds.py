@@ -67,6 +67,7 @@ def drop_build(database: Database, id: int) -> None:
         build = _one(database, id)
         database.run(sql.UNPARK_ALL, (id,))
         database.run(sql.SKIP_NOTHING, (id,))
+        database.run(sql.PASS_OVER_NOTHING, (id,))
         database.run(sql.DELETE_BUILD, (id,))
         database.run(f"DROP TABLE @{build.table}")
 
@@ -133,7 +134,7 @@ def _builds(database: Database, statement: str, values: Sequence[Any]) -> list[B
 
 def _build(row: Row, now: float, lapse: float) -> Build:
     id, name, version, state, shape, epoch, position, digest, shared, rate, stopped, runner, token = row[:13]
-    begun, moved, ended, heard, parked = row[13:]
+    begun, moved, ended, heard, parked, passed_over = row[13:]
     return Build(
         id,
         name,
@@ -152,6 +153,7 @@ def _build(row: Row, now: float, lapse: float) -> Build:
         beat=None if heard is None else now - heard,
         held=heard is not None and -lapse < now - heard < lapse,
         parked=parked,
+        passed_over=passed_over,
     )
 
 

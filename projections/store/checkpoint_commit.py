@@ -23,6 +23,8 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
             database.put(build.table, build.shape, written)
         if deleted:
             database.remove(build.table, build.shape, deleted)
+        if commit.passed_over:
+            database.run(sql.PASS_OVER, (build.id, commit.passed_over))
         for key in commit.unpark:
             database.run(sql.UNPARK, (build.id, key))
         for skipped in commit.skip:

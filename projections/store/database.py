@@ -35,6 +35,10 @@ class Database(Protocol):
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         """What a statement answers."""
 
+    def page(self, statement: str, values: Sequence[Any], shape: Shape, most: int) -> list[Row]:
+        """What a statement that selects rows of this shape in an order answers, up to the row with which its texts and
+        bytes come to `most` bytes (`size_of`)."""
+
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run a statement; the number of rows that it changed."""
 
@@ -49,6 +53,11 @@ class Database(Protocol):
 
     def fetch(self, table: str, shape: Shape, places: Collection[Row]) -> list[Row]:
         """The rows in these places."""
+
+
+def size_of(row: Row) -> int:
+    """How large a row is: its texts and bytes."""
+    return sum([len(each) for each in row if isinstance(each, str | bytes)])
 
 
 def statements(template: str) -> Iterator[str]:

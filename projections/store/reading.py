@@ -8,7 +8,7 @@ from ...domain.errors import Invalid, NotFound
 from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
-from .database import Database, names
+from .database import Database, names, size_of
 from .records import Build, Found, Parked, Skipped, Snapshot
 
 MAX_ROWS = 1_000
@@ -42,16 +42,19 @@ def find_rows(
     order: str,
     after: Sequence[Any] | None,
     limit: int,
+    most: int,
 ) -> Found:
-    """Rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the order) and
-    then by place. `after` is the last row's (column of the order, *place) of the page before.
+    """A page of rows of the current build whose columns equal `where`, by `order` (a column; `-` before it turns the
+    order) and then by place. `after` is the last row's (column of the order, *place) of the page before. A page is
+    bounded by bytes as well: it ends with the row with which it comes to `most`.
 
     Raises NotFound for a view that there is not, Invalid for columns that it has not.
     """
     with database.reading():
         build = _current(database, name)
-        statement, values = _query(build, where, order, after, limit)
-        return Found(build, database.rows(statement, values))
+        limit = max(1, min(limit, MAX_ROWS))
+        rows = database.page(*_query(build, where, order, after, limit), build.shape, most)
+        return Found(build, rows, more=len(rows) == limit or sum(map(size_of, rows)) >= most)
 
 
 def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:
@@ -109,7 +112,7 @@ def _query(
     chosen = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     turned = ", ".join(f'"{name}"{" DESC" if down else ""}' for name in by)
     statement = f"SELECT {names(shape.columns)} FROM @{build.table}{chosen} ORDER BY {turned} LIMIT ?"
-    return statement, [*values, max(1, min(limit, MAX_ROWS))]
+    return statement, [*values, limit]
 
 
 def _column(build: Build, name: str) -> Column:

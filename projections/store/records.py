@@ -64,6 +64,8 @@ class Build(NamedTuple):
     """Whether that runner lives, as far as can be told."""
     parked: int
     """How many keys are parked."""
+    passed_over: int
+    """How many events were not folded because they are not for everyone in their session."""
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version} (build {self.id})"
@@ -105,6 +107,8 @@ class Commit(NamedTuple):
     """What was left out on this step."""
     stopped: str | None = None
     rate: float = 0.0
+    passed_over: int = 0
+    """How many events of this step were not folded because they are not for everyone in their session."""
 
 
 class Snapshot(NamedTuple):
@@ -123,6 +127,8 @@ class Found(NamedTuple):
     """What of the view was parked then, by key."""
     skipped: frozenset[Skipped] = frozenset()
     """What was left out of it."""
+    more: bool = False
+    """Of a page: whether others may follow."""
 
     def has(self, keys: Iterable[str], position: int) -> bool:
         """Whether an event is in the view that may be parked or skipped under these keys."""

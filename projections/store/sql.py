@@ -40,6 +40,10 @@ SCHEMA = """
         position BIGINT NOT NULL,
         PRIMARY KEY (build, key, position)
     );
+    CREATE TABLE IF NOT EXISTS @passed_over (
+        build BIGINT PRIMARY KEY,
+        events BIGINT NOT NULL
+    );
     CREATE TABLE IF NOT EXISTS @snapshot (
         name TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
@@ -55,7 +59,8 @@ SCHEMA = """
 READ_BUILDS = """
     SELECT
         b.id, b.name, b.version, b.state, b.shape, b.epoch, b.position, b.digest, b.shared, b.rate, b.stopped, b.runner,
-        b.token, b.begun, b.moved, b.ended, r.beat, (SELECT count(*) FROM @parked p WHERE p.build = b.id)
+        b.token, b.begun, b.moved, b.ended, r.beat, (SELECT count(*) FROM @parked p WHERE p.build = b.id),
+        coalesce((SELECT o.events FROM @passed_over o WHERE o.build = b.id), 0)
     FROM @build b LEFT JOIN @runner r ON r.id = b.runner
 """
 ALL_BUILDS = READ_BUILDS + " ORDER BY b.name, b.id"
@@ -107,6 +112,11 @@ PARK = """
         position = excluded.position, session = excluded.session, type = excluded.type, error = excluded.error,
         wish = excluded.wish
 """
+PASS_OVER = """
+    INSERT INTO @passed_over AS o (build, events) VALUES (?, ?)
+    ON CONFLICT (build) DO UPDATE SET events = o.events + excluded.events
+"""
+PASS_OVER_NOTHING = "DELETE FROM @passed_over WHERE build = ?"
 UNPARK = "DELETE FROM @parked WHERE build = ? AND key = ?"
 UNPARK_ALL = "DELETE FROM @parked WHERE build = ?"
 SKIP = "INSERT INTO @skipped (build, key, position) VALUES (?, ?, ?) ON CONFLICT (build, key, position) DO NOTHING"

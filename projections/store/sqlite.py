@@ -20,7 +20,7 @@ from ...domain.errors import ViewsFailed
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .connections import ViewConnections
-from .database import names, statements
+from .database import names, size_of, statements
 from .records import LAPSE_S
 from .store import ViewStore
 
@@ -84,6 +84,15 @@ class SqliteDatabase:
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         return self._connection.execute(_local(statement), values).fetchall()
+
+    def page(self, statement: str, values: Sequence[Any], shape: Shape, most: int) -> list[Row]:
+        rows, size = list[Row](), 0
+        for row in self._connection.execute(_local(statement), values):
+            rows.append(row)
+            size += size_of(row)
+            if size >= most:
+                break
+        return rows
 
     def run(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         return self._connection.execute(_local(statement), values).rowcount

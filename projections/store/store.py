@@ -10,6 +10,7 @@ checkpoint and what is parked, is written in one transaction.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self, TypeVar, TypeVarTuple
 
+from ...log.engine import PAGE_BYTES
 from ..authoring.shape import Row, Shape
 from . import builds, checkpoint_commit, reading
 from .connections import ViewConnections
@@ -113,9 +114,11 @@ class ViewStore:
         order: str = "",
         after: Sequence[Any] | None = None,
         limit: int = 100,
+        most: int = PAGE_BYTES,
     ) -> Found:
-        """Rows of a view by indexed columns, in pages (`reading.find_rows`). Raises NotFound, Invalid."""
-        return await self._read(reading.find_rows, name, where or {}, order, after, limit)
+        """Rows of a view by indexed columns, in pages of up to `limit` rows and about `most` bytes
+        (`reading.find_rows`). Raises NotFound, Invalid."""
+        return await self._read(reading.find_rows, name, where or {}, order, after, limit, most)
 
     async def parked(self, build: int) -> list[Parked]:
         """The parked keys of a build."""

@@ -9,6 +9,7 @@ a factory has to keep. Whatever an engine promises beyond this (locks, other pro
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -60,6 +61,13 @@ async def a_new_log_is_empty(factory: EngineFactory) -> None:
         assert await engine.read_subject(["s-1"], "session") == []
         assert await engine.read_tracking("t-1") == 0
         assert await engine.read_live("", 10) == []
+
+
+async def the_storage_tells_the_time(factory: EngineFactory) -> None:
+    async with factory() as engine:
+        told = [await engine.time() for _ in range(3)]
+        assert told == sorted(told)
+        assert abs(told[0] - time.time()) < 3_600, "the server's clock, or this machine's, is wrong"
 
 
 async def each_log_has_an_epoch_of_its_own(factory: EngineFactory) -> None:
@@ -356,6 +364,7 @@ async def _raised(kind: type[Exception], attempt: Awaitable[object]) -> bool:
 
 ALL: tuple[Sentence, ...] = (
     a_new_log_is_empty,
+    the_storage_tells_the_time,
     each_log_has_an_epoch_of_its_own,
     a_closed_engine_refuses,
     an_event_is_read_as_it_was_written,

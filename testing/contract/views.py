@@ -268,6 +268,19 @@ async def what_was_skipped_is_kept_with_its_build(factory: StoreFactory) -> None
         assert await store.skipped("kept", "a") == frozenset()
 
 
+async def what_is_passed_over_is_counted_with_its_build(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 5, passed_over=3))
+        await store.commit(build, step(build, 5, 6))
+        await store.commit(build, step(build, 6, 9, passed_over=2))
+        assert await raised(CheckpointMoved, store.commit(build, step(build, 6, 9, passed_over=2)))
+        other = await claimed(store, version=2)
+        assert [each.passed_over for each in await store.builds()] == [5, 0]
+        await store.drop(build.id)
+        assert [each.id for each in await store.builds()] == [other.id]
+
+
 async def a_build_begins_where_it_is_told_to(factory: StoreFactory) -> None:
     async with factory() as store:
         start = Checkpoint(EPOCH, Position(7), "digest")
@@ -297,6 +310,24 @@ async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> Non
             assert await raised(Invalid, store.find("kept", wrong))
         assert await raised(Invalid, store.find("kept", order="-data"))
         assert await raised(Invalid, store.find("kept", after=[1]))
+
+
+async def pages_end_by_bytes(factory: StoreFactory) -> None:
+    rows = [row(f"k-{n:03}", n, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
+    async with factory() as store:
+        build = await claimed(store)
+        await store.commit(build, step(build, 0, 1, *rows))
+        await store.promote(build.id)
+        found, sizes = list[Row](), list[int]()
+        after: list[Any] | None = None
+        more = True
+        while more and (page := await store.find("kept", after=after, limit=1_000, most=100_000)).rows:
+            found, more = found + page.rows, page.more
+            sizes.append(len(page.rows))
+            after = [*page.rows[-1][:2]]
+        assert found == rows
+        assert sizes[0] > 50
+        assert max(sizes[1:]) == 5
 
 
 async def snapshots_are_kept_of_one_state_of_the_code(factory: StoreFactory) -> None:
@@ -363,8 +394,10 @@ ALL: tuple[Sentence, ...] = (
     a_dropped_build_is_gone,
     parked_keys_are_kept_with_what_is_wished_for_them,
     what_was_skipped_is_kept_with_its_build,
+    what_is_passed_over_is_counted_with_its_build,
     a_build_begins_where_it_is_told_to,
     rows_are_found_by_their_indexes_in_pages,
+    pages_end_by_bytes,
     snapshots_are_kept_of_one_state_of_the_code,
 )
 

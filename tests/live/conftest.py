@@ -140,7 +140,7 @@ _numbers = count(1)
 
 @pytest.fixture
 async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
-    """Starts `stenogram serve` in a process of its own, with options of choice."""
+    """Starts `stenogram serve` in a process of its own, with options of choice; `env` adds to its environment."""
     async with AsyncExitStack() as stack:
 
         async def serve(**options: Any) -> Process:
@@ -151,12 +151,13 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 
 @asynccontextmanager
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
+    env = {**os.environ, "NO_COLOR": "1", **options.pop("env", {})}
     chosen = {"log": folder / "log.db", "port": 0, **options}
     arguments = [word for name, value in chosen.items() for word in _option(name, value)]
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "stenogram", "serve", *arguments, stderr=stderr, env={**os.environ, "NO_COLOR": "1"}
+            sys.executable, "-m", "stenogram", "serve", *arguments, stderr=stderr, env=env
         )
     try:
         yield Process(process, await _url(process, said), said)

@@ -29,6 +29,7 @@ NAMES = (
     "cascades",
     "projections",
     "moments",
+    "past",
     "postgres",
 )
 TRIED_ALWAYS = ("appends", "many_sessions", "presence")

@@ -60,14 +60,28 @@ async def test_views_are_read_as_they_are_and_as_they_were(client: Client) -> No
 async def test_a_document_is_followed(client: Client) -> None:
     async with client.session("trip-7") as session, session.view("state").follow() as changes:
         async with asyncio.timeout(20):
-            assert await anext(changes) is None
+            assert (await anext(changes)).value is None
             for number in range(5):
                 await session.do("state.merge", {"patch": {"count": number}})
-                value = await anext(changes)
-                assert value["value"] == {"count": number}
+                document = await anext(changes)
+                assert document.value["value"] == {"count": number}
+                assert document == await session.view("state").get()
             values = asyncio.create_task(anext(changes))
             await asyncio.sleep(0)
         values.cancel()
+
+
+async def test_nobody_is_present_in_a_closed_session(client: Client) -> None:
+    async with client.session("trip-7") as session:
+        await session.tasks.create("Book")
+        ack = await session.close()
+        agents = await session.view("agents").get(min_position=ack.positions[-1], wait=10)
+        await client.view("sessions").rows(min_position=ack.positions[-1], wait=10)
+        found = await client.search(participant="hotels")
+        shown = await client.show("trip-7")
+    assert [each["present"] for each in shown["participants"]] == [False]
+    assert agents.value["agents"]["hotels"]["present"] is False
+    assert [each["value"]["participants"]["hotels"]["present"] for each in found.rows] == [False]
 
 
 async def test_who_follows_what_cannot_be_followed_is_told(client: Client) -> None:
@@ -79,10 +93,10 @@ async def test_who_follows_what_cannot_be_followed_is_told(client: Client) -> No
 async def test_the_rows_of_a_session_are_followed(client: Client) -> None:
     async with client.session("trip-7") as session, session.view("tasks").follow() as changes:
         async with asyncio.timeout(20):
-            assert await anext(changes) == {}
+            assert (await anext(changes)).value == {}
             for number in range(3):
                 await session.tasks.create("Book", task=f"t-{number}")
-                rows = await anext(changes)
+                rows = (await anext(changes)).value
                 assert list(rows) == [f"t-{each}" for each in range(number + 1)]
         patch = await session.view("tasks").difference((await session.page(last=1)).to - 1)
         assert [(each["op"], each["path"]) for each in patch] == [("add", "/t-2")]
@@ -96,8 +110,8 @@ async def test_a_document_is_followed_over_the_loss_of_the_gateway(
 
     async def watch(client: Client) -> None:
         async with client.view("state", "trip-7").follow() as changes:
-            async for value in changes:
-                seen.append(value and value["value"])
+            async for document in changes:
+                seen.append(document.value and document.value["value"])
 
     async with asyncio.TaskGroup() as tasks:
         async with running(settings) as first:

@@ -1,45 +1,36 @@
-"""The Python in the README and in the guides runs, against a real gateway, as a reader would run it."""
+"""The Python in the README and in the guides runs, against a real gateway, as a reader would run it: again on the same
+log, and page after page."""
 
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.pages import PAGES, Page
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTED = "http://127.0.0.1:8600"
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-PAGES = {
-    "README.md": "hotels",
-    "docs/tutorials/team-of-agents.md": "The booking is completed.",
-    "docs/how-to/write-a-projection.md": "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
-    "docs/how-to/record-a-coding-agent.md": "message.started\ntool.called\ntool.returned\nmessage.completed",
-    "docs/tutorials/quickstart.md": "The hotel is {'name': 'Casa Azul'} since version",
-}
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[str]:
-    """The URL of a gateway in a process of its own."""
-    command = [sys.executable, "-m", "stenogram", "serve", "--port", "0", "--log", str(tmp_path / "docs.db")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if found := re.search(r"http://[\d.]+:\d+", line):
-                yield found[0]
-                break
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", PAGES, ids=[each.path for each in PAGES])
+async def test_the_code_of_a_page_runs_twice_on_one_log(page: Page, serve: Callable[..., Awaitable[Any]]) -> None:
+    gateway = await serve()
+    for _ in range(2):
+        await page.run(gateway.url)
 
 
-@pytest.mark.parametrize(("page", "says"), PAGES.items())
-def test_the_code_of_a_page_runs_in_order(page: str, says: str, gateway: str) -> None:
-    blocks = BLOCK.findall((ROOT / page).read_text())
-    assert blocks, f"{page} shows no Python"
-    program = "\n".join(blocks).replace(DOCUMENTED, gateway)
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
-    assert ran.returncode == 0, ran.stderr
-    assert says in ran.stdout
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_all_pages_run_in_order_on_one_log(serve: Callable[..., Awaitable[Any]]) -> None:
+    gateway = await serve()
+    for page in PAGES:
+        await page.run(gateway.url)
+
+
+async def test_the_quickstart_runs_in_a_session_that_the_reader_has_named(
+    serve: Callable[..., Awaitable[Any]],
+) -> None:
+    gateway = await serve()
+    quickstart = next(each for each in PAGES if "quickstart" in each.path)
+    assert "There is a direct flight at nine." in await quickstart.run(gateway.url, TRIP="trip-101502")

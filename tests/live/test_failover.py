@@ -31,6 +31,8 @@ async def test_a_gateway_does_not_go_on_where_its_events_were_lost(
     await wire.command("s", "session.open", {})
     copy = await asyncio.to_thread(server.copy_data)
     lost = await _say(wire, "lost")
+    async with http.get(f"{first.url}/v1/sessions/s/events") as response:
+        left_at = (await response.json())["resume"]
     first.process.send_signal(signal.SIGSTOP)
     await asyncio.to_thread(server.fall_back, copy)
     second = await serve(log=server.url)
@@ -41,7 +43,7 @@ async def test_a_gateway_does_not_go_on_where_its_events_were_lost(
         async with asyncio.timeout(20):
             assert await gateway.process.wait() == 1
         assert "not the one that was known" in gateway.stderr
-    await _check_what_is_served(http, await serve(log=server.url), wire.welcome["epoch"], lost)
+    await _check_what_is_served(http, await serve(log=server.url), wire.welcome["epoch"], lost, left_at)
     for each in (wire, other):
         each.cut()
 
@@ -53,11 +55,17 @@ async def _say(wire: Wire, word: str) -> list[int]:
     return [position for answer in answers for position in answer["positions"]]
 
 
-async def _check_what_is_served(http: aiohttp.ClientSession, gateway: Process, epoch: str, lost: list[int]) -> None:
+async def _check_what_is_served(
+    http: aiohttp.ClientSession, gateway: Process, epoch: str, lost: list[int], left_at: str
+) -> None:
     """What the second gateway acknowledged is there, and no place that was given out before leads to another event."""
     wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent")
     assert wire.welcome["epoch"] != epoch
-    for place in ({"session": "s", "after": 2, "epoch": epoch}, {"all": True, "after": write_cursor(epoch, lost[0])}):
+    for place in (
+        {"session": "s", "after": left_at},
+        {"session": "s", "after": 2, "epoch": epoch},
+        {"all": True, "after": write_cursor(epoch, lost[0])},
+    ):
         await wire.send({"frame": "subscribe", "sub": "old", **place})
         assert (await wire.refusal())["error"]["code"] == "bad_cursor"
     page = await http.get(f"{gateway.url}/v1/sessions/s/events", params={"participant": "hotels"})

@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 import pytest
 
+from stenogram.api.processes import watched_process
 from stenogram.api.server import Gateway
 from stenogram.api.views import folding_process
 from stenogram.client import Client
@@ -242,14 +243,14 @@ async def test_it_ends_with_its_gateway_however_that_ends(rough: "Process", how:
     async with asyncio.timeout(20):
         code = await rough.process.wait()
     assert code == (-how if how == signal.SIGKILL else 0)
-    await until(lambda: is_gone(child), within=folding_process.END_S + 5)
+    await until(lambda: is_gone(child), within=watched_process.END_S + 5)
     assert "Traceback" not in rough.stderr
 
 
 async def test_a_process_that_is_frozen_is_killed_and_another_started(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(folding_process, "SILENT_S", 2.5)
+    monkeypatch.setattr(watched_process, "SILENT_S", 2.5)
     gateway = await start(views="", views_in="process", views_processes=1)
     await until(lambda: children(os.getpid()))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:

@@ -124,7 +124,8 @@ async def test_pages_go_on_until_caught_up(http: aiohttp.ClientSession, wire: Wi
             await pages.next(limit=7)
         assert pages.follower.places == list(range(1, head + 1))
     _, page = await call(http, "GET", f"{gateway.url}/v1/sessions/s/events?after=end")
-    assert page == {"session": "s", "events": [], "to": head, "head": head, "caught_up": True}
+    resume = f"{wire.welcome['epoch']}.v{head}"
+    assert page == {"session": "s", "events": [], "to": head, "resume": resume, "head": head, "caught_up": True}
     async with http.get(f"{gateway.url}/v1/sessions/s/events", headers={"Accept": "application/x-ndjson"}) as response:
         lines = (await response.text()).splitlines()
         assert (len(lines), response.headers["Stenogram-To"], response.headers["Stenogram-Caught-Up"]) == (
@@ -228,7 +229,8 @@ async def test_a_stream_begins_with_history_and_follows(
         await stream.reach(head)
         block = await stream.step()
         assert block is not None
-        assert (block.event, block.id, block.data) == ("caught_up", str(head), {"version": head, "position": head})
+        place = f"{wire.welcome['epoch']}.v{head}"
+        assert (block.event, block.id, block.data) == ("caught_up", place, {"version": head, "position": head})
         head = await say(wire, 3)
         await stream.reach(head)
         assert stream.follower.places == list(range(1, head + 1))
@@ -359,12 +361,13 @@ async def test_whoever_waits_is_let_go_at_once_when_the_gateway_ends(
     assert time.monotonic() - began < 1.5
     assert (await waiting)[1]["events"] == []
     stream = await streamed
+    place = f"{wire.welcome['epoch']}.v1"
     assert stream.bye is not None
-    assert (stream.bye.id, stream.bye.data["code"]) == ("1", "shutdown")
+    assert (stream.bye.id, stream.bye.data["code"]) == (place, "shutdown")
     closed = await ended
     assert closed.code == 4001
     assert closed.bye is not None
-    assert (closed.bye["code"], closed.bye["resume"]) == ("shutdown", {"s": 1})
+    assert (closed.bye["code"], closed.bye["resume"]) == ("shutdown", {"s": place})
     message = await silent.receive(timeout=5)
     assert message.data == 4001
     idle.close()

@@ -84,6 +84,7 @@ def test_migrate_makes_the_log_and_gives_it_another_epoch(log: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_every_other_command_works(log: str) -> None:
     place = ("--log", log)
     with gateway(log) as url:

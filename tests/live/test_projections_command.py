@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
@@ -87,6 +88,32 @@ async def test_a_view_is_built_anew_and_verified(gateway: Gateway, run: Run, tmp
     code, said, _ = await run("verify", "state")
     assert code == 1
     assert "1 of 1 values of state" in said
+
+
+async def test_everything_is_told_to_programs_too(gateway: Gateway, run: Run) -> None:
+    async def lines(*arguments: str) -> list[dict[str, Any]]:
+        code, said, _ = await run(*arguments, "--json")
+        assert code == 0
+        return [orjson.loads(line) for line in said.splitlines()]
+
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        await session.state.merge({"a": 1})
+        await session.post("Only you see this.", to="users")
+    assert all((each["health"], each["keys"]) == ("healthy", []) for each in await lines("status", "--wait"))
+    passed = {each["view"]: each["passed_over"] for each in await lines("status")}
+    assert (passed["words"], passed["mentions"]) == (1, 0)
+    _, said, _ = await run("status")
+    told = r"^words, build \d+: passed over 1 event, not for everyone in their session$"
+    assert re.search(told, said, re.MULTILINE)
+    assert "A projection of yours gets such events when it declares who sees what of them (`shown`).\n" in said
+    begun, seen = await lines("rebuild", "state")
+    assert (begun["state"], seen["state"], begun["build"]) == ("building", "current", seen["build"])
+    retired = next(
+        each["build"] for each in await lines("list") if (each["view"], each["state"]) == ("state", "retired")
+    )
+    assert (await lines("promote", "state", "--build", str(retired)))[0]["build"] == retired
+    (verified,) = await lines("verify", "state")
+    assert (verified["values"], verified["wrong"]) == (1, 0)
 
 
 async def test_where_promotion_is_manual_readers_wait_for_the_command(

@@ -22,7 +22,7 @@ CUSTOM = "custom_views:all_of_them"
 @pytest.fixture(autouse=True)
 def every_event_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """What arrives in one millisecond shares its time, and so would be in a moment that is told by time."""
-    monkeypatch.setattr("stenogram.api.loop.clock.RESOLUTION_S", 0.0)
+    monkeypatch.setattr("stenogram.log.clock.RESOLUTION_S", 0.0)
 
 
 @pytest.fixture

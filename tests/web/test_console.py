@@ -274,7 +274,7 @@ async def test_several_questions_are_answered_at_once_and_one_in_words(
 ) -> None:
     gateway = await start()
     async with _hotels(gateway) as agent:
-        questions = [
+        questions: list[dict[str, Any]] = [
             {"name": "hotel", "question": "Which one?", "options": ["Casa Azul", "Memmo"], "own_words": True},
             {"name": "extras", "question": "What else?", "options": ["breakfast", "parking"], "several": True},
             {"name": "nights", "question": "How long?", "answer_schema": {"type": "integer"}},
@@ -292,6 +292,9 @@ async def test_several_questions_are_answered_at_once_and_one_in_words(
         answers = await asking
         assert (answers["hotel"].words, answers["extras"].options) == ("The nearer one.", ("breakfast", "parking"))
         assert answers["nights"].value == 3
+        await expect(
+            page.get_by_text("hotel: The nearer one. · extras: breakfast + parking · nights: 3")
+        ).to_be_visible()
         asking_one = asyncio.create_task(agent.ask("Book it?", own_words=True))
         await page.get_by_label("in your words").fill("Only with a view.")
         await page.get_by_role("button", name="say so").click()

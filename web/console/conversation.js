@@ -50,13 +50,22 @@ function Said({ entry }) {
 function Tool({ entry }) {
   return html`<details><summary><${Status} status=${entry.status === 'open' ? 'waiting-for-tool' : entry.status}>${entry.tool}<//> <code>${brief(entry.arguments ?? '', 80)}</code></summary>
     <pre>${JSON.stringify(entry.arguments, null, 2)}</pre>
+    ${entry.output && html`<pre>${entry.output}</pre>`}
     ${entry.result !== null && entry.result !== undefined && html`<pre>${JSON.stringify(entry.result, null, 2)}</pre>`}
     ${entry.error && html`<p class="error">${entry.error}</p>`}
   </details>`
 }
 
+/** What a question was answered with; of several, each with its name. */
+function answersOf({ answer, words, value, answers }) {
+  const one = [answer, words, value === null || value === undefined ? null : brief(value)]
+  const several = Object.entries(answers ?? {}).map(([name, each]) =>
+    `${name}: ${[...each.options, each.words, each.value === null || each.value === undefined ? null : brief(each.value)].filter(Boolean).join(' + ')}`)
+  return [...one.filter(Boolean), ...several]
+}
+
 function Question({ entry }) {
-  const answer = entry.answer ?? (entry.value === null || entry.value === undefined ? '' : brief(entry.value))
+  const answer = answersOf(entry).join(' · ')
   return html`<p class="text"><${Status} status=${entry.status === 'open' ? 'waiting-for-human' : entry.status}>${entry.question}<//></p>
     ${entry.status !== 'open' && html`<p>${answer ? html`<b>${answer}</b>` : entry.status}${entry.answered_by ? `, ${entry.answered_by}` : ''}${entry.comment ? `: ${entry.comment}` : ''}</p>`}`
 }

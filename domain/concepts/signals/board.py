@@ -15,7 +15,8 @@ from .twins import Twins, Wish, wish
 
 class Signal(NamedTuple):
     """A signal as it stands; `waiting` are the addressees who have not answered, and whether they have got it;
-    `audience` is who may see it and all that becomes of it."""
+    `late` are those who were told when less than half of the grace was left, and are not held to it; `audience` is who
+    may see it and all that becomes of it."""
 
     id: SignalId
     kind: SignalKind
@@ -29,6 +30,8 @@ class Signal(NamedTuple):
     since: Version
     status: Literal["open", "closed", "expired", "withdrawn"] = "open"
     audience: tuple[str, ...] | None = None
+    grace: float | None = None
+    late: tuple[ParticipantId, ...] = ()
 
     @property
     def fences(self) -> bool:

@@ -1,5 +1,7 @@
 """What becomes of a signal by each event."""
 
+from datetime import datetime, timedelta
+
 from immutables import Map
 
 from ...ids import ParticipantId, SignalId
@@ -24,7 +26,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
         case SignalRaised() as data:
             waiting = Map(dict.fromkeys(data.addressees, False))
             about = (data.signal, data.kind, data.target, event.actor, data.body, data.to, data.due)
-            signal = Signal(*about, data.addressees, waiting, event.version, audience=event.audience)
+            signal = Signal(*about, data.addressees, waiting, event.version, audience=event.audience, grace=data.grace)
             twins = signals.twins.raised(wish_of(signal), signal.id, signal.since)
             return _with(signals._replace(twins=twins, paused=_paused(signals.paused, data)), signal)
         case SignalDelivered() as data:
@@ -33,7 +35,7 @@ def evolve(signals: Signals, event: Event) -> Signals:
                 signal = signal._replace(waiting=signal.waiting.set(event.actor, True))
             return _with(signals, signal)
         case SignalAddressed() as data:
-            return _with(signals, _addressed(signals.known[data.signal], data.addressees))
+            return _with(signals, _addressed(signals.known[data.signal], data.addressees, event.time))
         case SignalHonoured() | SignalRefused() as data:
             if isinstance(data, SignalHonoured) and data.new_run and event.actor in signals.fenced:
                 lifted = signals.fenced[event.actor]
@@ -43,16 +45,21 @@ def evolve(signals: Signals, event: Event) -> Signals:
             return _with(signals, signals.known[data.signal]._replace(status="withdrawn", waiting=Map()))
         case SignalExpired() as data:
             signal = signals.known[data.signal]
-            late = dict.fromkeys(data.waiting, Fence(signal.id, event.version)) if signal.fences else {}
-            fenced = signals.fenced.update(late)
-            return _with(signals._replace(fenced=fenced), signal._replace(status="expired"))
+            passed = dict.fromkeys(data.waiting, Fence(signal.id, event.version)) if signal.fences else {}
+            fenced, waiting = signals.fenced.update(passed), signal.waiting
+            for each in signal.late:
+                waiting = waiting.delete(each) if each in waiting else waiting
+            return _with(signals._replace(fenced=fenced), signal._replace(status="expired", waiting=waiting))
     return signals
 
 
-def _addressed(signal: Signal, who: tuple[ParticipantId, ...]) -> Signal:
+def _addressed(signal: Signal, who: tuple[ParticipantId, ...], now: datetime) -> Signal:
     """A task has one holder: the one before need not answer any more. A session has many."""
     waiting = Map(dict.fromkeys(who, False))
     if signal.target == SESSION:
+        # One who is told in the last moment has no chance to stop in good order, and is not fenced for that.
+        if signal.due and signal.grace and signal.due - now < timedelta(seconds=signal.grace / 2):
+            signal = signal._replace(late=(*signal.late, *who))
         waiting, who = signal.waiting.update(waiting), tuple(dict.fromkeys((*signal.addressees, *who)))
     return signal._replace(addressees=who, waiting=waiting)
 

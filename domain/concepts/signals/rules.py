@@ -116,7 +116,7 @@ def _expire(signals: Signals, command: Command, data: ExpireSignal) -> Decision:
     signal = signals.known.get(data.signal)
     if signal is None or signal.status != "open" or signal.due is None or command.time < signal.due:
         raise NoChange(f"The grace of signal {data.signal!r} has not run out, or it is answered.")
-    return decided(SignalExpired(signal=signal.id, waiting=tuple(sorted(signal.waiting))))
+    return decided(SignalExpired(signal=signal.id, waiting=tuple(sorted({*signal.waiting} - {*signal.late}))))
 
 
 def deadlines(signals: Signals) -> Iterator[Deadline]:

@@ -129,7 +129,10 @@ def _create(tasks: Tasks, command: Command, data: CreateTask) -> Decision:
             raise Conflict("Another task has this `dedupe_key`, which is not for you; choose another key.")
         return Decision((), repeat=Repeat(f"task:{first}", _before(tasks.known[first])))
     if data.task in tasks.known:
-        raise Conflict(f"Task {data.task!r} exists already; choose another id.")
+        raise Conflict(
+            f"Task {data.task!r} exists already. To create a task once, however often it is asked for, give it a "
+            f"`dedupe_key`: the answer to a repeat is the first one's. For another task choose another id."
+        )
     refuse_more(len(tasks.open) + len(tasks.claimed), "unfinished tasks")
     others = (*data.needs, *([data.parent] if data.parent else ()))
     for other in others:

@@ -10,7 +10,7 @@ from ....domain.errors import StenogramError
 from ....domain.ids import Position, SessionId, Version
 from ....domain.model import Command
 from ....domain.state import State
-from ....log.commit.session_cache import fold_records
+from ....log.commit.folding import fold_records
 from ....log.engine import Engine
 from ....log.log import Log
 from ....log.records import Append, Appended, Draft, Record

@@ -18,7 +18,8 @@ from ....domain.ids import Position, SessionId, Version
 from ....domain.model import Command, CommandData, Event
 from ....domain.session import decide, evolve
 from ....domain.state import State
-from ....log.commit.session_cache import UNKNOWN_PRODUCER, fold_records
+from ....log.commit.folding import fold_records
+from ....log.commit.session_cache import UNKNOWN_PRODUCER
 from ....log.log import Log
 from ....log.records import ANYTHING, Append, Appended, Producer, ProducerState, Record
 from .factory import LogFactory, draft, everything

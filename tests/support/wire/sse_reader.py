@@ -65,7 +65,7 @@ class SseReader:
         if block.event == "bye":
             self.bye = block
         elif block.event == "events":
-            self.follower.extend(block.data, block.id if self.follower.whole else int(block.id))
+            self.follower.extend(block.data, block.id if self.follower.whole else int(block.id.rpartition(".v")[2]))
         else:
             self.follower.receive({"frame": block.event, **block.data})
         self.last = block.id

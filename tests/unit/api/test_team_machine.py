@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from stenogram.api.liveness.gateway_heartbeats import OTHER_GATEWAY_GRACE_S
 from stenogram.api.liveness.last_seen import LastSeen
-from stenogram.api.liveness.lost_agents import OTHER_GATEWAY_GRACE_S
 from stenogram.api.liveness.timekeeper import Timekeeper
 from stenogram.domain.audience import Viewer, visible
 from stenogram.domain.commands import parse_command
@@ -30,6 +30,7 @@ from stenogram.domain.errors import Refused
 from stenogram.domain.model import Actor, Command, Event
 from stenogram.domain.session import fold
 from stenogram.domain.state import State
+from stenogram.log.clock import LogClock
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 
@@ -81,6 +82,7 @@ class Gateway:
 
     def __init__(self, engine: MemoryEngine, machine: "Team") -> None:
         self.log = Log(engine)
+        self.log.clock = LogClock(machine.time_of_day, lambda: machine.now)
         self.last_seen = LastSeen(lambda: machine.now)
         self.machine = machine
         self.keeper: Timekeeper
@@ -88,7 +90,7 @@ class Gateway:
     async def start(self) -> None:
         """Open the log and look at what lives."""
         await self.log.__aenter__()
-        self.keeper = Timekeeper(self.log, self.last_seen, self.machine.wall)
+        self.keeper = Timekeeper(self.log, self.last_seen)
         await self.keeper.load_sessions()
 
 
@@ -135,6 +137,10 @@ class Team(RuleBasedStateMachine):
     def wall(self) -> datetime:
         """The time of day."""
         return START + timedelta(seconds=self.now)
+
+    async def time_of_day(self) -> float:
+        """The same, as a storage tells it."""
+        return self.wall().timestamp()
 
     async def _start(self) -> None:
         gateway = Gateway(self.engine.beside(), self)

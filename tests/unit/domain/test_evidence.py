@@ -102,6 +102,25 @@ def test_what_one_has_begun_who_joined_then_ends_with_the_grace(session: Rehears
     assert "message.aborted" in {event.type for event in session.wait(60)}
 
 
+@pytest.mark.parametrize(("left", "held"), [(31, True), (29, False), (0.01, False)])
+def test_who_joins_when_the_grace_is_about_to_run_out_is_told_and_not_held_to_it(
+    session: Rehearsal, left: float, held: bool
+) -> None:
+    session.do("hotels", "presence.join", lease=3_600)
+    session.do(ADA, "signal.raise", signal="s1", kind="cancel", target="session", grace=60)
+    session.wait(60 - left)
+    (_, addressed) = session.do("flights", "presence.join", lease=3_600)
+    assert addressed.type == "signal.addressed"
+    session.do("flights", "message.start", message="m1")
+    (expired, *_) = session.wait(left)
+    assert expired.data.waiting == (("flights", "hotels") if held else ("hotels",))  # type: ignore[attr-defined]
+    known = session.state.signals
+    assert ("flights" in known.fenced, session.state.messages.known["m1"].status == "open") == (held, not held)
+    assert ("flights" in known.known["s1"].waiting) is held
+    if not held:
+        session.do("flights", "message.delta", message="m1", index=0, text="Lisbon")
+
+
 def test_people_are_not_told(session: Rehearsal) -> None:
     session.do("hotels", "presence.join")
     session.do("hotels", "signal.raise", signal="s1", kind="cancel", target="session", grace=600)

@@ -230,7 +230,7 @@ async def test_what_was_skipped_is_left_out_of_the_view_its_past_and_its_verific
 
 
 async def test_a_snapshot_from_before_a_skip_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stenogram.projections.moments.SNAPSHOT_EVERY_EVENTS", 2)
+    monkeypatch.setattr("stenogram.projections.moment_fold.SNAPSHOT_EVERY_EVENTS", 2)
     bad = [False]
     projection = tally(lambda: 1 / 0 if bad[0] else None)
     async with stage() as here, here.running(projection):

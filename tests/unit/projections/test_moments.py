@@ -9,11 +9,12 @@ import pytest
 from pydantic import BaseModel
 
 from stenogram.domain.concepts.messages import MessagePosted
-from stenogram.domain.errors import BadCursor, FoldFailed, Invalid, NotFound
+from stenogram.domain.errors import BadCursor, FoldFailed, Invalid, NotFound, TooLarge
 from stenogram.log.records import Append, Draft
-from stenogram.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold
+from stenogram.projections import DELETE, DocProjection, Meta, Projection, Rows, TableProjection, fold, moment_fold
 from stenogram.projections.authoring.fingerprint import fingerprint
-from stenogram.projections.moments import SNAPSHOT_EVERY_EVENTS, Moments
+from stenogram.projections.moment_fold import SNAPSHOT_EVERY_EVENTS
+from stenogram.projections.moments import Moments
 from stenogram.projections.store.records import Snapshot
 from stenogram.testing.stage import Stage, stage
 
@@ -130,7 +131,7 @@ async def test_a_second_question_reads_from_the_snapshot_on(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"null", b"[1,2]", b'["mark",[]]', b'["%s",[[1]]]', b'["%s",[["s-1",1,"{"]]]']
+    "garbage", [b"", b"null", b"[1,2]", b"digest", b"%s\n[1]", b'%s\n["s-1",1,"{"]', b"%s\n\n", b"%s\n7", b"\xff"]
 )
 async def test_a_snapshot_that_is_wrong_is_passed_over(garbage: bytes) -> None:
     from stenogram.projections.runner.checkpoints import digest_of
@@ -180,3 +181,40 @@ async def test_a_time_that_is_yet_to_come_is_refused() -> None:
         assert (await moments.at("s-1", time=datetime.now(UTC))).version == 5
         with pytest.raises(BadCursor, match="yet to come"):
             await moments.at("s-1", time=datetime.now(UTC) + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("projection", [notes(), notes(grow=100), lines()], ids=["small", "large", "rows"])
+async def test_a_moment_goes_on_from_an_earlier_one(
+    projection: Projection[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moment_fold, "SNAPSHOT_EVERY_EVENTS", 10**9)
+    async with stage() as here:
+        await write(here, 2_000)
+        moments, none = Moments(here.log, here.store, projection), frozenset[int]()
+        earlier = await moments.rows("s-1", 1_700, none)
+        before = dict(earlier.packed)
+        later = await moments.rows("s-1", 1_950, none, earlier)
+        assert later.packed == (await moments.rows("s-1", 1_950, none)).packed
+        assert earlier.packed == before, "folding on has changed the moment from which it began"
+        assert (later.version, later.size) == (1_950, (await moments.rows("s-1", 1_950, none)).size)
+
+
+async def test_a_moment_that_would_take_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moment_fold, "MAX_MOMENT_BYTES", 100_000)
+    async with stage() as here:
+        await write(here, 3_000)
+        moments = Moments(here.log, here.store, notes(grow=100))
+        assert (await moments.at("s-1", version=700)).value is not None
+        with pytest.raises(TooLarge, match="ask for an earlier moment"):
+            await moments.at("s-1", version=1_777 - 1)
+
+
+async def test_large_values_leave_no_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moment_fold, "MAX_SNAPSHOT_BYTES", 10_000)
+    async with stage() as here:
+        await write(here, 1_700)
+        moments = Moments(here.log, here.store, notes(grow=100))
+        found = await moments.at("s-1", version=1_700)
+        assert found.value is not None
+        assert found.value.count == 1_700 - 778
+        assert await here.store.snapshot("notes", moments.fingerprint, "s-1", 1_700) is None

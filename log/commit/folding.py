@@ -1,0 +1,46 @@
+"""Folding stored events into the state of a session, without keeping the loop to oneself."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+
+from ...domain.envelope import decode
+from ...domain.errors import LogUnreadable
+from ...domain.session import evolve
+from ...domain.state import State
+from ..lineage import Lineage
+from ..paging import ENDLESS, session_pages
+from ..records import Record
+
+FOLDED_AT_ONCE = 200
+"""Events that are folded between two turns of the loop: about 4 ms."""
+
+
+def fold_records(state: State, records: Iterable[Record]) -> State:
+    """Fold stored events."""
+    for record in records:
+        state = evolve(state, decode(record.data, record.position, record.session, record.version))
+    return state
+
+
+def fold_on(state: State, records: Collection[Record]) -> State:
+    """Fold a few more events. Raises LogUnreadable when one cannot be folded."""
+    try:
+        return fold_records(state, records)
+    except Exception as fault:
+        raise LogUnreadable(
+            f"Session {state.id!r} cannot be folded, because something else than Stenogram's rules wrote an event "
+            f"after version {state.version} ({fault!r}). Its events can still be read."
+        ) from fault
+
+
+async def read_on(
+    lineage: Lineage, state: State, upto: int = ENDLESS, on_state: Callable[[State], None] = lambda _: None
+) -> State:
+    """Read and fold a session from where a state is, up to a version or to its end. `on_state` is given the states on
+    the way, every `FOLDED_AT_ONCE` events. Raises LogUnreadable."""
+    async for page in session_pages(lineage, state.id, state.version, upto):
+        for first in range(0, len(page), FOLDED_AT_ONCE):
+            state = fold_on(state, page[first : first + FOLDED_AT_ONCE])
+            on_state(state)
+            await asyncio.sleep(0)  # a long session would hold the loop for seconds
+    return state
