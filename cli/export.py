@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 def export(sessions: tuple[str, ...], everything: bool, output: Path | None, place: Place) -> None:
     """Export sessions as JSONL: one event a line, exactly as it goes over the wire.
 
-    `stenogram import` reads it back. From a gateway one gets what one may see there; from a file, all.
+    `stenogram import` reads it back. From a gateway one gets what one may see there; from a file, all. With --all a
+    fork begins where it leaves its origin; a fork that is named is exported from its first event, and behind its
+    origin if that is named, too.
     """
     if everything == bool(sessions):
         raise click.UsageError("Name the sessions to export, or --all.")
@@ -76,7 +78,8 @@ async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> in
     count = 0
     async with open_source(place) as source:
         with progress("exporting", await _total(source, sessions)) as bar:
-            for pages in [source.read(session, 0) for session in sessions] or [source.read_all()]:
+            ordered = await _ordered(source, sessions)
+            for pages in [source.read(session, 0) for session in ordered] or [source.read_all()]:
                 async for page in pages:
                     file.write(b"\n".join((*page, b"")))
                     count += len(page)
@@ -87,3 +90,22 @@ async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> in
 async def _total(source: "Source", sessions: tuple[str, ...]) -> int | None:
     """How many events there are to export; of a whole log, nobody says. Raises NotFound before anything is written."""
     return sum([await source.version(session) for session in sessions]) if sessions else None
+
+
+async def _ordered(source: "Source", sessions: tuple[str, ...]) -> list[str]:
+    """The sessions as they were named, but for forks, which come behind what they were forked from: so they can be
+    imported as such."""
+    if len(sessions) < 2:
+        return list(sessions)
+    origins = {session: await source.origins(session) for session in sessions}
+    ordered: dict[str, None] = {}
+
+    def add(session: str) -> None:
+        for origin in origins.get(session, ()):
+            add(origin)
+        if session in origins:
+            ordered[session] = None
+
+    for session in sessions:
+        add(session)
+    return list(ordered)

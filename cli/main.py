@@ -24,6 +24,7 @@ from .acting.sessions import close, open_, reopen
 from .acting.shared_state import state
 from .acting.speech import answer, say
 from .acting.tasks import task
+from .backup import backup, restore
 from .completion import completion
 from .demo.command import demo
 from .export import export
@@ -103,7 +104,7 @@ for title, commands in {
     "Run": (demo, serve),
     "Look": (sessions, show, tail, replay, view),
     "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
-    "Look after": (export, import_, migrate, projections, tenants, token, keys, doctor, completion),
+    "Look after": (export, import_, backup, restore, migrate, projections, tenants, token, keys, doctor, completion),
 }.items():
     SECTIONS[title] = [str(each.name) for each in commands]
     for each in commands:

@@ -1,6 +1,8 @@
-"""`stenogram migrate`: bring the tables in a PostgreSQL database up to date."""
+"""`stenogram migrate`: bring a log's tables up to date, or give it a new epoch."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -8,9 +10,10 @@ from .options import examples
 
 
 @click.command(
-    short_help="Create or bring up to date the tables in PostgreSQL.",
+    short_help="Bring a log's tables up to date, or give it a new epoch.",
     epilog=examples(
         "stenogram migrate --log postgresql://stenogram@db.example.com/stenogram",
+        "stenogram migrate --new-epoch --log team.db  an older copy was put back",
         "stenogram migrate --new-epoch                after a restore, with the address in STENOGRAM_LOG",
     ),
 )
@@ -19,8 +22,8 @@ from .options import examples
     envvar="STENOGRAM_LOG",
     required=True,
     show_envvar=True,
-    metavar="URL",
-    help="The log in PostgreSQL; the logs of its tenants are found beside it.",
+    metavar="PATH|URL",
+    help="The log: a file, or a postgresql:// URL; the logs of its tenants are found beside it.",
 )
 @click.option(
     "--new-epoch",
@@ -28,18 +31,37 @@ from .options import examples
     help="Invalidate every cursor of a whole log that was handed out: after a restore, when events were lost.",
 )
 def migrate(log: str, new_epoch: bool) -> None:
-    """Create the log's tables, or bring them to what this version needs.
+    """Create the log's tables in PostgreSQL, or bring a log to what this version needs.
 
-    Safe to run twice, at once, and while gateways of the version before are running. `stenogram serve` creates the
-    tables of a new log by itself, and never changes those of an older one.
+    In PostgreSQL it is safe to run twice, at once, and while gateways of the version before are running. `stenogram
+    serve` creates the tables of a new log by itself, and never changes those of an older one. It does bring a file up
+    to date.
     """
     from ..domain.errors import ConfigurationError
     from ..log.location import Location
+
+    place = Location.parse(log)
+    said = ", new epoch" if new_epoch else ""
+    if place.kind == "memory":
+        raise ConfigurationError("A log in memory is always new; name a file or a postgresql:// URL.")
+    file = place.file()
+    for line in _migrate_files(file, new_epoch) if file is not None else _migrate_schemas(log, new_epoch):
+        click.echo(f"{line}{said}")
+
+
+def _migrate_files(main: Path, new_epoch: bool) -> Iterator[str]:
+    from ..log.sqlite.backups import find_logs, migrate
+    from ..log.sqlite.sql import SCHEMA_VERSION
+
+    for log in find_logs(main) or [main]:
+        before = migrate(log, new_epoch=new_epoch).schema
+        done = f"was {before}" if before < SCHEMA_VERSION else "up to date"
+        yield f"{log.name}: schema {SCHEMA_VERSION}, {done}"
+
+
+def _migrate_schemas(url: str, new_epoch: bool) -> Iterator[str]:
     from ..log.postgres.admin import migrate_all
     from ..log.postgres.migrations import NEWEST
 
-    if Location.parse(log).kind != "postgres":
-        raise ConfigurationError("Only a log in PostgreSQL is migrated; --log is a postgresql:// URL.")
-    for schema, steps in asyncio.run(migrate_all(log, new_epoch=new_epoch)):
-        done = f"schema {NEWEST}, ran: {', '.join(steps)}" if steps else f"schema {NEWEST}, up to date"
-        click.echo(f"{schema}: {done}{', new epoch' if new_epoch else ''}")
+    for schema, steps in asyncio.run(migrate_all(url, new_epoch=new_epoch)):
+        yield f"{schema}: schema {NEWEST}, " + (f"ran: {', '.join(steps)}" if steps else "up to date")

@@ -1,11 +1,11 @@
 """`stenogram show`: a session as it is, or as it was at a version."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
 from .options import SESSION, Place, examples, json_option, source_options
+from .results import result_of
 
 if TYPE_CHECKING:
     from ..projections.views.transcript import TranscriptRow
@@ -30,7 +30,7 @@ def show(session: str, at: int | None, as_json: bool, place: Place) -> None:
 
     It is what the views hold: as a gateway keeps them, or folded from the log.
     """
-    views = asyncio.run(_read(place, session, at))
+    views = result_of(_read(place, session, at))
     if as_json:
         import orjson
 

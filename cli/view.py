@@ -4,7 +4,6 @@ A gateway is asked for what it serves, your own views among it. Of a log at rest
 session's events, so it needs no gateway and no stored view.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import SESSION, Place, examples, json_option, source_options
+from .results import result_of
 
 if TYPE_CHECKING:
     from ..projections.authoring.projection import AnyProjection
@@ -71,18 +71,24 @@ def view(
     as_json: bool,
     place: Place,
 ) -> None:
-    """Show what a view holds of a session: a document, or rows as a list. A gateway is asked for any view that it
-    serves; with a view that is not kept by session, say its key in place of SESSION."""
+    """Show what a view holds of a session: a document, or rows as a list; with --json one row a line, and of what has
+    changed one operation a line. A gateway is asked for any view that it serves; with a view that is not kept by
+    session, say its key in place of SESSION."""
     import orjson
 
-    then, now = asyncio.run(_values(view, names, place, session, since, at))
-    shown = now
+    from .source.port import json_value
+
+    then, now = result_of(_values(view, names, place, session, since, at))
+    then, shown = json_value(then), json_value(now)
     if since is not None:
         from ..domain.json.diff import difference
 
-        shown = difference(then, now)
-    option = 0 if as_json else orjson.OPT_INDENT_2
-    click.echo(orjson.dumps(shown, option=option).decode())
+        shown = difference(then, shown)
+    if not as_json:
+        click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        return
+    for each in shown if isinstance(shown, list) else [shown]:
+        click.echo(orjson.dumps(each).decode())
 
 
 def _projection(view: str, names: Sequence[str]) -> "AnyProjection":

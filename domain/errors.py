@@ -15,6 +15,7 @@
     │   │   └── SessionClosed
     │   ├── PatchFailed
     │   ├── NotFound
+    │   │   └── NoDocument
     │   ├── Unauthenticated
     │   ├── Forbidden
     │   └── Busy           try again after `retry_after` seconds
@@ -175,6 +176,13 @@ class NotFound(Refused):
     status = 404
 
 
+class NoDocument(NotFound):
+    """The session is there, and the view holds nothing of it (or nothing that you may see)."""
+
+    code = "no_document"
+    title = "The view holds nothing of that"
+
+
 class Unauthenticated(Refused):
     """The token is missing, malformed, expired or not signed by a known key."""
 
@@ -235,7 +243,8 @@ class LogReadOnly(LogError):
 
 class LogReplaced(LogError):
     """The log is not the one that was opened: it has lost events that were known, was restored to an earlier state, or
-    made again. A process that finds this ends; started again, it serves the log as it is."""
+    recreated. A process that finds this ends; started again, it serves the log as it is. A file that is an older copy
+    of the log that was there is not opened before it is given a new epoch."""
 
     code = "log_replaced"
     title = "The log was replaced"

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from ..domain.ids import Position, SessionId, Version
-from .records import Batch, GatewayHeartbeat, ProducerState, Record
+from .records import Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 
 PAGE_BYTES = 16 * 2**20
 """Where a page ends: a thousand large events at once would take more memory than a process has."""
@@ -95,6 +95,9 @@ class Engine(Protocol):
     async def read_subject(self, sessions: Sequence[SessionId], subject: str) -> list[Record]:
         """Every event about `subject` in these sessions, in position order. Cheap for the subject `session` only."""
 
+    async def lags(self) -> bool:
+        """Whether others may have committed what cannot be read here yet: whether it is a standby."""
+
     async def changed(self, after: Position, timeout: float) -> bool:
         """Wait until another process may have committed past `after`, or for `timeout` seconds. A hint, no proof."""
 
@@ -103,6 +106,13 @@ class Engine(Protocol):
 
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         """Sessions with id > after that were last said to be live, by id."""
+
+    async def read_snapshot(self, session: SessionId, code: str) -> Snapshot | None:
+        """The snapshot of the session that this code has made, if there is one."""
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of another one of the session, unless that is of a later version and by the same
+        code. Writers only. It is no commit of the log, and may be lost."""
 
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         """Where the log is shared: record who was heard through this process, remove the gateways that are gone,

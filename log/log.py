@@ -23,6 +23,7 @@ from .commit.committer import Committer
 from .commit.queue import RequestQueue
 from .commit.requests import Answer, Answered, Execute, Request, Review, Write
 from .commit.session_cache import HeadCache, SessionCache
+from .commit.state_snapshots import StateSnapshots
 from .engine import Engine
 from .hub import Hub
 from .lineage import Lineage
@@ -59,7 +60,8 @@ class Log:
         self.clock = LogClock(engine.time)
         self.hub = Hub(ring_records, ring_bytes)
         self._lineage = Lineage(engine)
-        self._sessions = SessionCache(self._lineage, cached_sessions)
+        self._snapshots = StateSnapshots(engine)
+        self._sessions = SessionCache(self._lineage, cached_sessions, self._snapshots)
         self._heads = HeadCache(engine, cached_sessions)
         self._queue = RequestQueue(max_waiting, max_waiting_bytes)
         self._committer = Committer(engine, self._sessions, self._heads, self.hub.publish, self._queue)
@@ -143,6 +145,7 @@ class Log:
             await asyncio.wait([self._work])
             raise
         finally:
+            await self._snapshots.close()
             await self.engine.close()  # after the work: a commit under way needs the engine
         if not self._work.cancelled():
             self._work.result()

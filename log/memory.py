@@ -15,7 +15,7 @@ from operator import attrgetter
 from ..domain.errors import LogFailed, LogReadOnly
 from ..domain.ids import Position, SessionId, Version
 from .engine import PAGE_BYTES, KeyTaken, LogHead, LogMoved, TrackingTaken
-from .records import ANYTHING, Batch, GatewayHeartbeat, ProducerState, Record
+from .records import ANYTHING, Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 
 _version = attrgetter("version")
 
@@ -38,6 +38,7 @@ class MemoryEngine:
         self._tracking: dict[str, Position] = {}
         self._live: dict[SessionId, None] = {}
         self._heartbeats: dict[str, GatewayHeartbeat] = {}
+        self._snapshots: dict[SessionId, Snapshot] = {}
         self._open = False
         self._waiting: set[asyncio.Event] = set()
 
@@ -125,12 +126,26 @@ class MemoryEngine:
         self._check_open()
         return sorted(session for session in self._live if session > after)[:limit]
 
+    async def read_snapshot(self, session: SessionId, code: str) -> Snapshot | None:
+        self._check_open()
+        found = self._snapshots.get(session)
+        return found if found is not None and found.code == code else None
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        self._check_open()
+        known = self._snapshots.get(snapshot.session)
+        if known is None or known.code != snapshot.code or known.version < snapshot.version:
+            self._snapshots[snapshot.session] = snapshot
+
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         self._check_open()
         self._heartbeats[own.gateway] = own
         for gateway in gone:
             self._heartbeats.pop(gateway, None)
         return [each for each in self._heartbeats.values() if each.gateway != own.gateway]
+
+    async def lags(self) -> bool:
+        return False
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """Returns as soon as anyone who shares this log has written past `after`."""

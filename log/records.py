@@ -99,6 +99,15 @@ class ProducerState(NamedTuple):
     position: Position
 
 
+class Snapshot(NamedTuple):
+    """The state of a session at a version, as bytes, and by which code it was folded."""
+
+    session: SessionId
+    version: Version
+    code: str
+    data: bytes
+
+
 class Batch(NamedTuple):
     """What one commit writes: contiguous records, the heads they leave, the producers and trackings they advance.
 

@@ -20,6 +20,7 @@ from .event_frames import EncodedFrame, ReplayCache, SharedFrames, cut_to_size
 from .event_slice import EventSlice, RingEntry
 from .finished_messages import finished_now
 from .history_reader import HistoryPage, HistoryReader, end_of_page
+from .lag import not_there
 from .pump import Pump
 from .subscriber import GroupKey, SubscriberSink
 from .topic import Cursor, LogTopic, SessionTopic, Topic
@@ -48,7 +49,7 @@ class Feed:
         self, session: SessionId | None, after: int | str, key: GroupKey, viewer: Viewer, sink: SubscriberSink
     ) -> Cursor:
         """A cursor on a session, or with None on the whole log, at a place (a negative one: so many before the end);
-        nothing is delivered before `resume`. Raises BadCursor for a place in the future."""
+        nothing is delivered before `resume`. Raises BadCursor for a place in the future, NotReady where it may come."""
         topic = await self._topic(session)
         # While a topic has no followers, any subscriber that ends drops it: so it is fetched again after each await, or
         # the cursor would be on one that gets nothing any more.
@@ -59,11 +60,12 @@ class Feed:
             topic = await self._topic(session)
         if at > topic.last:
             self._drop_if_unused(topic)
-            raise BadCursor(
+            beyond = BadCursor(
                 f"{session or 'The log'} ends at {topic.last}; there is no {at} to go on from. Start from 0, or from "
                 f"a place that this log gave you.",
                 head=topic.last,
             )
+            raise await not_there(self.log, beyond)
         cursor = Cursor(topic, key, viewer, sink, at)
         topic.followers += 1
         return cursor

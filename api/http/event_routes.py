@@ -14,6 +14,7 @@ from ..access.tokens import Authenticator
 from ..delivery.event_filter import EVERY_SESSION, EventFilter, Finished, visible_wires
 from ..delivery.event_slice import EventSlice
 from ..delivery.finished_messages import finished_now, load_finished
+from ..delivery.lag import not_there
 from ..delivery.topic import LogTopic, SessionTopic, Topic
 from ..liveness.open_request import OpenRequest
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
@@ -132,11 +133,13 @@ class EventRoutes:
 
 
 async def _known_head(topic: Topic, place: int, head: int) -> int:
-    """The topic's head, once it has come to a place. Raises BadCursor for one that is yet to come."""
+    """The topic's head, once it has come to a place. Raises BadCursor for one that is yet to come, NotReady
+    where it may come by itself."""
     if place > head and await topic.log.catch_up():  # the client may have it from another gateway
         head = await topic.head()
     if place > head:
-        raise BadCursor(f"This ends at {head}; there is no {place} to go on from. Start from 0.", head=head)
+        beyond = BadCursor(f"This ends at {head}; there is no {place} to go on from. Start from 0.", head=head)
+        raise await not_there(topic.log, beyond)
     return head
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from ...domain.errors import NotFound
+from ...domain.errors import NoDocument
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ..views.listing import ListPage, ListQuery
@@ -24,9 +24,9 @@ def list_query(projection: AnyProjection, query: RowsQuery, fixed: dict[str, Any
 def document_response(
     request: web.Request, projection: AnyProjection, key: str, place: dict[str, Any], value: bytes | None
 ) -> web.Response:
-    """A document, or that the client has it already. Raises NotFound where there is none."""
+    """A document, or that the client has it already. Raises NoDocument where there is none."""
     if value is None:
-        raise NotFound(f"{projection.name} has nothing under {key!r}.")
+        raise NoDocument(f"{projection.name} has nothing under {key!r}.")
     etag = etag_of(value)
     headers = {"ETag": f'W/"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if any(each.value in (etag, "*") for each in request.if_none_match or ()):

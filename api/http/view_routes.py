@@ -4,13 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from ...domain.errors import BadCursor, Invalid
+from ...domain.errors import BadCursor, Invalid, NotFound
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.health import healths
 from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
+from ..delivery.lag import not_there
 from ..liveness.open_request import OpenRequest
 from ..protocol.queries import no_query
 from ..tenants.tenants import Tenants
@@ -77,7 +78,10 @@ class ViewRoutes:
         found = await views.get(projection, key)
         rendered = render_rows(projection, found.build, found.rows, viewer)
         place = {"position": found.build.checkpoint.position}
-        return document_response(request, projection, key, place, rendered[0] if rendered else None)
+        value = rendered[0] if rendered else None
+        if value is None and by_session(projection) and not await views.log.written_in(key):
+            raise NotFound(f"There is no session {key!r}.")
+        return document_response(request, projection, key, place, value)
 
     async def difference(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/views/{view}/{key}/difference`: what changed between two moments."""
@@ -145,7 +149,8 @@ async def _arrive(views: ViewService, projection: AnyProjection, query: ViewQuer
     if query.min_position > views.log.position:
         await views.log.catch_up()  # the client may have it from another process, and before this one has
     if query.min_position > views.log.position:
-        raise BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
+        beyond = BadCursor(f"The log ends at {views.log.position}; there is no position {query.min_position} yet.")
+        raise await not_there(views.log, beyond)
     if query.at is not None:
         return
     build = await views.store.current(projection.name)

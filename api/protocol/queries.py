@@ -50,7 +50,7 @@ class EventsQuery(Query):
 class SessionsQuery(Query):
     """What page of sessions."""
 
-    after: Annotated[str, Field(max_length=128)] = ""
+    after: Annotated[str, Field(max_length=128, pattern=r"^[^\x00]*$")] = ""
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     prefix: Name | None = None
 

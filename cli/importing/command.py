@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID, uuid5
 
 import click
 
@@ -16,9 +17,14 @@ from ..options import SESSION, Place, examples, log_option
 
 if TYPE_CHECKING:
     from .checking import Findings
+    from .forks import Fork
     from .import_entry import ImportEntry
 
     Read = Callable[[], Iterator[ImportEntry]]
+
+SHOWN_DEVIATIONS = 10
+_COPIES = UUID("6e5f6f0c-5a31-4f43-9d0e-0a1f4cfa4f0b")
+"""The namespace of ids that events get under another session's id."""
 
 
 @click.command(
@@ -31,16 +37,22 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-@click.option("--session", type=SESSION, metavar="ID", help="The session's id; by default the file's own.")
+@click.option(
+    "--session", type=SESSION, metavar="ID", help="The session's id; by default the file's own. Events get new ids."
+)
+@click.option("--as-recorded", is_flag=True, help="Also import what the rules would not have written.")
 @log_option
-def import_(files: tuple[Path, ...], session: str | None, log: str) -> None:
+def import_(files: tuple[Path, ...], session: str | None, as_recorded: bool, log: str) -> None:
     """Import events into a log.
 
     Files are JSONL as `stenogram export` writes it: events keep their ids, times, actors and bytes, and get new
-    positions. Records of other systems must be converted to it first; examples/recordings shows how.
+    positions. Forks stay forks. Records of other systems must be converted to it first; examples/recordings shows how.
 
     Everything is checked before anything is written: one bad line, and nothing is imported. Importing the same
     again changes nothing. - reads stdin.
+
+    What the rules would not have written is refused, such as a message whose text is not that of its deltas. With
+    --as-recorded it is imported as it is, and the session gets the label `as-recorded`, which says how much of it.
 
     A file that a gateway has open is refused; stop the gateway first. A log in PostgreSQL is not: see that nobody
     writes to these sessions meanwhile, or the import stops at the first event whose place is taken.
@@ -48,8 +60,18 @@ def import_(files: tuple[Path, ...], session: str | None, log: str) -> None:
     with ExitStack() as stack:
         paths = [(str(file), _seekable(file, stack)) for file in files]
         reads = [_reader(name, path, session) for name, path in paths]
-        findings = asyncio.run(_import(Place(log).address, lambda: chain.from_iterable(read() for read in reads)))
+        forks = [fork for _, path in paths for fork in _forks(path, session)]
+        source = _Source(lambda: chain.from_iterable(read() for read in reads), forks, as_recorded)
+        findings = asyncio.run(_import(Place(log).address, source))
     _say(findings)
+
+
+class _Source(NamedTuple):
+    """What is imported: its events, from the start each time; where there are forks; and whether all is taken."""
+
+    read: "Read"
+    forks: "list[Fork]"
+    as_recorded: bool
 
 
 def _seekable(file: Path, stack: ExitStack) -> Path:
@@ -72,19 +94,36 @@ def _reader(name: str, path: Path, session: str | None) -> "Read":
     return read
 
 
+def _forks(path: Path, session: str | None) -> "list[Fork]":
+    from .jsonl import read_forks
+
+    with path.open("rb") as lines:
+        return [fork._replace(session=session or fork.session) for fork in read_forks(lines)]
+
+
 def _renamed(entries: "Iterator[ImportEntry]", session: str | None) -> "Iterator[ImportEntry]":
-    """The entries under the session's new id, which makes sense for one session only."""
+    """The entries under the session's new id, which makes sense for one session only. No two events have one id, so
+    they get others, the same each time that this is imported."""
     from ...domain.errors import Invalid
+    from .jsonl import with_ids
 
-    first = None
+    if session is None:
+        yield from entries
+        return
+    first, ids = None, dict[str, str]()
     for entry in entries:
-        first = first or entry.event.session
-        if session is not None and entry.event.session != first:
+        event = entry.event
+        first = first or event.session
+        if event.session != first:
             raise Invalid(f"{entry.origin}: --session names one session, and the file holds more; leave it out.")
-        yield entry if session is None else entry._replace(event=entry.event._replace(session=session))
+        if event.session == session:
+            yield entry
+        else:
+            id = ids[event.id] = str(uuid5(_COPIES, f"{session} {event.id}"))
+            yield with_ids(entry, session, id, ids.get(event.cause or "", event.cause))
 
 
-async def _import(address: str, entries: "Read") -> "Findings":
+async def _import(address: str, source: _Source) -> "Findings":
     from ...log.log import Log
     from ...log.memory import MemoryEngine
     from ...log.storage import Storage
@@ -96,12 +135,12 @@ async def _import(address: str, entries: "Read") -> "Findings":
     if storage.file is not None and not storage.file.exists():
         # A log that is not there yet is not made for something that cannot be imported.
         async with Log(MemoryEngine()) as empty:
-            await check(empty, entries(), lambda _: None)
+            await check(empty, source.read(), source.forks, lambda _: None, as_recorded=source.as_recorded)
     async with Log(storage.engine()) as log:
         with progress("checking", None) as bar:
-            findings = await check(log, entries(), bar.advance)
+            findings = await check(log, source.read(), source.forks, bar.advance, as_recorded=source.as_recorded)
         with progress("importing", findings.new) as bar:
-            await write(log, entries(), findings.heads, bar.advance)
+            await write(log, source.read(), findings, bar.advance)
     return findings
 
 
@@ -112,3 +151,8 @@ def _say(findings: "Findings") -> None:
         click.echo(f"Imported {findings.new:,} events of {sessions}{known}.")
     else:
         click.echo(f"Nothing new: all {findings.known:,} events of {sessions} are in the log already.")
+    for session, found in findings.deviations.items():
+        for each in found[:SHOWN_DEVIATIONS]:
+            click.echo(f"stenogram: {session}, {each}", err=True)
+        if len(found) > SHOWN_DEVIATIONS:
+            click.echo(f"stenogram: {session}, and {len(found) - SHOWN_DEVIATIONS:,} more like these", err=True)

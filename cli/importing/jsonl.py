@@ -7,16 +7,22 @@ is put in order first.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
+from ...domain.concepts.lifecycle import SessionForked
 from ...domain.envelope import timestamp, validate
 from ...domain.errors import Invalid, StenogramError, TooLarge
+from ...domain.ids import SessionId
 from ...domain.model import Event
+from .forks import Fork
 from .import_entry import ImportEntry
 
 MAX_LINE_BYTES = 8 * 2**20
+_DATA = b',"data":'
+_FORKED = b"session.forked"
 _PLACE = re.compile(rb'\{"position":\d+,"session":"[^"]*","version":\d+,')
 
 
@@ -31,6 +37,16 @@ def read_entries(lines: Iterable[bytes], name: str) -> Iterator[ImportEntry]:
         except StenogramError as error:
             raise type(error)(f"{name}, line {number}: {error.detail}") from None
         yield ImportEntry(f"{name}, line {number}", event, stored)
+
+
+def read_forks(lines: Iterable[bytes]) -> Iterator[Fork]:
+    """The forks in a file. Lines that cannot be read are passed over: `read_entries` names them."""
+    for line in lines:
+        if _FORKED in line:
+            with suppress(StenogramError):
+                event, _ = _read(line.strip(b" \t\r\n"))
+                if isinstance(event.data, SessionForked):
+                    yield Fork(event.session, event.version, event.data.origin, event.data.at)
 
 
 def _read(line: bytes) -> tuple[Event, bytes]:
@@ -55,6 +71,13 @@ def _stored(line: bytes, event: Event, data: Any) -> bytes:
     return head + orjson.dumps(data) + b"}"
 
 
+def with_ids(entry: ImportEntry, session: SessionId, id: str, cause: str | None) -> ImportEntry:
+    """The entry as an event of another session, with another id and cause."""
+    event = entry.event._replace(session=session, id=id, cause=cause)
+    data = entry.stored[entry.stored.index(_DATA) :]
+    return entry._replace(event=event, stored=_head(event).removesuffix(_DATA) + data)
+
+
 def _head(event: Event) -> bytes:
     """All of the stored form that comes before the payload."""
     members = {
@@ -67,7 +90,7 @@ def _head(event: Event) -> bytes:
         "audience": event.audience,
     }
     present = {name: value for name, value in members.items() if value is not None}
-    return orjson.dumps(present)[:-1] + b',"data":'
+    return orjson.dumps(present)[:-1] + _DATA
 
 
 def _is_json(data: bytes) -> bool:

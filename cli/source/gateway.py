@@ -15,7 +15,8 @@ import orjson
 
 from ...client.errors import Unreachable, from_problem
 from ...client.transport.faults import in_words
-from ...domain.errors import NotFound, StenogramError
+from ...domain.concepts.lifecycle import SessionForked
+from ...domain.errors import NoDocument, NotFound, StenogramError
 from ...domain.ids import SessionId, Version
 from ..options import Place
 from .port import AtMoment, Page, Summary
@@ -74,6 +75,13 @@ class GatewaySource:
         version: Version = orjson.loads(body)["version"]
         return version
 
+    async def origins(self, session: SessionId) -> list[SessionId]:
+        found = []
+        forks = {"after": "0", "types": SessionForked.type}
+        async for page in self._pages(f"/v1/sessions/{session}/events", forks, follow=False):
+            found += [orjson.loads(wire)["data"]["origin"] for wire in page]
+        return found
+
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         async for page in self._pages(f"/v1/sessions/{session}/events", {"after": str(after)}, follow):
             yield page
@@ -115,8 +123,8 @@ class GatewaySource:
         if served["keeps"] == "documents":
             try:
                 body, _ = await self._get(path, moment)
-            except NotFound:
-                return None  # the view is kept and the session is there, so it holds nothing of it
+            except NoDocument:
+                return None
             return orjson.loads(body)["value"]
         rows: list[Any] = []
         asked = {**moment, "limit": str(PAGE_ROWS)}

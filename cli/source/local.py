@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from ...api.delivery.log_cursor import read_cursor
-from ...domain.concepts.lifecycle import EMPTY, Session, evolve
+from ...domain.concepts.lifecycle import EMPTY, Session, SessionForked, evolve
 from ...domain.envelope import decode
 from ...domain.errors import BadCursor, NotFound
 from ...domain.ids import Position, SessionId, Version
@@ -25,6 +25,7 @@ class LocalSource:
     """Reads one log, all of it: audiences do not apply to those who can read its storage."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
         self._storage = Storage(address)
         self._log = Log(self._storage.engine(read_only=True))
 
@@ -51,6 +52,13 @@ class LocalSource:
             raise NotFound(f"There is no session {session!r} in {self._storage}; `stenogram sessions` lists them.")
         return heads[session, ANYTHING]
 
+    async def origins(self, session: SessionId) -> list[SessionId]:
+        await self.version(session)
+        (first,) = await self._log.engine.read_session(session, 0, 1)
+        own = decode(first.data, first.position, first.session, first.version).data
+        named = [own.origin] if isinstance(own, SessionForked) else []
+        return [each for each in (*await self._log.written_in(session), *named) if each != session]
+
     async def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         position = self._log.position
         end = await self.version(session)
@@ -69,9 +77,15 @@ class LocalSource:
     async def views(
         self, session: SessionId, projections: "Sequence[AnyProjection]", at: AtMoment | None = None
     ) -> list[Any]:
-        from .folding import fold_views
+        from . import folding
+        from .kept_views import kept_views
 
-        return await fold_views(self.read(session, 0), projections, at)
+        kept: dict[str, Any] = {}
+        if at is None:
+            kept = await kept_views(self._log, self._address, session, await self.version(session), projections)
+        rest = [each for each in projections if each.name not in kept]
+        folded = iter(await folding.fold_views(self.read(session, 0), rest, at) if rest else [])
+        return [kept[each.name] if each.name in kept else next(folded) for each in projections]
 
     async def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
         position = self._position(after) if last is None else Position(max(self._log.position - last, 0))

@@ -49,6 +49,10 @@ class Source(Protocol):
     async def version(self, session: SessionId) -> Version:
         """The session's last version. Raises NotFound."""
 
+    async def origins(self, session: SessionId) -> list[SessionId]:
+        """The session that it was forked from, and of those before it as many as its events say; none for a session
+        that is no fork. Raises NotFound."""
+
     def read(self, session: SessionId, after: int, *, follow: bool = False) -> AsyncIterator[Page]:
         """The session's events after version `after`; with `follow` it never ends: new events come as they
         happen. Raises NotFound, and BadCursor for a version that is not reached yet."""
@@ -56,12 +60,20 @@ class Source(Protocol):
     async def views(
         self, session: SessionId, projections: "Sequence[AnyProjection]", at: AtMoment | None = None
     ) -> list[Any]:
-        """What the view of each projection holds of the session, now or at a moment: a document as JSON (None where
-        there is none), or a list of rows in the session's order. Raises NotFound and FoldFailed."""
+        """What the view of each projection holds of the session, now or at a moment: a document (None where there is
+        none), or a list of rows in the session's order. Documents and rows are models, or their JSON (`json_value`
+        makes that of either). Raises NotFound and FoldFailed."""
 
     def read_all(self, after: str = "0", *, last: int | None = None, follow: bool = False) -> AsyncIterator[Page]:
         """The whole log after a cursor that a gateway or `Stenogram-To` gave, from its beginning, or from so many
         events (`last`) before its end. Raises BadCursor."""
+
+
+def json_value(value: Any) -> Any:
+    """A document or rows as JSON."""
+    if isinstance(value, list):
+        return list(map(json_value, value))
+    return value if value is None or isinstance(value, dict) else value.model_dump(mode="json", by_alias=True)
 
 
 async def reached_version(source: Source, session: SessionId, *versions: int | None) -> Version:

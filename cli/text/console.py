@@ -7,6 +7,7 @@ to a terminal as it is: control characters, which could move the cursor or chang
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -44,7 +45,20 @@ def one_line(text: str, most: int = 0) -> str:
 
 
 class _Console(Console):
-    """Leaves it to the entry point what happens when nobody reads any more."""
+    """Leaves it to the entry point what happens when nobody reads any more. Where there is no terminal, text is written
+    as it is: rich would take most of the time of a long session to find out that there is nothing to style."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file=file, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self._writes_plain = not self.is_terminal
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print one text or whatever rich can print."""
+        text = objects[0] if len(objects) == 1 and self._writes_plain and not options else None
+        if isinstance(text, Text) and "\t" not in text.plain:  # tabs become spaces
+            self.file.write(f"{text.plain}\n")
+        else:
+            super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         """Called by rich inside its own handler."""
@@ -53,12 +67,12 @@ class _Console(Console):
 
 def stdout() -> Console:
     """The console for results."""
-    return _Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(sys.stdout)
 
 
 def stderr() -> Console:
     """The console for what is said beside results: notes and progress."""
-    return _Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(sys.stderr)
 
 
 @contextmanager

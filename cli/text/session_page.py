@@ -27,12 +27,14 @@ def print_session(views: SessionViews) -> None:
     _print_head(console, views)
     if agents:
         _heading(console, "Participants")
+        wide = _widest([agent.id for agent in agents])
         for agent in agents:
-            console.print(_agent(agent, palette))
+            console.print(_agent(agent, palette, wide))
     if views.tasks:
         _heading(console, "Tasks")
+        wide = _widest([short(task.task) for task in views.tasks])
         for task in views.tasks:
-            console.print(_task(task, palette))
+            console.print(_task(task, palette, wide))
     if views.transcript:
         _heading(console, "Transcript")
         for entry in views.transcript:
@@ -64,7 +66,7 @@ def _by_arrival(views: SessionViews) -> list[AgentRow]:
 
 
 def _heading(console: Console, text: str) -> None:
-    console.print()
+    console.print(Text())
     console.print(Text(text, "bold underline" if console.is_terminal else ""))
 
 
@@ -82,18 +84,24 @@ def _print_head(console: Console, views: SessionViews) -> None:
         console.print(one_line(f"{name}: {value if isinstance(value, str) else compact(value)}"))
 
 
-def _agent(agent: AgentRow, palette: Palette) -> Text:
+def _widest(names: list[str]) -> int:
+    """How wide a column is in which these are, with room behind the longest."""
+    return max(14, *map(len, names)) + 2
+
+
+def _agent(agent: AgentRow, palette: Palette, wide: int) -> Text:
     line = Text().append("  ● " if agent.present else "  ○ ", palette.of(agent.id))
-    line.append(f"{agent.id:<16}", palette.of(agent.id)).append(f"{agent.kind:<8}", "dim")
+    line.append(f"{agent.id:<{wide}}", palette.of(agent.id)).append(f"{agent.kind:<8}", "dim")
     line.append(presence_of(agent))
     if len(agent.instances) > 1:
         line.append(f" in {len(agent.instances)} processes", "dim")
     return line.append(f"  {one_line(agent.activity)}", "dim") if agent.activity else line
 
 
-def _task(task: TaskRow, palette: Palette) -> Text:
+def _task(task: TaskRow, palette: Palette, wide: int) -> Text:
     mark, style = TASK_MARKS[task.status]
-    line = Text().append(f"  {mark} ", style).append(f"{short(task.task):<16}").append(f"{task.status:<10}", style)
+    line = Text().append(f"  {mark} ", style).append(f"{short(task.task):<{wide}}")
+    line.append(f"{task.status:<11}", style)
     line.append(one_line(task.title, 60))
     if task.worker:
         line.append(f"  {task.worker}", palette.of(task.worker)).append(f" #{task.attempt}", "dim")
@@ -138,4 +146,4 @@ def _entry_head(entry: TranscriptRow, palette: Palette) -> Text:
 def _indented(console: Console, text: Text) -> RenderableType:
     if console.is_terminal:
         return Padding(text, (0, 2, 0, 8))
-    return Text("\n").join(Text(f"        {line.plain}".rstrip()) for line in text.split("\n", allow_blank=True))
+    return Text("\n".join([f"        {line}".rstrip() for line in text.plain.split("\n")]))

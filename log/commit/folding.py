@@ -1,7 +1,7 @@
 """Folding stored events into the state of a session, without keeping the loop to oneself."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from ...domain.envelope import decode
 from ...domain.errors import LogUnreadable
@@ -34,11 +34,17 @@ def fold_on(state: State, records: Collection[Record]) -> State:
 
 
 async def read_on(
-    lineage: Lineage, state: State, upto: int = ENDLESS, on_state: Callable[[State], None] = lambda _: None
+    lineage: Lineage,
+    state: State,
+    upto: int = ENDLESS,
+    on_state: Callable[[State], None] = lambda _: None,
+    on_page: Callable[[State, Sequence[Record]], None] = lambda _, __: None,
 ) -> State:
-    """Read and fold a session from where a state is, up to a version or to its end. `on_state` is given the states on
-    the way, every `FOLDED_AT_ONCE` events. Raises LogUnreadable."""
+    """Read and fold a session from where a state is, up to a version or to its end. `on_page` is given each page before
+    it is folded, and the state that it is folded onto; `on_state` the states on the way, every `FOLDED_AT_ONCE` events.
+    Raises LogUnreadable."""
     async for page in session_pages(lineage, state.id, state.version, upto):
+        on_page(state, page)
         for first in range(0, len(page), FOLDED_AT_ONCE):
             state = fold_on(state, page[first : first + FOLDED_AT_ONCE])
             on_state(state)

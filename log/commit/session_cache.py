@@ -16,10 +16,12 @@ from ...domain.session import as_origin
 from ...domain.state import State
 from ..engine import Engine
 from ..lineage import Lineage
+from ..paging import ENDLESS
 from ..records import ANYTHING, Batch, ProducerState, Record
 from ..weighted_cache import WeightedCache
 from .folding import fold_on, read_on
 from .past_states import PastStates
+from .state_snapshots import StateSnapshots
 
 UNKNOWN_PRODUCER = ProducerState(0, -1, Position(0))
 ALWAYS_KEPT = 1_000
@@ -47,8 +49,9 @@ class _Watch:
 class SessionCache:
     """Sessions folded to their last event, the least recently written or loaded forgotten first."""
 
-    def __init__(self, lineage: Lineage, capacity: int) -> None:
+    def __init__(self, lineage: Lineage, capacity: int, snapshots: StateSnapshots) -> None:
         self.lineage = lineage
+        self._snapshots = snapshots
         self._states = WeightedCache[SessionId, State](MOST_EVENTS, most=capacity, at_least=ALWAYS_KEPT)
         self.past = PastStates(lineage, self._states.get)
         """Sessions as they were."""
@@ -70,6 +73,7 @@ class SessionCache:
         for watch in self._watches.get(session, ()):
             watch.rewritten = True
         self._states.pop(session)
+        self._snapshots.forget(session)
         self.past.forget(session)
 
     async def load(self, session: SessionId) -> State:
@@ -81,13 +85,14 @@ class SessionCache:
         watch = _Watch()
         self._watches.setdefault(session, []).append(watch)
         try:
-            state = await read_on(self.lineage, self.get(session) or State(session))
+            begin = self.get(session) or await self._snapshots.begin(session, ENDLESS)
+            state = await read_on(self.lineage, begin, on_page=self._snapshots.check)
             # Events may be committed while it is read, behind the last page: without looking, `load` would return a
             # state that lacks what its caller has been told is in the log.
             while watch.rewritten or state.version < watch.version:
                 state = State(session) if watch.rewritten else state
                 watch.rewritten = False
-                state = await read_on(self.lineage, state)
+                state = await read_on(self.lineage, state, on_page=self._snapshots.check)
         finally:
             self._watches[session].remove(watch)
             if not self._watches[session]:
@@ -128,6 +133,7 @@ class SessionCache:
 
     def _keep(self, state: State) -> None:
         self._states.put(state.id, state, state.version)
+        self._snapshots.offer(state)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from psycopg.pq import TransactionStatus
 from ...domain.errors import LogFailed, LogReadOnly, LogUnreadable
 from ...domain.ids import Position, SessionId, Version
 from ..engine import LogHead
-from ..records import Batch, GatewayHeartbeat, ProducerState, Record
+from ..records import Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 from . import reading, sql
 from .database import Database
 from .failures import Lost, explain, is_lost
@@ -153,8 +153,17 @@ class PostgresEngine:
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         return await self._read(reading.read_live, after, limit)
 
+    async def read_snapshot(self, session: SessionId, code: str) -> Snapshot | None:
+        return await self._read(reading.read_snapshot, session, code)
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        await self._run(self.database.writers, reading.write_snapshot, self.schema, snapshot)
+
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         return await self._run(self.database.writers, reading.exchange_heartbeats, self.schema, own, gone)
+
+    async def lags(self) -> bool:
+        return await self._run(self.database.readers, reading.is_standby)
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """Waits for a notification of another writer. Where none can come it asks, every 10 ms at first and every

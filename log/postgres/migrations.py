@@ -107,6 +107,23 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        "snapshots of state",
+        1,
+        (
+            # What sessions come to at some version, folded: read by the code alone that made it. It is not compressed:
+            # that would cost the server more than the space.
+            """
+            CREATE TABLE {log}.snapshot (
+                session text COLLATE "C" PRIMARY KEY,
+                version bigint NOT NULL,
+                code text COLLATE "C" NOT NULL,
+                data bytea NOT NULL
+            )
+            """,
+            "ALTER TABLE {log}.snapshot ALTER COLUMN data SET STORAGE EXTERNAL",
+        ),
+    ),
 )
 
 NEWEST = len(MIGRATIONS)

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from ...domain.ids import Position, SessionId, Version
-from ..records import GatewayHeartbeat, ProducerState, Record, wire_template
+from ..records import GatewayHeartbeat, ProducerState, Record, Snapshot, wire_template
 from . import sql
 from .arrays import Ints, Texts
 from .identity import LogIdentity
@@ -72,6 +72,21 @@ async def list_sessions(
 
 async def read_live(connection: Connection, schema: str, after: str, limit: int) -> list[SessionId]:
     return [session for (session,) in await _rows(connection, schema, sql.READ_LIVE, (after, limit))]
+
+
+async def read_snapshot(connection: Connection, schema: str, session: SessionId, code: str) -> Snapshot | None:
+    rows = await _rows(connection, schema, sql.READ_SNAPSHOT, {"session": session, "code": code})
+    return Snapshot._make(rows[0]) if rows else None
+
+
+async def write_snapshot(connection: Connection, schema: str, snapshot: Snapshot) -> None:
+    await connection.execute(within(schema, sql.WRITE_SNAPSHOT), snapshot._asdict())
+
+
+async def is_standby(connection: Connection) -> bool:
+    cursor = await connection.execute(sql.READ_IS_STANDBY)
+    ((found,),) = await cursor.fetchall()
+    return bool(found)
 
 
 async def exchange_heartbeats(

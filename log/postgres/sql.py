@@ -98,6 +98,12 @@ READ_END = f"""
 
 REPLACE_EPOCH = "UPDATE {log}.log SET epoch = %(new)s WHERE id = 1 AND epoch = %(old)s"
 
+READ_IS_STANDBY = "SELECT pg_is_in_recovery()"
+
+READ_SNAPSHOT = """
+    SELECT session, version, code, data FROM {log}.snapshot WHERE session = %(session)s AND code = %(code)s
+"""
+
 # -- Writing -----------------------------------------------------------------------------------------------------------
 
 # One batch. The row of the log comes first: who advances it has it locked until the commit, so positions are given out,
@@ -235,3 +241,11 @@ LIST_SESSIONS = """
 READ_LIVE = "SELECT session FROM {log}.live WHERE session > %b ORDER BY session LIMIT %b"
 
 READ_TRACKING = "SELECT position FROM {log}.tracking WHERE name = %b"
+
+WRITE_SNAPSHOT = """
+    INSERT INTO {log}.snapshot (session, version, code, data)
+    VALUES (%(session)s, %(version)s, %(code)s, %(data)b)
+    ON CONFLICT (session) DO UPDATE
+    SET version = excluded.version, code = excluded.code, data = excluded.data
+    WHERE snapshot.code <> excluded.code OR snapshot.version < excluded.version
+"""

@@ -16,13 +16,14 @@ from ...domain.errors import LogReadOnly, LogReplaced
 from ...domain.ids import Position, SessionId, Version
 from ..db_threads import DbThreads
 from ..engine import LogHead
-from ..records import Batch, GatewayHeartbeat, ProducerState, Record
+from ..records import Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 from . import reading
 from .connection import Connection
 from .failures import explain
-from .file import identity, open_reader, open_writer
+from .file import file_id, open_reader, open_writer
+from .identity import IdentityFile
 from .lock import WriterLock
-from .writing import write_batch
+from .writing import write_batch, write_snapshot
 
 _SHORTEST_POLL_S, _LONGEST_POLL_S = 0.002, 0.05  # seconds
 
@@ -30,8 +31,9 @@ _SHORTEST_POLL_S, _LONGEST_POLL_S = 0.002, 0.05  # seconds
 class SqliteEngine:
     """One log in the file `path`. An engine is opened once; open a new one after `close`.
 
-    Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open)
-    and `<path>.lock`. With `read_only` nothing is created, changed or locked; without `create` no log is made.
+    Beside the file stand `<path>-wal` and `<path>-shm` (SQLite's; to be copied along while the log is open),
+    `<path>.lock` and `.<name>.identity`. With `read_only` nothing is created, changed or locked; without `create` no
+    log is made.
     """
 
     name = "sqlite"
@@ -42,6 +44,7 @@ class SqliteEngine:
         self.writable = not read_only
         self._create = create
         self._lock = WriterLock(self.path)
+        self._identity = IdentityFile(self.path)
         self._file: tuple[int, int] | None = None
         self._asked: Position | None = None
         self._writer = DbThreads("stenogram-writer", 1, self._open_writer, explain)
@@ -49,7 +52,7 @@ class SqliteEngine:
 
     async def open(self) -> LogHead:
         """Raises LogInUse if another engine writes this file, LogUnreadable if it is no log or cannot be
-        opened."""
+        opened, LogReplaced if it is an older copy of the log that was here."""
         try:
             if self.writable:
                 await self._writer.run(reading.read_head)
@@ -77,7 +80,7 @@ class SqliteEngine:
         thread."""
         if not self.writable:
             raise LogReadOnly(f"{self.path} was opened for reading; write in the process that opened it to write.")
-        await self._writer.run(write_batch, batch)
+        await self._writer.run(self._write, batch)
 
     def hold_writers(self) -> AbstractAsyncContextManager[None]:
         """Nobody else writes in any case."""
@@ -115,9 +118,18 @@ class SqliteEngine:
     async def read_live(self, after: str, limit: int) -> list[SessionId]:
         return await self._readers.run(reading.read_live, after, limit)
 
+    async def read_snapshot(self, session: SessionId, code: str) -> Snapshot | None:
+        return await self._readers.run(reading.read_snapshot, session, code)
+
+    async def write_snapshot(self, snapshot: Snapshot) -> None:
+        await self._writer.run(write_snapshot, snapshot)
+
     async def exchange_heartbeats(self, own: GatewayHeartbeat, gone: Collection[str]) -> list[GatewayHeartbeat]:
         """There are no others."""
         return []
+
+    async def lags(self) -> bool:
+        return False
 
     async def changed(self, after: Position, timeout: float) -> bool:
         """A reader polls, every 2 ms at first and every 50 ms after a while. Who asks from another place than the last
@@ -143,16 +155,28 @@ class SqliteEngine:
         return (await self.head()).position > position
 
     def _open_writer(self) -> Connection:
-        return open_writer(self.path, self._lock.acquire, create=self._create)
+        connection = open_writer(self.path, self._lock.acquire, self._identity.check, create=self._create)
+        try:
+            self._identity.open(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _open_reader(self) -> Connection:
         connection = open_reader(self.path)
         try:
             self._identify()
-        except LogReplaced:
+            self._identity.check(connection)
+        except BaseException:
             connection.close()
             raise
         return connection
+
+    def _write(self, connection: Connection, batch: Batch) -> None:
+        write_batch(connection, batch)
+        if batch.records:  # after the commit: an identity that is ahead of its log would look like an older copy
+            self._identity.note(batch.records[-1])
 
     def _read_head(self, connection: Connection) -> LogHead:
         self._identify()
@@ -160,7 +184,7 @@ class SqliteEngine:
 
     def _identify(self) -> None:
         """Make sure that the path leads to the file that was opened first."""
-        file = identity(self.path)
+        file = file_id(self.path)
         self._file = self._file or file
         if file != self._file:
             raise LogReplaced(f"{self.path} is another file than the one that was opened; restored? Open it again.")
@@ -169,4 +193,5 @@ class SqliteEngine:
         # The writer's connection goes last: the one closed last folds the write-ahead file into the log.
         self._readers.close()
         self._writer.close()
+        self._identity.close()
         self._lock.release()

@@ -14,9 +14,12 @@ from . import sql
 from .connection import Connection
 
 
-def open_writer(path: Path, lock: Callable[[], None], *, create: bool = True) -> Connection:
+def open_writer(
+    path: Path, lock: Callable[[], None], check: Callable[[Connection], None], *, create: bool = True
+) -> Connection:
     """Open for writing, making the log where there is none, unless it must not be created. `lock` is called once the
-    file is known to be free or ours, and before anything is written."""
+    file is known to be free or ours, and before anything is written; `check` then, if it is a log, before it is
+    changed."""
     if not create and not path.exists():
         raise LogUnreadable(f"There is no log at {path} any more; restore it, or restart what uses it to make it new.")
     connection = _connect(path, "rwc" if create else "rw")
@@ -25,7 +28,8 @@ def open_writer(path: Path, lock: Callable[[], None], *, create: bool = True) ->
         lock()
         connection.execute(sql.SYNC_EACH_COMMIT)
         if _recognise(connection, path):
-            _upgrade(connection)
+            check(connection)
+            upgrade(connection)
         elif create:
             _create(connection)
         else:
@@ -55,7 +59,7 @@ def open_reader(path: Path) -> Connection:
     return connection
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def file_id(path: Path) -> tuple[int, int] | None:
     """Tells the file at this path from any other that may stand there later; None where there is none."""
     try:
         found = path.stat()
@@ -104,7 +108,7 @@ def _create(connection: Connection) -> None:
     connection.execute(sql.COMMIT)
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
+def upgrade(connection: sqlite3.Connection) -> None:
     """Bring an older file to the newest schema, whole or not at all. Readers of this version read either."""
     ((version,),) = connection.execute(sql.READ_SCHEMA_VERSION).fetchall()
     if version < sql.SCHEMA_VERSION:

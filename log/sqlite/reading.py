@@ -17,7 +17,7 @@ import orjson
 
 from ...domain.ids import Position, SessionId, Version
 from ..engine import PAGE_BYTES, LogHead
-from ..records import ProducerState, Record, wire_template
+from ..records import ProducerState, Record, Snapshot, wire_template
 from . import sql
 from .connection import Connection
 
@@ -105,6 +105,16 @@ def read_live(connection: Connection, after: str, limit: int) -> list[SessionId]
 def read_tracking(connection: Connection, name: str) -> Position:
     found = connection.execute(sql.READ_TRACKING, (name,)).fetchall()
     return Position(found[0][0] if found else 0)
+
+
+def read_snapshot(connection: Connection, session: SessionId, code: str) -> Snapshot | None:
+    try:
+        found = connection.execute(sql.READ_SNAPSHOT, (session, code)).fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return None  # a file of an older schema, which no writer has opened since
+    return Snapshot(*found[0]) if found else None
 
 
 def _records(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Record]:

@@ -9,10 +9,20 @@ as one blob, cut up by the lengths that the rows give.
 # -- The file ----------------------------------------------------------------------------------------------------------
 
 APPLICATION_ID = 0x5374656E  # "Sten", in the header of every file of ours
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # Sessions in which something may happen of itself: who watches over that need not look at all the others.
 _LIVE = "CREATE TABLE live (session TEXT PRIMARY KEY) WITHOUT ROWID"
+
+# What sessions come to at some version, folded: derived from the events, and read by the code alone that made it.
+_SNAPSHOT = """
+    CREATE TABLE snapshot (
+        session TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        code TEXT NOT NULL,
+        data BLOB NOT NULL
+    )
+"""
 
 # By the version that it starts from: what brings a file of that version to the next one. What may be live in an older
 # file is marked live; the timekeeper reads each once, and unmarks the rest.
@@ -25,6 +35,7 @@ UPGRADES = {
         """,
         "PRAGMA user_version = 2",
     ),
+    2: (_SNAPSHOT, "PRAGMA user_version = 3"),
 }
 
 SCHEMA = (
@@ -76,6 +87,7 @@ SCHEMA = (
     """,
     "CREATE TABLE tracking (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",
     _LIVE,
+    _SNAPSHOT,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -91,6 +103,12 @@ WRITE_AHEAD = "PRAGMA journal_mode = WAL"
 SYNC_EACH_COMMIT = "PRAGMA synchronous = FULL"
 # A write-ahead file that a long read made grow is cut back to this many bytes when it is used again.
 CUT_WRITE_AHEAD = "PRAGMA journal_size_limit = 67108864"
+
+# For an operator. A copy at rest is one file, which needs none beside it to be read.
+BEGIN_READING = "BEGIN"
+ONE_FILE = "PRAGMA journal_mode = DELETE"
+CHECK_FILE = "PRAGMA quick_check(1)"
+RENEW_EPOCH = "UPDATE log SET epoch = ? WHERE id = 1"
 
 # -- Writing -----------------------------------------------------------------------------------------------------------
 
@@ -158,11 +176,20 @@ CREATE_BATCH_WRITER = f"""
 
 WRITE_BATCH = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
+WRITE_SNAPSHOT = """
+    INSERT INTO snapshot (session, version, code, data) VALUES (?, ?, ?, ?)
+    ON CONFLICT (session) DO UPDATE
+    SET version = excluded.version, code = excluded.code, data = excluded.data
+    WHERE snapshot.code <> excluded.code OR snapshot.version < excluded.version
+"""
+
 # -- Reading -----------------------------------------------------------------------------------------------------------
 
 READ_HEAD = "SELECT position, epoch FROM log WHERE id = 1"
 
 READ_LIVE = "SELECT json_group_array(session) FROM (SELECT session FROM live WHERE session > ? ORDER BY 1 LIMIT ?)"
+
+READ_SNAPSHOT = "SELECT session, version, code, data FROM snapshot WHERE session = ? AND code = ?"
 
 READ_TRACKING = "SELECT position FROM tracking WHERE name = ?"
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ..engine import KeyTaken, LogMoved, TrackingTaken
-from ..records import Batch
+from ..records import Batch, Snapshot
 from . import sql
 from .connection import Connection
 from .reading import read_head, read_log, read_tracking
@@ -33,6 +33,11 @@ def write_batch(connection: Connection, batch: Batch) -> None:
             if _is_written(connection, batch):
                 return
         raise
+
+
+def write_snapshot(connection: Connection, snapshot: Snapshot) -> None:
+    """Keep a snapshot, unless there is a later one."""
+    connection.execute(sql.WRITE_SNAPSHOT, snapshot)
 
 
 def _row(batch: Batch) -> tuple[int, int, str, bytes, str, str, str, str]:

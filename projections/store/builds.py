@@ -7,6 +7,7 @@ from typing import Any
 from ...domain.errors import NotFound
 from ..authoring.shape import Column, Row, Shape
 from . import sql
+from .checkpoint_commit import storable
 from .database import Database
 from .records import Build, Checkpoint, Parked, Wish
 
@@ -74,7 +75,7 @@ def drop_build(database: Database, id: int) -> None:
 
 def stop_build(database: Database, id: int, why: str | None) -> None:
     """Say why a build does not go on, or let it go on again."""
-    database.run(sql.STOP_BUILD, (why, id))
+    database.run(sql.STOP_BUILD, (None if why is None else storable(why), id))
 
 
 def beat(database: Database, runner: str) -> None:

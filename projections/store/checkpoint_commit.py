@@ -15,7 +15,8 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
         place = (build.id, commit.token, after.position, after.shared, to.epoch)
         # First of all: it locks the build's row. Rows that were written before it could be those of a runner that has
         # lost the build, mixed with its successor's.
-        if not database.run(sql.ADVANCE, (to.position, to.digest, to.shared, commit.rate, now, commit.stopped, *place)):
+        stopped = None if commit.stopped is None else storable(commit.stopped)
+        if not database.run(sql.ADVANCE, (to.position, to.digest, to.shared, commit.rate, now, stopped, *place)):
             raise CheckpointMoved(f"{build.name}, build {build.id}, is not at {after.position} any more")
         written = [row for row in commit.rows.values() if row is not None]
         deleted = [place for place, row in commit.rows.items() if row is None]
@@ -35,8 +36,9 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
 
 def _park(database: Database, build: int, parked: Parked, now: float) -> None:
     key, position, session, type, error, _, wish = parked
-    database.run(sql.PARK, (build, key, position, session, type, _storable(error), now, wish))
+    database.run(sql.PARK, (build, key, position, session, type, storable(error), now, wish))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """What is said of a fault, as every database takes it."""
     return text.replace("\0", "�").encode(errors="replace").decode()[:2_000]

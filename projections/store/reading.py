@@ -35,6 +35,15 @@ def read_whole(database: Database, name: str) -> Found:
         return Found(build, rows, *_left_out(database, build))
 
 
+def read_of_session(database: Database, name: str, column: str, session: str) -> Found:
+    """All rows of the current build in which the column is the session's id. Raises NotFound, Invalid."""
+    with database.reading():
+        build = _current(database, name)
+        named = _column(build, column).name
+        statement = f'SELECT {names(build.shape.columns)} FROM @{build.table} WHERE "{named}" = ?'
+        return Found(build, database.rows(statement, (session,)), *_left_out(database, build))
+
+
 def find_rows(
     database: Database,
     name: str,

@@ -7,7 +7,8 @@ Commits of one process queue up behind each other; reads go beside them. All tha
 checkpoint and what is parked, is written in one transaction.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from ...log.engine import PAGE_BYTES
@@ -51,6 +52,15 @@ class ViewStore:
     async def __aexit__(self, *exc: object) -> None:
         """Waits for what is being written, unless others use the same connections."""
         self._connections.leave()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Self]:
+        """The store for reading what is there: nothing is made or changed. Raises ViewsFailed where there is none."""
+        self._connections.enter()
+        try:
+            yield self
+        finally:
+            self._connections.leave()
 
     async def builds(self) -> list[Build]:
         """All builds of all views."""
@@ -105,6 +115,10 @@ class ViewStore:
     async def whole(self, name: str) -> Found:
         """All of a view, for verifying it; everything is in memory then. Raises NotFound."""
         return await self._read(reading.read_whole, name)
+
+    async def of_session(self, name: str, column: str, session: str) -> Found:
+        """All rows of a view in which the column is the session's id. Raises NotFound."""
+        return await self._read(reading.read_of_session, name, column, session)
 
     async def find(
         self,

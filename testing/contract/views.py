@@ -239,9 +239,12 @@ async def parked_keys_are_kept_with_what_is_wished_for_them(factory: StoreFactor
     async with factory() as store:
         build = await claimed(store)
         parked = Parked("a", Position(3), "s-1", "message.posted", "KeyError: 'm\0'")
-        await store.commit(build, step(build, 0, 5, row("b", 1), park=(parked,), stopped="at a"))
+        await store.commit(build, step(build, 0, 5, row("b", 1), park=(parked,), stopped="at a\0"))
         (now,) = await store.builds()
-        assert (now.parked, now.stopped) == (1, "at a")
+        assert (now.parked, now.stopped) == (1, "at a�")
+        await store.stop(build.id, "at 'm\0'")
+        (now,) = await store.builds()
+        assert now.stopped == "at 'm�'"
         assert await raised(NotFound, store.wish(build.id, "b", "retry"))
         await store.wish(build.id, "a", "skip")
         (kept,) = await store.parked(build.id)

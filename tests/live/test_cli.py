@@ -80,9 +80,14 @@ def post(url: str, session: str, text: str, id: str) -> None:
 
 
 def reopen(url: str, session: str) -> None:
+    do(url, session, "session.reopen", {})
+
+
+def do(url: str, session: str, do: str, data: dict[str, object]) -> None:
+    """Carry out a command, over plain HTTP."""
     import urllib.request
 
-    body = orjson.dumps({"id": "reopen-1", "do": "session.reopen", "data": {}})
+    body = orjson.dumps({"id": f"{do}-1", "do": do, "data": data})
     urllib.request.urlopen(f"{url}/v1/sessions/{session}/commands?participant=maya", body, timeout=10).close()
 
 
@@ -140,6 +145,21 @@ def test_the_same_is_read_from_a_file_and_through_its_gateway(
             beside = said(log, read)
             assert beside.count(b"\n") >= 1, read
             assert said(url, read) == beside, read
+
+
+def test_a_fork_is_exported_behind_its_origin_from_a_file_and_through_its_gateway(log: Path) -> None:
+    with gateway(log, views="none") as (url, _):
+        do(url, "fork", "session.fork", {"origin": "gyms", "at": 20})
+        do(url, "again", "session.fork", {"origin": "fork", "at": 10})
+        exported = [
+            subprocess.run(
+                [*STENOGRAM, "export", "again", "fork", "gyms", "--log", str(place)], capture_output=True, check=True
+            ).stdout
+            for place in (log, url)
+        ]
+    assert exported[0] == exported[1]
+    sessions = list(dict.fromkeys(orjson.loads(line)["session"] for line in exported[0].splitlines()))
+    assert sessions == ["gyms", "fork", "again"]
 
 
 def test_a_tail_follows_a_gateway_and_its_file_alike(log: Path) -> None:

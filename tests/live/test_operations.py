@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.postgres import PostgresServer
 from support.wire import Wire
 
+from stenogram.api.delivery.log_cursor import write_cursor
 from stenogram.api.server import Gateway
 from stenogram.log.postgres.address import Address
 from stenogram.projections.store.postgres import READERS, WRITERS
@@ -268,6 +269,40 @@ async def test_a_standby_is_read_and_not_written(
         ready = await (await http.get(f"{reading.url}/ready")).json()
         assert (ready["read_only"], ready["position"]) == (True, 4)
         other.cut()
+        await _check_that_it_waits_for(standby, wire, http, reading)
         assert await reading.terminate() == 0
     wire.cut()
     assert await gateway.terminate() == 0
+
+
+async def _check_that_it_waits_for(
+    standby: PostgresServer, wire: Wire, http: aiohttp.ClientSession, reading: Process
+) -> None:
+    """A place that the primary's gateway gave is not ready yet while the standby is behind, and good when it is not."""
+    with psycopg.connect(standby.url, autocommit=True) as admin:
+        admin.execute("SELECT pg_wal_replay_pause()")
+        ack = await wire.command("s", "message.post", {"message": "late", "text": "Hello"})
+        (version,), (position,) = ack["versions"], ack["positions"]
+        cursor = write_cursor(wire.welcome["epoch"], position)
+        paths = [
+            f"sessions/s/events?after={version}",
+            f"events?after={cursor}",
+        ]
+        for path in paths:
+            async with http.get(f"{reading.url}/v1/{path}") as response:
+                problem = await response.json()
+                assert (response.status, problem["code"], problem["retry_after"]) == (503, "not_ready", 1.0)
+        other = await Wire.open(http, reading.url, participant="ada", kind="user")
+        for place in ({"session": "s", "after": version}, {"all": True, "after": cursor}):
+            await other.send({"frame": "subscribe", "sub": "late", **place})
+            assert (await other.refusal())["error"]["code"] == "not_ready"
+        admin.execute("SELECT pg_wal_replay_resume()")
+        for _ in range(500):
+            async with http.get(f"{reading.url}/v1/{paths[0]}") as response:
+                if response.status == 200:
+                    break
+            await asyncio.sleep(0.02)
+        for path in paths:
+            async with http.get(f"{reading.url}/v1/{path}") as response:
+                assert response.status == 200
+        other.cut()

@@ -13,6 +13,7 @@ import pytest
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.client import Client
+from stenogram.domain.errors import NoDocument
 from stenogram.domain.json.patch import apply_patch
 
 SECRET = "a secret that is long enough for HS256"
@@ -215,9 +216,25 @@ async def test_a_session_is_found_by_a_label_that_no_column_keeps_as_it_is(gatew
         assert (status, [each["key"] for each in body["documents"]]) == (200, keys)
 
 
+async def test_a_view_that_holds_nothing_of_a_session_says_so(gateway: Gateway, reader: Reader) -> None:
+    """And not that there is no such session."""
+    async with Client(gateway.url, participant="ada", kind="user") as client:
+        reader.position = (await client.do("bare", "session.open", {})).positions[0]
+        await reader.view("sessions/bare")
+        for path in ("views/state/bare", "views/state/bare?at=1"):
+            status, problem, _ = await reader.ask(path)
+            assert (status, problem["code"]) == (404, "no_document")
+        status, problem, _ = await reader.ask("views/state/nowhere")
+        assert (status, problem["code"]) == (404, "not_found")
+        assert (await reader.view("transcript/bare"))["rows"] == []
+        with pytest.raises(NoDocument):
+            await client.session("bare").view("state").get()
+
+
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("views/nothing", {}, 404, "There is no view 'nothing'; there are sessions, "),
-    ("views/state/nowhere", {}, 404, "state has nothing under 'nowhere'"),
+    ("views/state/nowhere", {}, 404, "There is no session 'nowhere'"),
+    ("sessions", {"after": "a\0b"}, 400, "after"),
     ("views/state/nowhere", {"at": 1}, 404, "There is no session 'nowhere'"),
     ("views/state/trip-7", {"at": 99}, 404, "there is no version 99 yet"),
     ("views/state/trip-7", {"at": "soon"}, 400, "should be a version of the session, or a time"),

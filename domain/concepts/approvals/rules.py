@@ -120,12 +120,13 @@ def _answer(approvals: Approvals, command: Command, data: AnswerApproval) -> Dec
     if approval.status == "answered":
         return Decision((), repeat=Repeat(f"approval:{approval.id}", Version(approval.answered - 1)))
     approval = _open(approvals, actor, data.approval)
-    _refuse_wrong(approval, data)
+    refuse_wrong_answer(approval, data)
     said = {name: getattr(data, name) for name in ("option", "value", "words", "answers", "comment")}
     return decided(ApprovalAnswered(approval=approval.id, **said))
 
 
-def _refuse_wrong(approval: Approval, data: AnswerApproval) -> None:
+def refuse_wrong_answer(approval: Approval, data: AnswerApproval | ApprovalAnswered) -> None:
+    """Raise Invalid, and NotFound for an option that there is not, where this does not answer the question."""
     what = f"Approval {approval.id!r}"
     chosen = () if data.option is None else (data.option,)
     answer = Answer.model_construct(options=chosen, words=data.words, value=data.value)

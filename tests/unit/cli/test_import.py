@@ -24,6 +24,10 @@ def without_positions(lines: str) -> str:
     return re.sub(r'^\{"position":\d+,', "{", lines, flags=re.MULTILINE)
 
 
+def without_ids(lines: str) -> str:
+    return re.sub(r'"id":"[^"]*"', '"id":""', without_positions(lines))
+
+
 def test_what_is_exported_was_imported(run: Run, jsonl: Jsonl) -> None:
     both = b"".join(
         line for pair in zip(jsonl("a").splitlines(True), jsonl("b").splitlines(True), strict=True) for line in pair
@@ -101,9 +105,63 @@ def test_a_different_event_at_a_taken_place_is_a_conflict(
 def test_a_session_can_be_imported_under_another_id(run: Run, log: Path, jsonl: Jsonl) -> None:
     assert run("import", "-", "--session", "copy", "--log", log, stdin=jsonl("trip-7")).code == 0
     copy = run("export", "copy", "--log", log).out.replace('"session":"copy"', '"session":"trip-7"')
-    assert without_positions(copy) == without_positions(jsonl("trip-7").decode())
+    assert without_ids(copy) == without_ids(jsonl("trip-7").decode())
+    ids = [orjson.loads(line)["id"] for line in run("export", "--all", "--log", log).out.splitlines()]
+    assert len(set(ids)) == len(ids) == 34, "no two events have one id"
+    again = run("import", "-", "--session", "copy", "--log", log, stdin=jsonl("trip-7"))
+    assert again.out == "Nothing new: all 17 events of 1 session are in the log already.\n"
     mixed = jsonl("a").splitlines(True)[0] + jsonl("b").splitlines(True)[0]
     assert "--session names one session" in run("import", "-", "--session", "c", "--log", log, stdin=mixed).err
+
+
+def test_a_cause_that_is_an_event_is_that_event_under_another_id(run: Run, log: Path, jsonl: Jsonl) -> None:
+    lines = jsonl("trip-7").replace(
+        b'"actor":"maya","data":{"keys"', b'"actor":"maya","cause":"trip-7-e13","data":{"keys"'
+    )
+    assert run("import", "-", "--session", "copy", "--log", "other.db", stdin=lines).code == 0
+    events = [orjson.loads(line) for line in run("export", "copy", "--log", "other.db").out.splitlines()]
+    assert (events[0]["cause"], events[14]["cause"]) == ("c1", events[12]["id"])
+
+
+# What the rules would not have written, by a line of the small session and what it is changed to.
+DEVIATIONS = [
+    (11, b"Casa Azul, 780", b"Casa Rosa, 310", "message.completed has another text than the deltas of message 'm2'"),
+    (10, b'"index":1', b'"index":4', "message.delta has index 4, and delta 1 of message 'm2' is next"),
+    (11, b'"actor":"hotels"', b'"actor":"rooms"', "message.completed is rooms's, and message 'm2' is hotels's"),
+    (13, b'"value":780', b'"value":870', "state.incremented makes 870 of 0 by adding 780"),
+    (12, b'"trip-7-e12"', b'"trip-7-e5"', "another event has the id 'trip-7-e5'"),
+    (9, b"2026-01-31T09:30", b"2026-01-31T09:29", "message.delta is earlier than the event before it"),
+]
+
+
+@pytest.mark.parametrize(("number", "change", "to", "says"), DEVIATIONS)
+def test_what_the_rules_would_not_have_written_is_refused_or_taken_as_it_was_recorded(
+    run: Run, jsonl: Jsonl, tmp_path: Path, number: int, change: bytes, to: bytes, says: str
+) -> None:
+    lines = jsonl("trip-7").splitlines(keepends=True)
+    lines[number - 1] = lines[number - 1].replace(change, to)
+    (tmp_path / "odd.jsonl").write_bytes(b"".join(lines))
+    refused = run("import", "odd.jsonl")
+    assert refused.code == 1
+    assert refused.err.startswith(f"stenogram: odd.jsonl, line {number}: {says}")
+    assert "--as-recorded" in refused.err
+    assert not (tmp_path / "stenogram.db").exists()
+    taken = run("import", "odd.jsonl", "--as-recorded")
+    assert (taken.code, taken.out) == (0, "Imported 17 events of 1 session.\n")
+    assert f"trip-7, version {number}: {says}" in taken.err
+    kept = run("export", "trip-7").out.encode().splitlines(keepends=True)
+    assert kept[:-1] == lines
+    label = orjson.loads(run("show", "trip-7", "--json").out)["labels"]["as-recorded"]
+    assert re.match(r"[12] events?, the first is version \d+: ", label)
+    assert run("import", "odd.jsonl").out.startswith("Nothing new"), "what the log has is not judged again"
+    again = run("import", "-", "--as-recorded", "--log", "b.db", stdin=b"".join(kept))
+    assert again.code == 0, again.err
+    assert run("export", "trip-7", "--log", "b.db").out.encode() == b"".join(kept), "it says so once"
+
+
+def test_an_id_of_another_session_is_refused(run: Run, jsonl: Jsonl) -> None:
+    both = jsonl("a") + jsonl("b").replace(b'"b-e3"', b'"a-e9"')
+    assert run("import", "-", stdin=both).err.startswith("stenogram: -, line 20: another event has the id 'a-e9'")
 
 
 async def test_a_repeated_command_finds_its_first_result_after_an_import(

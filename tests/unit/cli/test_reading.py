@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,24 @@ def test_a_session_is_shown_folded(run: Run, log: Path) -> None:
     shown = run("show", "trip-7", "--log", log).out
     for words in ("Lisbon in May", "A hotel, please.", "Casa Azul, 780 €.", "to agents", '"name": "Memmo"', "search("):
         assert words in shown
+
+
+def test_columns_stay_apart_whatever_the_names(run: Run, jsonl: Jsonl) -> None:
+    long = b"the-agent-for-hotels-in-lisbon"
+    task = orjson.loads(jsonl("trip-7").splitlines()[2]) | {
+        "position": 18,
+        "version": 18,
+        "id": "e18",
+        "time": "2026-01-31T09:31:00.000000Z",
+        "type": "task.created",
+        "data": {"task": "book-the-hotel-in-lisbon", "title": "Book it"},
+    }
+    lines = (jsonl("trip-7") + orjson.dumps(task)).replace(b'"hotels"', b'"%b"' % long)
+    assert run("import", "-", stdin=lines).code == 0
+    shown = run("show", "trip-7").out
+    assert re.search(r"the-agent-for-hotels-in-lisbon +agent +left", shown)
+    assert re.search(r"maya {20,}user +idle", shown)
+    assert re.search(r"book-the-hotel-in-lisbon +open +Book it", shown)
 
 
 def test_a_session_is_shown_as_it_was(run: Run, log: Path) -> None:

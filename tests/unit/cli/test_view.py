@@ -47,6 +47,15 @@ def test_a_view_is_shown_as_it_is_and_as_it_was(log: str) -> None:
     assert rows[0]["entry"].startswith("message:step-")
 
 
+def test_json_is_one_row_a_line(log: str) -> None:
+    for arguments in (["transcript"], ["agents", "--since", "3"]):
+        whole = view(log, *arguments)
+        assert isinstance(whole, list)
+        lines = CliRunner().invoke(stenogram, ["view", "trip-7", *arguments, "--json", "--log", log]).output
+        assert [orjson.loads(line) for line in lines.split("\n")[:-1]] == whole
+        assert len(whole) > 1
+
+
 def test_what_has_changed_is_shown_as_a_patch(log: str) -> None:
     patch = view(log, "agents", "--since", "3", "--at", "9")
     assert isinstance(patch, list)

@@ -31,8 +31,8 @@ async def log(path: Path) -> Path:
     return path
 
 
-async def test_a_closed_log_is_one_file_and_its_lock(log: Path) -> None:
-    assert sorted(os.listdir(log.parent)) == ["log.db", "log.db.lock"]
+async def test_a_closed_log_is_one_file_with_its_lock_and_its_identity(log: Path) -> None:
+    assert sorted(os.listdir(log.parent)) == [".log.db.identity", "log.db", "log.db.lock"]
 
 
 async def test_a_name_with_signs_that_mean_something_in_an_address(tmp_path: Path) -> None:
@@ -148,6 +148,7 @@ def _fill(path: Path, content: bytes) -> None:
 async def test_an_older_file_is_brought_forward_by_the_writer_that_opens_it(log: Path) -> None:
     with closing(sqlite3.connect(log)) as connection, connection:
         connection.execute("DROP TABLE live")
+        connection.execute("DROP TABLE snapshot")
         connection.execute("PRAGMA user_version = 1")
         connection.execute("INSERT INTO head VALUES ('s-2', 'presence:hotels', 3)")
         connection.execute("INSERT INTO head VALUES ('s-3', 'presence', 3)")

@@ -103,7 +103,7 @@ export class Moment {
         (error) => {
           reading = undefined
           // No document, at a moment before there was one.
-          if (error.code === 'not_found') store.put(empty)
+          if (error.code === 'no_document' || error.code === 'not_found') store.put(empty)
           else store.fail(error)
         },
       )

@@ -1,0 +1,1 @@
+"""Whether the rules would have written a history that comes from elsewhere."""
