@@ -80,6 +80,8 @@ class Metrics(Collector):
         yield connections
         subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)
         yield _gauge("stenogram_subscriptions", "Sessions and logs that are followed", subscriptions)
+        stopped = sum(len(tenant.views.stopped) for tenant in tenants)
+        yield _gauge("stenogram_views_stopped", "Views that wait for an operator", stopped)
         slow = self._websocket_server.slow_consumers.closed + self._sse_server.slow_consumers.closed
         yield _counter("stenogram_connections_refused", "TCP connections beyond the limits", self._tcp.refused)
         yield _counter("stenogram_slow_consumers", "Connections ended because they did not take what came", slow)

@@ -36,6 +36,15 @@ class Settings(BaseSettings):
             "command waits for a handler; or in the gateway's, as those in memory always are"
         ),
     ] = "process"
+    views_processes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=8,
+            description="How many processes beside the gateway divide the views between them; 0: one, or two where "
+            "there are at least four cores",
+        ),
+    ] = 0
     projections: Annotated[
         tuple[str, ...], Field(description="A projection of your own, as module:attribute (JSON list)")
     ] = ()

@@ -8,7 +8,8 @@ What projections are written with is imported from here:
 from .authoring.document import DELETE, DocProjection
 from .authoring.meta import Meta
 from .authoring.projection import Projection
-from .authoring.table import Rows, TableProjection
+from .authoring.rows import Rows
+from .authoring.table import TableProjection
 from .folding import Fold, fold
 
 __all__ = ["DELETE", "DocProjection", "Fold", "Meta", "Projection", "Rows", "TableProjection", "fold"]

@@ -56,7 +56,7 @@ def health(build: Build, head: Position) -> Health:
 
 def _trouble(build: Build, behind: int) -> str:
     if build.stopped:
-        return f"stopped at {build.stopped}"
+        return f"stopped: {build.stopped}"
     if build.beat is None:
         return "no runner advances it"
     if not build.held:

@@ -56,7 +56,8 @@ class AliveAnswer(HttpAnswer):
 class ReadyAnswer(HttpAnswer):
     """The gateway can serve: where the main log ends, how many commands wait, for how many seconds it has not been
     certain what other gateways have written, and by how many seconds this machine's clock is ahead of the log's time.
-    A warning is about what is wrong and keeps nobody from being served."""
+    A warning is about what is wrong and keeps nobody from being served. `stopped_views` are those that do not go on
+    before an operator does something; everything else does."""
 
     status: Literal["ready"]
     read_only: bool | Absent = None
@@ -65,6 +66,7 @@ class ReadyAnswer(HttpAnswer):
     lag: float
     clock_offset: float
     warning: str | Absent = None
+    stopped_views: tuple[str, ...] | Absent = None
 
 
 def maker_of(model: type[HttpAnswer]) -> Callable[[Any], dict[str, Any]]:

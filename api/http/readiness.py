@@ -7,6 +7,7 @@ matters is when that last succeeded. So a database that hangs delays no answer.
 
 import asyncio
 import time
+from typing import Any
 
 from ...domain.errors import LogError, NotReady
 from ...log.clock import NOTED_OFFSET_S, describe_offset
@@ -27,7 +28,7 @@ async def check_readiness(tenants: Tenants, place: str) -> ReadyAnswer:
     main = tenants.open[MAIN].log
     await _check(main, place)
     offset = main.clock.offset
-    answer = {
+    answer: dict[str, Any] = {
         "status": "ready",
         "position": main.position,
         "waiting": main.waiting,
@@ -36,7 +37,12 @@ async def check_readiness(tenants: Tenants, place: str) -> ReadyAnswer:
     }
     if abs(offset) > NOTED_OFFSET_S:
         answer["warning"] = f"This machine's clock is {describe_offset(offset)} the log's time; set it right."
-    return ReadyAnswer.model_validate(answer if main.engine.writable else {**answer, "read_only": True})
+    if not main.engine.writable:
+        answer["read_only"] = True
+    stopped = {name for tenant in tenants.open.values() for name in tenant.views.stopped}
+    if stopped:
+        answer["stopped_views"] = sorted(stopped)
+    return ReadyAnswer.model_validate(answer)
 
 
 async def _check(log: Log, place: str) -> None:

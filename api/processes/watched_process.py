@@ -26,13 +26,19 @@ _MAX_LINE_BYTES = 2**20
 
 class WatchedProcess:
     """Runs `python -m program`, once. `tell` are the first things that it is told, and `heard` is called with all that
-    it says besides what it has to log."""
+    it says besides what it has to log. `pass_fds`: files that it inherits."""
 
     def __init__(
-        self, program: str, tell: Sequence[Any] = (), heard: Callable[[dict[str, Any]], None] = lambda _: None
+        self,
+        program: str,
+        tell: Sequence[Any] = (),
+        heard: Callable[[dict[str, Any]], None] = lambda _: None,
+        *,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self._program = program
         self._heard = heard
+        self._pass_fds = tuple(pass_fds)
         self._waiting = bytearray(b"".join(orjson.dumps(each) + b"\n" for each in tell))
         self._process: asyncio.subprocess.Process | None = None
         self._ending = False
@@ -52,6 +58,7 @@ class WatchedProcess:
                 self._program,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                pass_fds=self._pass_fds,
                 start_new_session=True,
                 limit=_MAX_LINE_BYTES,
             )

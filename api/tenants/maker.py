@@ -2,13 +2,12 @@
 
 import asyncio
 import resource
-from functools import partial
 from math import inf
 
 from ...log.log import Log
 from ...log.storage import Storage
 from ..settings import Settings
-from ..views.folding_process import FoldingPlan, FoldingProcess
+from ..views.folding_process import FoldingGroup, FoldingPlan, TenantFolding
 from ..views.service import ViewService
 from ..views.storage import NO_VIEWS, ViewStorage, folds_in_processes, make_projections
 
@@ -18,8 +17,8 @@ DESCRIPTORS_OF_A_TENANT = 16
 
 class TenantMaker:
     """Makes logs and view services, not opened yet. Raises ConfigurationError where the settings lead to none.
-    `folding` is the process that folds the views, where there is one; `place` is where they are, and `beside`: other
-    processes can read the log and write the views."""
+    `folding` is what folds the views in processes beside, where they are; `place` is where views are, and `beside`:
+    other processes can read the log and write the views."""
 
     def __init__(self, settings: Settings, tasks: asyncio.TaskGroup) -> None:
         self._settings = settings
@@ -29,8 +28,8 @@ class TenantMaker:
         self._projections = make_projections(place, settings.projections)
         self._view_storage = ViewStorage(place, settings.log)
         self.beside = settings.views_in == "process" and folds_in_processes(place, settings.log)
-        wanted = self.beside and bool(self._projections)
-        self.folding = FoldingProcess(_folding_plan(settings, place), tasks) if wanted else None
+        wanted, plan = self.beside and bool(self._projections), _folding_plan(settings, place)
+        self.folding = FoldingGroup(plan, settings.views_processes, tasks) if wanted else None
 
     def log(self, tenant: str, create: bool) -> Log:
         """A tenant's log; without `create` it must be there already."""
@@ -38,7 +37,7 @@ class TenantMaker:
 
     def views(self, log: Log, tenant: str, tasks: asyncio.TaskGroup) -> ViewService:
         """The views of a tenant."""
-        elsewhere = None if self.folding is None else partial(self.folding.add, tenant)
+        elsewhere = None if self.folding is None else TenantFolding(self.folding, tenant)
         promote, store = self._settings.promote == "auto", self._view_storage.store(tenant)
         return ViewService(log, store, self._projections, tasks, promote=promote, fold_elsewhere=elsewhere)
 

@@ -16,6 +16,7 @@ from ...projections.health import healths
 from ...projections.runner.runner import Runner
 from ...projections.store import Build, ViewStore
 from .document_feed import DocumentFeed
+from .folding_process import TenantFolding
 from .progress import BuildProgress
 from .reader import ViewReader
 
@@ -50,7 +51,7 @@ class ViewService(ViewReader):
         tasks: asyncio.TaskGroup,
         *,
         promote: bool = True,
-        fold_elsewhere: Callable[[Log], Stop] | None = None,
+        fold_elsewhere: TenantFolding | None = None,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
         super().__init__(log, store, projections)
@@ -73,10 +74,15 @@ class ViewService(ViewReader):
             # Before the first command: its events are to have their effects.
             await self._runner.begin_effects()
             if self._fold_elsewhere is not None:
-                self._stop_folding = self._fold_elsewhere(self.log)
+                self._stop_folding = self._fold_elsewhere.start(self.log, self.store)
             if self._fold_elsewhere is None or not prepared:
                 self._running = self._tasks.create_task(self._run(prepared))
         return self
+
+    @property
+    def stopped(self) -> Sequence[str]:
+        """The views that do not go on before somebody does something."""
+        return (self._runner.stopped or ()) if self._fold_elsewhere is None else self._fold_elsewhere.stopped
 
     async def __aexit__(self, *exc: object) -> None:
         """Finishes what is being written."""

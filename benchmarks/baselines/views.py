@@ -1,8 +1,9 @@
-"""One side of the benchmark of projections: `views.py bare|stenogram|built-in|synced|live LOG VIEWS EVENTS`.
+"""One side of the benchmark of projections: `views.py SIDE LOG VIEWS EVENTS`.
 
 `bare` is what nothing can do without: read a page of the log, decode, fold, write the documents and the place in one
 transaction, in one thread, with no thought for failures. `stenogram` is the runner, over the same log. `built-in`
-builds all built-in views together, over a log of teams at work. `live` writes a thousand events a second while ten
+builds all built-in views together, over a log of teams at work, and `bare-built-in` does so in a bare loop: their
+handlers, and the statements that write their tables, are the same. `live` writes a thousand events a second while ten
 projections follow. `synced` is the runner again, but with commits that reach the disk, which those of views need not.
 """
 
@@ -31,10 +32,13 @@ from stenogram.log.records import Record
 from stenogram.log.sqlite.file import open_reader
 from stenogram.log.sqlite.reading import read_log
 from stenogram.log.storage import Storage
-from stenogram.projections.authoring.projection import Projection
+from stenogram.projections.authoring.projection import Item, Projection
+from stenogram.projections.runner.decoded_page import DecodedPage
 from stenogram.projections.runner.runner import Runner
+from stenogram.projections.runner.worker import HOLD_EVENTS
 from stenogram.projections.store import Build, Commit, ViewStore, sqlite_views
 from stenogram.projections.store.postgres import PostgresDatabase, postgres_views
+from stenogram.projections.store.records import LAPSE_S
 from stenogram.projections.store.sqlite import SqliteDatabase
 from stenogram.projections.views import BUILT_IN
 
@@ -45,17 +49,22 @@ PER_SECOND = 1_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("side", choices=("bare", "stenogram", "built-in", "synced", "live"))
+    parser.add_argument("side", choices=("bare", "bare-built-in", "stenogram", "built-in", "synced", "live"))
     parser.add_argument("log")
     parser.add_argument("views")
     parser.add_argument("events", type=int)
+    parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="only part N of M of the built-in views")
     options = parser.parse_args()
     tune_gc()
-    if options.side == "bare":
-        began = time.perf_counter()
-        bare = bare_postgres if "://" in options.log else bare_sqlite
-        bare(options.log, options.views)
-        figures = {"events": options.events / (time.perf_counter() - began)}
+    part, parts = options.part
+    if parts > 1:  # others work at the same time, and all begin at once
+        print("ready", flush=True)
+        sys.stdin.readline()
+    if options.side.startswith("bare"):
+        postgres = "://" in options.log
+        bare = (bare_postgres if postgres else bare_sqlite) if options.side == "bare" else bare_built_in
+        with timed(options.events) as figures:
+            bare(options.log, options.views)
     else:
         if options.side == "synced":
             reach_the_disk()
@@ -63,9 +72,19 @@ def main() -> None:
         if options.side == "live":
             figures = asyncio.run(live(options.log, views, options.events))
         else:
-            projections = BUILT_IN if options.side == "built-in" else [projection()]
+            projections = BUILT_IN[part::parts] if options.side == "built-in" else [projection()]
             figures = asyncio.run(stenogram(options.log, views, options.events, projections))
     print(json.dumps(figures))
+
+
+@contextmanager
+def timed(events: int) -> Iterator[dict[str, float]]:
+    """Events per second of the block, and per second of processor time of this process."""
+    figures: dict[str, float] = {}
+    began, worked = time.perf_counter(), time.process_time()
+    yield figures
+    figures["events"] = events / (time.perf_counter() - began)
+    figures["per cpu second"] = events / (time.process_time() - worked)
 
 
 def store(where: str) -> ViewStore:
@@ -150,6 +169,60 @@ def bare_postgres(log: str, views: str) -> None:
         target.commit()
 
 
+def bare_built_in(log: str, views: str) -> None:
+    """All built-in views, folded page by page, and written together after so many events."""
+    pages, database = (postgres_side if "://" in log else sqlite_side)(log, views)
+    folders = [(each, each.folder()) for each in BUILT_IN]
+    for each, _ in folders:
+        database.create(f"bare_{each.name}", each.shape)
+    folded = 0
+    while records := pages(folded):
+        page = DecodedPage(records, folders)
+        for each, folder in folders:
+            work = folder.prepare(_items(page, each))
+            folder.absent(folder.missing(work))
+            folder.fold(work)
+        folded += len(records)
+        if folded % HOLD_EVENTS == 0 or len(records) < PAGE:
+            _write_all(database, folders)
+
+
+def _items(page: DecodedPage, by: Projection[Any, Any]) -> Iterator[Item]:
+    for index in page.indexes(0, len(page.records), by.handlers.of):
+        event, meta = page.event(index)
+        yield from by.items(event, meta, by.handlers.of(meta.type))
+
+
+def _write_all(database: Any, folders: Sequence[tuple[Projection[Any, Any], Any]]) -> None:
+    with database.writing():
+        for each, folder in folders:
+            values = folder.values
+            rows = [folder.row(place) for place in folder.changed if values[place] is not None]
+            if rows:
+                database.put(f"bare_{each.name}", each.shape, rows)
+            folder.changed.clear()
+
+
+Pages = Callable[[int], list[Record]]
+
+
+def sqlite_side(log: str, views: str) -> tuple[Pages, SqliteDatabase]:
+    source = open_reader(Path(log))
+    return lambda after: read_log(source, after, PAGE).records(), SqliteDatabase(views, LAPSE_S)
+
+
+def postgres_side(log: str, views: str) -> tuple[Pages, PostgresDatabase]:
+    address = Address.parse(log)
+    source = psycopg.connect(address.conninfo, autocommit=True)
+    read = f'SELECT * FROM "{address.schema}".event WHERE position > %b ORDER BY position LIMIT {PAGE}'.encode()
+    target = psycopg.connect(address.conninfo, autocommit=True)
+
+    def page(after: int) -> list[Record]:
+        return [Record(*row[:8]) for row in source.execute(read, (after,), binary=True).fetchall()]
+
+    return page, PostgresDatabase(target, address.schema, LAPSE_S)
+
+
 async def stenogram(
     where: str, views: ViewStore, events: int, projections: Sequence[Projection[Any, Any]]
 ) -> dict[str, float]:
@@ -165,13 +238,12 @@ async def stenogram(
                 done.set()
 
         _watch(views, look)
-        began = time.perf_counter()
-        running = asyncio.create_task(Runner(log, views, projections).run())
-        await done.wait()
-        took = time.perf_counter() - began
+        with timed(events) as figures:
+            running = asyncio.create_task(Runner(log, views, projections).run())
+            await done.wait()
         running.cancel()
         await asyncio.wait([running])
-    return {"events": events / took}
+    return figures
 
 
 async def live(where: str, views: ViewStore, events: int) -> dict[str, float]:

@@ -131,8 +131,12 @@ async def promote(admin: "ViewAdmin", view: str, id: int | None, anyway: bool, a
 @click.argument("keys", nargs=-1, metavar="[KEY]…")
 @json_option
 async def retry(admin: "ViewAdmin", view: str, keys: tuple[str, ...], as_json: bool) -> None:
-    """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all."""
-    for key in await admin.wish(view, keys, "retry"):
+    """Fold parked keys again from the event that failed, after what was wrong is mended; without keys, all of them, and
+    a view that was stopped since its handlers had ended the process."""
+    stopped, parked = await admin.retry(view, keys)
+    for build in stopped:
+        _say(as_json, f"{view} goes on with build {build} where it stopped.", view=view, build=build, wish="retry")
+    for key in parked:
         _say(as_json, f"{view} goes on with {key!r} at the event that failed.", view=view, key=key, wish="retry")
 
 

@@ -97,6 +97,16 @@ class ViewAdmin:
             raise NotFound(f"In {view!r} nothing is parked{f' under {missing[0]!r}' if missing else ''}.")
         return list(dict.fromkeys(found))
 
+    async def retry(self, view: str, keys: Sequence[str]) -> tuple[list[int], list[str]]:
+        """Ask for a retry of keys, or without them of all that is parked and of builds that have stopped; which builds,
+        and which keys. Raises NotFound."""
+        builds = [each for each in await self._store.builds() if each.name == view and each.state != "retired"]
+        stopped = [] if keys else [each.id for each in builds if each.stopped and not each.parked]
+        for build in stopped:
+            await self._store.stop(build, None)
+        all_done = stopped and not any(each.parked for each in builds)
+        return stopped, [] if all_done else await self.wish(view, keys, "retry")
+
     async def verify(self, view: str, sample: int | None, names: Sequence[str]) -> Verified:
         """Fold again and compare. Raises NotFound for a view that no projection is known of."""
         known = {each.name: each for each in make_projections("", names)}

@@ -92,6 +92,9 @@ class Documents(Folder[str, D]):
         values = self.values  # asked one by one: to subtract its keys would walk through all of them
         return {item.key for item in work if item.key not in values}
 
+    def absent(self, places: Iterable[str]) -> None:
+        self.values.update(dict.fromkeys(places))
+
     @contained
     def fold(self, work: Iterable[Item]) -> None:
         values, changed, positions, model = self.values, self.changed, self._positions, self._model

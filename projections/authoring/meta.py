@@ -9,6 +9,7 @@ from ...domain.audience import readers
 from ...domain.envelope import contents
 from ...domain.ids import CommandId, EventId, ParticipantId, Position, SessionId, Version
 from ...domain.model import Event, EventData
+from ...domain.unchecked import new_unchecked
 from ...log.records import Record
 
 
@@ -49,4 +50,5 @@ def read(record: Record) -> tuple[EventData, Meta]:
     refuses the payload."""
     position, session, version, _, _, stored, _, _ = record
     id, type, time, actor, data, task, cause, audience = contents(orjson.loads(stored))
-    return data, Meta(position, session, version, id, type, time, actor, task, cause, audience, session)
+    members = (position, session, version, id, type, time, actor, task, cause, audience, session)
+    return data, new_unchecked(Meta, members)

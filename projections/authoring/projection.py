@@ -64,6 +64,9 @@ class Folder(Protocol[K, T]):
     def missing(self, work: Iterable[Any]) -> set[K]:
         """The places whose values are not in memory, and must be before the work can be done."""
 
+    def absent(self, places: Iterable[K]) -> None:
+        """Take note that there is nothing at these places."""
+
     def fold(self, work: Iterable[Any]) -> None:
         """Do the work. Raises what a handler raises, and then may have left a value half changed."""
 

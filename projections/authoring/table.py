@@ -17,82 +17,21 @@ since that is what is parked and folded again when a handler fails.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import EnumType
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
-import orjson
 from pydantic import BaseModel
 
 from ...domain.model import EventData
-from .faults import contained
 from .meta import Meta
-from .projection import Folder, Item, Key, Projection
-from .shape import (
-    COLUMN_PATTERN,
-    LARGEST,
-    STORED,
-    Column,
-    Kind,
-    Row,
-    Shape,
-    check_indexed,
-    column_of,
-    is_model,
-    is_storable,
-)
+from .projection import Folder, Key, Projection
+from .rows import Place, Rows
+from .shape import COLUMN_PATTERN, LARGEST, Column, Row, Shape, column_of, is_model, is_storable
+from .table_folder import Table
 
 R = TypeVar("R", bound=BaseModel)
 E = TypeVar("E", bound=EventData)
-Place = tuple[Any, ...]
-
-
-Do = Literal["upsert", "update", "add", "delete"]
-
-
-class Change(NamedTuple):
-    """What is to happen to one row."""
-
-    place: Place
-    do: Do
-    what: Any = None
-
-
-class Rows(Generic[R]):
-    """What a handler is given: the rows, to be changed."""
-
-    def __init__(self, projection: "TableProjection[R]") -> None:
-        self._projection = projection
-        self._added: dict[Place, dict[str, Any]] = {}
-        """What the last change of a place adds to it, if that is whole numbers: more of them can be added there."""
-        self.changes: list[Change] = []
-
-    def upsert(self, row: R) -> None:
-        """Put a row in its place, whatever was there."""
-        self._change(self._projection.place_of(row), "upsert", row)
-
-    def update(self, *place: Any, **fields: Any) -> None:
-        """Set some fields of the row at a place; nothing happens when there is none."""
-        self._change(self._projection.checked(place, fields), "update", fields)
-
-    def add(self, *place: Any, **fields: float) -> None:
-        """Add to numbers of the row at a place. Where there is none, a row of the defaults is added to."""
-        added = self._added.get(place)
-        if added is not None and added.keys() == fields.keys() and _are_whole(fields):
-            for name, by in fields.items():
-                added[name] += by
-            return
-        self._change(self._projection.checked(place, fields, numbers=True), "add", fields)
-        if _are_whole(fields):  # sums of others depend on the order
-            self._added[place] = fields
-
-    def delete(self, *place: Any) -> None:
-        """Remove the row at a place, if there is one."""
-        self._change(self._projection.checked(place, {}), "delete", None)
-
-    def _change(self, place: Place, do: Do, what: Any) -> None:
-        self._added.pop(place, None)
-        self.changes.append(Change(place, do, what))
 
 
 class TableProjection(Projection[Place, R]):
@@ -117,7 +56,17 @@ class TableProjection(Projection[Place, R]):
         self.shape = Shape(columns, tuple(key_columns), tuple(tuple(index) for index in indexes))
         _check_columns(model, self.shape)
         self._key_columns = columns[: len(key_columns)]
+        self._key_types = tuple([_TYPES[column.kind] for column in self._key_columns])
+        self._key_integers = [n for n, column in enumerate(self._key_columns) if column.kind == "integer"]
+        self._key_texts = [n for n, column in enumerate(self._key_columns) if column.kind == "text"]
         self._changeable = {column.name: column for column in columns[len(key_columns) :]}
+
+    def _is_place(self, place: Place) -> bool:
+        # Most places are of the very types, and their texts nothing special. So all is looked at together first.
+        if tuple(map(type, place)) != self._key_types:
+            return len(place) == len(self._key_columns) and all(map(_fits, place, self._key_columns))
+        texts = [place[n] for n in self._key_texts]
+        return all(-LARGEST <= place[n] < LARGEST for n in self._key_integers) and is_storable("".join(texts))
 
     @overload
     def on(self, handler: Callable[[Rows[R], E], None]) -> Callable[[Rows[R], E], None]: ...
@@ -138,107 +87,27 @@ class TableProjection(Projection[Place, R]):
         """Where a row belongs. Raises TypeError for what is none of this projection's."""
         if not isinstance(row, self.model):
             raise TypeError(f"{row!r} is no row of {self.name}, which keeps {self.model.__name__}")
-        return tuple([getattr(row, name) for name in self.shape.key])
+        members = row.__dict__
+        return tuple([members[name] for name in self.shape.key])
 
     def checked(self, place: Place, fields: Mapping[str, Any], *, numbers: bool = False) -> Place:
         """The place, if it is one and these fields can be set or added to there. Raises TypeError."""
-        expected = self._key_columns
-        if len(place) != len(expected) or not all(map(_fits, place, expected)):
+        if not self._is_place(place):
+            expected = self._key_columns
             said = ", ".join(f"{column.name}: {column.kind}" for column in expected)
             raise TypeError(f"a place of {self.name} is ({said}), not {place!r}")
-        for name, value in fields.items():
-            column = self._changeable.get(name)
-            if column is None:
-                raise TypeError(f"{self.name} has no field {name!r} that can be changed")
-            if numbers and (column.kind not in ("integer", "real") or not isinstance(value, int | float)):
+        if not fields.keys() <= self._changeable.keys():
+            unknown = next(name for name in fields if name not in self._changeable)
+            raise TypeError(f"{self.name} has no field {unknown!r} that can be changed")
+        for name, value in fields.items() if numbers else ():
+            column = self._changeable[name]
+            if column.kind not in ("integer", "real") or not isinstance(value, int | float):
                 raise TypeError(f"{value!r} cannot be added to {name} of {self.name}")
         return place
 
 
-class Table(Folder[Place, R]):
-    """Rows in memory, by place. What a handler has put there is not changed in place, but replaced by a copy."""
-
-    def __init__(self, projection: TableProjection[R]) -> None:
-        self.values: dict[Place, R | None] = {}
-        self.changed: set[Place] = set()
-        self._projection = projection
-        self._model = cast(type[R], projection.model)
-        self._columns = projection.shape.columns
-        self._stored = [(column.name, STORED[column.kind]) for column in self._columns]
-        self._texts = projection.shape.indexed_texts()
-        self._own: set[Place] = set()
-        """Places whose rows are known here alone, and can be changed in place."""
-        self._json = {column.name for column in self._columns if column.kind == "json"}
-
-    @contained
-    def prepare(self, items: Iterable[Item]) -> list[Change]:
-        rows = Rows(self._projection)
-        for _, event, meta, handlers in items:
-            for call, _, wants_meta in handlers:
-                returned = call(rows, event, meta) if wants_meta else call(rows, event)
-                if returned is not None:
-                    raise TypeError(f"a handler returned {returned!r}; it says what happens by the rows it is given")
-        return rows.changes
-
-    def missing(self, work: Iterable[Change]) -> set[Place]:
-        values = self.values  # asked one by one: to subtract its keys would walk through all of them
-        return {place for place, do, _ in work if place not in values and do in ("add", "update")}
-
-    @contained
-    def fold(self, work: Iterable[Change]) -> None:
-        for place, do, what in work:
-            if do == "upsert":
-                self._own.discard(place)
-                self.values[place] = what
-            else:
-                self.values[place] = self._changed(self.values.get(place), place, do, what)
-            self.changed.add(place)
-
-    @contained
-    def row(self, place: Place) -> Row:
-        value = self.values[place]
-        assert value is not None
-        fields = value.__dict__
-        if self._json:  # what has no column of its own kind is whatever pydantic makes of it
-            to_python = value.__pydantic_serializer__.to_python
-            fields = fields | to_python(value, mode="json", include=self._json, warnings="error")
-        row = tuple([None if (each := fields[name]) is None else stored(each) for name, stored in self._stored])
-        check_indexed(self._projection.shape, row, self._texts)
-        return row
-
-    @contained
-    def load(self, row: Row) -> Place:
-        fields = {column.name: _read(column.kind, value) for column, value in zip(self._columns, row, strict=True)}
-        value = self._model.model_validate(fields, strict=False)
-        place = self._projection.place_of(value)
-        self.values[place] = value
-        self._own.add(place)
-        return place
-
-    def drop(self, place: Place) -> None:
-        self.values.pop(place, None)
-        self._own.discard(place)
-
-    def _changed(self, value: R | None, place: Place, do: str, what: Mapping[str, Any]) -> R | None:
-        if do == "delete" or (do == "update" and value is None):
-            return None
-        if value is None:
-            value = self._model(**dict(zip(self._projection.shape.key, place, strict=True)))
-        elif place not in self._own:
-            value = value.model_copy()
-        self._own.add(place)
-        assign = value.__pydantic_validator__.validate_assignment
-        for name, by in what.items():
-            assign(value, name, (getattr(value, name) or 0) + by if do == "add" else by)
-        return value
-
-
-def _are_whole(numbers: Mapping[str, Any]) -> bool:
-    return all(type(each) is int for each in numbers.values())
-
-
-def _read(kind: Kind, value: Any) -> Any:
-    return orjson.loads(value) if kind == "json" and value is not None else value
+_TYPES = {"text": str, "integer": int}
+"""Of the columns of places."""
 
 
 def _fits(value: Any, column: Column) -> bool:

@@ -1,10 +1,11 @@
 """How events of the log are folded into a build.
 
 At first as quickly as possible: a part at a time, for which everything that is needed is loaded at once; handlers
-change values in place, and what has changed is written out at the end. When anything fails on the way nothing of this
-is kept, and the same events are folded carefully: one at a time, each from the stored form of what it changes, three
-times before it is given up. Then its key is parked, just as it was before that event, and the others go on. (Or the
-fold ends there, if it is strict.) When the keys of an event cannot be told, its session is parked in their place.
+change values in place, and what has changed is written out when it is to be stored. When anything fails on the way
+nothing of this is kept, and the same events are folded carefully: one at a time, each from the stored form of what it
+changes, three times before it is given up. Then its key is parked, just as it was before that event, and the others go
+on. (Or the fold ends there, if it is strict.) When the keys of an event cannot be told, its session is parked in their
+place.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ...domain.concepts.custom import OpaqueData
+from ...domain.unchecked import new_unchecked
 from ..authoring.faults import described
 from ..authoring.handlers import Handler
 from ..authoring.meta import Meta
@@ -68,20 +70,42 @@ class Batch:
         self._working = WorkingSet(projection)
         self.passed_over = PassedOver()
 
-    async def fold(self, events: PageSlice, is_skipped: IsSkipped | None, *, strict: bool) -> Folded:
-        """Fold the events of a slice in their order, for each key for which they are not skipped. Raises Stuck if a
-        strict fold fails, and ViewsFailed."""
+    async def fold(self, events: PageSlice, is_skipped: IsSkipped | None) -> bool:
+        """Fold the events of a slice in their order, for each key for which they are not skipped, into what is in
+        memory. False if anything failed; then all is forgotten that was folded since `changes`. Raises ViewsFailed."""
         for part in events.cut(PART_EVENTS):
             if not await self._quickly(await self._items(part, is_skipped)):
-                return await self.careful(events, is_skipped, strict=strict)
+                self.forget()
+                return False
+        return True
+
+    @property
+    def changed(self) -> int:
+        """How many places have changed since `changes`."""
+        return len(self._working.folder.changed)
+
+    def changes(self) -> Rows | None:
+        """What has changed since this was last called, which counts as stored from now on. None if it cannot be stored;
+        then it is forgotten."""
         try:
-            return Folded(self._working.changes())
+            return self._working.changes()
         except Exception:
-            return await self.careful(events, is_skipped, strict=strict)
+            self.forget()
+            return None
+
+    def forget(self) -> None:
+        """Have nothing in memory."""
+        self._working = WorkingSet(self._projection)
+
+    async def fold_now(self, events: PageSlice, is_skipped: IsSkipped | None) -> Folded:
+        """Fold a slice for which nothing is in memory that is not stored, parking keys that fail."""
+        rows = self.changes() if await self.fold(events, is_skipped) else None
+        return await self.careful(events, is_skipped, strict=False) if rows is None else Folded(rows)
 
     async def careful(self, events: PageSlice, is_skipped: IsSkipped | None, *, strict: bool) -> Folded:
-        """The same, one at a time, parking keys that fail."""
-        self._working = WorkingSet(self._projection)
+        """Fold events one at a time, each from the stored form of what it changes, parking keys that fail. All that was
+        folded before must be stored. Raises Stuck if a strict fold fails, and ViewsFailed."""
+        self.forget()
         rows: Rows = {}
         parked: dict[str, Parked] = {}
         for item in await self._items(events, is_skipped):
@@ -158,15 +182,22 @@ class Batch:
         return loaded + [row for place in wanted if (row := rows.get(place)) is not None]
 
     def _add_items(self, page: DecodedPage, indexes: Iterable[int], items: list[Item]) -> None:
-        records, handlers_of, items_of = page.records, self._projection.handlers.of, self._projection.items
-        passes_over = self._projection.passes_over
+        records, event_at, handlers_of, items_of = (
+            page.records,
+            page.event,
+            self._projection.handlers.of,
+            self._projection.items,
+        )
+        by_session, passes_over = self._projection.key == "session", self._projection.passes_over
         for index in indexes:
             try:
-                event, meta = page.event(index)
+                event, meta = event_at(index)
                 if passes_over(meta):
                     self.passed_over.add(meta.position)
-                    continue
-                items += items_of(event, meta, handlers_of(records[index].type))
+                elif by_session:  # the same as `items` has, for the many
+                    items.append(new_unchecked(Item, (meta.key, event, meta, handlers_of(meta.type))))
+                else:
+                    items += items_of(event, meta, handlers_of(records[index].type))
             except BaseException as fault:  # nothing is awaited here, so this is not the task's being cancelled
                 items.append(self._failing(page, index, fault))
 

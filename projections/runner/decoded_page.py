@@ -14,12 +14,14 @@ class DecodedPage:
     """Records that follow on each other. While there are several `readers` what one has decoded is kept for the others;
     otherwise nothing is, so that memory is used again at once."""
 
-    __slots__ = ("_by_type", "_decoded", "_readers", "forks", "records")
+    __slots__ = ("_by_type", "_decoded", "_readers", "bytes", "forks", "records")
 
     def __init__(self, records: Sequence[Record], readers: Sized = ()) -> None:
         self.records = records
         self.forks = [record for record in records if record.type == FORKED]
         """The events with which forks begin, if they were not imported as what others wrote."""
+        self.bytes = sum([len(record.data) for record in records])
+        """Of its records, as they are stored."""
         self._readers = readers
         self._by_type: dict[str, list[int]] = {}
         self._decoded: list[tuple[EventData, Meta] | None] = [None] * len(records)

@@ -10,6 +10,7 @@ its origin, in pages of its own (`after_with_shared`).
 """
 
 import asyncio
+import contextlib
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Iterator
@@ -23,7 +24,9 @@ from ..store import Checkpoint
 from .checkpoints import checkpoint_at, checkpoint_before
 from .decoded_page import DecodedPage
 
-BATCH = 4_000
+BATCH = 1_000
+PATIENCE_S = 3.0
+"""Seconds for which a reader waits for others that are a page or two behind it."""
 RING_RECORDS = 4_000
 RING_BYTES = 8 * 2**20
 PAGES_PER_READER = 2
@@ -50,6 +53,11 @@ class PageSlice(NamedTuple):
     def length(self) -> int:
         """How many events."""
         return sum([end - start for _, start, end in self.parts])
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes they take, about."""
+        return sum([page.bytes * (end - start) // len(page.records) for page, start, end in self.parts])
 
     def cut(self, most: int) -> Iterator["PageSlice"]:
         """Its parts of at most so many events, in their order."""
@@ -100,7 +108,11 @@ class LogReader:
         self._bytes = 0
         self._read: OrderedDict[Hashable, asyncio.Task[DecodedPage | None]] = OrderedDict()
         self._subscribers: set[asyncio.Event] = set()
+        self._together: set[asyncio.Event] = set()
         self._behind: set[asyncio.Event] = set()
+        self._places: dict[asyncio.Event, Position] = {}
+        """How far those have come who are behind, and read together with others."""
+        self._moved = asyncio.Event()
 
     def __enter__(self) -> "LogReader":
         self._stop = self._log.hub.listen(self._on_commit)
@@ -111,13 +123,17 @@ class LogReader:
         for task in self._read.values():
             task.cancel()
 
-    def subscribe(self, wake: asyncio.Event) -> None:
-        """Set this event whenever there is more."""
+    def subscribe(self, wake: asyncio.Event, *, together: bool = False) -> None:
+        """Set this event whenever there is more. `together`: when it is behind it waits for others that are close to
+        it, and they for it, so that they share pages."""
         self._subscribers.add(wake)
+        if together:
+            self._together.add(wake)
 
     def unsubscribe(self, wake: asyncio.Event) -> None:
         """Leave this alone from now on."""
         self._subscribers.discard(wake)
+        self._together.discard(wake)
         self._caught_up(wake)
 
     async def after(self, position: Position, reader: asyncio.Event) -> PageSlice | None:
@@ -129,7 +145,9 @@ class LogReader:
             self._caught_up(reader)
             return self._from_ring(position)
         self._behind.add(reader)
-        page = await self._reading(position, partial(self._log.engine.read_log, position, BATCH))
+        await self._wait_for_others(position, reader)
+        most = BATCH - position % BATCH  # so that readers from different places are at the same one soon
+        page = await self._reading(position, partial(self._log.engine.read_log, position, most))
         return None if page is None else PageSlice([(page, 0, len(page.records))])
 
     async def after_with_shared(self, place: Checkpoint, reader: asyncio.Event) -> PageSlice | None:
@@ -146,6 +164,18 @@ class LogReader:
             if page is not None:
                 return PageSlice([(page, 0, len(page.records))], fork)
         return events
+
+    async def _wait_for_others(self, position: Position, reader: asyncio.Event) -> None:
+        """Let those come here who are on the way, for a while. Each page is then read and decoded once."""
+        if reader not in self._together:
+            return
+        self._places[reader] = position
+        self._moved.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while any(position - 2 * BATCH < place < position for place in self._places.values()):
+                    self._moved.clear()
+                    await self._moved.wait()
 
     def _from_ring(self, position: Position) -> PageSlice:
         parts: list[tuple[DecodedPage, int, int]] = []
@@ -192,6 +222,8 @@ class LogReader:
 
     def _caught_up(self, reader: asyncio.Event) -> None:
         self._behind.discard(reader)
+        if self._places.pop(reader, None) is not None:
+            self._moved.set()
         self._drop_unneeded()
 
     def _drop_unneeded(self) -> None:
@@ -202,11 +234,11 @@ class LogReader:
     def _on_commit(self, records: list[Record]) -> None:
         self._ring.append(DecodedPage(records, self._subscribers))
         self._records += len(records)
-        self._bytes += sum([len(record.data) for record in records])
+        self._bytes += self._ring[-1].bytes
         while len(self._ring) > 1 and (self._records > RING_RECORDS or self._bytes > RING_BYTES):
             gone = self._ring.popleft()
             self._records -= len(gone.records)
-            self._bytes -= sum([len(record.data) for record in gone.records])
+            self._bytes -= gone.bytes
         for wake in self._subscribers:  # after the ring has it: what is woken finds it there, and reads nothing
             wake.set()
 

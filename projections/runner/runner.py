@@ -25,6 +25,7 @@ from ...log.log import Log
 from ..authoring.projection import Projection
 from ..authoring.shape import Shape
 from ..store import Build, Checkpoint, CheckpointMoved, ViewStore
+from .announced import Announce, Announced
 from .checkpoints import OtherLog, end_of
 from .effects import SHAPE as EFFECTS_SHAPE
 from .effects import SUFFIX as EFFECTS
@@ -52,7 +53,8 @@ class Job(NamedTuple):
 
 class Runner:
     """Runs projections over one log. `promote`: show a new build to readers as soon as it has caught up; otherwise that
-    waits for a command, where they see another. `effects`: carry them out; otherwise only views are kept."""
+    waits for a command, where they see another. `effects`: carry them out; otherwise only views are kept. `announce` is
+    called with the build whose code runs now. `id`: what it claims builds as."""
 
     def __init__(
         self,
@@ -63,9 +65,11 @@ class Runner:
         promote: bool = True,
         effects: bool = True,
         poll: float = POLL_S,
+        announce: Announce | None = None,
+        id: str | None = None,
     ) -> None:
         """Raises ConfigurationError when two projections have the same name and version."""
-        self.id = new_id()
+        self.id = id or new_id()
         self.projections = {(each.name, each.version): each for each in projections}
         if len(self.projections) < len(projections):
             raise ConfigurationError("Two projections have the same name and version; rename one of them.")
@@ -73,10 +77,13 @@ class Runner:
         self._store = store
         self._promote = promote
         self._poll = poll
+        self._announce = announce
         self._pages = LogReader(log)
         self._jobs = {(job.name, job.version): job for job in self._all_jobs(effects)}
         self._working: dict[int, Worker | Effects] = {}
         self._effects_from: Checkpoint | None = None
+        self.stopped: tuple[str, ...] | None = None
+        """The views that do not go on before somebody does something, as the last round found them."""
 
     async def run(self) -> None:
         """Work until cancelled; then what is being written is finished, and the claims are given back. Raises LogFailed
@@ -131,6 +138,7 @@ class Runner:
         for job in self._jobs.values():
             if _wants_build(job, builds):
                 builds.append(await self._begin(job))
+        self.stopped = tuple(sorted({each.name for each in builds if each.stopped and each.state != "retired"}))
         ours = {name for name, _ in self._jobs}
         for build in builds:
             try:
@@ -167,7 +175,7 @@ class Runner:
         """Let a worker work; a build whose worker ends is claimed again in the next round."""
         try:
             worker = self._working[build.id] = job.worker(build)
-            await worker.run()
+            await (worker.run() if self._announce is None else Announced(worker.run(), build.id, self._announce))
         except CheckpointMoved as moved:
             _logger.warning("%s: another runner has taken over", moved)
         except OtherLog as replaced:

@@ -4,7 +4,9 @@ The checkpoint is the place of the last event whose effects are stored, and move
 an event is folded once, whatever happens: after a commit that failed, or whose outcome is not known, a new worker
 begins from what is stored.
 
-While one batch is being written the next is read and folded already; it is written only when the one before is.
+While one batch is being written the next is read and folded already; it is written only when the one before is. A build
+that is far behind is written seldom: values that change again and again are then written once for many pages of the
+log. When anything fails it goes back to what is stored, and folds what it had not written page by page.
 
 A build that is not current yet is folded strictly: it stops at the first event that fails, until somebody retries or
 skips that. In a current one the event's key is parked and the others go on; when somebody asks for a retry, what came
@@ -29,6 +31,14 @@ from .log_reader import BATCH, LogReader, PageSlice
 
 COMMIT_EVERY_S = 0.025
 """Between two commits of a view that is caught up: what comes meanwhile is folded together."""
+HOLD_FIRST = 4_000
+"""Events that a build that is behind folds at first before it writes, and then twice as many each time: so that a
+process that ends again and again soon after it was started gets on nevertheless."""
+HOLD_EVENTS, HOLD_BYTES, HOLD_CHANGES = 20_000, 16 * 2**20, 10_000
+"""How many events, of how many bytes together, and how many changed values a build that is behind folds before it
+writes, at most …"""
+HOLD_S = {True: 3.0, False: 0.5}
+"""… and for how many seconds: when it is strict, which readers do not see yet, and when it is not."""
 _SMOOTHING = 0.2  # the share of the newest batch in the rate
 
 _logger = logging.getLogger(__name__)
@@ -54,6 +64,11 @@ class Worker:
         self._pages = pages
         self._caught_up = caught_up
         self._checkpoint = build.checkpoint
+        self._folded = build.checkpoint
+        """The place up to which it is folded in memory; behind the checkpoint while something is held."""
+        self._held_events = self._held_bytes = 0
+        self._may_hold_events = HOLD_FIRST
+        self._no_holding_until = Position(0)
         self._batch = Batch(projection, store, build, self._wait_stored)
         self._writing: asyncio.Task[None] | None = None
         self._parked: dict[str, Parked] = {}
@@ -81,7 +96,7 @@ class Worker:
         """
         await check_log(self._log, self._checkpoint)
         self._committed = asyncio.get_running_loop().time()
-        self._pages.subscribe(self._wake)
+        self._pages.subscribe(self._wake, together=True)
         try:
             while not self._stopping and await self._advance():
                 pass
@@ -98,7 +113,7 @@ class Worker:
         retrying = await self._retry_parked()
         head = self._log.position  # before reading: what is committed meanwhile is no reason to be "not caught up"
         events = await self._next()
-        if events is not None and not await self._fold_and_commit(events):
+        if events is not None and not await self._fold(events, head):
             return False
         if self._checkpoint.position < head:
             return True
@@ -112,20 +127,60 @@ class Worker:
 
     async def _next(self) -> PageSlice | None:
         if self._projection.key == "session":
-            return await self._pages.after_with_shared(self._checkpoint, self._wake)
-        return await self._pages.after(self._checkpoint.position, self._wake)
+            return await self._pages.after_with_shared(self._folded, self._wake)
+        return await self._pages.after(self._folded.position, self._wake)
 
-    async def _fold_and_commit(self, events: PageSlice) -> bool:
+    async def _fold(self, events: PageSlice, head: Position) -> bool:
+        """Fold, and commit unless that can wait. False when the build has stopped."""
+        holds_more, to = self._folded != self._checkpoint, events.checkpoint(self._checkpoint.epoch)
+        if await self._batch.fold(events, self._is_skipped if self._parked else None):
+            self._folded = to
+            self._held_events += events.length
+            self._held_bytes += events.bytes
+            if self._may_hold(head) or await self._commit_held():
+                return True
+        if holds_more:
+            self._go_back(to.position)
+            return True
+        return await self._fold_carefully(events, to)
+
+    def _may_hold(self, head: Position) -> bool:
+        return (
+            self._no_holding_until <= self._folded.position < head
+            and self._held_events < min(self._may_hold_events, HOLD_EVENTS)
+            and self._held_bytes < HOLD_BYTES
+            and self._batch.changed < HOLD_CHANGES
+            and asyncio.get_running_loop().time() - self._committed < HOLD_S[self._strict]
+            and not self._parked  # a retry folds into what is stored
+        )
+
+    async def _commit_held(self) -> bool:
+        """Write what is folded. False if it cannot be."""
+        rows = self._batch.changes()
+        self._may_hold_events = min(2 * self._may_hold_events, HOLD_EVENTS)
+        if rows is not None:
+            await self._commit(self._folded, rows, passed=self._passed(self._folded), length=self._held_events)
+        return rows is not None
+
+    def _go_back(self, until: Position) -> None:
+        """Fold again what is not written, and hold nothing back before this place is passed."""
+        self._batch.forget()
+        self._folded, self._held_events, self._held_bytes = self._checkpoint, 0, 0
+        self._no_holding_until = Position(until + 1)
+
+    async def _fold_carefully(self, events: PageSlice, to: Checkpoint) -> bool:
         try:
-            folded = await self._batch.fold(events, self._is_skipped if self._parked else None, strict=self._strict)
+            folded = await self._batch.careful(events, self._is_skipped if self._parked else None, strict=self._strict)
         except Stuck as stuck:
             await self._stop_build(events, stuck.parked)
             return False
-        to = events.checkpoint(self._checkpoint.epoch)
-        # In a strict build what was parked halted it, until it was retried or skipped.
-        passed = [each for each in self._parked.values() if self._strict and each.position <= to.position]
-        await self._commit(to, folded.rows, folded.park, passed, length=events.length)
+        await self._commit(to, folded.rows, folded.park, self._passed(to), length=events.length)
         return True
+
+    def _passed(self, to: Checkpoint) -> list[Parked]:
+        """What is no longer parked when a strict build has come so far: it had halted there until that was retried or
+        skipped."""
+        return [each for each in self._parked.values() if self._strict and each.position <= to.position]
 
     async def _commit(
         self,
@@ -147,7 +202,8 @@ class Worker:
         commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, skip, stopped, rate)
         commit = commit._replace(passed_over=self._batch.passed_over.until(to.position))
         self._writing = asyncio.create_task(self._store.commit(self.build, commit))
-        self._checkpoint, self._rate, self._committed = to, rate, now
+        self._checkpoint, self._folded, self._rate, self._committed = to, to, rate, now
+        self._held_events = self._held_bytes = 0
         for key in unpark:
             del self._parked[key]
         for parked in park:
@@ -171,9 +227,9 @@ class Worker:
         done = events.until(stuck.position)
         folded = await self._batch.careful(done, self._is_skipped, strict=False)
         to = done.checkpoint(self._checkpoint.epoch) if done.parts else self._checkpoint
-        why = f"event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
+        why = f"at event {stuck.position} ({stuck.type} of session {stuck.session}): {stuck.error}"
         await self._commit(to, folded.rows, (stuck,), stopped=why)
-        _logger.error("%s stopped at %s", self.build, why)
+        _logger.error("%s stopped %s", self.build, why)
 
     def _is_skipped(self, item: Item) -> bool:
         """Whether an event is not to be folded now: its key is parked, or it is the one to be skipped."""
@@ -197,9 +253,9 @@ class Worker:
         if self._wishes_may_wait:
             self._wishes_may_wait = False
             self._parked = {parked.key: parked for parked in await self._store.parked(self.build.id)}
+        wanted = [parked for parked in self._parked.values() if parked.wish and not self._strict]
         if self._checkpoint.shared:
             return False  # a fork is on its way in, and has all that it shares before its checkpoint
-        wanted = [parked for parked in self._parked.values() if parked.wish and not self._strict]
         for parked in wanted:
             await self._retry(parked)
         return bool(wanted)
@@ -212,7 +268,7 @@ class Worker:
             _logger.info("%s goes on with %r", self.build, parked.key)
             return
         all_of_it = PageSlice([(page, 0, len(page.records))])
-        folded = await self._batch.fold(all_of_it, lambda item: self._is_for_another(item, parked), strict=False)
+        folded = await self._batch.fold_now(all_of_it, lambda item: self._is_for_another(item, parked))
         if any(again.key == parked.key for again in folded.park):
             further = folded.park
         else:

@@ -8,7 +8,8 @@ from ...domain.concepts.messages import MessageDelta
 from ...domain.concepts.tools import ToolOutput
 from ...domain.model import EventData
 from ..authoring.meta import Meta
-from ..authoring.table import Rows, TableProjection
+from ..authoring.rows import Rows
+from ..authoring.table import TableProjection
 
 WIDTHS = (10, 120, 1_800, 28_800)
 """Seconds. At 500 buckets to a screen: 80 minutes, 16 hours, 10 days, 5 months."""

@@ -4,6 +4,7 @@ The rules of presence fold it, in the domain; here stands only what a board show
 """
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -108,18 +109,18 @@ def _(doc: Agents, event: EventData, meta: Meta) -> None:
 
 @agents.on
 def _(doc: Agents, event: Transition, meta: Meta) -> None:
-    id, known = event.participant, doc.agents.get(event.participant)
-    before = Presence() if known is None else Presence().put(_participant(known))
-    now = evolve(before, meta.event(event))[id]
-    evidence = _evidence(meta)
-    last = evidence if known is None or meta.actor == id else known.last
+    id, known, evidence = event.participant, doc.agents.get(event.participant), _evidence(meta)
     reason = getattr(event, "reason", None)
-    tasks = doc.claims.pop(id, []) if known is None else known.tasks
-    row = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=last, tasks=tasks)
-    for key, instance in row.instances.items():
-        if known is not None and key in known.instances:
-            instance.tasks = known.instances[key].tasks
-    doc.agents[id] = row
+    if known is None:
+        now = evolve(Presence(), meta.event(event))[id]
+        tasks = doc.claims.pop(id, [])
+        doc.agents[id] = AgentRow(**_fields(now), evidence=evidence, reason=reason, last=evidence, tasks=tasks)
+        return
+    before = _participant(known)
+    _move(known, before, evolve(Presence().put(before), meta.event(event))[id])
+    known.evidence, known.reason = evidence, reason
+    if meta.actor == id:
+        known.last = evidence
 
 
 @agents.on
@@ -149,15 +150,31 @@ _LEFT_OUT = ("about", "begun")
 began concerns the rules alone."""
 
 
+def _move(row: AgentRow, before: Participant, now: Participant) -> None:
+    """Bring a row from one state of its participant to the next."""
+    for name, old, new in zip(Participant._fields, before, now, strict=True):
+        if new is not old and name not in _LEFT_OUT and name != "instances":
+            setattr(row, name, new)
+    if now.instances is not before.instances:
+        rows = row.instances
+        row.instances = {
+            key: rows[key] if each is before.instances.get(key) else _instance_row(each, rows.get(key))
+            for key, each in now.instances.items()
+        }
+
+
+def _instance_row(instance: Instance, known: InstanceRow | None) -> InstanceRow:
+    return InstanceRow(**instance._asdict(), tasks=[] if known is None else known.tasks)
+
+
 def _participant(agent: AgentRow) -> Participant:
-    instances = {key: _instance(each) for key, each in agent.instances.items()}
-    return Participant._make(getattr(agent, name, None) for name in Participant._fields)._replace(
-        instances=instances, begun={}
-    )
+    instances = {key: Instance._make(_of_instance(each)) for key, each in agent.instances.items()}
+    id, kind, name, *rest = _of_agent(agent)
+    return Participant._make((id, kind, name, None, *rest, instances, {}))
 
 
-def _instance(row: InstanceRow) -> Instance:
-    return Instance._make(getattr(row, name) for name in Instance._fields)
+_of_agent = attrgetter(*[name for name in Participant._fields if name not in (*_LEFT_OUT, "instances")])
+_of_instance = attrgetter(*Instance._fields)
 
 
 def _fields(participant: Participant) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pydantic import BaseModel
 from ...domain.concepts.lifecycle import SessionLabelled, SessionOpened
 from ...domain.concepts.presence import PresenceJoined
 from ..authoring.meta import Meta
-from ..authoring.table import Rows, TableProjection
+from ..authoring.rows import Rows
+from ..authoring.table import TableProjection
 from .text import storable
 
 

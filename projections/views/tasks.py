@@ -18,7 +18,8 @@ from ...domain.concepts.tasks import (
     TaskReleased,
 )
 from ..authoring.meta import Meta
-from ..authoring.table import Rows, TableProjection
+from ..authoring.rows import Rows
+from ..authoring.table import TableProjection
 from .text import storable
 
 

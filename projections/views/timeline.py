@@ -25,7 +25,8 @@ from ...domain.concepts.signals import SignalExpired, SignalHonoured, SignalRais
 from ...domain.concepts.tasks import TaskCancelled, TaskClaimed, TaskCompleted, TaskFailed, TaskReleased
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ..authoring.meta import Meta
-from ..authoring.table import Rows, TableProjection
+from ..authoring.rows import Rows
+from ..authoring.table import TableProjection
 from .text import storable
 
 Lane = Literal["presence", "message", "tool", "task", "approval", "signal"]
@@ -78,18 +79,17 @@ def closed(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _span(meta: Meta, span: str, lane: Lane, label: str, **more: Any) -> Span:
+def _span(meta: Meta, span: str, lane: Lane, label: str, *, actor: str = "", **more: Any) -> Span:
     return Span(
         session=meta.session,
         span=span,
-        actor=meta.actor,
+        actor=actor or meta.actor,
         lane=lane,
         label=label,
         since=meta.version,
         began=meta.time,
         task=meta.task,
-        audience=meta.audience,
-        **more,
+        **{"audience": meta.audience, **more},
     )
 
 
@@ -102,8 +102,8 @@ def _(rows: Rows[Span], event: Transition, meta: Meta) -> None:
     if isinstance(event, PresenceLeft | PresenceLost) and event.others:
         return  # one run of it is gone, and it is here all the same
     label, detail = _said(event)
-    span = _span(meta, f"presence:{meta.version}", "presence", label, detail=detail and storable(detail))
-    rows.upsert(span.model_copy(update={"actor": event.participant}))
+    said: dict[str, Any] = {"actor": event.participant, "detail": detail and storable(detail)}
+    rows.upsert(_span(meta, f"presence:{meta.version}", "presence", label, **said))
 
 
 def _said(event: Transition) -> tuple[str, str | None]:
@@ -118,9 +118,8 @@ def _said(event: Transition) -> tuple[str, str | None]:
 
 @timeline.on
 def _(rows: Rows[Span], event: MessagePosted | MessageStarted, meta: Meta) -> None:
-    span = _span(meta, event.subject(), "message", event.kind)
     ended = _ended(meta, "completed") if isinstance(event, MessagePosted) else {}
-    rows.upsert(span.model_copy(update=ended))
+    rows.upsert(_span(meta, event.subject(), "message", event.kind, **ended))
 
 
 @timeline.on

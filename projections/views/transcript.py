@@ -22,7 +22,8 @@ from ...domain.concepts.messages import MessageAborted, MessageCompleted, Messag
 from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ...domain.parts import Part
 from ..authoring.meta import Meta
-from ..authoring.table import Rows, TableProjection
+from ..authoring.rows import Rows
+from ..authoring.table import TableProjection
 from .text import storable
 
 EntryKind = MessageKind | Literal["tool", "approval"]
@@ -92,7 +93,7 @@ def _(entry: TranscriptRow, viewer: Viewer) -> TranscriptRow | None:
     return entry if visible(including(entry.audience, entry.actor), viewer) else None
 
 
-def _begun(meta: Meta, entry: str, kind: EntryKind) -> TranscriptRow:
+def _begun(meta: Meta, entry: str, kind: EntryKind, **more: Any) -> TranscriptRow:
     return TranscriptRow(
         session=meta.session,
         entry=entry,
@@ -102,6 +103,7 @@ def _begun(meta: Meta, entry: str, kind: EntryKind) -> TranscriptRow:
         audience=meta.audience,
         kind=kind,
         task=meta.task,
+        **more,
     )
 
 
@@ -121,8 +123,9 @@ def _output(event: ToolReturned | ToolAbandoned) -> dict[str, Any]:
 def _(rows: Rows[TranscriptRow], event: MessagePosted | MessageStarted, meta: Meta) -> None:
     said: dict[str, Any] = {"reply_to": event.reply_to, "metadata": event.metadata}
     if isinstance(event, MessagePosted):
-        said |= {"status": "completed", "parts": event.parts, "usage": event.usage, **_ended(meta)}
-    rows.upsert(_begun(meta, event.subject(), event.kind).model_copy(update=said))
+        said |= {"status": "completed", "parts": event.parts, "usage": event.usage}
+        said |= {"until": meta.version, "ended": meta.time}
+    rows.upsert(_begun(meta, event.subject(), event.kind, **said))
 
 
 @transcript.on
@@ -147,7 +150,7 @@ def _(rows: Rows[TranscriptRow], event: ToolCalled, meta: Meta) -> None:
         "serves": event.message,
         "metadata": event.metadata,
     }
-    rows.upsert(_begun(meta, event.subject(), "tool").model_copy(update=called))
+    rows.upsert(_begun(meta, event.subject(), "tool", **called))
 
 
 @transcript.on
@@ -171,7 +174,7 @@ def _(rows: Rows[TranscriptRow], event: ApprovalRequested, meta: Meta) -> None:
         "own_words": bool(event.own_words),
         "questions": event.questions or (),
     }
-    rows.upsert(_begun(meta, event.subject(), "approval").model_copy(update=asked))
+    rows.upsert(_begun(meta, event.subject(), "approval", **asked))
 
 
 @transcript.on

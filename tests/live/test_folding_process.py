@@ -4,15 +4,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+import orjson
 import pytest
 
 from stenogram.api.processes import watched_process
 from stenogram.api.server import Gateway
+from stenogram.api.views import folding_process
 from stenogram.client import Client
 
 if TYPE_CHECKING:
@@ -57,6 +61,17 @@ async def until(holds: Callable[[], object], within: float = 30.0) -> None:
         await asyncio.sleep(0.01)
 
 
+async def until_async(find: Callable[[], Awaitable[object]], wanted: object, within: float = 30.0) -> None:
+    end = time.monotonic() + within
+    while (found := await find()) != wanted:
+        assert time.monotonic() < end, found
+        await asyncio.sleep(0.1)
+
+
+def oom_score(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def is_gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -83,7 +98,7 @@ async def bystanders(client: Client) -> int:
 @pytest.fixture
 async def rough(serve: "Serve", gate: Path) -> "AsyncIterator[Process]":
     """A gateway with views that misbehave."""
-    yield await serve(projection="rough_views:all_of_them")
+    yield await serve(projection="rough_views:all_of_them", views_processes=1)
     let_go(gate)
 
 
@@ -111,6 +126,54 @@ async def test_a_handler_that_ends_its_process_hurts_no_command(rough: "Process"
     assert "the process that folds views ended with 7" in rough.stderr
 
 
+@pytest.mark.parametrize(
+    ("message", "stopped", "ended"),
+    [("leave", "leaver", 7), ("be-killed", "leaver", -9), ("page-and-leave", "pager__effects", 7)],
+)
+async def test_handlers_that_always_end_their_process_stop_their_own_view_alone(
+    rough: "Process", gate: Path, tmp_path: Path, message: str, stopped: str, ended: int
+) -> None:
+    async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "first")
+        at = (await session.do("message.post", {"message": message, "text": "Rooms."})).positions[0]
+        kept = await session.view("sleeper").get(min_position=at, wait=30)
+        assert kept.value == {"said": ["first", message]}
+        await until_async(lambda: _stopped_views(rough.url), [stopped])
+        assert "stenogram_views_stopped 1.0" in await _read(f"{rough.url}/metrics")
+        code, said = await _projections(tmp_path, "status")
+        assert code == 1
+        assert f"{stopped}, build" in said
+        assert "unhealthy: stopped: the process that folds views ended 3 times while its handlers ran" in said
+        assert rough.stderr.count(f"folds views ended with {ended} in handlers of {stopped} version 1") == 3
+        let_go(gate)
+        code, said = await _projections(tmp_path, "retry", stopped)
+        assert (code, said.startswith(f"{stopped} goes on with build")) == (0, True)
+        kept = await session.view("leaver").get(min_position=at, wait=20)
+        assert kept.value == {"said": ["first", message]}
+        paged = gate.with_name("gate.paged")
+        await until(lambda: paged.read_text().endswith(f"{message}\n"))
+        await until_async(lambda: _stopped_views(rough.url), [])
+    code, said = await _projections(tmp_path, "retry", stopped)
+    assert (code, f"In {stopped!r} nothing is parked" in said) == (1, True), said
+
+
+async def test_a_handler_that_blocks_for_too_long_stops_its_own_view_alone(
+    start: Start, gate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(folding_process, "BLOCKED_S", 2.0)
+    monkeypatch.setattr(folding_process, "MAX_CRASHES", 1)
+    gateway = await start(views="", views_in="process", views_processes=1, projections=("rough_views:all_of_them",))
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "first")
+        at = (await session.do("message.post", {"message": "sleep", "text": "Rooms."})).positions[0]
+        kept = await session.view("leaver").get(min_position=at, wait=30)
+        assert kept.value == {"said": ["first", "sleep"]}
+        await until_async(lambda: _stopped_views(gateway.url), ["sleeper"])
+    assert "was blocked for 2 s, and was killed in handlers of sleeper version 1" in caplog.text
+    let_go(gate)
+    caplog.clear()
+
+
 async def test_the_first_event_that_a_gateway_acknowledges_has_its_effect(rough: "Process", gate: Path) -> None:
     async with Client(rough.url, participant="hotels") as client, client.session("s") as session:
         await _posted(session, "m1")  # long before the other process runs
@@ -127,9 +190,29 @@ async def test_what_it_logs_is_logged_by_the_gateway(serve: "Serve", gate: Path)
         await until(lambda: "parked 'hotels' at position 4: ValueError" in gateway.stderr)
 
 
+async def test_several_processes_divide_the_views_and_one_that_ends_leaves_the_others_alone(
+    serve: "Serve", gate: Path
+) -> None:
+    gateway = await serve(projection="rough_views:all_of_them", views_processes=2)
+    async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
+        await _posted(session, "first")
+        first = set(children(gateway.process.pid))
+        assert len(first) == 2
+        at = (await session.do("message.post", {"message": "leave", "text": "Rooms."})).positions[0]
+        await until(lambda: any(map(is_gone, first)))
+        for view in ("sleeper", "pager"):
+            kept = await session.view(view).get(min_position=at, wait=30)
+            assert kept.value == {"said": ["first", "leave"]}
+        let_go(gate)
+        for view in ("leaver", "sessions", "usage"):  # which the other folds
+            await session.view(view).get(min_position=at, wait=30)
+        assert len([each for each in first if not is_gone(each)]) == 1
+
+
 async def test_a_process_that_is_killed_is_started_again(serve: "Serve") -> None:
-    gateway = await serve()
+    gateway = await serve(views_processes=1)
     first = await child_of(gateway)
+    await until(lambda: oom_score(first) > oom_score(gateway.process.pid))  # the one that a system without memory kills
     os.kill(first, signal.SIGKILL)
     await until(lambda: is_gone(first))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
@@ -168,7 +251,7 @@ async def test_a_process_that_is_frozen_is_killed_and_another_started(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(watched_process, "SILENT_S", 2.5)
-    gateway = await start(views="", views_in="process")
+    gateway = await start(views="", views_in="process", views_processes=1)
     await until(lambda: children(os.getpid()))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
         ack = await session.do("state.merge", {"patch": {"n": 1}})
@@ -192,3 +275,28 @@ async def _posted(session: Any, message: str) -> None:
     ack = await session.do("message.post", {"message": message, "text": "Rooms."})
     for view in ("sleeper", "leaver", "pager"):
         await session.view(view).get(min_position=ack.positions[0], wait=20)
+
+
+async def _read(url: str) -> str:
+    async with aiohttp.ClientSession() as http, http.get(url) as response:
+        return await response.text()
+
+
+async def _stopped_views(url: str) -> list[str]:
+    """The views that have stopped, as the gateway's readiness says."""
+    found: list[str] = orjson.loads(await _read(f"{url}/ready")).get("stopped_views", [])
+    return found
+
+
+async def _projections(folder: Path, *arguments: str) -> tuple[int, str]:
+    """`stenogram projections …` for the log in a folder: its exit code, and what it said."""
+    environment = {**os.environ, "NO_COLOR": "1", "STENOGRAM_LOG": str(folder / "log.db")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stenogram", "projections", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()

@@ -15,7 +15,7 @@ from stenogram.domain.errors import ViewsFailed
 from stenogram.domain.model import Event, EventData
 from stenogram.projections import DocProjection, Meta, Rows, TableProjection, fold
 from stenogram.projections.authoring.projection import Projection
-from stenogram.projections.runner import log_reader
+from stenogram.projections.runner import log_reader, worker
 from stenogram.projections.runner.checkpoints import OtherLog, check_log
 from stenogram.projections.store import Build, Commit
 from stenogram.projections.verify import verify
@@ -208,6 +208,7 @@ async def test_it_is_folded_once_however_often_commits_fail(seed: int, monkeypat
 
 async def test_a_view_with_half_of_what_a_fork_shares_is_verified_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "BATCH", 4)
+    monkeypatch.setattr(worker, "HOLD_EVENTS", 4)
     async with stage() as here:
         write = here.store.commit
 

@@ -3,11 +3,14 @@
 import asyncio
 import gc
 
+import pytest
+
 from stenogram.domain.ids import Position
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
+from stenogram.projections.runner import log_reader
 from stenogram.projections.runner.decoded_page import DecodedPage
-from stenogram.projections.runner.log_reader import PAGES_PER_READER, LogReader, PageSlice
+from stenogram.projections.runner.log_reader import BATCH, PAGES_PER_READER, LogReader, PageSlice
 from stenogram.testing.stage import stage
 
 MANY = 5_500
@@ -52,6 +55,46 @@ async def test_several_who_are_at_the_same_place_share_what_is_read_and_decoded(
     assert one == other
     ((page, start, end),) = one.parts
     assert all(page.event(index) is page.event(index) for index in range(start, end))
+
+
+async def test_who_is_ahead_waits_for_the_others_and_shares_their_page() -> None:
+    async with stage() as here:
+        one, other = asyncio.Event(), asyncio.Event()
+        with LogReader(await filled(here.log)) as pages:
+            for reader in (one, other):
+                pages.subscribe(reader, together=True)
+                await pages.after(Position(0), reader)
+            ahead = asyncio.create_task(pages.after(Position(BATCH), one))
+            await asyncio.sleep(0.05)
+            assert not ahead.done()
+            assert await pages.after(Position(BATCH), other) == await ahead
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_who_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, leaves: bool) -> None:
+    monkeypatch.setattr(log_reader, "PATIENCE_S", 20.0 if leaves else 0.05)
+    async with stage() as here:
+        one, other = asyncio.Event(), asyncio.Event()
+        with LogReader(await filled(here.log)) as pages:
+            for reader in (one, other):
+                pages.subscribe(reader, together=True)
+                await pages.after(Position(0), reader)
+            ahead = asyncio.create_task(pages.after(Position(BATCH), one))
+            await asyncio.sleep(0)
+            if leaves:
+                pages.unsubscribe(other)
+            async with asyncio.timeout(5):
+                assert await ahead is not None
+                for page in (2, 3, 4):
+                    assert await pages.after(Position(page * BATCH), one) is not None
+
+
+async def test_who_starts_amid_a_page_is_with_the_others_at_the_next() -> None:
+    async with stage() as here:
+        with LogReader(await filled(here.log)) as pages:
+            events = await pages.after(Position(7), asyncio.Event())
+    assert events is not None
+    assert (events.parts[0][0].first, events.last.position) == (8, BATCH)
 
 
 async def test_nothing_decoded_is_kept_for_one_alone() -> None:
