@@ -60,7 +60,7 @@ class Sessions:
 
 def main() -> None:
     options = parse_options()
-    connection = open_writer(options.log, WriterLock(options.log).acquire)
+    connection = open_writer(options.log, WriterLock(options.log).acquire, lambda _: None)
     sessions, stamps = Sessions(options.sessions, options.bytes), map_stamps(options.stamps)
     write(connection, sessions.open(), stamps)
     print(json.dumps({"position": options.sessions}), flush=True)
