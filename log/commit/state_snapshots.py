@@ -17,7 +17,7 @@ from ...domain.ids import SessionId, Version
 from ...domain.state import State
 from ..engine import Engine
 from ..records import Record, Snapshot
-from ..snapshots import code_of_fold, decode, encode
+from .snapshots import code_of_fold, decode, encode
 
 EVERY_EVENTS = 1_000
 BUSY_EVENTS = 10_000

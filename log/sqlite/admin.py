@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...domain.errors import NotFound
+from .identity import identity_path
 from .lock import WriterLock
 
 
@@ -22,6 +23,7 @@ def drop_log(log: Path) -> None:
     try:
         drop_file(log)
         drop_file(Path(f"{log}.snapshots"))
+        identity_path(log).unlink(missing_ok=True)
         lock.path.unlink(missing_ok=True)
     finally:
         lock.release()

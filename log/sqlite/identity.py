@@ -49,7 +49,7 @@ class IdentityFile:
 
     def __init__(self, log: Path) -> None:
         self._log = log
-        self.path = log.parent / f".{log.name}.identity"
+        self.path = identity_path(log)
         self._map: mmap.mmap | None = None
         self._epoch = ""
         self._next = 0
@@ -117,6 +117,11 @@ class IdentityFile:
             if last is not None and (last.epoch not in found or last.position > found[last.epoch].position):
                 found[last.epoch] = last
         return found
+
+
+def identity_path(log: Path) -> Path:
+    """Where what is known of the logs at a path is kept."""
+    return log.parent / f".{log.name}.identity"
 
 
 def digest_of(record: Record) -> str:

@@ -18,8 +18,7 @@ from support.random_play import Play, played
 from stenogram.domain.ids import SessionId, Version
 from stenogram.domain.session import fold
 from stenogram.domain.state import State
-from stenogram.log import snapshots
-from stenogram.log.commit import state_snapshots
+from stenogram.log.commit import snapshots, state_snapshots
 from stenogram.log.engine import Engine
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine

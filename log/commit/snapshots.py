@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 from immutables import Map
 
-from ..domain import session as rules
-from ..domain.state import State
+from ...domain import session as rules
+from ...domain.state import State
 
 ITEMS_A_PIECE = 500
 _PLAIN = (frozenset, set, datetime, timedelta, timezone, Map)
