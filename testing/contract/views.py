@@ -32,8 +32,7 @@ SHAPE = Shape(
     (("at",), ("done", "size")),
 )
 EPOCH = "epoch-1"
-LAPSE = 0.3
-"""What a factory's stores are made with."""
+LAPSE = 0.3  # what a factory's stores are made with
 
 
 class StoreFactory(Protocol):
@@ -339,13 +338,11 @@ async def of_two_stores_that_commit_at_once_one_succeeds(factory: StoreFactory) 
     async with factory() as store, factory.beside(store) as other:
         build = await claimed(store)
         for position in range(0, 20, 2):
-            rivals = [
-                each.commit(build, step(build, position, position + 2, row("a", position))) for each in (store, other)
-            ]
+            both = step(build, position, position + 2, row("a", position))
+            rivals = [each.commit(build, both) for each in (store, other)]
             outcomes = await asyncio.gather(*rivals, return_exceptions=True)
             assert sorted(type(each).__name__ for each in outcomes) == ["CheckpointMoved", "NoneType"]
-        (now,) = await other.builds()
-        assert now.checkpoint.position == 20
+        assert [each.checkpoint.position for each in await other.builds()] == [20]
         assert len(await store.fetch(build, [("a", n) for n in range(20)])) == 10
 
 
@@ -359,8 +356,8 @@ async def of_two_stores_that_claim_at_once_one_succeeds(factory: StoreFactory) -
 
 async def of_two_stores_that_begin_at_once_both_get_the_same_build(factory: StoreFactory) -> None:
     async with factory() as store, factory.beside(store) as other:
-        begun = await asyncio.gather(*[each.begin("kept", 1, SHAPE, EPOCH) for each in (store, other) * 3])
-        assert len({build.id for build in begun}) == 1
+        begun = [each.begin("kept", 1, SHAPE, EPOCH) for each in (store, other) * 3]
+        assert len({build.id for build in await asyncio.gather(*begun)}) == 1
 
 
 async def a_reopened_store_is_as_it_was_left(factory: StoreFactory) -> None:

@@ -9,6 +9,7 @@ import pytest
 from support.pages import BLOCK, PAGES, ROOT, Page
 
 ELSEWHERE = (
+    Page("docs/how-to/issue-tokens.md", "program"),
     Page("docs/how-to/test-your-code.md", "program"),
     Page("docs/how-to/use-under-eventsourcing.md", "program"),
 )
