@@ -63,4 +63,5 @@ def _begins(state: State, event: Event) -> str | None:
         if data.at != event.version - 1:
             return f"says that it shares the first {data.at} events, and is version {event.version}"
         return None
-    return "comes in a session that there is already" if state.version else None
+    # Not by the version: an application may have written its own events before.
+    return "comes in a session that there is already" if state.session.status != "none" else None

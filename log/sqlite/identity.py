@@ -23,6 +23,7 @@ from ...domain.errors import LogReplaced, LogUnreadable
 from ...domain.ids import Position
 from ..records import Record
 from .connection import Connection
+from .file import make_private
 from .reading import read_head, read_log
 
 SLOT_BYTES = 128
@@ -81,6 +82,7 @@ class IdentityFile:
         content = b"".join([each.slot() for each in slots]).ljust(SLOTS * SLOT_BYTES)
         try:
             part = self.path.with_name(f"{self.path.name}.part")
+            make_private(part)
             part.write_bytes(content)
             os.replace(part, self.path)
             with self.path.open("r+b") as file:

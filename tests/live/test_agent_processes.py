@@ -46,6 +46,7 @@ async def hire() -> AsyncIterator[Hire]:
             **os.environ,
             "STENOGRAM_URL": url,
             "STENOGRAM_NAME": name,
+            "STENOGRAM_SESSION": "trip-7",
             "STENOGRAM_SECONDS": str(seconds),
             "STENOGRAM_LEASE": "1.5",
         }

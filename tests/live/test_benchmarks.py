@@ -28,6 +28,7 @@ NAMES = (
     "presence",
     "cascades",
     "projections",
+    "building",
     "moments",
     "past",
     "postgres",

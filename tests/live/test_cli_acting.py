@@ -269,7 +269,7 @@ async def test_a_view_of_ones_own_is_read_where_it_is_served(
     async with Client(gateway.url, participant="ada") as client, client.session("trip") as session:
         await session.post("Hello @ben")
     assert await asyncio.to_thread(run, ["view", "trip", "mentions", "--json", "--log", gateway.url]) == 0
-    (row,) = orjson.loads(capfd.readouterr().out)
+    row = orjson.loads(capfd.readouterr().out)
     assert (row["name"], row["times"]) == ("ben", 1)
     assert await asyncio.to_thread(run, ["view", "ada", "words", "--json", "--log", gateway.url]) == 0
     assert orjson.loads(capfd.readouterr().out) == {"words": 2}

@@ -203,7 +203,7 @@ async def test_what_is_committed_and_not_yet_told_of_is_not_shown(
         ("/v1/sessions?prefix=%20", "invalid", 400),
         ("/v1/sessions/none", "not_found", 404),
         ("/v1/nothing", "not_found", 404),
-        ("/", "not_found", 404),
+        ("/nothing", "not_found", 404),
         ("/v1/sessions/s/commands", "method_not_allowed", 405),
         ("/v1/ws", "invalid", 400),
     ],

@@ -117,7 +117,9 @@ async def test_the_state_is_edited_and_a_conflict_shows_both_values(start: Start
         await page.locator("textarea").fill("700")
         await page.get_by_role("button", name="Set", exact=True).click()
         await expect(page.get_by_role("button", name="700")).to_be_visible()
-        price = [event.data async for event in agent.session.events(after=0, follow=False)][-1]
+        # It shows before the gateway has agreed.
+        patches = agent.session.events(after=0, types=["state.patched"])
+        price = (await asyncio.wait_for(anext(patches), 20)).data
         assert isinstance(price, StatePatched)
         assert price.patch[0] == {"op": "add", "path": "/price", "value": 700}
         await page.get_by_role("button", name="700").click()

@@ -1,6 +1,6 @@
 /** What all screens are made of: hooks over the client's stores, marks of status, times, and who may do what. */
 
-import { html, useEffect, useReducer, useRef, useState } from './vendor/htm-preact.js'
+import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from './vendor/htm-preact.js'
 
 export { html, useEffect, useRef, useState }
 export { Component, createContext, render, useCallback, useContext, useMemo } from './vendor/htm-preact.js'
@@ -105,7 +105,7 @@ export function Failure({ error }) {
 /** A ref for the field that is to be written in at once. (`autofocus` counts for what a page begins with alone.) */
 export function useFocus() {
   const field = useRef(null)
-  useEffect(() => field.current?.focus(), [])
+  useLayoutEffect(() => field.current?.focus(), []) // at once: the next key is for it
   return field
 }
 
