@@ -8,7 +8,7 @@ import { AgentsPanel, SignalsPanel, StatePanel, TasksPanel, UsagePanel } from '.
 import { go, sessionPath } from './place.js'
 import { Scrubber, useHead, usePlaying } from './scrubber.js'
 import { Timeline } from './timeline.js'
-import { Failure, Status, html, useMemo, useStore } from './ui.js'
+import { Failure, Status, html, useMemo, useRef, useStore } from './ui.js'
 
 const TABS = { agents: AgentsPanel, tasks: TasksPanel, state: StatePanel, signals: SignalsPanel, usage: UsagePanel, log: Log }
 
@@ -16,19 +16,28 @@ export function SessionScreen({ client, may, place }) {
   const session = useMemo(() => client.session(place.session), [client, place.session])
   const head = useHead(session)
   const shown = useMemo(() => (place.version === null ? session : session.at(place.version)), [session, place.version])
-  const at = (version, replace = true) => go(location.pathname, { v: version === null || version > head ? null : Math.max(1, version) }, replace)
+  const moves = useRef(0)
+  const at = (version, replace = true) => {
+    moves.current++
+    go(location.pathname, { v: version === null || version > head ? null : Math.max(1, version) }, replace)
+  }
   const playing = usePlaying(session, place.version, head, at)
   const writable = !client.welcome.read_only && place.version === null
   const rights = (right) => writable && may(right, session.id)
   const select = (selected) => go(location.pathname, { sel: selected === place.selected ? null : selected }, true)
   const step = (by) => at((place.version ?? head) + by)
+  const stepToMessage = async (way) => {
+    const move = ++moves.current
+    const version = await messageBeside(session, place.version ?? head, way)
+    if (move === moves.current) at(version) // unless somebody has gone elsewhere meanwhile
+  }
   useKeys(
     {
       ' ': playing.toggle,
       ArrowLeft: () => step(-1),
       ArrowRight: () => step(1),
-      'Shift+ArrowLeft': () => void stepMessage(session, place.version ?? head, -1).then(at),
-      'Shift+ArrowRight': () => void stepMessage(session, place.version ?? head, 1).then(at),
+      'Shift+ArrowLeft': () => void stepToMessage(-1),
+      'Shift+ArrowRight': () => void stepToMessage(1),
       l: () => at(null),
       v: () => void copyLink(place.version ?? head),
       '.': () => press('stop'),
@@ -92,7 +101,7 @@ async function copyLink(version) {
 }
 
 /** Where the message before or after a version begins. */
-async function stepMessage(session, version, way) {
+async function messageBeside(session, version, way) {
   const types = 'message.posted,message.started'
   const query = way < 0 ? { before: version, limit: 1, types } : { after: version, limit: 1, types }
   const page = await session.client.read(`${session.path}/events`, query)
