@@ -1,8 +1,8 @@
 # Every target creates what it needs. `make help` lists them.
 
 PYTHON  ?= python3
-# On two cores: the tests wait longer than they compute.
-WORKERS ?= 5
+# On two cores: the tests wait about as long as they compute.
+WORKERS ?= 3
 ROUNDS  ?= 15
 ARGS    ?=
 

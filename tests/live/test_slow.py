@@ -180,9 +180,8 @@ async def test_a_subscriber_that_stops_reading_is_told_where_to_resume_and_holds
         assert closed == {"frame": "close", "code": 4008}
         if number == 0:
             await resumed(http, gateway, follower, 1 + CONTROL + EVENTS)
-    again = Delays(1 + CONTROL + EVENTS)  # without them once more: what else the machine does comes and goes
-    await flow(writer, reader, again, CONTROL, gateway)
-    assert beside.worst() < 2 * max(alone.worst(), again.worst()) + 0.25
+    # That the other got everything while nobody read from these five says that nobody waited for them; how late it was,
+    # the benchmark `stalled` says beside a run without them.
     assert await gateway.terminate() == 0
 
 

@@ -221,6 +221,10 @@ async def test_a_view_that_holds_nothing_of_a_session_says_so(gateway: Gateway, 
     async with Client(gateway.url, participant="ada", kind="user") as client:
         reader.position = (await client.do("bare", "session.open", {})).positions[0]
         await reader.view("sessions/bare")
+        for _ in range(400):  # each view is there in its own time
+            if (await reader.ask("views/state/bare"))[0] != 503:
+                break
+            await asyncio.sleep(0.05)
         for path in ("views/state/bare", "views/state/bare?at=1"):
             status, problem, _ = await reader.ask(path)
             assert (status, problem["code"]) == (404, "no_document")
