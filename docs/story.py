@@ -1,0 +1,103 @@
+"""The story that the reference's examples are taken from: every command, in an order in which the rules allow it."""
+
+from typing import Any
+
+from stenogram.domain.model import Actor
+
+ADA = Actor("ada", "user")
+Scene = tuple[Actor | str, str, dict[str, Any]]
+WAIT, REFUSED, UNDER, FORK = "wait: ", "refused: ", "under t-1: ", "session.fork"
+STORY: list[Scene] = [
+    (ADA, "session.open", {"title": "A weekend in Lisbon", "labels": {"team": "travel"}}),
+    (ADA, "session.describe", {"title": "Three days in Lisbon", "metadata": {"budget": 900}}),
+    (ADA, "session.label", {"set": {"stage": "planning"}, "remove": ["team"]}),
+    ("hotels", "presence.join", {"name": "Hotels", "about": {"model": "large-1"}}),
+    ("hotels", "presence.status", {"status": "working", "activity": "Looking for rooms"}),
+    (ADA, "message.post", {"message": "m1", "text": "Find us a hotel."}),
+    ("hotels", "tool.call", {"call": "t1", "tool": "search", "arguments": {"city": "Lisbon"}, "audience": ["agents"]}),
+    ("hotels", "tool.return", {"call": "t1", "result": ["Tivoli", "Ritz"]}),
+    ("hotels", "message.start", {"message": "m2", "reply_to": "m1", "audience": ["users"]}),
+    ("hotels", "message.delta", {"message": "m2", "index": 0, "text": "The Tivoli "}),
+    ("hotels", "message.delta", {"message": "m2", "index": 1, "text": "has rooms."}),
+    ("hotels", "message.complete", {"message": "m2", "deltas": 2, "usage": {"tokens": 5}}),
+    ("hotels", "message.start", {"message": "m3"}),
+    ("hotels", "message.delta", {"message": "m3", "index": 0, "text": "The Ritz "}),
+    ("hotels", "message.abort", {"message": "m3", "reason": "Cancelled by ada."}),
+    ("hotels", "state.merge", {"patch": {"hotel": {"name": "Tivoli", "nights": 2}}}),
+    (
+        ADA,
+        "state.patch",
+        {"patch": [{"op": "replace", "path": "/hotel/nights", "value": 3}], "if_unchanged": {"/hotel": 16}},
+    ),
+    ("hotels", "state.increment", {"path": "/searches", "by": 2}),
+    ("hotels", "custom.record", {"type": "x.hotel.booked", "data": {"room": 12}, "about": "tivoli"}),
+    ("hotels", "presence.leave", {"reason": "Done."}),
+    (ADA, "session.close", {"reason": "Booked."}),
+    (ADA, "session.reopen", {"reason": "One more night."}),
+]
+TEAM: list[Scene] = [
+    ("rooms", "presence.join", {"name": "Rooms", "lease": 120}),
+    ("planner", "task.create", {"task": "t-1", "title": "Find rooms", "input": {"city": "Lisbon"}, "stall_after": 60}),
+    (
+        "planner",
+        "task.create",
+        {"task": "t-2", "title": "Book", "parent": "t-1", "needs": ["t-1"], "dedupe_key": "book"},
+    ),
+    ("rooms", "task.claim", {"task": "t-1", "lease": 300}),
+    ("rooms", WAIT, {"seconds": 60}),
+    ("rooms", "task.progress", {"task": "t-1", "attempt": 1, "note": "Two hotels have answered.", "share": 0.5}),
+    ("rooms", UNDER + "tool.call", {"call": "t2", "tool": "search", "arguments": {"city": "Lisbon"}}),
+    ("rooms", UNDER + "tool.output", {"call": "t2", "index": 0, "text": "2 hotels have answered\n"}),
+    ("rooms", WAIT, {"seconds": 120}),
+    ("suites", "task.claim", {"task": "t-1"}),
+    ("rooms", REFUSED + "task.complete", {"task": "t-1", "attempt": 1, "output": {"room": 12}}),
+    (ADA, "signal.raise", {"signal": "s-1", "kind": "steer", "target": "task:t-1", "body": "With a view, please."}),
+    ("suites", "signal.deliver", {"signal": "s-1"}),
+    ("suites", "signal.honour", {"signal": "s-1"}),
+    (ADA, "signal.raise", {"signal": "s-0", "kind": "steer", "target": "agent:suites", "body": "No hostels."}),
+    (ADA, "signal.withdraw", {"signal": "s-0", "reason": "There are none."}),
+    ("suites", "task.release", {"task": "t-1", "attempt": 2, "reason": "My shift ends.", "usage": {"tokens": 812}}),
+    ("planner", "task.reroute", {"task": "t-1", "to": "rooms", "input": {"city": "Sintra"}}),
+    (ADA, "signal.raise", {"signal": "s-2", "kind": "steer", "target": "task:t-1", "body": "By the sea."}),
+    ("rooms", "task.claim", {"task": "t-1"}),
+    ("rooms", "signal.refuse", {"signal": "s-2", "reason": "Sintra lies inland."}),
+    (
+        "rooms",
+        UNDER + "approval.request",
+        {"approval": "a-1", "question": "The Tivoli at 210 €?", "within": 300, "default": "no"},
+    ),
+    (ADA, "approval.answer", {"approval": "a-1", "option": "yes", "comment": "Go ahead."}),
+    (ADA, "approval.configure", {"default_after": 10}),
+    ("planner", "approval.request", {"approval": "a-2", "question": "Breakfast?", "within": 10, "default": "no"}),
+    ("planner", WAIT, {"seconds": 10}),
+    ("planner", "approval.request", {"approval": "a-3", "question": "A car?"}),
+    ("planner", "approval.withdraw", {"approval": "a-3", "reason": "There is a train."}),
+    ("rooms", "task.complete", {"task": "t-1", "attempt": 3, "output": {"hotel": "Tivoli"}}),
+    ("rooms", "task.claim", {"task": "t-2"}),
+    ("rooms", "task.fail", {"task": "t-2", "attempt": 1, "error": "The hotel's site is down.", "retryable": True}),
+    ("rooms", "task.claim", {"task": "t-2"}),
+    (ADA, "signal.raise", {"signal": "s-3", "kind": "cancel", "target": "agent:rooms", "grace": 5}),
+    (ADA, WAIT, {"seconds": 5}),
+    ("planner", "task.create", {"task": "t-3", "title": "Find a car", "max_attempts": 3, "backoff": 10}),
+    ("planner", "task.create", {"task": "t-4", "title": "Drive", "needs": ["t-3"]}),
+    ("cars", "task.claim", {"task": "t-3"}),
+    ("cars", "task.fail", {"task": "t-3", "attempt": 1, "error": "The hotel's site is down.", "retryable": True}),
+    ("cars", WAIT, {"seconds": 10}),
+    ("planner", "task.cancel", {"task": "t-3", "reason": "There is a train."}),
+    (
+        "planner",
+        "approval.request",
+        {
+            "approval": "a-4",
+            "question": "Send this to the hotel? We come on Friday.",
+            "options": ["send", "drop"],
+            "answer_schema": {"type": "object", "properties": {"text": {"type": "string", "maxLength": 2000}}},
+        },
+    ),
+    (ADA, "approval.answer", {"approval": "a-4", "option": "send", "value": {"text": "We come on Thursday."}}),
+    (ADA, "floor.move", {"speakers": ["planner"]}),
+    ("suites", "presence.join", {}),
+    ("suites", "presence.status", {"status": "working", "activity": "Comparing prices"}),
+    (ADA, FORK, {"origin": "trip-7", "at": 12, "title": "What if we went to Sintra?"}),
+]
+STORY[-2:-2] = TEAM
