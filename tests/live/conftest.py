@@ -49,6 +49,16 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file that lets the handlers of `rough_views` go on."""
+    here = str(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", here)
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.setenv("ROUGH_VIEWS_GATE", str(tmp_path / "gate"))
+    return tmp_path / "gate"
+
+
+@pytest.fixture
 async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client without limits on connections. It ends all of them, also those that a test has left or cut."""
     opened: list[aiohttp.ClientWebSocketResponse] = []

@@ -1,7 +1,6 @@
 """Views are folded in a process beside the gateway: what happens there hurts no command, and it never stays behind."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 import pytest
+from support.processes import children, let_go
 
 from stenogram.api.processes import watched_process
 from stenogram.api.server import Gateway
@@ -27,31 +27,6 @@ if TYPE_CHECKING:
 Start = Callable[..., Awaitable[Gateway]]
 HERE = Path(__file__).parent
 BYSTANDERS = 200
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The file that lets handlers go on."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("ROUGH_VIEWS_GATE", str(tmp_path / "gate"))
-    return tmp_path / "gate"
-
-
-def let_go(gate: Path) -> None:
-    """Let handlers go on."""
-    gate.touch()
-
-
-def children(pid: int) -> list[int]:
-    """The processes that it has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            rest = stat.read_text().rpartition(")")[2].split()
-            if int(rest[1]) == pid and rest[0] != "Z":
-                found.append(int(stat.parent.name))
-    return found
 
 
 async def until(holds: Callable[[], object], within: float = 30.0) -> None:
@@ -267,7 +242,7 @@ async def test_a_process_that_is_frozen_is_killed_and_another_started(
 
 
 def _folding(pid: int) -> list[int]:
-    return [each for each in children(pid) if b"folding_program" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return children(pid, b"folding_program")
 
 
 async def _posted(session: Any, message: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from support.processes import children, let_go
 from support.wire import Wire
 
 from stenogram.api.processes import watched_process
@@ -30,29 +31,9 @@ HERE = Path(__file__).parent
 AGENT = {"participant": "hotels", "kind": "agent"}
 
 
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The file that lets handlers go on."""
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("ROUGH_VIEWS_GATE", str(tmp_path / "gate"))
-    return tmp_path / "gate"
-
-
-def let_go(gate: Path) -> None:
-    """Let handlers go on."""
-    gate.touch()
-
-
 def readers(pid: int) -> list[int]:
     """The processes that answer long reads for the gateway in this one."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            rest = stat.read_text().rpartition(")")[2].split()
-            if int(rest[1]) == pid and rest[0] != "Z" and b"reading.program" in (stat.parent / "cmdline").read_bytes():
-                found.append(int(stat.parent.name))
-    return found
+    return children(pid, b"reading.program")
 
 
 async def until(holds: Callable[[], object], within: float = 30.0) -> None:
