@@ -33,10 +33,13 @@ async def test_what_was_not_answered_is_sent_again_in_order_before_what_is_new(
     gateway.hold = []
     old = [asyncio.create_task(client.do("trip", "x", {}, id=f"old-{n}")) for n in range(5)]
     await eventually(lambda: len(gateway.commands) == 5)
+    gateway.status = 503  # The client would be back before anyone saw it away.
     gateway.peer.cut()
     gateway.release()
     await eventually(lambda: not client.connected)
     new = asyncio.create_task(client.do("trip", "x", {}, id="new"))
+    await asyncio.sleep(0)
+    gateway.status = None
     acks = await asyncio.gather(*old, new)
     assert [frame["id"] for frame in gateway.peer.asked("command")] == [f"old-{n}" for n in range(5)] + ["new"]
     assert [ack.versions for ack in acks] == [(n,) for n in range(1, 7)]
