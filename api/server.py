@@ -20,6 +20,7 @@ from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.principal import Principal
 from .access.tokens import Authenticator
+from .frontends.ag_ui.routes import AgUiRoutes
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
 from .http.console_routes import ConsoleRoutes
@@ -42,7 +43,8 @@ from .telemetry.tracing import Tracing
 from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.answer_budget import AnswerBudget
-from .transport.sse_server import EVENT_STREAM, SseServer
+from .transport.sse_connection import EVENT_STREAM
+from .transport.sse_server import SseServer
 from .transport.tcp_connections import IDLE_S, TcpConnections
 from .transport.websocket_server import WebSocketServer
 from .views.reader import ViewReader
@@ -82,6 +84,7 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
+        self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
         self._description: bytes | None = None
         self._draining = False
 
@@ -112,6 +115,8 @@ class Gateway:
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        if self.settings.ag_ui:
+            self._ag_ui_routes.add_to(app.router)
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)

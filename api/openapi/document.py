@@ -14,7 +14,7 @@ from ..http.event_routes import NDJSON
 from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.queries import EventsQuery, SessionsQuery
-from ..transport.sse_server import EVENT_STREAM
+from ..transport.sse_connection import EVENT_STREAM
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
 from .view_paths import view_paths, view_schemas

@@ -7,7 +7,7 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, ViewsAnswer
 from ..http.view_queries import WHERE_PREFIX, DifferenceQuery, RowsQuery, ViewQuery
-from ..transport.sse_server import EVENT_STREAM
+from ..transport.sse_connection import EVENT_STREAM
 from ..views.access import by_session, searchable
 from ..views.search import LABEL_PREFIX, SearchQuery
 from .operations import operation, parameter, query_parameters

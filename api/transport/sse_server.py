@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from weakref import WeakSet
 
 from aiohttp import HttpVersion11, web
@@ -12,7 +13,7 @@ from ...projections.authoring.projection import AnyProjection
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import EVERY_SESSION
-from ..delivery.sse_encoder import SSE, http_chunk
+from ..delivery.sse_encoder import SSE
 from ..delivery.subscriber import GroupKey
 from ..liveness.open_request import OpenRequest
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
@@ -26,8 +27,6 @@ from .slow_consumers import LINGER_S, SlowConsumers
 from .sse_connection import STREAM_SUB, SseConnection
 from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
 
-EVENT_STREAM = "text/event-stream"
-HEARTBEAT_CHUNK = http_chunk(b": heartbeat\n\n")
 INSPECT_EVERY_S = 0.5
 MAX_ETAG_CHARS = 64
 
@@ -47,6 +46,10 @@ class SseServer:
     def __len__(self) -> int:
         return len(self._connections)
 
+    def by_kind(self) -> Counter[str]:
+        """How many there are of each kind."""
+        return Counter({"stream": 0, **Counter(each.kind for each in self._connections)})
+
     async def follow_events(self, request: web.Request, session: SessionId | None) -> web.StreamResponse:
         """Follow a session, or with None the whole log, until the client goes."""
         principal = self._auth.of_request(request)
@@ -57,12 +60,12 @@ class SseServer:
             raise Invalid("A stream goes forwards; `before` asks for a page.")
         tenant = await self._tenants.of_request(request, principal)
         after = events_start(request, query, session, tenant.log.epoch)
-        connection = _connection(request)
+        connection = SseConnection(transport_of(request))
         key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
         viewer = await principal.viewer(tenant.log, session)
         cursor = await tenant.feed.follow(session, after, key, viewer, connection)
         try:
-            return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
+            return await self.serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
         finally:
             # It holds the topic since `follow`, though the client may have gone before the subscription began.
             tenant.feed.end(cursor)
@@ -73,22 +76,23 @@ class SseServer:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
         tenant = await self._tenants.of_request(request, principal)
         viewer = await viewer_of(principal, tenant.log, projection, key)
-        connection = _connection(request)
+        connection = SseConnection(transport_of(request))
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
         follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)
         subscription = DocumentSubscription(tenant.views.document_feed, [follower])
-        return await self._serve(request, connection, principal, subscription)
+        return await self.serve(request, connection, principal, subscription)
 
-    async def _serve(
+    async def serve(
         self,
         request: web.Request,
         connection: SseConnection,
         principal: Principal,
         subscription: ConnectionSubscription,
     ) -> web.StreamResponse:
+        """Deliver a subscription until its connection ends. The request's tenant is known."""
         began = time.monotonic()
         try:
-            response = await _prepare(request)
+            response = await connection.prepare(request)
             self._connections[connection] = principal.expires or float("inf")
             tenant = request[TENANT]
             tenant.connections[connection] = None
@@ -100,7 +104,7 @@ class SseServer:
             request[TENANT].connections.pop(connection, None)
             connection.end_all()
             about = {"run": principal.run, "remote": request.remote, "seconds": round(time.monotonic() - began, 3)}
-            self._telemetry.connection_ended("stream", connection.code, principal, **about)
+            self._telemetry.connection_ended(connection.kind, connection.code, principal, **about)
         return response
 
     async def inspect_connections(self) -> None:
@@ -119,7 +123,7 @@ class SseServer:
                     connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")
                     self._linger(connection)
                 elif heartbeat_due and connection.open:
-                    connection.write(HEARTBEAT_CHUNK)
+                    connection.beat()
 
     def drain(self) -> None:
         """End every stream."""
@@ -136,16 +140,8 @@ class SseServer:
         self._lingering.add(connection)
 
 
-async def _prepare(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-    response.content_type = EVENT_STREAM
-    response.force_close()
-    await response.prepare(request)
-    await response.write(b": welcome\n\n")
-    return response
-
-
-def _connection(request: web.Request) -> SseConnection:
+def transport_of(request: web.Request) -> asyncio.Transport:
+    """What blocks are written to. Raises Invalid where there can be no chunks."""
     if request.transport is None or request.version < HttpVersion11:
         raise Invalid("Event streams need HTTP/1.1.")
-    return SseConnection(request.transport)
+    return request.transport
