@@ -73,6 +73,8 @@ def _ending_of_task(state: State, id: TaskId, viewer: Viewer) -> Ending | None:
     task = state.tasks.known[id]
     if not task.unfinished:
         return Ending(_OUTCOMES[task.status], task)
+    if any(signal.kind == "cancel" for signal in state.signals.open_at(f"task:{id}")):
+        return None  # it stops in a moment, and asks nothing any more
     asked = tuple(each for each in waiting_for(state, viewer) if root_of(state, each.task) == id)
     return Ending("asks", task, asked) if asked else None
 

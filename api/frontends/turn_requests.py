@@ -110,8 +110,8 @@ class TurnDesk:
         return Turn(run, task.id)
 
     async def stop(self, run: str | None) -> list[str]:
-        """Have a run, or every run under way, cancelled: a signal, which agents honour. The runs that are to
-        stop; one that is over is not among them, and one that was asked to before is not asked again. Raises NotFound for an unknown one."""
+        """Have a run, or every run under way, cancelled: a signal, which agents honour. The runs that are to stop; one
+        that is over is not among them, and one that was asked to before is not asked again. Raises NotFound."""
         state = await self._state()
         if run is None:
             tasks = [task.id for task in state.tasks.unfinished() if is_run(task.id)]

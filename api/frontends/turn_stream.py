@@ -53,7 +53,7 @@ class StreamPlace(NamedTuple):
     begun: int = 0
 
 
-_place = re.compile(r"(.+?)(?:([+~])([0-9]{1,9}))?").fullmatch
+_place = re.compile(r"(.+?)(?:([_~])([0-9]{1,9}))?").fullmatch
 
 
 def read_stream_place(text: str, epoch: str) -> StreamPlace:
@@ -62,7 +62,7 @@ def read_stream_place(text: str, epoch: str) -> StreamPlace:
     if found is None or found[2] is None:
         return StreamPlace(read_resume_point(text, epoch))
     version = read_resume_point(found[1], epoch)
-    return StreamPlace(version, **{"behind" if found[2] == "+" else "begun": int(found[3])})
+    return StreamPlace(version, **{"behind" if found[2] == "_" else "begun": int(found[3])})
 
 
 class TurnProtocol(Protocol):

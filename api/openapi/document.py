@@ -15,18 +15,19 @@ from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_connection import EVENT_STREAM
+from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
 from .view_paths import view_paths, view_schemas
 
 
-def openapi_json(projections: Sequence[AnyProjection]) -> bytes:
+def openapi_json(projections: Sequence[AnyProjection], *, ag_ui: bool = True) -> bytes:
     """The document as JSON, for a gateway that keeps views of these projections. It takes about a tenth of a second."""
-    return orjson.dumps(openapi(projections))
+    return orjson.dumps(openapi(projections, ag_ui=ag_ui))
 
 
-def openapi(projections: Iterable[AnyProjection]) -> Schema:
-    """The document, for a gateway that keeps views of these projections."""
+def openapi(projections: Iterable[AnyProjection], *, ag_ui: bool = True) -> Schema:
+    """The document, for a gateway that keeps views of these projections, and serves other protocols or not."""
     views = tuple(projections)
     return {
         "openapi": "3.1.0",
@@ -38,13 +39,13 @@ def openapi(projections: Iterable[AnyProjection]) -> Schema:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"bearer": []}, {"token": []}, {}],
-        "paths": {**_paths(), **view_paths(views)},
+        "paths": {**_paths(), **view_paths(views), **(ag_ui_paths() if ag_ui else {})},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
             },
-            "schemas": {**schemas(), **view_schemas(views)},
+            "schemas": {**schemas(), **view_schemas(views), **(ag_ui_schemas() if ag_ui else {})},
         },
     }
 

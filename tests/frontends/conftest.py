@@ -145,7 +145,7 @@ class Page:
         assert self._process.stdout is not None
         async with asyncio.timeout(within):
             while line := await self._process.stdout.readline():
-                told = json.loads(line)
+                told: dict[str, Any] = json.loads(line)
                 self.seen.append(told)
                 if wanted(told):
                     return told

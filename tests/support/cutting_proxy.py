@@ -34,21 +34,29 @@ class CuttingProxy:
         writer.close()
 
     async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        events = 0
-        while line := await there.readline():
-            writer.write(line)
-            events += line.startswith(b"data: ")
-            if events == self._after and line == b"\n":
-                await writer.drain()
-                self.cuts += 1
-                if self._how == "rst":
-                    linger = struct.pack("ii", 1, 0)
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    await asyncio.sleep(0.01)  # or the reset would overtake what was written
-                    writer.transport.abort()
-                return
-            if not there._buffer:  # type: ignore[attr-defined]  # nothing more has come yet
-                await writer.drain()
+        events, came = 0, b""
+        while data := await there.read(2**16):
+            came += data
+            while (end := came.find(b"\n\n") + 2) > 1:
+                writer.write(came[:end])
+                events += b"data: " in came[:end]
+                came = came[end:]
+                if events == self._after:
+                    await self._cut(writer)
+                    return
+            if b"data: " not in came:  # no event has begun
+                writer.write(came)
+                came = b""
+            await writer.drain()
+
+    async def _cut(self, writer: asyncio.StreamWriter) -> None:
+        await writer.drain()
+        self.cuts += 1
+        if self._how == "rst":
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            await asyncio.sleep(0.01)  # or the reset would overtake what was written
+            writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

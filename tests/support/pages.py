@@ -90,6 +90,7 @@ PAGES = (
         "program",
         "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
     ),
+    Page("docs/how-to/use-ag-ui.md", "program", '"result":{"hotels":3}'),
     Page(
         "docs/how-to/record-a-coding-agent.md",
         "program",

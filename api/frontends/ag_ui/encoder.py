@@ -1,7 +1,7 @@
 """Where a session's events become AG-UI's, as bytes that all streams of the session share.
 
 Each one has the place behind it as its id. Where a session's event is several of AG-UI's, all but the last have a place
-within it: `epoch.v41+2` is behind the second event of what follows version 41. So a connection may be cut anywhere.
+within it: `epoch.v41_2` is behind the second event of what follows version 41. So a connection may be cut anywhere.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,7 +65,7 @@ def translated(known: SessionFacts, members: Members, epoch: str) -> Iterator[Pl
     made = ag_ui_events(members, known.of(version), known.kind)
     before = write_resume_point(epoch, version - 1)
     for number, event in enumerate(made[:-1], 1):
-        yield Placed(event, f"{before}+{number}")
+        yield Placed(event, f"{before}_{number}")
     for event in made[-1:]:
         yield Placed(event, write_resume_point(epoch, version))
 

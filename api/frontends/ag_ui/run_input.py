@@ -17,9 +17,6 @@ from ....domain.ids import NAME_PATTERN, Name
 from ..turn_requests import Reply, Said, TurnRequest
 from .translation import ID, PART
 
-MOST_MESSAGES = 10_000
-_Text = Annotated[str, Field(max_length=2_000)]
-
 
 class _Input(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -49,7 +46,7 @@ class RunAgentInput(_Input):
     threadId: Name
     runId: Name
     protocolVersion: str | None = None
-    messages: Annotated[list[InputMessage], Field(max_length=MOST_MESSAGES)] = []
+    messages: list[InputMessage] = []
     tools: list[JsonValue] | None = None
     context: list[JsonValue] | None = None
     forwardedProps: JsonValue = None

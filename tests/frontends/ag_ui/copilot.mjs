@@ -1,14 +1,15 @@
 // CopilotKit's browser core, without a runtime of its own: the gateway's routes are its runtime.
 import { readFileSync } from "node:fs"
-import { CopilotKitCore } from "@copilotkit/core"
 
+globalThis.window = globalThis // it is meant for browsers, and rests elsewhere
+globalThis.location = new URL("http://localhost/")
+const { CopilotKitCore } = await import("@copilotkit/core")
 const given = JSON.parse(process.argv[2])
 const say = (told) => console.log(JSON.stringify(told))
 if (given.fetch) {
   const { resumingFetch } = await import(`data:text/javascript,${encodeURIComponent(readFileSync(given.fetch, "utf8"))}`)
   const stock = globalThis.fetch
-  globalThis.stockFetch = stock
-  globalThis.fetch = (url, init) => resumingFetch(url, init)
+  globalThis.fetch = (url, init) => resumingFetch(url, init, stock)
 }
 let error = null
 console.error = (...told) => { error = told.map((each) => String(each?.message ?? each)).join(" ") }
