@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 GUIDE = HERE.parents[1] / "docs" / "how-to" / "use-ag-ui.md"
 Start = Callable[..., Awaitable[Gateway]]
 THREAD = "trip"
+HELD_AT = 6
+"""Words that are said before a team that is held waits."""
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +66,13 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 class Team:
     """Three agents: one that serves runs and has two others speak at the same time. `served` counts how often each run
-    was worked on."""
+    was worked on. In the midst of their sentences all wait for `go`, which is set unless they are to be `held`."""
 
-    def __init__(self, url: str, pace: float = 0.004) -> None:
+    def __init__(self, url: str, held: bool = False, pace: float = 0.004) -> None:
         self.served: Counter[str] = Counter()
+        self.go = asyncio.Event()
+        if not held:
+            self.go.set()
         self.words = 24
         self._url = url
         self._pace = pace
@@ -108,14 +113,16 @@ class Team:
 
     async def _speak(self, message: Any, name: str) -> None:
         for number in range(self.words):
+            if number == HELD_AT:
+                await self.go.wait()
             await message.write(f"{name}-{number} ")
             await asyncio.sleep(self._pace)
 
 
 @asynccontextmanager
-async def at_work(url: str, pace: float = 0.004) -> AsyncIterator[Team]:
+async def at_work(url: str, held: bool = False) -> AsyncIterator[Team]:
     """A team at work, for the time of the block."""
-    team = Team(url, pace)
+    team = Team(url, held)
     async with Client(url, participant="clerk") as client, client.session(THREAD):
         works = [team.lead(), team.help("hotels"), team.help("trams")]
         tasks = [asyncio.create_task(work) for work in works]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -12,6 +12,7 @@ import orjson
 import pytest
 from support.ag_ui_reader import AgUiReader
 
+from stenogram.api.frontends.ag_ui.encoder import AgUiEncoder
 from stenogram.api.server import Gateway
 from stenogram.client import Client
 
@@ -274,6 +275,35 @@ async def test_each_id_goes_on_behind_its_event(http: aiohttp.ClientSession, gat
             async with opened(http, "GET", url, headers={"Last-Event-ID": id}) as stream:
                 rest = [await stream.next() for _ in whole[number + 1 :]]
             assert rest == [event for event, _ in whole[number + 1 :]], f"behind {id}"
+
+
+async def test_what_many_are_told_is_encoded_once(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[int]()
+
+    def counting(encoder: Any, sub: str, session: str, to: int, *rest: Any) -> bytes:
+        made.append(to)
+        encoded: bytes = encode(encoder, sub, session, to, *rest)
+        return encoded
+
+    encode = AgUiEncoder.events
+    monkeypatch.setattr(AgUiEncoder, "events", counting)
+    url = f"{gateway.url}/v1/agui/threads/trip?participant="
+    async with agent(gateway) as planner, AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(opened(http, "GET", f"{url}p{n}")) for n in range(20)]
+        for stream in streams:
+            await stream.until("STATE_SNAPSHOT")
+        made.clear()
+        for number in range(5):
+            await planner.session.post(f"Message {number}")
+            for stream in streams:
+                await stream.until("TEXT_MESSAGE_END")
+        assert len(made) == len(set(made)) <= 10
+        await planner.session.post("For some.", to=["p1", "p2"])
+        for stream in streams[1:3]:
+            await stream.until("TEXT_MESSAGE_END")
+        assert max(made.count(version) for version in made) <= 2  # one for each who may see it, and one for the others
 
 
 async def test_over_a_websocket_it_is_the_same(http: aiohttp.ClientSession, gateway: Gateway) -> None:

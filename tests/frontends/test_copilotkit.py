@@ -54,9 +54,9 @@ async def test_it_shows_a_thread_that_was_there_before(
 
 async def test_its_stop_is_a_signal(start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]) -> None:
     gateway = await start()
-    async with team(gateway.url, pace=0.05) as working:
+    async with team(gateway.url, held=True) as working:
         page = await open_page(
-            COPILOT, url=f"{gateway.url}/v1/agui", agent="default", thread="trip", says=SAYS, stopAfter=40
+            COPILOT, url=f"{gateway.url}/v1/agui", agent="default", thread="trip", says=SAYS, stopAfter=20
         )
         end = await page.end()
         assert end["error"] is None
