@@ -154,3 +154,69 @@ def test_nobody_is_told_what_they_are_not_to_hear(seed: int) -> None:
                 text = orjson.dumps([event for group in follows.told(viewer) for event, _ in group])
                 told = secrets(play, viewer).intersection(WORD.findall(text))
                 assert not told, f"{viewer.id} is told {told} of {session.state.id} from {at}"
+
+
+def thoughtful() -> Rehearsal:
+    """An agent that thinks, calls tools before and behind its words, and thinks again; another one that adds words at
+    the end; and changes of state of every kind."""
+    session = Rehearsal("s-1")
+    for who in ("hotels", "rooms"):
+        session.do(who, "presence.join")
+    session.do("hotels", "message.start", message="m1")
+    session.do("rooms", "message.start", message="m2", audience=["agents"])
+    session.do("hotels", "message.delta", message="m1", index=0, text="Hm. ", part="reasoning")
+    session.do("hotels", "tool.call", call="c1", tool="search", message="m1", arguments={"city": "Lisbon"})
+    session.do("rooms", "tool.call", call="c2", tool="search", message="m2", audience=["agents"])
+    session.do("rooms", "tool.call", call="c3", tool="look", message="m1")  # of another one's message
+    session.do("hotels", "message.delta", message="m1", index=1, text="And so. ", part="reasoning")
+    session.do("hotels", "tool.return", call="c1", result=["Casa Azul"])
+    session.do("hotels", "message.delta", message="m1", index=2, text="Casa ")
+    session.do("rooms", "message.delta", message="m2", index=0, text="Two.")
+    session.do("hotels", "message.delta", message="m1", index=3, text="Azul", part="text")
+    session.do("hotels", "message.delta", message="m1", index=4, text="Or not?", part="reasoning")
+    session.do("rooms", "tool.return", call="c2", error="It broke.")
+    session.do("hotels", "state.merge", patch={"a": {"b": 1, "c": 2}})
+    session.do("rooms", "state.increment", path="/n/m")
+    session.do("hotels", "state.merge", patch={"a": {"b": None}})
+    session.do("hotels", "state.patch", patch=[{"op": "add", "path": "/list", "value": []}])
+    more = [{"kind": "reasoning", "text": " Yes."}, {"kind": "text", "text": " it is."}, {"kind": "data", "data": 7}]
+    session.do("hotels", "message.complete", message="m1", parts=more)
+    session.do("rooms", "message.complete", message="m2", parts=[{"kind": "text", "text": " Rooms."}])
+    session.do("rooms", "message.start", message="m3")
+    session.do("rooms", "message.delta", message="m3", index=0, text="Only a thought.", part="reasoning")
+    session.do("rooms", "message.abort", message="m3")
+    return session
+
+
+def test_thoughts_and_calls_are_told_the_same_from_every_moment_on() -> None:
+    session = thoughtful()
+    for viewer in VIEWERS[1:3]:
+        ends = list[tuple[object, ...]]()
+        for at in range(len(session.events) + 1):
+            reader = AgUiReader()
+            for group in Joined(session, at).told(viewer):
+                for event, _ in group:
+                    reader.read(event)
+            assert reader.texts == said(session, viewer)
+            calls = {id: [call["id"] for call in each.get("toolCalls", ())] for id, each in reader.messages.items()}
+            ends.append((reader.texts, reader.state, {id: ids for id, ids in calls.items() if ids}))
+        assert all(end == ends[0] for end in ends)
+        assert ends[0][2] == ({"m1": ["c1"], "c3": ["c3"]} | ({"m2": ["c2"]} if viewer.kind == "agent" else {}))
+
+
+def test_a_thought_ends_where_words_begin() -> None:
+    session = thoughtful()
+    follows = Joined(session, 0)
+    about = [
+        event["type"]
+        for group in follows.told(VIEWERS[1])
+        for event, _ in group
+        if str(event.get("messageId", "")).startswith("m1")
+    ]
+    said, thought = "TEXT_MESSAGE", "REASONING"
+    begins = [f"{thought}_START", f"{thought}_MESSAGE_START", f"{thought}_MESSAGE_CONTENT"]
+    ends = [f"{thought}_MESSAGE_END", f"{thought}_END"]
+    assert about == [
+        *(*begins, f"{said}_START", f"{thought}_MESSAGE_CONTENT", *ends, f"{said}_CONTENT", f"{said}_CONTENT"),
+        *(*begins, f"{thought}_MESSAGE_CONTENT", *ends, f"{said}_CONTENT", f"{said}_END"),
+    ]
