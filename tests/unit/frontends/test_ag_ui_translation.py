@@ -46,16 +46,16 @@ def records(session: Rehearsal) -> list[Record]:
 class Joined:
     """A session that is followed from a version on; the events from there, as they are published."""
 
-    def __init__(self, session: Rehearsal, at: int) -> None:
+    def __init__(self, session: Rehearsal, at: int, facts: SessionFacts | None = None) -> None:
         past = records(session)
         self.state = fold(State(session.state.id), session.events[:at])
         self.transcript = Transcript(session.state.id)
         for record in past[:at]:
             self.transcript.add(record)
-        self.facts = SessionFacts(SpeechFold(self.state))
+        self.facts = facts or SessionFacts(SpeechFold(self.state))
         self.coming = past[at:]
         for record in self.coming:
-            self.facts.add(record)
+            self.facts.add(record)  # those that are known are passed over
 
     def told(self, viewer: Viewer) -> Iterator[list[Placed]]:
         """What a stream tells: its beginning, and each event that the viewer may see."""
@@ -190,11 +190,12 @@ def thoughtful() -> Rehearsal:
 
 def test_thoughts_and_calls_are_told_the_same_from_every_moment_on() -> None:
     session = thoughtful()
+    known = Joined(session, 0).facts  # as somebody else has them who was there before
     for viewer in VIEWERS[1:3]:
         ends = list[tuple[object, ...]]()
         for at in range(len(session.events) + 1):
             reader = AgUiReader()
-            for group in Joined(session, at).told(viewer):
+            for group in Joined(session, at, known).told(viewer):
                 for event, _ in group:
                     reader.read(event)
             assert reader.texts == said(session, viewer)
