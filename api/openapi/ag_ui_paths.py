@@ -1,13 +1,13 @@
 """AG-UI's routes as OpenAPI describes them. The events of its streams are AG-UI's own to describe."""
 
-from ..frontends.ag_ui.answers import CapabilitiesAnswer, RuntimeInfoAnswer, StoppedAnswer
+from ..frontends.ag_ui.answers import CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer
 from ..frontends.ag_ui.routes import AttachQuery
 from ..frontends.ag_ui.run_input import RunAgentInput, StopInput
 from ..transport.sse_connection import EVENT_STREAM
 from .operations import JSON, action, operation, parameter, query_parameters, stream
 from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, ref
 
-_ANSWERS = (CapabilitiesAnswer, RuntimeInfoAnswer, StoppedAnswer)
+_ANSWERS = (CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer)
 _REF = "#/components/schemas/{model}"
 
 
@@ -20,6 +20,7 @@ def ag_ui_paths() -> Schema:
     ]
     events: Schema = {EVENT_STREAM: {}}
     stopped: Schema = {JSON: {"schema": component_of(StoppedAnswer)}}
+    published: Schema = {JSON: {"schema": component_of(PublishedAnswer)}}
     given = ref(RunAgentInput.__name__)
     under = "/v1/agui/agent/{agent}"
     return {
@@ -38,6 +39,9 @@ def ag_ui_paths() -> Schema:
                 **(stop := action("ag_ui_stop", "Stop a run", [agent, thread], ref(StopInput.__name__), stopped)),
                 "requestBody": {**stop["requestBody"], "required": False},
             }
+        },
+        "/v1/agui/threads/{thread}/events": {
+            "post": action("ag_ui_publish", "Publish a run", [thread], {"type": "array"}, published)
         },
         "/v1/agui/threads/{thread}": {"get": stream("ag_ui_watch", "Follow a thread", [thread, *place])},
         "/v1/agui/threads/{thread}/runs/{run}": {

@@ -37,6 +37,16 @@ class StoppedAnswer(HttpAnswer):
     stopped: list[str]
 
 
+class PublishedAnswer(HttpAnswer):
+    """What was published: how many events were read, the messages, and how the run ended."""
+
+    events: int
+    messages: list[str]
+    result: Any = None
+    error: str | None = None
+    interrupts: list[str]
+
+
 def capabilities() -> CapabilitiesAnswer:
     """What holds for every agent, since the session has it."""
     return CapabilitiesAnswer(

@@ -21,6 +21,7 @@ from ...access.principal import Principal
 from ...access.tokens import Authenticator
 from ...delivery.encoder import Encoder
 from ...http.responses import json_response, read_body
+from ...liveness.open_request import OpenRequest
 from ...protocol.json_input import read_json
 from ...protocol.queries import Query, members_of, no_query, session_named, validated
 from ...settings import Settings
@@ -38,6 +39,7 @@ from ..turn_stream import TurnConnection, follow_turn, read_stream_place
 from .answers import StoppedAnswer, capabilities, runtime_info
 from .encoder import AgUiEncoder, Group, socket_group, sse_group, translated
 from .endings import end_of_stream
+from .publishing import Publishing
 from .run_input import RunAgentInput, StopInput, read_input, turn_request
 from .snapshot import HEAD, beginning, resumed_beginning
 
@@ -118,6 +120,7 @@ class AgUiRoutes:
         router.add_post("/v1/agui/agent/{agent}/run", self.run)
         router.add_post("/v1/agui/agent/{agent}/connect", self.connect)
         router.add_post("/v1/agui/agent/{agent}/stop/{thread}", self.stop)
+        router.add_post("/v1/agui/threads/{thread}/events", self.publish)
         router.add_get("/v1/agui/threads/{thread}", self.watch, allow_head=False)
         router.add_get("/v1/agui/threads/{thread}/runs/{run}", self.attach, allow_head=False)
 
@@ -184,6 +187,16 @@ class AgUiRoutes:
         if turn is None:
             raise NotFound(f"There is no run {run!r} in session {session!r}.")
         return await self._follow(request, principal, tenant, session, turn, _protocol(request))
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Write what an agent's own AG-UI tells of its run."""
+        principal = self._auth.of_request(request)
+        no_query(request)
+        session = session_named(request.match_info["thread"])
+        principal.require("speak", session)
+        tenant = await self._tenants.of_request(request, principal)
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            return json_response(await Publishing(tenant, principal, session, self._settings).publish(request))
 
     async def _asked(self, request: web.Request) -> tuple[Principal, RunAgentInput, str | None]:
         """Who asks, what for, and of which agent."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from ....domain.foreign.ag_ui_writer import KEPT
 from ....domain.model import Kind
 from ....domain.parts import StreamedKind
 from ..speech_fold import EventFact
@@ -52,6 +53,15 @@ def custom(members: Members) -> AgUiEvent:
         "timestamp": milliseconds(members["time"]),
         "metadata": {OURS: envelope(members)},
     }
+
+
+def _kept(members: Members, _: str, __: EventFact, ___: KindOf) -> list[AgUiEvent]:
+    """What was published in AG-UI comes back as it was; where it is not of that form, as an application's own event."""
+    type, data = str(members["type"]).removeprefix(KEPT).upper(), members["data"]
+    wanted = _FORMS.get(type) if members["type"].startswith(KEPT) else None
+    if wanted is None or not all(isinstance(data.get(name), form) for name, form in wanted.items()):
+        return [custom(members)]
+    return [{**data, "type": type, "metadata": {**(data.get("metadata") or {}), OURS: envelope(members)}}]
 
 
 def envelope(members: Members, *more: str) -> Members:
@@ -296,7 +306,14 @@ def _activity_delta(what: str, id: str, about: Members) -> AgUiEvent:
     }
 
 
+_FORMS: dict[str, dict[str, Any]] = {
+    "CUSTOM": {"name": str, "value": object},
+    "RAW": {"event": object},
+    "ACTIVITY_SNAPSHOT": {"messageId": str, "activityType": str, "content": dict},
+    "ACTIVITY_DELTA": {"messageId": str, "activityType": str, "patch": list},
+}
 _CONCEPTS = {
+    "x": _kept,
     "message": _message,
     "tool": _tool,
     "state": _state,
