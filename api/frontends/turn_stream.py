@@ -122,9 +122,10 @@ class TurnConnection(SseConnection):
         assert session is not None
         self._followed.watch.add(session, self._look)
         try:
-            await self._followed.log.state(session)  # the first look is at one that is at hand
-            self._look()
-            await self._woken.wait()
+            while not self.closed and not await self._is_over(session):
+                await self._woken.wait()
+                # Before the next look: what happens during that sets it again.
+                self._woken.clear()
             await self._finish(session)
         finally:
             self._followed.watch.remove(session, self._look)
@@ -144,12 +145,19 @@ class TurnConnection(SseConnection):
         self.attach()
 
     def _look(self) -> None:
-        """Called whenever the turn may have ended."""
+        """Called whenever the turn may have ended. Who has nothing to see is not woken; where the session is not at
+        hand, it must be looked for."""
         session = self.cursor.topic.session
         state = None if session is None else self._followed.log.cached_state(session)
-        if state is not None and ending_of(state, self._turn, self._viewer) is not None:
-            self._over = state
+        if state is None or ending_of(state, self._turn, self._viewer) is not None:
             self._woken.set()
+
+    async def _is_over(self, session: SessionId) -> bool:
+        state = await self._followed.log.state(session)
+        if ending_of(state, self._turn, self._viewer) is None:
+            return False
+        self._over = state
+        return True
 
     async def _finish(self, session: SessionId) -> None:
         """Bring the stream to where the turn was over, and end it there."""
@@ -162,11 +170,15 @@ class TurnConnection(SseConnection):
             state = self._over = await self._state_here(session, state)
             ending = ending_of(state, self._turn, self._viewer)
             wait = until - time.monotonic()
-            if ending is None or (wait > 0 and in_mid_sentence(state, self._viewer)):
+            if ending is None:  # a question was answered meanwhile
+                await self._woken.wait()
                 self._woken.clear()
+                await self._is_over(session)
+            elif wait > 0 and in_mid_sentence(state, self._viewer):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(None if ending is None else wait):
+                    async with asyncio.timeout(wait):
                         await self._woken.wait()
+                self._woken.clear()
             elif state.version == self.cursor.place:  # nothing has come while the state was made
                 output = await self._output(session, ending)
                 if state.version == self.cursor.place and not self.closed:

@@ -1,6 +1,8 @@
 """AG-UI's routes, as a strict reader finds them: runs, questions, joining, resuming, and who may do what."""
 
 import asyncio
+import json
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +17,7 @@ from support.ag_ui_reader import AgUiReader
 from stenogram.api.frontends.ag_ui.encoder import AgUiEncoder
 from stenogram.api.server import Gateway
 from stenogram.client import Client
+from stenogram.log.log import Log
 
 SECRET = "a secret of at least thirty-two bytes"
 RUN = "/v1/agui/agent/planner/run"
@@ -137,6 +140,89 @@ async def test_a_run_for_any_agent(http: aiohttp.ClientSession, gateway: Gateway
         (created,) = await events(http, gateway, "task.created")
         assert "assignee" not in created["data"]
         assert created["data"]["title"] == "Go on"
+
+
+async def test_a_run_ends_also_where_its_session_is_not_at_hand(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked())
+    async with agent(gateway) as planner, run as stream:
+        await stream.until("STATE_SNAPSHOT")
+        monkeypatch.setattr(Log, "cached_state", lambda log, session: None)
+        async for task in planner.tasks("run"):
+            async with task:
+                await task.complete(7)
+            break
+        assert (await stream.end()).runs[0]["result"] == 7
+
+
+async def test_another_gateway_shows_the_run_and_one_that_only_reads_begins_none(
+    http: aiohttp.ClientSession, gateway: Gateway, start: Any
+) -> None:
+    body = asked("r1", ("m1", "Hello!"))
+    run = opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=body)
+    async with agent(gateway) as planner, run as stream:
+        await stream.until("STATE_SNAPSHOT")
+        reading = await start(read_only=True)
+        async with opened(http, "GET", f"{reading.url}/v1/agui/threads/trip/runs/r1") as other:
+            await other.until("STATE_SNAPSHOT")
+            async for task in planner.tasks("run"):
+                async with task, planner.say() as message:
+                    await message.write("Hello, too.")
+                    await task.complete(7)
+                break
+            ends = [await each.end() for each in (stream, other)]
+        async with http.post(f"{reading.url}{RUN}?participant=ada", json=asked("r2")) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (503, "log_read_only")
+        async with opened(http, "POST", f"{reading.url}{RUN}?participant=ada", json=body) as known:
+            ends.append(await known.end())
+    assert [(end.runs[0]["result"], sorted(end.texts.values())) for end in ends] == [(7, ["Hello!", "Hello, too."])] * 3
+
+
+async def test_a_question_that_another_device_answers_ends_nothing(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    """The run waits for whoever is in mid-sentence, and meanwhile somebody answers: so it goes on."""
+    async with agent(gateway) as planner, agent(gateway, "rooms") as rooms:
+
+        async def work() -> None:
+            async for task in planner.tasks("run"):
+                async with task:
+                    await task.complete(await planner.session.approvals.ask("Book it?", approval="a1"))
+
+        working = asyncio.create_task(work())
+        async with (
+            opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream,
+            Client(gateway.url, participant="bob", kind="user") as bob,
+            bob.session("trip") as other,
+        ):
+            async with rooms.say() as message:
+                await message.write("Wait ")
+                await stream.until("TEXT_MESSAGE_CONTENT")
+                while "approval/a1" not in stream.reader.activities:
+                    await stream.until("ACTIVITY_SNAPSHOT")
+                await other.approvals.answer("a1", "yes")
+                await message.write("for it.")
+            end = (await stream.end()).runs
+        working.cancel()
+    assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_of_a_body_that_is_refused_nothing_is_written(
+    seed: int, http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    chance, odd = random.Random(seed), [None, 7, -1, "", "x" * 2_000, [], {}, [7], {"a": None}, True, "\ud800", 1e308]
+    for number in range(30):
+        body = asked(f"r{number}", (f"m{number}", "Hello"), resume=[{"interruptId": "a", "status": "resolved"}])
+        target = chance.choice([body, body["messages"][0], body["resume"][0]])
+        target[chance.choice([*target])] = chance.choice(odd)
+        before = len(await events(http, gateway))
+        text = json.dumps(body)
+        async with http.post(f"{gateway.url}{RUN}", data=text) as answer:
+            assert answer.status in (200, 400, 404, 409), text
+        if answer.status != 200:
+            assert len(await events(http, gateway)) == before, text
 
 
 async def test_what_an_agent_fails_at_is_an_error(http: aiohttp.ClientSession, gateway: Gateway) -> None:
