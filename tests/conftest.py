@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from support.postgres import PostgresServer
 
-MUST_RUN_IN_CI = ("postgres", "fetched", "faketime", "web")
+MUST_RUN_IN_CI = ("postgres", "fetched", "faketime", "web", "deploy")
 
 
 def pytest_configure() -> None:
