@@ -82,9 +82,8 @@ def _announce(gateway: "Gateway") -> None:
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
     click.echo(f"stenogram: the console is at {gateway.url}/console/", err=True)
     if settings.open:
-        click.echo(
-            "stenogram: open, without tokens: it trusts the identity that a client on this machine claims", err=True
-        )
+        click.echo("stenogram: open, without tokens: it trusts the identity that a client claims;", err=True)
+        click.echo("stenogram: put no proxy in front of it before it has keys (stenogram keys new)", err=True)
 
 
 def _log_to_stderr(level: str) -> None:

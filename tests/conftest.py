@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
-MUST_RUN_IN_CI = ("postgres", "fetched", "faketime", "web")
+MUST_RUN_IN_CI = ("postgres", "fetched", "faketime", "web", "deploy")
 
 
 def pytest_configure() -> None:
