@@ -66,6 +66,8 @@ _LEADS_TO = {
     "approval.withdraw": "approval.withdrawn",
     "approval.configure": "approval.configured",
     "floor.move": "floor.moved",
+    "stream.close": "stream.closed",
+    "stream.delete": "stream.deleted",
 }
 """By a command's name: the type of its first event. What is not here is not compared."""
 _WORKED_OUT = {
