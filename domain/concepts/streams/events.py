@@ -23,8 +23,11 @@ class StreamProducer(_Part):
     """Who numbers what they append, so that a repeat is recognised: an epoch, and in it 0, 1, 2 …"""
 
     id: ProducerId
+    """Who."""
     epoch: Count
+    """Which run of theirs; a newer one shuts the older ones out."""
     seq: Count
+    """Which append of the run: 0, 1, 2 …"""
 
 
 class ForkPoint(_Part):
