@@ -150,7 +150,9 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            self._description = await asyncio.to_thread(openapi_json, projections)
+            self._description = await asyncio.to_thread(
+                openapi_json, projections, streams=self.settings.durable_streams
+            )
         return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:

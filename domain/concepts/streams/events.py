@@ -11,7 +11,8 @@ from ...timestamps import Time
 SUBJECT = "stream"
 ProducerId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 StreamSeq = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-MAX_TTL_S = 10 * 365 * 86_400
+MAX_TTL_S = 99_999_999
+"""About three years."""
 Ttl = Annotated[int, Field(ge=0, le=MAX_TTL_S, strict=True)]
 
 
