@@ -13,7 +13,7 @@ from ..http.session_routes import read_body
 from .content import content_of
 from .offsets import write_offset
 from .paths import session_of
-from .readable import Readable, find_readable
+from .readable import Readable, find_readable, last_written
 from .request_headers import content_type_of, producer_of, says_closed, stream_seq_of
 from .service import PROBLEM_HEADERS, StreamService, end_of, refuse_written
 
@@ -39,7 +39,7 @@ class StreamWriter:
         except Refused as refusal:
             await tenant.log.catch_up()
             return await _refused(request, tenant.log, session, principal, refusal, producer)
-        stream = await find_readable(tenant.log, session, principal)
+        stream = await last_written(tenant.log, session)
         headers = end_of(stream, tenant.log.epoch)
         if isinstance(data, AppendToStream) and appended.versions:
             tail = appended.versions[0] + stream.parts[-1].shift  # others may have appended since

@@ -16,7 +16,7 @@ from .chunks import next_content, place_in
 from .content import content_of, first_part
 from .offsets import NOW, read_offset
 from .paths import session_at, session_of
-from .readable import Readable, find_readable, is_retained
+from .readable import Readable, find_readable, is_retained, last_written
 from .request_headers import Expiry, ForkHeaders, content_type_of, expiry_of, fork_of, says_closed
 from .service import StreamService, about
 
@@ -66,7 +66,7 @@ class StreamCreator:
         if existing is not None:
             _refuse_other(existing, wanted, log.epoch)
             return web.Response(status=200, headers=about(existing, log.epoch))
-        created = await find_readable(log, session, principal)
+        created = await last_written(log, session)
         location = f"{request.url.origin()}{request.path}"
         return web.Response(status=201, headers={**about(created, log.epoch), "Location": location})
 

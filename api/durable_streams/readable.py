@@ -80,6 +80,14 @@ def readable_of(state: State, stream: Stream) -> Readable:
     return Readable(state.id, form, stream.content_type, stream.tail, end, (*inherited, own), stream)
 
 
+async def last_written(log: Log, session: SessionId) -> Readable:
+    """The stream of a session to which the caller has just written, be it gone by now."""
+    state = await log.state(session)
+    stream = state.streams.last
+    assert stream is not None
+    return readable_of(state, stream)
+
+
 async def is_retained(log: Log, session: SessionId, stream: Stream, now: datetime) -> bool:
     """Whether there are forks of a stream that is gone, or forks of these."""
     for fork in stream.forks:
