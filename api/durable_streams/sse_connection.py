@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from ...domain.errors import StenogramError
 from ..delivery.topic import Cursor
 from ..protocol.close_codes import CloseCode
 from ..transport.sse_connection import STREAM_SUB, SseConnection
@@ -37,11 +38,15 @@ class StreamConnection(SseConnection):
     async def follow(self, subscription: ConnectionSubscription) -> None:
         """Deliver until the connection, or the stream, ends."""
         self.attach()
-        async for block in self._inherited:
-            if self.closed:
-                return
-            self.write(block)
-            await self.drained.wait()
+        try:
+            async for block in self._inherited:
+                if self.closed:
+                    return
+                self.write(block)
+                await self.drained.wait()
+        except StenogramError as error:  # the answer has begun: it ends, and the client goes on where it was
+            self.fail(error)
+            return
         self.begin(STREAM_SUB, subscription)
         await self.gone.wait()
 
