@@ -222,6 +222,7 @@ SHAPES = {
     "Answer": "The answer to one",
     "Content": "Content of a stream",
     "StreamProducer": "Producer of a stream",
+    "ProducerNumber": "Number of a producer's append",
     "ForkPoint": "Where a stream was forked",
     "InheritedPart": "What a fork inherits",
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ...domain.concepts.streams import AppendToStream, CloseStream, DeleteStream, StreamProducer
+from ...domain.concepts.streams import AppendToStream, CloseStream, DeleteStream, ProducerNumber
 from ...domain.errors import Forbidden, Invalid, NoChange, Refused, StaleProducer
 from ...domain.ids import SessionId
 from ...log.log import Log
@@ -60,7 +60,7 @@ class StreamWriter:
         return web.Response(status=204)
 
     def _command(
-        self, request: web.Request, body: bytes, producer: StreamProducer | None
+        self, request: web.Request, body: bytes, producer: ProducerNumber | None
     ) -> AppendToStream | CloseStream:
         closed, content_type = says_closed(request), content_type_of(request)
         if not body:
@@ -85,7 +85,7 @@ async def _refused(
     session: SessionId,
     principal: Principal,
     refusal: Refused,
-    producer: StreamProducer | None,
+    producer: ProducerNumber | None,
 ) -> web.Response:
     """What is no failure (a repeat), or else the refusal, with what the protocol says in headers."""
     stream = await find_readable(log, session, principal)

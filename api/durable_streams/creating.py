@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ...domain.catalogue import explain
 from ...domain.concepts.streams import Content, CreateStream, ForkPoint, ForkStream, InheritedPart, NoteFork, media_type
-from ...domain.errors import Conflict, Gone, Invalid, NoChange
+from ...domain.errors import Conflict, Gone, Invalid, NoChange, SessionClosed
 from ...domain.ids import SessionId
 from ...log.log import Log
 from ..access.principal import Principal
@@ -132,6 +132,8 @@ async def _existing(log: Log, session: SessionId, principal: Principal) -> Reada
     if stream.is_gone(now):
         if await is_retained(log, session, stream, now):
             raise Conflict("A stream of this name was deleted, and forks of it go on; choose another name.")
+        if state.session.status == "closed":
+            raise SessionClosed(f"Session {session!r} is closed; send session.reopen first.")
         return None
     return await find_readable(log, session, principal)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from ...domain.concepts.streams import StreamProducer
+from ...domain.concepts.streams import ProducerNumber
 from ...domain.errors import Invalid
 from ...domain.timestamps import Time
 
@@ -55,7 +55,7 @@ def expiry_of(request: web.Request) -> Expiry:
         raise Invalid("Stream-Expires-At is a time as RFC 3339 writes it, such as 2026-01-31T12:00:00Z.") from None
 
 
-def producer_of(request: web.Request) -> StreamProducer | None:
+def producer_of(request: web.Request) -> ProducerNumber | None:
     """The number that a producer gives its append; None where it gives none. Raises Invalid."""
     headers = request.headers
     id, epoch, seq = (headers.get(name) for name in ("Producer-Id", "Producer-Epoch", "Producer-Seq"))
@@ -63,7 +63,7 @@ def producer_of(request: web.Request) -> StreamProducer | None:
         return None
     if id is None or epoch is None or seq is None:
         raise Invalid("Producer-Id, Producer-Epoch and Producer-Seq come together.")
-    return StreamProducer(
+    return ProducerNumber(
         id=_text("Producer-Id", id), epoch=_integer("Producer-Epoch", epoch), seq=_integer("Producer-Seq", seq)
     )
 

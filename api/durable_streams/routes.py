@@ -11,6 +11,8 @@ from .service import PROBLEM_HEADERS, StreamService
 
 _FOR_BROWSERS = {
     "X-Content-Type-Options": "nosniff",
+    # Who appends chooses the content type: a page of theirs must not run as one of the gateway's own.
+    "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Authorization, Origin",
 }

@@ -16,7 +16,7 @@ from ...domain.concepts.floor import FloorWithheld, MoveFloor
 from ...domain.concepts.lifecycle import SessionOpened
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
-from ...domain.concepts.streams import AppendToStream, CreateStream, StreamAppended
+from ...domain.concepts.streams import AppendToStream, CreateStream, ProducerNumber, StreamAppended
 from ...domain.concepts.tasks import (
     CAME_TO_NOTHING,
     MAX_ERROR_CHARS,
@@ -174,6 +174,8 @@ def _same(data: CommandData, name: str, recorded: Any) -> bool:
         return said or not recorded  # or it was the last attempt
     if isinstance(data, MoveFloor) and said is not None:
         return recorded is not None and set(said) == set(recorded)
+    if isinstance(said, ProducerNumber) and recorded is not None:
+        return bool(said.number == recorded.number)
     return bool(said == recorded) or (said is False and recorded is None)
 
 

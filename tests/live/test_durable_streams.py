@@ -182,6 +182,14 @@ async def test_pages_of_other_origins_may_use_it_where_they_are_let_in(
     assert (await streams.ask("PUT", "b", "x", Origin="https://evil.example")).code == "forbidden"
 
 
+async def test_a_page_that_was_appended_does_not_run_as_the_gateways_own(streams: Streams) -> None:
+    await streams.ask("PUT", "a", b"<script>steal()</script>", Content_Type="text/html")
+    read = await streams.ask("GET", "a")
+    assert read.headers["Content-Type"] == "text/html"
+    assert "sandbox" in read.headers["Content-Security-Policy"]
+    assert read.headers["X-Content-Type-Options"] == "nosniff"
+
+
 # -- places
 
 

@@ -11,7 +11,16 @@ places in both. Nothing is copied; the fork names the parts of other sessions th
 """
 
 from .board import EMPTY, Producer, Stream, Streams
-from .commands import AppendToStream, CloseStream, CreateStream, DeleteStream, ForkStream, NoteFork, RenewStream
+from .commands import (
+    AppendToStream,
+    CloseStream,
+    CreateStream,
+    DeleteStream,
+    ForkStream,
+    NoteFork,
+    ProducerNumber,
+    RenewStream,
+)
 from .content import Content, is_json, media_type
 from .events import (
     SUBJECT,
@@ -41,6 +50,7 @@ __all__ = [
     "InheritedPart",
     "NoteFork",
     "Producer",
+    "ProducerNumber",
     "RenewStream",
     "Stream",
     "StreamAppended",

@@ -2,12 +2,20 @@
 
 from typing import Annotated, ClassVar
 
+from pydantic import ConfigDict
+
 from ...audience import Audience
 from ...ids import SessionId
 from ...model import WHOLE, CommandData
 from ...timestamps import Time
 from .content import Content, ContentType
 from .events import ForkPoint, InheritedPart, StreamProducer, StreamSeq, Ttl
+
+
+class ProducerNumber(StreamProducer):
+    """Numbers an append, so that a repeat is recognised: an epoch, and in it 0, 1, 2 …"""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class _StreamCommand(CommandData):
@@ -54,7 +62,7 @@ class AppendToStream(_StreamCommand):
     """What the stream must be of; absent: whatever it is."""
     seq: StreamSeq | None = None
     """Puts what is appended in order: compared byte by byte, each must be greater than the one before."""
-    producer: StreamProducer | None = None
+    producer: ProducerNumber | None = None
     """Numbers it, so that a repeat is recognised."""
     closed: bool = False
     """Whether this is the last."""
@@ -64,7 +72,7 @@ class CloseStream(_StreamCommand):
     """Close the stream: nothing more is appended. Refused with `no_change` when it is closed."""
 
     do = "stream.close"
-    producer: StreamProducer | None = None
+    producer: ProducerNumber | None = None
     """Numbers it, so that a repeat is recognised."""
 
 

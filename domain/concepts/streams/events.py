@@ -30,6 +30,11 @@ class StreamProducer(_Part):
     seq: Count
     """Which append of the run: 0, 1, 2 …"""
 
+    @property
+    def number(self) -> tuple[str, int, int]:
+        """All of it."""
+        return self.id, self.epoch, self.seq
+
 
 class ForkPoint(_Part):
     """Where a stream was forked."""

@@ -131,7 +131,7 @@ def _check_producer(stream: Stream, producer: StreamProducer) -> None:
     if known is not None and producer.epoch < known.epoch:
         raise StaleProducer("A newer epoch of this producer has appended.", epoch=known.epoch)
     if stream.closed:
-        if stream.closed_by == producer:
+        if stream.closed_by is not None and stream.closed_by.number == producer.number:
             raise NoChange("The stream was closed by this.", closed=True, epoch=producer.epoch, seq=producer.seq)
         return
     if known is None or producer.epoch > known.epoch:
