@@ -133,8 +133,11 @@ def _option(name: str, field: "FieldInfo") -> click.Option:
     setting, so that the environment comes before it."""
     several, flag = get_origin(field.annotation) is tuple, field.annotation is bool
     default = "" if flag or field.default in (None, (), "") else f"  [default: {field.default}]"
+    option = f"--{(name.rstrip('s') if several else name).replace('_', '-')}"
+    if field.default is True:  # what is on is to be switched off, too
+        option += f"/--no{option[1:]}"
     return click.Option(
-        [f"--{(name.rstrip('s') if several else name).replace('_', '-')}", name],
+        [option, name],
         type=_type(field.annotation),
         multiple=several,
         is_flag=flag,
