@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from support.browser import (
     CLIENT,
     EXAMPLE,
@@ -24,6 +24,10 @@ from support.browser import (
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
+
+WAIT_MS = 20_000
+"""How long a page may take, on a machine that does other things, too."""
+expect.set_options(timeout=WAIT_MS)
 
 _PAGE = """<!doctype html>
 <title>A page</title>
@@ -131,7 +135,7 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
     async def open_page(url: str, *, beside: Page | None = None, expected: tuple[str, ...] = ()) -> Page:
         allowed.extend(expected)
         page = await (beside.context if beside else await browser.new_context()).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         await page.goto(url)
