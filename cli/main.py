@@ -27,7 +27,7 @@ from .acting.tasks import task
 from .backup import backup, restore
 from .completion import completion
 from .demo.command import demo
-from .export import export
+from .exporting.command import export
 from .importing.command import import_
 from .migrate import migrate
 from .operating.doctor.command import doctor
