@@ -28,6 +28,7 @@ from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
+from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
 from .loop.listening import bound, cannot_listen
 from .metrics import Metrics
@@ -82,6 +83,7 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
+        self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
 
@@ -112,6 +114,7 @@ class Gateway:
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)

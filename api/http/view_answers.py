@@ -101,6 +101,16 @@ class RowsPage(ViewPage):
     rows: list[Value]
 
 
+class TimelineWindow(HttpAnswer):
+    """Spans of a window of time, in the order in which they begin; `sampled`: there are more of them than these."""
+
+    view: str
+    key: Id
+    position: Number
+    sampled: bool
+    rows: list[Value]
+
+
 def describe(projection: AnyProjection, found: list[Health]) -> ViewDescription:
     """A view, by what is known of all builds."""
     own = [each for each in found if each.build.name == projection.name]

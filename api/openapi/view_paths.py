@@ -5,7 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
-from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, ViewsAnswer
+from ...projections.views import timeline
+from ..http.answer import HttpAnswer
+from ..http.timeline_routes import WindowQuery
+from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, TimelineWindow, ViewsAnswer
 from ..http.view_queries import WHERE_PREFIX, DifferenceQuery, RowsQuery, ViewQuery
 from ..transport.sse_server import EVENT_STREAM
 from ..views.access import by_session, searchable
@@ -72,6 +75,11 @@ def _paths(projection: AnyProjection) -> Schema:
         paths[f"{where}/{{key}}/difference"] = {
             "get": operation(f"{name}_difference", f"What changed in {name} between two moments", asked, answer)
         }
+    if name == timeline.name:
+        asked, answer = [key, *query_parameters(WindowQuery)], component_of(TimelineWindow, f"{name}.")
+        paths[f"{where}/{{key}}/window"] = {
+            "get": operation(f"{name}_window", "What there is to be drawn of a window of time", asked, answer)
+        }
     return paths
 
 
@@ -91,11 +99,12 @@ def _searching() -> list[Schema]:
 
 def _schemas(projection: AnyProjection) -> Schema:
     prefix = f"{projection.name}."
-    answers = (
+    answers: tuple[type[HttpAnswer], ...] = (
         (DocumentAnswer, DocumentDifference, DocumentsPage)
         if isinstance(projection, DocProjection)
         else (DocumentDifference, RowsPage)
     )
+    answers += (TimelineWindow,) if projection.name == timeline.name else ()
     made = answer_schemas(answers, prefix)
     for each in made.values():
         if "view" in each["properties"]:
