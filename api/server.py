@@ -112,6 +112,8 @@ class Gateway:
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
+        app.router.add_post("/v1/views/{view}/rebuild", self._view_routes.rebuild)
+        app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)

@@ -146,11 +146,8 @@ async def looked_at(page: Page, head: int, shots: Path | None, name: str) -> lis
     found.append(("scrubbing", await frames(page)))
     await asyncio.sleep(1)
     began = time.perf_counter()
-    await page.evaluate(
-        "v => { history.pushState(null, '', `?v=${v}`); dispatchEvent(new PopStateEvent('popstate')) }", head // 3
-    )
-    await page.wait_for_function(f"document.querySelector('.scrubber').innerText.includes('{head // 3} /')")
-    await page.wait_for_selector(".entry")
+    await page.evaluate(SHOW, head // 3)
+    await until_drawn(page, head // 3, head)
     found.append(("a jump into the past, seconds", f"{time.perf_counter() - began:.2f}"))
     if shots:
         await asyncio.sleep(1)

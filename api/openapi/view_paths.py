@@ -8,12 +8,20 @@ from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.views import timeline
 from ..http.answer import HttpAnswer
 from ..http.timeline_routes import WindowQuery
-from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, TimelineWindow, ViewsAnswer
+from ..http.view_answers import (
+    BuildAnswer,
+    DocumentAnswer,
+    DocumentDifference,
+    DocumentsPage,
+    RowsPage,
+    TimelineWindow,
+    ViewsAnswer,
+)
 from ..http.view_queries import WHERE_PREFIX, DifferenceQuery, RowsQuery, ViewQuery
 from ..transport.sse_server import EVENT_STREAM
 from ..views.access import by_session, searchable
 from ..views.search import LABEL_PREFIX, SearchQuery
-from .operations import operation, parameter, query_parameters
+from .operations import operating, operation, parameter, query_parameters
 from .schemas import NAME, TEXT, TIME, Schema, answer_schemas, component_of
 
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY}
@@ -23,6 +31,10 @@ _KINDS: dict[str, Schema] = {
     "real": {"type": "number"},
     "boolean": {"type": "boolean"},
     "time": TIME,
+}
+_OPERATIONS = {
+    "rebuild": "Build a view again, beside what readers see",
+    "promote": "Let readers see what was built",
 }
 _KNOWN_ETAG = [
     {**parameter("If-None-Match", TEXT, where="header"), "description": "The ETag of the document that is known"},
@@ -35,6 +47,10 @@ def view_paths(projections: Sequence[AnyProjection]) -> Schema:
     paths: Schema = {
         "/v1/views": {"get": operation("list_views", "Which views there are", [], component_of(ViewsAnswer))}
     }
+    view = parameter("view", {"enum": [each.name for each in projections]}, where="path")
+    for what, summary in _OPERATIONS.items():
+        done = operating(f"{what}_view", summary, [view], component_of(BuildAnswer))
+        paths[f"/v1/views/{{view}}/{what}"] = {"post": done}
     for each in projections:
         paths |= _paths(each)
     if any(each.name == "sessions" for each in projections):

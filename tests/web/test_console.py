@@ -208,12 +208,42 @@ async def test_who_cannot_write_is_shown_no_way_to(start: StartForPages, open_pa
     await expect(other.get_by_role("button", name="Say")).to_be_visible()
 
 
-async def test_operations_show_the_views(start: StartForPages, open_page: OpenPage) -> None:
+async def test_operations_show_the_views_and_rebuild_them(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
     async with played(gateway.url):
         page = await _at(open_page, gateway, "operations")
-        await expect(page.get_by_role("row", name="transcript")).to_contain_text("current")
-        await expect(page.get_by_text("ready")).to_be_visible()
+        row = page.get_by_role("row", name="transcript")
+        await expect(row).to_contain_text("current")
+        await expect(page.get_by_text("ready", exact=True)).to_be_visible()
+        (before,) = [each for each in await gateway.tenants.open[""].views.store.builds() if each.name == "transcript"]
+        await row.get_by_role("button", name="rebuild").click()
+        await row.get_by_role("button", name="rebuild: sure?").click()
+        await expect(row.filter(has_text="current").get_by_role("cell").first).not_to_have_text(
+            f"{before.id} · version 2"
+        )
+
+
+async def test_a_view_that_waits_is_promoted_by_whoever_may(start: StartForPages, open_page: OpenPage) -> None:
+    secret = "a secret of at least thirty-two bytes"
+    gateway = await start(jwt_secret=secret, promote="manual")
+
+    def token(*scopes: str) -> str:
+        return jwt.encode({"sub": "maya", "exp": time.time() + 600, "scopes": scopes}, secret, "HS256")
+
+    operator = token("read:*", "write:*", "operate:*")
+    async with Client(gateway.url, token=operator) as client:
+        await client.do("trip", "session.open", {"title": "A weekend"})
+    page: Page = await open_page(f"{gateway.url}/console/operations#token={operator}", expected=("401", "409"))
+    row = page.get_by_role("row", name="agents")
+    await row.get_by_role("button", name="rebuild").click()
+    await row.get_by_role("button", name="rebuild: sure?").click()
+    building = row.filter(has_text="building")
+    await expect(building).to_contain_text("0")
+    await building.get_by_role("button", name="promote").click()
+    await expect(building).to_have_count(0)
+    other: Page = await open_page(f"{gateway.url}/console/operations#token={token('read:*', 'write:*')}")
+    await expect(other.get_by_role("row", name="agents")).to_contain_text("current")
+    await expect(other.get_by_role("button", name="rebuild")).to_have_count(0)
 
 
 async def test_several_questions_are_answered_at_once_and_one_in_words(
