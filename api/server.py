@@ -30,6 +30,7 @@ from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
+from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
 from .http.waits import Waits
 from .loop.listening import bound, cannot_listen
@@ -88,6 +89,7 @@ class Gateway:
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
 
@@ -116,10 +118,13 @@ class Gateway:
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
+        app.router.add_post("/v1/views/{view}/rebuild", self._view_routes.rebuild)
+        app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
+        app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
