@@ -2,7 +2,7 @@
 FROM python:3.12-slim AS build
 COPY . /src
 RUN python -m venv /opt/stenogram \
- && /opt/stenogram/bin/pip install --no-cache-dir --disable-pip-version-check /src
+ && /opt/stenogram/bin/pip install --no-cache-dir --disable-pip-version-check '/src[mcp]'
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --no-create-home stenogram \

@@ -75,8 +75,10 @@ async def add_news(seat: Seat, session: Session, result: Result, *, lost: bool =
     for each in signals:
         if each["waiting"][me] == "raised":
             await seat.unless_known("signal.deliver", {"signal": each["signal"]})
-    if signals:
-        news["signals"] = [_signal(each) for each in signals]
+    stops = [_stop(each) for each in session["fences"] if each["participant"] == me]
+    if signals or stops:
+        shown = {each["signal"] for each in stops}
+        news["signals"] = [*stops, *(_signal(each) for each in signals if each["signal"] not in shown)]
     asked = [each for each in session["open_approvals"] if _asks(each, me)]
     if asked:
         news["questions"] = [{name: each[name] for name in ("approval", "question", "options")} for each in asked]
@@ -92,6 +94,11 @@ def _signal(signal: dict[str, Any]) -> Result:
     shown = {"signal": signal["signal"], "kind": signal["kind"], "target": signal["target"], "from": signal["raiser"]}
     body = {} if signal["body"] is None else {"body": signal["body"]}
     return {**shown, **body, "what_to_do": SIGNALS[signal["kind"]]}
+
+
+def _stop(fence: dict[str, Any]) -> Result:
+    """A cancel whose grace has run out."""
+    return {"signal": fence["signal"], "kind": "cancel", "overdue": True, "what_to_do": SIGNALS["cancel"]}
 
 
 def _result(said: Result, *, is_error: bool = False) -> CallToolResult:
