@@ -90,6 +90,7 @@ PAGES = (
         "program",
         "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
     ),
+    Page("docs/how-to/use-under-langgraph.md", "program", "['To Lisbon.', 'Casa Azul is free.']"),
     Page(
         "docs/how-to/record-a-coding-agent.md",
         "program",
