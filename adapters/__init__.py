@@ -1,7 +1,8 @@
 """Stenogram under what people have: protocols and frameworks of agents, each in a module of its own.
 
-    mcp        an MCP server: coding agents and other MCP clients take part in sessions
-    langgraph  a checkpointer: threads are sessions
+    mcp            an MCP server: coding agents and other MCP clients take part in sessions
+    langgraph      a checkpointer: threads are sessions
+    openai_agents  sessions of the SDK: conversations are sessions
 
 Each needs an extra of the package (`pip install stenogram[mcp]`) and imports it when it is imported itself. They use
 the client alone: what they do, any program may do.

@@ -44,7 +44,7 @@ class StenogramSaver(BaseCheckpointSaver[str]):
 
     def __init__(self, url: str, *, serde: SerializerProtocol | None = None, **access: Unpack[Access]) -> None:
         super().__init__(serde=serde)
-        journal = Journal(STORE, url, access, beside=("writes", "named"))
+        journal = Journal(STORE, url, access, beside=("writes",))
         self._threads = Threads(journal)
         self._background = journal.background
 

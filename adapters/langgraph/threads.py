@@ -4,17 +4,15 @@ All of it runs in the loop of the client. A thread is locked while it is read, o
 read, so that two calls of this process do not read the same twice.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ...domain.errors import BadCursor, Conflict
+from ...domain.errors import Conflict
 from ...domain.ids import SessionId
+from ..folds import Folds
 from ..journal import Journal, Record, session_id
 from .thread import Key, Thread, Write
 
-MAX_THREADS = 1_000
-"""That are kept in memory: those used last."""
 Versions = dict[str, str | int | float]
 
 
@@ -44,13 +42,11 @@ class Threads:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._threads: OrderedDict[SessionId, Thread] = OrderedDict()
+        self._folds = Folds(journal, Thread)
 
     async def find(self, name: str, ns: str, id: str | None) -> Stored | None:
         """The checkpoint of this id, or the newest."""
-        thread = self._thread(name)
-        async with thread.reader.lock:
-            await self._catch_up(name, thread)
+        async with self._folds.current(session_id(name)) as thread:
             thread.seen()
             if id is not None:
                 thread.chosen.add((ns, id))
@@ -66,10 +62,11 @@ class Threads:
     async def put(self, name: str, ns: str, id: str, parent: str | None, record: Record) -> None:
         """Store a checkpoint. Raises Conflict when it does not go on from the newest one that this process knows, or
         another process has stored one since."""
-        session, thread = session_id(name), self._thread(name)
+        session = session_id(name)
+        thread = self._folds.of(session)
         async with thread.reader.lock:
             if thread.reader.version == 0:  # a run begins by reading; who has not read begins here
-                await self._catch_up(name, thread)
+                await self._folds.read(session, thread)
                 thread.seen()
             last = thread.last.get(ns)
             if parent not in (None, last) and (ns, str(parent)) not in thread.chosen:
@@ -88,9 +85,7 @@ class Threads:
 
     async def delete(self, name: str) -> None:
         """Have a thread no more."""
-        thread = self._thread(name)
-        async with thread.reader.lock:
-            await self._catch_up(name, thread)
+        async with self._folds.current(session_id(name)) as thread:
             if thread.listed():
                 thread.wrote(await self._journal.append(session_id(name), "deleted", {}), "", "")
                 thread.last.clear()
@@ -98,9 +93,7 @@ class Threads:
     async def delete_for_runs(self, runs: set[str]) -> None:
         """Hide the checkpoints of these runs."""
         for session in await self._sessions():
-            thread = self._of(session)
-            async with thread.reader.lock:
-                await self._read(session, thread)
+            async with self._folds.current(session) as thread:
                 keys = thread.listed()
                 await self._hide(session, thread, [key for key in keys if _record(thread, key)["run"] in runs])
 
@@ -110,18 +103,14 @@ class Threads:
             if not keep_newest:
                 await self.delete(name)
                 continue
-            thread = self._thread(name)
-            async with thread.reader.lock:
-                await self._catch_up(name, thread)
+            async with self._folds.current(session_id(name)) as thread:
                 newest = {ns: thread.newest(ns) for ns, _ in thread.listed()}
                 old = [key for key in thread.listed() if key[1] != newest[key[0]]]
                 await self._hide(session_id(name), thread, old)
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a thread's checkpoints: by a fork, or where the target exists, one by one."""
-        thread = self._thread(source)
-        async with thread.reader.lock:
-            await self._catch_up(source, thread)
+        async with self._folds.current(session_id(source)) as thread:
             if not thread.listed() or source == target:
                 return
             session = session_id(target)
@@ -134,30 +123,11 @@ class Threads:
 
     async def deltas(self, name: str, ns: str, id: str | None, channels: Iterable[str]) -> dict[str, Steps]:
         """What the ancestors of a checkpoint have written to these channels, back to where each has a value."""
-        thread = self._thread(name)
-        async with thread.reader.lock:
-            await self._catch_up(name, thread)
-        steps = {channel: Steps([], None) for channel in channels}
-        current = thread.with_hidden((ns, id or thread.newest(ns) or ""))
-        left = set(steps)
-        while left and current is not None and (parent := current["parent"]) is not None:
-            current = thread.with_hidden((ns, parent))
-            if current is None:
-                break
-            for write in reversed(thread.writes((ns, parent))):
-                if write.channel in left:
-                    steps[write.channel].writes.insert(0, write)
-            for channel in tuple(left):
-                version = current["versions"].get(channel)
-                if version is not None and (value := thread.value(ns, channel, version)) is not None:
-                    steps[channel] = steps[channel]._replace(seed=value)
-                    left.discard(channel)
-        return steps
+        async with self._folds.current(session_id(name)) as thread:
+            return _steps(thread, ns, id, channels)
 
     async def _of_session(self, session: SessionId, name: str | None, ns: str | None) -> list[Stored]:
-        thread = self._of(session)
-        async with thread.reader.lock:
-            await self._read(session, thread)
+        async with self._folds.current(session) as thread:
             thread.seen()
             named = name or thread.name or session
             found = (_stored(thread, named, key) for key in thread.listed(ns))
@@ -166,32 +136,10 @@ class Threads:
     async def _hide(self, session: SessionId, thread: Thread, keys: list[Key]) -> None:
         if keys:
             await self._journal.append(session, "hidden", {"checkpoints": keys})
-            await self._read(session, thread)
+            await self._folds.read(session, thread)
 
     async def _sessions(self) -> list[SessionId]:
         return [session async for session in self._journal.sessions()]
-
-    def _thread(self, name: str) -> Thread:
-        return self._of(session_id(name))
-
-    def _of(self, session: SessionId) -> Thread:
-        found = self._threads.setdefault(session, Thread())
-        self._threads.move_to_end(session)
-        if len(self._threads) > MAX_THREADS:
-            self._threads.popitem(last=False)
-        return found
-
-    async def _catch_up(self, name: str, thread: Thread) -> None:
-        await self._read(session_id(name), thread)
-
-    async def _read(self, session: SessionId, thread: Thread) -> None:
-        """Read what is new. Raises BadCursor once where the log is another one now; the thread is read anew then."""
-        try:
-            async for entry in self._journal.read(session, thread.reader):
-                thread.fold(entry)
-        except BadCursor:
-            self._threads.pop(session, None)
-            raise
 
 
 def record_of(
@@ -200,6 +148,26 @@ def record_of(
     """The members of a checkpoint's record that LangGraph says."""
     run = run if isinstance(run, str) else None
     return {"checkpoint": checkpoint, "metadata": metadata, "run": run, "versions": versions, "values": values}
+
+
+def _steps(thread: Thread, ns: str, id: str | None, channels: Iterable[str]) -> dict[str, Steps]:
+    """What the ancestors of a checkpoint have written to these channels, back to where each has a value."""
+    steps = {channel: Steps([], None) for channel in channels}
+    current = thread.with_hidden((ns, id or thread.newest(ns) or ""))
+    left = set(steps)
+    while left and current is not None and (parent := current["parent"]) is not None:
+        current = thread.with_hidden((ns, parent))
+        if current is None:
+            break
+        for write in reversed(thread.writes((ns, parent))):
+            if write.channel in left:
+                steps[write.channel].writes.insert(0, write)
+        for channel in tuple(left):
+            version = current["versions"].get(channel)
+            if version is not None and (value := thread.value(ns, channel, version)) is not None:
+                steps[channel] = steps[channel]._replace(seed=value)
+                left.discard(channel)
+    return steps
 
 
 def _stored(thread: Thread, name: str, key: Key) -> Stored | None:
