@@ -1,6 +1,7 @@
 """Stenogram under what people have: protocols and frameworks of agents, each in a module of its own.
 
     mcp            an MCP server: coding agents and other MCP clients take part in sessions
+    claude_agent_sdk  a session store: transcripts are sessions
     langgraph      a checkpointer: threads are sessions
     openai_agents  sessions of the SDK: conversations are sessions
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
@@ -49,6 +50,7 @@ class Entry(NamedTuple):
     """A record with its place."""
 
     version: int
+    time: datetime
     kind: str
     record: Record
 
@@ -187,7 +189,7 @@ class Reader:
             record = orjson.loads("".join(self._pieces.pop(str(data["of"]))))
         if kind not in beside:
             self.head = event.version
-        return Entry(event.version, kind, record)
+        return Entry(event.version, event.time, kind, record)
 
 
 def session_id(name: str) -> SessionId:
