@@ -42,6 +42,10 @@ class Folds(Generic[F]):
         self._known.move_to_end(session)
         return self._known[session]
 
+    def known(self) -> list[F]:
+        """Those in memory, used last first, as far as they were read."""
+        return list(reversed(self._known.values()))
+
     async def read(self, session: SessionId, fold: F) -> None:
         """Read what is new. Raises BadCursor once where the log is another one now; the session is read anew then."""
         try:
