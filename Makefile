@@ -95,7 +95,7 @@ lock: $(VENV)/.deploy  ## Lock what CI and the image install, in requirements/ (
 	@echo "lock: requirements/dev.txt, deploy.txt, image.txt, build.txt"
 	@$(LOCK) --universal --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
 	@$(LOCK) --universal --python-version 3.11 --extra deploy -c requirements/dev.txt -o requirements/deploy.txt pyproject.toml
-	@$(LOCK) --python-platform linux --python-version $(IMAGE_PYTHON) -c requirements/dev.txt -o requirements/image.txt pyproject.toml
+	@$(LOCK) --python-platform linux --python-version $(IMAGE_PYTHON) --extra mcp -c requirements/dev.txt -o requirements/image.txt pyproject.toml
 	@$(BIN)/python -c '$(BUILD_SYSTEM)' | $(LOCK) --python-version $(IMAGE_PYTHON) -c requirements/dev.txt -o requirements/build.txt -
 
 # Of what is installed, as the image installs it: so it has licences, and who needs what.
