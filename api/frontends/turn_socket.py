@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from aiohttp import WSMsgType, web
 
@@ -37,7 +38,7 @@ class TurnSocket(TurnConnection):
         )
         self._close_code = NORMAL
 
-    async def prepare(self, request: web.Request) -> web.StreamResponse:
+    async def prepare(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
         """Shake hands."""
         await self._ws.prepare(request)
         return self._ws

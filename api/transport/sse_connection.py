@@ -5,6 +5,7 @@ many transports as they are.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -32,9 +33,9 @@ class SseConnection(TransportSink):
         """Why it ended, or will have."""
         self.gone = asyncio.Event()
 
-    async def prepare(self, request: web.Request) -> web.StreamResponse:
+    async def prepare(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
         """Begin the response."""
-        response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        response = web.StreamResponse(headers={**headers, "X-Accel-Buffering": "no"})
         response.content_type = EVENT_STREAM
         response.force_close()
         await response.prepare(request)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from weakref import WeakSet
 
 from aiohttp import HttpVersion11, web
@@ -28,6 +29,7 @@ from .sse_connection import STREAM_SUB, SseConnection
 from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
 
 INSPECT_EVERY_S = 0.5
+NOT_STORED = {"Cache-Control": "no-store"}
 MAX_ETAG_CHARS = 64
 
 
@@ -88,11 +90,12 @@ class SseServer:
         connection: SseConnection,
         principal: Principal,
         subscription: ConnectionSubscription,
+        headers: Mapping[str, str] = NOT_STORED,
     ) -> web.StreamResponse:
-        """Deliver a subscription until its connection ends. The request's tenant is known."""
+        """Answer with what a subscription delivers, until the connection ends."""
         began = time.monotonic()
         try:
-            response = await connection.prepare(request)
+            response = await connection.prepare(request, headers)
             self._connections[connection] = principal.expires or float("inf")
             tenant = request[TENANT]
             tenant.connections[connection] = None
@@ -141,7 +144,7 @@ class SseServer:
 
 
 def transport_of(request: web.Request) -> asyncio.Transport:
-    """What blocks are written to. Raises Invalid where there can be no chunks."""
+    """What a stream is written to. Raises Invalid for HTTP that has no chunks."""
     if request.transport is None or request.version < HttpVersion11:
         raise Invalid("Event streams need HTTP/1.1.")
     return request.transport
