@@ -17,13 +17,20 @@ from ..settings import Settings, is_loopback
 
 _CORS_HEADERS = {
     "Access-Control-Expose-Headers": (
-        "ETag, Retry-After, Stenogram-Before, Stenogram-Caught-Up, Stenogram-Gap, Stenogram-Resume, Stenogram-To"
+        "ETag, Location, Retry-After, Stenogram-Before, Stenogram-Caught-Up, Stenogram-Gap, Stenogram-Resume, "
+        "Stenogram-To, Stream-Next-Offset, Stream-Up-To-Date, Stream-Closed, Stream-Cursor, Stream-TTL, "
+        "Stream-Expires-At, Stream-SSE-Data-Encoding, Producer-Epoch, Producer-Seq, Producer-Expected-Seq, "
+        "Producer-Received-Seq"
     ),
     "Vary": "Origin",
 }
 _PREFLIGHT_HEADERS = {
-    "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, Last-Event-ID, Stenogram-Run",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, If-None-Match, Last-Event-ID, Stenogram-Run, Stream-TTL, Stream-Expires-At, "
+        "Stream-Seq, Stream-Closed, Stream-Forked-From, Stream-Fork-Offset, Stream-Fork-Sub-Offset, Producer-Id, "
+        "Producer-Epoch, Producer-Seq"
+    ),
     "Access-Control-Max-Age": "600",
 }
 
