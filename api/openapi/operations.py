@@ -35,7 +35,7 @@ def operating(name: str, summary: str, parameters: list[Schema], answer: Schema)
         **operation(name, summary, parameters, answer),
         "responses": {
             "200": _answer(summary, answer),
-            **_problems(["400", "401", "403", "404", "409", "503"]),
+            **problems(["400", "401", "403", "404", "409", "503"]),
         },
     }
 
