@@ -1,7 +1,7 @@
 /** What the team is doing, what there is to do, and what it has come to. */
 
 import { Lives, Signals } from './acting.js'
-import { Act, Failure, Status, ago, brief, clock, html, useEffect, useFocus, useNow, useRef, useState, useStore } from './ui.js'
+import { Act, Status, ago, brief, clock, html, notYet, useEffect, useFocus, useNow, useRef, useState, useStore } from './ui.js'
 
 export function AgentsPanel({ session, shown, rights, version, selected, select, at }) {
   const everyone = useStore(shown.everyone)
@@ -9,6 +9,8 @@ export function AgentsPanel({ session, shown, rights, version, selected, select,
   const now = useNow(5000)
   const here = everyone.filter((each) => each.present)
   const away = everyone.filter((each) => !each.present)
+  const wait = notYet(shown.everyone)
+  if (wait) return wait
   if (!everyone.length) return html`<p class="empty">Nobody has joined yet.</p>`
   return html`<ul class="cards">${[...here, ...away].map((each) => {
     const id = `agent:${each.id}`
@@ -36,6 +38,8 @@ const COLUMNS = [
 export function TasksPanel({ session, shown, rights, selected, select }) {
   const tasks = useStore(shown.tasks)
   const signals = useStore(shown.signals)
+  const wait = notYet(shown.tasks)
+  if (wait) return wait
   if (!tasks.length) return html`<p class="empty">No task has been created yet.</p>`
   return html`<div class="board">${COLUMNS.map(([name, test]) => html`<section key=${name} aria-label=${name}><h3>${name} <small>${tasks.filter(test).length}</small></h3>
     <ul class="cards">${tasks.filter(test).map((each) => html`<li key=${each.id} class=${`card ${selected === `task:${each.id}` ? 'selected' : ''}`}>
@@ -53,7 +57,8 @@ export function StatePanel({ session, shown, rights }) {
   const state = useStore(shown.state)
   const view = useStore(shown.view('state'))
   const [path, setPath] = useState(null)
-  if (shown.state.error) return html`<${Failure} error=${shown.state.error} />`
+  const wait = notYet(shown.state)
+  if (wait) return wait
   return html`<div class="row heading"><span class="quiet">${view?.version ? `changed last by event ${view.version}` : 'empty'}</span><span class="grow"></span>
       ${rights('state') && html`<button type="button" data-key="edit" title="edit (e)" onClick=${() => setPath('')}>edit</button>`}</div>
     ${path !== null && html`<${Edit} key=${path} session=${session} path=${path} done=${() => setPath(null)} />`}
@@ -131,6 +136,8 @@ function Edit({ session, path, done }) {
 export function SignalsPanel({ shown, at }) {
   const signals = useStore(shown.signals)
   const attention = useStore(shown.view('attention'))
+  const wait = notYet(shown.signals)
+  if (wait) return wait
   const fenced = Object.entries(attention?.fenced ?? {})
   return html`${!signals.length && html`<p class="empty">No interruption is open.</p>`}
     <ul class="cards">${signals.map((each) => html`<li class="card" key=${each.id}><div class="row"><${Status} status=${each.status}>${each.kind} ${each.status}<//><code>${each.target ?? ''}</code>
@@ -145,6 +152,8 @@ const EMPTY = (value) => value === null || value === undefined || value === 0 ||
 /** Of each kind of use a table: of its members those that somewhere say something. */
 export function UsagePanel({ shown }) {
   const usage = useStore(shown.view('usage'))
+  const wait = notYet(shown.view('usage'))
+  if (wait) return wait
   const kinds = Object.entries(usage ?? {}).map(([name, rows]) => [name, Array.isArray(rows) ? rows : []]).filter(([, rows]) => rows.length)
   if (!kinds.length) return html`<p class="empty">Nothing has been used yet, or no agent says so.</p>`
   return kinds.map(([name, rows]) => {
