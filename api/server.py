@@ -9,7 +9,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -20,6 +20,8 @@ from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.principal import Principal
 from .access.tokens import Authenticator
+from .durable_streams.routes import StreamRoutes
+from .durable_streams.service import StreamService
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
 from .http.console_routes import ConsoleRoutes
@@ -30,6 +32,7 @@ from .http.responses import http_logger, json_response, problem_middleware, prob
 from .http.session_routes import SessionRoutes
 from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
+from .http.waits import Waits
 from .loop.listening import bound, cannot_listen
 from .metrics import Metrics
 from .openapi.document import openapi_json
@@ -43,6 +46,7 @@ from .telemetry.tracing import Tracing
 from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.answer_budget import AnswerBudget
+from .transport.asgi import AsgiMount, AsgiServer
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.tcp_connections import IDLE_S, TcpConnections
 from .transport.websocket_server import WebSocketServer
@@ -62,6 +66,7 @@ class Gateway:
         place: str,
         telemetry: Telemetry,
         long_reads: ReadingGate,
+        mounts: Sequence[AsgiMount] = (),
     ) -> None:
         self.settings = settings
         self.telemetry = telemetry
@@ -74,7 +79,9 @@ class Gateway:
         self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self.tcp_connections = TcpConnections(settings)
-        self._event_routes = EventRoutes(tenants, auth)
+        self.mounted = {each.path: AsgiServer(each, auth, lambda: self.url) for each in mounts}
+        self._waits = Waits()
+        self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes()
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
@@ -83,6 +90,8 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
+        service = StreamService(settings, tenants, auth, telemetry, self._waits)
+        self._stream_routes = StreamRoutes(service, self.sse_server)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
@@ -116,10 +125,14 @@ class Gateway:
         app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        if self.settings.durable_streams:
+            self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        for path, mounted in self.mounted.items():
+            app.router.add_post(path, mounted.handle)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -131,7 +144,7 @@ class Gateway:
         self._draining = True
         connections = {"websockets": len(self.websocket_server), "streams": len(self.sse_server)}
         _logger.info("draining", extra=connections)
-        self._event_routes.drain()
+        self._waits.drain()
         for tenant in self.tenants.open.values():
             tenant.views.progress.drain()
         self.sse_server.drain()
@@ -147,7 +160,9 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            self._description = await asyncio.to_thread(openapi_json, projections)
+            self._description = await asyncio.to_thread(
+                openapi_json, projections, streams=self.settings.durable_streams
+            )
         return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -164,9 +179,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens, and
-    whatever ended it if it ends by itself."""
+async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> AsyncIterator[Gateway]:
+    """A gateway for the time of the block; `mounts` are served besides. Raises ConfigurationError and the LogError tree
+    before it listens, and whatever ended it if it ends by itself."""
     settings.check()
     auth, telemetry = Authenticator(settings), Telemetry(Tracing() if settings.traces else None)
     async with contextlib.AsyncExitStack() as stack:
@@ -183,7 +198,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
             long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
-        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads)
+        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
+        for mounted in gateway.mounted.values():
+            stack.push_async_callback(mounted.aclose)
         await _listen(gateway, sockets, stack)
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
@@ -217,7 +234,9 @@ async def _set_up(gateway: Gateway) -> web.AppRunner:
     return runner
 
 
-async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
+async def serve(
+    settings: Settings, started: Callable[[Gateway], None] = lambda _: None, mounts: Sequence[AsgiMount] = ()
+) -> None:
     """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens.
 
     The signals' handlers stay when it returns: a second signal still ends the process in good order. (The
@@ -230,7 +249,7 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(stop.set)
 
-    async with running(settings) as gateway:
+    async with running(settings, mounts) as gateway:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, end)
         started(gateway)

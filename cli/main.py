@@ -29,6 +29,7 @@ from .completion import completion
 from .demo.command import demo
 from .exporting.command import export
 from .importing.command import import_
+from .mcp import mcp
 from .migrate import migrate
 from .operating.doctor.command import doctor
 from .operating.keys import keys
@@ -102,7 +103,7 @@ def stenogram() -> None:
 SECTIONS: dict[str, list[str]] = {}
 """The names of the commands, by what they are for."""
 for title, commands in {
-    "Run": (demo, serve),
+    "Run": (demo, serve, mcp),
     "Look": (sessions, show, watch, tail, replay, view),
     "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
     "Look after": (export, import_, backup, restore, migrate, projections, tenants, token, keys, doctor, completion),
