@@ -36,7 +36,7 @@ LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENO
 	STENOGRAM_REBUILD=1000000 STENOGRAM_ALL_RECORDINGS=yes STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 \
 	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20 STENOGRAM_TEST_LEAKS=1000 STENOGRAM_CUTS=10000 STENOGRAM_SLEEP=300 STENOGRAM_STREAMS=all
 LONG_TESTS := $(addprefix tests/live/test_,leak_search.py crash.py slow.py gateways.py team.py view_rebuild.py view_takeovers.py recordings.py \
-	recorded_moments.py openapi.py benchmarks.py durable_streams_suite.py) tests/unit/api/test_team_machine.py tests/unit/api/test_leaks.py tests/web/test_client.py
+	recorded_moments.py openapi.py benchmarks.py durable_streams_suite.py durable_streams_input.py) tests/unit/api/test_team_machine.py tests/unit/api/test_leaks.py tests/web/test_client.py
 
 long: $(VENV)/.dev  ## Run the long forms of tests: more kills, events, runs, claims, examples, sessions; takes hours
 	@echo "long: $(LONG_TESTS)"
