@@ -9,7 +9,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -30,6 +30,7 @@ from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
+from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
 from .http.waits import Waits
 from .loop.listening import bound, cannot_listen
@@ -45,6 +46,7 @@ from .telemetry.tracing import Tracing
 from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.answer_budget import AnswerBudget
+from .transport.asgi import AsgiMount, AsgiServer
 from .transport.sse_server import EVENT_STREAM, SseServer
 from .transport.tcp_connections import IDLE_S, TcpConnections
 from .transport.websocket_server import WebSocketServer
@@ -64,6 +66,7 @@ class Gateway:
         place: str,
         telemetry: Telemetry,
         long_reads: ReadingGate,
+        mounts: Sequence[AsgiMount] = (),
     ) -> None:
         self.settings = settings
         self.telemetry = telemetry
@@ -76,6 +79,7 @@ class Gateway:
         self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self.tcp_connections = TcpConnections(settings)
+        self.mounted = {each.path: AsgiServer(each, auth, lambda: self.url) for each in mounts}
         self._waits = Waits()
         self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
@@ -88,6 +92,7 @@ class Gateway:
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
 
@@ -116,13 +121,18 @@ class Gateway:
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
+        app.router.add_post("/v1/views/{view}/rebuild", self._view_routes.rebuild)
+        app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
+        app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        for path, mounted in self.mounted.items():
+            app.router.add_post(path, mounted.handle)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
         app.router.add_get("/health", self._health, allow_head=False)
         app.router.add_get("/ready", self._ready, allow_head=False)
@@ -169,9 +179,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
-    """A gateway for the time of the block. Raises ConfigurationError and the LogError tree before it listens, and
-    whatever ended it if it ends by itself."""
+async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> AsyncIterator[Gateway]:
+    """A gateway for the time of the block; `mounts` are served besides. Raises ConfigurationError and the LogError tree
+    before it listens, and whatever ended it if it ends by itself."""
     settings.check()
     auth, telemetry = Authenticator(settings), Telemetry(Tracing() if settings.traces else None)
     async with contextlib.AsyncExitStack() as stack:
@@ -188,7 +198,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
             long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
-        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads)
+        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
+        for mounted in gateway.mounted.values():
+            stack.push_async_callback(mounted.aclose)
         await _listen(gateway, sockets, stack)
         inspections = [
             tasks.create_task(gateway.websocket_server.inspect_connections()),
@@ -222,7 +234,9 @@ async def _set_up(gateway: Gateway) -> web.AppRunner:
     return runner
 
 
-async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda _: None) -> None:
+async def serve(
+    settings: Settings, started: Callable[[Gateway], None] = lambda _: None, mounts: Sequence[AsgiMount] = ()
+) -> None:
     """Run a gateway until SIGTERM or SIGINT; `started` is called once it listens.
 
     The signals' handlers stay when it returns: a second signal still ends the process in good order. (The
@@ -235,7 +249,7 @@ async def serve(settings: Settings, started: Callable[[Gateway], None] = lambda 
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(stop.set)
 
-    async with running(settings) as gateway:
+    async with running(settings, mounts) as gateway:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, end)
         started(gateway)

@@ -11,9 +11,12 @@ import click
 from .options import examples
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from pydantic.fields import FieldInfo
 
     from ..api.server import Gateway
+    from ..api.transport.asgi import AsgiApp, AsgiMount
 
 MOST_DESCRIPTORS = 65_536
 SECRETS = ("jwt_secret",)
@@ -59,9 +62,23 @@ def serve(**given: Any) -> None:
     settings = read_settings({name: value for name, value in given.items() if value is not None})
     _log_to_stderr(settings.log_level)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(run(settings, _announce))
+        runner.run(run(settings, _announce, _mounts()))
     for each in (signal.SIGTERM, signal.SIGINT):  # Python's own end would make them deadly again
         signal.signal(each, signal.SIG_IGN)
+
+
+def _mounts() -> "list[AsgiMount]":
+    """What is served besides, as far as it is installed. It is imported when it is first called."""
+    from importlib.util import find_spec
+
+    from ..api.transport.asgi import AsgiMount
+
+    def mcp(url: str) -> "AbstractAsyncContextManager[AsgiApp]":
+        from ..adapters.mcp import mcp_endpoint
+
+        return mcp_endpoint(url)
+
+    return [AsgiMount("/mcp", mcp)] if find_spec("mcp") else []
 
 
 def _raise_descriptor_limit() -> None:
@@ -80,11 +97,29 @@ def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
     reading = " for reading only" if settings.read_only else ""
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
-    click.echo(f"stenogram: the console is at {gateway.url}/console/", err=True)
+    click.echo(f"stenogram: the console is at {gateway.url}/console/{_signed_in(settings.open)}", err=True)
+    for path in gateway.mounted:
+        click.echo(f"stenogram: {path.strip('/')} is at {gateway.url}{path}", err=True)
     if settings.open:
-        click.echo(
-            "stenogram: open, without tokens: it trusts the identity that a client on this machine claims", err=True
-        )
+        click.echo("stenogram: open, without tokens: it trusts the identity that a client claims;", err=True)
+        click.echo("stenogram: put no proxy in front of it before it has keys (stenogram keys new)", err=True)
+
+
+def _signed_in(open_mode: bool) -> str:
+    """What signs in who follows the link, where the gateway believes every name; the page takes it out of the address
+    at once."""
+    import getpass
+    import re
+
+    from ..domain.ids import NAME_PATTERN
+
+    if not open_mode:
+        return ""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # who runs it has no name here
+        name = ""
+    return f"#participant={name if re.fullmatch(NAME_PATTERN, name) else 'me'}"
 
 
 def _log_to_stderr(level: str) -> None:

@@ -10,6 +10,8 @@ from ...domain.commands import COMMANDS
 
 Right = Literal["speak", "state", "tasks", "signal", "session", "floor", "answer"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
+OPERATE = "operate"
+"""To rebuild and promote views; no part of `write`, and of no session."""
 TAKE_PART: Literal["take part"] = "take part"
 Needed = Right | Literal["take part"]
 

@@ -29,6 +29,17 @@ def operation(name: str, summary: str, parameters: list[Schema], answer: Schema,
     }
 
 
+def operating(name: str, summary: str, parameters: list[Schema], answer: Schema) -> Schema:
+    """What operators do with POST, without a body."""
+    return {
+        **operation(name, summary, parameters, answer),
+        "responses": {
+            "200": _answer(summary, answer),
+            **problems(["400", "401", "403", "404", "409", "503"]),
+        },
+    }
+
+
 def command(session: Schema) -> Schema:
     """What is done with POST."""
     return {

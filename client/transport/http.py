@@ -9,8 +9,10 @@ import orjson
 
 from ...domain.envelope import parse
 from ...domain.errors import StenogramError
+from ...domain.ids import new_id
 from ...domain.model import Event
 from ..errors import Unreachable, from_problem
+from .command_queue import Ack
 from .faults import in_words
 from .identity import Identity
 from .subscription import Reading
@@ -52,11 +54,22 @@ class Http:
 
     async def get(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON object at a path; members of the query that are None are left out."""
+        return await self._ask("GET", path, {name: _text(value) for name, value in query.items() if value is not None})
+
+    async def do(
+        self, session: str, do: str, data: Mapping[str, Any], *, id: str | None = None, under: Any = None
+    ) -> Ack:
+        """Have a command done. With the same `id` it is done once, however often it is sent."""
+        frame = {"id": id or new_id(), "do": do, "data": data, **({"under": under} if under else {})}
+        ack = await self._ask("POST", f"/v1/sessions/{quote(session, safe='')}/commands", {}, orjson.dumps(frame))
+        return Ack(tuple(ack["versions"]), tuple(ack["positions"]), bool(ack.get("repeated")))
+
+    async def _ask(self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
         headers, who = await self._identity.http()
-        params = who | {name: _text(value) for name, value in query.items() if value is not None}
+        url, params, timeout = self._url + path, {**who, **query}, aiohttp.ClientTimeout(TIMEOUT_S)
         try:
-            async with self._http.get(
-                self._url + path, params=params, headers=headers, timeout=aiohttp.ClientTimeout(TIMEOUT_S)
+            async with self._http.request(
+                method, url, params=params, data=body, headers=headers, timeout=timeout
             ) as response:
                 return _answer(response.status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

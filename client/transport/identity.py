@@ -16,9 +16,10 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 class Identity:
     """A token, or a callable that returns a fresh one (it is asked at every connection and request); or, for a
-    gateway that runs open, the participant's id and kind. Raises ConfigurationError when it is neither or both."""
+    gateway that runs open, the participant's id and kind. Raises ConfigurationError when it is neither or both. `run`
+    is which run of the participant this is: a process, from its start to its end; a new one, unless it is said."""
 
-    def __init__(self, token: Token | None, participant: str | None, kind: Kind) -> None:
+    def __init__(self, token: Token | None, participant: str | None, kind: Kind, run: str | None = None) -> None:
         if (token is None) == (participant is None):
             raise ConfigurationError("Give the client either a token or a participant.")
         if kind not in KINDS:
@@ -26,8 +27,7 @@ class Identity:
         self._token = token
         self._participant = participant
         self._kind = kind
-        self.run = new_id()
-        """Which run of the participant this is: a process, from its start to its end."""
+        self.run = run or new_id()
 
     async def hello(self) -> dict[str, Any]:
         """The first frame of a connection."""

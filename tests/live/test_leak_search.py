@@ -36,7 +36,7 @@ from stenogram.testing.rehearsal import Rehearsal
 Start = Callable[..., Awaitable[Gateway]]
 
 SECRET = "a secret of at least thirty-two bytes"
-SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "8"))
+SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "5"))
 EVERYTHING = ("*",)
 
 

@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 HERE = Path(__file__).parent
-EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "10")
+EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "5")
 TRIED = ("sessions", "transcript", "usage", "words", "mentions")
 OTHERS = f"/v1/views/(?!({'|'.join(TRIED)})(/|$))"
 DESCRIPTION = "/openapi.json"
