@@ -14,11 +14,11 @@ PIP  := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
 # Node's packages, for tests of what runs in pages; without Node those are skipped.
-NODE := $(if $(shell command -v npm),web/client/node_modules/.installed examples/web/node_modules/.installed)
+NODE := $(if $(shell command -v npm),$(addsuffix /node_modules/.installed,web/client examples/web tests/support/durable_streams))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test long lint format docs bench up chaos crashes clean
+.PHONY: help demo test long lint format docs bench up chaos crashes lock sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,9 +34,11 @@ test: $(VENV)/.dev $(NODE)  ## Run the tests (ARGS="-k name" narrows them, WORKE
 # What the tests do more of when they are given the time, and where.
 LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENOGRAM_RUNS=3 STENOGRAM_EACH=600 STENOGRAM_CLAIMS=10000 \
 	STENOGRAM_REBUILD=1000000 STENOGRAM_ALL_RECORDINGS=yes STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 \
-	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20 STENOGRAM_TEST_LEAKS=1000 STENOGRAM_CUTS=10000 STENOGRAM_SLEEP=300
-LONG_TESTS := $(addprefix tests/live/test_,leak_search.py crash.py slow.py gateways.py team.py view_rebuild.py view_takeovers.py recordings.py \
-	recorded_moments.py openapi.py benchmarks.py) tests/unit/api/test_team_machine.py tests/unit/api/test_leaks.py tests/web/test_client.py
+	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20 STENOGRAM_TEST_LEAKS=1000 STENOGRAM_CUTS=10000 STENOGRAM_SLEEP=300 \
+	STENOGRAM_SOAK_MINUTES=30 STENOGRAM_CHURN_MINUTES=10 STENOGRAM_AUTOBAHN='*' STENOGRAM_STREAMS=all
+LONG_TESTS := $(addprefix tests/live/test_,leak_search.py crash.py slow.py gateways.py team.py view_rebuild.py view_takeovers.py \
+	recordings.py recorded_moments.py openapi.py soak.py churn.py benchmarks.py durable_streams_suite.py) \
+	$(addprefix tests/unit/api/test_,team_machine.py leaks.py) tests/autobahn tests/web/test_client.py
 
 long: $(VENV)/.dev  ## Run the long forms of tests: more kills, events, runs, claims, examples, sessions; takes hours
 	@echo "long: $(LONG_TESTS)"
@@ -83,9 +85,32 @@ crashes: $(VENV)/.dev  ## Kill 30 runners of views on each engine, and compare w
 	@echo "crashes: tests/live/test_view_crashes.py"
 	@STENOGRAM_CRASHES=30 $(BIN)/pytest tests/live/test_view_crashes.py
 
+# Versions and hashes of everything that is installed, as pip reads them. Whatever two of these have, they have in the same
+# version: the image gets what the tests ran with.
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url $(ARGS)
+IMAGE_PYTHON = $(shell sed -n 's/^ARG PYTHON=python:\([0-9.]*\).*/\1/p' Dockerfile)
+BUILD_SYSTEM := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock: $(VENV)/.deploy  ## Lock what CI and the image install, in requirements/ (ARGS=--upgrade takes what is newest)
+	@echo "lock: requirements/dev.txt, deploy.txt, image.txt, build.txt"
+	@$(LOCK) --universal --python-version 3.11 --extra dev -o requirements/dev.txt pyproject.toml
+	@$(LOCK) --universal --python-version 3.11 --extra deploy -c requirements/dev.txt -o requirements/deploy.txt pyproject.toml
+	@$(LOCK) --python-platform linux --python-version $(IMAGE_PYTHON) --extra mcp -c requirements/dev.txt -o requirements/image.txt pyproject.toml
+	@$(BIN)/python -c '$(BUILD_SYSTEM)' | $(LOCK) --python-version $(IMAGE_PYTHON) -c requirements/dev.txt -o requirements/build.txt -
+
+# Of what is installed, as the image installs it: so it has licences, and who needs what.
+sbom: $(VENV)/.deploy  ## Write a software bill of materials of the image (CycloneDX) into dist/
+	@echo "sbom: dist/stenogram.cdx.json"
+	@rm -rf build/sbom && mkdir -p build/sbom dist
+	@$(BIN)/python -m venv --without-pip build/sbom/venv
+	@$(PIP) --python build/sbom/venv/bin/python install --require-hashes --only-binary :all: -r requirements/image.txt
+	@sed 's/^dynamic = .*/version = "$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' __init__.py)"/' pyproject.toml >build/sbom/pyproject.toml
+	@$(BIN)/cyclonedx-py environment build/sbom/venv/bin/python --pyproject build/sbom/pyproject.toml --output-reproducible \
+		-o dist/stenogram.cdx.json
+
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"
-	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules tests/support/durable_streams/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -100,10 +125,16 @@ $(VENV)/.runtime: pyproject.toml | $(BIN)/python
 	@$(PIP) install -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@echo "venv: installing stenogram and the development tools"
-	@$(PIP) install -e '.[dev]'
+$(VENV)/.dev: pyproject.toml requirements/dev.txt | $(BIN)/python
+	@echo "venv: installing stenogram and the development tools, as locked"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.deploy: requirements/deploy.txt $(VENV)/.dev
+	@echo "venv: installing what checks and describes a deployment, as locked"
+	@$(PIP) install --require-hashes -r requirements/deploy.txt
+	@touch $@
 
 %/node_modules/.installed: %/package-lock.json
 	@echo "node: installing the packages of $*"

@@ -20,6 +20,8 @@ from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.principal import Principal
 from .access.tokens import Authenticator
+from .durable_streams.routes import StreamRoutes
+from .durable_streams.service import StreamService
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
 from .http.console_routes import ConsoleRoutes
@@ -28,7 +30,9 @@ from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
+from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
+from .http.waits import Waits
 from .loop.listening import bound, cannot_listen
 from .metrics import Metrics
 from .openapi.document import openapi_json
@@ -76,7 +80,8 @@ class Gateway:
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self.tcp_connections = TcpConnections(settings)
         self.mounted = {each.path: AsgiServer(each, auth, lambda: self.url) for each in mounts}
-        self._event_routes = EventRoutes(tenants, auth)
+        self._waits = Waits()
+        self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes()
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
@@ -85,6 +90,9 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
+        service = StreamService(settings, tenants, auth, telemetry, self._waits)
+        self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
 
@@ -113,8 +121,13 @@ class Gateway:
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
         app.router.add_get("/v1/views/{view}", self._view_routes.list_view, allow_head=False)
+        app.router.add_post("/v1/views/{view}/rebuild", self._view_routes.rebuild)
+        app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        if self.settings.durable_streams:
+            self._stream_routes.add_to(app)
+        app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
@@ -131,7 +144,7 @@ class Gateway:
         self._draining = True
         connections = {"websockets": len(self.websocket_server), "streams": len(self.sse_server)}
         _logger.info("draining", extra=connections)
-        self._event_routes.drain()
+        self._waits.drain()
         for tenant in self.tenants.open.values():
             tenant.views.progress.drain()
         self.sse_server.drain()
@@ -147,7 +160,9 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            self._description = await asyncio.to_thread(openapi_json, projections)
+            self._description = await asyncio.to_thread(
+                openapi_json, projections, streams=self.settings.durable_streams
+            )
         return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:

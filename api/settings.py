@@ -95,6 +95,12 @@ class Settings(BaseSettings):
             "where. Needs stenogram[traces]"
         ),
     ] = False
+    durable_streams: Annotated[
+        bool, Field(description="Serve the Durable Streams protocol under /v1/stream/, sessions and streams alike")
+    ] = True
+    durable_streams_poll: Annotated[
+        float, Field(gt=0, le=600, description="Seconds for which a long poll of a stream waits for what comes next")
+    ] = 25.0
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
 
     @property

@@ -2,7 +2,7 @@
 them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage
 
+Happens = Callable[[], Iterator[tuple[str, EventData]]]
 SESSION = "long"
 AGENTS = ("planner", "hotels", "flights", "museums")
 KEYS = 200
@@ -30,11 +31,12 @@ _BATCH = 1_000
 _TURN = 10
 
 
-def fill(where: Path | str, events: int, sessions: int = 1) -> None:
-    """Write a log of that session, with so many events; or of several, turn by turn, with so many together."""
+def fill(where: Path | str, events: int, sessions: int = 1, happens: Happens | None = None) -> None:
+    """Write a log of that session, with so many events; or of several, turn by turn, with so many together. `happens`
+    is what happens in each, in place of what those teams do."""
 
     async def write() -> None:
-        drafts = [_drafts(events // sessions) for _ in range(sessions)]
+        drafts = [_drafts(events // sessions, happens or _happens) for _ in range(sessions)]
         names = [f"{SESSION}-{number}" for number in range(sessions)] if sessions > 1 else [SESSION]
         most = _BATCH if sessions == 1 else _TURN
         async with Log(Storage(str(where)).engine(), max_waiting_bytes=2**30) as log:
@@ -44,8 +46,8 @@ def fill(where: Path | str, events: int, sessions: int = 1) -> None:
     asyncio.run(write())
 
 
-def _drafts(events: int) -> Iterator[Draft]:
-    for number, (actor, data) in enumerate(islice(_happens(), events)):
+def _drafts(events: int, happens: Happens) -> Iterator[Draft]:
+    for number, (actor, data) in enumerate(islice(happens(), events)):
         time = _START + timedelta(seconds=number / PER_SECOND)
         stored = encode(f"01910000-0000-7000-8000-{number:012d}", Fact(data), timestamp(time), actor)
         yield Draft(data.type, data.subject(), stored, microseconds(time))

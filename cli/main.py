@@ -27,7 +27,7 @@ from .acting.tasks import task
 from .backup import backup, restore
 from .completion import completion
 from .demo.command import demo
-from .export import export
+from .exporting.command import export
 from .importing.command import import_
 from .mcp import mcp
 from .migrate import migrate
@@ -42,6 +42,7 @@ from .sessions import sessions
 from .show import show
 from .tail import tail
 from .view import view
+from .watch import watch
 
 INTERRUPTED = 130
 NOBODY_READS = 141
@@ -103,7 +104,7 @@ SECTIONS: dict[str, list[str]] = {}
 """The names of the commands, by what they are for."""
 for title, commands in {
     "Run": (demo, serve, mcp),
-    "Look": (sessions, show, tail, replay, view),
+    "Look": (sessions, show, watch, tail, replay, view),
     "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
     "Look after": (export, import_, backup, restore, migrate, projections, tenants, token, keys, doctor, completion),
 }.items():

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .options import examples
+from .options import examples, json_option
 
 
 @click.command(
@@ -30,8 +31,11 @@ from .options import examples
     is_flag=True,
     help="Invalidate every cursor of a whole log that was handed out: after a restore, when events were lost.",
 )
-def migrate(log: str, new_epoch: bool) -> None:
+@json_option
+def migrate(log: str, new_epoch: bool, as_json: bool) -> None:
     """Create the log's tables in PostgreSQL, or bring a log to what this version needs.
+
+    Says of each log which version of the schema it has now, and what was done for that.
 
     In PostgreSQL it is safe to run twice, at once, and while gateways of the version before are running. `stenogram
     serve` creates the tables of a new log by itself, and never changes those of an older one. It does bring a file up
@@ -41,27 +45,41 @@ def migrate(log: str, new_epoch: bool) -> None:
     from ..log.location import Location
 
     place = Location.parse(log)
-    said = ", new epoch" if new_epoch else ""
     if place.kind == "memory":
         raise ConfigurationError("A log in memory is always new; name a file or a postgresql:// URL.")
     file = place.file()
-    for line in _migrate_files(file, new_epoch) if file is not None else _migrate_schemas(log, new_epoch):
-        click.echo(f"{line}{said}")
+    for done in _migrate_files(file, new_epoch) if file is not None else _migrate_schemas(log, new_epoch):
+        _print({**done, "new_epoch": new_epoch}, as_json)
 
 
-def _migrate_files(main: Path, new_epoch: bool) -> Iterator[str]:
+def _migrate_files(main: Path, new_epoch: bool) -> Iterator[dict[str, Any]]:
+    """Each log with its schema, and the one that it had."""
     from ..log.sqlite.backups import find_logs, migrate
     from ..log.sqlite.sql import SCHEMA_VERSION
 
     for log in find_logs(main) or [main]:
-        before = migrate(log, new_epoch=new_epoch).schema
-        done = f"was {before}" if before < SCHEMA_VERSION else "up to date"
-        yield f"{log.name}: schema {SCHEMA_VERSION}, {done}"
+        yield {"log": log.name, "schema": SCHEMA_VERSION, "was": migrate(log, new_epoch=new_epoch).schema}
 
 
-def _migrate_schemas(url: str, new_epoch: bool) -> Iterator[str]:
+def _migrate_schemas(url: str, new_epoch: bool) -> Iterator[dict[str, Any]]:
+    """Each log with its schema, and the steps that led there."""
     from ..log.postgres.admin import migrate_all
     from ..log.postgres.migrations import NEWEST
 
     for schema, steps in asyncio.run(migrate_all(url, new_epoch=new_epoch)):
-        yield f"{schema}: schema {NEWEST}, " + (f"ran: {', '.join(steps)}" if steps else "up to date")
+        yield {"log": schema, "schema": NEWEST, "ran": steps}
+
+
+def _print(done: dict[str, Any], as_json: bool) -> None:
+    import orjson
+
+    if as_json:
+        click.echo(orjson.dumps(done).decode())
+        return
+    said = "up to date"
+    if done.get("was", done["schema"]) < done["schema"]:
+        said = f"was {done['was']}"
+    elif done.get("ran"):
+        said = f"ran: {', '.join(done['ran'])}"
+    epoch = ", new epoch" if done["new_epoch"] else ""
+    click.echo(f"{done['log']}: schema {done['schema']}, {said}{epoch}")

@@ -97,13 +97,29 @@ def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
     reading = " for reading only" if settings.read_only else ""
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
-    click.echo(f"stenogram: the console is at {gateway.url}/console/", err=True)
+    click.echo(f"stenogram: the console is at {gateway.url}/console/{_signed_in(settings.open)}", err=True)
     for path in gateway.mounted:
         click.echo(f"stenogram: {path.strip('/')} is at {gateway.url}{path}", err=True)
     if settings.open:
-        click.echo(
-            "stenogram: open, without tokens: it trusts the identity that a client on this machine claims", err=True
-        )
+        click.echo("stenogram: open, without tokens: it trusts the identity that a client claims;", err=True)
+        click.echo("stenogram: put no proxy in front of it before it has keys (stenogram keys new)", err=True)
+
+
+def _signed_in(open_mode: bool) -> str:
+    """What signs in who follows the link, where the gateway believes every name; the page takes it out of the address
+    at once."""
+    import getpass
+    import re
+
+    from ..domain.ids import NAME_PATTERN
+
+    if not open_mode:
+        return ""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # who runs it has no name here
+        name = ""
+    return f"#participant={name if re.fullmatch(NAME_PATTERN, name) else 'me'}"
 
 
 def _log_to_stderr(level: str) -> None:
@@ -153,8 +169,11 @@ def _option(name: str, field: "FieldInfo") -> click.Option:
     setting, so that the environment comes before it."""
     several, flag = get_origin(field.annotation) is tuple, field.annotation is bool
     default = "" if flag or field.default in (None, (), "") else f"  [default: {field.default}]"
+    option = f"--{(name.rstrip('s') if several else name).replace('_', '-')}"
+    if field.default is True:  # what is on is to be switched off, too
+        option += f"/--no{option[1:]}"
     return click.Option(
-        [f"--{(name.rstrip('s') if several else name).replace('_', '-')}", name],
+        [option, name],
         type=_type(field.annotation),
         multiple=several,
         is_flag=flag,

@@ -5,7 +5,7 @@ it. A test asserts that the committed pages are what this makes.
 """
 
 import runpy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,16 @@ from pydantic import BaseModel
 
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.commands import COMMANDS
+from stenogram.domain.concepts.streams import NoteFork, RenewStream
 from stenogram.domain.ids import NAME_PATTERN
-from stenogram.domain.model import Actor, CommandData, Event, EventData
+from stenogram.domain.model import TIMEKEEPER, Actor, CommandData, Event, EventData
 from stenogram.testing.rehearsal import Rehearsal
 
 FOLDER = Path(__file__).with_name("reference")
 _TOLD = runpy.run_path(str(Path(__file__).with_name("story.py")))
-ADA, STORY = _TOLD["ADA"], _TOLD["STORY"]
-WAIT, REFUSED, UNDER, FORK = (_TOLD[name] for name in ("WAIT", "REFUSED", "UNDER", "FORK"))
+ADA, STORIES = _TOLD["ADA"], {"trip-7": _TOLD["STORY"], "prices:7": _TOLD["STREAM"]}
+WAIT, REFUSED, UNDER, FORK, GATEWAY = (_TOLD[name] for name in ("WAIT", "REFUSED", "UNDER", "FORK", "GATEWAY"))
+OF_GATEWAY: dict[str, type[CommandData]] = {each.do: each for each in (RenewStream, NoteFork)}
 CONCEPTS = {
     "session": "Sessions",
     "presence": "Presence",
@@ -33,6 +35,7 @@ CONCEPTS = {
     "approval": "Approvals",
     "floor": "The floor",
     "custom": "Custom events",
+    "stream": "Streams",
 }
 
 
@@ -40,12 +43,15 @@ class Told:
     """The story as it was played: what each command said and led to, and the first event of each type."""
 
     def __init__(self) -> None:
-        session = Rehearsal("trip-7", opened=False)
         self.said: dict[str, dict[str, Any]] = {}
         self.led_to: dict[str, str] = {}
         self.came_from: dict[str, str] = {}
         self.events: dict[str, tuple[Event, dict[str, Any]]] = {}
-        for actor, step, data in STORY:
+        for name, story in STORIES.items():
+            self._play(Rehearsal(name, opened=False), story)
+
+    def _play(self, session: Rehearsal, story: Sequence[tuple[Actor | str, str, dict[str, Any]]]) -> None:
+        for actor, step, data in story:
             before = len(session.events)
             if step == FORK:
                 told, before = session.fork(actor, "trip-8", data["at"], data["title"]), data["at"]
@@ -55,8 +61,10 @@ class Told:
             events = told.events[before:]
             if do:
                 self.said.setdefault(do, data)
-                self.led_to.setdefault(do, events[0].type)
-                self.came_from.setdefault(events[0].type, do)
+                # That a session is opened for a stream comes before what was asked for.
+                own = events[do == "stream.create" and events[0].type == "session.opened"]
+                self.led_to.setdefault(do, own.type)
+                self.came_from.setdefault(own.type, do)
             for event in events:
                 self.events.setdefault(event.type, (event, _wire(event, told.stored[event.version - 1])))
 
@@ -68,6 +76,10 @@ def _happens(session: Rehearsal, actor: Actor | str, step: str, data: dict[str, 
         return ""
     if step.startswith(REFUSED):
         session.refusal(actor, step.removeprefix(REFUSED), data)
+        return ""
+    if step.startswith(GATEWAY):
+        command = session.command(TIMEKEEPER if actor == TIMEKEEPER.id else actor, "presence.leave", {})
+        session.execute(command._replace(data=OF_GATEWAY[step.removeprefix(GATEWAY)](**data)))
         return ""
     do = step.removeprefix(UNDER)
     command = session.command(actor, do, data)
@@ -187,8 +199,9 @@ def _contents(names: Iterable[str]) -> list[str]:
 def _shapes() -> list[str]:
     """The objects that payloads are made of."""
     shapes: dict[str, Any] = {}
-    for do in ("message.post", "state.patch", "approval.request", "approval.answer"):
+    for do in ("message.post", "state.patch", "approval.request", "approval.answer", "stream.append"):
         shapes |= COMMANDS[do].model_json_schema()["$defs"]
+    shapes |= BUILT_IN["stream.created"].model_json_schema()["$defs"]
     page = [
         "## Shapes",
         "A **name** is 1 to 128 of `A-Z a-z 0-9 . _ : @ + -` and starts with a letter or digit. An **audience** is"
@@ -203,7 +216,16 @@ def _shapes() -> list[str]:
     return page
 
 
-SHAPES = {"Operation": "Operation of a patch", "Question": "One of several questions", "Answer": "The answer to one"}
+SHAPES = {
+    "Operation": "Operation of a patch",
+    "Question": "One of several questions",
+    "Answer": "The answer to one",
+    "Content": "Content of a stream",
+    "StreamProducer": "Producer of a stream",
+    "ProducerNumber": "Number of a producer's append",
+    "ForkPoint": "Where a stream was forked",
+    "InheritedPart": "What a fork inherits",
+}
 
 
 def _fields(model: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ from stenogram.domain.model import Actor
 ADA = Actor("ada", "user")
 Scene = tuple[Actor | str, str, dict[str, Any]]
 WAIT, REFUSED, UNDER, FORK = "wait: ", "refused: ", "under t-1: ", "session.fork"
+GATEWAY = "by the gateway: "
 STORY: list[Scene] = [
     (ADA, "session.open", {"title": "A weekend in Lisbon", "labels": {"team": "travel"}}),
     (ADA, "session.describe", {"title": "Three days in Lisbon", "metadata": {"budget": 900}}),
@@ -101,3 +102,21 @@ TEAM: list[Scene] = [
     (ADA, FORK, {"origin": "trip-7", "at": 12, "title": "What if we went to Sintra?"}),
 ]
 STORY[-2:-2] = TEAM
+STREAM: list[Scene] = [
+    (
+        "hotels",
+        "stream.create",
+        {"content_type": "application/json", "ttl": 3600, "content": {"messages": [{"hotel": "Tivoli"}]}},
+    ),
+    (
+        "hotels",
+        "stream.append",
+        {"content": {"messages": [{"hotel": "Ritz"}]}, "producer": {"id": "search", "epoch": 0, "seq": 0}},
+    ),
+    ("hotels", WAIT, {"seconds": 600}),
+    ("stenogram", GATEWAY + "stream.renew", {}),
+    (ADA, GATEWAY + "stream.note_fork", {"fork": "prices:8", "since": 2}),
+    ("hotels", "stream.close", {"producer": {"id": "search", "epoch": 0, "seq": 1}}),
+    (ADA, "stream.delete", {}),
+]
+"""What happens in a session of its own, `prices:7`."""

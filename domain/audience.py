@@ -29,6 +29,8 @@ SAID = (
     "tool.called",
     "tool.output",
     "tool.returned",
+    "stream.created",
+    "stream.appended",
     "x.",
     "app.",
 )

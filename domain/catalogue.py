@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .concepts import approvals, document, floor, lifecycle, messages, presence, signals, tasks, tools
+from .concepts import approvals, document, floor, lifecycle, messages, presence, signals, streams, tasks, tools
 from .concepts.custom import CUSTOM_PATTERN, OpaqueData
 from .errors import Invalid
 from .model import EventData
@@ -62,6 +62,12 @@ BUILT_IN: dict[str, type[EventData]] = {
         approvals.ApprovalConfigured,
         floor.FloorMoved,
         floor.FloorWithheld,
+        streams.StreamCreated,
+        streams.StreamAppended,
+        streams.StreamClosed,
+        streams.StreamRenewed,
+        streams.StreamForked,
+        streams.StreamDeleted,
     )
 }
 _registered: dict[str, type[EventData]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .catalogue import explain, payload
-from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, tasks, tools
+from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, streams, tasks, tools
 from .errors import Invalid, UnknownCommand
 from .json.checks import refuse_unwritable
 from .model import CommandData
@@ -52,6 +52,10 @@ COMMANDS: dict[str, type[CommandData]] = {
         approvals.WithdrawApproval,
         approvals.ConfigureApprovals,
         floor.MoveFloor,
+        streams.CreateStream,
+        streams.AppendToStream,
+        streams.CloseStream,
+        streams.DeleteStream,
         custom.RecordCustom,
     )
 }

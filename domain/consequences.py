@@ -31,6 +31,7 @@ from .concepts.signals import (
     SignalRaised,
 )
 from .concepts.stalls import EVIDENCE, recovered
+from .concepts.streams import closing
 from .concepts.tasks import (
     DEAD,
     MAX_STEERED_BYTES,
@@ -219,6 +220,9 @@ def _closed(state: State, data: SessionClosed, _: ParticipantId) -> Iterator[Fac
         yield Fact(SignalExpired(signal=signal.id))
     for participant in state.presence.in_order():
         yield Fact(PresenceLeft(participant=participant.id, reason=reason))
+    stream = closing(state.streams)
+    if stream is not None:
+        yield stream
 
 
 def _created(state: State, data: TaskCreated, _: ParticipantId) -> Iterator[Fact]:

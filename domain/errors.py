@@ -15,7 +15,8 @@
     │   │   └── SessionClosed
     │   ├── PatchFailed
     │   ├── NotFound
-    │   │   └── NoDocument
+    │   │   ├── NoDocument
+    │   │   └── Gone
     │   ├── Unauthenticated
     │   ├── Forbidden
     │   └── Busy           try again after `retry_after` seconds
@@ -181,6 +182,14 @@ class NoDocument(NotFound):
 
     code = "no_document"
     title = "The view holds nothing of that"
+
+
+class Gone(NotFound):
+    """What is named was there and is gone; what belonged to it may still be kept."""
+
+    code = "gone"
+    title = "That is gone"
+    status = 410
 
 
 class Unauthenticated(Refused):

@@ -9,10 +9,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from .errors import Refused
 from .ids import CommandId, EventId, ParticipantId, Position, SessionId, TaskId, Version
+from .json.explained import Explained
 
 Kind = Literal["agent", "user", "service"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -49,10 +50,10 @@ def instance_of(participant: ParticipantId, run: str | None) -> str:
     return participant if run is None else f"{participant}/{run}"
 
 
-class EventData(BaseModel):
+class EventData(Explained):
     """The payload of one event type. Fields that an older or newer writer added are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     type: ClassVar[str]
 
@@ -70,10 +71,10 @@ class EventData(BaseModel):
         return self.__pydantic_serializer__.to_json(self, exclude_none=True)
 
 
-class CommandData(BaseModel):
+class CommandData(Explained):
     """The payload of one command. Unknown fields are refused: a typing error must not pass silently."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     do: ClassVar[str]
     concept: ClassVar[str]

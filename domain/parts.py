@@ -2,16 +2,17 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
+from .json.explained import Explained
 from .unchecked import new_unchecked
 
 StreamedKind = Literal["text", "reasoning"]
 Short = Annotated[str, StringConstraints(max_length=2_000)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+class _Part(Explained):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class TextPart(_Part):

@@ -37,6 +37,7 @@ from .concepts.signals import (
     SignalRefused,
     SignalWithdrawn,
 )
+from .concepts.streams import StreamAppended, StreamClosed, StreamCreated, StreamDeleted, StreamRenewed
 from .concepts.tasks import (
     TaskBlocked,
     TaskCancelled,
@@ -57,7 +58,16 @@ from .model import Command, EventData, Fact
 from .state import State
 
 Readers = tuple[str, ...] | None
-_BEGINNINGS = (MessagePosted, MessageStarted, ToolCalled, OpaqueData, TaskCreated, ApprovalRequested, SignalRaised)
+_BEGINNINGS = (
+    MessagePosted,
+    MessageStarted,
+    ToolCalled,
+    OpaqueData,
+    TaskCreated,
+    ApprovalRequested,
+    SignalRaised,
+    StreamCreated,
+)
 """What begins a thing, and says who may see it."""
 _REPORTED = {"usage": None, "metadata": None}
 WITHHELD: dict[type[EventData], dict[str, Any]] = {
@@ -86,7 +96,7 @@ def stated(state: State, command: Command, facts: Sequence[Fact]) -> tuple[Fact,
     speaks = has_floor(state.floor, command.actor)
     found: list[Fact] = []
     for each in facts:
-        fact = _begun(state, command, each) if isinstance(each.data, _BEGINNINGS) else inherited(state, (), each)
+        fact = _begun(state, command, each) if isinstance(each.data, _BEGINNINGS) else inherited(state, found, each)
         if isinstance(fact.data, TaskReleased):
             _refuse_hidden_needs(state, fact.audience, fact.data.needs or ())
         found += [fact] if speaks else _within_floor(state, command, fact)
@@ -174,6 +184,8 @@ def _within_floor(state: State, command: Command, fact: Fact) -> list[Fact]:
             return [fact]  # the words are the rules'
         case ApprovalAnswered() if _says_more(data):
             raise _forbidden("people see the answer; leave out all but options")
+        case StreamAppended():
+            raise _forbidden("people read the stream")
         case TaskReleased(input=input) if input is not None:
             raise _forbidden("people see the task; leave out `input`")
     return _without_text(state, command.actor.id, fact)
@@ -244,6 +256,13 @@ def _of_approval(state: State, _: Sequence[Fact], data: Any) -> Readers:
     return state.approvals.known[data.approval].audience
 
 
+def _of_stream(state: State, begun: Sequence[Fact], _: Any) -> Readers:
+    for fact in begun:
+        if isinstance(fact.data, StreamCreated):
+            return fact.audience
+    return None if state.streams.last is None else state.streams.last.audience
+
+
 _RULES: dict[type[EventData], Callable[[State, Sequence[Fact], Any], Readers]] = {
     TaskClaimed: _of_task,
     TaskProgressed: _of_task,
@@ -266,5 +285,9 @@ _RULES: dict[type[EventData], Callable[[State, Sequence[Fact], Any], Readers]] =
     ApprovalAnswered: _of_approval,
     ApprovalExpired: _of_approval,
     ApprovalWithdrawn: _of_approval,
+    StreamAppended: _of_stream,
+    StreamClosed: _of_stream,
+    StreamRenewed: _of_stream,
+    StreamDeleted: _of_stream,
 }
 """By type: who may see a fact about a thing that there is."""

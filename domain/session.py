@@ -4,9 +4,9 @@
 
 Both are pure. The state is persistent: evolving makes a new one that shares all that did not change, so that any
 earlier state stays valid and costs nothing to keep. Each concept (sessions, presence, messages, tools, the shared
-document, tasks, signals, approvals, the floor, custom events) is a module with a state, a `decide` and an `evolve` of
-its own; this one only puts them together: a command passes the fences, its concept decides it, and what follows from
-the facts for other concepts is added (`consequences`).
+document, tasks, signals, approvals, the floor, custom events, streams) is a module with a state, a `decide` and an
+`evolve` of its own; this one only puts them together: a command passes the fences, its concept decides it, and what
+follows from the facts for other concepts is added (`consequences`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +25,7 @@ from .concepts import messages as _messages
 from .concepts import presence as _presence
 from .concepts import signals as _signals
 from .concepts import stalls as _stalls
+from .concepts import streams as _streams
 from .concepts import tasks as _tasks
 from .concepts import tools as _tools
 from .concepts.presence import PresenceRecovered
@@ -52,6 +53,7 @@ CONCEPTS: dict[str, ModuleType] = {
     "approvals": _approvals,
     "floor": _floor,
     "custom": _custom,
+    "streams": _streams,
 }
 _CONCEPT_OF_TYPE = {
     "session": "session",
@@ -63,6 +65,7 @@ _CONCEPT_OF_TYPE = {
     "signal": "signals",
     "approval": "approvals",
     "floor": "floor",
+    "stream": "streams",
 }
 
 _PLACES = {concept: State._fields.index(concept) for concept in CONCEPTS}
@@ -72,7 +75,7 @@ _FOLDS: dict[str, tuple[int, Callable[[Any, Event], Any]]] = {
     family: (_PLACES[concept], CONCEPTS[concept].evolve) for family, concept in _CONCEPT_OF_TYPE.items()
 }
 """By the first word of an event's type: where in a State its concept stands, and how that is folded."""
-CREATING = ("session.open", "session.fork")
+CREATING = ("session.open", "session.fork", "stream.create", "stream.fork")
 LIVELY = frozenset({"session", "presence", "tasks", "stalls", "signals", "approvals"})
 """Concepts whose commands may change what happens of itself in a session."""
 LIVELY_TYPES = (
@@ -94,7 +97,11 @@ def _decide_stall(state: State, command: Command) -> Decision:
     return _stalls.decide(state.presence, state.tasks, state.tools, command)
 
 
-_WIDE = {"signals": _decide_signal, "stalls": _decide_stall}
+def _decide_stream(state: State, command: Command) -> Decision:
+    return _streams.decide(state.streams, command, state.session.status, state.version)
+
+
+_WIDE = {"signals": _decide_signal, "stalls": _decide_stall, "streams": _decide_stream}
 """What decides by more than one concept's state."""
 
 

@@ -5,12 +5,12 @@ Start a gateway (`stenogram serve`), then run this file. The address can be give
 
 import asyncio
 import os
-from time import strftime
+from uuid import uuid4
 
 from stenogram.client import Client
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
-SESSION = strftime("approval-%H%M%S")  # one of its own for each run
+SESSION = f"approval-{uuid4().hex[:6]}"  # one of its own for each run
 
 
 async def agent() -> None:

@@ -5,13 +5,13 @@ Start a gateway (`stenogram serve`), then run this file. The address can be give
 
 import asyncio
 import os
-from time import strftime
+from uuid import uuid4
 
 from stenogram.client import Client, Session
 from stenogram.domain.errors import Conflict
 
 URL = os.environ.get("STENOGRAM_URL", "http://127.0.0.1:8600")
-SESSION = strftime("cinema-%H%M%S")  # one of its own for each run
+SESSION = f"cinema-{uuid4().hex[:6]}"  # one of its own for each run
 SEATS = 5
 
 

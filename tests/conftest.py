@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from support.postgres import PostgresServer
 
-MUST_RUN_IN_CI = ("postgres", "fetched", "faketime", "web")
+# How long an example takes says how busy the machine is.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
+MUST_RUN_IN_CI = ("postgres", "fetched", "faketime", "web", "deploy")
 
 
 def pytest_configure() -> None:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec
 
 import orjson
-
 from mcp.types import CallToolResult, TextContent
 
 from ...domain.errors import StenogramError

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-
 from mcp.server.transport_security import TransportSecuritySettings
 
 from .seat import Seats

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 

@@ -4,9 +4,8 @@ of them."""
 import asyncio
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
-
 from mcp.server.mcpserver import Context
+from pydantic import Field, JsonValue
 
 from ...client.arguments import drop_none
 from ...domain.errors import Conflict, Invalid, NoChange

@@ -4,9 +4,8 @@ import contextlib
 from typing import Annotated, Any
 
 import orjson
-from pydantic import Field
-
 from mcp.server.mcpserver import Context
+from pydantic import Field
 
 from ...client.arguments import drop_none
 from ...domain.errors import Conflict, Forbidden, NoChange, SessionClosed

@@ -4,9 +4,8 @@ import asyncio
 import secrets
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
-
 from mcp.server.mcpserver import Context
+from pydantic import Field, JsonValue
 
 from ...client.arguments import drop_none
 from ...domain.concepts.tasks import TaskClaimed, TaskCompleted

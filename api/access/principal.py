@@ -21,7 +21,7 @@ EVERYTHING = ("*",)
 class Principal(NamedTuple):
     """An authenticated participant. `read`, `write` and `audit` are patterns of session ids, and so is what stands in
     `rights` by the name of a finer right (`write` is all of these); `expires` is seconds since 1970, None for never;
-    `run` is which process of theirs this is, where it says so."""
+    `run` is which process of theirs this is, where it says so; `operates`: they may rebuild and promote views."""
 
     participant: ParticipantId
     kind: Kind
@@ -32,6 +32,7 @@ class Principal(NamedTuple):
     expires: float | None = None
     rights: Map[str, tuple[str, ...]] = Map()
     run: str | None = None
+    operates: bool = True
 
     @property
     def actor(self) -> Actor:
@@ -75,6 +76,11 @@ class Principal(NamedTuple):
             self.require(RIGHT_OF[data.do], session)
         if type(data) is ForkSession:
             self.require_read(data.origin)
+
+    def require_operator(self) -> None:
+        """Raise Forbidden unless the token gives the right to operate."""
+        if not self.operates:
+            raise Forbidden("This token gives no right to rebuild and promote views; that takes the scope operate:*.")
 
     def require(self, right: Needed, session: SessionId) -> None:
         """Raise Forbidden unless the token gives this right to this session."""

@@ -10,6 +10,8 @@ from ...domain.commands import COMMANDS
 
 Right = Literal["speak", "state", "tasks", "signal", "session", "floor", "answer"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
+OPERATE = "operate"
+"""To rebuild and promote views; no part of `write`, and of no session."""
 TAKE_PART: Literal["take part"] = "take part"
 Needed = Right | Literal["take part"]
 
@@ -24,12 +26,15 @@ _OF_FAMILY: dict[str, Needed] = {
     "signal": TAKE_PART,
     "approval": "speak",
     "floor": "floor",
+    "stream": "speak",
 }
 _OF_COMMAND: dict[str, Needed] = {
     "signal.raise": "signal",
     "signal.withdraw": "signal",
     "approval.answer": "answer",
     "approval.configure": "floor",
+    "stream.create": "session",
+    "stream.delete": "session",
 }
 RIGHT_OF: dict[str, Needed] = {do: _OF_COMMAND.get(do, _OF_FAMILY[do.partition(".")[0]]) for do in COMMANDS}
 """By the name of each command: the right that it takes."""

@@ -20,7 +20,7 @@ from ...domain.ids import NAME_PATTERN, Name
 from ...domain.model import KINDS, TIMEKEEPER, Kind
 from ..settings import Settings
 from .principal import EVERYTHING, Principal
-from .rights import RIGHTS
+from .rights import OPERATE, RIGHTS
 
 ANONYMOUS = "user"
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
@@ -93,7 +93,7 @@ class Authenticator:
 
 def check_claims(claims: Mapping[str, Any]) -> None:
     """Whether a gateway would make something of a token with these. Raises Invalid, with what is wrong."""
-    rights = ("read", "write", "audit", *RIGHTS)
+    rights = ("read", "write", "audit", OPERATE, *RIGHTS)
     for scope in claims.get("scopes", ()):
         right, _, pattern = scope.partition(":")
         if right not in rights or not pattern:
@@ -101,6 +101,8 @@ def check_claims(claims: Mapping[str, Any]) -> None:
                 f"{scope!r} is no scope: write a right and a pattern of sessions, such as read:trip-*. "
                 f"Rights are {', '.join(rights)}."
             )
+        if right == OPERATE and pattern != "*":
+            raise Invalid(f"{scope!r}: views are of all sessions; write {OPERATE}:*.")
     try:
         _principal(dict(claims))
     except Unauthenticated:
@@ -152,7 +154,8 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise Unauthenticated("The token's sub, tenant, kind or exp is not of the right form.") from None
     rights = _rights(claims.get("scopes", ["read:*", "write:*"]))
     finer: Map[str, tuple[str, ...]] = Map({right: patterns for right in RIGHTS if (patterns := rights[right])})
-    return Principal(participant, kind, tenant, rights["read"], rights["write"], rights["audit"], expires, finer)
+    may = rights["read"], rights["write"], rights["audit"]
+    return Principal(participant, kind, tenant, *may, expires, finer, operates=rights[OPERATE] == EVERYTHING)
 
 
 def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
@@ -161,7 +164,7 @@ def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Unauthenticated("The token's scopes must be a list of strings such as read:trip-*.")
     rights: dict[str, tuple[str, ...]] = {}
-    for right in ("read", "write", "audit", *RIGHTS):
+    for right in ("read", "write", "audit", OPERATE, *RIGHTS):
         patterns = [scope.partition(":")[2] for scope in scopes if scope.partition(":")[0] == right]
         rights[right] = EVERYTHING if "*" in patterns else tuple(sorted(pattern for pattern in patterns if pattern))
     return rights

@@ -1,13 +1,12 @@
 """Events over plain HTTP, a page at a time; a request may wait for the next one."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from ...domain.errors import BadCursor
-from ...domain.ids import Position, SessionId
+from ...domain.ids import SessionId
 from ...log.engine import PAGE_BYTES
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
@@ -22,6 +21,7 @@ from ..tenants.tenants import Tenants
 from ..transport.answer_budget import SplicedResponse, reserve_answer
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from .responses import spliced_response
+from .waits import Waits
 
 NDJSON = "application/x-ndjson"
 
@@ -40,11 +40,10 @@ class WirePage(NamedTuple):
 class EventRoutes:
     """Answers requests for a page of a session or of the log."""
 
-    def __init__(self, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, tenants: Tenants, auth: Authenticator, waits: Waits) -> None:
         self._tenants = tenants
         self._auth = auth
-        self._waits: set[asyncio.Timeout] = set()
-        self._draining = False
+        self._waits = waits
 
     async def show_page(self, request: web.Request, session: SessionId | None) -> web.Response:
         """A page of a session, or with None of the whole log."""
@@ -64,12 +63,6 @@ class EventRoutes:
             at, head = await self._place(topic, after, query, principal)
         await reserve_answer(request)  # not before: it may wait for an event for long
         return _response(request, topic, await self._page(topic, at, head, query, principal))
-
-    def drain(self) -> None:
-        """Let nobody wait any longer."""
-        self._draining = True
-        for wait in self._waits:
-            wait.reschedule(0.0)
 
     async def _place(self, topic: Topic, after: int | str, query: EventsQuery, principal: Principal) -> tuple[int, int]:
         """The place behind which a page begins, and the topic's head, once there is something between them or it was
@@ -118,19 +111,12 @@ class EventRoutes:
 
     async def _wait(self, topic: Topic, at: int, seconds: float) -> int:
         """Wait for something behind `at`; the head afterwards."""
-        position = topic.log.position
-        wait = asyncio.timeout(0.0 if self._draining else seconds)
-        try:
-            async with wait:
-                self._waits.add(wait)
-                while (head := await topic.head()) <= at:
-                    await topic.log.hub.wait(Position(position))
-                    position = topic.log.position
-        except TimeoutError:
-            return await topic.head()
-        finally:
-            self._waits.discard(wait)
-        return head
+
+        async def beyond() -> int | None:
+            head = await topic.head()
+            return head if head > at else None
+
+        return await self._waits.until(topic.log, seconds, beyond) or await topic.head()
 
 
 async def _known_head(topic: Topic, place: int, head: int) -> int:

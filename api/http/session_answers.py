@@ -255,7 +255,9 @@ def _members(state: State, viewer: Viewer) -> dict[str, Any]:
         "title": state.session.title,
         "labels": state.session.labels,
         "metadata": state.session.metadata,
-        "participants": [_participant(each, tasks) for each in state.presence.values()],
+        "participants": [
+            _participant(each, tasks) for each in sorted(state.presence.values(), key=lambda each: each.joined)
+        ],
         "open_messages": sorted(seen, key=lambda each: each.since),
         "open_calls": sorted(called, key=lambda each: each.since),
         "tasks": sorted(tasks.values(), key=lambda each: each.since),

@@ -95,7 +95,7 @@ class SessionRoutes:
         no_query(request)
         session = session_of(request)
         principal.require(TAKE_PART, session)
-        body = await _body(request)
+        body = await read_body(request)
         members = read_json(body, self._settings.depth)
         frame = _command_frame(members, session)
         data = parse_json_command(frame.do, frame.data)
@@ -114,7 +114,7 @@ class SessionRoutes:
         return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
 
 
-async def _body(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
     """All of the body. Raises Invalid when it takes too long."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):

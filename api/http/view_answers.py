@@ -51,6 +51,13 @@ class ViewsAnswer(HttpAnswer):
     views: list[ViewDescription]
 
 
+class BuildAnswer(HttpAnswer):
+    """A build that was begun, or promoted."""
+
+    view: str
+    build: BuildDescription
+
+
 class DocumentAnswer(HttpAnswer):
     """A document as it is, or as it was at a version of its session."""
 
@@ -101,6 +108,16 @@ class RowsPage(ViewPage):
     rows: list[Value]
 
 
+class TimelineWindow(HttpAnswer):
+    """Spans of a window of time, in the order in which they begin; `sampled`: there are more of them than these."""
+
+    view: str
+    key: Id
+    position: Number
+    sampled: bool
+    rows: list[Value]
+
+
 def describe(projection: AnyProjection, found: list[Health]) -> ViewDescription:
     """A view, by what is known of all builds."""
     own = [each for each in found if each.build.name == projection.name]
@@ -113,6 +130,11 @@ def describe(projection: AnyProjection, found: list[Health]) -> ViewDescription:
         builds=[_build(each) for each in own],
         **next((_progress(each) for each in own if each.build.state == "current"), {}),
     )
+
+
+def build_of(found: list[Health], id: int) -> BuildDescription:
+    """A build, by what is known of all."""
+    return _build(next(each for each in found if each.build.id == id))
 
 
 def _build(health: Health) -> BuildDescription:

@@ -5,9 +5,11 @@ from typing import Any
 from aiohttp import web
 
 from ...domain.errors import BadCursor, Invalid, NotFound
+from ...projections.administration import promote, rebuild
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.health import healths
+from ...projections.store import Build
 from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
@@ -25,7 +27,7 @@ from ..views.search import search, search_query
 from ..views.service import ViewService
 from .moments import LongReads
 from .responses import json_response
-from .view_answers import ViewsAnswer, describe
+from .view_answers import BuildAnswer, ViewsAnswer, build_of, describe
 from .view_queries import ViewQuery, difference_query, key_of, rows_query, view_query
 from .view_responses import document_response, list_query, page_response
 
@@ -91,6 +93,26 @@ class ViewRoutes:
         await viewer_of(principal, views.log, projection, key)
         difference_query(request)
         return await self._long_reads.answer("difference", request, principal)
+
+    async def rebuild(self, request: web.Request) -> web.Response:
+        """`POST /v1/views/{view}/rebuild`: begin a build beside the one that readers see."""
+        principal, views = await self._enter(request)
+        principal.require_operator()
+        no_query(request)
+        view = views.named(request.match_info["view"]).name
+        return await self._described(views, await rebuild(views.log, views.store, view))
+
+    async def promote(self, request: web.Request) -> web.Response:
+        """`POST /v1/views/{view}/promote`: let readers see the newest build, once it has caught up."""
+        principal, views = await self._enter(request)
+        principal.require_operator()
+        no_query(request)
+        view = views.named(request.match_info["view"]).name
+        return await self._described(views, await promote(views.log, views.store, view))
+
+    async def _described(self, views: ViewService, build: Build) -> web.Response:
+        found = await healths(views.log, views.store, retired=True)
+        return json_response(BuildAnswer(view=build.name, build=build_of(found, build.id)))
 
     async def search(self, request: web.Request) -> web.Response:
         """`GET /v1/search`: sessions by title, labels, participant, status and time."""

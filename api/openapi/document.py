@@ -17,16 +17,18 @@ from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_server import EVENT_STREAM
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
+from .stream_paths import stream_paths
 from .view_paths import view_paths, view_schemas
 
 
-def openapi_json(projections: Sequence[AnyProjection]) -> bytes:
-    """The document as JSON, for a gateway that keeps views of these projections. It takes about a tenth of a second."""
-    return orjson.dumps(openapi(projections))
+def openapi_json(projections: Sequence[AnyProjection], *, streams: bool = True) -> bytes:
+    """The document as JSON, for a gateway that keeps views of these projections, and serves streams or does not. It
+    takes about a tenth of a second."""
+    return orjson.dumps(openapi(projections, streams=streams))
 
 
-def openapi(projections: Iterable[AnyProjection]) -> Schema:
-    """The document, for a gateway that keeps views of these projections."""
+def openapi(projections: Iterable[AnyProjection], *, streams: bool = True) -> Schema:
+    """The document, for such a gateway."""
     views = tuple(projections)
     return {
         "openapi": "3.1.0",
@@ -38,7 +40,7 @@ def openapi(projections: Iterable[AnyProjection]) -> Schema:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"bearer": []}, {"token": []}, {}],
-        "paths": {**_paths(), **view_paths(views)},
+        "paths": {**_paths(), **view_paths(views), **(stream_paths() if streams else {})},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},

@@ -21,12 +21,22 @@ def operation(name: str, summary: str, parameters: list[Schema], answer: Schema,
     """What is asked for with GET; `also` are the media types that can be had in the place of JSON."""
     found = _answer(summary, answer)
     found["content"] |= {type: {"schema": {"type": "string"}} for type in also}
-    problems = ["400", "401", "403", "404", "503"]
     return {
         "operationId": name,
         "summary": summary,
-        "parameters": [*parameters, *_identity()],
-        "responses": {"200": found, **_problems(problems)},
+        "parameters": [*parameters, *identity()],
+        "responses": {"200": found, **problems(["400", "401", "403", "404", "503"])},
+    }
+
+
+def operating(name: str, summary: str, parameters: list[Schema], answer: Schema) -> Schema:
+    """What operators do with POST, without a body."""
+    return {
+        **operation(name, summary, parameters, answer),
+        "responses": {
+            "200": _answer(summary, answer),
+            **problems(["400", "401", "403", "404", "409", "503"]),
+        },
     }
 
 
@@ -35,11 +45,11 @@ def command(session: Schema) -> Schema:
     return {
         "operationId": "execute_command",
         "summary": "Carry out a command",
-        "parameters": [session, *_identity()],
+        "parameters": [session, *identity()],
         "requestBody": {"required": True, "content": {"application/json": {"schema": ref("Command")}}},
         "responses": {
             "200": _answer("Done, and durable", component_of(AckAnswer)),
-            **_problems(["400", "401", "403", "404", "409", "413", "422", "429", "503"]),
+            **problems(["400", "401", "403", "404", "409", "413", "422", "429", "503"]),
         },
     }
 
@@ -50,11 +60,12 @@ def probe(name: str, summary: str, answer: Schema = JSON_OBJECT, media_type: str
         "operationId": name,
         "summary": summary,
         "security": [],
-        "responses": {"200": _answer(summary, answer, media_type), **_problems(["503"])},
+        "responses": {"200": _answer(summary, answer, media_type), **problems(["503"])},
     }
 
 
-def _identity() -> list[Schema]:
+def identity() -> list[Schema]:
+    """The parameters that say who asks."""
     return [
         {**parameter("participant", NAME), "description": "Who asks, on an open gateway"},
         {**parameter(RUN_HEADER, NAME, where="header"), "description": "Which process of theirs this is"},
@@ -92,6 +103,7 @@ def _answer(summary: str, schema: Schema, media_type: str = JSON) -> Schema:
     return {"description": summary, "content": {media_type: {"schema": schema}}}
 
 
-def _problems(statuses: list[str]) -> Schema:
+def problems(statuses: list[str]) -> Schema:
+    """The responses of these statuses."""
     problem = _answer("A problem (RFC 9457)", component_of(ProblemAnswer), PROBLEM_JSON)
     return dict.fromkeys(statuses, problem)

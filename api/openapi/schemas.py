@@ -14,7 +14,7 @@ from ...domain.model import CommandData
 from ..http.answer import AliveAnswer, ProblemAnswer, ReadyAnswer
 from ..http.event_answers import EventChainAnswer, LogPageAnswer, SessionPageAnswer
 from ..http.session_answers import AckAnswer, SessionAnswer, SessionsAnswer
-from ..http.view_answers import ViewsAnswer
+from ..http.view_answers import BuildAnswer, ViewsAnswer
 from ..protocol.client_frames import CommandFrame
 
 Schema = dict[str, Any]
@@ -32,6 +32,7 @@ ANSWERS = (
     SessionPageAnswer,
     SessionsAnswer,
     ViewsAnswer,
+    BuildAnswer,
 )
 _SUFFIX = "Answer"
 _REF = "#/components/schemas/{model}"

@@ -5,12 +5,23 @@ from collections.abc import Iterable, Sequence
 
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
-from ..http.view_answers import DocumentAnswer, DocumentDifference, DocumentsPage, RowsPage, ViewsAnswer
+from ...projections.views import timeline
+from ..http.answer import HttpAnswer
+from ..http.timeline_routes import WindowQuery
+from ..http.view_answers import (
+    BuildAnswer,
+    DocumentAnswer,
+    DocumentDifference,
+    DocumentsPage,
+    RowsPage,
+    TimelineWindow,
+    ViewsAnswer,
+)
 from ..http.view_queries import WHERE_PREFIX, DifferenceQuery, RowsQuery, ViewQuery
 from ..transport.sse_server import EVENT_STREAM
 from ..views.access import by_session, searchable
 from ..views.search import LABEL_PREFIX, SearchQuery
-from .operations import operation, parameter, query_parameters
+from .operations import operating, operation, parameter, query_parameters
 from .schemas import NAME, TEXT, TIME, Schema, answer_schemas, component_of
 
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY}
@@ -20,6 +31,10 @@ _KINDS: dict[str, Schema] = {
     "real": {"type": "number"},
     "boolean": {"type": "boolean"},
     "time": TIME,
+}
+_OPERATIONS = {
+    "rebuild": "Build a view again, beside what readers see",
+    "promote": "Let readers see what was built",
 }
 _KNOWN_ETAG = [
     {**parameter("If-None-Match", TEXT, where="header"), "description": "The ETag of the document that is known"},
@@ -32,6 +47,10 @@ def view_paths(projections: Sequence[AnyProjection]) -> Schema:
     paths: Schema = {
         "/v1/views": {"get": operation("list_views", "Which views there are", [], component_of(ViewsAnswer))}
     }
+    view = parameter("view", {"enum": [each.name for each in projections]}, where="path")
+    for what, summary in _OPERATIONS.items():
+        done = operating(f"{what}_view", summary, [view], component_of(BuildAnswer))
+        paths[f"/v1/views/{{view}}/{what}"] = {"post": done}
     for each in projections:
         paths |= _paths(each)
     if any(each.name == "sessions" for each in projections):
@@ -72,6 +91,11 @@ def _paths(projection: AnyProjection) -> Schema:
         paths[f"{where}/{{key}}/difference"] = {
             "get": operation(f"{name}_difference", f"What changed in {name} between two moments", asked, answer)
         }
+    if name == timeline.name:
+        asked, answer = [key, *query_parameters(WindowQuery)], component_of(TimelineWindow, f"{name}.")
+        paths[f"{where}/{{key}}/window"] = {
+            "get": operation(f"{name}_window", "What there is to be drawn of a window of time", asked, answer)
+        }
     return paths
 
 
@@ -91,11 +115,12 @@ def _searching() -> list[Schema]:
 
 def _schemas(projection: AnyProjection) -> Schema:
     prefix = f"{projection.name}."
-    answers = (
+    answers: tuple[type[HttpAnswer], ...] = (
         (DocumentAnswer, DocumentDifference, DocumentsPage)
         if isinstance(projection, DocProjection)
         else (DocumentDifference, RowsPage)
     )
+    answers += (TimelineWindow,) if projection.name == timeline.name else ()
     made = answer_schemas(answers, prefix)
     for each in made.values():
         if "view" in each["properties"]:

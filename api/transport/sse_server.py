@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from weakref import WeakSet
 
 from aiohttp import HttpVersion11, web
@@ -29,6 +30,7 @@ from .subscription import ConnectionSubscription, DocumentSubscription, EventSub
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_CHUNK = http_chunk(b": heartbeat\n\n")
 INSPECT_EVERY_S = 0.5
+NOT_STORED = {"Cache-Control": "no-store"}
 MAX_ETAG_CHARS = 64
 
 
@@ -57,12 +59,12 @@ class SseServer:
             raise Invalid("A stream goes forwards; `before` asks for a page.")
         tenant = await self._tenants.of_request(request, principal)
         after = events_start(request, query, session, tenant.log.epoch)
-        connection = _connection(request)
+        connection = SseConnection(transport_of(request))
         key = GroupKey(STREAM_SUB, SSE, query.filter(EVERY_SESSION if session is not None else principal.read))
         viewer = await principal.viewer(tenant.log, session)
         cursor = await tenant.feed.follow(session, after, key, viewer, connection)
         try:
-            return await self._serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
+            return await self.serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
         finally:
             # It holds the topic since `follow`, though the client may have gone before the subscription began.
             tenant.feed.end(cursor)
@@ -73,22 +75,24 @@ class SseServer:
         """Follow a document until the client goes. `Last-Event-ID` says which one the client has."""
         tenant = await self._tenants.of_request(request, principal)
         viewer = await viewer_of(principal, tenant.log, projection, key)
-        connection = _connection(request)
+        connection = SseConnection(transport_of(request))
         known = request.headers.get("Last-Event-ID", "")[:MAX_ETAG_CHARS]
         follower = DocumentFollower(projection, key, viewer, connection, STREAM_SUB, SSE, known)
         subscription = DocumentSubscription(tenant.views.document_feed, [follower])
-        return await self._serve(request, connection, principal, subscription)
+        return await self.serve(request, connection, principal, subscription)
 
-    async def _serve(
+    async def serve(
         self,
         request: web.Request,
         connection: SseConnection,
         principal: Principal,
         subscription: ConnectionSubscription,
+        headers: Mapping[str, str] = NOT_STORED,
     ) -> web.StreamResponse:
+        """Answer with what a subscription delivers, until the connection ends."""
         began = time.monotonic()
         try:
-            response = await _prepare(request)
+            response = await _prepare(request, headers)
             self._connections[connection] = principal.expires or float("inf")
             tenant = request[TENANT]
             tenant.connections[connection] = None
@@ -136,8 +140,8 @@ class SseServer:
         self._lingering.add(connection)
 
 
-async def _prepare(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+async def _prepare(request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={**headers, "X-Accel-Buffering": "no"})
     response.content_type = EVENT_STREAM
     response.force_close()
     await response.prepare(request)
@@ -145,7 +149,8 @@ async def _prepare(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _connection(request: web.Request) -> SseConnection:
+def transport_of(request: web.Request) -> asyncio.Transport:
+    """What a stream is written to. Raises Invalid for HTTP that has no chunks."""
     if request.transport is None or request.version < HttpVersion11:
         raise Invalid("Event streams need HTTP/1.1.")
-    return SseConnection(request.transport)
+    return request.transport

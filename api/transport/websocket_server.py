@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from ...domain.errors import Invalid, StenogramError, TooLarge
+from ...domain.ids import ParticipantId
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
 from ..delivery.websocket_encoder import encoder_for
@@ -48,6 +49,10 @@ class WebSocketServer:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def connected(self, participant: ParticipantId) -> int:
+        """How many connections a participant has."""
+        return sum(connection.principal.participant == participant for connection in self._connections)
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""

@@ -16,9 +16,13 @@ class Pace:
     def __init__(self, speed: float) -> None:
         self.speed = speed
 
+    def seconds(self, seconds: float) -> float:
+        """How long so much of the script's time takes."""
+        return seconds / self.speed if self.speed else 0.0
+
     async def sleep(self, seconds: float) -> None:
         """Let so much of the script's time pass."""
-        await asyncio.sleep(seconds / self.speed if self.speed else 0)
+        await asyncio.sleep(self.seconds(seconds))
 
     async def speak(
         self, message: MessageStream, text: str, *, part: StreamedKind | None = None, tempo: float = 1.0

@@ -1,6 +1,7 @@
 """What everyone says in the demo. Nothing here is decided by a model; who reacts to what is in the code of each."""
 
 TITLE = "Five days in Porto"
+CITY = "Lisbon"
 
 WISH = (
     "Hi! Arun and I want five days in Porto in May, from London, for 2,400 € together. "
@@ -9,6 +10,21 @@ WISH = (
 ELSEWHERE = "Oh wait, my sister will be in Lisbon that week. Make it Lisbon!"
 CHANGE_OF_MIND = "I have just seen Casa da Graça and love it. I put it in. Please take that one."
 THANKS = "That is perfect. Thank you, all of you!"
+
+# What somebody at the console is told, who may be Maya for once.
+CUE_ELSEWHERE = "Your turn, Maya: say “Make it Lisbon!” below. In {seconds} s she says it herself."
+CUE_HOTEL = (
+    "Your turn, Maya: change the hotel by hand. Open “state”, click the name, make it “Casa da Graça” or any you like. "
+    "In {seconds} s she does it herself."
+)
+CUE_ANSWER = "Your turn, Maya: “book” or “wait”? In {seconds} s she books."
+CUT_SHORT = (
+    "You stopped it, and what was under way has ended in good order. The demo ends here; all of it is on record."
+)
+PLANNER_DEAF = (
+    "There is no model behind us, only a script: of what you say we understand “Lisbon”. Everything else works: stop, "
+    "steer, pause, edit the state, look at the past."
+)
 
 PLANNER_THINKS = (
     "Three things do not wait for each other: flights, a room, the visa. The plan needs all of them, "

@@ -45,20 +45,23 @@ async def hotels(agent: Agent, task: ClaimedTask, pace: Pace) -> None:
         await pace.speak(message, script.HOTELS_BEGINS[city])
         await _until_elsewhere(city)
         await _use(agent, pace, "search_rooms", {"city": city, "quiet": True}, {"found": 9, "quiet": 3}, 0.8)
-        since = await _propose(agent)
+        since: int | None = await _propose(agent)
         await pace.speak(message, script.HOTELS_SAYS, tempo=1.4)
     async with (
         agent.waiting_for_tool(f"the {script.LIS['name']} holds the room", until=20),
         agent.tool("hold_room", {"hotel": script.LIS["name"], "nights": 5}) as hold,
     ):
         # Stands for the time that a hotel takes to answer: longer than Maya takes to change her mind.
-        await agent.state.wait(lambda state: state["hotel"]["name"] != script.LIS["name"])
+        await agent.state.wait(lambda state: state.get("hotel") != script.LIS)
         await pace.sleep(1.0)
         hold.result = {"held": True}
-    try:
-        await agent.state.merge({"hotel": {"status": "booked"}}, if_unchanged={"/hotel": since})
-    except Conflict as conflict:
-        await _adapt(agent, task, pace, conflict)
+    while since is not None:
+        try:
+            await agent.state.merge({"hotel": {"status": "booked"}}, if_unchanged={"/hotel": since})
+            await _booked(agent, task, pace)
+            return
+        except Conflict as conflict:
+            since = await _adapt(agent, task, pace, conflict)
 
 
 async def _propose(agent: Agent) -> int:
@@ -69,23 +72,39 @@ async def _propose(agent: Agent) -> int:
     return agent.state.version
 
 
-async def _adapt(agent: Agent, task: ClaimedTask, pace: Pace, conflict: Conflict) -> None:
-    """The hotel is no longer the one that was proposed: ask for the one that is there now."""
-    chosen: dict[str, Any] = conflict.extra["value"]
+async def _adapt(agent: Agent, task: ClaimedTask, pace: Pace, conflict: Conflict) -> int | None:
+    """The hotel is no longer the one that was looked at: ask for the one that is there now. The version in which it is
+    to be booked; None if it is not to be."""
+    name, price = _hotel(conflict.extra["value"])
     await agent.session.post(f"{script.HOTELS_NOTICES} ({conflict.detail})", kind="progress")
-    await agent.status("thinking", f"{chosen['name']} instead?")
+    await agent.status("thinking", f"{name} instead?")
     await pace.sleep(0.8)
-    question = script.HOTELS_ASKS.format(**chosen)
+    question = script.HOTELS_ASKS.format(name=name, price=price)
     if await agent.ask(question, ("book", "wait"), deadline=60, default="wait") == "wait":
         await agent.session.post(script.HOTELS_STOPS)
-        await task.fail("Maya has not answered.", retryable=True)
-        return
-    await _use(agent, pace, "book_room", {"hotel": chosen["name"], "nights": 5}, {"confirmation": "CG-2207"}, 0.8)
-    await agent.state.merge({"hotel": {"status": "booked"}}, if_unchanged={"/hotel": conflict.extra["version"]})
-    await _spend(agent, chosen["price"])
+        await task.fail("Maya wants to wait.", retryable=True)
+        return None
+    await _use(agent, pace, "book_room", {"hotel": name, "nights": 5}, {"confirmation": "CG-2207"}, 0.8)
+    version: int = conflict.extra["version"]
+    return version
+
+
+async def _booked(agent: Agent, task: ClaimedTask, pace: Pace) -> None:
+    """Pay, say so, and be done."""
+    chosen = agent.state.value["hotel"]
+    name, price = _hotel(chosen)
+    if price:
+        await _spend(agent, price)
     async with agent.say() as message:
-        await pace.speak(message, script.HOTELS_ADAPTS.format(**chosen), tempo=1.5)
+        await pace.speak(message, script.HOTELS_ADAPTS.format(name=name, price=price), tempo=1.5)
     await task.complete(chosen)
+
+
+def _hotel(value: Any) -> tuple[str, int | float]:
+    """Its name and its price, whatever somebody at the console has made of it."""
+    known: dict[str, Any] = value if isinstance(value, dict) else {"name": value}
+    price = known.get("price")
+    return str(known.get("name") or "that one")[:80], price if isinstance(price, int | float) else 0
 
 
 async def visas(agent: Agent, task: ClaimedTask, pace: Pace) -> None:

@@ -7,6 +7,7 @@ what the rules would have written, unless it is taken as it was recorded.
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -31,12 +32,12 @@ Tick = Callable[[int], None]
 
 @dataclass
 class Findings:
-    """What an import comes to: events that are new, events that the log has, and up to where each session is not to be
-    written, since the log has that, or since it is a fork which shares it. `deviations` are the events of each session
-    that the rules would not have written, each with what is wrong; `states` are the sessions afterwards."""
+    """What an import comes to, by session: events that are new, events that the log has, and up to where it is not to
+    be written, since the log has that, or since it is a fork which shares it. `deviations` are the events that the
+    rules would not have written, each with what is wrong; `states` are the sessions afterwards."""
 
-    new: int = 0
-    known: int = 0
+    new: Counter[SessionId] = field(default_factory=Counter)
+    known: Counter[SessionId] = field(default_factory=Counter)
     heads: dict[SessionId, Version] = field(default_factory=dict)
     deviations: dict[SessionId, list[str]] = field(default_factory=dict)
     states: dict[SessionId, State] = field(default_factory=dict)
@@ -74,8 +75,8 @@ class _Check:
             raise Invalid("There is nothing to import: not one event was read.")
         for session in self._sessions.values():
             self._judge_doubles(session)
-            self._findings.new += session.new
-            self._findings.known += session.known
+            self._findings.new[session.state.id] = session.new
+            self._findings.known[session.state.id] = session.known
             self._findings.heads[session.state.id] = session.upto
             self._findings.states[session.state.id] = session.state
         return self._findings

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 import click
 
-from ..options import SESSION, Place, examples, log_option
+from ..options import SESSION, Place, examples, json_option, log_option
 
 if TYPE_CHECKING:
     from .checking import Findings
@@ -41,8 +41,9 @@ _COPIES = UUID("6e5f6f0c-5a31-4f43-9d0e-0a1f4cfa4f0b")
     "--session", type=SESSION, metavar="ID", help="The session's id; by default the file's own. Events get new ids."
 )
 @click.option("--as-recorded", is_flag=True, help="Also import what the rules would not have written.")
+@json_option
 @log_option
-def import_(files: tuple[Path, ...], session: str | None, as_recorded: bool, log: str) -> None:
+def import_(files: tuple[Path, ...], session: str | None, as_recorded: bool, as_json: bool, log: str) -> None:
     """Import events into a log.
 
     Files are JSONL as `stenogram export` writes it: events keep their ids, times, actors and bytes, and get new
@@ -63,7 +64,7 @@ def import_(files: tuple[Path, ...], session: str | None, as_recorded: bool, log
         forks = [fork for _, path in paths for fork in _forks(path, session)]
         source = _Source(lambda: chain.from_iterable(read() for read in reads), forks, as_recorded)
         findings = asyncio.run(_import(Place(log).address, source))
-    _say(findings)
+    (_print if as_json else _say)(findings)
 
 
 class _Source(NamedTuple):
@@ -139,20 +140,31 @@ async def _import(address: str, source: _Source) -> "Findings":
     async with Log(storage.engine()) as log:
         with progress("checking", None) as bar:
             findings = await check(log, source.read(), source.forks, bar.advance, as_recorded=source.as_recorded)
-        with progress("importing", findings.new) as bar:
+        with progress("importing", findings.new.total()) as bar:
             await write(log, source.read(), findings, bar.advance)
     return findings
 
 
 def _say(findings: "Findings") -> None:
     sessions = f"{len(findings.heads)} session{'' if len(findings.heads) == 1 else 's'}"
-    if findings.new:
-        known = f"; {findings.known:,} were there already" if findings.known else ""
-        click.echo(f"Imported {findings.new:,} events of {sessions}{known}.")
+    new, known = findings.new.total(), findings.known.total()
+    if new:
+        there = f"; {known:,} were there already" if known else ""
+        click.echo(f"Imported {new:,} events of {sessions}{there}.")
     else:
-        click.echo(f"Nothing new: all {findings.known:,} events of {sessions} are in the log already.")
+        click.echo(f"Nothing new: all {known:,} events of {sessions} are in the log already.")
     for session, found in findings.deviations.items():
         for each in found[:SHOWN_DEVIATIONS]:
             click.echo(f"stenogram: {session}, {each}", err=True)
         if len(found) > SHOWN_DEVIATIONS:
             click.echo(f"stenogram: {session}, and {len(found) - SHOWN_DEVIATIONS:,} more like these", err=True)
+
+
+def _print(findings: "Findings") -> None:
+    """A line for each session: how many of its events were imported, how many were there, and all that is wrong."""
+    import orjson
+
+    for session in findings.heads:
+        counts = {"imported": findings.new[session], "known": findings.known[session]}
+        deviations = findings.deviations.get(session, [])
+        click.echo(orjson.dumps({"session": session, **counts, "deviations": deviations}).decode())

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import click
 
 from ...api.views.storage import NO_VIEWS, ViewStorage, make_projections
-from ...domain.errors import Conflict, NotFound, NotReady
+from ...domain.errors import NotFound, NotReady
 from ...log.log import Log
 from ...log.storage import Storage
+from ...projections.administration import promote, rebuild
 from ...projections.health import Health, healths
 from ...projections.store import Build, Parked, ViewStore
 from ...projections.store.records import Wish
@@ -18,7 +19,6 @@ from ...projections.verify import Verified, verify
 from ..text.console import Bar, progress
 
 POLL_S = 0.2
-_PROMOTION_TRIES, _PROMOTION_PAUSE_S = 40, 0.05
 STOP_TIMEOUT_S = 10.0
 """Seconds without any runner after which nobody is waited for."""
 PROMOTION_S = 3.0
@@ -43,10 +43,7 @@ class ViewAdmin:
 
     async def rebuild(self, view: str) -> Build:
         """Begin a build beside the current one. Raises NotFound."""
-        current = await self._store.current(view)
-        if current is None:
-            raise NotFound(f"There is no view {view!r} to rebuild; `stenogram projections list` shows those there are.")
-        return await self._store.begin(view, current.version, current.shape, self._log.epoch)
+        return await rebuild(self._log, self._store, view)
 
     async def wait_until_built(self, build: Build) -> bool:
         """Wait until readers see a build; False when it has caught up and must be promoted by command. Raises NotReady
@@ -62,27 +59,7 @@ class ViewAdmin:
 
     async def promote(self, view: str, id: int | None, anyway: bool) -> Build:
         """Promote the newest build that is being made, or the one named. Raises NotFound, Conflict."""
-        builds = [each for each in await self._store.builds() if each.name == view and each.state != "current"]
-        chosen = [each for each in builds if (each.state == "building" if id is None else each.id == id)]
-        if not chosen:
-            raise NotFound(f"{view} has no such build; `stenogram projections rebuild {view}` begins one.")
-        newest = max(chosen, key=lambda each: each.id)
-        if newest.state == "retired" or anyway:
-            await self._store.promote(newest.id)
-        elif not await self._promoted_in_step(newest):
-            raise Conflict(f"Build {newest.id} of {view} has not caught up; wait, or say --anyway.")
-        return newest
-
-    async def _promoted_in_step(self, build: Build) -> bool:
-        """Promote a build that is as far as the log was when this began, in a moment in which it is as far as what
-        readers see; whether there was one soon. (While agents write, two builds are seldom at the same place.)"""
-        head = (await self._log.engine.head()).position
-        for _ in range(_PROMOTION_TRIES):
-            now = next((each for each in await self._store.builds() if each.id == build.id), build)
-            if now.checkpoint.position >= head and await self._store.promote(build.id, even_if_behind=False):
-                return True
-            await asyncio.sleep(_PROMOTION_PAUSE_S)
-        return False
+        return await promote(self._log, self._store, view, id, anyway=anyway)
 
     async def wish(self, view: str, keys: Sequence[str], wish: Wish) -> list[str]:
         """Ask for a retry or a skip, of the builds in which the keys are parked. Raises NotFound."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ...domain.concepts import document, lifecycle, messages, presence, tools
+from ...domain.concepts import document, lifecycle, messages, presence, streams, tools
 from ...domain.concepts.custom import OpaqueData
 from ...domain.model import Event, EventData
 from ...domain.parts import Part, text_of
@@ -65,6 +65,12 @@ def _called(data: tools.ToolCalled) -> str:
     return f"{short(data.call)} {data.tool}({arguments})"
 
 
+def _appended(data: streams.StreamAppended) -> str:
+    if data.base64 is not None:
+        return f"{len(data.base64) * 3 // 4} bytes"
+    return data.text or " ".join(map(compact, data.messages or ()))
+
+
 def _posted(data: messages.MessagePosted) -> str:
     return f"({data.kind}) {said_in(data.parts)}" if data.kind != "message" else said_in(data.parts)
 
@@ -87,6 +93,8 @@ _SAYINGS: dict[type[EventData], Callable[[Any], str]] = {
     tools.ToolCalled: _called,
     tools.ToolOutput: lambda data: f"{short(data.call)} #{data.index} {data.text}",
     tools.ToolReturned: _returned,
+    streams.StreamCreated: lambda data: data.content_type,
+    streams.StreamAppended: _appended,
     document.StatePatched: lambda data: "; ".join(operation(each) for each in data.patch),
     document.StateMerged: lambda data: compact(data.patch),
     document.StateIncremented: lambda data: f"{data.path} {data.by:+} = {data.value}",

@@ -13,12 +13,13 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import orjson
 from immutables import Map
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, Strict, StringConstraints, WithJsonSchema
 
 from ..audience import Audience, Viewer, sees, visible
 from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed, TooDeep, TooLarge
 from ..ids import Version
 from ..json.checks import deeper_than
+from ..json.explained import Explained
 from ..json.merge_patch import leaves, merge
 from ..json.patch import apply_patch, same
 from ..json.pointer import pointer, resolve, tokens
@@ -43,12 +44,10 @@ Number = Annotated[
 ]
 
 
-class Operation(BaseModel):
+class Operation(Explained):
     """One operation of a JSON Patch, its members as RFC 6902 names them. Other members are passed over, as it says."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False)
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
     """What to do."""

@@ -14,6 +14,7 @@ from .document import check_document
 from .messages import check_message, check_tool
 from .presence import check_presence
 from .signals import check_signal
+from .streams import check_stream
 from .tasks import check_task
 
 _CHECKS = {
@@ -24,6 +25,7 @@ _CHECKS = {
     "approval": check_approval,
     "state": check_document,
     "presence": check_presence,
+    "stream": check_stream,
 }
 _AFTER_CLOSING = (
     "message.aborted",
@@ -37,6 +39,7 @@ _AFTER_CLOSING = (
     "presence.recovered",
     "session.reopened",
     "floor.withheld",
+    "stream.closed",
 )
 """What may come in a closed session: the end of what was under way, and that it is opened again."""
 

@@ -13,8 +13,10 @@ from ...domain.concepts.approvals import ApprovalRequested, RequestApproval
 from ...domain.concepts.custom import RecordCustom
 from ...domain.concepts.document import PatchState
 from ...domain.concepts.floor import FloorWithheld, MoveFloor
+from ...domain.concepts.lifecycle import SessionOpened
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.presence import Join
+from ...domain.concepts.streams import AppendToStream, CreateStream, ProducerNumber, StreamAppended
 from ...domain.concepts.tasks import (
     CAME_TO_NOTHING,
     MAX_ERROR_CHARS,
@@ -66,6 +68,10 @@ _LEADS_TO = {
     "approval.withdraw": "approval.withdrawn",
     "approval.configure": "approval.configured",
     "floor.move": "floor.moved",
+    "stream.create": "stream.created",
+    "stream.append": "stream.appended",
+    "stream.close": "stream.closed",
+    "stream.delete": "stream.deleted",
 }
 """By a command's name: the type of its first event. What is not here is not compared."""
 _WORKED_OUT = {
@@ -91,7 +97,7 @@ def may_have_led_to(command: Command, event: Event) -> bool:
         return False
     if isinstance(data, RecordCustom):
         return event.type == data.type and payload(data.type, data.data) == recorded
-    if isinstance(data, ReleaseTask) and _failed_by_release(data, recorded):
+    if (isinstance(data, ReleaseTask) and _failed_by_release(data, recorded)) or _opened_for(data, recorded):
         return True
     type_, called = _LEADS_TO.get(data.do), _CALLED.get(data.do, {})
     if type_ is None:
@@ -109,6 +115,7 @@ def may_have_led_to(command: Command, event: Event) -> bool:
             if member in type(recorded).model_fields
         )
         and _same_deadline(data, event)
+        and _same_content(data, recorded)
     )
 
 
@@ -122,6 +129,21 @@ def _same_deadline(data: CommandData, event: Event) -> bool:
         case _:
             return True
     return due == (None if within is None else event.time + timedelta(seconds=within))
+
+
+def _opened_for(data: CommandData, recorded: EventData) -> bool:
+    """Whether this is the beginning of a session that was opened for the stream which a command creates."""
+    if not isinstance(data, CreateStream) or not isinstance(recorded, SessionOpened):
+        return False
+    return data.content_type in (recorded.labels or {}).values()
+
+
+def _same_content(data: CommandData, recorded: EventData) -> bool:
+    """Whether a command appends what its event holds."""
+    if not isinstance(data, AppendToStream) or not isinstance(recorded, StreamAppended):
+        return True
+    content = data.content
+    return (content.text, content.base64, content.messages) == (recorded.text, recorded.base64, recorded.messages)
 
 
 def _failed_by_release(data: ReleaseTask, recorded: EventData) -> bool:
@@ -152,6 +174,8 @@ def _same(data: CommandData, name: str, recorded: Any) -> bool:
         return said or not recorded  # or it was the last attempt
     if isinstance(data, MoveFloor) and said is not None:
         return recorded is not None and set(said) == set(recorded)
+    if isinstance(said, ProducerNumber) and recorded is not None:
+        return bool(said.number == recorded.number)
     return bool(said == recorded) or (said is False and recorded is None)
 
 

@@ -9,13 +9,15 @@ from ...domain.state import State
 
 _OPEN = frozenset({"", "session", "floor", "presence", "approvals"})
 """What subjects begin with that everyone in a session sees."""
-_OF_THINGS = frozenset({"message", "tool", "task", "fence", "signal", "approval", "state"})
+_OF_THINGS = frozenset({"message", "tool", "task", "fence", "signal", "approval", "state", "stream"})
 """What those begin with that are seen as a whole, or not at all."""
 
 
 def is_hidden(state: State, subject: str, actor: Actor) -> bool:
     """Whether everything about a subject is hidden from an actor: to them it is as if there were nothing."""
     kind, _, id = subject.partition(":")
+    if kind == "stream":
+        return state.streams.last is not None and not sees(actor, state.streams.last.audience)
     if kind == "state":
         return not sees(actor, state.document.audiences.get(id))
     known = {

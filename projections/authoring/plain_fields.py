@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _TYPES = (bool, int, float, str, datetime, types.NoneType)
-_HARMLESS = {"title", "extra", "json_schema_extra", "use_attribute_docstrings"}
+_HARMLESS = {"title", "extra", "json_schema_extra", "use_attribute_docstrings", "defer_build"}
 """Settings of a model that change nothing about what a field takes."""
 
 Takes = tuple[frozenset[type], frozenset[str]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from ...domain.errors import Invalid, NotFound
@@ -9,7 +10,7 @@ from ..authoring.shape import STORED, Column, Row, Shape
 from . import sql
 from .builds import current_build, read_parked
 from .database import Database, names, size_of
-from .records import Build, Found, Parked, Skipped, Snapshot
+from .records import Build, Found, Parked, Sample, Skipped, Snapshot
 
 MAX_ROWS = 1_000
 """Rows of one page, at most."""
@@ -64,6 +65,30 @@ def find_rows(
         limit = max(1, min(limit, MAX_ROWS))
         rows = database.page(*_query(build, where, order, after, limit), build.shape, most)
         return Found(build, rows, more=len(rows) == limit or sum(map(size_of, rows)) >= most)
+
+
+def sample_rows(
+    database: Database, name: str, where: Mapping[str, Any], column: str, edges: Sequence[Any], each: int, before: int
+) -> Sample:
+    """A part of the rows of the current build whose columns equal `where`, by a column with an index behind these:
+    of each stretch between two `edges`, the first `each`; and the last `before` of those ahead of the first edge.
+
+    What it costs does not depend on how many rows there are. Raises NotFound, Invalid.
+    """
+    with database.reading():
+        build = _current(database, name)
+        by = _column(build, column)
+        conditions = "".join(f'"{_column(build, each).name}" = ? AND ' for each in where)
+        given = [_value(_column(build, name), value) for name, value in where.items()]
+        places = [_value(by, edge) for edge in edges]
+        chosen = f'SELECT {names(build.shape.columns)} FROM @{build.table} WHERE {conditions}"{by.name}"'
+        ahead = f'{chosen} < ? ORDER BY "{by.name}" DESC LIMIT ?'
+        stretch = f'{chosen} >= ? AND "{by.name}" < ? ORDER BY "{by.name}" LIMIT ?'
+        return Sample(
+            build,
+            database.rows(ahead, (*given, places[0], before)),
+            [database.rows(stretch, (*given, first, last, each)) for first, last in pairwise(places)],
+        )
 
 
 def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:

@@ -137,3 +137,11 @@ class Found(NamedTuple):
             if (parked is not None and position >= parked.position) or (key, position) in self.skipped:
                 return False
         return True
+
+
+class Sample(NamedTuple):
+    """A part of the rows of a build: those ahead of the first edge, the last one first, and those of each stretch."""
+
+    build: Build
+    ahead: list[Row]
+    stretches: list[list[Row]]

@@ -16,7 +16,7 @@ from ..authoring.shape import Row, Shape
 from . import builds, checkpoint_commit, reading
 from .connections import ViewConnections
 from .database import Database
-from .records import Build, Checkpoint, Commit, Found, Parked, Snapshot, Wish
+from .records import Build, Checkpoint, Commit, Found, Parked, Sample, Snapshot, Wish
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -133,6 +133,12 @@ class ViewStore:
         """Rows of a view by indexed columns, in pages of up to `limit` rows and about `most` bytes
         (`reading.find_rows`). Raises NotFound, Invalid."""
         return await self._read(reading.find_rows, name, where or {}, order, after, limit, most)
+
+    async def sample(
+        self, name: str, where: Mapping[str, Any], column: str, edges: Sequence[Any], *, each: int, before: int
+    ) -> Sample:
+        """A part of a view's rows, evenly along an indexed column (`reading.sample_rows`). Raises NotFound, Invalid."""
+        return await self._read(reading.sample_rows, name, where, column, edges, each, before)
 
     async def parked(self, build: int) -> list[Parked]:
         """The parked keys of a build."""

@@ -314,6 +314,19 @@ async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> Non
         assert await raised(Invalid, store.find("kept", after=[1]))
 
 
+async def a_sample_is_even_along_a_column(factory: StoreFactory) -> None:
+    rows = [row("k", n, size=float(n), done=n != 13) for n in range(100)]
+    async with factory() as store:
+        await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
+        await store.promote(build.id)
+        found = await store.sample("kept", {"done": True}, "size", [10.0, 12.0, 20.0, 90.0, 200.0], each=3, before=2)
+        assert [each[2] for each in found.ahead] == [9.0, 8.0]
+        sizes = [[each[2] for each in stretch] for stretch in found.stretches]
+        assert sizes == [[10.0, 11.0], [12.0, 14.0, 15.0], [20.0, 21.0, 22.0], [90.0, 91.0, 92.0]]
+        assert await raised(Invalid, store.sample("kept", {}, "data", [0.0, 1.0], each=1, before=1))
+        assert await raised(NotFound, store.sample("other", {}, "size", [0.0, 1.0], each=1, before=1))
+
+
 async def pages_end_by_bytes(factory: StoreFactory) -> None:
     rows = [row(f"k-{n:03}", n, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
     async with factory() as store:
@@ -388,6 +401,7 @@ ALL: tuple[Sentence, ...] = (
     what_is_passed_over_is_counted_with_its_build,
     a_build_begins_where_it_is_told_to,
     rows_are_found_by_their_indexes_in_pages,
+    a_sample_is_even_along_a_column,
     pages_end_by_bytes,
     snapshots_are_kept_of_one_state_of_the_code,
 )

@@ -120,7 +120,7 @@ class Sqlite:
     rival = reader
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(bursts, st.integers(1, 3), st.sampled_from([1, 3, committer.SMALL_BATCH_EVENTS]))
 async def test_memory(bursts: list[list[Step]], cached_sessions: int, enough: int) -> None:
     with patch.object(
@@ -129,7 +129,7 @@ async def test_memory(bursts: list[list[Step]], cached_sessions: int, enough: in
         await play(Memory(), bursts, cached_sessions=cached_sessions)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(bursts, st.integers(1, 3))
 async def test_sqlite(bursts: list[list[Step]], cached_sessions: int) -> None:
     with TemporaryDirectory() as directory:

@@ -29,11 +29,11 @@ def inner(pytester: pytest.Pytester, root: Path, monkeypatch: pytest.MonkeyPatch
     """A pytest of its own that obeys our conftest, without plugins, so that it starts quickly."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest((root / "tests" / "conftest.py").read_text())
-    pytester.makeini("[pytest]\nmarkers =\n  postgres:\n  fetched:\n  faketime:\n  slow:\n")
+    pytester.makeini("[pytest]\nmarkers =\n  postgres:\n  fetched:\n  faketime:\n  deploy:\n  slow:\n")
     return pytester
 
 
-@pytest.mark.parametrize("mark", ["postgres", "fetched", "faketime"])
+@pytest.mark.parametrize("mark", ["postgres", "fetched", "faketime", "deploy"])
 def test_a_skip_fails_in_ci(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mark: str) -> None:
     monkeypatch.setenv("CI", "true")
     inner.makepyfile(SKIPS.format(mark=mark))

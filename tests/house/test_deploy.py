@@ -64,6 +64,7 @@ def test_the_dashboard_is_one_that_grafana_can_import(deploy: Path) -> None:
             assert set(re.findall(r"\$(\w+)", target["expr"])) <= variables
 
 
+@pytest.mark.deploy
 def test_prometheus_accepts_the_rules(deploy: Path) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
@@ -74,6 +75,7 @@ def test_prometheus_accepts_the_rules(deploy: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.deploy
 def test_prometheus_can_read_every_expression_of_the_dashboard(deploy: Path, tmp_path: Path) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
@@ -88,6 +90,7 @@ def test_prometheus_can_read_every_expression_of_the_dashboard(deploy: Path, tmp
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.deploy
 def test_systemd_accepts_the_unit(deploy: Path, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
@@ -100,6 +103,7 @@ def test_systemd_accepts_the_unit(deploy: Path, tmp_path: Path) -> None:
     assert not ours
 
 
+@pytest.mark.deploy
 @pytest.mark.parametrize(
     "values",
     [
@@ -109,6 +113,7 @@ def test_systemd_accepts_the_unit(deploy: Path, tmp_path: Path) -> None:
             "replicas": 1,
             "settings": {"TENANT_IDLE": "600"},
             "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls"},
+            "image": {"digest": f"sha256:{'0' * 64}"},
             "podAnnotations": {"a": "b"},
             "nodeSelector": {"disk": "ssd"},
             "migrate": False,
@@ -116,7 +121,7 @@ def test_systemd_accepts_the_unit(deploy: Path, tmp_path: Path) -> None:
     ],
 )
 def test_kubernetes_accepts_what_the_chart_makes(deploy: Path, values: dict[str, Any]) -> None:
-    """`pip install helm-python-sdk kubernetes-validate` brings Helm's own template engine, and the schemas."""
+    """The extra `deploy` brings Helm's own template engine, and the schemas."""
     helm, kubernetes = pytest.importorskip("helm_python"), pytest.importorskip("kubernetes_validate")
     rendered: dict[str, str] = helm.Chart.load(str(deploy / CHART)).render(values, name="team")
     manifests = [each for name, text in rendered.items() if name.endswith(".yaml") for each in yaml.safe_load_all(text)]
@@ -127,6 +132,19 @@ def test_kubernetes_accepts_what_the_chart_makes(deploy: Path, values: dict[str,
             kubernetes.validate(each, "1.31", strict=True)
 
 
+@pytest.mark.deploy
+def test_the_chart_names_an_image_by_digest(deploy: Path) -> None:
+    helm, digest = pytest.importorskip("helm_python"), f"sha256:{'0' * 64}"
+    values = {
+        "log": "postgresql://db/stenogram",
+        "image": {"repository": "here/stenogram", "tag": "1", "digest": digest},
+    }
+    rendered = helm.Chart.load(str(deploy / CHART)).render(values, name="team")
+    images = [re.findall(r"image: (.*)", text) for name, text in rendered.items() if name.endswith("deployment.yaml")]
+    assert {image for found in images for image in found} == {f'"here/stenogram@{digest}"'}
+
+
+@pytest.mark.deploy
 def test_the_chart_refuses_to_be_installed_without_a_log(deploy: Path) -> None:
     helm = pytest.importorskip("helm_python")
     with pytest.raises(Exception, match="Set `log`"):

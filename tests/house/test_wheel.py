@@ -59,7 +59,8 @@ def test_the_wheel_holds_the_console_and_its_client(wheel: set[str], root: Path)
     files = subprocess.run(listing, cwd=root, capture_output=True, text=True, check=True)
     expected = {f"stenogram/{name}" for name in files.stdout.splitlines()}
     assert "stenogram/web/console/index.html" in expected
-    assert {name for name in wheel if name.startswith("stenogram/web/")} == {*expected, "stenogram/web/__init__.py"}
+    modules = {f"stenogram/web/{file.name}" for file in (root / "web").glob("*.py")}
+    assert {name for name in wheel if name.startswith("stenogram/web/")} == expected | modules
 
 
 def test_the_sdist_builds_the_same_wheel(wheel: set[str], sdist: Path, tmp_path: Path) -> None:

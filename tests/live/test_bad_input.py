@@ -362,13 +362,13 @@ def fuzzed() -> Any:
 
 
 @given(messages=st.lists(ANY_MESSAGE, min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_no_message_whatever_it_is_harms_the_gateway(fuzzed: Fuzzed, messages: list[bytes]) -> None:
     fuzzed.loop.run_until_complete(fuzzed.send(messages))
 
 
 @given(first=st.binary(max_size=100) | ANY_FRAME.map(orjson.dumps))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_no_first_message_whatever_it_is_harms_the_gateway(fuzzed: Fuzzed, first: bytes) -> None:
     async def send() -> None:
         async with fuzzed.http.ws_connect(f"{fuzzed.gateway.url}/v1/ws") as ws:

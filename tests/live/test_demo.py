@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from stenogram.domain.session import fold
 from stenogram.domain.state import State
 
 STENOGRAM = (sys.executable, "-m", "stenogram")
+WITHOUT_DISPLAY = {name: value for name, value in os.environ.items() if name not in {"DISPLAY", "WAYLAND_DISPLAY"}}
 
 
 class Played(NamedTuple):
@@ -38,7 +40,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """One run, in plain lines."""
     log = str(tmp_path_factory.mktemp("demo") / "demo.db")
     command = [*STENOGRAM, "demo", "--speed", "max", "--session", "trip", "--log", log]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=WITHOUT_DISPLAY)
     assert ran.returncode == 0, ran.stderr
     exported = subprocess.run([*STENOGRAM, "export", "trip", "--log", log], capture_output=True, check=True)
     return Played(ran.stdout, ran.stderr, [parse(line) for line in exported.stdout.splitlines()])
@@ -112,6 +114,13 @@ def test_everyone_came_and_left_and_tools_ended(played: Played) -> None:
     assert not any(each.present for each in fold(State("trip"), played.events).presence.values())
 
 
+def test_without_a_display_it_prints_where_the_console_is_and_ends_by_itself(played: Played) -> None:
+    assert re.search(
+        r"you are Maya: http://127\.0\.0\.1:\d+/console/s/trip#participant=maya$", played.err, re.MULTILINE
+    )
+    assert "Your turn" not in played.out, "nobody was there to take one"
+
+
 def test_the_lines_tell_the_story_and_what_to_do_next(played: Played) -> None:
     assert "Lisbon it is" in played.out
     for command in ("replay", "show", "tail", "export"):
@@ -137,7 +146,7 @@ def test_the_screen_runs_on_a_terminal_and_gives_it_back(tmp_path: Path) -> None
     environment = {**os.environ, "COLUMNS": "120", "LINES": "36", "TERM": "xterm-256color"}
     terminal, theirs = os.openpty()
     with subprocess.Popen(
-        [*STENOGRAM, "demo"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment
+        [*STENOGRAM, "demo", "--terminal"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment
     ) as process:
         os.close(theirs)
         try:

@@ -6,26 +6,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.pages import PAGES, Page
+from support.pages import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("page", PAGES, ids=[each.path for each in PAGES])
-async def test_the_code_of_a_page_runs_twice_on_one_log(page: Page, serve: Callable[..., Awaitable[Any]]) -> None:
-    gateway = await serve()
-    for _ in range(2):
-        await page.run(gateway.url)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_all_pages_run_in_order_on_one_log(serve: Callable[..., Awaitable[Any]]) -> None:
+async def test_all_pages_run_in_order_on_one_log_and_each_of_them_twice(
+    serve: Callable[..., Awaitable[Any]],
+) -> None:
     gateway = await serve()
     for page in PAGES:
-        await page.run(gateway.url)
+        for _ in range(2):
+            await page.run(gateway.url)
 
 
 async def test_the_quickstart_runs_in_a_session_that_the_reader_has_named(

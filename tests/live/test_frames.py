@@ -276,6 +276,26 @@ async def test_a_name_that_is_rebound_to_this_machine_opens_nothing(
         assert response.status == 403
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Real-IP"])
+async def test_an_open_gateway_answers_nothing_that_a_proxy_forwards(
+    http: aiohttp.ClientSession, gateway: Gateway, header: str
+) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await Wire.open(http, gateway.url, headers={header: "203.0.113.7"}, participant="a")
+    assert refused.value.status == 403
+    async with http.get(f"{gateway.url}/v1/sessions", headers={header: "203.0.113.7"}) as response:
+        problem = await response.json(content_type=None)
+        assert (response.status, problem["code"]) == (403, "forbidden")
+        assert header.lower() in problem["detail"].lower()
+        assert "stenogram keys new" in problem["detail"]
+
+
+async def test_a_gateway_with_keys_stands_behind_a_proxy(http: aiohttp.ClientSession, start: Start) -> None:
+    gateway = await start(jwt_secret="a secret of at least thirty-two bytes")
+    async with http.get(f"{gateway.url}/health", headers={"X-Forwarded-For": "203.0.113.7"}) as response:
+        assert response.status == 200
+
+
 async def test_pages_of_other_origins_may_not_send_commands_over_http(
     http: aiohttp.ClientSession, gateway: Gateway
 ) -> None:

@@ -81,6 +81,8 @@ def test_migrate_makes_the_log_and_gives_it_another_epoch(log: str) -> None:
     assert stenogram("migrate", "--log", log).startswith(f"{SCHEMA}: schema {NEWEST}, ran: ")
     assert stenogram("migrate", "--log", log) == f"{SCHEMA}: schema {NEWEST}, up to date\n"
     assert stenogram("migrate", "--new-epoch", "--log", log) == f"{SCHEMA}: schema {NEWEST}, up to date, new epoch\n"
+    done = json.loads(stenogram("migrate", "--json", "--log", log))
+    assert done == {"log": SCHEMA, "schema": NEWEST, "ran": [], "new_epoch": False}
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 HERE = Path(__file__).parent
-EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "10")
+EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "5")
 TRIED = ("sessions", "transcript", "usage", "words", "mentions")
 OTHERS = f"/v1/views/(?!({'|'.join(TRIED)})(/|$))"
 DESCRIPTION = "/openapi.json"
@@ -33,7 +33,7 @@ async def test_schemathesis_finds_nothing(
     serve: Callable[..., Awaitable[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(HERE))
-    gateway = await serve(views="", projection="custom_views:all_of_them")
+    gateway = await serve(views="", projection="custom_views:all_of_them", durable_streams_poll=0.05)
     operations = await _described(gateway.url)
     await _views_are_built(gateway.url)
     tried = [path for path in operations if ALL or not re.match(OTHERS, path)]

@@ -26,7 +26,7 @@ from stenogram.projections.store.postgres import postgres_views
 from stenogram.projections.store.records import LAPSE_S as PRODUCTS
 
 SCRIPT = Path(__file__).parent / "view_process.py"
-ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "2"))
+ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "1"))
 LAPSE = 0.5
 LONG = "STENOGRAM_CRASHES" in os.environ
 SESSIONS = 30

@@ -19,11 +19,14 @@ import orjson
 
 from stenogram.domain.audience import Viewer, readers, visible
 from stenogram.domain.concepts.floor import has_floor
+from stenogram.domain.concepts.streams import NoteFork, RenewStream
 from stenogram.domain.errors import Refused
-from stenogram.domain.model import Actor, Event
+from stenogram.domain.model import TIMEKEEPER, Actor, CommandData, Event
 from stenogram.testing.rehearsal import Rehearsal
 
 STEPS = 130
+WITH_STREAMS = 3
+"""One session of so many begins as one with a stream."""
 ACTORS = [Actor("ada", "user"), Actor("bob", "user"), Actor("hotels", "agent"), Actor("rooms", "agent")]
 VIEWERS = [*(Viewer(*actor) for actor in ACTORS), Viewer("eve", "user"), Viewer("taxis", "agent")]
 AUDIENCES: list[list[str] | None] = [None, ["users"], ["agents"], ["agents"], ["ada"], ["bob", "hotels"], ["rooms"]]
@@ -35,7 +38,9 @@ class Play:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.session = Rehearsal("s-0")
+        self.streams = random.Random(seed) if seed % WITH_STREAMS == 1 else None
+        """Chance of its own, by which something happens to streams besides."""
+        self.session = Rehearsal("s-0", opened=self.streams is None)
         self.forks: list[Rehearsal] = []
         self.known: dict[bytes, tuple[str, ...] | None] = {}
         """By word, who may see the event that said it first."""
@@ -47,6 +52,9 @@ class Play:
         self.done: set[str] = set()
         self._words = 0
         self._ids = 0
+        self._streams = 0
+        if self.streams is not None:
+            self._carry_out("stream.create", {"content": {"text": self.word()}})
 
     @property
     def sessions(self) -> list[Rehearsal]:
@@ -70,6 +78,8 @@ class Play:
 
     def step(self) -> None:
         """Something happens; or is refused, which is as good."""
+        if self.streams is not None and self.streams.random() < 0.2:
+            self._stream(self.streams)
         do = self.random.choice(WEIGHTED)
         if do == "wait":
             self.session.wait(self.random.choice([1, 6, 20, 70]))
@@ -80,6 +90,28 @@ class Play:
             self._carry_out(do, data)
         for event in self.session.events[-40:]:
             self._learn(event)
+
+    def _stream(self, chance: random.Random) -> None:
+        do = chance.choice(STREAM_STEPS)
+        if do in OF_GATEWAY:
+            self._of_gateway(OF_GATEWAY[do](self), chance.choice(ACTORS))
+            return
+        streams = self.session.state.streams
+        data = {name: value for name, value in STREAM_DATA[do](self, chance).items() if value is not None}
+        if do != "stream.create" and streams.last is None:
+            return
+        self._carry_out(do, data)
+
+    def _of_gateway(self, data: CommandData, actor: Actor) -> None:
+        """What no client can send."""
+        command = self.session.command(actor, "presence.leave", {})
+        actor = actor if isinstance(data, NoteFork) else TIMEKEEPER
+        try:
+            self.session.execute(command._replace(data=data, actor=actor))
+        except Refused as refusal:
+            self.refusals.append((actor, orjson.dumps(refusal.problem(), default=str)))
+            return
+        self.session.wait(1)
 
     def _carry_out(self, do: str, data: dict[str, Any]) -> None:
         actor, under = self.random.choice(ACTORS), None
@@ -103,7 +135,8 @@ class Play:
     def _mean(self, actor: Actor, do: str, data: dict[str, Any], speaks: bool) -> None:
         """Take note of whom it was for, by what was asked and not by what came of it."""
         meant = []
-        for thing in things(do, data):
+        self._streams += do == "stream.create"
+        for thing in [*things(do, data), *([f"stream:{self._streams}"] if do.startswith("stream.") else [])]:
             if thing not in self.things:
                 self.things[thing] = self._audience(actor, do, data, speaks)
             meant.append(self.things[thing])
@@ -420,6 +453,28 @@ DATA: dict[str, Callable[[Play], dict[str, Any]]] = {
     },
 }
 """How a command of each kind is made up. `session.fork` has a way of its own."""
+STREAM_DATA: dict[str, Callable[[Play, random.Random], dict[str, Any]]] = {
+    "stream.create": lambda play, chance: {
+        "content_type": f"text/x-{play.word()}",
+        "audience": chance.choice(AUDIENCES),
+        "content": {"text": play.word()},
+        "ttl": chance.choice([None, 60, 600]),
+    },
+    "stream.append": lambda play, chance: {
+        "content": {"text": play.word()},
+        "producer": chance.choice([None, {"id": play.word(), "epoch": 0, "seq": 0}]),
+        "closed": chance.random() < 0.05,
+    },
+    "stream.close": lambda play, chance: {},
+    "stream.delete": lambda play, chance: {},
+}
+OF_GATEWAY: dict[str, Callable[[Play], CommandData]] = {
+    "stream.renew": lambda play: RenewStream(),
+    "stream.note_fork": lambda play: NoteFork(
+        fork=play.new("fork-"), since=play.session.state.streams.last.since if play.session.state.streams.last else 0
+    ),
+}
+STREAM_STEPS = [*["stream.create"] * 2, *["stream.append"] * 6, "stream.close", "stream.delete", *OF_GATEWAY]
 TEAM = ("agents", *(actor.id for actor in ACTORS if actor.kind == "agent"))
 BEGUN_WITH_THE_FLOOR = ("message.delta", "message.complete", "message.abort", "tool.output", "tool.return")
 """What goes on with something that may have been begun when its author had the floor."""

@@ -3,13 +3,15 @@
 A test fails when its page has written an error to the console, or has thrown one.
 """
 
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from support.browser import (
     CLIENT,
     EXAMPLE,
@@ -24,6 +26,10 @@ from support.browser import (
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
+
+WAIT_MS = 20_000
+"""How long a page may take, on a machine that does other things, too."""
+expect.set_options(timeout=WAIT_MS)
 
 _PAGE = """<!doctype html>
 <title>A page</title>
@@ -114,11 +120,39 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture(scope="session")
+def devtools(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a Chromium is spoken to. One serves all tests: to start it costs more than most of them."""
+    folder = tmp_path_factory.mktemp("chromium")
+    options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--mute-audio")
+    command = (chromium, *options, f"--user-data-dir={folder}", "--remote-debugging-port=0", "about:blank")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            port, path = _written(folder / "DevToolsActivePort", process).split()
+            yield f"ws://127.0.0.1:{port}{path}"
+        finally:
+            process.kill()
+
+
+def _written(file: Path, process: "subprocess.Popen[bytes]") -> str:
+    """What a program writes into a file once it runs."""
+    for _ in range(600):
+        assert process.poll() is None, f"it ended with {process.returncode}"
+        if file.exists() and len(said := file.read_text().split()) == 2:
+            return " ".join(said)
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing was written into {file}")
+
+
 @pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """A running Chromium."""
+async def browser(devtools: str) -> AsyncIterator[Browser]:
+    """A running Chromium, whose profiles of this test are gone after it."""
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.connect_over_cdp(devtools)
+        yield browser
+        for context in browser.contexts[1:]:
+            await context.close()
+        await browser.close()
 
 
 @pytest.fixture
@@ -131,7 +165,7 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
     async def open_page(url: str, *, beside: Page | None = None, expected: tuple[str, ...] = ()) -> Page:
         allowed.extend(expected)
         page = await (beside.context if beside else await browser.new_context()).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
         await page.goto(url)

@@ -12,7 +12,7 @@ from support.browser import CLIENT, run
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 CORE_BYTES, REACT_BYTES = 15_000, 5_000
-SECONDS = 300 + int(os.environ.get("STENOGRAM_CUTS", "100")) // 4 + int(os.environ.get("STENOGRAM_SLEEP", "5"))
+SECONDS = 300 + int(os.environ.get("STENOGRAM_CUTS", "40")) // 4 + int(os.environ.get("STENOGRAM_SLEEP", "5"))
 
 
 def test_its_types_hold(node: str) -> None:

@@ -1,73 +1,31 @@
 """The console, in a real browser: looked at, acted in, taken back in time, and given what it must not run."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
 import pytest
 from playwright.async_api import Page, expect
 from support.browser import CLIENT, OpenPage, StartForPages
+from support.console import SHOW, enter, hotels, played, write_hostile
 
 from stenogram.api.server import Gateway
-from stenogram.client import Agent, Client, Session
+from stenogram.client import Client
 from stenogram.domain.concepts.document import StatePatched
 
 pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(180)]
 
-SHOW = """version => {
-  history.pushState(null, '', `${location.pathname}?v=${version}`)
-  dispatchEvent(new PopStateEvent('popstate'))
-}"""
-HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"`${window.hacked=1}{{1}}'
-
-
-async def _enter(page: Page, name: str = "maya") -> None:
-    await page.get_by_label("Who are you?").fill(name)
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("banner")).to_be_visible()
-
 
 async def _at(open_page: OpenPage, gateway: Gateway, path: str = "", **more: Any) -> Page:
     page: Page = await open_page(f"{gateway.url}/console/{path}", **more)
-    await _enter(page)
+    await enter(page)
     return page
-
-
-@contextlib.asynccontextmanager
-async def _hotels(gateway: Gateway) -> AsyncIterator[Agent]:
-    async with (
-        Client(gateway.url, participant="hotels", kind="agent") as client,
-        client.agent(session="trip", title="A weekend in Lisbon") as agent,
-    ):
-        yield agent
-
-
-@contextlib.asynccontextmanager
-async def _played(gateway: Gateway) -> AsyncIterator[Session]:
-    """A session with something of everything."""
-    async with _hotels(gateway) as agent:
-        session = agent.session
-        await session.post("Which city?")
-        task = await session.tasks.create("Find rooms", {"kind": "hotel"}, task="t-1")
-        await session.tasks.create("Book them", {}, needs=[task])
-        async for claimed in agent.tasks(accepts="hotel"):
-            async with claimed:
-                async with agent.say() as message:
-                    for word in ("The ", "Tivoli ", "has ", "rooms."):
-                        await message.write(word)
-                await session.state.merge({"hotel": {"name": "Tivoli", "price": 210}})
-                await claimed.complete({"hotel": "Tivoli"})
-            break
-        await session.state.merge({"hotel": {"price": 190}})
-        yield session
 
 
 async def test_the_list_says_first_what_needs_somebody(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _hotels(gateway) as agent:
+    async with hotels(gateway.url) as agent:
         async with Client(gateway.url, participant="ada", kind="user") as client:
             await client.do("quiet", "session.open", {"title": "Q3 report"})
             await client.do("over", "session.open", {"title": "Visa for Arun"})
@@ -90,7 +48,7 @@ async def test_the_list_says_first_what_needs_somebody(start: StartForPages, ope
 
 async def test_one_acts_and_sees_what_comes_of_it(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _hotels(gateway) as agent:
+    async with hotels(gateway.url) as agent:
         page = await _at(open_page, gateway, "s/trip")
         await expect(page.get_by_role("heading", name="A weekend in Lisbon")).to_be_visible()
         await page.get_by_label("say", exact=True).fill("With a view, please.")
@@ -110,7 +68,7 @@ async def test_one_acts_and_sees_what_comes_of_it(start: StartForPages, open_pag
 
 async def test_the_state_is_edited_and_a_conflict_shows_both_values(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _hotels(gateway) as agent:
+    async with hotels(gateway.url) as agent:
         await agent.session.state.merge({"price": 680})
         page = await _at(open_page, gateway, "s/trip?tab=state")
         await page.get_by_role("button", name="680").click()
@@ -130,7 +88,7 @@ async def test_the_state_is_edited_and_a_conflict_shows_both_values(start: Start
 
 async def test_every_panel_shows_the_same_moment_as_the_gateway(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _played(gateway), Client(gateway.url, participant="ada", kind="user") as client:
+    async with played(gateway.url), Client(gateway.url, participant="ada", kind="user") as client:
         last = (await client.show("trip"))["version"]
         page = await _at(open_page, gateway, "s/trip", expected=("404",))  # views that had nothing then
         for version in range(3, last + 1, max(1, last // 10)):
@@ -157,36 +115,23 @@ async def test_every_panel_shows_the_same_moment_as_the_gateway(start: StartForP
 
 async def test_text_never_becomes_markup(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with Client(gateway.url, participant="evil", kind="agent") as client:
-        about = {"title": HOSTILE, "labels": {"x": "y"}, "metadata": {HOSTILE: HOSTILE}}
-        await client.do("trip", "session.open", about)
-        await client.do("trip", "presence.join", {"name": HOSTILE[:128], "about": {HOSTILE: HOSTILE}})
-        await client.do("trip", "presence.status", {"status": "working", "activity": HOSTILE})
-        await client.do("trip", "message.post", {"message": "m1", "text": HOSTILE})
-        parts = [{"kind": "reasoning", "text": HOSTILE}, {"kind": "data", "data": {HOSTILE: HOSTILE}}]
-        await client.do("trip", "message.post", {"message": "m2", "parts": parts})
-        await client.do("trip", "tool.call", {"call": "c", "tool": "t", "arguments": {HOSTILE: HOSTILE}})
-        await client.do("trip", "tool.return", {"call": "c", "error": HOSTILE})
-        await client.do("trip", "task.create", {"task": "t", "title": HOSTILE, "input": HOSTILE})
-        await client.do("trip", "state.merge", {"patch": {HOSTILE: {HOSTILE: HOSTILE}, "__proto__": {"a": HOSTILE}}})
-        await client.do("trip", "approval.request", {"approval": "a", "question": HOSTILE, "options": [HOSTILE, "no"]})
-        await client.do("trip", "custom.record", {"type": "x.y", "data": {HOSTILE: HOSTILE}})
-        page = await _at(open_page, gateway)
-        await expect(page.get_by_role("link", name="<img")).to_be_visible()
-        await page.get_by_role("link", name="<img").click()
-        for tab in ("tasks", "state", "signals", "usage", "log", "agents"):
-            await page.get_by_role("link", name=tab, exact=True).click()
-            await expect(page.locator(".panel")).to_contain_text("<img" if tab not in {"signals", "usage"} else "")
-        await page.get_by_role("link", name="log", exact=True).click()
-        await page.locator(".log-row").nth(1).click()
-        await expect(page.locator(".opened pre")).to_be_visible()
-        assert await page.evaluate("window.hacked") is None
-        assert await page.locator("img").count() == 0
+    await write_hostile(gateway.url)
+    page = await _at(open_page, gateway)
+    await expect(page.get_by_role("link", name="<img")).to_be_visible()
+    await page.get_by_role("link", name="<img").click()
+    for tab in ("tasks", "state", "signals", "usage", "log", "agents"):
+        await page.get_by_role("link", name=tab, exact=True).click()
+        await expect(page.locator(".panel")).to_contain_text("<img" if tab not in {"signals", "usage"} else "")
+    await page.get_by_role("link", name="log", exact=True).click()
+    await page.locator(".log-row").nth(1).click()
+    await expect(page.locator(".opened pre")).to_be_visible()
+    assert await page.evaluate("window.hacked") is None
+    assert await page.locator("img").count() == 0
 
 
 async def test_it_reconnects_and_says_so(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _hotels(gateway) as agent:
+    async with hotels(gateway.url) as agent:
         page = await _at(open_page, gateway, "s/trip", expected=("WebSocket",))
         status = page.get_by_role("status")
         await expect(status).to_contain_text("connected")
@@ -199,7 +144,7 @@ async def test_it_reconnects_and_says_so(start: StartForPages, open_page: OpenPa
 
 async def test_the_keyboard_is_enough(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _played(gateway):
+    async with played(gateway.url):
         page = await _at(open_page, gateway, expected=("404",))  # views that had nothing then
         await expect(page.get_by_role("link", name="A weekend")).to_be_visible()
         await page.keyboard.press("j")
@@ -228,7 +173,7 @@ async def test_the_keyboard_is_enough(start: StartForPages, open_page: OpenPage)
 
 async def test_a_phone_in_portrait_answers(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _hotels(gateway) as agent:
+    async with hotels(gateway.url) as agent:
         asking = asyncio.create_task(agent.ask("The Tivoli at 210 €?", ["book", "wait"]))
         page = await _at(open_page, gateway)
         await page.set_viewport_size({"width": 360, "height": 640})
@@ -263,19 +208,49 @@ async def test_who_cannot_write_is_shown_no_way_to(start: StartForPages, open_pa
     await expect(other.get_by_role("button", name="Say")).to_be_visible()
 
 
-async def test_operations_show_the_views(start: StartForPages, open_page: OpenPage) -> None:
+async def test_operations_show_the_views_and_rebuild_them(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start()
-    async with _played(gateway):
+    async with played(gateway.url):
         page = await _at(open_page, gateway, "operations")
-        await expect(page.get_by_role("row", name="transcript")).to_contain_text("current")
-        await expect(page.get_by_text("ready")).to_be_visible()
+        row = page.get_by_role("row", name="transcript")
+        await expect(row).to_contain_text("current")
+        await expect(page.get_by_text("ready", exact=True)).to_be_visible()
+        (before,) = [each for each in await gateway.tenants.open[""].views.store.builds() if each.name == "transcript"]
+        await row.get_by_role("button", name="rebuild").click()
+        await row.get_by_role("button", name="rebuild: sure?").click()
+        await expect(row.filter(has_text="current").get_by_role("cell").first).not_to_have_text(
+            f"{before.id} · version 2"
+        )
+
+
+async def test_a_view_that_waits_is_promoted_by_whoever_may(start: StartForPages, open_page: OpenPage) -> None:
+    secret = "a secret of at least thirty-two bytes"
+    gateway = await start(jwt_secret=secret, promote="manual")
+
+    def token(*scopes: str) -> str:
+        return jwt.encode({"sub": "maya", "exp": time.time() + 600, "scopes": scopes}, secret, "HS256")
+
+    operator = token("read:*", "write:*", "operate:*")
+    async with Client(gateway.url, token=operator) as client:
+        await client.do("trip", "session.open", {"title": "A weekend"})
+    page: Page = await open_page(f"{gateway.url}/console/operations#token={operator}", expected=("401", "409"))
+    row = page.get_by_role("row", name="agents")
+    await row.get_by_role("button", name="rebuild").click()
+    await row.get_by_role("button", name="rebuild: sure?").click()
+    building = row.filter(has_text="building")
+    await expect(building).to_contain_text("0")
+    await building.get_by_role("button", name="promote").click()
+    await expect(building).to_have_count(0)
+    other: Page = await open_page(f"{gateway.url}/console/operations#token={token('read:*', 'write:*')}")
+    await expect(other.get_by_role("row", name="agents")).to_contain_text("current")
+    await expect(other.get_by_role("button", name="rebuild")).to_have_count(0)
 
 
 async def test_several_questions_are_answered_at_once_and_one_in_words(
     start: StartForPages, open_page: OpenPage
 ) -> None:
     gateway = await start()
-    async with _hotels(gateway) as agent:
+    async with hotels(gateway.url) as agent:
         questions: list[dict[str, Any]] = [
             {"name": "hotel", "question": "Which one?", "options": ["Casa Azul", "Memmo"], "own_words": True},
             {"name": "extras", "question": "What else?", "options": ["breakfast", "parking"], "several": True},
@@ -307,12 +282,12 @@ async def test_several_questions_are_answered_at_once_and_one_in_words(
 async def test_it_is_accessible(node: str, start: StartForPages, open_page: OpenPage, theme: str) -> None:
     """No serious fault that axe-core finds, on any screen."""
     gateway = await start()
-    async with _played(gateway) as session:
+    async with played(gateway.url) as session:
         asking = asyncio.create_task(session.approvals.ask("The Tivoli at 210 €?", ["book", "wait"]))
         page: Page = await open_page(f"{gateway.url}/console/")
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
         faults = await _axe(page)
-        await _enter(page)
+        await enter(page)
         await expect(page.get_by_role("link", name="A weekend")).to_be_visible()
         faults += await _axe(page)
         await page.get_by_role("link", name="A weekend").click()

@@ -1,15 +1,13 @@
-/** The console: who looks, where, and the keys that work everywhere. */
+/** The console: who looks, and where. */
 
 import { connect } from './client/index.js'
-import { HELP } from './keys.js'
 import { Operations } from './operations.js'
 import { follow, go, usePlace } from './place.js'
 import { SessionScreen } from './session.js'
 import { Sessions } from './sessions.js'
+import { Help, ShellButtons, restoreTheme, useShell } from './shell.js'
 import { SignIn, forget, known, rightsOf } from './sign_in.js'
-import { html, render, useEffect, useFocus, useMemo, useState, useStore } from './ui.js'
-
-const THEME = 'stenogram.theme'
+import { html, render, useEffect, useMemo, useState, useStore } from './ui.js'
 
 function Console() {
   const [who, setWho] = useState(known)
@@ -27,27 +25,12 @@ function Signed({ who, leave }) {
   const client = useMemo(() => connect('', { ...who, keep: `console:${who.participant ?? ''}` }), [])
   const may = useMemo(() => rightsOf(who), [])
   const place = usePlace()
-  const [help, setHelp] = useState(false)
+  const [help, setHelp] = useShell()
   const state = useStore(client.state)
   useEffect(() => () => client.close(), [])
   useEffect(() => {
     if (state === 'closed') leave({ message: client.trouble || 'The token is not valid any more. Enter another one.' })
   }, [state])
-  useEffect(() => {
-    const onKey = (event) => {
-      if (event.target.matches?.('input, textarea, select') || event.metaKey || event.ctrlKey || event.altKey) return
-      if (event.key === '?') setHelp((shown) => !shown)
-      else if (event.key === 'Escape') setHelp(false)
-      else if (event.key === 't') turnTheme()
-      else if (event.key === '/') {
-        event.preventDefault()
-        document.querySelector('[data-search]')?.focus()
-      } else return
-      event.stopPropagation()
-    }
-    addEventListener('keydown', onKey)
-    return () => removeEventListener('keydown', onKey)
-  }, [])
   const Screen = { session: SessionScreen, operations: Operations }[place.screen] ?? Sessions
   return html`<div class="console" onClick=${follow}>
     <header class="top">
@@ -58,8 +41,7 @@ function Signed({ who, leave }) {
       </nav>
       <span class="grow"></span>
       <${Connection} client=${client} />
-      <button type="button" class="plain" title="light or dark (t)" onClick=${turnTheme}>◐<span class="unseen"> theme</span></button>
-      <button type="button" class="plain" title="keys (?)" onClick=${() => setHelp(true)}>?<span class="unseen"> keys</span></button>
+      <${ShellButtons} setHelp=${setHelp} />
       <button type="button" class="plain" onClick=${() => (go('/console/'), leave())}>${who.participant ?? client.participant ?? 'signed in'} · sign out</button>
     </header>
     <${Screen} key=${place.session} client=${client} may=${may} place=${place} />
@@ -74,22 +56,5 @@ function Connection({ client }) {
   return html`<span role="status" class="connection ${state}" title=${client.trouble}>${state === 'connected' ? '○' : '✕'} ${told}</span>`
 }
 
-function Help({ close }) {
-  const button = useFocus()
-  return html`<dialog open class="help" aria-label="Keys">
-    <h2>Keys</h2>
-    <dl>${HELP.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
-    <button type="button" ref=${button} onClick=${close}>Close</button>
-  </dialog>`
-}
-
-function turnTheme() {
-  const root = document.documentElement
-  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
-  root.dataset.theme = dark ? 'light' : 'dark'
-  localStorage.setItem(THEME, root.dataset.theme)
-}
-
-const theme = localStorage.getItem(THEME)
-if (theme) document.documentElement.dataset.theme = theme
+restoreTheme()
 render(html`<${Console} />`, document.getElementById('app'))

@@ -17,7 +17,7 @@ export function AgentsPanel({ session, shown, rights, version, selected, select,
     return html`<li key=${each.id} class=${`card ${selected === id ? 'selected' : ''} ${each.present ? '' : 'away'}`}>
       <div class="row"><button type="button" class="plain who" aria-pressed=${selected === id} onClick=${() => select(id)}>${each.name ?? each.id}</button>
         <${Status} status=${status}>${status}${each.activity ? `: ${each.activity}` : ''}<//>
-        <span class="grow"></span><span class="number quiet">${version === null ? ago(each.evidence.time, now) : clock(each.evidence.time)}</span></div>
+        <span class="grow"></span><span class="number quiet">${version === null && !session.client.recorded ? ago(each.evidence.time, now) : clock(each.evidence.time)}</span></div>
       <p class="quiet">known by <button type="button" class="plain" title="show that moment" onClick=${() => at(each.evidence.version)}>${each.evidence.type}, event ${each.evidence.version}</button>${each.reason ? `: ${each.reason}` : ''}</p>
       ${stalled.map((task) => html`<p><${Status} status="stalled">nothing under ${task} (<button type="button" class="plain" onClick=${() => at(each.stalled[task])}>event ${each.stalled[task]}</button>)<//></p>`)}
       ${each.tasks.length > 0 && html`<p>${each.tasks.map((task) => html`<button type="button" class="plain" onClick=${() => select(`task:${task}`)}><${Status} status="claimed">${task}<//></button> `)}</p>`}

@@ -72,6 +72,7 @@ export function Scrubber({ session, version, head, at, playing }) {
     timer.current = setTimeout(() => (setDragged(null), at(to >= head ? null : to)), 80)
   }
   const time = useTime(session, version)
+  const ended = session.client.recorded
   return html`<footer class="scrubber" aria-label="Time">
     <button type="button" title="play or pause (space)" aria-pressed=${playing.speed > 0} onClick=${playing.toggle}>${playing.speed ? '‖' : '▸'}<span class="unseen"> play</span></button>
     <select aria-label="speed" value=${playing.speed || 1} onChange=${(event) => playing.setSpeed(Number(event.target.value))}>
@@ -85,7 +86,7 @@ export function Scrubber({ session, version, head, at, playing }) {
     <span class="number clock">${time}</span>
     <button type="button" title="an event back (←)" onClick=${() => at(here - 1)}>−1</button>
     <button type="button" title="an event on (→)" disabled=${version === null} onClick=${() => at(here + 1)}>+1</button>
-    <button type="button" class="live" title="live (l)" aria-pressed=${version === null} onClick=${() => at(null)}>LIVE</button>
+    <button type="button" class="live" title=${ended ? 'the end (l)' : 'live (l)'} aria-pressed=${version === null} onClick=${() => at(null)}>${ended ? 'END' : 'LIVE'}</button>
   </footer>`
 }
 

@@ -5,7 +5,7 @@ import { Conversation } from './conversation.js'
 import { useKeys } from './keys.js'
 import { Log } from './log.js'
 import { AgentsPanel, SignalsPanel, StatePanel, TasksPanel, UsagePanel } from './panels.js'
-import { go, sessionPath } from './place.js'
+import { addressOf, go } from './place.js'
 import { Scrubber, useHead, usePlaying } from './scrubber.js'
 import { Timeline } from './timeline.js'
 import { Failure, Status, html, useMemo, useRef, useStore } from './ui.js'
@@ -19,12 +19,12 @@ export function SessionScreen({ client, may, place }) {
   const moves = useRef(0)
   const at = (version, replace = true) => {
     moves.current++
-    go(location.pathname, { v: version === null || version > head ? null : Math.max(1, version) }, replace)
+    go('', { v: version === null || version > head ? null : Math.max(1, version) }, replace)
   }
   const playing = usePlaying(session, place.version, head, at)
   const writable = !client.welcome.read_only && place.version === null
   const rights = (right) => writable && may(right, session.id)
-  const select = (selected) => go(location.pathname, { sel: selected === place.selected ? null : selected }, true)
+  const select = (selected) => go('', { sel: selected === place.selected ? null : selected }, true)
   const step = (by) => at((place.version ?? head) + by)
   const stepToMessage = async (way) => {
     const move = ++moves.current
@@ -43,7 +43,7 @@ export function SessionScreen({ client, may, place }) {
       '.': () => press('stop'),
       s: () => press('steer'),
       a: () => document.querySelector('[data-answer] button')?.focus(),
-      e: () => (go(location.pathname, { tab: 'state' }, true), press('edit')),
+      e: () => (go('', { tab: 'state' }, true), press('edit')),
       f: () => press('fork'),
     },
     [session, place.version, head, place.selected, playing.toggle],
@@ -59,7 +59,7 @@ export function SessionScreen({ client, may, place }) {
       </section>
       <section class="panel" aria-label="Details">
         <nav class="tabs" aria-label="Details">${Object.keys(TABS).map(
-          (name) => html`<a href=${`${sessionPath(session.id)}${withTab(name)}`} aria-current=${TABS[name] === Panel ? 'page' : null}>${name}</a>`,
+          (name) => html`<a href=${addressOf('', { tab: name })} aria-current=${TABS[name] === Panel ? 'page' : null}>${name}</a>`,
         )}</nav>
         <${Panel} session=${session} shown=${shown} rights=${rights} version=${place.version} selected=${place.selected} select=${select} at=${at} />
       </section>
@@ -84,20 +84,12 @@ function Title({ session, shown, rights, version, head, selected }) {
   </div>`
 }
 
-function withTab(name) {
-  const query = new URLSearchParams(location.search)
-  query.set('tab', name)
-  return `?${query}`
-}
-
 function press(name) {
   document.querySelector(`[data-key="${name}"]`)?.click()
 }
 
 async function copyLink(version) {
-  const url = new URL(location.href)
-  url.searchParams.set('v', version)
-  await navigator.clipboard?.writeText(url.href)
+  await navigator.clipboard?.writeText(new URL(addressOf('', { v: version }), location.href).href)
 }
 
 /** Where the message before or after a version begins. */

@@ -4,6 +4,8 @@ import { connect } from './client/index.js'
 import { html, useEffect, useRef, useState } from './ui.js'
 
 const KEPT = 'stenogram.who'
+/** What is no part of `write`. */
+const ALONE = new Set(['read', 'audit', 'operate'])
 
 /** Who signed in before in this tab, or comes by a link (`#token=…`, `#participant=…`), which is forgotten at once. */
 export function known() {
@@ -32,7 +34,7 @@ export function rightsOf(who) {
       scopes.some((scope) => {
         const [name, pattern = ''] = scope.split(/:(.*)/s)
         const fits = pattern.endsWith('*') ? session.startsWith(pattern.slice(0, -1)) : session === pattern
-        return fits && (name === right || (name === 'write' && right !== 'read' && right !== 'audit'))
+        return fits && (name === right || (name === 'write' && !ALONE.has(right)))
       })
   } catch {
     return () => true

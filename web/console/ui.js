@@ -117,11 +117,10 @@ export function useFollowing(length) {
   const atEnd = () => !box.current || box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < 40
   const following = useRef(true)
   useEffect(() => {
-    if (following.current && box.current) {
-      box.current.scrollTop = box.current.scrollHeight
-      seen.current = length
-    }
-    setBehind(Math.max(0, length - seen.current))
+    if (following.current && box.current) box.current.scrollTop = box.current.scrollHeight
+    if (atEnd()) seen.current = length
+    else seen.current = Math.min(seen.current, length)
+    setBehind(length - seen.current)
   })
   const onScroll = () => {
     following.current = atEnd()

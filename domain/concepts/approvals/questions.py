@@ -6,11 +6,12 @@ says that, by a `value` that matches its JSON Schema, or by what it takes of the
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Strict, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, Strict, StringConstraints
 
 from ...errors import Invalid, NotFound
 from ...ids import Name
 from ...json.answer_schema import check_schema, refuse_mismatch
+from ...json.explained import Explained
 from ...model import JsonObject
 
 MAX_QUESTIONS = 16
@@ -27,8 +28,8 @@ def each_once(options: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(options))
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+class _Shape(Explained):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Question(_Shape):

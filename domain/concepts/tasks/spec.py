@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
 from ...ids import Name, ParticipantId, TaskId
+from ...json.explained import Explained
 from ...model import DAY, WHOLE
 from ..reports import Metadata
 
@@ -20,10 +21,8 @@ STALL_AFTER = 120.0
 BACKOFF_MAX = 3_600.0
 
 
-class TaskSpec(BaseModel):
+class TaskSpec(Explained):
     """The members that a task's creation has as a command and as an event."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     title: Title
     """What is to be done, for people."""

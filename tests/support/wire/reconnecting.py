@@ -105,14 +105,19 @@ class ReconnectingWriter:
 
 
 async def follow_reconnecting(
-    http: aiohttp.ClientSession, where: Where, follower: Follower, place: Frame, patience: float = 20.0
+    http: aiohttp.ClientSession,
+    where: Where,
+    follower: Follower,
+    place: Frame,
+    patience: float = 20.0,
+    kind: str = "user",
 ) -> None:
     """Follow `place` (`{"session": …}` or `{"all": True}`) until cancelled, each connection resumed from where the last
     one got to. One that says nothing for `patience` seconds is given up."""
     while True:
         with contextlib.suppress(*LOST):
             async with asyncio.timeout(patience):
-                wire = await Wire.open(http, where(), participant="reader")
+                wire = await Wire.open(http, where(), participant="reader", kind=kind)
             try:
                 await _listen(wire, follower, place, patience)
             finally:

@@ -69,3 +69,12 @@ async def test_a_page_of_many_tasks_lets_others_go_on() -> None:
         turns += 1
     assert len(orjson.loads(page.result())["tasks"]) == 9_000
     assert turns > 2
+
+
+async def test_participants_are_in_the_order_in_which_they_came() -> None:
+    """In every process: the order of a set of names would depend on the process that answers."""
+    session, names = Rehearsal(), [f"agent-{number}" for number in (7, 3, 9, 1, 8, 2, 6, 5, 4)]
+    for name in names:
+        session.do(name, "presence.join")
+    page = orjson.loads(await session_json(session.state, ADA))
+    assert [each["id"] for each in page["participants"]] == names

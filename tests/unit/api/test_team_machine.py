@@ -677,6 +677,5 @@ TestTeam = Team.TestCase
 TestTeam.settings = settings(
     max_examples=int(os.environ.get("STENOGRAM_TEST_EXAMPLES", "25")),
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

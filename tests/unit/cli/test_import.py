@@ -44,6 +44,20 @@ def test_importing_again_changes_nothing(run: Run, log: Path, jsonl: Jsonl) -> N
     assert run("export", "--all", "--log", log).out == before
 
 
+def test_programs_are_told_of_each_session(run: Run, jsonl: Jsonl) -> None:
+    lines = jsonl("trip-7").splitlines(keepends=True)
+    run("import", "-", "--json", stdin=b"".join(lines[:9]))
+    lines[12] = lines[12].replace(b'"value":780', b'"value":870')
+    said = run("import", "-", "--json", "--as-recorded", stdin=b"".join(lines) + jsonl("a"))
+    wrong = "version 13: state.incremented makes 870 of 0 by adding 780"
+    first, second = map(orjson.loads, said.out.splitlines())
+    deviations = first.pop("deviations")
+    assert [each[: len(wrong)] for each in deviations] == [wrong]
+    assert first == {"session": "trip-7", "imported": 8, "known": 9}
+    assert second == {"session": "a", "imported": 17, "known": 0, "deviations": []}
+    assert said.err == ""
+
+
 def test_importing_nothing_is_refused(run: Run, log: Path, tmp_path: Path) -> None:
     """Such as the output of an export that failed."""
     assert run("import", "-", "--log", log, stdin=b"\n").err == (
@@ -205,3 +219,10 @@ def test_a_gateway_is_no_log_to_import_into(run: Run) -> None:
 def test_a_file_that_is_not_there_is_one_line(run: Run) -> None:
     refused = run("import", "nowhere.jsonl")
     assert (refused.code, refused.err) == (1, "stenogram: nowhere.jsonl: No such file or directory.\n")
+
+
+def test_programs_are_told_what_was_migrated(run: Run, jsonl: Jsonl) -> None:
+    run("import", "-", stdin=jsonl("trip-7"))
+    done = orjson.loads(run("migrate", "--log", "stenogram.db", "--new-epoch", "--json").out)
+    assert done == {"log": "stenogram.db", "schema": done["schema"], "was": done["schema"], "new_epoch": True}
+    assert run("migrate", "--log", "stenogram.db").out == f"stenogram.db: schema {done['schema']}, up to date\n"

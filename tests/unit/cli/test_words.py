@@ -101,3 +101,10 @@ def said(type: str, data: Any) -> str:
     """An event of a type in words."""
     envelope = {"position": 1, "session": "s", "version": 1, "id": "e", "time": "2026-01-31T12:00:00Z", "actor": "ann"}
     return in_words(parse({**envelope, "type": type, "data": data}))
+
+
+def test_a_stream_says_what_was_appended() -> None:
+    assert said("stream.created", {"content_type": "text/plain"}) == "text/plain"
+    assert said("stream.appended", {"text": "one\n"}) == "one⏎"
+    assert said("stream.appended", {"messages": [{"a": 1}, "b"]}) == '{a: 1} "b"'
+    assert said("stream.appended", {"base64": "AAAA"}) == "3 bytes"

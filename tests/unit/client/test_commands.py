@@ -60,7 +60,7 @@ async def test_subscriptions_begin_again_before_commands_are_sent_again(
     await events.aclose()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 9), max_size=10), count=st.integers(1, 60))
 def test_each_command_is_done_once_and_in_order_whatever_is_cut(
     make_gateway: type[FakeGateway], serving: Callable[..., Any], cuts: list[int], count: int

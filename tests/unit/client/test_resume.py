@@ -26,7 +26,7 @@ def number(event: Event) -> int:
     return number
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.integers(0, 12), max_size=12),
     count=st.integers(1, 120),

@@ -70,7 +70,7 @@ class Block:
                     await self.finish.wait()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(BODIES), st.lists(st.sampled_from(MOVES), max_size=8))
 def test_whatever_happens_when(body: Body, moves: list[Move]) -> None:
     asyncio.run(_play(body, moves))

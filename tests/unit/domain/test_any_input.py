@@ -98,12 +98,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "approval.configure": {"self_answer": True, "default_after": 5},
     "floor.move": {"speakers": ["ada"]},
     "custom.record": {"type": "x.note", "data": {"a": 1}, "about": "b", "audience": ["users"]},
+    "stream.create": {
+        "content_type": "text/plain", "ttl": 60, "content": {"text": "t"}, "closed": False, "audience": ["users"],
+    },
+    "stream.append": {
+        "content": {"text": "t"}, "content_type": "text/plain", "seq": "1", "closed": False,
+        "producer": {"id": "p", "epoch": 0, "seq": 0},
+    },
+    "stream.close": {"producer": {"id": "p", "epoch": 0, "seq": 0}},
+    "stream.delete": {},
 }  # fmt: skip
 
 
 def begun() -> Rehearsal:
     """A session in which every example command would be accepted, or nearly."""
-    session = Rehearsal()
+    session = Rehearsal(opened=False)
+    session.do("ada", "stream.create", content_type="text/plain")
     session.do("ada", "message.start", message="m1")
     session.do("ada", "tool.call", call="t1", tool="search")
     session.do("ada", "presence.join")
@@ -140,6 +150,8 @@ def spoilt(valid: dict[str, Any], draw: Any) -> dict[str, Any]:
     """A copy in which something, somewhere, is missing, replaced or added."""
     data = copy.deepcopy(valid)
     here: Any = data
+    if not here:
+        return {draw(st.text(max_size=3)): draw(any_json)}
     while True:
         key = draw(st.sampled_from(list(here) if isinstance(here, dict) else range(len(here))))
         if not isinstance(here[key], dict | list) or not here[key] or draw(st.booleans()):

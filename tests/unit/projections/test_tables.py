@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import pytest
 from hypothesis import given as randomly
-from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -92,7 +91,6 @@ def test_rows_are_put_changed_added_to_and_deleted() -> None:
 STEP = st.tuples(st.sampled_from(["upsert", "update", "add", "delete"]), st.integers(1, 3), st.integers(-9, 9))
 
 
-@settings(deadline=None)
 @randomly(st.lists(st.lists(STEP, max_size=4), max_size=12))
 def test_it_does_not_matter_how_changes_arrive(batches: list[list[tuple[str, int, int]]]) -> None:
     events = [event(does(*steps), version=n, session=f"s-{n % 2}") for n, steps in enumerate(batches, 1)]

@@ -112,14 +112,32 @@ export class Client {
    * @param {AbortSignal} [signal]
    * @returns {Promise<any>}
    */
-  async read(path, query = {}, signal) {
+  read(path, query = {}, signal) {
+    return this.#ask(path, query, { signal })
+  }
+
+  /**
+   * Ask the gateway for what is no command of a session (`/v1/views/tasks/rebuild`). Rejects like `read`; not repeated.
+   * @param {string} path
+   * @returns {Promise<any>}
+   */
+  post(path) {
+    return this.#ask(path, {}, { method: 'POST' })
+  }
+
+  /**
+   * @param {string} path
+   * @param {Record<string, string | number | undefined>} query
+   * @param {RequestInit} how
+   */
+  async #ask(path, query, { signal, ...how }) {
     const { headers, query: identity } = await this.#identity.http()
     const given = Object.entries({ ...query, ...identity }).filter(([, value]) => value !== undefined)
     const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]))
     /** @type {Response} */
     let answer
     try {
-      answer = await fetch(`${this.url}${path}?${search}`, { headers, signal })
+      answer = await fetch(`${this.url}${path}?${search}`, { ...how, headers, signal })
     } catch (error) {
       if (signal?.aborted) throw error
       throw problem('unreachable', `${this.url} cannot be reached, or does not let this page in: ${error}`)

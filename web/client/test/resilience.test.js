@@ -12,7 +12,7 @@ import { connect } from '../src/index.js'
 import { Gateway } from './gateway.js'
 import { Proxy } from './proxy.js'
 
-const CUTS = Number(process.env.STENOGRAM_CUTS ?? 100)
+const CUTS = Number(process.env.STENOGRAM_CUTS ?? 40)
 const SLEEP_S = Number(process.env.STENOGRAM_SLEEP ?? 5)
 
 /** Everything that comes: versions without a gap or a repeat, and what the messages say in the end. */

@@ -19,7 +19,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{- define "stenogram.container" -}}
+{{- with .Values.image.digest }}
+image: "{{ $.Values.image.repository }}@{{ . }}"
+{{- else }}
 image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 envFrom:
   - secretRef:

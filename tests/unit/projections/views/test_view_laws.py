@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stenogram.domain.audience import Viewer, readers, visible
@@ -103,7 +103,7 @@ steps = st.one_of(
 scripts = st.lists(steps, min_size=5, max_size=30)
 lives = st.lists(st.one_of(lasting), min_size=10, max_size=30)
 """Scripts of what begins, and may end."""
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=40)
 
 
 def play(script: list[Step]) -> list[Event]:

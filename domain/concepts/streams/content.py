@@ -1,0 +1,34 @@
+"""What is appended to a stream: JSON messages, text, or bytes; and the content types that say which."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+CONTENT_TYPE_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(;[ -~\t]*)?$"
+ContentType = Annotated[str, StringConstraints(pattern=CONTENT_TYPE_PATTERN, max_length=255)]
+"""As in HTTP (RFC 9110 §8.3.1)."""
+Base64 = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
+MAX_MESSAGES = 100_000
+
+
+class Content(BaseModel):
+    """What comes at once, in one of three forms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    text: Annotated[str, Field(min_length=1)] | None = None
+    """Bytes that are text in UTF-8."""
+    base64: Annotated[Base64, Field(min_length=1)] | None = None
+    """Any bytes, in Base64 (RFC 4648 §4)."""
+    messages: Annotated[tuple[JsonValue, ...], Field(min_length=1, max_length=MAX_MESSAGES)] | None = None
+    """JSON messages, for a stream of `application/json`."""
+
+
+def media_type(content_type: str) -> str:
+    """A content type without its parameters, as it is compared."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a stream of this type is one of JSON messages."""
+    return media_type(content_type) == "application/json"

@@ -1,0 +1,70 @@
+"""Sessions for tests of the console, and what its pages are driven by."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from playwright.async_api import Page, expect
+
+from stenogram.client import Agent, Client, Session
+
+SHOW = """version => {
+  history.pushState(null, '', `${location.pathname}?v=${version}`)
+  dispatchEvent(new PopStateEvent('popstate'))
+}"""
+"""Takes a page to a moment."""
+HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"`${window.hacked=1}{{1}}'
+
+
+async def enter(page: Page, name: str = "maya") -> None:
+    """Sign in on an open gateway."""
+    await page.get_by_label("Who are you?").fill(name)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("banner")).to_be_visible()
+
+
+@contextlib.asynccontextmanager
+async def hotels(url: str) -> AsyncIterator[Agent]:
+    """An agent in the session `trip`."""
+    async with (
+        Client(url, participant="hotels", kind="agent") as client,
+        client.agent(session="trip", title="A weekend in Lisbon") as agent,
+    ):
+        yield agent
+
+
+@contextlib.asynccontextmanager
+async def played(url: str) -> AsyncIterator[Session]:
+    """A session with something of everything."""
+    async with hotels(url) as agent:
+        session = agent.session
+        await session.post("Which city?")
+        task = await session.tasks.create("Find rooms", {"kind": "hotel"}, task="t-1")
+        await session.tasks.create("Book them", {}, needs=[task])
+        async for claimed in agent.tasks(accepts="hotel"):
+            async with claimed:
+                async with agent.say() as message:
+                    for word in ("The ", "Tivoli ", "has ", "rooms."):
+                        await message.write(word)
+                await session.state.merge({"hotel": {"name": "Tivoli", "price": 210}})
+                await claimed.complete({"hotel": "Tivoli"})
+            break
+        await session.state.merge({"hotel": {"price": 190}})
+        yield session
+
+
+async def write_hostile(url: str) -> None:
+    """A session with text in every field that wants to be markup or script."""
+    async with Client(url, participant="evil", kind="agent") as client:
+        about = {"title": HOSTILE, "labels": {"x": "y"}, "metadata": {HOSTILE: HOSTILE}}
+        await client.do("trip", "session.open", about)
+        await client.do("trip", "presence.join", {"name": HOSTILE[:128], "about": {HOSTILE: HOSTILE}})
+        await client.do("trip", "presence.status", {"status": "working", "activity": HOSTILE})
+        await client.do("trip", "message.post", {"message": "m1", "text": HOSTILE})
+        parts = [{"kind": "reasoning", "text": HOSTILE}, {"kind": "data", "data": {HOSTILE: HOSTILE}}]
+        await client.do("trip", "message.post", {"message": "m2", "parts": parts})
+        await client.do("trip", "tool.call", {"call": "c", "tool": "t", "arguments": {HOSTILE: HOSTILE}})
+        await client.do("trip", "tool.return", {"call": "c", "error": HOSTILE})
+        await client.do("trip", "task.create", {"task": "t", "title": HOSTILE, "input": HOSTILE})
+        await client.do("trip", "state.merge", {"patch": {HOSTILE: {HOSTILE: HOSTILE}, "__proto__": {"a": HOSTILE}}})
+        await client.do("trip", "approval.request", {"approval": "a", "question": HOSTILE, "options": [HOSTILE, "no"]})
+        await client.do("trip", "custom.record", {"type": "x.y", "data": {HOSTILE: HOSTILE}})
