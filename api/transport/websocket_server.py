@@ -56,6 +56,8 @@ class WebSocketServer:
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Invalid("This is a WebSocket; a proxy before the gateway must pass on Upgrade and Connection.")
         ws = InboxResponse(compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False)
         await ws.prepare(request)
         transport = request.transport
