@@ -15,7 +15,8 @@ class PendingCommands:
         self._number = 0
         self._bytes = 0
         self._fewer = LazyEvent()
-        self._is_waited_for = False
+        self.is_waited_for = False
+        """Whether nothing is read before there are fewer."""
 
     @property
     def are_many(self) -> bool:
@@ -33,17 +34,17 @@ class PendingCommands:
         self._bytes -= size
         # At the half for `fewer`: to wake it at each answer would read one command at a time.
         if not self._number or (
-            self._is_waited_for and self._number <= MAX_COMMANDS // 2 and self._bytes <= MAX_BYTES // 2
+            self.is_waited_for and self._number <= MAX_COMMANDS // 2 and self._bytes <= MAX_BYTES // 2
         ):
             self._fewer.set()
 
     async def fewer(self) -> None:
         """Wait until there is room for more."""
-        self._is_waited_for = True
+        self.is_waited_for = True
         while self.are_many:
             self._fewer.clear()
             await self._fewer.wait()
-        self._is_waited_for = False
+        self.is_waited_for = False
 
     async def none(self) -> None:
         """Wait until all are answered."""

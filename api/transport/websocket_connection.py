@@ -167,8 +167,9 @@ class WebSocketConnection(TransportSink):
                 await self._control(frame)
 
     def silent_for(self, now: float) -> float:
-        """Seconds since anything came; 0 while it is the client that does not read its replies."""
-        return now - self._heard_at if self.drained.is_set() else 0.0
+        """Seconds since anything came; 0 while nothing is read, because the client does not read its replies, or has
+        too many commands on their way."""
+        return now - self._heard_at if self.drained.is_set() and not self._pending.is_waited_for else 0.0
 
     async def drain(self) -> None:
         """Accept no more commands (they come again elsewhere), and wait until those accepted are answered."""

@@ -35,6 +35,7 @@ SHARED_S = 60.0
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
 
+LATER_S = 0.01
 SLOW_S = 10.0
 """Seconds for which a sender rests together with others whose commands held the loop."""
 LONG_AT_ONCE = 2
@@ -114,7 +115,9 @@ class Intake:
             now = time.monotonic()
             self._rest_until = max(self._rest_until, now) + seconds
             self._slow[sender] = self._rest_until + SLOW_S
-            asyncio.get_running_loop().call_later(self._rest_until - now, self._ready)  # or nothing would go on then
+            # Or nothing would go on then. A little later: the loop's clock is coarser, and one that is called too early
+            # would find that the rest is not over.
+            asyncio.get_running_loop().call_later(self._rest_until - now + LATER_S, self._ready)
 
     def hurry(self) -> None:
         """Rest no more: the log is being closed."""

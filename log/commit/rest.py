@@ -7,7 +7,7 @@ t² / (2 · (t + rest)) on average. With a rest of t² / 1 ms that is half a mil
 import time
 
 FREE_S = 0.001
-MAX_REST_S = 5.0
+MAX_REST_S = 1.0
 
 
 def rest_after(seconds: float) -> float:
