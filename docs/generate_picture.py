@@ -106,12 +106,13 @@ def _write(frames: list[Frame]) -> None:
     """As an animated picture (https://developers.google.com/speed/webp/docs/riff_container)."""
     times = [time for time, _ in frames]
     durations = [round(1000 * min(LONGEST_S, after - before)) for before, after in pairwise(times)] + [LAST_MS]
-    width, height = (round(SIZE[side] * SCALE) - 1 for side in ("width", "height"))
+    stills = [picture[picture.index(b"VP8 ") :] for _, picture in frames]
+    width, height = (int.from_bytes(stills[0][place : place + 2], "little") - 1 for place in (14, 16))
     canvas = bytes([ANIMATED, 0, 0, 0]) + _three(width) + _three(height)
     chunks = [_chunk(b"VP8X", canvas), _chunk(b"ANIM", b"\xff\xff\xff\xff\0\0")]
-    for duration, (_, picture) in zip(durations, frames, strict=True):
+    for duration, still in zip(durations, stills, strict=True):
         place = _three(0) + _three(0) + _three(width) + _three(height) + _three(duration) + b"\x02"
-        chunks.append(_chunk(b"ANMF", place + picture[picture.index(b"VP8 ") :]))
+        chunks.append(_chunk(b"ANMF", place + still))
     whole = _chunk(b"RIFF", b"WEBP" + b"".join(chunks))
     if len(whole) > MOST_BYTES:
         raise SystemExit(f"The picture has {len(whole):,} bytes; lower its quality.")
