@@ -23,7 +23,7 @@ NODE := $(if $(shell command -v npm),$(addsuffix /node_modules/.installed,web/cl
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, to look at
+demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, in the console
 	@echo "demo: starting (Ctrl-C stops it)"
 	@$(BIN)/stenogram demo $(ARGS)
 
