@@ -2,6 +2,7 @@
 
     mcp            an MCP server: coding agents and other MCP clients take part in sessions
     claude_agent_sdk  a session store: transcripts are sessions
+    google_adk     a session service
     langgraph      a checkpointer: threads are sessions
     pydantic_ai    a conversation store: conversations are sessions
     openai_agents  sessions of the SDK: conversations are sessions

@@ -25,13 +25,13 @@ from .durable_streams.service import StreamService
 from .frontends.ag_ui.routes import AgUiRoutes
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
-from .http.console_routes import ConsoleRoutes
+from .http.console.console_routes import ConsoleRoutes
+from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
-from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
 from .http.waits import Waits
 from .loop.listening import bound, cannot_listen

@@ -21,6 +21,8 @@ from .request_headers import Expiry, ForkHeaders, content_type_of, expiry_of, fo
 from .service import StreamService, about
 
 DEFAULT_TYPE = "application/octet-stream"
+MAX_PARTS = 1_000
+"""How often forks can be forked again. Reading from the start looks at each."""
 
 
 class Wanted(NamedTuple):
@@ -184,7 +186,9 @@ async def _prefix(log: Log, source: Readable, at: int, sub: int, principal: Prin
 
 
 def _inherited(source: Readable, at: int) -> tuple[InheritedPart, ...]:
-    """The parts of the origin up to a place."""
+    """The parts of the origin up to a place. Raises Conflict where there are too many."""
+    if len(source.parts) > MAX_PARTS:
+        raise Conflict(f"A stream consists of at most {MAX_PARTS:,} others; fork one that is nearer to the first.")
     return tuple(
         [
             InheritedPart(session=session, after=after, upto=min(upto, at - shift), shift=shift)

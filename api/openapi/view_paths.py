@@ -7,7 +7,7 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.views import timeline
 from ..http.answer import HttpAnswer
-from ..http.timeline_routes import WindowQuery
+from ..http.console.timeline_routes import WindowQuery
 from ..http.view_answers import (
     BuildAnswer,
     DocumentAnswer,
