@@ -191,19 +191,19 @@ async def test_a_question_that_another_device_answers_ends_nothing(
                     await task.complete(await planner.session.approvals.ask("Book it?", approval="a1"))
 
         working = asyncio.create_task(work())
-        async with (
-            opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream,
-            Client(gateway.url, participant="bob", kind="user") as bob,
-            bob.session("trip") as other,
-        ):
-            async with rooms.say() as message:
-                await message.write("Wait ")
+        bob = Client(gateway.url, participant="bob", kind="user")
+        async with bob, bob.session("trip") as other, rooms.say() as message:
+            await message.write("Wait ")
+            async with opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream:
                 await stream.until("TEXT_MESSAGE_CONTENT")
                 while "approval/a1" not in stream.reader.activities:
                     await stream.until("ACTIVITY_SNAPSHOT")
                 await other.approvals.answer("a1", "yes")
+                while stream.reader.activities["approval/a1"]["status"] == "open":
+                    await stream.until("ACTIVITY_DELTA")
                 await message.write("for it.")
-            end = (await stream.end()).runs
+                await message.abort()
+                end = (await stream.end()).runs
         working.cancel()
     assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
 
