@@ -75,7 +75,8 @@ class Metrics(Collector):
     def _of_followers(self, tenants: tuple[Tenant, ...]) -> Iterator[Metric]:
         connections = GaugeMetricFamily("stenogram_connections", "Open connections", labels=["kind"])
         connections.add_metric(["websocket"], len(self._websocket_server))
-        connections.add_metric(["stream"], len(self._sse_server))
+        for kind, number in sorted(self._sse_server.by_kind().items()):
+            connections.add_metric([kind], number)
         connections.add_metric(["tcp"], len(self._tcp))
         yield connections
         subscriptions = sum(tenant.feed.subscriptions for tenant in tenants)

@@ -22,15 +22,16 @@ from .access.principal import Principal
 from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
+from .frontends.ag_ui.routes import AgUiRoutes
 from .http.answer import AliveAnswer
 from .http.cause_routes import CauseRoutes
-from .http.console_routes import ConsoleRoutes
+from .http.console.console_routes import ConsoleRoutes
+from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
 from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
-from .http.timeline_routes import TimelineRoutes
 from .http.view_routes import ViewRoutes
 from .http.waits import Waits
 from .loop.listening import bound, cannot_listen
@@ -47,7 +48,8 @@ from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.answer_budget import AnswerBudget
 from .transport.asgi import AsgiMount, AsgiServer
-from .transport.sse_server import EVENT_STREAM, SseServer
+from .transport.sse_connection import EVENT_STREAM
+from .transport.sse_server import SseServer
 from .transport.tcp_connections import IDLE_S, TcpConnections
 from .transport.websocket_server import WebSocketServer
 from .views.reader import ViewReader
@@ -90,6 +92,7 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
+        self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
         self._timeline_routes = TimelineRoutes(tenants, auth)
@@ -125,6 +128,8 @@ class Gateway:
         app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        if self.settings.ag_ui:
+            self._ag_ui_routes.add_to(app.router)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
@@ -160,9 +165,8 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            self._description = await asyncio.to_thread(
-                openapi_json, projections, streams=self.settings.durable_streams
-            )
+            served = {"streams": self.settings.durable_streams, "ag_ui": self.settings.ag_ui}
+            self._description = await asyncio.to_thread(openapi_json, projections, **served)
         return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:

@@ -65,6 +65,15 @@ class Settings(BaseSettings):
         tuple[str, ...],
         Field(description="Origins of web pages that may connect, besides the gateway's own (JSON list)"),
     ] = ()
+    ag_ui: Annotated[bool, Field(description="Serve AG-UI, and the routes of CopilotKit's runtime, under /v1/agui")] = (
+        True
+    )
+    ag_ui_agents: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Agents that pages are told of by /v1/agui/info, besides `default`, which is any (JSON list)"
+        ),
+    ] = ()
     heartbeat: Annotated[
         float, Field(gt=0, description="Seconds after which a silent client should send a heartbeat")
     ] = 5.0

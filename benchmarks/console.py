@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ async def until_drawn(page: Page, version: int, head: int) -> None:
 
 async def opened(page: Page, url: str, session: str, head: int) -> float:
     """Seconds until the session is drawn: messages, spans and the newest version."""
+    await page.goto("about:blank")
     began = time.perf_counter()
     await page.goto(f"{url}/console/s/{session}#participant=maya")
     await page.wait_for_selector(".entry")
@@ -147,8 +149,11 @@ async def looked_at(page: Page, head: int, shots: Path | None, name: str) -> lis
     await asyncio.sleep(1)
     began = time.perf_counter()
     await page.evaluate(SHOW, head // 3)
-    await until_drawn(page, head // 3, head)
-    found.append(("a jump into the past, seconds", f"{time.perf_counter() - began:.2f}"))
+    try:
+        await until_drawn(page, head // 3, head)
+        found.append(("a jump into the past, seconds", f"{time.perf_counter() - began:.2f}"))
+    except TimeoutError:
+        found.append(("a jump into the past, seconds", "more than 60"))
     if shots:
         await asyncio.sleep(1)
         await page.screenshot(path=shots / f"{name}-past.png")
@@ -159,7 +164,8 @@ async def long_one(what: str, head: int, happens: Any, shots: Path | None) -> No
     """Open a session of so many events and look around in it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log.db")
-        await asyncio.to_thread(long_session.fill, log, head, happens=happens)
+        start = datetime.now(UTC) - timedelta(seconds=head / long_session.PER_SECOND)
+        await asyncio.to_thread(long_session.fill, log, head, happens=happens, start=start)
         began = time.perf_counter()
         with gateway(log) as url:
             print(f"{what}: {head:,} events; views built in {time.perf_counter() - began:.0f} s", flush=True)

@@ -31,12 +31,14 @@ _BATCH = 1_000
 _TURN = 10
 
 
-def fill(where: Path | str, events: int, sessions: int = 1, happens: Happens | None = None) -> None:
+def fill(
+    where: Path | str, events: int, sessions: int = 1, happens: Happens | None = None, start: datetime | None = None
+) -> None:
     """Write a log of that session, with so many events; or of several, turn by turn, with so many together. `happens`
-    is what happens in each, in place of what those teams do."""
+    is what happens in each, in place of what those teams do, `start` when it begins."""
 
     async def write() -> None:
-        drafts = [_drafts(events // sessions, happens or _happens) for _ in range(sessions)]
+        drafts = [_drafts(events // sessions, happens or _happens, start or _START) for _ in range(sessions)]
         names = [f"{SESSION}-{number}" for number in range(sessions)] if sessions > 1 else [SESSION]
         most = _BATCH if sessions == 1 else _TURN
         async with Log(Storage(str(where)).engine(), max_waiting_bytes=2**30) as log:
@@ -46,9 +48,9 @@ def fill(where: Path | str, events: int, sessions: int = 1, happens: Happens | N
     asyncio.run(write())
 
 
-def _drafts(events: int, happens: Happens) -> Iterator[Draft]:
+def _drafts(events: int, happens: Happens, start: datetime) -> Iterator[Draft]:
     for number, (actor, data) in enumerate(islice(happens(), events)):
-        time = _START + timedelta(seconds=number / PER_SECOND)
+        time = start + timedelta(seconds=number / PER_SECOND)
         stored = encode(f"01910000-0000-7000-8000-{number:012d}", Fact(data), timestamp(time), actor)
         yield Draft(data.type, data.subject(), stored, microseconds(time))
 

@@ -29,6 +29,7 @@ BENCHMARKS = (
     "moments",
     "past",
     "postgres",
+    "ag_ui",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05
 SHARED_WITH_TESTS = Path(__file__).resolve().parents[1] / "tests"

@@ -35,6 +35,7 @@ from .floor import Floor
 from .membership.live_session import LiveSession
 from .message import MessageStream
 from .producer import Producer
+from .publishing import Published
 from .session import Posted, Session
 from .signals import SignalBoard
 from .state import SharedState
@@ -79,6 +80,7 @@ __all__ = [
     "Place",
     "Posted",
     "Producer",
+    "Published",
     "Question",
     "Reading",
     "Session",

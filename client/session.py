@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self, Unpack
 
@@ -21,6 +21,7 @@ from .membership.live_session import LiveSession
 from .membership.membership import Membership
 from .message import MessageStream
 from .producer import Producer
+from .publishing import Published, publish_ag_ui
 from .signals import SignalBoard
 from .state import SharedState
 from .task_context import TaskContext, current_task
@@ -198,6 +199,17 @@ class Session:
     ) -> Ack:
         """Record an event of your own: a type that begins with `x.` and its data, or an instance of its model."""
         return await self.do("custom.record", custom_record(type, data, about, to), id=id)
+
+    async def publish_agui(self, agent: str, events: AsyncIterable[Any] | Iterable[Any]) -> Published:
+        """Write what a framework that speaks AG-UI tells of a run, as it comes: messages and thoughts are streamed,
+        calls of tools, changes of state and questions recorded, and the rest kept under its own name. `events` are
+        models of `ag_ui.core`, mappings, or texts (JSON, or server-sent events). `agent` is who says it: this client's
+        participant. Raises Invalid for what is no AG-UI, and what is refused. In the block of a task it is done under
+        the task; when that is cancelled, what is open is aborted."""
+        me = str(self._connection.welcome["participant"])
+        if agent != me:
+            raise ClientError(f"This client is {me!r}; what {agent!r} says, a client of its own publishes.")
+        return await publish_ag_ui(self, events)
 
     def producer(self, id: str, *, epoch: int = 1) -> Producer:
         """A stream of events of your own, numbered so that sending them again does no harm. `id` is its name among the

@@ -37,8 +37,9 @@ class SessionPort(Protocol):
     def current_task(self) -> TaskContext | None:
         """The task under which the running code writes to the session."""
 
-    async def do(self, do: str, data: Mapping[str, Any], *, cause: str | None = None) -> Ack:
-        """Have a command done, under the current task; `cause` is the event or command that it follows from."""
+    async def do(self, do: str, data: Mapping[str, Any], *, id: str | None = None, cause: str | None = None) -> Ack:
+        """Have a command done, under the current task; `id` makes it repeatable, and `cause` is the event or command
+        that it follows from."""
 
     async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
         """Have a command done, unless it would change nothing."""

@@ -9,7 +9,7 @@ from ...domain.errors import Forbidden, Invalid, NoChange, Refused, StaleProduce
 from ...domain.ids import SessionId
 from ...log.log import Log
 from ..access.principal import Principal
-from ..http.session_routes import read_body
+from ..http.responses import read_body
 from .content import content_of
 from .offsets import write_offset
 from .paths import session_of

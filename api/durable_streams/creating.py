@@ -11,7 +11,7 @@ from ...domain.errors import Conflict, Gone, Invalid, NoChange, SessionClosed
 from ...domain.ids import SessionId
 from ...log.log import Log
 from ..access.principal import Principal
-from ..http.session_routes import read_body
+from ..http.responses import read_body
 from .chunks import next_content, place_in
 from .content import content_of, first_part
 from .offsets import NOW, read_offset
@@ -21,6 +21,8 @@ from .request_headers import Expiry, ForkHeaders, content_type_of, expiry_of, fo
 from .service import StreamService, about
 
 DEFAULT_TYPE = "application/octet-stream"
+MAX_PARTS = 1_000
+"""How often forks can be forked again. Reading from the start looks at each."""
 
 
 class Wanted(NamedTuple):
@@ -184,7 +186,9 @@ async def _prefix(log: Log, source: Readable, at: int, sub: int, principal: Prin
 
 
 def _inherited(source: Readable, at: int) -> tuple[InheritedPart, ...]:
-    """The parts of the origin up to a place."""
+    """The parts of the origin up to a place. Raises Conflict where there are too many."""
+    if len(source.parts) > MAX_PARTS:
+        raise Conflict(f"A stream consists of at most {MAX_PARTS:,} others; fork one that is nearer to the first.")
     return tuple(
         [
             InheritedPart(session=session, after=after, upto=min(upto, at - shift), shift=shift)

@@ -90,12 +90,16 @@ async def last_written(log: Log, session: SessionId) -> Readable:
 
 async def is_retained(log: Log, session: SessionId, stream: Stream, now: datetime) -> bool:
     """Whether there are forks of a stream that is gone, or forks of these."""
-    for fork in stream.forks:
-        last = (await log.state(fork)).streams.last
-        if last is None or last.fork is None or (last.fork.session, last.fork.since) != (session, stream.since):
-            continue  # it did not come to be, or is another one by now
-        if not last.is_gone(now) or await is_retained(log, fork, last, now):
-            return True
+    gone = [(session, stream)]
+    while gone:
+        origin, forked = gone.pop()
+        for fork in forked.forks:
+            last = (await log.state(fork)).streams.last
+            if last is None or last.fork is None or (last.fork.session, last.fork.since) != (origin, forked.since):
+                continue  # it did not come to be, or is another one by now
+            if not last.is_gone(now):
+                return True
+            gone.append((fork, last))
     return False
 
 

@@ -1,5 +1,6 @@
 """HTTP answers: JSON, and problems (RFC 9457) for whatever goes wrong."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -8,7 +9,7 @@ from aiohttp import web, web_response
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from ...domain.errors import NotFound, StenogramError, TooLarge, Unauthenticated
+from ...domain.errors import Invalid, NotFound, StenogramError, TooLarge, Unauthenticated
 from ..access.tokens import PRINCIPAL
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import release
@@ -25,6 +26,16 @@ http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.
 # What aiohttp calls itself in every answer, also to what is no HTTP, are two versions that nobody needs to know.
 web_response.SERVER_SOFTWARE = "Stenogram"  # type: ignore[attr-defined]
 PROBLEM_JSON = "application/problem+json"
+BODY_TIMEOUT_S = 30.0
+
+
+async def read_body(request: web.Request) -> bytes:
+    """All of the body. Raises Invalid when it takes too long."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        raise Invalid(f"The body did not come within {BODY_TIMEOUT_S:g} seconds.") from None
 
 
 def json_response(answer: HttpAnswer, headers: dict[str, str] | None = None) -> web.Response:

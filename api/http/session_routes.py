@@ -1,6 +1,5 @@
 """The plain HTTP routes about sessions: listing them, showing one, commands."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +29,9 @@ from ..tenants.tenants import Tenants
 from ..transport.answer_budget import reserve_answer
 from .answer import members_of
 from .moments import LongReads, session_query
-from .responses import json_response, spliced_response
+from .responses import json_response, read_body, spliced_response
 from .session_answers import AckAnswer, SessionsAnswer, SessionSummary, session_json
 
-BODY_TIMEOUT_S = 30.0
 _DESCRIBED_AT_ONCE = 50
 """Sessions whose events are read at once: what describes one may be large."""
 
@@ -112,15 +110,6 @@ class SessionRoutes:
             end(result)
         about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}
         return json_response(AckAnswer.model_validate({**about, "repeated": True} if result.repeated else about))
-
-
-async def read_body(request: web.Request) -> bytes:
-    """All of the body. Raises Invalid when it takes too long."""
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
-    except TimeoutError:
-        raise Invalid(f"The body did not come within {BODY_TIMEOUT_S:g} seconds.") from None
 
 
 def _command_frame(members: Any, session: SessionId) -> CommandFrame:

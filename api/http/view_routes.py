@@ -18,7 +18,8 @@ from ..liveness.open_request import OpenRequest
 from ..protocol.queries import no_query
 from ..tenants.tenants import Tenants
 from ..transport.answer_budget import release_answer, reserve_answer
-from ..transport.sse_server import EVENT_STREAM, SseServer
+from ..transport.sse_connection import EVENT_STREAM
+from ..transport.sse_server import SseServer
 from ..views.access import SESSION_KEY, by_session, viewer_of, viewer_of_all
 from ..views.listing import LargePage, ListQuery, list_page
 from ..views.reader import ViewReader

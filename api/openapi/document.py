@@ -14,20 +14,21 @@ from ..http.event_routes import NDJSON
 from ..http.moments import SessionQuery
 from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.queries import EventsQuery, SessionsQuery
-from ..transport.sse_server import EVENT_STREAM
+from ..transport.sse_connection import EVENT_STREAM
+from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
 from .view_paths import view_paths, view_schemas
 
 
-def openapi_json(projections: Sequence[AnyProjection], *, streams: bool = True) -> bytes:
-    """The document as JSON, for a gateway that keeps views of these projections, and serves streams or does not. It
-    takes about a tenth of a second."""
-    return orjson.dumps(openapi(projections, streams=streams))
+def openapi_json(projections: Sequence[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> bytes:
+    """The document as JSON, for a gateway that keeps views of these projections, and serves streams and AG-UI or does
+    not. It takes about a tenth of a second."""
+    return orjson.dumps(openapi(projections, streams=streams, ag_ui=ag_ui))
 
 
-def openapi(projections: Iterable[AnyProjection], *, streams: bool = True) -> Schema:
+def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> Schema:
     """The document, for such a gateway."""
     views = tuple(projections)
     return {
@@ -40,13 +41,18 @@ def openapi(projections: Iterable[AnyProjection], *, streams: bool = True) -> Sc
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"bearer": []}, {"token": []}, {}],
-        "paths": {**_paths(), **view_paths(views), **(stream_paths() if streams else {})},
+        "paths": {
+            **_paths(),
+            **view_paths(views),
+            **(stream_paths() if streams else {}),
+            **(ag_ui_paths() if ag_ui else {}),
+        },
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
             },
-            "schemas": {**schemas(), **view_schemas(views)},
+            "schemas": {**schemas(), **view_schemas(views), **(ag_ui_schemas() if ag_ui else {})},
         },
     }
 

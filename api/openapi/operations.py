@@ -10,6 +10,7 @@ from ..http.answer import ProblemAnswer
 from ..http.responses import PROBLEM_JSON
 from ..http.session_answers import AckAnswer
 from ..protocol.queries import Query
+from ..transport.sse_connection import EVENT_STREAM
 from .schemas import NAME, Schema, component_of, ref
 
 JSON = "application/json"
@@ -41,17 +42,32 @@ def operating(name: str, summary: str, parameters: list[Schema], answer: Schema)
 
 
 def command(session: Schema) -> Schema:
-    """What is done with POST."""
+    """A command over HTTP."""
+    done: Schema = {JSON: {"schema": component_of(AckAnswer)}}
+    return action("execute_command", "Carry out a command", [session], ref("Command"), done, "Done, and durable")
+
+
+def action(
+    name: str, summary: str, parameters: list[Schema], body: Schema, answer: Schema, answered: str = "Done"
+) -> Schema:
+    """What is done with POST; `answer` is what comes, by media type."""
     return {
-        "operationId": "execute_command",
-        "summary": "Carry out a command",
-        "parameters": [session, *identity()],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("Command")}}},
+        "operationId": name,
+        "summary": summary,
+        "parameters": [*parameters, *identity()],
+        "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
         "responses": {
-            "200": _answer("Done, and durable", component_of(AckAnswer)),
+            "200": {"description": answered, "content": answer},
             **problems(["400", "401", "403", "404", "409", "413", "422", "429", "503"]),
         },
     }
+
+
+def stream(name: str, summary: str, parameters: list[Schema]) -> Schema:
+    """What is followed with GET, and comes as server-sent events alone."""
+    described = operation(name, summary, parameters, JSON_OBJECT, also=(EVENT_STREAM,))
+    del described["responses"]["200"]["content"][JSON]
+    return described
 
 
 def probe(name: str, summary: str, answer: Schema = JSON_OBJECT, media_type: str = JSON) -> Schema:

@@ -7,7 +7,7 @@ from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.views import timeline
 from ..http.answer import HttpAnswer
-from ..http.timeline_routes import WindowQuery
+from ..http.console.timeline_routes import WindowQuery
 from ..http.view_answers import (
     BuildAnswer,
     DocumentAnswer,
@@ -18,7 +18,7 @@ from ..http.view_answers import (
     ViewsAnswer,
 )
 from ..http.view_queries import WHERE_PREFIX, DifferenceQuery, RowsQuery, ViewQuery
-from ..transport.sse_server import EVENT_STREAM
+from ..transport.sse_connection import EVENT_STREAM
 from ..views.access import by_session, searchable
 from ..views.search import LABEL_PREFIX, SearchQuery
 from .operations import operating, operation, parameter, query_parameters

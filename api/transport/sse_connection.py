@@ -5,25 +5,46 @@ many transports as they are.
 """
 
 import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
 
 from ...domain.errors import LogFailed, StenogramError
-from ..delivery.sse_encoder import SSE
+from ..delivery.sse_encoder import SSE, http_chunk
 from ..protocol.close_codes import SERVER_ERROR, CloseCode
 from .subscription import ConnectionSubscription
 from .transport_sink import TransportSink
 
+EVENT_STREAM = "text/event-stream"
 STREAM_SUB = "events"
 """The name of a stream's only subscription; it is not written."""
+_HEARTBEAT_CHUNK = http_chunk(b": heartbeat\n\n")
 
 
 class SseConnection(TransportSink):
     """The response's end is what `gone` tells its handler."""
+
+    kind = "stream"
+    """As which it is counted."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
         self.code = "closed_by_client"
         """Why it ended, or will have."""
         self.gone = asyncio.Event()
+
+    async def prepare(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
+        """Begin the response."""
+        response = web.StreamResponse(headers={**headers, "X-Accel-Buffering": "no"})
+        response.content_type = EVENT_STREAM
+        response.force_close()
+        await response.prepare(request)
+        await response.write(b": welcome\n\n")
+        return response
+
+    def beat(self) -> None:
+        """Let the client see that it is still there."""
+        self.write(_HEARTBEAT_CHUNK)
 
     async def follow(self, subscription: ConnectionSubscription) -> None:
         """Deliver until the connection ends."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from weakref import WeakSet
 
@@ -13,7 +14,7 @@ from ...projections.authoring.projection import AnyProjection
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
 from ..delivery.event_filter import EVERY_SESSION
-from ..delivery.sse_encoder import SSE, http_chunk
+from ..delivery.sse_encoder import SSE
 from ..delivery.subscriber import GroupKey
 from ..liveness.open_request import OpenRequest
 from ..protocol.close_codes import SHUTDOWN, TOKEN_EXPIRED
@@ -27,8 +28,6 @@ from .slow_consumers import LINGER_S, SlowConsumers
 from .sse_connection import STREAM_SUB, SseConnection
 from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
 
-EVENT_STREAM = "text/event-stream"
-HEARTBEAT_CHUNK = http_chunk(b": heartbeat\n\n")
 INSPECT_EVERY_S = 0.5
 NOT_STORED = {"Cache-Control": "no-store"}
 MAX_ETAG_CHARS = 64
@@ -48,6 +47,10 @@ class SseServer:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def by_kind(self) -> Counter[str]:
+        """How many there are of each kind."""
+        return Counter({"stream": 0, **Counter(each.kind for each in self._connections)})
 
     async def follow_events(self, request: web.Request, session: SessionId | None) -> web.StreamResponse:
         """Follow a session, or with None the whole log, until the client goes."""
@@ -92,7 +95,7 @@ class SseServer:
         """Answer with what a subscription delivers, until the connection ends."""
         began = time.monotonic()
         try:
-            response = await _prepare(request, headers)
+            response = await connection.prepare(request, headers)
             self._connections[connection] = principal.expires or float("inf")
             tenant = request[TENANT]
             tenant.connections[connection] = None
@@ -104,7 +107,7 @@ class SseServer:
             request[TENANT].connections.pop(connection, None)
             connection.end_all()
             about = {"run": principal.run, "remote": request.remote, "seconds": round(time.monotonic() - began, 3)}
-            self._telemetry.connection_ended("stream", connection.code, principal, **about)
+            self._telemetry.connection_ended(connection.kind, connection.code, principal, **about)
         return response
 
     async def inspect_connections(self) -> None:
@@ -123,7 +126,7 @@ class SseServer:
                     connection.close_with_bye(TOKEN_EXPIRED, "Get a new token and resume.")
                     self._linger(connection)
                 elif heartbeat_due and connection.open:
-                    connection.write(HEARTBEAT_CHUNK)
+                    connection.beat()
 
     def drain(self) -> None:
         """End every stream."""
@@ -138,15 +141,6 @@ class SseServer:
         self._connections.pop(connection, None)
         asyncio.get_running_loop().call_later(LINGER_S, connection.abort)
         self._lingering.add(connection)
-
-
-async def _prepare(request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={**headers, "X-Accel-Buffering": "no"})
-    response.content_type = EVENT_STREAM
-    response.force_close()
-    await response.prepare(request)
-    await response.write(b": welcome\n\n")
-    return response
 
 
 def transport_of(request: web.Request) -> asyncio.Transport:

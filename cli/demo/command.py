@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 15.0
 """Seconds that the first turn of somebody at the console lasts; after one that passes, the next lasts half as long."""
-ENTRANCE_S = 20.0
-"""Seconds that a browser may take to show the page before the demo begins without it."""
+ENTRANCE_S = 30.0
+"""Seconds for which the demo waits until somebody sees the page, before it begins without them."""
 
 
 @click.command(
@@ -41,7 +41,11 @@ ENTRANCE_S = 20.0
 @click.option("--speed", type=SPEED, default="1x", show_default=True, metavar="FACTOR", help="2x, 0.5x …, or max.")
 @click.option("--terminal", is_flag=True, help="Show it on the whole terminal, where that is one; else as lines.")
 @click.option("--lines", is_flag=True, help="Print lines of all that happens.")
-@click.option("--browser/--no-browser", default=None, help="Open the console in a browser.  [default: with a display]")
+@click.option(
+    "--browser/--no-browser",
+    default=None,
+    help="Open the console in a browser, or wait a while for you to open it.  [default: open it, with a display]",
+)
 @click.option(
     "--patience", type=click.FloatRange(min=0), default=PATIENCE_S, show_default=True, metavar="SECONDS",
     help="How long Maya waits for you at the console before she acts herself; 0: not at all.",
@@ -79,7 +83,7 @@ def demo(
     live = terminal and not lines and can_be_live()
     if not live:
         click.echo(f"stenogram: session {session} in {log}", err=True)
-    wishes = Wishes(speed, chaos, patience, ENTRANCE_S if opens else 0.0)
+    wishes = Wishes(speed, chaos, patience, ENTRANCE_S if browser is not None or opens else 0.0)
     changed = asyncio.run(_run(log, session, wishes, live=live, opens=opens, told=opens and not lines))
     _print_what_next(log, session, changed - 1 if changed else None)
 

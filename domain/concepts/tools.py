@@ -152,8 +152,8 @@ class ReturnTool(_ToolCommand):
 
 
 class Call(NamedTuple):
-    """A tool call; `open` until it returned or was `abandoned`. `task` is what it was made under. `index` is the next
-    piece's; the output of a call that has ended is in the log alone."""
+    """A tool call; `open` until it returned or was `abandoned`. `task` is what it was made under, `message` what it
+    serves. `index` is the next piece's; the output of a call that has ended is in the log alone."""
 
     id: CallId
     caller: ParticipantId
@@ -166,6 +166,7 @@ class Call(NamedTuple):
     run: str | None = None
     index: int = 0  # type: ignore[assignment]  # it hides tuple.index, which nobody misses
     streamed: Streamed | None = None
+    message: MessageId | None = None
 
 
 class Calls(NamedTuple):
@@ -279,7 +280,7 @@ def evolve(calls: Calls, event: Event) -> Calls:
     match event.data:
         case ToolCalled() as data:
             about = (data.call, event.actor, data.tool, event.audience, event.version, True, event.task)
-            call = Call(*about, run=data.run)
+            call = Call(*about, run=data.run, message=data.message)
             open = calls.open.begun(call.id, call.caller, call.task)
             return calls._replace(known=calls.known.set(call.id, call), open=open)
         case ToolReturned() as data:

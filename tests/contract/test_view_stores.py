@@ -9,7 +9,8 @@ import pytest
 
 from stenogram.projections.store import ViewStore, memory_views, sqlite_views
 from stenogram.projections.store.postgres import postgres_views
-from stenogram.testing.contract.views import ALL, LAPSE, SHARED, Sentence
+from stenogram.testing.contract.views.scene import LAPSE, Sentence
+from stenogram.testing.contract.views.store import ALL, SHARED
 
 
 class Memory:

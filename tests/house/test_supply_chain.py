@@ -49,7 +49,7 @@ def locks(root: Path) -> dict[str, Lock]:
 def asked(pyproject: dict[str, Any], name: str) -> list[Requirement]:
     """What a lock is made of."""
     project = pyproject["project"]
-    extras = {"dev": ["dev"], "deploy": ["deploy"], "image": []}
+    extras = {"dev": ["dev"], "deploy": ["deploy"], "image": ["mcp"]}
     if name == "build":
         return [Requirement(each) for each in pyproject["build-system"]["requires"]]
     wanted = list(project["dependencies"])

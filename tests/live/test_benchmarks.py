@@ -32,6 +32,7 @@ NAMES = (
     "moments",
     "past",
     "postgres",
+    "ag_ui",
 )
 TRIED_ALWAYS = ("appends", "many_sessions", "presence")
 TRIED = NAMES if os.environ.get("STENOGRAM_BENCHMARKS") == "all" else TRIED_ALWAYS

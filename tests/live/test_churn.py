@@ -28,8 +28,8 @@ WARM_S = 30.0 if MINUTES else 1.0
 AT_ONCE = 4 if MINUTES else 2
 """Connections of each kind."""
 SETTLE_S = 150.0 if MINUTES else 15.0
-MOST_MB = 24.0 if MINUTES else 80.0
-"""More than before. A short run begins before caches are full."""
+MOST_MB = 16.0 if MINUTES else 60.0
+"""More than before. A short run begins before everything has been there once."""
 MOST_HANDLERS = 3
 """Of connections that are over; the last ones are forgotten with the next."""
 EXACT = ("tasks", "descriptors", "threads", "connections")

@@ -40,7 +40,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stenogram.api.transport.tcp_connections.FIRST_REQUEST_S", 0.3)
     monkeypatch.setattr("stenogram.api.transport.tcp_connections.INSPECT_EVERY_S", 0.05)
     monkeypatch.setattr("stenogram.api.server.IDLE_S", 0.3)
-    monkeypatch.setattr("stenogram.api.http.session_routes.BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("stenogram.api.http.responses.BODY_TIMEOUT_S", 0.3)
 
 
 async def to_its_end(peer: Peer) -> bytes:

@@ -2,6 +2,8 @@
 gateways, what is refused, and how it is switched off."""
 
 import asyncio
+import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ import jwt
 import orjson
 import pytest
 from support.wire import Wire
+from yarl import URL
 
 from stenogram.api.server import Gateway
 
@@ -19,6 +22,7 @@ Start = Callable[..., Awaitable[Gateway]]
 Open = Callable[..., Awaitable[Wire]]
 SECRET = "a secret of at least thirty-two bytes"
 TEXT = {"Content-Type": "text/plain"}
+BLOCK = re.compile(rb"event: data\ndata:(\[.*?\])\n\n\r\n[0-9a-f]+\r\nevent: control\ndata:(\{.*?\})\n\n")
 
 
 class Streams:
@@ -218,13 +222,13 @@ async def test_a_stream_survives_a_restart_with_its_producers(
     http: aiohttp.ClientSession, serve: Callable[..., Awaitable[Any]], tmp_path: Path
 ) -> None:
     log = str(tmp_path / "log.db")
-    first = await serve(log=log)
+    first = await serve(log=log, views="none")
     streams = Streams(http, first)
     await streams.ask("PUT", "a", Content_Type="text/plain")
     number = {"Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": "0"}
     sent = await streams.ask("POST", "a", "one", **number)
     await first.kill()
-    streams = Streams(http, await serve(log=log))
+    streams = Streams(http, await serve(log=log, views="none"))
     again = await streams.ask("POST", "a", "one", **number)
     assert (sent.status, again.status, again.offset) == (200, 204, sent.offset)
     assert (await streams.ask("GET", "a")).body == b"one"
@@ -258,6 +262,40 @@ async def test_a_live_read_follows_a_fork_through_what_it_inherits(streams: Stre
     await streams.ask("POST", "b", "b2 ", Stream_Closed="true")
     said = [line[5:] for line in (await followed).split(b"\n") if line.startswith(b"data:") and b"{" not in line]
     assert b"".join(each if each.endswith(b" ") else each + b" " for each in said) == b"a1 a2 b1 b2 "
+
+
+async def test_a_reader_that_is_cut_anywhere_goes_on_without_loss_or_repeat(streams: Streams, gateway: Gateway) -> None:
+    await streams.ask("PUT", "a", Content_Type="application/json")
+    for number in range(60):
+        body = orjson.dumps({"n": number, "pad": "x" * 2_000})
+        await streams.ask("POST", "a", body, Content_Type="application/json", Stream_Closed=str(number == 59))
+    chance, offset, found, closed = random.Random(3), "-1", list[int](), False
+    while not closed:
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(gateway.url).port)
+        writer.write(f"GET /v1/stream/a?offset={offset}&live=sse HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        said, most = b"", chance.randint(1, 100_000)
+        while len(said) < most and (more := await reader.read(4_096)):
+            said += more
+        writer.transport.abort()
+        for data, control in BLOCK.findall(said):
+            found += [each["n"] for each in orjson.loads(data)]
+            about = orjson.loads(control)
+            offset, closed = about["streamNextOffset"], about.get("streamClosed", False)
+    assert found == list(range(60))
+
+
+async def test_forks_of_forks_keep_what_was_deleted_and_no_longer(streams: Streams) -> None:
+    await streams.ask("PUT", "f0", "x")
+    for number in range(12):
+        forked = await streams.ask("PUT", f"f{number + 1}", Stream_Forked_From=f"/v1/stream/f{number}")
+        assert forked.status == 201
+    for number in range(12):
+        await streams.ask("DELETE", f"f{number}")
+    assert (await streams.ask("GET", "f12")).body == b"x"
+    assert [(await streams.ask("GET", f"f{number}")).status for number in (0, 6, 11)] == [410] * 3
+    await streams.ask("DELETE", "f12")
+    assert [(await streams.ask("GET", f"f{number}")).status for number in (0, 6, 12)] == [404] * 3
+    assert (await streams.ask("PUT", "f0", "again")).status == 201
 
 
 @pytest.mark.postgres

@@ -3,8 +3,9 @@
 Sessions that `support.random_play` makes up are put into the log, a tenant each; what falls due in them happens. Then
 each participant, a bystander of each kind, and tokens that read or audit some of the sessions only, ask for
 everything: events raw and folded, by pages forwards and backwards, as NDJSON, as server-sent events and over
-WebSocket; each view, as it is, at a moment, listed, and as a difference; the session's page, now and then; search;
-causes; what they may export; and the texts of errors, headers and metrics. No word may come that no session which they
+WebSocket; the same by AG-UI, from a snapshot and from the start; each view, as it is, at a moment, listed, and as a
+difference; the session's page, now and then; search; causes; what they may export; and the texts of errors, headers and
+metrics. No word may come that no session which they
 may read says to them.
 
 More of it: STENOGRAM_TEST_LEAKS=1000.
@@ -13,6 +14,7 @@ More of it: STENOGRAM_TEST_LEAKS=1000.
 import asyncio
 import os
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
@@ -157,6 +159,7 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
     """Everything that a reader is told, by surface."""
     found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
     for session in play.sessions:
+        found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
         events = f"/v1/sessions/{session.state.id}/events"
         for reading in ("raw", "folded"):
             for accept in ("text/event-stream", "application/x-ndjson"):
@@ -166,6 +169,44 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
                 frames = await socket(http, gateway, reader, session.state.id, reading)
                 found.append((f"WebSocket {session.state.id} {reading}", frames))
     return found
+
+
+async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What AG-UI's streams bring up to the session's end: from a snapshot, from the start, one that ends by itself, and
+    over a WebSocket."""
+    id, told = session.state.id, b""
+    base, headers = f"{gateway.url}/v1/agui", {"Authorization": f"Bearer {reader.token}"}
+    place = re.compile(rb"id: \w+\.v(\d+)\n")
+    for after in ("", "?after=0"):
+        async with http.get(f"{base}/threads/{id}{after}", headers=headers) as response, asyncio.timeout(20):
+            told += str(dict(response.headers)).encode()
+            if response.status != 200:
+                told += await response.read()
+                continue
+            line = b"data"
+            while line and not ((at := place.fullmatch(line)) and int(at[1]) >= len(session.events)):
+                told += line
+                line = await response.content.readline()
+            told += await response.content.readline()
+    given = {"threadId": id, "runId": "watches", "messages": []}
+    async with http.post(f"{base}/agent/default/connect", json=given, headers=headers) as response:
+        told += await response.read()
+    if response.status == 200:
+        async with http.ws_connect(f"{base}/threads/{id}", headers=headers, protocols=("ag-ui",)) as ws:
+            async for message in ws:
+                told += message.data.encode()
+                if b"STATE_SNAPSHOT" in message.data.encode():
+                    break
+    for run in ("t3", "watches"):
+        async with http.get(f"{base}/threads/{id}/runs/{run}", headers=headers) as response:
+            told += await response.read()
+    return told
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns that are over wait for nobody."""
+    monkeypatch.setattr("stenogram.api.frontends.turn_stream.LINGER_S", 0.0)
 
 
 @pytest.fixture
@@ -178,7 +219,7 @@ async def gateway(start: Start) -> Gateway:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(10_000, 10_000 + SCRIPTS))
 async def test_no_token_is_told_what_it_is_not_to_read(
-    seed: int, http: aiohttp.ClientSession, gateway: Gateway
+    seed: int, http: aiohttp.ClientSession, gateway: Gateway, impatient: None
 ) -> None:
     play = played(seed)
     tenant = await gateway.tenants.of(f"p{seed}")
@@ -193,7 +234,9 @@ async def test_no_token_is_told_what_it_is_not_to_read(
 
 
 @pytest.mark.slow
-async def test_the_search_finds_what_may_be_read(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+async def test_the_search_finds_what_may_be_read(
+    http: aiohttp.ClientSession, gateway: Gateway, impatient: None
+) -> None:
     """Lest it finds nothing because nothing is shown: who may see a word is told it."""
     play = played(10_000)
     tenant = await gateway.tenants.of("p10000")
@@ -201,6 +244,9 @@ async def test_the_search_finds_what_may_be_read(http: aiohttp.ClientSession, ga
     for view in BUILT_IN:
         await tenant.views.progress.reach(view.name, tenant.log.position, 30)
     for reader in readers_of_play(10_000, play)[: len(VIEWERS)]:
-        told = {word for _, text in await said(http, gateway, reader, play) for word in WORD.findall(text)}
+        texts = await said(http, gateway, reader, play)
+        told = {word for _, text in texts for word in WORD.findall(text)}
+        by_ag_ui = {word for place, text in texts if place.startswith("AG-UI") for word in WORD.findall(text)}
+        assert len(by_ag_ui) > len(told) * 3 / 4
         assert len(told) > len(play.known) / 4
         assert told <= set(play.known) - reader.hidden(play)

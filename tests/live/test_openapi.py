@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "5")
 TRIED = ("sessions", "transcript", "usage", "words", "mentions")
 OTHERS = f"/v1/views/(?!({'|'.join(TRIED)})(/|$))"
+STREAMS = r"/v1/agui/(threads/|agent/\{agent\}/run)"
+"""What ends only when somebody ends it; tests of these streams send what the description forbids."""
 DESCRIPTION = "/openapi.json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 ALL = os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all"
@@ -36,10 +38,10 @@ async def test_schemathesis_finds_nothing(
     gateway = await serve(views="", projection="custom_views:all_of_them", durable_streams_poll=0.05)
     operations = await _described(gateway.url)
     await _views_are_built(gateway.url)
-    tried = [path for path in operations if ALL or not re.match(OTHERS, path)]
+    skipped = STREAMS if ALL else f"{OTHERS}|{STREAMS}"
+    tried = [path for path in operations if not re.match(skipped, path)]
     arguments = ["run", f"{gateway.url}{DESCRIPTION}", "--max-examples", EXAMPLES, "--no-color"]
-    if not ALL:
-        arguments += ["--exclude-path-regex", OTHERS]
+    arguments += ["--exclude-path-regex", skipped]
     program = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *arguments,

@@ -52,6 +52,34 @@ async def played(url: str) -> AsyncIterator[Session]:
         yield session
 
 
+async def expect_moment(page: Page, client: Client, version: int) -> None:
+    """Whether each panel of a page at this version shows what the gateway says of it."""
+    then = await client.show("trip", at=version)
+    said = (await client.session("trip").view("transcript").rows(at=version)).rows
+    await expect(page.locator(".scrubber")).to_contain_text(f"{version} /")
+    await expect(page.locator(".talk .entry")).to_have_count(len(said))
+    open_texts = ["".join(part["text"] for part in each["parts"]) for each in then["open_messages"]]
+    await expect(page.locator(".entry.open .text")).to_have_text([f"{each}▌" for each in open_texts])
+    await _tab(page, "agents")
+    await expect(page.locator(".card:not(.away) .who")).to_have_text(
+        [each["id"] for each in then["participants"] if each["present"]]
+    )
+    await _tab(page, "tasks")
+    titles = [each["title"] for each in then["tasks"]]
+    await expect(page.locator(".board .card .who")).to_have_count(len(titles))
+    assert sorted(await page.locator(".board .card .who").all_inner_texts()) == sorted(titles)
+    await _tab(page, "state")
+    await expect(page.locator(".leaf")).to_have_count(len(then["state"].get("hotel", {})))
+    await _tab(page, "signals")
+    await expect(page.locator(".panel .card")).to_have_count(len(then["open_signals"]))
+    await _tab(page, "log")
+    await expect(page.locator(".log-row").last.locator(".number").first).to_have_text(str(version))
+
+
+async def _tab(page: Page, name: str) -> None:
+    await page.get_by_role("link", name=name, exact=True).click()
+
+
 async def write_hostile(url: str) -> None:
     """A session with text in every field that wants to be markup or script."""
     async with Client(url, participant="evil", kind="agent") as client:

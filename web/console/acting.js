@@ -32,7 +32,7 @@ function Say({ session }) {
   }
   return html`<form class="say" onSubmit=${say}>
     <input name="text" aria-label="say" placeholder="Say something" autocomplete="off" />
-    <button>Say</button>
+    <button class="primary">Say</button>
     ${error && html`<span class="error" role="alert">${error.message}</span>`}
   </form>`
 }

@@ -23,6 +23,7 @@ export function Conversation({ shown, selected, select }) {
     <div class="lines talk-lines ${as}" ref=${box} onScroll=${onScroll} tabindex="0" role="log" aria-label="Messages">
       ${shown.messages.hasOlder && html`<button type="button" onClick=${() => shown.messages.loadOlder()}>Older</button>`}
       ${shown.messages.error && html`<${Failure} error=${shown.messages.error} />`}
+      ${!shown.messages.loaded && !shown.messages.error && html`<p class="empty">Reading …</p>`}
       ${!messages.length && shown.messages.loaded && html`<p class="empty">Nothing has been said yet.</p>`}
       ${entries.map((each) => html`<${Entry} key=${each.entry} entry=${each} selected=${selected === each.entry} select=${select} />`)}
     </div>

@@ -91,7 +91,7 @@ function paintScale(pen, { seen, width, lanes }, height, colours) {
     pen.fillStyle = colours.line
     pen.fillRect(x, HEAD_PX, 1, height)
     pen.fillStyle = colours.quiet
-    if (x + LABEL_PX / 2 < width) pen.fillText(labelOf(time, step), x + 3, HEAD_PX / 2)
+    if (x + 58 < width) pen.fillText(labelOf(time, step), x + 3, HEAD_PX / 2)
   }
 }
 

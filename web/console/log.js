@@ -20,7 +20,7 @@ function useEvents(session, version, types) {
         const from = version === null ? { last: PAGE } : { before: version + 1 }
         const page = await session.client.read(`${session.path}/events`, { ...query, ...from })
         if (gone) return
-        setHeld({ events: page.events, before: page.before })
+        setHeld({ events: page.events, before: page.before, read: true })
         if (version !== null) return
         let fresh = []
         const take = (event) => {
@@ -50,7 +50,7 @@ export function Log({ session, version, at }) {
   const [types, setTypes] = useState([])
   const [actor, setActor] = useState('')
   const [opened, setOpened] = useState(null)
-  const { events, before, error, older } = useEvents(session, version, types)
+  const { events, before, error, older, read } = useEvents(session, version, types)
   const toggle = (name) => setTypes(types.includes(name) ? types.filter((each) => each !== name) : [...types, name])
   const found = actor ? events.filter((each) => each.actor.includes(actor) || each.task === actor) : events
   return html`<div class="log">
@@ -60,7 +60,7 @@ export function Log({ session, version, at }) {
     </div>
     ${error && html`<${Failure} error=${error} />`}
     ${before !== undefined && html`<button type="button" onClick=${older}>Older</button>`}
-    ${!found.length && !error && html`<p class="empty">No such event.</p>`}
+    ${!found.length && !error && html`<p class="empty">${read ? 'No such event.' : 'Reading …'}</p>`}
     <${Rows} events=${found} opened=${opened} open=${setOpened} />
     ${opened && html`<${Opened} key=${opened.id} session=${session} event=${opened} at=${at} open=${setOpened} close=${() => setOpened(null)} />`}
   </div>`

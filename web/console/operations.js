@@ -52,7 +52,7 @@ export function Operations({ client, may }) {
     ${views.error && html`<${Failure} error=${views.error} />`}
     ${!views.value && !views.error && html`<p class="empty">Reading …</p>`}
     ${views.value && !views.value.views.length && html`<p class="empty">This gateway keeps no views.</p>`}
-    ${views.value?.views.length > 0 && html`<div class="scrolls"><table class="wide">
+    ${views.value?.views.length > 0 && html`<div class="scrolls" tabindex="0" role="region" aria-label="views"><table class="wide">
       <thead><tr><th>view</th><th>build</th><th>state</th><th class="figure">behind</th><th class="figure">events a second</th><th class="figure">ready in</th><th class="figure">parked keys</th><th></th></tr></thead>
       <tbody>${views.value.views.flatMap((view) => rowsOf(view).map((build) => html`<${Build} key=${`${view.view}/${build.build}`} client=${client} view=${view} build=${build} may=${may('operate', '*')} again=${views.again} />`))}</tbody>
     </table></div>`}

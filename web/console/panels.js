@@ -1,7 +1,7 @@
 /** What the team is doing, what there is to do, and what it has come to. */
 
 import { Lives, Signals } from './acting.js'
-import { Act, Failure, Status, ago, brief, clock, html, useEffect, useFocus, useNow, useRef, useState, useStore } from './ui.js'
+import { Act, Status, ago, brief, clock, html, notYet, useEffect, useFocus, useNow, useRef, useState, useStore } from './ui.js'
 
 export function AgentsPanel({ session, shown, rights, version, selected, select, at }) {
   const everyone = useStore(shown.everyone)
@@ -9,6 +9,8 @@ export function AgentsPanel({ session, shown, rights, version, selected, select,
   const now = useNow(5000)
   const here = everyone.filter((each) => each.present)
   const away = everyone.filter((each) => !each.present)
+  const wait = notYet(shown.everyone)
+  if (wait) return wait
   if (!everyone.length) return html`<p class="empty">Nobody has joined yet.</p>`
   return html`<ul class="cards">${[...here, ...away].map((each) => {
     const id = `agent:${each.id}`
@@ -36,6 +38,8 @@ const COLUMNS = [
 export function TasksPanel({ session, shown, rights, selected, select }) {
   const tasks = useStore(shown.tasks)
   const signals = useStore(shown.signals)
+  const wait = notYet(shown.tasks)
+  if (wait) return wait
   if (!tasks.length) return html`<p class="empty">No task has been created yet.</p>`
   return html`<div class="board">${COLUMNS.map(([name, test]) => html`<section key=${name} aria-label=${name}><h3>${name} <small>${tasks.filter(test).length}</small></h3>
     <ul class="cards">${tasks.filter(test).map((each) => html`<li key=${each.id} class=${`card ${selected === `task:${each.id}` ? 'selected' : ''}`}>
@@ -53,7 +57,8 @@ export function StatePanel({ session, shown, rights }) {
   const state = useStore(shown.state)
   const view = useStore(shown.view('state'))
   const [path, setPath] = useState(null)
-  if (shown.state.error) return html`<${Failure} error=${shown.state.error} />`
+  const wait = notYet(shown.state)
+  if (wait) return wait
   return html`<div class="row heading"><span class="quiet">${view?.version ? `changed last by event ${view.version}` : 'empty'}</span><span class="grow"></span>
       ${rights('state') && html`<button type="button" data-key="edit" title="edit (e)" onClick=${() => setPath('')}>edit</button>`}</div>
     ${path !== null && html`<${Edit} key=${path} session=${session} path=${path} done=${() => setPath(null)} />`}
@@ -92,14 +97,20 @@ function useFresh(value) {
   return fresh
 }
 
-/** One value, compared with what is there when it is set: a conflict shows both. */
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other)
+
+/** One value, compared with what was there when its editing began: if that has changed since, both are shown. */
 function Edit({ session, path, done }) {
   const { value, pending, conflict } = useStore(session.state.at(path))
   const field = useFocus()
+  const [known, setKnown] = useState(value)
   const [text, setText] = useState(JSON.stringify(value ?? {}, null, 2))
   const [error, setError] = useState(null)
-  const set = async (event) => {
-    event.preventDefault()
+  const meddled = conflict !== null || (!pending && !same(value, known))
+  const set = async (anyway) => {
+    if (meddled && !anyway) return
+    setError(null)
+    setKnown(value)
     try {
       await session.state.set(path, JSON.parse(text))
       done()
@@ -107,20 +118,26 @@ function Edit({ session, path, done }) {
       setError(failure.code === 'conflict' ? null : failure)
     }
   }
-  return html`<form class="edit" onSubmit=${set}>
+  const submit = (event) => {
+    event.preventDefault()
+    void set(false)
+  }
+  return html`<form class="edit" onSubmit=${submit}>
     <label><code>${path || 'the whole state'}</code>
       <textarea rows="4" ref=${field} spellcheck="false" value=${text} aria-busy=${pending} onInput=${(event) => setText(event.target.value)}></textarea></label>
-    ${conflict && html`<div class="conflict" role="alert"><p>Somebody changed it in the meantime (event ${conflict.version}).</p>
-      <p>theirs <code>${brief(conflict.theirs)}</code> <button type="button" onClick=${() => (session.state.yield(path), done())}>take theirs</button></p>
-      <p>yours <code>${brief(conflict.mine)}</code> <button>set yours</button></p></div>`}
+    ${meddled && html`<div class="conflict" role="alert"><p>Somebody has changed it in the meantime${conflict ? ` (event ${conflict.version})` : ''}.</p>
+      <p>theirs <code>${brief(conflict ? conflict.theirs : value)}</code> <button type="button" onClick=${() => (session.state.yield(path), done())}>take theirs</button></p>
+      <p>yours <code>${brief(text)}</code> <button type="button" onClick=${() => void set(true)}>set yours</button></p></div>`}
     ${error && html`<p class="error" role="alert">${error.message}</p>`}
-    <div class="row"><button disabled=${pending}>Set</button><button type="button" onClick=${done}>Cancel</button></div>
+    <div class="row"><button disabled=${pending || meddled}>Set</button><button type="button" onClick=${done}>Cancel</button></div>
   </form>`
 }
 
 export function SignalsPanel({ shown, at }) {
   const signals = useStore(shown.signals)
   const attention = useStore(shown.view('attention'))
+  const wait = notYet(shown.signals)
+  if (wait) return wait
   const fenced = Object.entries(attention?.fenced ?? {})
   return html`${!signals.length && html`<p class="empty">No interruption is open.</p>`}
     <ul class="cards">${signals.map((each) => html`<li class="card" key=${each.id}><div class="row"><${Status} status=${each.status}>${each.kind} ${each.status}<//><code>${each.target ?? ''}</code>
@@ -130,11 +147,27 @@ export function SignalsPanel({ shown, at }) {
     ${fenced.length > 0 && html`<h3>fenced</h3><ul>${fenced.map(([agent, signal]) => html`<li><${Status} status="refused">${agent}<//> <span class="quiet">by ${signal}</span></li>`)}</ul>`}`
 }
 
+const EMPTY = (value) => value === null || value === undefined || value === 0 || (typeof value === 'object' && !Object.keys(value).length)
+
+/** Of each kind of use a table: of its members those that somewhere say something. */
 export function UsagePanel({ shown }) {
   const usage = useStore(shown.view('usage'))
-  if (!usage) return html`<p class="empty">Nothing has been used yet, or no agent says so.</p>`
-  return html`${Object.entries(usage).map(([name, each]) => each && typeof each === 'object' && Object.keys(each).length > 0 && html`<h3>${name}</h3><table><tbody>
-    ${Object.entries(each).map(([key, value]) => html`<tr><th>${key}</th><td>${value && typeof value === 'object'
-      ? Object.entries(value).map(([what, count]) => html`<span class="pair">${what} <b class="number">${brief(count, 60)}</b></span> `)
-      : html`<b class="number">${brief(value)}</b>`}</td></tr>`)}</tbody></table>`)}`
+  const wait = notYet(shown.view('usage'))
+  if (wait) return wait
+  const kinds = Object.entries(usage ?? {}).map(([name, rows]) => [name, Array.isArray(rows) ? rows : []]).filter(([, rows]) => rows.length)
+  if (!kinds.length) return html`<p class="empty">Nothing has been used yet, or no agent says so.</p>`
+  return kinds.map(([name, rows]) => {
+    const members = [...new Set(rows.flatMap((row) => Object.keys(row).filter((member) => !EMPTY(row[member]))))]
+    return html`<h3>${name}</h3><div class="scrolls" tabindex="0" role="region" aria-label=${name}><table class="usage"><thead><tr>${members.map((member) => html`<th class=${isFigure(rows, member) ? 'figure' : ''}>${member}</th>`)}</tr></thead>
+      <tbody>${rows.map((row) => html`<tr>${members.map((member) => html`<td class=${isFigure(rows, member) ? 'figure' : ''}>${said(row[member])}</td>`)}</tr>`)}</tbody></table></div>`
+  })
+}
+
+const isFigure = (rows, member) => rows.every((row) => typeof row[member] === 'number')
+
+function said(value) {
+  if (EMPTY(value)) return ''
+  if (typeof value === 'number') return value.toLocaleString([], { maximumFractionDigits: 1 })
+  if (typeof value !== 'object') return brief(value, 60)
+  return Array.isArray(value) ? value.join(', ') : Object.entries(value).map(([name, count]) => `${name} ${said(count)}`).join(', ')
 }

@@ -4,6 +4,7 @@ import { clock, html, useAnswer, useEffect, useRef, useState, useStore } from '.
 
 const SPEEDS = [1, 2, 4, 8, 16]
 const EVENTS_A_SECOND = 4
+const FEWEST = 8
 const WIDTHS = [10, 120, 1800, 28800]
 
 /** The newest version that this reader knows of. */
@@ -80,7 +81,7 @@ export function Scrubber({ session, version, head, at, playing }) {
     </select>
     <div class="track">
       <${Activity} session=${session} head=${head} />
-      <input type="range" min="1" max=${Math.max(1, head)} value=${dragged ?? here} aria-label="moment" aria-valuetext=${`event ${here} of ${head}`} onInput=${drag} />
+      <input type="range" style=${{ '--at': `${(100 * ((dragged ?? here) - 1)) / Math.max(1, head - 1)}%` }} min="1" max=${Math.max(1, head)} value=${dragged ?? here} aria-label="moment" aria-valuetext=${`event ${here} of ${head}`} onInput=${drag} />
     </div>
     <span class="number">${dragged ?? here} / ${head}</span>
     <span class="number clock">${time}</span>
@@ -125,6 +126,7 @@ async function counts(session, { opened, changed }) {
   if (!opened) return []
   const seconds = Math.max(1, (Date.parse(changed) - Date.parse(opened)) / 1000)
   const width = WIDTHS.find((each) => seconds / each <= 200) ?? WIDTHS.at(-1)
+  if (seconds / width < FEWEST) return [] // a few blocks say nothing
   const buckets = new Array(Math.min(1000, Math.ceil(seconds / width) + 1)).fill(0)
   const first = Math.floor(Date.parse(opened) / 1000 / width) * width
   const query = { 'where.width': width, limit: 1000 }

@@ -70,7 +70,7 @@ export function SignIn({ enter, refused }) {
     <form onSubmit=${submit}>
       <label for="who">${open ? 'Who are you?' : 'Your token'}</label>
       <input id="who" name="who" ref=${field} required autocomplete="off" spellcheck="false" type=${open ? 'text' : 'password'} />
-      <button>Enter</button>
+      <button class="primary">Enter</button>
     </form>
     <p class="hint">${open
       ? 'This gateway runs without keys: it believes the name that you give.'

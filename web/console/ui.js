@@ -102,6 +102,12 @@ export function Failure({ error }) {
   return html`<p class="failure" role="alert"><b>${error.code ?? 'error'}</b> ${error.message}</p>`
 }
 
+/** What to show in place of what a store will have: why it has nothing, or that it is being read; null once it is there. */
+export function notYet(store) {
+  if (store.error) return html`<${Failure} error=${store.error} />`
+  return store.loaded ? null : html`<p class="empty">Reading …</p>`
+}
+
 /** A ref for the field that is to be written in at once. (`autofocus` counts for what a page begins with alone.) */
 export function useFocus() {
   const field = useRef(null)
@@ -109,29 +115,39 @@ export function useFocus() {
   return field
 }
 
-/** A list that follows its end as long as its reader does. */
+/** A list that follows its end until its reader scrolls up, and again once they are back there. */
 export function useFollowing(length) {
   const box = useRef(null)
   const [behind, setBehind] = useState(0)
   const seen = useRef(length)
-  const atEnd = () => !box.current || box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < 40
   const following = useRef(true)
-  useEffect(() => {
+  const place = useRef(0)
+  const atEnd = () => !box.current || box.current.scrollHeight - box.current.scrollTop - box.current.clientHeight < 40
+  const follow = () => {
     if (following.current && box.current) box.current.scrollTop = box.current.scrollHeight
-    if (atEnd()) seen.current = length
-    else seen.current = Math.min(seen.current, length)
+  }
+  useEffect(() => {
+    const watching = new ResizeObserver(follow) // what is below it comes and goes
+    watching.observe(box.current)
+    return () => watching.disconnect()
+  }, [])
+  useEffect(() => {
+    follow()
+    seen.current = following.current ? length : Math.min(seen.current, length)
     setBehind(length - seen.current)
   })
   const onScroll = () => {
-    following.current = atEnd()
-    if (following.current) {
+    // It has also been scrolled by `follow`, and more may have come since: only up is away.
+    if (atEnd()) {
+      following.current = true
       seen.current = length
       setBehind(0)
-    }
+    } else if (box.current.scrollTop < place.current) following.current = false
+    place.current = box.current.scrollTop
   }
   const toEnd = () => {
     following.current = true
-    box.current.scrollTop = box.current.scrollHeight
+    follow()
   }
   return { box, behind, onScroll, toEnd }
 }

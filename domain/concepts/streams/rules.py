@@ -24,7 +24,7 @@ from .events import (
 )
 
 MAX_PRODUCERS = 10_000
-MAX_FORKS = 10_000
+MAX_FORKS = 1_000
 LABEL = "stream"
 """The label of a session that was made for a stream; its value is the content type."""
 

@@ -17,7 +17,7 @@ from stenogram.projections import DocProjection
 from stenogram.projections.store import Build, ViewStore
 from stenogram.projections.store.postgres import READERS, WRITERS, PostgresViews
 from stenogram.testing import command
-from stenogram.testing.contract.views import claimed, row, step
+from stenogram.testing.contract.views.scene import claimed, row, step
 from stenogram.testing.stage import stage
 
 pytestmark = pytest.mark.postgres

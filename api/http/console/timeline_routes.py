@@ -12,22 +12,22 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, model_validator
 
-from ...domain.audience import Viewer
-from ...domain.envelope import timestamp
-from ...domain.timestamps import Time
-from ...projections.authoring.shape import Row
-from ...projections.runner.time_slices import slices
-from ...projections.store import Sample
-from ...projections.views import timeline
-from ..access.tokens import Authenticator
-from ..protocol.queries import Query, members_of, validated
-from ..tenants.tenants import Tenants
-from ..transport.answer_budget import reserve_answer
-from ..views.access import SESSION_KEY, viewer_of
-from ..views.rendering import render_rows
-from .responses import spliced_response
-from .view_answers import TimelineWindow
-from .view_queries import key_of
+from ....domain.audience import Viewer
+from ....domain.envelope import timestamp
+from ....domain.timestamps import Time
+from ....projections.authoring.shape import Row
+from ....projections.runner.time_slices import slices
+from ....projections.store import Sample
+from ....projections.views import timeline
+from ...access.tokens import Authenticator
+from ...protocol.queries import Query, members_of, validated
+from ...tenants.tenants import Tenants
+from ...transport.answer_budget import reserve_answer
+from ...views.access import SESSION_KEY, viewer_of
+from ...views.rendering import render_rows
+from ..responses import spliced_response
+from ..view_answers import TimelineWindow
+from ..view_queries import key_of
 
 MAX_SPANS = 4_000
 BEFORE = 300

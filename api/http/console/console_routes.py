@@ -10,8 +10,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ...domain.errors import NotFound
-from ...web import CLIENT, CONSOLE
+from ....domain.errors import NotFound
+from ....web import CLIENT, CONSOLE
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -8,77 +8,13 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
 
-from ...domain.errors import Invalid, NotFound
-from ...domain.ids import Position
-from ...projections.authoring.shape import Column, Row, Shape
-from ...projections.store import Build, Checkpoint, CheckpointMoved, Commit, Parked, Skipped, ViewStore
-from ...projections.store.records import Snapshot
-
-SHAPE = Shape(
-    (
-        Column("key", "text"),
-        Column("number", "integer"),
-        Column("size", "real", nullable=True),
-        Column("done", "boolean"),
-        Column("at", "time"),
-        Column("tags", "json"),
-        Column("data", "bytes"),
-    ),
-    ("key", "number"),
-    (("at",), ("done", "size")),
-)
-EPOCH = "epoch-1"
-LAPSE = 0.3  # what a factory's stores are made with
-
-
-class StoreFactory(Protocol):
-    """Makes the stores under test, with a `lapse` of `LAPSE` seconds."""
-
-    def __call__(self) -> AbstractAsyncContextManager[ViewStore]:
-        """A new store, open; closed, and removed, at the end."""
-
-    def beside(self, store: ViewStore) -> ViewStore:
-        """The same store, not opened yet, as another process would open it."""
-
-
-Sentence = Callable[[StoreFactory], Awaitable[None]]
-
-
-def row(key: str, number: int, **more: Any) -> Row:
-    """A row of `SHAPE`."""
-    at = f"2026-01-01T00:00:{number % 60:02}.000000Z"
-    fields = {"size": None, "done": False, "at": at, "tags": '["a"]', "data": b"\x00\xff", **more}
-    return (key, number, *fields.values())
-
-
-async def claimed(store: ViewStore, name: str = "kept", version: int = 1, runner: str = "r-1") -> Build:
-    """A new build, claimed by a runner that lives."""
-    build = await store.begin(name, version, SHAPE, EPOCH)
-    await store.beat(runner)
-    taken = await store.claim(build.id, runner)
-    assert taken is not None
-    return taken
-
-
-def step(build: Build, after: int, to: int, *rows: Row, delete: tuple[Row, ...] = (), **more: Any) -> Commit:
-    """A commit that moves a build from one position to another."""
-    written: dict[Row, Row | None] = {each[:2]: each for each in rows}
-    written |= dict.fromkeys(delete)
-    checkpoint = Checkpoint(EPOCH, Position(to), f"mark-{to}")
-    return Commit(build.id, build.token, Checkpoint(EPOCH, Position(after)), checkpoint, written, **more)
-
-
-async def raised(kind: type[Exception], attempt: Awaitable[object]) -> bool:
-    """Whether it raises that."""
-    try:
-        await attempt
-    except kind:
-        return True
-    return False
+from ....domain.errors import NotFound
+from ....domain.ids import Position
+from ....projections.store import Checkpoint, CheckpointMoved, Parked, Skipped
+from ....projections.store.records import Snapshot
+from .pages import a_sample_is_even_along_a_column, pages_end_by_bytes, rows_are_found_by_their_indexes_in_pages
+from .scene import EPOCH, LAPSE, SHAPE, Sentence, StoreFactory, claimed, raised, row, step
 
 
 async def a_view_has_nothing_for_readers_before_it_is_promoted(factory: StoreFactory) -> None:
@@ -289,51 +225,6 @@ async def a_build_begins_where_it_is_told_to(factory: StoreFactory) -> None:
         build = await store.begin("kept", 1, SHAPE, EPOCH, start)
         assert build.checkpoint == start
         assert (await store.begin("kept", 1, SHAPE, EPOCH)).id == build.id
-
-
-async def rows_are_found_by_their_indexes_in_pages(factory: StoreFactory) -> None:
-    rows = [row(f"k-{n % 3}", n, size=float(n % 5), done=n % 2 == 0) for n in range(40)]
-    async with factory() as store:
-        build = await claimed(store)
-        await store.commit(build, step(build, 0, 1, *rows))
-        await store.promote(build.id)
-        for order, column in (("", 0), ("-key", 0), ("size", 2), ("-size", 2), ("-at", 4)):
-            expected = sorted([each for each in rows if each[3]], key=lambda r: (r[column], *r[:2]))
-            expected = expected[::-1] if order.startswith("-") else expected
-            found: list[Row] = []
-            after: list[Any] | None = None
-            while page := (await store.find("kept", {"done": True}, order=order, after=after, limit=7)).rows:
-                found += page
-                last = page[-1]
-                after = list(dict.fromkeys((column, 0, 1)))
-                after = [last[each] for each in after]
-            assert found == expected, order
-        for wrong in ({"tags": "x"}, {"nothing": 1}, {"at": 5}):
-            assert await raised(Invalid, store.find("kept", wrong))
-        assert await raised(Invalid, store.find("kept", order="-data"))
-        assert await raised(Invalid, store.find("kept", after=[1]))
-
-
-async def a_sample_is_even_along_a_column(factory: StoreFactory) -> None:
-    rows = [row("k", n, size=float(n), done=n != 13) for n in range(100)]
-    async with factory() as store:
-        await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
-        await store.promote(build.id)
-        found = await store.sample("kept", {"done": True}, "size", [10.0, 12.0, 20.0, 90.0, 200.0], each=3, before=2)
-        assert [each[2] for each in found.ahead] == [9.0, 8.0]
-        sizes = [[each[2] for each in stretch] for stretch in found.stretches]
-        assert sizes == [[10.0, 11.0], [12.0, 14.0, 15.0], [20.0, 21.0, 22.0], [90.0, 91.0, 92.0]]
-        assert await raised(Invalid, store.sample("kept", {}, "data", [0.0, 1.0], each=1, before=1))
-        assert await raised(NotFound, store.sample("other", {}, "size", [0.0, 1.0], each=1, before=1))
-
-
-async def pages_end_by_bytes(factory: StoreFactory) -> None:
-    rows = [row(f"k-{n:03}", n, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
-    async with factory() as store:
-        await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
-        await store.promote(build.id)
-        page = await store.find("kept", limit=1_000, most=100_000)
-        assert (50 < len(page.rows) < 60, page.more, page.rows) == (True, True, rows[: len(page.rows)])
 
 
 async def snapshots_are_kept_of_one_state_of_the_code(factory: StoreFactory) -> None:

@@ -1,0 +1,233 @@
+"""The addresses of AG-UI, which are those of CopilotKit's runtime as well.
+
+GET  /v1/agui/info · /v1/agui/capabilities
+POST /v1/agui/agent/{agent}/run · …/connect · …/stop/{thread}
+GET  /v1/agui/threads/{thread} · /v1/agui/threads/{thread}/runs/{run}
+"""
+
+import asyncio
+from typing import Annotated, Any, NamedTuple
+
+import orjson
+from aiohttp import web
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ....domain.audience import Viewer
+from ....domain.errors import Invalid, NotFound
+from ....domain.ids import Name, SessionId
+from ....domain.state import State
+from ....log.records import Record
+from ...access.principal import Principal
+from ...access.tokens import Authenticator
+from ...delivery.encoder import Encoder
+from ...http.responses import json_response, read_body
+from ...liveness.open_request import OpenRequest
+from ...protocol.json_input import read_json
+from ...protocol.queries import Query, members_of, no_query, session_named, validated
+from ...settings import Settings
+from ...telemetry.telemetry import Telemetry
+from ...tenants.tenant import Tenant
+from ...tenants.tenants import Tenants
+from ...transport.sse_server import SseServer
+from ..followed_log import FollowedLog
+from ..session_facts import SessionFacts
+from ..transcript import Transcript
+from ..turn import Ending, Turn
+from ..turn_requests import TurnDesk
+from ..turn_socket import TurnSocket
+from ..turn_stream import TurnConnection, follow_turn, read_stream_place
+from .answers import StoppedAnswer, capabilities, runtime_info
+from .encoder import AgUiEncoder, Group, socket_group, sse_group, translated
+from .endings import end_of_stream
+from .publishing import Publishing
+from .run_input import RunAgentInput, StopInput, read_input, turn_request
+from .snapshot import HEAD, beginning, resumed_beginning
+
+ANY_AGENT = "default"
+"""What an agent is called where any may serve the run."""
+SUBPROTOCOL = "ag-ui"
+"""What a client must name that asks for a WebSocket (RFC 6455 §1.9)."""
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+class AttachQuery(Query):
+    """From where a stream goes on."""
+
+    after: Annotated[str, Field(max_length=200, description="The id of the last event; absent: from a snapshot")] = ""
+
+
+class AgUi(NamedTuple):
+    """The protocol, for one client: of before 1.0, or over a WebSocket."""
+
+    old: bool = False
+    socket: bool = False
+
+    @property
+    def name(self) -> str:
+        """As in metrics."""
+        return "ag_ui"
+
+    @property
+    def group(self) -> Group:
+        """What bytes are made by."""
+        return socket_group if self.socket else sse_group
+
+    def encoder(self, followed: FollowedLog) -> Encoder:
+        """One for old clients and new."""
+        return AgUiEncoder(followed.facts, self.group)
+
+    def connection(
+        self, transport: asyncio.Transport, followed: FollowedLog, turn: Turn, viewer: Viewer
+    ) -> TurnConnection:
+        """A stream, or a WebSocket."""
+        if self.socket:
+            return TurnSocket(transport, followed, turn, viewer, self, SUBPROTOCOL)
+        return TurnConnection(transport, followed, turn, viewer, self)
+
+    def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
+        """A run's start, a snapshot, and what is being said."""
+        return self.group(beginning(turn, state, transcript, viewer, resume))
+
+    def rest_of_beginning(self, state: State, viewer: Viewer, resume: str, begun: int) -> bytes:
+        """The rest of what was being said."""
+        return self.group(resumed_beginning(state, viewer, resume, max(HEAD, begun)))
+
+    def rest_of_event(self, facts: SessionFacts, record: Record, epoch: str, behind: int) -> bytes:
+        """The rest of what an event is in AG-UI."""
+        return self.group([*translated(facts, orjson.loads(record.wire()), epoch)][behind:])
+
+    def ending(self, turn: Turn, state: State, ending: Ending, output: Any, viewer: Viewer, resume: str) -> bytes:
+        """A run's end."""
+        return self.group(end_of_stream(turn, state, ending, output, viewer, resume, old=self.old))
+
+
+class AgUiRoutes:
+    """Handlers of the routes."""
+
+    def __init__(
+        self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry, streams: SseServer
+    ) -> None:
+        self._settings = settings
+        self._tenants = tenants
+        self._auth = auth
+        self._telemetry = telemetry
+        self._streams = streams
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Serve them."""
+        router.add_get("/v1/agui/info", self.info, allow_head=False)
+        router.add_get("/v1/agui/capabilities", self.capabilities, allow_head=False)
+        router.add_post("/v1/agui/agent/{agent}/run", self.run)
+        router.add_post("/v1/agui/agent/{agent}/connect", self.connect)
+        router.add_post("/v1/agui/agent/{agent}/stop/{thread}", self.stop)
+        router.add_post("/v1/agui/threads/{thread}/events", self.publish)
+        router.add_get("/v1/agui/threads/{thread}", self.watch, allow_head=False)
+        router.add_get("/v1/agui/threads/{thread}/runs/{run}", self.attach, allow_head=False)
+
+    async def info(self, request: web.Request) -> web.Response:
+        """Which agents there are, for CopilotKit."""
+        self._auth.of_request(request)
+        no_query(request)
+        return json_response(runtime_info((ANY_AGENT, *self._settings.ag_ui_agents)))
+
+    async def capabilities(self, request: web.Request) -> web.Response:
+        """What agents here can do."""
+        self._auth.of_request(request)
+        no_query(request)
+        return json_response(capabilities())
+
+    async def run(self, request: web.Request) -> web.StreamResponse:
+        """Begin a run and follow it; one that is known is followed."""
+        principal, given, agent = await self._asked(request)
+        tenant = await self._tenants.of_request(request, principal)
+        desk = TurnDesk(tenant, principal, given.threadId, self._telemetry, request.headers)
+        turn = await desk.begin(turn_request(given, agent))
+        return await self._follow(request, principal, tenant, given.threadId, turn, AgUi(given.old))
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Show a thread as it is, and follow what is under way in it, until that is over."""
+        principal, given, _ = await self._asked(request)
+        tenant = await self._tenants.of_request(request, principal)
+        turn = Turn(given.runId, connected=True)
+        return await self._follow(request, principal, tenant, given.threadId, turn, AgUi(given.old))
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Have a run stopped, or all of a thread. Asking again does nothing more."""
+        principal = self._auth.of_request(request)
+        no_query(request)
+        _agent_of(request)
+        session = session_named(request.match_info["thread"])
+        principal.require_read(session)
+        body = await read_body(request)
+        members = read_json(body, self._settings.depth) if body else {}
+        try:
+            given = StopInput.model_validate(members)
+        except ValidationError:
+            raise Invalid("The body is empty, or an object with the `runId` to stop.") from None
+        tenant = await self._tenants.of_request(request, principal)
+        desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
+        return json_response(StoppedAnswer(success=True, stopped=await desk.stop(given.runId)))
+
+    async def watch(self, request: web.Request) -> web.StreamResponse:
+        """Follow a thread, whatever runs in it, until it is closed."""
+        principal = self._auth.of_request(request)
+        session = session_named(request.match_info["thread"])
+        principal.require_read(session)
+        tenant = await self._tenants.of_request(request, principal)
+        return await self._follow(request, principal, tenant, session, Turn(session), _protocol(request))
+
+    async def attach(self, request: web.Request) -> web.StreamResponse:
+        """Follow a run that is known."""
+        principal = self._auth.of_request(request)
+        session = session_named(request.match_info["thread"])
+        principal.require_read(session)
+        tenant = await self._tenants.of_request(request, principal)
+        run = request.match_info["run"]
+        turn = await TurnDesk(tenant, principal, session, self._telemetry, request.headers).find(run)
+        if turn is None:
+            raise NotFound(f"There is no run {run!r} in session {session!r}.")
+        return await self._follow(request, principal, tenant, session, turn, _protocol(request))
+
+    async def publish(self, request: web.Request) -> web.Response:
+        """Write what an agent's own AG-UI tells of its run."""
+        principal = self._auth.of_request(request)
+        no_query(request)
+        session = session_named(request.match_info["thread"])
+        principal.require("speak", session)
+        tenant = await self._tenants.of_request(request, principal)
+        with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
+            return json_response(await Publishing(tenant, principal, session, self._settings).publish(request))
+
+    async def _asked(self, request: web.Request) -> tuple[Principal, RunAgentInput, str | None]:
+        """Who asks, what for, and of which agent."""
+        principal = self._auth.of_request(request)
+        agent = _agent_of(request)
+        given = read_input(read_json(await read_body(request), self._settings.depth))
+        principal.require_read(given.threadId)
+        return principal, given, agent
+
+    async def _follow(
+        self, request: web.Request, principal: Principal, tenant: Tenant, session: SessionId, turn: Turn, protocol: AgUi
+    ) -> web.StreamResponse:
+        place = request.headers.get("Last-Event-ID") or validated(AttachQuery, members_of(request)).after
+        after = read_stream_place(place, tenant.log.epoch) if place else None
+        return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
+
+
+def _agent_of(request: web.Request) -> str | None:
+    """The agent that the path names; None for any. Raises Invalid."""
+    named = request.match_info["agent"]
+    try:
+        return None if named == ANY_AGENT else _NAME.validate_python(named)
+    except ValidationError:
+        raise Invalid("An agent's id is 1 to 128 of A-Z a-z 0-9 . _ : @ + -") from None
+
+
+def _protocol(request: web.Request) -> AgUi:
+    """How a client of GET wants to be told. Raises Invalid."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        return AgUi()
+    offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    if SUBPROTOCOL not in offered:
+        raise Invalid(f"A WebSocket here speaks the subprotocol {SUBPROTOCOL!r}; name it.")
+    return AgUi(socket=True)

@@ -1,0 +1,119 @@
+"""The facts of the sessions that somebody follows by a foreign protocol (`speech_fold`), by version.
+
+They are found out once, when an event is published, and shared by all encoders and subscribers. Facts of earlier events
+are added when somebody resumes there. Those of a session are kept while somebody follows it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ...domain.errors import NotReady
+from ...domain.ids import ParticipantId, SessionId, Version
+from ...domain.model import Kind
+from ...log.log import Log
+from ...log.records import Record
+from .speech_fold import NOTHING, EventFact, SpeechFold
+
+PAGE_EVENTS = 1_000
+MOST_FACTS = 50_000
+"""Facts kept of one session, about 20 MB; who is further behind than these reach resumes."""
+
+
+class SessionFacts:
+    """What is known of one session's events behind the version `start`."""
+
+    def __init__(self, fold: SpeechFold) -> None:
+        self.start = fold.version
+        self.followers = 0
+        self.broken = False
+        """Whether the session has turned out to have another history: it has become a fork."""
+        self._fold = fold
+        self._facts: dict[int, EventFact] = {}
+
+    def of(self, version: int) -> EventFact:
+        """The fact of an event. Raises NotReady where it is not known: then its reader has to begin again."""
+        if self.broken or not self.start < version <= self._fold.version:
+            raise NotReady("What came before is not at hand any more; connect again.", retry_after=0.1)
+        return self._facts.get(version, NOTHING)
+
+    def kind(self, participant: ParticipantId) -> Kind | None:
+        """What a participant is, who has ever joined."""
+        return self._fold.kinds.get(participant)
+
+    def add(self, record: Record) -> None:
+        """An event was published."""
+        if record.version <= self._fold.version or self.broken:
+            return
+        if record.version != self._fold.version + 1:
+            self.broken = True
+            return
+        fact = self._fold.add(record)
+        if fact is not NOTHING:
+            self._facts[record.version] = fact
+            if len(self._facts) > MOST_FACTS:
+                self._forget()
+
+    def extend(self, start: int, facts: dict[int, EventFact]) -> None:
+        """Facts from an earlier version on, up to `start` or beyond."""
+        if start < self.start:
+            self._facts = {**facts, **self._facts}
+            self.start = start
+
+    def _forget(self) -> None:
+        oldest = sorted(self._facts)[: MOST_FACTS // 2]
+        self.start = oldest[-1]
+        for version in oldest:
+            del self._facts[version]
+
+
+class FactsOfLog:
+    """The sessions of one log that are followed."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._sessions: dict[SessionId, SessionFacts] = {}
+
+    def of(self, session: SessionId) -> SessionFacts:
+        """Those of a session that is followed. Raises NotReady when it is not."""
+        found = self._sessions.get(session)
+        if found is None:
+            raise NotReady("Nobody follows this session any more; connect again.", retry_after=0.1)
+        return found
+
+    @asynccontextmanager
+    async def followed(self, session: SessionId) -> AsyncIterator[SessionFacts]:
+        """Known for the time of the block, from now on."""
+        facts = self._sessions.get(session)
+        if facts is None or facts.broken:
+            state = await self._log.state(session)
+            # Again: another one may have begun to follow it while the state was read.
+            facts = self._sessions.get(session)
+            if facts is None or facts.broken:
+                facts = self._sessions[session] = SessionFacts(SpeechFold(self._log.cached_state(session) or state))
+        facts.followers += 1
+        try:
+            yield facts
+        finally:
+            facts.followers -= 1
+            if not facts.followers and self._sessions.get(session) is facts:
+                del self._sessions[session]
+
+    async def reach_back(self, session: SessionId, facts: SessionFacts, start: int) -> None:
+        """Have the facts of all events behind a version that is in the past."""
+        if start >= facts.start:
+            return
+        fold, found, upto = SpeechFold(await self._log.state_at(session, Version(start))), dict[int, EventFact](), start
+        while upto < facts.start and (page := await self._log.read_session(session, upto, PAGE_EVENTS)):
+            for record in page:
+                if record.version <= facts.start and (fact := fold.add(record)) is not NOTHING:
+                    found[record.version] = fact
+            upto = page[-1].version
+        facts.extend(start, found)
+
+    def published(self, records: list[Record]) -> None:
+        """These were committed."""
+        if self._sessions:
+            for record in records:
+                facts = self._sessions.get(record.session)
+                if facts is not None:
+                    facts.add(record)

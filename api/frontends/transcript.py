@@ -1,0 +1,102 @@
+"""What was said in a session, for who joins late: messages and tool calls that are over, in the order in which they
+began.
+
+It is folded from the log, of the events that end things, which hold them whole, and kept while memory allows; whoever
+comes next reads on from there. Deltas are passed over unread. What is open is in the session's state.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import orjson
+
+from ...domain.audience import Viewer, including, visible
+from ...domain.ids import SessionId
+from ...domain.state import State
+from ...log.log import Log
+from ...log.records import Record
+from ...log.weighted_cache import WeightedCache
+from .session_facts import PAGE_EVENTS
+
+KEPT_BYTES = 64 * 2**20
+_BEGINS = ("message.posted", "message.started", "tool.called")
+_ENDS = ("message.posted", "message.completed", "message.aborted", "tool.returned", "tool.abandoned")
+
+
+class Entry(NamedTuple):
+    """A message or a tool call: the envelopes with which it began and ended; the same one where it was posted."""
+
+    subject: str
+    begun: dict[str, Any]
+    ended: dict[str, Any] | None = None
+
+    def visible(self, viewer: Viewer) -> bool:
+        """Whether a viewer may see it, and all of it. Who ended it decides nothing."""
+        last = self.ended or self.begun
+        audience = last.get("audience")
+        return visible(including(None if audience is None else tuple(audience), self.begun["actor"]), viewer)
+
+
+class Transcript:
+    """The entries of a session up to a version."""
+
+    def __init__(self, session: SessionId) -> None:
+        self.session = session
+        self.version = 0
+        self.bytes = 0
+        self.reading = asyncio.Lock()
+        self._entries: dict[str, Entry] = {}
+
+    def add(self, record: Record) -> None:
+        """The next event."""
+        self.version = record.version
+        if record.type in _BEGINS:
+            self.bytes += len(record.data)
+            begun = _members(record)
+            ended = begun if record.type in _ENDS else None
+            self._entries[record.subject] = Entry(record.subject, begun, ended)
+        elif record.type in _ENDS and (entry := self._entries.get(record.subject)) is not None:
+            self.bytes += len(record.data)
+            self._entries[record.subject] = entry._replace(ended=_members(record))
+
+    def seen_by(self, viewer: Viewer) -> Iterator[Entry]:
+        """Those that a viewer may see, in order; also those that are open, without what they say."""
+        return (entry for entry in self._entries.values() if entry.visible(viewer))
+
+
+def _members(record: Record) -> dict[str, Any]:
+    return {"version": record.version, **orjson.loads(record.data)}
+
+
+class Transcripts:
+    """The transcripts of one log."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._kept = WeightedCache[SessionId, Transcript](KEPT_BYTES)
+
+    @asynccontextmanager
+    async def now(self, session: SessionId) -> AsyncIterator[tuple[State, Transcript]]:
+        """A session as it is now, and what was said in it up to there. Others wait for the block to end."""
+        transcript = self._kept.use(session)
+        if transcript is None:
+            transcript = Transcript(session)
+            self._kept.put(session, transcript, 0)
+        async with transcript.reading:
+            state = await self._log.state(session)
+            await self._read(transcript, state.version)
+            if self._kept.get(session) is transcript:
+                self._kept.put(session, transcript, transcript.bytes)
+            yield state, transcript
+
+    async def _read(self, transcript: Transcript, version: int) -> None:
+        while transcript.version < version:
+            page = await self._log.read_session(transcript.session, transcript.version, PAGE_EVENTS)
+            for record in page:
+                if record.version > version:
+                    return
+                transcript.add(record)
+            if not page:
+                return

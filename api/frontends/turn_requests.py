@@ -1,0 +1,222 @@
+"""What a person asks of a session by a foreign protocol: to begin a turn, or to stop one.
+
+A turn posts what they say and puts a task on the board, which an agent's loop over tasks serves. All of it has ids made
+from the client's, so that asking again does nothing again: a run that is known is attached to. Answers to questions go
+on with the run that asked.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from ...domain.audience import visible
+from ...domain.commands import parse_json_command
+from ...domain.concepts.approvals import AnswerApproval, Approval
+from ...domain.concepts.lifecycle import OpenSession
+from ...domain.concepts.messages import PostMessage
+from ...domain.concepts.signals import RaiseSignal
+from ...domain.errors import Conflict, Invalid, NotFound
+from ...domain.ids import SessionId, TaskId
+from ...domain.model import Command, CommandData
+from ...domain.state import State
+from ..access.principal import Principal
+from ..telemetry.telemetry import Telemetry
+from ..tenants.tenant import Tenant
+from .turn import MAX_RUN_CHARS, NO, RUN, Turn, is_run, root_of, task_of_run, waiting_for
+
+TITLE_CHARS = 120
+
+
+class Said(NamedTuple):
+    """A message of the person: its id, and what `message.post` takes besides."""
+
+    id: str
+    data: dict[str, Any]
+    text: str = ""
+
+
+class Reply(NamedTuple):
+    """What the person says to a question; with `dismissed` they do not want to answer."""
+
+    approval: str
+    value: Any = None
+    dismissed: bool = False
+
+
+class TurnRequest(NamedTuple):
+    """A turn of one run. `agent` is who alone is to serve it; `input` is for them."""
+
+    run: str
+    agent: str | None = None
+    said: tuple[Said, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    input: Mapping[str, Any] = {}  # nobody writes to it
+
+
+class TurnDesk:
+    """Carries out what one participant asks of one session. Raises what the commands raise; all of them are checked
+    before the first is carried out."""
+
+    def __init__(
+        self, tenant: Tenant, principal: Principal, session: SessionId, telemetry: Telemetry, headers: Mapping[str, str]
+    ) -> None:
+        self._tenant = tenant
+        self._principal = principal
+        self._session = session
+        self._telemetry = telemetry
+        self._headers = headers
+
+    async def begin(self, asked: TurnRequest) -> Turn:
+        """Begin the turn, or find the one that has begun."""
+        if not 1 <= len(asked.run) <= MAX_RUN_CHARS:
+            raise Invalid(f"A run's id has 1 to {MAX_RUN_CHARS} characters.")
+        state = await self._state()
+        known = await self.find(asked.run)
+        if known is not None:
+            return known
+        root, planned = None, list[tuple[str, CommandData]]()
+        if state.session.status == "none":
+            planned.append((f"{asked.run}.open", self._command("session.open", {})))
+        for number, reply in enumerate(asked.replies):
+            root = root or await self._reply(state, asked.run, number, reply, planned)
+        for said in asked.said:
+            if said.id not in state.messages.known:
+                post = self._command("message.post", {"message": said.id, **said.data})
+                planned.append((f"{asked.run}.said.{said.id}", post))
+        if not asked.replies:
+            planned.append((f"{asked.run}.task", self._command("task.create", _task(asked))))
+        for id, data in planned:
+            await self._do(id, data)
+        if asked.replies:
+            return Turn(asked.run, root, connected=root is None)
+        return Turn(asked.run, task_of_run(asked.run))
+
+    async def find(self, run: str) -> Turn | None:
+        """The turn of a run that is known, and that the participant may see: a task of its own, or the one that it
+        went on with."""
+        state = await self._state()
+        task = state.tasks.known.get(task_of_run(run))
+        if task is None:
+            key = (self._session, _key(f"{run}.reply.0"))
+            first = (await self._tenant.log.engine.read_keys([key])).get(key)
+            approval = None if first is None else state.approvals.known.get(first.subject.removeprefix("approval:"))
+            root = None if approval is None else root_of(state, approval.task)
+            task = None if root is None else state.tasks.known.get(root)
+        if task is None:
+            return None
+        viewer = await self._principal.viewer(self._tenant.log, self._session)
+        if not visible(task.audience, viewer):
+            raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+        return Turn(run, task.id)
+
+    async def stop(self, run: str | None) -> list[str]:
+        """Have a run, or every run under way, cancelled: a signal, which agents honour. The runs that are to stop; one
+        that is over is not among them, and one that was asked to before is not asked again. Raises NotFound."""
+        state = await self._state()
+        if run is None:
+            tasks = [task.id for task in state.tasks.unfinished() if is_run(task.id)]
+        else:
+            found = await self.find(run)
+            if found is None or found.task is None:
+                raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+            tasks = [found.task] if state.tasks.known[found.task].unfinished else []
+        viewer = await self._principal.viewer(self._tenant.log, self._session)
+        stopped = []
+        for task in tasks:
+            if visible(state.tasks.known[task].audience, viewer):
+                await self._do(f"{task}.stop", self._cancel(task))
+                stopped.append(task.removeprefix(RUN))
+        return stopped
+
+    async def _reply(
+        self, state: State, run: str, number: int, reply: Reply, planned: list[tuple[str, CommandData]]
+    ) -> str | None:
+        """Plan what a reply comes to; the run that goes on with it."""
+        viewer = await self._principal.viewer(self._tenant.log, self._session)
+        approval = state.approvals.known.get(reply.approval)
+        if approval is None or not visible(approval.audience, viewer):
+            raise NotFound(f"There is no question {reply.approval!r} in session {self._session!r}.")
+        root = root_of(state, approval.task)
+        if approval in waiting_for(state, viewer):
+            if not reply.dismissed or NO in approval.options:
+                data = {"approval": approval.id, **_answer(approval, NO if reply.dismissed else reply.value)}
+                planned.append((f"{run}.reply.{number}", self._command("approval.answer", data)))
+            elif root is not None:
+                planned.append((f"{root}.stop", self._cancel(root)))
+        return root
+
+    def _cancel(self, task: TaskId) -> CommandData:
+        return self._command(
+            "signal.raise", {"signal": _key(f"{task}.stop"), "kind": "cancel", "target": f"task:{task}"}
+        )
+
+    def _command(self, do: str, data: dict[str, Any]) -> CommandData:
+        command = parse_json_command(do, data)
+        self._principal.require_command(command, self._session)
+        return command
+
+    async def _do(self, id: str, data: CommandData) -> None:
+        """Carry out a command, unless what it is for has been done meanwhile."""
+        log, principal = self._tenant.log, self._principal
+        command = Command(_key(id), self._session, principal.actor, log.clock.now(), data, run=principal.run)
+        try:
+            with self._telemetry.spanning(command, self._tenant.name, self._headers, log.stats) as end:
+                end(await log.submit(command, size=len(data.model_dump_json())))
+        except Conflict:
+            if not _is_done(await self._state(), data):
+                raise
+
+    async def _state(self) -> State:
+        await self._tenant.log.catch_up()  # another gateway may have acknowledged more
+        return await self._tenant.log.state(self._session)
+
+
+def _key(id: str) -> str:
+    """An id of a command or signal of ours, made from the client's."""
+    key = f"turn.{id}"
+    return key if len(key) <= 128 else f"turn.{sha256(id.encode()).hexdigest()}"
+
+
+def _is_done(state: State, data: CommandData) -> bool:
+    """Whether it has come to what the command asks for, by somebody else, or in another way."""
+    match data:
+        case OpenSession():
+            return state.session.status == "open"
+        case PostMessage():
+            return data.message in state.messages.known
+        case AnswerApproval():
+            return state.approvals.known[data.approval].status != "open"
+        case RaiseSignal():
+            return not state.tasks.known[data.target.removeprefix("task:")].unfinished or bool(
+                state.signals.open_at(data.target)
+            )
+    return False
+
+
+def _task(asked: TurnRequest) -> dict[str, Any]:
+    said = " ".join(asked.said[-1].text.split()) if asked.said else ""
+    title = f"{said[: TITLE_CHARS - 1]}…" if len(said) > TITLE_CHARS else said
+    task = {
+        "task": task_of_run(asked.run),
+        "title": title or "Go on",
+        "dedupe_key": task_of_run(asked.run),
+        "input": {"kind": "run", "run": asked.run, **asked.input},
+    }
+    return task if asked.agent is None else {**task, "assignee": asked.agent}
+
+
+def _answer(approval: Approval, value: Any) -> dict[str, Any]:
+    """What a reply means for this question: one of its options, words, a value, or an answer as the protocol has it."""
+    if isinstance(value, bool) and {"yes", NO} <= {*approval.options}:
+        return {"option": "yes" if value else NO}
+    if isinstance(value, str) and (value in approval.options or not approval.own_words):
+        return {"option": value} if approval.options else {"value": value}
+    if isinstance(value, str):
+        return {"words": value}
+    if isinstance(value, dict):
+        if isinstance(value.get("approved"), bool) and {"yes", NO} <= {*approval.options}:
+            return {"option": "yes" if value["approved"] else NO}
+        named = {name: value[name] for name in ("option", "value", "words", "answers", "comment") if name in value}
+        if named and len(named) == len(value):
+            return named
+    return {"value": value}

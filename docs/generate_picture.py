@@ -1,0 +1,122 @@
+"""Draws docs/demo.webp, which opens the README: the demo in the console, with somebody who is Maya; and two moments of
+it, docs/console.png and docs/console-past.png.
+
+python docs/generate_picture.py        (needs a Chromium)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+from PIL import Image
+from playwright.async_api import Error, Page, async_playwright
+
+DOCS = Path(__file__).parent
+SIZE = {"width": 1200, "height": 750}
+SCALE = 0.75
+EVERY_S = 0.4
+LONGEST_S, LAST_MS = 1.0, 4_000
+MOST_BYTES = 2_000_000
+Frame = tuple[float, bytes]
+"""When it was seen, and what."""
+
+
+async def main() -> None:
+    """Play the demo, act in it, and keep what is seen."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = (sys.executable, "-m", "stenogram", "demo", "--no-browser", "--lines", "--session", "trip-7")
+        process = await asyncio.create_subprocess_exec(
+            *(*command, "--log", str(Path(folder) / "demo.db"), "--patience", "60"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        said = ""
+        while not (found := re.search(r"http:\S+", said)):
+            said += (await process.stderr.readline()).decode()
+        async with async_playwright() as playwright:
+            program = shutil.which("chromium") or shutil.which("google-chrome")
+            browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+            page = await (await browser.new_context(viewport=SIZE)).new_page()  # type: ignore[arg-type]
+            page.set_default_timeout(60_000)
+            await page.goto(found[0])
+            frames: list[Frame] = []
+            looking = asyncio.create_task(_look(page, frames))
+            await _act(page)
+            looking.cancel()
+            await _look_back(page)
+            await browser.close()
+        await process.wait()
+    _write(frames)
+
+
+async def _look(page: Page, frames: list[Frame]) -> None:
+    while True:
+        began = time.monotonic()
+        with suppress(Error):  # it is closed
+            frames.append((began, await page.screenshot()))
+        await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
+
+
+async def _act(page: Page) -> None:
+    """Be Maya: elsewhere, another hotel, yes."""
+    log = page.get_by_role("log")
+    await log.get_by_text("Your turn, Maya: say").wait_for()
+    await page.get_by_label("say", exact=True).press_sequentially("Make it Lisbon!", delay=40)
+    await page.keyboard.press("Enter")
+    await log.get_by_text("change the hotel by hand").wait_for()
+    await page.get_by_role("link", name="state", exact=True).click()
+    await page.get_by_role("button", name='"Hotel Lis"').click()
+    await page.locator("textarea").fill("")
+    await page.locator("textarea").press_sequentially('"Casa da Graça"', delay=40)
+    await page.get_by_role("button", name="Set", exact=True).click()
+    await page.get_by_role("button", name="book", exact=True).wait_for()
+    await page.screenshot(path=DOCS / "console.png")
+    await asyncio.sleep(1)
+    await page.get_by_role("button", name="book", exact=True).click()
+    await log.get_by_text("That is perfect").wait_for()
+    await asyncio.sleep(1)
+
+
+async def _look_back(page: Page) -> None:
+    """A moment of the past, in the dark."""
+    await page.emulate_media(color_scheme="dark")
+    await page.get_by_role("link", name="tasks", exact=True).click()
+    await page.get_by_label("moment").fill("330")
+    await page.locator(".session.past").wait_for()
+    await page.locator(".entry").first.wait_for()
+    await page.locator(".board .card").first.wait_for()
+    await asyncio.sleep(1)
+    await page.screenshot(path=DOCS / "console-past.png")
+
+
+def _write(frames: list[Frame]) -> None:
+    """As an animated picture, of the quality for which there is room."""
+    whole = [Image.open(io.BytesIO(each)).convert("RGB") for _, each in frames]
+    size = (round(SIZE["width"] * SCALE), round(SIZE["height"] * SCALE))
+    small = [each.resize(size, Image.Resampling.LANCZOS) for each in whole]
+    times = [time for time, _ in frames]
+    durations = [round(1000 * min(LONGEST_S, after - before)) for before, after in pairwise(times)] + [LAST_MS]
+    for quality in (80, 65, 50, 35):
+        made = io.BytesIO()
+        small[0].save(
+            made, "WEBP", save_all=True, append_images=small[1:], duration=durations, loop=0, quality=quality, method=4
+        )
+        if made.tell() < MOST_BYTES:
+            (DOCS / "demo.webp").write_bytes(made.getvalue())
+            print(f"docs/demo.webp: {len(small)} frames, {made.tell() / 1000:.0f} kB at quality {quality}")
+            return
+    raise SystemExit("The picture is larger than 2 MB; take fewer frames.")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,77 @@
+"""A proxy that cuts each connection after so many server-sent events, by FIN or by RST."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+Cut = Literal["fin", "rst"]
+
+
+class CuttingProxy:
+    """Forwards to the `target` port, which may change meanwhile; `cuts` counts."""
+
+    def __init__(self, target: int, after: int, how: Cut) -> None:
+        self.target = target
+        self.url = ""
+        self.cuts = 0
+        self._after = after
+        self._how = how
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        with contextlib.suppress(ConnectionError, OSError):
+            there, here = await asyncio.open_connection("127.0.0.1", self.target, limit=2**24)
+            asked = asyncio.create_task(_copy(reader, here))
+            try:
+                await self._answer(there, writer)
+            finally:
+                asked.cancel()
+                here.close()
+        writer.close()
+
+    async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        events, came = 0, b""
+        while data := await there.read(2**16):
+            came += data
+            while (end := came.find(b"\n\n") + 2) > 1:
+                writer.write(came[:end])
+                events += b"data: " in came[:end]
+                came = came[end:]
+                if events == self._after:
+                    await self._cut(writer)
+                    return
+            if b"data: " not in came:  # no event has begun
+                writer.write(came)
+                came = b""
+            await writer.drain()
+
+    async def _cut(self, writer: asyncio.StreamWriter) -> None:
+        await writer.drain()
+        self.cuts += 1
+        if self._how == "rst":
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            await asyncio.sleep(0.01)  # or the reset would overtake what was written
+            writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(2**16):
+        writer.write(data)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def cutting(target: str, after: int, how: Cut) -> AsyncIterator[CuttingProxy]:
+    """A proxy in front of a gateway, for the time of the block."""
+    proxy = CuttingProxy(int(target.rpartition(":")[2]), after, how)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=2**24)
+    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        server.close()
