@@ -33,8 +33,8 @@ from .http.readiness import check_readiness
 from .http.responses import http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
-from .http.waits import Waits
 from .loop.listening import bound, cannot_listen
+from .loop.waits import Waits
 from .metrics import Metrics
 from .openapi.document import openapi_json
 from .protocol.queries import session_of

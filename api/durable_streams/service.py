@@ -14,7 +14,7 @@ from ...log.log import Log
 from ...log.records import Appended
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
-from ..http.waits import Waits
+from ..loop.waits import Waits
 from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant

@@ -16,12 +16,12 @@ from ..delivery.finished_messages import finished_now, load_finished
 from ..delivery.lag import not_there
 from ..delivery.topic import LogTopic, SessionTopic, Topic
 from ..liveness.open_request import OpenRequest
+from ..loop.waits import Waits
 from ..protocol.queries import EventsQuery, events_end, events_query, events_start
 from ..tenants.tenants import Tenants
 from ..transport.answer_budget import SplicedResponse, reserve_answer
 from .event_answers import EventGap, LogPageAnswer, SessionPageAnswer
 from .responses import spliced_response
-from .waits import Waits
 
 NDJSON = "application/x-ndjson"
 
