@@ -2,7 +2,7 @@
 
 import click
 
-from .options import DEFAULT_GATEWAY, as_option, examples, token_option
+from .options import DEFAULT_GATEWAY, as_option, examples, is_installed, token_option
 
 
 @click.command(
@@ -36,9 +36,8 @@ def mcp(url: str, token: str | None, participant: str | None, kind: str) -> None
     An MCP client starts this. A gateway serves the same at /mcp, where a client calls it by itself.
     """
     import asyncio
-    from importlib.util import find_spec
 
-    if find_spec("mcp") is None:
+    if not is_installed("mcp"):
         raise click.ClickException("This needs the package mcp: pip install 'stenogram[mcp]'.")
     if (token is None) == (participant is None):
         raise click.UsageError("Say who it is: --token, or at a gateway that runs open --as.")

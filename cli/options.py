@@ -140,3 +140,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def examples(*lines: str) -> str:
     """An epilog that shows how a command is used."""
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
+def is_installed(package: str) -> bool:
+    """Whether an optional package is there. It is not imported, and a folder of its name does not pass for it."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 
-from .options import examples
+from .options import examples, is_installed
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -69,8 +69,6 @@ def serve(**given: Any) -> None:
 
 def _mounts() -> "list[AsgiMount]":
     """What is served besides, as far as it is installed. It is imported when it is first called."""
-    from importlib.util import find_spec
-
     from ..api.transport.asgi import AsgiMount
 
     def mcp(url: str) -> "AbstractAsyncContextManager[AsgiApp]":
@@ -78,7 +76,7 @@ def _mounts() -> "list[AsgiMount]":
 
         return mcp_endpoint(url)
 
-    return [AsgiMount("/mcp", mcp)] if find_spec("mcp") else []
+    return [AsgiMount("/mcp", mcp)] if is_installed("mcp") else []
 
 
 def _raise_descriptor_limit() -> None:

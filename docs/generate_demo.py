@@ -31,7 +31,9 @@ def events() -> list[Event]:
     """Everything that happened in one run, at the speed at which people see it."""
     with tempfile.TemporaryDirectory() as folder:
         at = ("--log", str(Path(folder) / "demo.db"))
-        subprocess.run([*STENOGRAM, "demo", "--session", "trip-7", *at], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*STENOGRAM, "demo", "--lines", "--session", "trip-7", *at], check=True, stdout=subprocess.DEVNULL
+        )
         exported = subprocess.run([*STENOGRAM, "export", "trip-7", *at], check=True, stdout=subprocess.PIPE)
     return [parse(line) for line in exported.stdout.splitlines()]
 

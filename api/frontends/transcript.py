@@ -21,8 +21,10 @@ from ...log.weighted_cache import WeightedCache
 from .session_facts import PAGE_EVENTS
 
 KEPT_BYTES = 64 * 2**20
-_BEGINS = ("message.posted", "message.started", "tool.called")
-_ENDS = ("message.posted", "message.completed", "message.aborted", "tool.returned", "tool.abandoned")
+RESULT_OF_PAGE = "x.ag_ui.tool_call_result"
+"""Of a call of a tool that a page has: what the page says it came to."""
+_BEGINS = ("message.posted", "message.started", "tool.called", RESULT_OF_PAGE)
+_ENDS = (RESULT_OF_PAGE, "message.posted", "message.completed", "message.aborted", "tool.returned", "tool.abandoned")
 
 
 class Entry(NamedTuple):
@@ -56,7 +58,9 @@ class Transcript:
             self.bytes += len(record.data)
             begun = _members(record)
             ended = begun if record.type in _ENDS else None
-            self._entries[record.subject] = Entry(record.subject, begun, ended)
+            # Several may be about the same: none of them ends another.
+            subject = f"{record.subject}/{record.version}" if record.type == RESULT_OF_PAGE else record.subject
+            self._entries[subject] = Entry(subject, begun, ended)
         elif record.type in _ENDS and (entry := self._entries.get(record.subject)) is not None:
             self.bytes += len(record.data)
             self._entries[record.subject] = entry._replace(ended=_members(record))

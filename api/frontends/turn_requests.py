@@ -5,6 +5,7 @@ from the client's, so that asking again does nothing again: a run that is known 
 on with the run that asked.
 """
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from ...domain.concepts.lifecycle import OpenSession
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.signals import RaiseSignal
 from ...domain.errors import Conflict, Invalid, NotFound
-from ...domain.ids import SessionId, TaskId
+from ...domain.ids import NAME_PATTERN, SessionId, TaskId
 from ...domain.model import Command, CommandData
 from ...domain.state import State
 from ..access.principal import Principal
@@ -44,12 +45,14 @@ class Reply(NamedTuple):
 
 
 class TurnRequest(NamedTuple):
-    """A turn of one run. `agent` is who alone is to serve it; `input` is for them."""
+    """A turn of one run. `agent` is who alone is to serve it; `input` is for them. `records` are what `custom.record`
+    takes, each with what it is known by."""
 
     run: str
     agent: str | None = None
     said: tuple[Said, ...] = ()
     replies: tuple[Reply, ...] = ()
+    records: tuple[tuple[str, dict[str, Any]], ...] = ()
     input: Mapping[str, Any] = {}  # nobody writes to it
 
 
@@ -83,6 +86,7 @@ class TurnDesk:
             if said.id not in state.messages.known:
                 post = self._command("message.post", {"message": said.id, **said.data})
                 planned.append((f"{asked.run}.said.{said.id}", post))
+        planned += [(id, self._command("custom.record", data)) for id, data in asked.records]
         if not asked.replies:
             planned.append((f"{asked.run}.task", self._command("task.create", _task(asked))))
         for id, data in planned:
@@ -161,7 +165,7 @@ class TurnDesk:
         command = Command(_key(id), self._session, principal.actor, log.clock.now(), data, run=principal.run)
         try:
             with self._telemetry.spanning(command, self._tenant.name, self._headers, log.stats) as end:
-                end(await log.submit(command, size=len(data.model_dump_json())))
+                end(await log.submit(command, size=len(data.model_dump_json()), sender=command.actor.id))
         except Conflict:
             if not _is_done(await self._state(), data):
                 raise
@@ -172,9 +176,11 @@ class TurnDesk:
 
 
 def _key(id: str) -> str:
-    """An id of a command or signal of ours, made from the client's."""
+    """An id of a command or signal of ours, made from the client's, whatever is in that."""
     key = f"turn.{id}"
-    return key if len(key) <= 128 else f"turn.{sha256(id.encode()).hexdigest()}"
+    if len(key) <= 128 and re.fullmatch(NAME_PATTERN, key):
+        return key
+    return f"turn.{sha256(id.encode()).hexdigest()}"
 
 
 def _is_done(state: State, data: CommandData) -> bool:

@@ -68,10 +68,11 @@ def find_rows(
 
 
 def sample_rows(
-    database: Database, name: str, where: Mapping[str, Any], column: str, edges: Sequence[Any], each: int, before: int
+    database: Database, name: str, where: Mapping[str, Any], column: str, edges: Sequence[Any], most: int, before: int
 ) -> Sample:
-    """A part of the rows of the current build whose columns equal `where`, by a column with an index behind these:
-    of each stretch between two `edges`, the first `each`; and the last `before` of those ahead of the first edge.
+    """A part of the rows of the current build whose columns equal `where`, by a column with an index behind these: of
+    each stretch between two `edges` the first ones, and together at most `most` of them; and the last `before` of those
+    ahead of the first edge. Each stretch has the same share, and what is left of that goes to those that have more.
 
     What it costs does not depend on how many rows there are. Raises NotFound, Invalid.
     """
@@ -82,13 +83,17 @@ def sample_rows(
         given = [_value(_column(build, name), value) for name, value in where.items()]
         places = [_value(by, edge) for edge in edges]
         chosen = f'SELECT {names(build.shape.columns)} FROM @{build.table} WHERE {conditions}"{by.name}"'
-        ahead = f'{chosen} < ? ORDER BY "{by.name}" DESC LIMIT ?'
-        stretch = f'{chosen} >= ? AND "{by.name}" < ? ORDER BY "{by.name}" LIMIT ?'
-        return Sample(
-            build,
-            database.rows(ahead, (*given, places[0], before)),
-            [database.rows(stretch, (*given, first, last, each)) for first, last in pairwise(places)],
-        )
+        within = f'{chosen} >= ? AND "{by.name}" < ? ORDER BY "{by.name}" LIMIT ?'
+        ahead = database.rows(f'{chosen} < ? ORDER BY "{by.name}" DESC LIMIT ?', (*given, places[0], before))
+        bounds = list(pairwise(places))
+        share = max(1, most // len(bounds))
+        stretches = [database.rows(within, (*given, *each, share)) for each in bounds]
+        full = [number for number, rows in enumerate(stretches) if len(rows) >= share]
+        if full and (more := (most - sum(map(len, stretches))) // len(full)) > 0:
+            share += more
+            for number in full:
+                stretches[number] = database.rows(within, (*given, *bounds[number], share))
+        return Sample(build, ahead, stretches, share)
 
 
 def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:

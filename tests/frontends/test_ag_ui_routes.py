@@ -191,19 +191,19 @@ async def test_a_question_that_another_device_answers_ends_nothing(
                     await task.complete(await planner.session.approvals.ask("Book it?", approval="a1"))
 
         working = asyncio.create_task(work())
-        async with (
-            opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream,
-            Client(gateway.url, participant="bob", kind="user") as bob,
-            bob.session("trip") as other,
-        ):
-            async with rooms.say() as message:
-                await message.write("Wait ")
+        bob = Client(gateway.url, participant="bob", kind="user")
+        async with bob, bob.session("trip") as other, rooms.say() as message:
+            await message.write("Wait ")
+            async with opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream:
                 await stream.until("TEXT_MESSAGE_CONTENT")
                 while "approval/a1" not in stream.reader.activities:
                     await stream.until("ACTIVITY_SNAPSHOT")
                 await other.approvals.answer("a1", "yes")
+                while stream.reader.activities["approval/a1"]["status"] == "open":
+                    await stream.until("ACTIVITY_DELTA")
                 await message.write("for it.")
-            end = (await stream.end()).runs
+                await message.abort()
+                end = (await stream.end()).runs
         working.cancel()
     assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
 
@@ -310,6 +310,41 @@ async def test_ids_and_attachments_of_a_page_come_back_as_they_were(
         ("a message/1", [{"type": "text", "text": "Look!"}, image])
     ]
     assert [each["role"] for each in shown if each["role"] != "activity"] == ["user"]
+
+
+async def test_a_tool_of_the_page_is_called_and_the_next_run_has_its_result(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    url = f"{gateway.url}{RUN}?participant=ada"
+    async with agent(gateway) as planner:
+
+        async def work() -> None:
+            async for task in planner.tasks("run"):
+                async with task:
+                    if task.input["run"] == "r1":
+                        call = {"call": "c1", "tool": "pick", "arguments": {"of": [1, 2]}}
+                        await planner.session.do("tool.call", call)
+                    await task.complete(task.input.get("tool_results"))
+
+        working = asyncio.create_task(work())
+        said = ("m1", "Which?")
+        async with opened(http, "POST", url, json=asked("r1", said, tools=[{"name": "pick"}])) as stream:
+            first = await stream.end()
+        calls = [call["id"] for each in first.messages.values() for call in each.get("toolCalls", ())]
+        assert (calls, [each for each in first.messages.values() if each["role"] == "tool"]) == (["c1"], [])
+        second = asked("r2", said)
+        second["messages"] += [
+            {"id": "c1", "role": "assistant", "toolCalls": []},
+            {"id": 't "1"', "role": "tool", "toolCallId": "c1", "content": "2"},
+        ]
+        for _ in range(2):
+            async with opened(http, "POST", url, json=second) as stream:
+                await stream.until("STATE_SNAPSHOT")
+                tools = [(id, each["content"]) for id, each in stream.reader.messages.items() if each["role"] == "tool"]
+                assert tools == [('t "1"', "2")]
+                assert (await stream.end()).runs[0]["result"] == [{"call": "c1", "content": "2"}]
+        working.cancel()
+    assert len(await events(http, gateway, "x.ag_ui.tool_call_result")) == 1
 
 
 async def test_a_thread_is_followed_from_run_to_run_until_it_is_closed(

@@ -82,6 +82,7 @@ async def test_followers_end_equal_to_the_log_and_no_command_is_refused(
         print(soak.words(seen))
     await soak.compare(log)
     assert soak.acks.refusals == []
+    assert not any("Traceback" in gateway.stderr for gateway in gateways)
     assert seen["pages"] > 0
     if MINUTES >= LONG_MINUTES:
         assert seen["again"] > 0

@@ -1,6 +1,8 @@
 /** What is said and done: as the team sees it, or as people do. */
 
-import { Failure, Status, brief, clock, html, useFollowing, useState, useStore } from './ui.js'
+import { Component, Failure, Status, brief, clock, html, useFollowing, useState, useStore } from './ui.js'
+
+const DRAWN = 200
 
 const VIEWS = { team: () => true, people: (each) => forPeople(each), streams: (each) => each.status === 'open' && each.kind !== 'approval' }
 
@@ -11,8 +13,14 @@ function forPeople({ kind, audience }) {
 export function Conversation({ shown, selected, select }) {
   const messages = useStore(shown.messages)
   const [as, setAs] = useState('team')
-  const entries = messages.filter(VIEWS[as])
-  const { box, behind, onScroll, toEnd } = useFollowing(entries.length)
+  const [most, setMost] = useState(DRAWN)
+  const wanted = messages.filter(VIEWS[as])
+  const entries = wanted.slice(-most)
+  const older = () => {
+    setMost(most + DRAWN)
+    if (wanted.length <= most) void shown.messages.loadOlder()
+  }
+  const { box, behind, onScroll, toEnd } = useFollowing(wanted.length)
   return html`<div class="row heading">
       <h2>conversation</h2>
       <span class="grow"></span>
@@ -21,7 +29,7 @@ export function Conversation({ shown, selected, select }) {
       </select></label>
     </div>
     <div class="lines talk-lines ${as}" ref=${box} onScroll=${onScroll} tabindex="0" role="log" aria-label="Messages">
-      ${shown.messages.hasOlder && html`<button type="button" onClick=${() => shown.messages.loadOlder()}>Older</button>`}
+      ${(wanted.length > most || shown.messages.hasOlder) && html`<button type="button" onClick=${older}>Older</button>`}
       ${shown.messages.error && html`<${Failure} error=${shown.messages.error} />`}
       ${!shown.messages.loaded && !shown.messages.error && html`<p class="empty">Reading …</p>`}
       ${!messages.length && shown.messages.loaded && html`<p class="empty">Nothing has been said yet.</p>`}
@@ -30,14 +38,21 @@ export function Conversation({ shown, selected, select }) {
     ${behind > 0 && html`<button type="button" class="behind" onClick=${toEnd}>${behind} new ↓</button>`}`
 }
 
-function Entry({ entry, selected, select }) {
-  const { kind, author, status } = entry
-  const Body = { tool: Tool, approval: Question }[kind] ?? Said
-  return html`<article class="entry ${kind} ${status} ${selected ? 'selected' : ''}" data-status=${status}>
-    <button type="button" class="plain who" title="select" aria-pressed=${selected} onClick=${() => select(entry.entry)}>${author}</button>
-    <div class="body"><${Body} entry=${entry} /></div>
-    <span class="number quiet" title=${`event ${entry.since}`}>${entry.audience ? `for ${entry.audience.join(', ')} · ` : ''}${clock(entry.began)}</span>
-  </article>`
+/** Drawn again when it has changed: beside it others may stream. */
+class Entry extends Component {
+  shouldComponentUpdate(next) {
+    return next.entry !== this.props.entry || next.selected !== this.props.selected
+  }
+
+  render({ entry, selected, select }) {
+    const { kind, author, status } = entry
+    const Body = { tool: Tool, approval: Question }[kind] ?? Said
+    return html`<article class="entry ${kind} ${status} ${selected ? 'selected' : ''}" data-status=${status}>
+      <button type="button" class="plain who" title="select" aria-pressed=${selected} onClick=${() => select(entry.entry)}>${author}</button>
+      <div class="body"><${Body} entry=${entry} /></div>
+      <span class="number quiet" title=${`event ${entry.since}`}>${entry.audience ? `for ${entry.audience.join(', ')} · ` : ''}${clock(entry.began)}</span>
+    </article>`
+  }
 }
 
 function Said({ entry }) {

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from ....domain.catalogue import explain
 from ....domain.errors import Invalid
 from ....domain.ids import NAME_PATTERN, Name
+from ..transcript import RESULT_OF_PAGE
 from ..turn_requests import Reply, Said, TurnRequest
 from .translation import ID, PART
 
@@ -94,7 +95,16 @@ def turn_request(given: RunAgentInput, agent: str | None) -> TurnRequest:
         "forwarded_props": given.forwardedProps,
         "state": given.state,
     }
-    return TurnRequest(given.runId, agent, tuple(said.values()), tuple(replies), {k: v for k, v in more.items() if v})
+    records = tuple(_result(each) for each in new if each.role == "tool" and each.toolCallId)
+    wanted = {name: value for name, value in more.items() if value}
+    return TurnRequest(given.runId, agent, tuple(said.values()), tuple(replies), records, wanted)
+
+
+def _result(message: InputMessage) -> tuple[str, dict[str, Any]]:
+    """What a tool of the page's own came to: kept as it is, for readers of AG-UI; known by its message."""
+    data = {"messageId": message.id, "toolCallId": message.toolCallId, "content": _text(message), "role": "tool"}
+    error = {"metadata": {"error": message.error}} if message.error else {}
+    return f"result.{message.id}", {"type": RESULT_OF_PAGE, "data": {**data, **error}}
 
 
 def message_id(id: str) -> str:

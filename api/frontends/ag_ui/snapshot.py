@@ -19,7 +19,7 @@ from ....domain.state import State
 from ...http.answer import members_of
 from ...http.session_answers import session_answer
 from ..speech_fold import speeches, whose_is
-from ..transcript import Entry, Transcript
+from ..transcript import RESULT_OF_PAGE, Entry, Transcript
 from ..turn import Turn, is_run
 from . import OURS, PROTOCOL_VERSION
 from .encoder import Placed
@@ -142,6 +142,8 @@ def _messages(state: State, transcript: Transcript, viewer: Viewer) -> Iterator[
         if entry.subject.startswith("message:") and (entry.ended or entry.subject in calls):
             yield from _message(entry, kind, calls.get(entry.subject, ()))
             yield from _results(calls.get(entry.subject, ()))
+        elif entry.begun["type"] == RESULT_OF_PAGE:
+            yield from _of_page(entry.begun["data"])
         elif entry.subject in calls:
             tag = subagent(entry.begun, "assistant")
             call = entry.begun["data"]["call"]
@@ -190,7 +192,7 @@ def _call(entry: Entry) -> Members:
 
 def _results(calls: Iterable[Entry]) -> Iterator[Members]:
     for entry in calls:
-        if entry.ended is not None:
+        if entry.ended is not None and entry.ended["type"] == "tool.returned":
             came = tool_result(entry.ended)
             error = {"error": str(entry.ended["data"]["error"])} if entry.ended["data"].get("error") else {}
             yield {
@@ -201,6 +203,13 @@ def _results(calls: Iterable[Entry]) -> Iterator[Members]:
                 **error,
                 "metadata": came["metadata"],
             }
+
+
+def _of_page(data: Members) -> Iterator[Members]:
+    """What a page's own tool came to, where it is of that form."""
+    about = {name: data.get(given) for name, given in (("id", "messageId"), ("toolCallId", "toolCallId"))}
+    if all(isinstance(each, str) for each in (*about.values(), data.get("content"))):
+        yield {**about, "role": "tool", "content": data["content"]}
 
 
 def _activities(state: State, viewer: Viewer) -> Iterator[Members]:

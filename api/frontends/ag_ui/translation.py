@@ -153,7 +153,8 @@ def _message(members: Members, step: str, fact: EventFact, kind: KindOf) -> list
 def _tool(members: Members, step: str, fact: EventFact, _: KindOf) -> list[AgUiEvent]:
     if step == "called":
         return _called(members, fact)
-    return [tool_result(members)] if step in ("returned", "abandoned") else [custom(members)]
+    # One that was abandoned has no result: a page may have yet to say what its own tool came to.
+    return [tool_result(members)] if step == "returned" else [custom(members)]
 
 
 def _state(members: Members, step: str, fact: EventFact, _: KindOf) -> list[AgUiEvent]:
@@ -309,6 +310,7 @@ def _activity_delta(what: str, id: str, about: Members) -> AgUiEvent:
 _FORMS: dict[str, dict[str, Any]] = {
     "CUSTOM": {"name": str, "value": object},
     "RAW": {"event": object},
+    "TOOL_CALL_RESULT": {"messageId": str, "toolCallId": str, "content": str},
     "ACTIVITY_SNAPSHOT": {"messageId": str, "activityType": str, "content": dict},
     "ACTIVITY_DELTA": {"messageId": str, "activityType": str, "patch": list},
 }

@@ -1,6 +1,6 @@
 """The HTTP route for a window of a session's timeline, of any length: what is there to be drawn, and no more.
 
-The window is cut into stretches of the same length, and of each come the spans that begin first in it, up to a number;
+The window is cut into stretches of the same length, and of each come the spans that begin first in it, up to its share;
 and, of those that began before the window, the newest that reach into it. So a window costs the same in a session of a
 million spans as in one of a thousand. Where spans were left out, `activity` says how much there was.
 """
@@ -73,10 +73,11 @@ class TimelineRoutes:
         query = validated(WindowQuery, members_of(request))
         await reserve_answer(request)
         edges = query.edges()
-        each = query.spans // (len(edges) - 1)
         build = await views.current(projection.name)
-        found = await views.store.sample(projection.name, {SESSION_KEY: key}, "began", edges, each=each, before=BEFORE)
-        rows, sampled = _to_draw(found, edges, each)
+        found = await views.store.sample(
+            projection.name, {SESSION_KEY: key}, "began", edges, most=query.spans, before=BEFORE
+        )
+        rows, sampled = _to_draw(found, edges)
         answer = TimelineWindow(
             view=projection.name, key=key, position=build.checkpoint.position, sampled=sampled, rows=[]
         )
@@ -91,14 +92,14 @@ async def _rendered(found: Sample, rows: Sequence[Row], viewer: Viewer) -> list[
     return texts
 
 
-def _to_draw(found: Sample, edges: Sequence[datetime], most: int) -> tuple[list[Row], bool]:
+def _to_draw(found: Sample, edges: Sequence[datetime]) -> tuple[list[Row], bool]:
     """The rows that are in the window, and whether some of it were left out."""
     columns = [column.name for column in found.build.shape.columns]
     ended, lane = columns.index("ended"), columns.index("lane")
     begin = timestamp(edges[0])  # as times are stored: they can be compared
     rows, sampled = [row for row in found.ahead[::-1] if row[ended] is None or row[ended] >= begin], False
     for stretch, end in zip(found.stretches, edges[1:], strict=True):
-        full = len(stretch) >= most
+        full = len(stretch) >= found.share
         sampled = sampled or full
         # A span of presence ends where the participant's next one begins. That may have been left out here.
         until = timestamp(end)

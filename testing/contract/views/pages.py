@@ -35,12 +35,16 @@ async def a_sample_is_even_along_a_column(factory: StoreFactory) -> None:
     async with factory() as store:
         await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
         await store.promote(build.id)
-        found = await store.sample("kept", {"done": True}, "size", [10.0, 12.0, 20.0, 90.0, 200.0], each=3, before=2)
+        edges = [10.0, 12.0, 20.0, 90.0, 200.0]
+        found = await store.sample("kept", {"done": True}, "size", edges, most=12, before=2)
         assert [each[2] for each in found.ahead] == [9.0, 8.0]
         sizes = [[each[2] for each in stretch] for stretch in found.stretches]
         assert sizes == [[10.0, 11.0], [12.0, 14.0, 15.0], [20.0, 21.0, 22.0], [90.0, 91.0, 92.0]]
-        assert await raised(Invalid, store.sample("kept", {}, "data", [0.0, 1.0], each=1, before=1))
-        assert await raised(NotFound, store.sample("other", {}, "size", [0.0, 1.0], each=1, before=1))
+        assert found.share == 3
+        found = await store.sample("kept", {"done": True}, "size", [10.0, 11.0, 12.0, 20.0, 150.0], most=60, before=0)
+        assert ([len(stretch) for stretch in found.stretches], found.share) == ([1, 1, 7, 51], 51)
+        assert await raised(Invalid, store.sample("kept", {}, "data", [0.0, 1.0], most=1, before=1))
+        assert await raised(NotFound, store.sample("other", {}, "size", [0.0, 1.0], most=1, before=1))
 
 
 async def pages_end_by_bytes(factory: StoreFactory) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import operator
 from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import pytest
@@ -15,6 +17,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
 from stenogram.adapters.langgraph import StenogramSaver
+from stenogram.api.server import running
+from stenogram.api.settings import Settings
 from stenogram.client import Client
 from stenogram.domain.errors import Conflict
 
@@ -31,6 +35,7 @@ CAPABILITIES = 8
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 async def test_the_frameworks_own_suite_passes(request: pytest.FixtureRequest, start: Start, engine: str) -> None:
     log = {} if engine == "sqlite" else {"log": request.getfixturevalue("fresh_log")()}
     url = (await start(**log)).url
@@ -100,6 +105,22 @@ async def test_a_run_goes_on_in_another_process(gateway: Gateway) -> None:
         assert (await graph.aget_state(_thread("trip"))).next == ("two",)
         ended = await graph.ainvoke(Command(resume="yes"), _thread("trip"))
     assert ended["steps"] == ["zero", "one", "yes"]
+
+
+async def test_it_waits_for_a_gateway_that_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "stenogram.client")  # which says that it is not connected
+    chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
+    async with running(Settings(port=0, **chosen)) as gateway:
+        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
+        saver = StenogramSaver(url, participant="graph")
+        graph = _graph(saver)
+        await graph.ainvoke({"steps": ["zero"]}, _thread("trip"))
+    going_on = asyncio.create_task(graph.ainvoke({"steps": ["again"]}, _thread("trip")))
+    await asyncio.sleep(0.5)
+    assert not going_on.done()
+    async with running(Settings(port=port, **chosen)):
+        assert (await going_on)["steps"] == ["zero", "one", "two", "again", "one", "two"]
+        await saver.aclose()
 
 
 async def test_it_is_used_from_threads_and_loops(gateway: Gateway) -> None:

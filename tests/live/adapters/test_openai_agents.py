@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from agents import Session
 from agents.memory import SessionSettings
+from support.openai_echo import run
 
 from stenogram.adapters.openai_agents import StenogramSession, StenogramSessions
 from stenogram.client import Client
@@ -20,41 +24,16 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 import asyncio, sys
-from agents import Agent, Runner, set_tracing_disabled
-from agents.items import ModelResponse
-from agents.models.interface import Model
-from agents.usage import Usage
-from openai.types.responses import ResponseOutputMessage, ResponseOutputText
-from stenogram.adapters.openai_agents import StenogramSessions
+from support.openai_echo import run
 
-set_tracing_disabled(True)
-
-
-class Echo(Model):
-    async def get_response(self, system_instructions, input, *args, **more):
-        said = [each.get("content") for each in input if each.get("role") == "user"]
-        text = ResponseOutputText(text=f"I know {said}", type="output_text", annotations=[])
-        message = ResponseOutputMessage(id="m", content=[text], role="assistant", status="completed", type="message")
-        return ModelResponse(output=[message], usage=Usage(), response_id=None)
-
-    def stream_response(self, *args, **more):
-        raise NotImplementedError
-
-
-async def main(url, said):
-    async with StenogramSessions(url, participant="concierge") as sessions:
-        agent = Agent("Concierge", model=Echo())
-        result = await Runner.run(agent, said, session=sessions.session("trip"))
-        print(result.final_output)
-
-
-asyncio.run(main(*sys.argv[1:]))
+print(asyncio.run(run(*sys.argv[1:])))
 """
 
 
-async def _run(url: str, said: str) -> str:
+async def _in_another_process(url: str, said: str) -> str:
     command = (sys.executable, "-c", PROGRAM, url, said)
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=env)
     out, _ = await process.communicate()
     assert process.returncode == 0
     return out.decode().strip()
@@ -68,9 +47,11 @@ def _texts(items: list[Any]) -> list[str]:
     return sorted(each["content"] for each in items)
 
 
+@pytest.mark.timeout(120)
 async def test_a_conversation_goes_on_in_another_process(gateway: Gateway) -> None:
-    assert await _run(gateway.url, "Lisbon?") == "I know ['Lisbon?']"
-    assert await _run(gateway.url, "In May.") == "I know ['Lisbon?', 'In May.']"
+    assert await run(gateway.url, "Lisbon?") == "I know ['Lisbon?']"
+    assert await _in_another_process(gateway.url, "In May.") == "I know ['Lisbon?', 'In May.']"
+    assert await run(gateway.url, "For two.") == "I know ['Lisbon?', 'In May.', 'For two.']"
 
 
 async def test_it_is_a_session_of_the_sdk(gateway: Gateway) -> None:

@@ -18,7 +18,7 @@ import orjson
 READERS = 4
 PAUSE_S = 0.05
 EVERY = 10
-"""Moments are multiples of this."""
+"""Moments are multiples of this, where there are as many."""
 AGAIN = 0.2
 """How much of it is read again."""
 NOW = ("head", "caught_up")
@@ -55,13 +55,13 @@ class Past:
 
 def page(chance: random.Random, sessions: dict[str, int]) -> str | None:
     """A page of the past, chosen at random: of a view as it was, of a session as it was, of what it was told since, or
-    a difference. None where nothing is old enough."""
+    a difference. None where there is nothing."""
     session = chance.choice(list(sessions))
-    moments = sessions[session] // EVERY
-    if not moments:
+    version = sessions[session]
+    if not version:
         return None
-    at = EVERY * chance.randint(1, moments)
-    before = EVERY * chance.randint(0, at // EVERY - 1)
+    at = EVERY * chance.randint(1, version // EVERY) if version >= EVERY else version
+    before = EVERY * chance.randint(0, max(0, at // EVERY - 1))
     view = chance.choice(VIEWS)
     return chance.choice(
         (
@@ -69,7 +69,7 @@ def page(chance: random.Random, sessions: dict[str, int]) -> str | None:
             f"views/{view}/{session}?at={at}&",
             f"views/{view}/{session}/difference?from={before}&to={at}&",
             f"sessions/{session}?at={at}&",
-            f"sessions/{session}/events?after={before}&limit={EVERY}&",
+            f"sessions/{session}/events?after={before}&limit={min(EVERY, at - before)}&",
         )
     )
 

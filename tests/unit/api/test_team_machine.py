@@ -319,7 +319,7 @@ class Team(RuleBasedStateMachine):
             case "message.post":
                 outcome = self.do(who, session, step, under=under, message=message, text="«said»")
             case "merge":
-                outcome = self.do(who, session, "state.merge", under=under, patch={"by": who})
+                outcome = self.do(who, session, "state.merge", under=under, patch={"by": message})
             case "task.fail":
                 again = {"error": "E", "retryable": data.draw(st.booleans())}
                 outcome = self.do(who, session, step, task=task, attempt=attempt, **again)
