@@ -18,7 +18,7 @@ NODE := $(if $(shell command -v npm),$(addsuffix /node_modules/.installed,web/cl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test long lint format docs bench up chaos crashes lock sbom clean
+.PHONY: help demo test thorough long lint format docs bench up chaos crashes lock sbom clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +29,11 @@ demo: $(VENV)/.runtime  ## Run a gateway with a team of agents at work, in the c
 
 test: $(VENV)/.dev $(NODE)  ## Run the tests (ARGS="-k name" narrows them, WORKERS=n runs n at once)
 	@echo "test: pytest with $(WORKERS) workers"
-	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not thorough" $(ARGS)
+
+thorough: $(VENV)/.dev $(NODE)  ## Run what takes the longest of the tests: crashes, clocks, other people's suites
+	@echo "thorough: pytest with $(WORKERS) workers"
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m thorough $(ARGS)
 
 # What the tests do more of when they are given the time, and where.
 LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENOGRAM_RUNS=3 STENOGRAM_EACH=600 STENOGRAM_CLAIMS=10000 \

@@ -17,7 +17,7 @@ from support.cutting_proxy import Cut, cutting
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
 
 RUN = "ag_ui/run.mjs"
 CLIENTS = ("@ag-ui/client", "ag-ui-client-0")

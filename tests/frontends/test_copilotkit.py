@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.cutting_proxy import cutting
 
-pytestmark = [pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
 
 COPILOT = "ag_ui/copilot.mjs"
 SAYS = [["m-1", "Plan a trip to Lisbon."]]

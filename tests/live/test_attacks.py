@@ -21,6 +21,8 @@ from stenogram.api.server import Gateway
 from stenogram.api.transport import pending_commands
 from stenogram.log.log import Log
 
+pytestmark = pytest.mark.thorough
+
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
 PING = 0x9

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
+pytestmark = pytest.mark.thorough
+
 GUIDE = (Path(__file__).parents[2] / "docs" / "how-to" / "back-up-and-restore.md").read_text()
 FILES, POSTGRES = GUIDE.split("## A log in PostgreSQL")
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)

@@ -35,7 +35,7 @@ MOST_HANDLERS = 3
 EXACT = ("tasks", "descriptors", "threads", "connections")
 TESTS = Path(__file__).parents[1]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 2 * SECONDS + 4 * SETTLE_S)]
+pytestmark = [pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(120 + 2 * SECONDS + 4 * SETTLE_S)]
 
 
 class Watched:

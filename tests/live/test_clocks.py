@@ -30,6 +30,7 @@ EARLY, LATE = 0.5, 15.0
 """Seconds by which it may seem early, since clocks differ by as much, and by which it may be late on a busy machine."""
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.faketime,
     pytest.mark.slow,
     pytest.mark.timeout(180),

@@ -21,6 +21,8 @@ from stenogram.api.durable_streams import reading
 from stenogram.api.durable_streams.chunks import place_in
 from stenogram.domain.concepts.streams import rules
 
+pytestmark = pytest.mark.thorough
+
 PACKAGE = Path(__file__).parents[1] / "support" / "durable_streams"
 SECONDS = 240
 ENGINES = ["sqlite"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.thorough, pytest.mark.postgres]
 
 
 async def test_a_gateway_does_not_go_on_where_its_events_were_lost(

@@ -101,6 +101,7 @@ async def test_a_handler_that_ends_its_process_hurts_no_command(rough: "Process"
     assert "the process that folds views ended with 7" in rough.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("message", "stopped", "ended"),
     [("leave", "leaver", 7), ("be-killed", "leaver", -9), ("page-and-leave", "pager__effects", 7)],

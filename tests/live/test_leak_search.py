@@ -35,6 +35,8 @@ from stenogram.projections.authoring.document import DocProjection
 from stenogram.projections.views import BUILT_IN
 from stenogram.testing.rehearsal import Rehearsal
 
+pytestmark = pytest.mark.thorough
+
 Start = Callable[..., Awaitable[Gateway]]
 
 SECRET = "a secret of at least thirty-two bytes"

@@ -31,6 +31,7 @@ LATE = 6
 """Seconds that a loss may be recorded after the lease."""
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.timeout(120)

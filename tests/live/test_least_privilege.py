@@ -85,6 +85,7 @@ def test_migrate_makes_the_log_and_gives_it_another_epoch(log: str) -> None:
     assert done == {"log": SCHEMA, "schema": NEWEST, "ran": [], "new_epoch": False}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_every_other_command_works(log: str) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
+pytestmark = pytest.mark.thorough
+
 CLIENTS, EACH, SESSIONS = 8, 10, 2
 NEVER = float("inf")
 NAMES = ("expected", "recorded", "path", "whole", "task")

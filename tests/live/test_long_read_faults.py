@@ -71,6 +71,7 @@ async def test_a_process_that_was_killed_is_replaced(http: aiohttp.ClientSession
     assert "the process that answers long reads ended with -9" in gateway.stderr
 
 
+@pytest.mark.thorough
 async def test_a_request_whose_process_ends_is_asked_once_more(
     http: aiohttp.ClientSession, serve: "Serve", gate: Path
 ) -> None:
@@ -89,6 +90,7 @@ async def test_a_request_whose_process_ends_is_asked_once_more(
     assert (await asked)[1]["value"] == {"said": ["first", "leave"]}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_it_ends_with_its_gateway_though_a_handler_blocks(
     how: signal.Signals, http: aiohttp.ClientSession, serve: "Serve", gate: Path

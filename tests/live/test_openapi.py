@@ -18,6 +18,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "5")
 TRIED = ("sessions", "transcript", "usage", "words", "mentions")

@@ -21,6 +21,8 @@ from stenogram.client import Client
 from stenogram.domain.envelope import timestamp
 from stenogram.domain.model import Event, Kind
 
+pytestmark = pytest.mark.thorough
+
 Start = Callable[..., Awaitable[Gateway]]
 
 ROOT = Path(__file__).parents[2]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Dial = Callable[[str], socket.socket]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.thorough, pytest.mark.slow]
 
 EVENTS = int(os.environ.get("STENOGRAM_EVENTS", "20000"))
 CONTROL = 10_000

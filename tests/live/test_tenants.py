@@ -126,6 +126,7 @@ async def test_a_schema_that_is_dropped_is_trouble_for_its_tenant_alone(
         await heals(http, gateway, "acme")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.postgres
 async def test_tenants_outlive_a_database_that_is_away(

@@ -13,6 +13,8 @@ from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
 
+pytestmark = pytest.mark.thorough
+
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
 

@@ -25,6 +25,8 @@ from stenogram.projections.store import Build, ViewStore, sqlite_views
 from stenogram.projections.store.postgres import postgres_views
 from stenogram.projections.store.records import LAPSE_S as PRODUCTS
 
+pytestmark = pytest.mark.thorough
+
 SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "1"))
 LAPSE = 0.5

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Gateway]]
 
+pytestmark = pytest.mark.thorough
+
 SESSION = "3f0e6b1c-7a5d-4c59-9b0e-0d7c6a1b2c3d"
 
 

@@ -26,6 +26,8 @@ from stenogram.client import Client
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
+pytestmark = pytest.mark.thorough
+
 WHOSE: dict[str, Any] = {"app_name": "trips", "user_id": "maya"}
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Gateway]]
 
+pytestmark = pytest.mark.thorough
+
 TESTS = 81
 CAPABILITIES = 8
 
