@@ -38,14 +38,14 @@ _COPIES = UUID("6e5f6f0c-5a31-4f43-9d0e-0a1f4cfa4f0b")
         "stenogram import claude-code ~/.claude/projects/-app     every session of a project",
     ),
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[FORMAT] FILE…")
+@click.argument("files", nargs=-1, required=True, metavar="[FORMAT] FILE…")
 @click.option(
     "--session", type=SESSION, metavar="ID", help="The session's id; by default the file's own. Events get new ids."
 )
 @click.option("--as-recorded", is_flag=True, help="Also import what the rules would not have written.")
 @json_option
 @log_option
-def import_(files: tuple[Path, ...], session: str | None, as_recorded: bool, as_json: bool, log: str) -> None:
+def import_(files: tuple[str, ...], session: str | None, as_recorded: bool, as_json: bool, log: str) -> None:
     """Import events into a log.
 
     Files are JSONL as `stenogram export` writes it: events keep their ids, times, actors and bytes, and get new
@@ -82,21 +82,24 @@ class _Source(NamedTuple):
 
 
 def _converted(
-    files: tuple[Path, ...], session: str | None, as_recorded: bool, stack: ExitStack
+    files: tuple[str, ...], session: str | None, as_recorded: bool, stack: ExitStack
 ) -> list[tuple[str, Path]]:
     """The files with their names: as they are, or one that has the events of recordings in another format."""
-    from ...adapters.recordings import ImportOptions, find_importer
+    from ...adapters.recordings import ImportOptions, find_importer, importer_names
 
-    name = str(files[0])
-    importer = find_importer(name) if re.fullmatch(r"[a-z0-9-]*[a-z][a-z0-9-]*", name) else None
+    name, *rest = files
+    is_name = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+    importer = find_importer(name) if is_name else None
     if importer is None:
-        return [(str(file), _seekable(file, stack)) for file in files]
-    if len(files) == 1:
+        if is_name and not Path(name).exists():
+            raise click.UsageError(f"{name} is no file, and none of the formats: {', '.join(importer_names())}.")
+        return [(file, _seekable(Path(file), stack)) for file in files]
+    if not rest:
         raise click.UsageError(f"Name the files or folders to read: stenogram import {name} PATH…")
     options = ImportOptions(session, as_recorded, lambda line: click.echo(f"stenogram: {line}", err=True))
     target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenogram-"))) / "events"
     with target.open("wb") as lines:
-        for line in importer(files[1:], options):
+        for line in importer([Path(each) for each in rest], options):
             lines.write(line.rstrip(b"\n") + b"\n")
     return [(f"events of {name}", target)]
 

@@ -28,7 +28,7 @@ def answer(write: SessionWriter, id: str, entry: Entry) -> None:
     said = result.get("answers") if isinstance(result, dict) else None
     asked = write.state.approvals.known[id]
     if not said:
-        asker = Actor(asked.asker, "agent")
+        asker = Actor(asked.requester, "agent")
         write.do(asker, "approval.withdraw", approval=id, reason="The person did not answer.")
         return
     answers = {each.name: _choice(str(said.get(each.question, "")), each.options) for each in asked.questions}

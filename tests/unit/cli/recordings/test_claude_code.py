@@ -15,7 +15,7 @@ from stenogram.projections import fold
 from stenogram.projections.views import transcript, usage
 from stenogram.projections.views.transcript import TranscriptRow
 
-FILE = Path(__file__).parents[2] / "data" / "claude_code.jsonl"
+FILE = Path(__file__).parents[3] / "data" / "claude_code.jsonl"
 
 
 def converted(*entries: dict[str, Any]) -> list[Event]:

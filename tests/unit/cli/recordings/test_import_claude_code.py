@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ import orjson
 import pytest
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
+from stenogram.domain.concepts.lifecycle import ForkSession
 from stenogram.domain.envelope import parse
-from stenogram.domain.model import Event
+from stenogram.domain.model import Actor, Command, Event
+from stenogram.log.log import Log
+from stenogram.log.sqlite.engine import SqliteEngine
 from stenogram.projections import fold
 from stenogram.projections.views import timeline, transcript
 
 Run = Callable[..., Any]
-PROJECT = Path(__file__).parents[2] / "data" / "claude-code-project"
+PROJECT = Path(__file__).parents[3] / "data" / "claude-code-project"
 NAME = "7c1e0c52-8f4d-4b8e-9d51-2f6a3b1c0d11"
 SESSION = f"claude-{NAME}"
 MAIN = PROJECT / f"{NAME}.jsonl"
@@ -89,7 +94,7 @@ def test_an_interrupt_is_a_signal_that_ends_what_was_said(events: list[Event]) -
     honoured = [event.data.subject() for event in events if event.type == "signal.honoured"]
     assert {stop.data.subject() for stop in stops} <= {*honoured}
     assert [rows[f"message:msg_0{number}"].status for number in (3, 4, 5)] == ["aborted", "aborted", "completed"]
-    assert rows["message:msg_04"].usage["output_tokens"] == 4
+    assert (rows["message:msg_04"].usage or {})["output_tokens"] == 4
 
 
 def test_the_turn_is_over_when_its_last_entry_was_written(events: list[Event]) -> None:
@@ -113,6 +118,22 @@ def test_import_export_import_is_a_fixed_point(run: Run) -> None:
     assert labels == {"source": "claude-code"}, "the rules would have written all of it"
 
 
+def test_a_fork_of_it_goes_out_and_in_as_it_is(run: Run, tmp_path: Path) -> None:
+    assert run("import", "claude-code", PROJECT, "--log", "a.db").code == 0
+
+    async def fork() -> None:
+        fork = ForkSession(origin=SESSION, at=40)
+        async with Log(SqliteEngine(tmp_path / "a.db")) as log:
+            await log.submit(Command("c-1", "fork", Actor("ada", "user"), datetime.now(UTC), fork))
+
+    asyncio.run(fork())
+    first = run("export", "--all", "--log", "a.db").out
+    assert run("import", "-", "--log", "b.db", stdin=first.encode()).code == 0
+    assert run("export", "--all", "--log", "b.db").out == first
+    assert run("import", "claude-code", PROJECT, "--log", "b.db").out.startswith("Nothing new")
+    assert run("export", "fork", "--log", "b.db").out == run("export", "fork", "--log", "a.db").out
+
+
 def test_a_file_finds_its_sub_agents_and_a_name_can_be_chosen(run: Run) -> None:
     assert run("import", "claude-code", MAIN, "--session", "cart").code == 0
     told = run("export", "cart").out
@@ -122,7 +143,7 @@ def test_a_file_finds_its_sub_agents_and_a_name_can_be_chosen(run: Run) -> None:
 
 def test_a_session_in_a_folder_with_others_is_its_own(run: Run, tmp_path: Path) -> None:
     shutil.copytree(PROJECT, tmp_path / "all" / "one")
-    shutil.copy(Path(__file__).parents[2] / "data" / "claude_code.jsonl", tmp_path / "all" / "5555.jsonl")
+    shutil.copy(Path(__file__).parents[3] / "data" / "claude_code.jsonl", tmp_path / "all" / "5555.jsonl")
     refused = run("import", "claude-code", tmp_path / "all", "--session", "x")
     assert "--session names one session, and there are 2" in refused.err
     assert run("import", "claude-code", tmp_path / "all").code == 0
@@ -167,12 +188,42 @@ def entry(number: int, **more: Any) -> dict[str, Any]:
     return {"type": "user", "uuid": f"u{number}", "timestamp": at, "cwd": "/", "sessionId": "s", **more}
 
 
-def kept(*entries: dict[str, Any]) -> list[str]:
-    return [
-        event.type
-        for event in map(parse, Transcript("s").lines(entries))
-        if event.type.startswith(("x.", "message.p", "tool."))
+def said(*blocks: dict[str, Any], id: str = "m") -> dict[str, Any]:
+    return {"type": "assistant", "message": {"id": id, "role": "assistant", "content": [*blocks]}}
+
+
+def converted(*entries: dict[str, Any]) -> list[Event]:
+    return [parse(line) for line in Transcript("s").lines(entries)]
+
+
+def test_a_question_that_nobody_answered_is_withdrawn() -> None:
+    asks = {"type": "tool_use", "id": "q", "name": "AskUserQuestion", "input": {"questions": [{"question": "Now?"}]}}
+    result = {"type": "tool_result", "tool_use_id": "q", "content": "No answer.", "is_error": True}
+    found = converted(entry(1, **said(asks)), entry(2, message={"content": [result]}, toolUseResult="Rejected"))
+    assert [event.type for event in found if event.type.startswith("approval.")] == [
+        "approval.requested",
+        "approval.withdrawn",
     ]
+
+
+def test_a_result_between_the_pieces_of_an_answer_does_not_part_it() -> None:
+    calls = [{"type": "tool_use", "id": id, "name": "Read", "input": {}} for id in ("c1", "c2")]
+    results = [{"type": "tool_result", "tool_use_id": id, "content": "!"} for id in ("c1", "c2")]
+    found = converted(
+        entry(1, **said(calls[0])),
+        entry(2, message={"content": [results[0]]}),
+        entry(3, **said(calls[1])),
+        entry(4, message={"content": [results[1]]}),
+    )
+    kinds = [event.type for event in found if event.type.startswith(("message.", "tool.", "x."))]
+    assert kinds == ["message.started", *["tool.called", "tool.returned"] * 2, "message.completed"]
+
+
+def test_a_repeat_that_says_something_else_is_kept_whole() -> None:
+    first = entry(1, agentId="a", **said({"type": "text", "text": "One."}))
+    found = converted(first, {**first, **said({"type": "text", "text": "Two."})})
+    (repeat,) = [event for event in found if event.type == "x.claude_code.repeat"]
+    assert b"Two." in repeat.data.json_bytes()
 
 
 @pytest.mark.parametrize(
