@@ -74,7 +74,8 @@ class Meanwhile:
 
     def _note(self, line: str, entry: Entry) -> None:
         """One line of a progress message that goes on until a person speaks: in the transcript it is one entry."""
-        rest = self._write.rest(entry)
+        of = {"agentId": entry["agentId"]} if "agentId" in entry else {}
+        rest = {**self._write.rest(entry), **of}
         if self._notes is not None and not self._note_rests.add(rest):
             self.finish()
         if self._notes is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,25 +13,15 @@ from typing import Any
 import pytest
 
 Run = Callable[..., Any]
-MODULE = """
-from datetime import UTC, datetime
-from stenogram.adapters.recordings import SessionLines
-from stenogram.domain.commands import parse_command
-from stenogram.domain.errors import Invalid
-from stenogram.domain.model import Actor
+PAGE = Path(__file__).parents[4] / "docs" / "how-to" / "record-a-coding-agent.md"
+TALK = "2026-05-01T10:00:00Z ada: Hello.\n2026-05-01T10:00:01+00:00 bob: Goodbye.\n"
 
-def convert(paths, options):
-    for path in paths:
-        lines = SessionLines(options.session or path.stem)
-        ada, now = Actor("ada", "user"), datetime(2026, 1, 1, tzinfo=UTC)
-        yield from lines.lines(ada, now, parse_command("session.open", {}))
-        for number, text in enumerate(path.read_text().splitlines(), 1):
-            if not text and not options.as_recorded:
-                raise Invalid(f"{path}, line {number}: nobody said anything.")
-            said = {"message": f"m{number}", "parts": [{"kind": "text", "text": text}]}
-            yield from lines.lines(ada, now, parse_command("message.post", said))
-    options.say("all read")
-"""
+
+def from_page(language: str, holds: str) -> str:
+    """The code of the how-to that has this in it."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    (found,) = [str(block) for block in blocks if holds in block]
+    return found
 
 
 @pytest.fixture
@@ -38,28 +30,28 @@ def chat_log(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     package = tmp_path / "site"
     (package / "chat_log-1.dist-info").mkdir(parents=True)
     (package / "chat_log-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: chat-log\nVersion: 1\n")
-    (package / "chat_log-1.dist-info" / "entry_points.txt").write_text(
-        "[stenogram.importers]\nchat-log = chat_log_format:convert\n"
-    )
-    (package / "chat_log_format.py").write_text(MODULE)
+    ((group, points),) = tomllib.loads(from_page("toml", "entry-points"))["project"]["entry-points"].items()
+    ((name, target),) = points.items()
+    (package / "chat_log-1.dist-info" / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
+    (package / "chat_log.py").write_text(from_page("python", "def convert"))
     monkeypatch.setattr(sys, "path", [*sys.path, str(package)])
     importlib.invalidate_caches()
-    (tmp_path / "talk.txt").write_text("Hello.\nGoodbye.\n")
-    return "chat-log"
+    (tmp_path / "talk.txt").write_text(TALK)
+    return str(name)
 
 
 def test_a_package_adds_a_format(run: Run, chat_log: str) -> None:
     imported = run("import", chat_log, "talk.txt")
-    assert (imported.out, imported.err) == ("Imported 3 events of 1 session.\n", "stenogram: all read\n")
+    assert (imported.out, imported.err) == ("Imported 3 events of 1 session.\n", "stenogram: 1 read\n")
     assert run("import", chat_log, "talk.txt").out.startswith("Nothing new")
     assert run("import", chat_log, "talk.txt", "--session", "other").code == 0
     assert '"text":"Goodbye."' in run("export", "other").out
 
 
 def test_what_a_format_cannot_read_is_its_word_and_nothing_is_imported(run: Run, chat_log: str, tmp_path: Path) -> None:
-    (tmp_path / "talk.txt").write_text("Hello.\n\n")
+    (tmp_path / "talk.txt").write_text(f"{TALK}Hello?\n")
     refused = run("import", chat_log, "talk.txt")
-    assert (refused.code, refused.err) == (1, "stenogram: talk.txt, line 2: nobody said anything.\n")
+    assert (refused.code, refused.err) == (1, "stenogram: talk.txt, line 3: this says neither who nor what.\n")
     assert not (tmp_path / "stenogram.db").exists()
 
 

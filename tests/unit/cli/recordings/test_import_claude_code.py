@@ -207,7 +207,7 @@ def test_a_question_that_nobody_answered_is_withdrawn() -> None:
 
 
 def test_a_result_between_the_pieces_of_an_answer_does_not_part_it() -> None:
-    calls = [{"type": "tool_use", "id": id, "name": "Read", "input": {}} for id in ("c1", "c2")]
+    calls: list[dict[str, Any]] = [{"type": "tool_use", "id": id, "name": "Read"} for id in ("c1", "c2")]
     results = [{"type": "tool_result", "tool_use_id": id, "content": "!"} for id in ("c1", "c2")]
     found = converted(
         entry(1, **said(calls[0])),
@@ -217,6 +217,12 @@ def test_a_result_between_the_pieces_of_an_answer_does_not_part_it() -> None:
     )
     kinds = [event.type for event in found if event.type.startswith(("message.", "tool.", "x."))]
     assert kinds == ["message.started", *["tool.called", "tool.returned"] * 2, "message.completed"]
+
+
+def test_a_note_says_which_sub_agent_it_is_of() -> None:
+    found = converted(entry(1, message={"content": "Hi."}), entry(2, type="system", subtype="slow", agentId="a7"))
+    (note,) = [event for event in found if event.type == "message.completed"]
+    assert b'"agentId":"a7"' in note.data.json_bytes()
 
 
 def test_a_repeat_that_says_something_else_is_kept_whole() -> None:
