@@ -65,7 +65,9 @@ def blocks_of(content: Any) -> list[Entry]:
     """What is said, which may be a text alone."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
-    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    if not isinstance(content, list):
+        return []
+    return [block if isinstance(block, dict) else {"type": "value", "value": block} for block in content]
 
 
 def text_of(content: Any) -> str:

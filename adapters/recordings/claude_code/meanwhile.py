@@ -33,11 +33,24 @@ class Meanwhile:
             self._write.record(actor, kind, entry)
 
     def finish(self) -> None:
-        """End the message of notes."""
-        if self._notes is not None:
-            entries = self._note_rests.entries
-            self._write.do(CLAUDE, "message.complete", message=self._notes, metadata={"entries": entries})
-            self._notes, self._note_rests = None, Rests()
+        """End the message of notes. An interrupt may have ended it: what it was to take along is kept then, too."""
+        if self._notes is None:
+            return
+        metadata = {"entries": self._note_rests.entries}
+        if not self._is_noting() or not self._write.do(
+            CLAUDE, "message.complete", message=self._notes, metadata=metadata
+        ):
+            self._write.record(CLAUDE, "rest", {"message": self._notes, **metadata})
+        self._notes, self._note_rests = None, Rests()
+
+    def end(self) -> None:
+        """End the notes, and keep what is left of the output of calls that have not returned."""
+        self.finish()
+        for call in list(self._output_rests):
+            self._write.record(CLAUDE, "rest", {"call": call, "progress": self.returned(call)})
+
+    def _is_noting(self) -> bool:
+        return self._notes is not None and self._write.state.messages.known[self._notes].status == "open"
 
     def returned(self, call: str) -> list[Entry]:
         """What is left of the entries that reported a call's output; they are over."""
@@ -76,16 +89,16 @@ class Meanwhile:
         """One line of a progress message that goes on until a person speaks: in the transcript it is one entry."""
         of = {"agentId": entry["agentId"]} if "agentId" in entry else {}
         rest = {**self._write.rest(entry), **of}
-        if self._notes is not None and not self._note_rests.add(rest):
+        if not self._is_noting() or not self._note_rests.add(rest):
             self.finish()
-        if self._notes is None:
             self._number += 1
             self._notes = f"progress-{self._number}"
             self._write.do(CLAUDE, "message.start", message=self._notes, kind="progress", audience=TEAM)
             if not self._note_rests.add(rest):
                 self._write.record(CLAUDE, "rest", rest)
-        index = self._write.state.messages.known[self._notes].index
-        self._write.do(CLAUDE, "message.delta", message=self._notes, index=index, text=f"{line}\n")
+        notes = str(self._notes)
+        index = self._write.state.messages.known[notes].index
+        self._write.do(CLAUDE, "message.delta", message=notes, index=index, text=f"{line}\n")
 
     def _system(self, entry: Entry, actor: Actor) -> None:
         words = (str(entry[name]) for name in ("subtype", "content", "durationMs") if entry.get(name))

@@ -25,6 +25,8 @@ SETTINGS = {
 """Entries that say how the session is set up."""
 ERROR_CHARACTERS = 100_000
 PEEKED_ENTRIES = 100
+MAX_BESIDE_BYTES = 3_000
+"""Beside the rest of what reported a call's output, the metadata of its return has room for so much."""
 
 
 class Transcript:
@@ -65,7 +67,7 @@ class Transcript:
             return
         for agent in list(self._said):
             self._finish(Actor(agent, "agent"))
-        self._meanwhile.finish()
+        self._meanwhile.end()
         self._write.close()
         yield from self._write.flush()
 
@@ -220,13 +222,16 @@ class Transcript:
         if id is None or self._write.state.messages.known[id].status != "open":
             return
         message = entry.get("message", {})
-        usage = {name: message["usage"][name] for name in USAGE if name in (message.get("usage") or {})}
+        took = message.get("usage")
+        usage = {name: took[name] for name in USAGE if name in took} if isinstance(took, dict) else {}
         if message.get("model"):
             usage = {"model": message["model"], **usage}
         metadata: Entry = {"stop": message.get("stop_reason")}
         if rests.entries:
             metadata["entries"] = rests.entries
-        self._write.do(actor, how, message=id, usage=usage or None, metadata=metadata, **why)
+        if not self._write.do(actor, how, message=id, usage=usage or None, metadata=metadata, **why):
+            self._write.record(actor, "rest", {"message": id, "usage": usage, "metadata": metadata})
+            self._write.do(actor, how, message=id, **why)
 
     # -- tools and sub-agents
 
@@ -243,11 +248,12 @@ class Transcript:
         result = entry.get("toolUseResult", content)
         if error != content and "toolUseResult" in entry and not _repeats(content, result):
             rest["content"] = content
-        rests = self._meanwhile.returned(id)
-        metadata = {**self._write.fit(actor, rest), **({"progress": rests} if rests and len(str(rest)) < 3_000 else {})}
-        if rests and "progress" not in metadata:
+        metadata, rests = self._write.fit(actor, rest), self._meanwhile.returned(id)
+        takes_along = bool(rests) and len(orjson.dumps(metadata)) < MAX_BESIDE_BYTES
+        about = {**metadata, "progress": rests} if takes_along else metadata
+        is_returned = self._write.do(actor, "tool.return", call=id, error=error, result=result, metadata=about)
+        if rests and not (is_returned and takes_along):
             self._write.record(actor, "rest", {"call": id, "progress": rests})
-        self._write.do(actor, "tool.return", call=id, error=error, result=result, metadata=metadata)
         if isinstance(result, dict) and isinstance(agent := result.get("agentId"), str):
             self._leave(Actor(f"agent-{slug(agent)}", "agent"), result)
 
@@ -267,7 +273,11 @@ class Transcript:
         via = {**self._write.rest(entry, "data"), **({"data": about} if about else {})}
         call = str(entry.get("parentToolUseID"))
         inner = {**data["message"], "agentId": data.get("agentId") or call, "sourceToolUseID": call, "progress": via}
-        self._take(str(inner.get("type")), inner, self._actor(inner))
+        sub_agent = self._actor(inner)
+        before = self._write.state.version, self._meanwhile.held
+        self._take(str(inner.get("type")), inner, sub_agent)
+        if (self._write.state.version, self._meanwhile.held) == before:
+            raise ValueError("Nothing comes of it.")
 
     def _id(self, entry: Entry, ending: str = "") -> str:
         self._number += 1

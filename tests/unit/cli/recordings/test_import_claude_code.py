@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import shutil
 import tracemalloc
@@ -223,6 +224,40 @@ def test_a_note_says_which_sub_agent_it_is_of() -> None:
     found = converted(entry(1, message={"content": "Hi."}), entry(2, type="system", subtype="slow", agentId="a7"))
     (note,) = [event for event in found if event.type == "message.completed"]
     assert b'"agentId":"a7"' in note.data.json_bytes()
+
+
+INTERRUPT = {"message": {"role": "user", "content": "[Request interrupted by user for tool use]"}}
+OUTPUT = {"type": "progress", "parentToolUseID": "c", "data": {"type": "bash_progress", "output": "half"}}
+
+
+@pytest.mark.parametrize("ends", [[], [entry(9, **INTERRUPT)]], ids=["breaks off", "interrupted"])
+def test_what_an_end_cuts_short_is_kept(ends: list[dict[str, Any]]) -> None:
+    """Notes and output that nothing takes along any more."""
+    call = said({"type": "tool_use", "id": "c", "name": "Bash", "input": {}})
+    late = {"message": {"content": [{"type": "tool_result", "tool_use_id": "c", "content": "Too late."}]}}
+    started = [entry(1, **call), entry(2, type="system", subtype="slow"), entry(3, **OUTPUT)]
+    told = b"".join(Transcript("s").lines([*started, *ends, *([entry(10, **late)] if ends else [])]))
+    assert all(b'"uuid":"%s"' % each["uuid"].encode() in told for each in [*started, *ends])
+    assert (b"Too late." in told) == bool(ends)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_entry_is_lost_however_odd_it_is(seed: int) -> None:
+    random_ = random.Random(seed)
+    entries = [odd(random_, each) for each in read(find_sessions([PROJECT])[0].files)]
+    random_.shuffle(entries)
+    told = b"".join(Transcript("s").lines(entries))
+    ids = [each["uuid"] for each in entries if isinstance(each.get("uuid"), str)]
+    assert [id for id in ids if orjson.dumps(id) not in told] == []
+
+
+def odd(random_: random.Random, value: Any, name: str = "") -> Any:
+    """The value, with a little of it left out or replaced."""
+    if name and name != "uuid" and random_.random() < 0.04:
+        return random_.choice([None, 3, "", [], {}, "x", [1], {"type": "text"}, True])
+    if isinstance(value, dict):
+        return {each: odd(random_, inner, each) for each, inner in value.items() if random_.random() > 0.02}
+    return [odd(random_, each, name) for each in value] if isinstance(value, list) else value
 
 
 def test_a_repeat_that_says_something_else_is_kept_whole() -> None:
