@@ -2,6 +2,7 @@
 
     <project>/<session>.jsonl                              the session
     <project>/<session>/subagents/agent-<id>.jsonl         its sub-agents
+    <project>/<session>/subagents/agent-<id>.meta.json     what kind of agent that is
     <project>/agent-<id>.jsonl                             its sub-agents, as older versions have them
 
 A file is read line by line: what is in memory is one line of each file of a session.
@@ -18,6 +19,8 @@ from ....domain.errors import Invalid
 from .entries import Entry
 
 SUB_AGENT = "agent-"
+ABOUT = "agentMeta"
+"""The member of a sub-agent's first entry that has what its `.meta.json` says."""
 
 
 class SessionFiles(NamedTuple):
@@ -91,7 +94,7 @@ def read(files: Iterable[Path], *, as_recorded: bool = False) -> Iterator[Entry]
 
 
 def _timed(file: Path, number: int, as_recorded: bool) -> Iterator[tuple[str, int, Entry]]:
-    last = ""
+    last, about = "", _about(file)
     with file.open("rb") as lines:
         for at, line in enumerate(lines, 1):
             if not line.strip():
@@ -102,9 +105,17 @@ def _timed(file: Path, number: int, as_recorded: bool) -> Iterator[tuple[str, in
                     raise Invalid(f"{file}, line {at}: this is no entry of a transcript: it is no JSON object.")
                 text = line.decode(errors="replace")
                 entry = {"type": "unreadable", "file": file.name, "line": at, "text": text}
+            if about:
+                entry, about = {**entry, ABOUT: about}, {}
             said = entry.get("timestamp")
             last = max(last, said) if isinstance(said, str) else last
             yield last, number, entry
+
+
+def _about(file: Path) -> Entry:
+    """What the file beside a sub-agent's says of it."""
+    meta = file.with_suffix(".meta.json")
+    return (_entry(meta.read_bytes()) or {}) if meta.exists() else {}
 
 
 def _entry(line: bytes) -> Entry | None:

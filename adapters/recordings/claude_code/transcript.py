@@ -9,6 +9,7 @@ import orjson
 from ....domain.model import Actor
 from ..session_lines import slug
 from .entries import USAGE, Entry, Rests, blocks_of, is_interrupt, is_prompt, part_of, text_of
+from .files import ABOUT
 from .meanwhile import Meanwhile
 from .questions import answer, ask
 from .writing import CLAUDE, PERSON, TEAM, SessionWriter, first_of
@@ -92,9 +93,10 @@ class Transcript:
         """Who an agent's entry comes from; each comes in when it first says something."""
         id = self._sub_agent(entry)
         actor = CLAUDE if id is None else Actor(f"agent-{slug(id)}", "agent")
-        message = entry.get("message")
+        message, meta = entry.get("message"), entry.get(ABOUT)
         model = message.get("model") if isinstance(message, dict) else None
         about = {"model": model, "agent": id, "call": entry.get("sourceToolUseID")}
+        about |= meta if isinstance(meta, dict) else {}
         self._write.join(actor, {name: value for name, value in about.items() if isinstance(value, str)})
         return actor
 

@@ -84,6 +84,12 @@ def test_sub_agents_of_every_kind_take_part_and_leave_when_they_return(events: l
         event.actor for event in events if event.type == "presence.left" and event.data.json_bytes().count(b"retur")
     ]
     assert left == ["agent-b77e9d4", "agent-a51f0c2"]
+    (about,) = [each.data for each in events if each.type == "presence.joined" and each.actor == agents[0]]
+    assert getattr(about, "about", None) == {
+        "agent": "a51f0c2",
+        "agentType": "Explore",
+        "description": "Look at the session",
+    }
     spans = fold(timeline, events).values()
     assert {*agents} <= {span.actor for span in spans}
 
