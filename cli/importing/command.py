@@ -1,6 +1,7 @@
 """`stenogram import`: bring exported sessions into a log."""
 
 import asyncio
+import re
 import shutil
 import sys
 import tempfile
@@ -34,32 +35,37 @@ _COPIES = UUID("6e5f6f0c-5a31-4f43-9d0e-0a1f4cfa4f0b")
         "stenogram import trip.jsonl                          what `stenogram export` wrote",
         "stenogram import trip.jsonl --session trip-8         under another id",
         "stenogram export --all --log old.db | stenogram import - --log new.db",
+        "stenogram import claude-code ~/.claude/projects/-app     every session of a project",
     ),
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@click.argument("files", nargs=-1, required=True, metavar="[FORMAT] FILE…")
 @click.option(
     "--session", type=SESSION, metavar="ID", help="The session's id; by default the file's own. Events get new ids."
 )
 @click.option("--as-recorded", is_flag=True, help="Also import what the rules would not have written.")
 @json_option
 @log_option
-def import_(files: tuple[Path, ...], session: str | None, as_recorded: bool, as_json: bool, log: str) -> None:
+def import_(files: tuple[str, ...], session: str | None, as_recorded: bool, as_json: bool, log: str) -> None:
     """Import events into a log.
 
     Files are JSONL as `stenogram export` writes it: events keep their ids, times, actors and bytes, and get new
-    positions. Forks stay forks. Records of other systems must be converted to it first; examples/recordings shows how.
+    positions. Forks stay forks.
+
+    FORMAT reads recordings of other systems: `claude-code` takes transcripts of Claude Code (*.jsonl, or folders of
+    them) with those of their sub-agents, and packages can add formats. A file of that name is ./claude-code.
 
     Everything is checked before anything is written: one bad line, and nothing is imported. Importing the same
     again changes nothing. - reads stdin.
 
     What the rules would not have written is refused, such as a message whose text is not that of its deltas. With
     --as-recorded it is imported as it is, and the session gets the label `as-recorded`, which says how much of it.
+    Lines of another format that cannot be read are kept as custom events then.
 
     A file that a gateway has open is refused; stop the gateway first. A log in PostgreSQL is not: see that nobody
     writes to these sessions meanwhile, or the import stops at the first event whose place is taken.
     """
     with ExitStack() as stack:
-        paths = [(str(file), _seekable(file, stack)) for file in files]
+        paths = _converted(files, session, as_recorded, stack)
         reads = [_reader(name, path, session) for name, path in paths]
         forks = [fork for _, path in paths for fork in _forks(path, session)]
         source = _Source(lambda: chain.from_iterable(read() for read in reads), forks, as_recorded)
@@ -73,6 +79,29 @@ class _Source(NamedTuple):
     read: "Read"
     forks: "list[Fork]"
     as_recorded: bool
+
+
+def _converted(
+    files: tuple[str, ...], session: str | None, as_recorded: bool, stack: ExitStack
+) -> list[tuple[str, Path]]:
+    """The files with their names: as they are, or one that has the events of recordings in another format."""
+    from ...adapters.recordings import ImportOptions, find_importer, importer_names
+
+    name, *rest = files
+    is_name = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+    importer = find_importer(name) if is_name else None
+    if importer is None:
+        if is_name and not Path(name).exists():
+            raise click.UsageError(f"{name} is no file, and none of the formats: {', '.join(importer_names())}.")
+        return [(file, _seekable(Path(file), stack)) for file in files]
+    if not rest:
+        raise click.UsageError(f"Name the files or folders to read: stenogram import {name} PATH…")
+    options = ImportOptions(session, as_recorded, lambda line: click.echo(f"stenogram: {line}", err=True))
+    target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenogram-"))) / "events"
+    with target.open("wb") as lines:
+        for line in importer([Path(each) for each in rest], options):
+            lines.write(line.rstrip(b"\n") + b"\n")
+    return [(f"events of {name}", target)]
 
 
 def _seekable(file: Path, stack: ExitStack) -> Path:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from session_lines import SessionLines
-from who_and_when import Recording, Step, read_recording, slug
+from who_and_when import Recording, Step, read_recording
 
+from stenogram.adapters.recordings.session_lines import SessionLines, slug
 from stenogram.domain.concepts import lifecycle, messages, presence
 from stenogram.domain.ids import SessionId
 from stenogram.domain.model import Actor, CommandData

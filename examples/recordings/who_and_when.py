@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from stenogram.adapters.recordings.session_lines import slug
 from stenogram.domain.audience import RESERVED
 from stenogram.domain.concepts.messages import MAX_MESSAGE_BYTES
 from stenogram.domain.errors import Invalid
@@ -123,12 +124,6 @@ class _Cast:
         while id in taken:
             id, number = f"{wanted}-{number}", number + 1
         return id
-
-
-def slug(name: str) -> str:
-    """A name as an id: small letters, digits and hyphens."""
-    made = re.sub(r"[^a-z0-9._:@+-]+", "-", name.lower()).strip("-._:@+")
-    return made[:120] or "unnamed"
 
 
 def _step(cast: _Cast, index: int, entry: Any) -> Step:

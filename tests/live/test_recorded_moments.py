@@ -15,8 +15,9 @@ import aiohttp
 import orjson
 import pytest
 from to_jsonl import jsonl_lines
-from who_and_when import Recording, Step, read_recording, slug
+from who_and_when import Recording, Step, read_recording
 
+from stenogram.adapters.recordings import slug
 from stenogram.api.server import Gateway
 from stenogram.domain.parts import DataPart, TextPart
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from to_jsonl import jsonl_lines
-from who_and_when import Recording, read_recording, slug
+from who_and_when import Recording, read_recording
 
+from stenogram.adapters.recordings import slug
 from stenogram.domain.audience import Viewer
 from stenogram.domain.envelope import parse
 from stenogram.domain.model import Event

@@ -7,19 +7,24 @@ from typing import Any
 
 import orjson
 import pytest
-from claude_code import Transcript, read
 
+from stenogram.adapters.recordings.claude_code import Transcript, read
 from stenogram.domain.envelope import parse
 from stenogram.domain.model import Event
 from stenogram.projections import fold
 from stenogram.projections.views import transcript, usage
 from stenogram.projections.views.transcript import TranscriptRow
 
-FILE = Path(__file__).parents[2] / "data" / "claude_code.jsonl"
+FILE = Path(__file__).parents[3] / "data" / "claude_code.jsonl"
 
 
 def converted(*entries: dict[str, Any]) -> list[Event]:
     return [parse(line) for line in Transcript("app").lines(entries or read([FILE]))]
+
+
+def took(tokens: int) -> dict[str, Any]:
+    """What each entry of the first message says that it took."""
+    return {"input_tokens": 100, "output_tokens": tokens, "service_tier": "standard"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,8 @@ def rows(events: list[Event]) -> dict[str, TranscriptRow]:
 
 
 def test_nothing_but_a_kind_that_nobody_knows_needs_a_type_of_its_own(events: list[Event]) -> None:
-    assert [event.type for event in events if event.type.startswith("x.")] == ["x.claude_code.new_kind"]
+    kept = [event.type.removeprefix("x.claude_code.") for event in events if event.type.startswith("x.")]
+    assert kept == ["file_history_snapshot", "answer", "file_history_snapshot", "new_kind", "user", "user"]
 
 
 def test_the_same_transcript_gives_the_same_events(events: list[Event]) -> None:
@@ -50,8 +56,24 @@ def test_pieces_of_one_answer_are_one_message(rows: dict[str, TranscriptRow]) ->
     ]
     assert said.usage == {"model": "large-1", "input_tokens": 100, "output_tokens": 9}
     assert (said.metadata, said.end_metadata) == (
-        {"entry": {"uuid": "a3", "requestId": "req-msg-1"}},
-        {"stop": "tool_use"},
+        {
+            "entry": {
+                "uuid": "a3",
+                "requestId": "req-msg-1",
+                "message": {"content": [{"signature": "x"}], "usage": took(1)},
+            }
+        },
+        {
+            "stop": "tool_use",
+            "entries": [
+                {"uuid": "a4", "requestId": "req-msg-1", "message": {"usage": took(2)}},
+                {
+                    "uuid": "a5",
+                    "requestId": "req-msg-1",
+                    "message": {"stop_reason": "tool_use", "usage": took(9)},
+                },
+            ],
+        },
     )
 
 
@@ -80,7 +102,7 @@ def test_a_sub_agent_is_a_participant(events: list[Event], rows: dict[str, Trans
 
 def test_what_was_typed_meanwhile_is_an_instruction_that_is_read_or_taken_back(events: list[Event]) -> None:
     told = [(event.type, event.data.subject()) for event in events if event.type.startswith("signal.")]
-    first, second = "signal:queued-5", "signal:queued-6"
+    first, second = "signal:queued-3", "signal:queued-4"
     assert told == [
         ("signal.raised", first),
         ("signal.raised", second),
@@ -99,14 +121,14 @@ def test_several_questions_are_one_approval(rows: dict[str, TranscriptRow]) -> N
     assert asked.answers["q2"].options == ("Docs", "Changelog")
 
 
-def test_what_does_not_follow_is_counted_and_left_out() -> None:
+def test_what_does_not_follow_is_counted_and_kept_as_it_is() -> None:
     written = Transcript("app")
     list(written.lines(read([FILE])))
-    assert written.left_out == {"tool.return: not_found": 1, "user: malformed": 1}
+    assert written.kept_raw == {"tool.return: not_found": 1, "user: malformed": 1}
 
 
 def test_a_session_that_broke_off_ends(events: list[Event]) -> None:
-    cut = converted(*read([FILE])[:11])
+    cut = converted(*list(read([FILE]))[:11])
     abandoned = [event.data for event in cut if event.type == "tool.abandoned"]
     assert [getattr(each, "output", None) for each in abandoned] == ["one ok\ntwo FAILED\n"]
     assert cut[0].time == events[0].time

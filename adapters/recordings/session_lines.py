@@ -3,17 +3,18 @@
 Ids are made from the content, so that the same commands give the same events, and importing them again changes nothing.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
 import orjson
 
-from stenogram.domain.envelope import encode, parse, timestamp
-from stenogram.domain.ids import SessionId
-from stenogram.domain.model import Actor, Command, CommandData
-from stenogram.domain.session import decide, evolve
-from stenogram.domain.state import State
+from ...domain.envelope import encode, parse, timestamp
+from ...domain.ids import SessionId
+from ...domain.model import Actor, Command, CommandData
+from ...domain.session import decide, evolve
+from ...domain.state import State
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:stenogram:recording")
 
@@ -38,6 +39,12 @@ class SessionLines:
             line = place[:-1] + b"," + stored[1:]
             self.state = evolve(self.state, parse(line))
             yield line
+
+
+def slug(name: str) -> str:
+    """A name as an id: small letters, digits and hyphens."""
+    made = re.sub(r"[^a-z0-9._:@+-]+", "-", name.lower()).strip("-._:@+")
+    return made[:120] or "unnamed"
 
 
 def _id(session: SessionId, what: str, content: str) -> str:
