@@ -1,7 +1,10 @@
 """Sessions for tests of the console, and what its pages are driven by."""
 
+import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from playwright.async_api import Page, expect
 
@@ -50,6 +53,16 @@ async def played(url: str) -> AsyncIterator[Session]:
             break
         await session.state.merge({"hotel": {"price": 190}})
         yield session
+
+
+async def export_page(folder: Path, *arguments: str) -> Path:
+    """The session `trip` as a page in a file."""
+    file = folder / "trip.html"
+    command = (sys.executable, "-m", "stenogram", "export", "trip", "--html", "-o", str(file), *arguments)
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return file
 
 
 async def expect_moment(page: Page, client: Client, version: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 from support.browser import OpenPage, StartForPages
-from support.console import expect_moment, hotels, played, write_hostile
+from support.console import expect_moment, export_page, hotels, played, write_hostile
 
 from stenogram.api.server import Gateway
 from stenogram.client import Client
@@ -16,15 +16,6 @@ from stenogram.client import Client
 pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
 STENOGRAM = (sys.executable, "-m", "stenogram")
 MOMENTS = 7
-
-
-async def _export(folder: Path, *arguments: str) -> Path:
-    file = folder / "trip.html"
-    command = (*STENOGRAM, "export", "trip", "--html", "-o", str(file), *arguments)
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    return file
 
 
 async def _open(open_page: OpenPage, file: Path, asked: list[str]) -> Page:
@@ -42,7 +33,7 @@ async def test_at_each_moment_it_shows_what_the_gateway_does(
     gateway: Gateway = await start()
     asked: list[str] = []
     async with played(gateway.url), Client(gateway.url, participant="ada", kind="user") as client:
-        file = await _export(tmp_path, "--log", gateway.url, "--as", "ada")
+        file = await export_page(tmp_path, "--log", gateway.url, "--as", "ada")
         last = (await client.show("trip"))["version"]
         page = await _open(open_page, file, asked)
         await expect(page.get_by_role("heading", name="A weekend in Lisbon")).to_be_visible()
@@ -61,7 +52,7 @@ async def test_at_each_moment_it_shows_what_the_gateway_does(
 async def test_text_in_it_never_becomes_markup(tmp_path: Path, start: StartForPages, open_page: OpenPage) -> None:
     gateway: Gateway = await start()
     await write_hostile(gateway.url)
-    page = await _open(open_page, await _export(tmp_path, "--log", gateway.url, "--as", "ada"), [])
+    page = await _open(open_page, await export_page(tmp_path, "--log", gateway.url, "--as", "ada"), [])
     await expect(page.get_by_role("heading", name="<img")).to_be_visible()
     for tab in ("tasks", "state", "log", "agents"):
         await page.get_by_role("link", name=tab, exact=True).click()
@@ -78,7 +69,7 @@ async def test_it_has_what_its_reader_may_see(tmp_path: Path, start: StartForPag
     async with hotels(gateway.url) as agent:
         await agent.session.post("Between us agents.", to="agents")
         await agent.session.post("For everyone.")
-        file = await _export(tmp_path, "--log", gateway.url, "--as", "ada")
+        file = await export_page(tmp_path, "--log", gateway.url, "--as", "ada")
     said = file.read_text()
     assert "For everyone." in said
     assert "Between us agents." not in said

@@ -7,6 +7,7 @@ export const HELP = [
   ['← →', 'step an event'],
   ['⇧← ⇧→', 'step a message'],
   ['l', 'live'],
+  ['m', 'mark this moment, and see what changes from it; again: unmark'],
   ['/', 'search'],
   ['j k', 'move in a list'],
   ['enter', 'open'],

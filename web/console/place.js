@@ -14,11 +14,15 @@ const queryNow = () => new URLSearchParams(inFile ? location.hash.slice(1) : loc
 export function placeNow() {
   const [, , screen = '', id = ''] = inFile ? ['', '', 's', recorded.dataset.session] : location.pathname.split('/')
   const query = queryNow()
-  const version = Number(query.get('v'))
+  const versionIn = (name) => {
+    const version = Number(query.get(name))
+    return Number.isInteger(version) && version > 0 ? version : null
+  }
   return {
     screen: screen === 's' ? 'session' : screen || 'sessions',
     session: inFile ? id : decodeURIComponent(id),
-    version: Number.isInteger(version) && version > 0 ? version : null,
+    version: versionIn('v'),
+    mark: versionIn('from'),
     tab: query.get('tab') ?? 'agents',
     selected: query.get('sel'),
   }

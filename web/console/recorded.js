@@ -37,6 +37,7 @@ export class RecordedClient {
   /** What a gateway would answer. */
   async read(path, query = {}) {
     const [, , kind, name, third, id, way] = path.split('/').map(decodeURIComponent)
+    if (kind === 'views' && id === 'difference') return { patch: this.#difference(name, Number(query.from), Number(query.to)) }
     if (kind === 'views') return this.#view(name, query)
     if (kind === 'sessions' && third === undefined) return this.#page(query.at)
     if (way) return this.#chain(id, way)
@@ -66,6 +67,13 @@ export class RecordedClient {
     const from = Number(query.after ?? 0)
     const until = from + Number(query.limit ?? rows.length)
     return { rows: rows.slice(from, until), ...(until < rows.length && { next: String(until) }) }
+  }
+
+  /** What changed from one moment to another: members of a document that differ, or rows. */
+  #difference(view, from, to) {
+    const documents = this.#documents.get(view)
+    const [before, after] = [from, to].map((version) => (documents ? documents.at(version) : this.#rowsAt(view, version)) ?? {})
+    return differing(before, after, '', documents !== undefined)
   }
 
   #rowsAt(view, version) {
@@ -176,4 +184,17 @@ function firstAfter(events, version) {
     else high = middle
   }
   return low
+}
+
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A patch that makes one object of another; `deep`: as far down as both are objects. */
+function differing(before, after, path, deep) {
+  const at = (name) => `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const gone = Object.keys(before).filter((name) => !Object.hasOwn(after, name))
+  return gone.map((name) => ({ op: 'remove', path: at(name) })).concat(Object.entries(after).flatMap(([name, value]) => {
+    if (!Object.hasOwn(before, name)) return [{ op: 'add', path: at(name), value }]
+    if (deep && isObject(before[name]) && isObject(value)) return differing(before[name], value, at(name), deep)
+    return JSON.stringify(before[name]) === JSON.stringify(value) ? [] : [{ op: 'replace', path: at(name), value }]
+  }))
 }

@@ -61,7 +61,7 @@ export function usePlaying(session, version, head, at) {
   return { speed, setSpeed, toggle }
 }
 
-export function Scrubber({ session, version, head, at, playing }) {
+export function Scrubber({ session, version, head, at, playing, mark, turnMark }) {
   const here = version ?? head
   const [dragged, setDragged] = useState(null)
   const timer = useRef(0)
@@ -82,11 +82,13 @@ export function Scrubber({ session, version, head, at, playing }) {
     <div class="track">
       <${Activity} session=${session} head=${head} />
       <input type="range" style=${{ '--at': `${(100 * ((dragged ?? here) - 1)) / Math.max(1, head - 1)}%` }} min="1" max=${Math.max(1, head)} value=${dragged ?? here} aria-label="moment" aria-valuetext=${`event ${here} of ${head}`} onInput=${drag} />
+      ${mark !== null && mark <= head && html`<span class="mark" aria-hidden="true" style=${{ '--at': `${(mark - 1) / Math.max(1, head - 1)}` }}></span>`}
     </div>
     <span class="number">${dragged ?? here} / ${head}</span>
     <span class="number clock">${time}</span>
     <button type="button" title="an event back (←)" onClick=${() => at(here - 1)}>−1</button>
     <button type="button" title="an event on (→)" disabled=${version === null} onClick=${() => at(here + 1)}>+1</button>
+    <button type="button" class="marking" title="mark this moment (m)" aria-pressed=${mark === here} onClick=${turnMark}>mark</button>
     <button type="button" class="live" title=${ended ? 'the end (l)' : 'live (l)'} aria-pressed=${version === null} onClick=${() => at(null)}>${ended ? 'END' : 'LIVE'}</button>
   </footer>`
 }

@@ -1,6 +1,7 @@
 /** A session: timeline, conversation and panels, all at the same moment; live is that moment's right end. */
 
 import { Acting, Menu } from './acting.js'
+import { ChangesPanel } from './changes.js'
 import { Conversation } from './conversation.js'
 import { useKeys } from './keys.js'
 import { Log } from './log.js'
@@ -10,7 +11,7 @@ import { Scrubber, useHead, usePlaying } from './scrubber.js'
 import { Timeline } from './timeline.js'
 import { Failure, Status, html, useMemo, useRef, useStore } from './ui.js'
 
-const TABS = { agents: AgentsPanel, tasks: TasksPanel, state: StatePanel, signals: SignalsPanel, usage: UsagePanel, log: Log }
+const TABS = { agents: AgentsPanel, tasks: TasksPanel, state: StatePanel, signals: SignalsPanel, usage: UsagePanel, log: Log, changes: ChangesPanel }
 
 export function SessionScreen({ client, may, place }) {
   const session = useMemo(() => client.session(place.session), [client, place.session])
@@ -25,6 +26,11 @@ export function SessionScreen({ client, may, place }) {
   const writable = !client.welcome.read_only && place.version === null
   const rights = (right) => writable && may(right, session.id)
   const select = (selected) => go('', { sel: selected === place.selected ? null : selected }, true)
+  const setMark = (version) => go('', version === null ? { from: null } : { from: version, tab: 'changes' }, true)
+  const turnMark = () => {
+    const here = place.version ?? head
+    if (here) setMark(place.mark === here ? null : here)
+  }
   const step = (by) => at((place.version ?? head) + by)
   const stepToMessage = async (way) => {
     const move = ++moves.current
@@ -38,6 +44,7 @@ export function SessionScreen({ client, may, place }) {
     'Shift+ArrowLeft': () => void stepToMessage(-1),
     'Shift+ArrowRight': () => void stepToMessage(1),
     l: () => at(null),
+    m: turnMark,
     v: () => void copyLink(place.version ?? head),
     '.': () => press('stop'),
     s: () => press('steer'),
@@ -58,10 +65,10 @@ export function SessionScreen({ client, may, place }) {
         <nav class="tabs" aria-label="Details">${Object.keys(TABS).map(
           (name) => html`<a href=${addressOf('', { tab: name })} aria-current=${TABS[name] === Panel ? 'page' : null}>${name}</a>`,
         )}</nav>
-        <${Panel} session=${session} shown=${shown} rights=${rights} version=${place.version} selected=${place.selected} select=${select} at=${at} />
+        <${Panel} session=${session} shown=${shown} rights=${rights} version=${place.version} selected=${place.selected} select=${select} at=${at} head=${head} mark=${place.mark} setMark=${setMark} />
       </section>
     </div>
-    <${Scrubber} session=${session} version=${place.version} head=${head} at=${at} playing=${playing} />
+    <${Scrubber} session=${session} version=${place.version} head=${head} at=${at} playing=${playing} mark=${place.mark} turnMark=${turnMark} />
   </main>`
 }
 

@@ -1,5 +1,6 @@
 /** The list of sessions: what needs somebody first. */
 
+import { Sparkline, barsOf, useActivity } from './activity.js'
 import { moveFocus, useKeys } from './keys.js'
 import { sessionPath } from './place.js'
 import { Failure, Status, ago, html, useEffect, useNow, useRef, useState } from './ui.js'
@@ -83,8 +84,10 @@ export function Sessions({ client }) {
   const [pages, setPages] = useState(1)
   const { value, error, loading } = useSessions(client, title, pages)
   const needs = useNeeds(client, value?.sessions ?? [])
+  const counts = useActivity(client, value?.sessions[0]?.changed)
   const list = useRef(null)
   const now = useNow(5000)
+  const activity = barsOf(counts, now)
   useKeys({ j: () => moveFocus(list.current, 1), k: () => moveFocus(list.current, -1) })
   return html`<main class="sessions">
     <div class="row">
@@ -98,13 +101,13 @@ export function Sessions({ client }) {
       ? `No session has “${title}” in its title.`
       : html`No session yet. One begins when an agent or a person opens it; <code>stenogram demo</code> shows a team at work.`}</p>`}
     <div ref=${list}>
-      ${GROUPS.map(([name, test]) => html`<${Group} key=${name} name=${name} now=${now} sessions=${(value?.sessions ?? []).map((each) => ({ ...each, need: needs.get(each.key) })).filter(test)} />`)}
+      ${GROUPS.map(([name, test]) => html`<${Group} key=${name} name=${name} now=${now} activity=${activity} sessions=${(value?.sessions ?? []).map((each) => ({ ...each, need: needs.get(each.key) })).filter(test)} />`)}
     </div>
     ${value?.more && html`<button type="button" onClick=${() => setPages(pages + 1)}>Show more</button>`}
   </main>`
 }
 
-function Group({ name, sessions, now }) {
+function Group({ name, sessions, now, activity }) {
   if (!sessions.length) return null
   return html`<section aria-label=${name}>
     <h2>${name} <small>${sessions.length}</small></h2>
@@ -112,6 +115,7 @@ function Group({ name, sessions, now }) {
       <span class="title">${each.title || each.key}</span>
       <span class="need">${each.need?.text && html`<${Status} status=${each.need.status}>${each.need.text}<//>`}</span>
       <span class="who">${present(each)}</span>
+      <${Sparkline} ...${activity} bars=${activity.drawn.get(each.key)} />
       <span class="number">${each.messages} ${each.messages === 1 ? 'message' : 'messages'}</span>
       <time class="number" datetime=${each.changed}>${ago(each.changed, now)}</time>
     </a></li>`)}</ul>
