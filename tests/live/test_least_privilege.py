@@ -123,7 +123,12 @@ def test_others_logs_in_the_database_are_left_alone(server: PostgresServer, log:
 
 
 def _views_are_healthy(log: str) -> None:
+    """They are there, and all is well with them."""
     deadline = time.monotonic() + 30
-    while subprocess.run([*STENOGRAM, "projections", "status", "--wait", "--log", log], check=False).returncode:
+    healthy = [*STENOGRAM, "projections", "status", "--wait", "--log", log]
+    while (
+        "state\t" not in stenogram("projections", "list", "--log", log)
+        or subprocess.run(healthy, check=False).returncode
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.2)
