@@ -26,7 +26,7 @@ async def find_hotel(agent: Agent, task: ClaimedTask) -> dict[str, str]:
 
 
 async def main() -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
     async with worker:
         await worker.run()
 

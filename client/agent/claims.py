@@ -57,6 +57,8 @@ class Claims:
         self._slots = slots
         self._errors = errors
         self._lease = {} if lease is None else {"lease": lease}
+        self.requesting = False
+        """Whether a claim is on its way; cancelled now, the attempt would be wasted."""
         self._held: list[ClaimedTask] = []
         self._passed: dict[TaskId, Task] = {}
         """Tasks that could not be claimed, as they were then."""
@@ -114,9 +116,11 @@ class Claims:
         """Claim it; None when somebody else was quicker, or has taken the room for it."""
         claimed = False
         if self._slots.reserve():
+            self.requesting = True
             try:
                 claimed = await self._request(task)
             finally:
+                self.requesting = False
                 if not claimed:
                     self._slots.release()
         return await self._start(task) if claimed else None

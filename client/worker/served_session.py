@@ -38,18 +38,20 @@ class ServedSession:
         self._claims: Claims | None = None
         self._working = 0
         self._leaving = False
-        self._idle_since = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._idle_since = loop.time()
+        self._timer = loop.call_later(idle, self._on_idle)
         self._waiting: asyncio.Timeout | None = None
 
     @property
     def due(self) -> bool:
-        """Whether it is about to claim a task, as far as is known, and needs room for it."""
-        return not self._leaving and (self._claims is None or bool(self._claimable()))
+        """Whether it works on nothing and is about to claim a task, as far as is known."""
+        return not (self._leaving or self._working) and (self._claims is None or bool(self._claimable()))
 
     def idle_since(self) -> float | None:
         """Since when it can be left for another session: nothing is worked on, and either there is nothing to claim,
         or nothing has been claimed for the time after which it is idle. None: it cannot."""
-        if self._claims is None or self._working or self._leaving:
+        if self._claims is None or self._claims.requesting or self._working or self._leaving:
             return None
         over = asyncio.get_running_loop().time() >= self._idle_since + self._idle
         return self._idle_since if over or not self._claimable(backing_off=True) else None
@@ -57,7 +59,8 @@ class ServedSession:
     def leave(self) -> None:
         """Claim nothing more, and leave when the work at hand is done."""
         self._leaving = True
-        self._rest()
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(asyncio.get_running_loop().time())
 
     @property
     def closed(self) -> bool:
@@ -73,40 +76,46 @@ class ServedSession:
     async def run(self) -> None:
         """Join, work, and leave. Raises the refusal to be joined. Cancelling gives back what is held."""
         async with self._agent as agent:
-            self._idle_since = asyncio.get_running_loop().time()
             self._claims = agent.claims(self._accepts, self._slots, self._errors_of, self._lease)
             agent.session.live.listen(self._changed)
+            self._rest()
             self._changed()
-            async with asyncio.TaskGroup() as group:
-                while (task := await self._next(self._claims)) is not None:
-                    self._working += 1
-                    group.create_task(self._work(agent, task), name=f"stenogram-task-{task.id}")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    while (task := await self._next(self._claims)) is not None:
+                        self._working += 1
+                        group.create_task(self._work(agent, task), name=f"stenogram-task-{task.id}")
+            finally:
+                self._leaving = True
+                self._timer.cancel()
 
     async def _next(self, claims: Claims) -> ClaimedTask | None:
         """The next task; None when the session is to be left, or is closed."""
         while not self._leaving:
             try:
                 async with asyncio.timeout(None) as self._waiting:
-                    self._rest()
                     return await anext(claims)
-            except StopAsyncIteration:
+            except (StopAsyncIteration, TimeoutError):
                 return None
-            except TimeoutError:
-                if not (self._working or self._claimable(backing_off=True)):
-                    self._leaving = True
             finally:
                 self._waiting = None
         return None
 
     def _rest(self) -> None:
-        """Set how long to wait for the next task: without end while something is worked on."""
-        if self._waiting is None or self._waiting.expired():
+        """Nothing is worked on from now on, and it may become idle."""
+        loop = asyncio.get_running_loop()
+        self._timer.cancel()
+        self._idle_since, self._timer = loop.time(), loop.call_later(self._idle, self._on_idle)
+
+    def _on_idle(self) -> None:
+        """Nothing was worked on for a while. What can be claimed, and is not for want of room, or is left to others for
+        a moment, is waited for: nobody would come back for it."""
+        if self._working or self._leaving:
             return
-        now = asyncio.get_running_loop().time()
-        if self._leaving:
-            self._waiting.reschedule(now)
+        if self._claims is None or self._claims.requesting or self._claimable(backing_off=True):
+            self._timer = asyncio.get_running_loop().call_later(self._idle, self._on_idle)
         else:
-            self._waiting.reschedule(None if self._working else now + self._idle)
+            self.leave()
 
     async def _work(self, agent: Agent, claimed: ClaimedTask) -> None:
         try:
@@ -118,8 +127,8 @@ class ServedSession:
                     await claimed.complete(output)
         finally:
             self._working -= 1
-            self._idle_since = asyncio.get_running_loop().time()
-            self._rest()
+            if not (self._working or self._leaving):
+                self._rest()
             self._changed()
 
     def _claimable(self, *, backing_off: bool = False) -> list[TaskId]:

@@ -36,7 +36,8 @@ class Worker:
 
     - A session is joined when there is a task for the worker in it, and left after `idle` seconds without one. At most
       `max_sessions` are joined at a time, each of which takes one of the connection's subscriptions (100, unless the
-      gateway is set otherwise); one more is for all that are not joined. When more have tasks, idle ones make room.
+      gateway is set otherwise); one more is for all that are not joined. Those that are joined take turns. When more
+      have tasks, idle ones make room.
     - Several workers, also of one name, share the work: each task is claimed by one. What a worker held that was killed
       returns to the board when its `lease` (seconds of silence, 15) is over.
     - An exception of a task's function ends the attempt, as in `Agent.tasks`, and not the worker.
@@ -64,6 +65,7 @@ class Worker:
         self._client = Client(url, token=token, participant=participant, connect_timeout=connect_timeout)
         self._name = name
         self._patterns = (sessions,) if isinstance(sessions, str) else tuple(sessions)
+        self._concurrency = concurrency
         self._max_sessions = max_sessions
         self._idle = idle
         self._about = about
@@ -74,7 +76,7 @@ class Worker:
         self._served: dict[str, ServedSession] = {}
         self._delayed: set[str] = set()
         self._changed = asyncio.Event()
-        self._stopping = False
+        self._draining = False
 
     @property
     def joined(self) -> list[str]:
@@ -110,7 +112,7 @@ class Worker:
         return register
 
     async def run(self) -> None:
-        """Work until `stop`, or until it is cancelled; then the tasks at hand are given back and the sessions left.
+        """Work until `drain`, or until it is cancelled; then the tasks at hand are given back and the sessions left.
         Raises what makes it impossible to go on, such as Unauthenticated."""
         if not self._handlers:
             raise ValueError("The worker has no function for any kind of task; give it one with `@worker.task(kind)`.")
@@ -119,16 +121,16 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 finding = group.create_task(finder.run(), name="stenogram-worker-finder")
-                finding.add_done_callback(lambda _: self.stop())  # the client was closed
+                finding.add_done_callback(lambda _: self.drain())  # the client was closed
                 await self._serve(tasks, group)
                 finding.cancel()
         except BaseExceptionGroup as errors:
             raise _only(errors) from None
 
-    def stop(self) -> None:
+    def drain(self) -> None:
         """Claim nothing more; `run` returns when the tasks at hand are done. To give them back, cancel it. May be
         called by a signal handler of the event loop."""
-        self._stopping = True
+        self._draining = True
         self._changed.set()
 
     async def __aenter__(self) -> Self:
@@ -141,7 +143,7 @@ class Worker:
         await self._client.aclose()
 
     async def _serve(self, tasks: OpenTasks, group: asyncio.TaskGroup) -> None:
-        while not self._stopping:
+        while not self._draining:
             # Cleared before looking: what changes while we look is looked at in the next round.
             self._changed.clear()
             self._join_where_due(tasks, group)
@@ -150,9 +152,10 @@ class Worker:
             served.leave()
 
     def _join_where_due(self, tasks: OpenTasks, group: asyncio.TaskGroup) -> None:
-        """Join sessions as long as there is room for their tasks, which those that are joined may need first."""
+        """Join sessions, but not many more than there is room for their tasks: those that are joined take turns, so
+        that one with a long board does not keep the others waiting."""
         waiting = [each for each in tasks.sessions() if each not in self._served and each not in self._delayed]
-        room = self._slots.free - sum(served.due for served in self._served.values()) if waiting else 0
+        room = self._concurrency - sum(served.due for served in self._served.values()) if waiting else 0
         for session in waiting[: max(room, 0)]:
             if len(self._served) >= self._max_sessions:
                 self._make_room()

@@ -173,6 +173,17 @@ async def test_two_workers_race_and_each_task_is_done_once_within_the_bound(one:
     assert all(0 < book.most <= 3 for book in books), [book.most for book in books]
 
 
+async def test_a_long_board_does_not_keep_other_sessions_waiting(one: Gateway) -> None:
+    book = Book(0.02)
+    async with person(one.url) as ann:
+        async with ann.session("trip-long") as session:
+            await asyncio.gather(*(session.tasks.create("Find a hotel", HOTEL) for _ in range(100)))
+        async with working(hotels(one.url, book.work)):
+            await eventually(lambda: book.done)
+            await result(ann, "trip-1", await put(ann, "trip-1"))
+    assert len(book.done) < 60
+
+
 async def test_two_workers_of_one_name_share_the_work(one: Gateway) -> None:
     books = [Book(0.05), Book(0.05)]
     async with person(one.url) as ann:
@@ -284,7 +295,7 @@ async def test_cancelling_gives_back_what_is_held_and_leaves_nothing_running(one
         await eventually(lambda: not [each for each in asyncio.all_tasks() - others if "worker" in each.get_name()])
 
 
-async def test_stopping_finishes_what_is_at_hand_and_claims_nothing_more(one: Gateway) -> None:
+async def test_draining_finishes_what_is_at_hand_and_claims_nothing_more(one: Gateway) -> None:
     book = Book()
     async with person(one.url) as ann, ann.session("trip-1") as session:
         async with hotels(one.url, book.hold) as worker:
@@ -292,7 +303,7 @@ async def test_stopping_finishes_what_is_at_hand_and_claims_nothing_more(one: Ga
             running = asyncio.create_task(worker.run())
             await asyncio.wait_for(book.begun.wait(), 10)
             second = await session.tasks.create("Find a hotel", HOTEL)
-            worker.stop()
+            worker.drain()
             await asyncio.sleep(0.05)
             assert not running.done()
             book.may_end.set()
@@ -336,7 +347,7 @@ async def test_a_list_that_lags_behind_the_log_is_asked_for_again(
     gateway = await start(views="")
     monkeypatch.setattr(task_finder, "LIST_AGAIN_AFTER_S", (0.1,))
     listed = task_finder.TaskFinder._page
-    late = [([], None), ([], None)]
+    late: list[Any] = [([], None), ([], None)]
 
     async def page(self: Any, status: str, after: str | None) -> Any:
         return late.pop() if late else await listed(self, status, after)
@@ -351,11 +362,11 @@ async def test_a_list_that_lags_behind_the_log_is_asked_for_again(
 
 def test_what_cannot_be_meant_is_refused() -> None:
     worker = Worker("http://127.0.0.1:1", "hotels")
-    worker.task("hotel")(Book.hold)
+    worker.task("hotel")(Book().hold)
     with pytest.raises(ValueError, match="already"):
-        worker.task("hotel")(Book.hold)
+        worker.task("hotel")(Book().hold)
     with pytest.raises(TypeError, match="async def"):
-        worker.task("flight")(lambda agent, task: None)  # type: ignore[arg-type, return-value]
+        worker.task("flight")(lambda agent, task: None)  # type: ignore[type-var]
     with pytest.raises(ValueError, match="'release' or 'fail'"):
         worker.task("flight", on_error="raise")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="max_attempts"):
