@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -238,6 +239,35 @@ def running(script: str, *options: str, core: int = 0, priority: int = FIRST) ->
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+@contextlib.contextmanager
+def added_memory(server: Server) -> Iterator[list[float]]:
+    """How many MB more than at first the gateway and its processes take, looked at all the time."""
+    first, added, ended = _taken(server), [0.0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.1):
+            added.append(_taken(server) - first)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield added
+    finally:
+        ended.set()
+        looking.join()
+
+
+def _taken(server: Server) -> float:
+    """MB of a gateway and the processes beside it."""
+    found = server.memory()
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            if int(text.partition("PPid:")[2].split()[0]) == server.process.pid and "VmRSS:" in text:
+                found += int(text.partition("VmRSS:")[2].split()[0]) / 1_024
+    return found
 
 
 def baseline(script: str, *options: object, core: int | None = None) -> Figures:

@@ -1,15 +1,13 @@
 """The past, read by many at once: what somebody else notices, and what memory it takes."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness import Bench, Server, baseline, token
+from harness import Bench, Server, added_memory, baseline, token
 from table import Goal, Table
 
 from stenogram.domain.concepts.lifecycle import SessionOpened
@@ -72,42 +70,13 @@ def _rows(
     ):
         quiet = baseline("bystander.py", url, token("bystander"), seconds, core=1)
         yield "nobody", (*quiet.values(), 0, 0, 0, 0, 0)
-        with _memory(server) as added, ThreadPoolExecutor() as threads:
+        with added_memory(server) as added, ThreadPoolExecutor() as threads:
             reading = threads.submit(baseline, "past_readers.py", url, session, head, readers, seconds + 1, how, core=1)
             time.sleep(0.5)
             felt = baseline("bystander.py", url, token("bystander"), seconds, core=1)
             read = reading.result()
         figures = (read["pages"], read["p50"], read["largest"], read["overloaded"])
         yield words, (*felt.values(), max(added), *figures)
-
-
-@contextmanager
-def _memory(server: Server) -> Iterator[list[float]]:
-    """How many MB more than at first the gateway and its processes take, looked at all the time."""
-    first, added, ended = _taken(server), [0.0], threading.Event()
-
-    def look() -> None:
-        while not ended.wait(0.1):
-            added.append(_taken(server) - first)
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        yield added
-    finally:
-        ended.set()
-        looking.join()
-
-
-def _taken(server: Server) -> float:
-    """MB of a gateway and the processes beside it."""
-    found = server.memory()
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with suppress(OSError):
-            text = status.read_text()
-            if int(text.partition("PPid:")[2].split()[0]) == server.process.pid and "VmRSS:" in text:
-                found += int(text.partition("VmRSS:")[2].split()[0]) / 1_024
-    return found
 
 
 def _until_folded(url: str) -> None:
@@ -123,10 +92,11 @@ def fill(where: Path, messages: int, results: int) -> None:
     for number in range(results):
         found.append(ToolCalled(call=f"t{number}", tool="search", arguments={"page": number}))
         found.append(ToolReturned(call=f"t{number}", result=big))
-    asyncio.run(_write(where, {"long": said, "heavy": found}))
+    asyncio.run(write_sessions(where, {"long": said, "heavy": found}))
 
 
-async def _write(where: Path, sessions: dict[str, list[EventData]]) -> None:
+async def write_sessions(where: Path, sessions: dict[str, list[EventData]]) -> None:
+    """Write a log of these sessions."""
     async with Log(Storage(str(where)).engine(), max_waiting_bytes=2**30) as log:
         for session, happened in sessions.items():
             drafts, size = list[Draft](), 0

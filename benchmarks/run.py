@@ -28,6 +28,7 @@ BENCHMARKS = (
     "building",
     "moments",
     "past",
+    "attacks",
     "postgres",
     "ag_ui",
 )

@@ -22,7 +22,7 @@ from playwright.async_api import Error, Page, async_playwright
 DOCS = Path(__file__).parent
 SIZE = {"width": 1200, "height": 750}
 SCALE = 0.75
-QUALITY = 55
+SHOT = {"format": "webp", "quality": 55, "clip": {"x": 0, "y": 0, **SIZE, "scale": SCALE}}
 ANIMATED = 0b10
 EVERY_S = 0.4
 LONGEST_S, LAST_MS = 1.0, 4_000
@@ -47,7 +47,7 @@ async def main() -> None:
         async with async_playwright() as playwright:
             program = shutil.which("chromium") or shutil.which("google-chrome")
             browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-            page = await (await browser.new_context(viewport=SIZE, device_scale_factor=SCALE)).new_page()  # type: ignore[arg-type]
+            page = await (await browser.new_context(viewport=SIZE)).new_page()  # type: ignore[arg-type]
             page.set_default_timeout(60_000)
             await page.goto(found[0])
             frames: list[Frame] = []
@@ -65,7 +65,7 @@ async def _look(page: Page, frames: list[Frame]) -> None:
     while True:
         began = time.monotonic()
         with suppress(Error):  # it is closed
-            seen = await tools.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
+            seen = await tools.send("Page.captureScreenshot", SHOT)
             frames.append((began, base64.b64decode(seen["data"])))
         await asyncio.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
 
@@ -106,15 +106,16 @@ def _write(frames: list[Frame]) -> None:
     """As an animated picture (https://developers.google.com/speed/webp/docs/riff_container)."""
     times = [time for time, _ in frames]
     durations = [round(1000 * min(LONGEST_S, after - before)) for before, after in pairwise(times)] + [LAST_MS]
-    width, height = (round(SIZE[side] * SCALE) - 1 for side in ("width", "height"))
+    stills = [picture[picture.index(b"VP8 ") :] for _, picture in frames]
+    width, height = (int.from_bytes(stills[0][place : place + 2], "little") - 1 for place in (14, 16))
     canvas = bytes([ANIMATED, 0, 0, 0]) + _three(width) + _three(height)
     chunks = [_chunk(b"VP8X", canvas), _chunk(b"ANIM", b"\xff\xff\xff\xff\0\0")]
-    for duration, (_, picture) in zip(durations, frames, strict=True):
+    for duration, still in zip(durations, stills, strict=True):
         place = _three(0) + _three(0) + _three(width) + _three(height) + _three(duration) + b"\x02"
-        chunks.append(_chunk(b"ANMF", place + picture[picture.index(b"VP8 ") :]))
+        chunks.append(_chunk(b"ANMF", place + still))
     whole = _chunk(b"RIFF", b"WEBP" + b"".join(chunks))
     if len(whole) > MOST_BYTES:
-        raise SystemExit(f"The picture has {len(whole):,} bytes; lower QUALITY.")
+        raise SystemExit(f"The picture has {len(whole):,} bytes; lower its quality.")
     (DOCS / "demo.webp").write_bytes(whole)
     print(f"docs/demo.webp: {len(frames)} frames, {len(whole) / 1000:.0f} kB")
 

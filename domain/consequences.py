@@ -53,7 +53,19 @@ from .signal_targets import cancelled, left_open, rerouted, run_of, steered, und
 from .state import State
 
 
-class LongCascade(Exception):
+class LongDecision(Exception):
+    """A command takes longer to decide than was asked for. It can go on, a little at a time."""
+
+    def __init__(self, before: State) -> None:
+        super().__init__("This takes longer to decide than was asked for.")
+        self.before = before
+
+    def go_on(self, most: int) -> Decision | None:
+        """Do some more, `most` facts of it; the decision, once there is nothing left to do. Raises as `decide` does."""
+        raise NotImplementedError
+
+
+class LongCascade(LongDecision):
     """More follows from a command than was asked for at once."""
 
     def __init__(
@@ -63,8 +75,7 @@ class LongCascade(Exception):
         further: Iterator[Fact],
         decision: Callable[[tuple[Fact, ...]], Decision],
     ) -> None:
-        super().__init__("More follows from this than was asked for at once.")
-        self.before = before
+        super().__init__(before)
         self._found = found
         self._further = further
         self._decision = decision

@@ -30,7 +30,7 @@ from .concepts import tasks as _tasks
 from .concepts import tools as _tools
 from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
-from .consequences import LongCascade, consequences, settled
+from .consequences import LongCascade, LongDecision, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .ids import SessionId, Version
 from .model import Command, CommandData, Deadline, Decision, Event, Fact
@@ -115,8 +115,8 @@ def _decider(command: type[CommandData]) -> tuple[int | None, Callable[[Any, Com
 
 
 def decide(state: State, command: Command, most: int | None = None) -> Decision:
-    """Decide one command. Raises the `Refused` tree; then nothing happened. Raises LongCascade, which can go on, when
-    more than `most` facts follow from it."""
+    """Decide one command. Raises the `Refused` tree; then nothing happened. Raises LongDecision, which can go on, when
+    more than `most` facts follow from it, or when it takes long for another reason."""
     command = addressed(state, command)
     data, task = command.data, command.task
     status = state.session.status
@@ -130,6 +130,8 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
         stale = _under(state, command)
         if stale is not None:
             return _recorded(state, stale)
+    if most is not None and _document.is_long(data):
+        raise LongChange(state, command)
     place, decide_concept, plain = _decider(type(data))
     decision = decide_concept(state if place is None else state[place], command)
     facts = decision.facts
@@ -141,6 +143,20 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
     if decision.refusal is not None:
         return _recorded(state, decision)
     return _completed(state, command, decision, most)
+
+
+class LongChange(LongDecision):
+    """A change of the shared state that takes long."""
+
+    def __init__(self, before: State, command: Command) -> None:
+        super().__init__(before)
+        assert isinstance(command.data, _document.PatchState)
+        self._command = command
+        self._patch = _document.LongPatch(before.document, command.data)
+
+    def go_on(self, most: int) -> Decision | None:
+        """Do some of it; the decision, once all is done."""
+        return None if self._patch.go_on() else decide(self.before, self._command)
 
 
 def _under(state: State, command: Command) -> Decision | None:

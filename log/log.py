@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Self
 
 from ..domain.errors import Invalid, LogError, LogReadOnly, LogReplaced, LogUnreadable
@@ -157,14 +157,18 @@ class Log:
         expect: Mapping[str, Version] | None = None,
         producer: Producer | None = None,
         size: int = 0,
+        sender: Hashable = None,
     ) -> "asyncio.Future[Appended]":
         """Decide a command and append what follows from it.
 
         The future is done after the commit. Cancelling it withdraws the command only while it still waits. It fails
         with the `Refused` tree (nothing was written) or `LogFailed`. A repeated command gets its first result.
+
+        Commands of one `sender` are decided in the order in which they come, those of several take turns, and of none
+        (but None) more than 128 are written at once: so nobody waits for all that somebody else has sent.
         """
         answer = Answer()
-        return answer.of(self.execute(command, answer.answered, size, expect, producer))
+        return answer.of(self.execute(command, answer.answered, size, expect, producer, sender))
 
     def execute(
         self,
@@ -173,10 +177,12 @@ class Log:
         size: int,
         expect: Mapping[str, Version] | None = None,
         producer: Producer | None = None,
+        sender: Hashable = None,
     ) -> Request:
         """The same as `submit` for those with too many commands to wait for each: `answered` is called with the request
         and what would be the future's result or exception."""
         request = Execute(answered, size, command, expect, producer)
+        request.sender = sender
         self._submit(request)
         return request
 

@@ -50,7 +50,7 @@ class StreamService(NamedTuple):
         log = tenant.log
         command = Command(new_id(), session, principal.actor, log.clock.now(), data, run=principal.run)
         with self.telemetry.spanning(command, tenant.name, request.headers, log.stats) as end:
-            result = await log.submit(command, size=size)
+            result = await log.submit(command, size=size, sender=command.actor.id)
             end(result)
         return result
 

@@ -165,7 +165,7 @@ class TurnDesk:
         command = Command(_key(id), self._session, principal.actor, log.clock.now(), data, run=principal.run)
         try:
             with self._telemetry.spanning(command, self._tenant.name, self._headers, log.stats) as end:
-                end(await log.submit(command, size=len(data.model_dump_json())))
+                end(await log.submit(command, size=len(data.model_dump_json()), sender=command.actor.id))
         except Conflict:
             if not _is_done(await self._state(), data):
                 raise

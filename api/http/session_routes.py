@@ -106,6 +106,7 @@ class SessionRoutes:
                 expect=frame.parsed_expect(),
                 producer=frame.parsed_producer(principal.participant),
                 size=len(body),
+                sender=principal.participant,
             )
             end(result)
         about = {"id": frame.id, "session": session, "versions": result.versions, "positions": result.positions}

@@ -8,6 +8,10 @@ from .operations import JSON, action, operation, parameter, query_parameters, st
 from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, ref
 
 _ANSWERS = (CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer)
+_EVENTS: Schema = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"type": TEXT}, "required": ["type"]},
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -41,7 +45,7 @@ def ag_ui_paths() -> Schema:
             }
         },
         "/v1/agui/threads/{thread}/events": {
-            "post": action("ag_ui_publish", "Publish a run", [thread], {"type": "array"}, published)
+            "post": action("ag_ui_publish", "Publish a run", [thread], _EVENTS, published)
         },
         "/v1/agui/threads/{thread}": {"get": stream("ag_ui_watch", "Follow a thread", [thread, *place])},
         "/v1/agui/threads/{thread}/runs/{run}": {

@@ -188,6 +188,16 @@ def _few(frames: list[Any], batch: int) -> list[Any]:
     return frames
 
 
+def name_of(members: Any) -> object:
+    """What kind of frame this is to be."""
+    return members.get("frame") if isinstance(members, dict) else None
+
+
+def is_command(members: Any) -> bool:
+    """Whether a frame is to be a command."""
+    return isinstance(members, dict) and members.get("frame") == "command"
+
+
 def parse_hello(members: Any) -> Hello:
     """Read the first frame. Raises Invalid."""
     if isinstance(members, UnreadableFrame):

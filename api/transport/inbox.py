@@ -29,16 +29,24 @@ def _is_close_code(code: int | None) -> bool:
 
 
 class Inbox(WebSocketDataQueue):
-    """aiohttp's queue, past which messages may go."""
+    """aiohttp's queue, past which messages may go while there is nothing in it."""
 
     try_handle: MessageHandler | None = None
+    queued = 0
 
     def feed_data(self, data: Message, size: int) -> None:
         """Called by the parser with each message."""
         if self.try_handle is None or not self.try_handle(data):
             # From here on everything is queued until the task has handled this: the next one would overtake it.
             self.try_handle = None
+            self.queued += 1
             super().feed_data(data, size)
+
+    async def read(self) -> Message:
+        """Called by the task, for the next message."""
+        message = await super().read()
+        self.queued -= 1
+        return message
 
 
 class MaskedFrames:
@@ -89,7 +97,9 @@ class InboxResponse(web.WebSocketResponse[bool]):
         """The next message that `try_handle`, being offered every one until then, refuses."""
         if self.inbox is None:
             return await self.receive()
-        self.inbox.try_handle = try_handle
+        # Not while there is something to be read first: taking that out of the queue may have the parser go on where it
+        # stopped at a full queue, and what it finds would overtake it.
+        self.inbox.try_handle = None if self.inbox.queued else try_handle
         try:
             return await self.receive()
         finally:

@@ -15,18 +15,18 @@ from ...domain.errors import Busy, Invalid, LogFailed, StenogramError, TooLarge
 from ...domain.model import Command
 from ...domain.unchecked import new_unchecked
 from ...log.commit.requests import Execute, Outcome
+from ...log.commit.rest import Stopwatch
 from ...log.records import Appended
 from ..access.principal import Principal
-from ..access.rate_limit import TokenBucket
+from ..access.rate_limit import LONG_MESSAGE_BYTES, TokenBucket
 from ..access.rights import TAKE_PART
-from ..delivery.event_filter import EVERY_SESSION, EventFilter
-from ..delivery.subscriber import GroupKey
 from ..delivery.websocket_encoder import WEBSOCKET, WebSocketEncoder, text_frame
-from ..loop.lazy_event import LazyEvent
 from ..protocol.client_frames import (
     Heartbeat,
     Subscribe,
     Unsubscribe,
+    is_command,
+    name_of,
     parse_command_frame,
     parse_control,
     read_frames,
@@ -37,19 +37,16 @@ from ..protocol.unreadable import UnreadableFrame, is_utf8
 from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
-from ..views.access import viewer_of
-from ..views.document_follower import DocumentFollower
 from .inbox import InboxResponse, Message
+from .pending_commands import PendingCommands
 from .replies import Replies
 from .slow_consumers import LINGER_S
-from .subscription import ConnectionSubscription, DocumentSubscription, EventSubscription
+from .subscribing import follow_documents, follow_events
 from .transport_sink import TransportSink
+from .turn_at_reading import TurnAtReading
 
 MAX_UNREADABLE_FRAMES = 100
-MAX_PENDING_COMMANDS = 4_096
-"""Commands of one connection that may wait for their commit; beyond that nothing more is read from it."""
 PROTOCOL = 1
-_WAKE_AT = (0, MAX_PENDING_COMMANDS // 2)
 _CONTENT = (WSMsgType.TEXT, WSMsgType.BINARY)
 _ENDED = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED)
 
@@ -90,13 +87,13 @@ class WebSocketConnection(TransportSink):
         self._read_frames = partial(read_frames, depth=settings.depth, batch=settings.batch)
         self._heard_at = time.monotonic()
         self._draining = False
-        self._pending = 0
-        self._fewer_pending = LazyEvent()
+        self._pending = PendingCommands()
         self._unreadable = 0
         self._fault: Exception | None = None
         self._serve_timeout: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
         self._token_bucket = TokenBucket(settings.commands_per_second, self._heard_at)
+        self._turn = TurnAtReading(tenant.tick)
         ws.on_close = self.end_all
         self.attach(ws.parse)
 
@@ -150,9 +147,17 @@ class WebSocketConnection(TransportSink):
         """Handle frames that came in one message of `size` bytes."""
         share = size // max(1, len(frames))
         for frame in frames:
-            if self._draining or self.closed:
+            if is_command(frame):
+                await self._turn.next_command()
+            else:
+                await self._turn.other_frame(share)
+            if self._draining or self.closed:  # also when that came during the wait
                 return
-            if _is_command(frame):
+            if is_command(frame) and share > LONG_MESSAGE_BYTES:
+                watch = Stopwatch()
+                self._submit(frame, self._clock.now(self._heard_at), share)
+                self._turn.took(watch.lap())
+            elif is_command(frame):
                 self._submit(frame, self._clock.now(self._heard_at), share)
             elif isinstance(frame, UnreadableFrame) and "id" in frame.about:  # a command, and answered like one
                 self._refuse(frame.error, **frame.about)
@@ -162,15 +167,14 @@ class WebSocketConnection(TransportSink):
                 await self._control(frame)
 
     def silent_for(self, now: float) -> float:
-        """Seconds since anything came; 0 while it is the client that does not read its replies."""
-        return now - self._heard_at if self.drained.is_set() else 0.0
+        """Seconds since anything came; 0 while nothing is read, because the client does not read its replies, or has
+        too many commands on their way."""
+        return now - self._heard_at if self.drained.is_set() and not self._pending.is_waited_for else 0.0
 
     async def drain(self) -> None:
         """Accept no more commands (they come again elsewhere), and wait until those accepted are answered."""
         self._draining = True
-        while self._pending:
-            self._fewer_pending.clear()
-            await self._fewer_pending.wait()
+        await self._pending.none()
         self._replies.flush()
 
     def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
@@ -229,17 +233,26 @@ class WebSocketConnection(TransportSink):
                 # Before the message is handled: its commands would exceed the bound, and its acks pile up in memory.
                 await self._wait_for_room()
                 await self._handle_message(message)
+            else:
+                await self._turn.other_frame(0)
+                if message.type is WSMsgType.PING:
+                    await self._ws.pong(message.data)
+            if await self._turn.rest():
+                self._heard_at = time.monotonic()  # nothing was read meanwhile
 
     def _try_handle(self, message: Message) -> bool:
         """Handle a message within the parser's call, if it holds nothing but commands and there is room for them: then
         there is nothing to wait for. False: it is left to the task."""
         if message.type not in _CONTENT or self._draining or self.closed or not self._has_room:
             return False
+        content = message.data
+        if len(content) > LONG_MESSAGE_BYTES or self._turn.is_over:
+            return False
         try:
-            content = message.data
             frames = self._read_frames(content)
-            if not all(map(_is_command, frames)):
+            if not all(map(is_command, frames)):
                 return False
+            self._turn.commands(len(frames))
         except StenogramError:
             return False
         self._heard_at = time.monotonic()
@@ -254,31 +267,33 @@ class WebSocketConnection(TransportSink):
 
     @property
     def _has_room(self) -> bool:
-        return self.drained.is_set() and self._pending < MAX_PENDING_COMMANDS
+        return self.drained.is_set() and not self._pending.are_many
 
     async def _wait_for_room(self) -> None:
         """Wait while the client does not read its replies, or has too many commands on their way."""
         if self._has_room:
             return
         await self.drained.wait()
-        while self._pending >= MAX_PENDING_COMMANDS:
-            self._fewer_pending.clear()
-            await self._fewer_pending.wait()
+        await self._pending.fewer()
         # It was not silent meanwhile, it was not read; it would be ended as silent in the moment it goes on.
         self._heard_at = time.monotonic()
 
     async def _handle_message(self, message: Message) -> None:
         content = message.data if isinstance(message.data, bytes) else message.data.encode()
-        try:
-            frames = read_frames_one_by_one(content, self._settings.depth, self._settings.batch)
-        except StenogramError as error:
-            self._refuse_unreadable(error, {})
-            return
+        watch = Stopwatch()
+        frames = self._read_each(content)
+        self._turn.took(watch.lap())
         bad = message.type is WSMsgType.TEXT and any(isinstance(each, UnreadableFrame) for each in frames)
         if bad and not is_utf8(content):  # RFC 6455 §8.1
             self.close_with_bye(NOT_UTF8, "A text message must be UTF-8.")
         else:
             await self._handle(frames, len(content))
+
+    def _read_each(self, content: bytes) -> list[Any]:
+        try:
+            return read_frames_one_by_one(content, self._settings.depth, self._settings.batch)
+        except Invalid as error:
+            return [UnreadableFrame(error, {})]
 
     def _refuse_unreadable(self, error: StenogramError, about: Mapping[str, object]) -> None:
         self._refuse(error, **about)
@@ -297,18 +312,18 @@ class WebSocketConnection(TransportSink):
                 command = new_unchecked(Command, about)
                 if self._telemetry.tracing is not None:
                     answered = self._traced(command)
-                self._execute(command, answered, size)
+                self._execute(command, answered, size, sender=self)
             else:
                 command = frame.command(self._actor, now, data)._replace(run=self._run_of_actor)
                 producer, expect = frame.parsed_producer(self.principal.participant), frame.parsed_expect()
                 if self._telemetry.tracing is not None:
                     answered = self._traced(command)
-                self._execute(command, answered, size, expect, producer)
+                self._execute(command, answered, size, expect, producer, self)
         except StenogramError as error:
             self._refuse(error, members.get("do"), id=members.get("id"), session=members.get("session"))
         else:
             self._unreadable = 0
-            self._pending += 1
+            self._pending.add(size)
             self._commands += 1
 
     def _traced(self, command: Command) -> Callable[[Execute, Outcome], None]:
@@ -321,10 +336,7 @@ class WebSocketConnection(TransportSink):
         self._telemetry.refused(error, self.principal, do=do, session=about.get("session"))
 
     def _on_outcome(self, request: Execute, outcome: Outcome) -> None:
-        self._pending -= 1
-        # At 0 for `drain`, at the half for `_wait_for_room`: to wake it at each ack would read one command at a time.
-        if self._pending in _WAKE_AT:
-            self._fewer_pending.set()
+        self._pending.remove(request.size)
         command = request.command
         if isinstance(outcome, Appended):
             self._replies.ack(command.id, command.session, outcome)
@@ -333,8 +345,10 @@ class WebSocketConnection(TransportSink):
 
     async def _control(self, members: Any) -> None:
         about = {name: members.get(name) for name in ("id", "sub")} if isinstance(members, dict) else {}
+        watch = Stopwatch()
         try:
             frame = parse_control(members)
+            self._turn.took(watch.lap())
             if isinstance(frame, Subscribe):
                 await self._subscribe(frame)
             elif isinstance(frame, Unsubscribe):
@@ -342,10 +356,11 @@ class WebSocketConnection(TransportSink):
                     raise Invalid(f"There is no subscription {frame.sub!r}.")
             else:
                 self._heartbeat(frame)
+                self._turn.took(watch.lap())
         except Invalid as error:
             self._refuse_unreadable(error, about)
         except StenogramError as error:
-            self._refuse(error, frame_name(members), **about)
+            self._refuse(error, name_of(members), **about)
         else:
             self._unreadable = 0
 
@@ -358,35 +373,8 @@ class WebSocketConnection(TransportSink):
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.name not in self.subscriptions and len(self.subscriptions) >= self._settings.subscriptions:
             raise Busy(f"A connection has at most {self._settings.subscriptions} subscriptions; end one first.")
-        self.begin(frame.name, await (self._documents(frame) if frame.views else self._events(frame)))
-
-    async def _documents(self, frame: Subscribe) -> ConnectionSubscription:
-        views = self.tenant.views
-        followers, encoder = [], self._encoder
-        for each in frame.views or ():
-            projection = views.followed(each.view)
-            viewer = await viewer_of(self.principal, self.tenant.log, projection, each.key)
-            followers.append(DocumentFollower(projection, each.key, viewer, self, frame.name, encoder, each.known))
-        return DocumentSubscription(views.document_feed, followers)
-
-    async def _events(self, frame: Subscribe) -> ConnectionSubscription:
-        principal, session, after = self.principal, frame.session, frame.start(self.tenant.log.epoch)
-        if session is not None:
-            principal.require_read(session)
-        sessions = EVERY_SESSION if session is not None else principal.read
-        key = GroupKey(frame.name, self._encoder, EventFilter(frame.reading, frame.types, sessions))
-        feed = self.tenant.feed
-        viewer = await principal.viewer(self.tenant.log, session)
-        return EventSubscription(feed, await feed.follow(session, after, key, viewer, self))
-
-
-def frame_name(members: Any) -> object:
-    """What kind of frame this is to be."""
-    return members.get("frame") if isinstance(members, dict) else None
-
-
-def _is_command(frame: Any) -> bool:
-    return isinstance(frame, dict) and frame.get("frame") == "command"
+        follow = follow_documents if frame.views else follow_events
+        self.begin(frame.name, await follow(frame, self, self.principal, self.tenant, self._encoder))
 
 
 async def refuse_and_close(ws: InboxResponse, error: StenogramError) -> None:

@@ -27,6 +27,8 @@ from .websocket_connection import WebSocketConnection, refuse_and_close
 _logger = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S = 10.0
+PING_REST_S = 0.02
+"""Rest after each ping before the hello."""
 INSPECT_EVERY_S = 0.5
 MAX_SILENT_HEARTBEATS = 2.5
 CONNECTIONS_PER_TICK = 256
@@ -56,7 +58,9 @@ class WebSocketServer:
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
-        ws = InboxResponse(compress=False, max_msg_size=self._settings.frame_bytes, timeout=5.0, decode_text=False)
+        limit = self._settings.frame_bytes
+        # Pings are answered by the connection, which charges them.
+        ws = InboxResponse(compress=False, max_msg_size=limit, timeout=5.0, decode_text=False, autoping=False)
         await ws.prepare(request)
         transport = request.transport
         if transport is not None:
@@ -101,6 +105,11 @@ class WebSocketServer:
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):  # `receive` would begin to count again at each ping
                 message = await ws.receive()
+                while message.type in (WSMsgType.PING, WSMsgType.PONG):
+                    if message.type is WSMsgType.PING:
+                        await ws.pong(message.data)
+                    await asyncio.sleep(PING_REST_S)
+                    message = await ws.receive()
         except TimeoutError:
             raise Invalid(f"No hello came within {HELLO_TIMEOUT_S:g} seconds.") from None
         if ws.too_large:

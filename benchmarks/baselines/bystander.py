@@ -1,7 +1,7 @@
 """Somebody whom the load does not concern: `bystander.py URL TOKEN SECONDS`.
 
-Sends a command every 5 ms in a session of its own, by a connection of its own, and prints how many milliseconds the
-acks took, from when each command was due: p50, p99 and the longest.
+Sends a command every 5 ms in a session of its own, by a connection of its own, without waiting for the last one's ack,
+and prints how many milliseconds the acks took, from when each command was due: p50, p99 and the longest.
 """
 
 import argparse
@@ -32,20 +32,44 @@ def main() -> None:
 
 
 async def watch(url: str, token: str, seconds: float) -> dict[str, float]:
-    delays, session = list[float](), f"bystander-{os.getpid()}"
+    session = f"bystander-{os.getpid()}"
     async with aiohttp.ClientSession() as http:
         wire = await Wire.open(http, url, token=token)
         await wire.command(session, "session.open", {})
+        wire.answers.clear()
+        due_at: dict[str, float] = {}
+        delays = list[float]()
+        reading = asyncio.create_task(read(wire, due_at, delays))
         due = began = time.monotonic()
         while due < began + seconds:
             await asyncio.sleep(due - time.monotonic())
-            answer = await wire.command(session, "message.post", {"message": str(uuid.uuid4()), "text": "Hello."})
-            if answer["frame"] != "ack":
-                raise RuntimeError(f"a command was refused: {answer}")
-            delays.append((time.monotonic() - due) * 1_000)
+            id = str(uuid.uuid4())
+            due_at[id] = due
+            data = {"message": id, "text": "Hello."}
+            await wire.send({"frame": "command", "id": id, "session": session, "do": "message.post", "data": data})
             due += DUE_EVERY
+            if reading.done():
+                break
+        async with asyncio.timeout(60):
+            while due_at and not reading.done():
+                await asyncio.sleep(DUE_EVERY)
+        if reading.done():
+            await reading  # it was dismissed, or refused
+        reading.cancel()
     delays.sort()
     return {"p50": delays[len(delays) // 2], "p99": delays[len(delays) * 99 // 100], "max": delays[-1]}
+
+
+async def read(wire: Wire, due_at: dict[str, float], delays: list[float]) -> None:
+    """Take the time of each ack."""
+    while True:
+        await wire.step()
+        now = time.monotonic()
+        for id, answer in wire.answers.items():
+            if answer["frame"] != "ack":
+                raise RuntimeError(f"a command was refused: {answer}")
+            delays.append((now - due_at.pop(id)) * 1_000)
+        wire.answers.clear()
 
 
 if __name__ == "__main__":

@@ -8,23 +8,24 @@ A name at the top has an audience: the one of the event that creates it. It keep
 comes back. One change reads and writes names of one audience only, so that all of its event is for the same readers.
 """
 
-from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import orjson
 from immutables import Map
-from pydantic import ConfigDict, Field, JsonValue, Strict, StringConstraints, WithJsonSchema
+from pydantic import Field, JsonValue, Strict, StringConstraints, WithJsonSchema
 
 from ..audience import Audience, Viewer, sees, visible
 from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed, TooDeep, TooLarge
 from ..ids import Version
-from ..json.checks import deeper_than
-from ..json.explained import Explained
-from ..json.merge_patch import leaves, merge
-from ..json.patch import apply_patch, same
+from ..json.checks import is_nested_deeper
+from ..json.merge_patch import merge
+from ..json.operation import Operation, Pointer
+from ..json.patch import Patched, Patching, apply_patch, same
 from ..json.pointer import pointer, resolve, tokens
+from ..json.recent import Recent
 from ..model import Actor, Command, CommandData, Count, Decision, Event, EventData, Fact, JsonObject
-from .last_written import NEVER, Place, last_written, written
+from .last_written import NEVER, Place, last_written, merged_into, written
 
 MAX_DOCUMENT_BYTES = 1_000_000
 MAX_DOCUMENT_DEPTH = 64
@@ -33,8 +34,12 @@ MAX_NAME_BYTES = 256
 MAX_NUMBER = 2**53
 
 WHOLE = "state:"
+LONG_PATCH, OPERATIONS_AT_ONCE = 50, 16
+"""Operations: each may have to move half a million elements of an array (0.1 ms)."""
 _MISSING = object()
-Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]|~[01])*)*$")]
+_applied: Recent[Patched] = Recent()
+_merged: Recent[JsonObject] = Recent()
+"""What was worked out to decide, and most often is folded next."""
 Number = Annotated[
     Annotated[int, Strict()] | Annotated[float, Strict()],
     Field(ge=-MAX_NUMBER, le=MAX_NUMBER),
@@ -42,25 +47,6 @@ Number = Annotated[
         {"anyOf": [{"type": type, "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER} for type in ("integer", "number")]}
     ),
 ]
-
-
-class Operation(Explained):
-    """One operation of a JSON Patch, its members as RFC 6902 names them. Other members are passed over, as it says."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, allow_inf_nan=False)
-
-    op: Literal["add", "remove", "replace", "move", "copy", "test"]
-    """What to do."""
-    path: Pointer
-    """Where."""
-    from_: Annotated[Pointer | None, Field(alias="from")] = None
-    """Where from: for `move` and `copy`."""
-    value: JsonValue = None
-    """For `add`, `replace` and `test`."""
-
-    def plain(self) -> dict[str, Any]:
-        """The operation as it was sent: a `value` of null stays, an absent one stays absent."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 class _StateEvent(EventData):
@@ -119,6 +105,10 @@ class PatchState(_StateCommand):
     do = "state.patch"
     patch: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=1_000)]
     """The operations, in order."""
+
+    def operations(self) -> tuple[dict[str, Any], ...]:
+        """The operations as they were sent."""
+        return tuple([operation.plain() for operation in self.patch])
 
 
 class MergeState(_StateCommand):
@@ -243,8 +233,10 @@ def _without(document: Document, hidden: Iterable[str]) -> tuple[JsonObject, Ver
 
 
 def _patch(document: Document, actor: Actor, data: PatchState, reads: list[str]) -> Decision:
-    patch = tuple(operation.plain() for operation in data.patch)
-    patched = apply_patch(document.value, patch)
+    patched = _applied.take(document.value, data.patch)
+    patch = data.operations()
+    if patched is None:
+        patched = apply_patch(document.value, patch)
     if not isinstance(patched.value, dict):
         raise PatchFailed("The root of the state must stay an object.")
     keys = _names(patched.paths)
@@ -257,16 +249,41 @@ def _patch(document: Document, actor: Actor, data: PatchState, reads: list[str])
     # What a patch tests and copies from decides what it does, as much as what it changes.
     for operation in data.patch:
         reads += _reads(operation.path) + ([] if operation.from_ is None else _reads(operation.from_))
-    return _decided(document, actor, data, StatePatched(patch=patch, keys=keys), reads)
+    event = StatePatched.model_construct(patch=patch, keys=keys)  # of a command that was validated
+    _applied.keep(document.value, event.patch, patched)
+    return _decided(document, actor, data, event, reads)
+
+
+def is_long(data: CommandData) -> bool:
+    """Whether a command is better carried out a few operations at a time."""
+    return isinstance(data, PatchState) and len(data.patch) > LONG_PATCH
+
+
+class LongPatch:
+    """A patch that is applied before it is decided on: `decide` finds what came of it."""
+
+    def __init__(self, document: Document, data: PatchState) -> None:
+        self._document = document
+        self._data = data
+        self._patching = Patching(document.value, data.operations())
+
+    def go_on(self) -> bool:
+        """Apply a few operations more; returns whether there are others left. Raises as `decide` would."""
+        if self._patching.go_on(OPERATIONS_AT_ONCE):
+            return True
+        _applied.keep(self._document.value, self._data.patch, self._patching.patched)
+        return False
 
 
 def _merge(document: Document, actor: Actor, data: MergeState, reads: list[str]) -> Decision:
     before, merged = document.value, merge(document.value, data.patch)
+    _merged.keep(before, data.patch, merged)
     if all((name in before) == (name in merged) and same(before.get(name), merged.get(name)) for name in data.patch):
         raise NoChange("The state is so already; the merge patch changes nothing.")
-    paths = leaves(before, data.patch)
-    _refuse_unfit(merged, paths)
-    return _decided(document, actor, data, StateMerged(patch=data.patch, keys=_names(paths)), reads)
+    keys = tuple([pointer([name]) for name in data.patch])
+    _refuse_unfit(merged, keys)
+    event = StateMerged.model_construct(patch=data.patch, keys=keys)  # likewise
+    return _decided(document, actor, data, event, reads)
 
 
 def _check_guards(document: Document, actor: Actor, data: _StateCommand) -> list[str]:
@@ -305,19 +322,22 @@ def _names(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"/{path.split('/', 2)[1]}" for path in paths if path))
 
 
-def _refuse_unfit(value: JsonObject, paths: list[str]) -> None:
-    """Refuse a document beyond what a session keeps. Only what changed can have become too deep or ill-named."""
-    for path in paths:
-        parts = tokens(path)
-        if deeper_than(resolve(value, path), MAX_DOCUMENT_DEPTH - len(parts)):
-            raise TooDeep(f"The state would be nested more than {MAX_DOCUMENT_DEPTH} deep.")
-        for name in parts[:1] or value:
-            # A name at the top stands in subjects, and so in an index.
-            if "\0" in name or len(pointer([name]).encode()) > MAX_NAME_BYTES + 1:
-                raise PatchFailed(f"A name at the top has at most {MAX_NAME_BYTES} bytes, and no NUL; nest it.")
+def _refuse_unfit(value: JsonObject, paths: Collection[str]) -> None:
+    """Refuse a document beyond what a session keeps. Only what changed can have become ill-named."""
+    for name in value if "" in paths else [tokens(path)[0] for path in _names(paths)]:
+        # A name at the top stands in subjects, and so in an index.
+        if "\0" in name or len(pointer([name]).encode()) > MAX_NAME_BYTES + 1:
+            raise PatchFailed(f"A name at the top has at most {MAX_NAME_BYTES} bytes, and no NUL; nest it.")
     if len(value) > MAX_NAMES:
         raise TooLarge(f"The state has at most {MAX_NAMES:,} names at the top; nest them.")
-    if len(orjson.dumps(value)) > MAX_DOCUMENT_BYTES:
+    try:
+        stored = orjson.dumps(value)
+    except TypeError:  # nested beyond what can be written at all
+        stored = None
+    # All of the document at once, as bytes: to walk through each place that changed took a second where these nest.
+    if stored is None or is_nested_deeper(stored, MAX_DOCUMENT_DEPTH):
+        raise TooDeep(f"The state would be nested more than {MAX_DOCUMENT_DEPTH} deep.")
+    if len(stored) > MAX_DOCUMENT_BYTES:
         raise TooLarge(f"The state has at most {MAX_DOCUMENT_BYTES:,} bytes; remove something first.")
 
 
@@ -350,20 +370,31 @@ def evolve(document: Document, event: Event) -> Document:
     """Fold one event."""
     match event.data:
         case StatePatched() as data:
-            patched = apply_patch(document.value, data.patch, bounded=False)
-            return _changed(document, event, data, patched.value, patched.paths)
+            patched = _applied.take(document.value, data.patch)
+            if patched is None:
+                patched = apply_patch(document.value, data.patch, bounded=False)
+            return _changed(document, event, data, patched.value, _written(document, event, patched.paths))
         case StateMerged() as data:
-            merged = merge(document.value, data.patch)
-            return _changed(document, event, data, merged, leaves(document.value, data.patch))
+            merged = _merged.take(document.value, data.patch)
+            if merged is None:
+                merged = merge(document.value, data.patch)
+            changes = merged_into(document.changes, document.value, data.patch, event.version)
+            return _changed(document, event, data, merged, changes)
         case StateIncremented() as data:
-            return _changed(document, event, data, _with_number(document.value, data.path, data.value), [data.path])
+            value = _with_number(document.value, data.path, data.value)
+            return _changed(document, event, data, value, _written(document, event, [data.path]))
     return document
 
 
-def _changed(document: Document, event: Event, data: _StateEvent, value: JsonObject, paths: list[str]) -> Document:
-    changes, audiences = document.changes, document.audiences
+def _written(document: Document, event: Event, paths: Iterable[str]) -> Place:
+    changes = document.changes
     for path in paths:
         changes = written(changes, tokens(path), event.version)
+    return changes
+
+
+def _changed(document: Document, event: Event, data: _StateEvent, value: JsonObject, changes: Place) -> Document:
+    audiences = document.audiences
     if event.audience is not None:
         audiences = audiences.update(dict.fromkeys(data.keys, event.audience))
     return Document(value, event.version, changes, audiences)

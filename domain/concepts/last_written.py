@@ -4,7 +4,7 @@ A tree that mirrors the document's paths. Writing a place forgets what was known
 with it. The tree is persistent: earlier ones stay as they were.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from immutables import Map
 
@@ -36,6 +36,20 @@ def written(place: Place, parts: list[str], version: Version) -> Place:
         # remembers an older version is told to look again.
         return Place(version, version, Map())
     return Place(place.here, version, below)
+
+
+def merged_into(place: Place, target: Any, patch: Any, version: Version) -> Place:
+    """The tree after `version` merged `patch` into `target`, which stands at `place`: an object that meets one is not
+    written, only its members are; anything else is."""
+    if not isinstance(patch, dict) or not isinstance(target, dict) or not patch:
+        return Place(version, version, Map())
+    if len(patch) > MAX_BELOW:
+        return Place(version, version, Map())
+    with place.below.mutate() as growing:
+        for name, value in patch.items():
+            growing[name] = merged_into(growing.get(name, NEVER), target.get(name), value, version)
+        below = growing.finish()
+    return Place(version, version, Map()) if len(below) > MAX_BELOW else Place(place.here, version, below)
 
 
 def last_written(place: Place, parts: list[str]) -> Version:

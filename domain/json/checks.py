@@ -5,6 +5,8 @@ half of a surrogate pair (not UTF-8), nothing nested so deeply that a reader wou
 left to the models, which refuse NaN and infinity.
 """
 
+from array import array
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -13,6 +15,8 @@ from ..errors import Invalid, TooDeep
 
 MAX_DEPTH = 100
 _CONTAINERS = (dict, list)  # a union takes longer
+_NOT_BRACKETS = bytes(each for each in range(256) if each not in b"[]{}")
+_STEP = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
 def refuse_unwritable(value: Any) -> None:
@@ -36,6 +40,16 @@ def deeper_than(value: Any, levels: int) -> bool:
         inside = [each.values() if isinstance(each, dict) else each for each in level]
         level = [inner for values in inside for inner in values if isinstance(inner, _CONTAINERS)]
     return bool(level)
+
+
+def is_nested_deeper(raw: bytes, depth: int) -> bool:
+    """Whether brackets outside of strings are nested more than `depth` deep. Works on the whole at once, since it runs
+    on the loop: a pattern for strings took a quarter of a second for one of a megabyte."""
+    if raw.count(b"{") + raw.count(b"[") <= depth:
+        return False
+    outside = raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    steps = array("b", b"".join(outside).translate(_STEP, _NOT_BRACKETS))
+    return max(accumulate(steps), default=0) > depth
 
 
 def _refuse_deep(value: Any) -> None:

@@ -7,6 +7,7 @@ document into itself until it bursts is stopped while it is being applied.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,6 +19,7 @@ MAX_COPIED_BYTES = 1_000_000
 
 Operation = dict[str, Any]
 _ABSENT = object()
+_TELLING = (bool, dict, list)  # what else is equal is the same
 
 
 class Patched(NamedTuple):
@@ -34,20 +36,41 @@ def apply_patch(document: Any, patch: Sequence[Operation], *, bounded: bool = Tr
     than `MAX_COPIED_BYTES`, and TooDeep. An insertion into or removal from an array changes the whole array, since it
     moves what stands behind it.
     """
-    draft = _Draft(document, MAX_COPIED_BYTES if bounded else None)
-    paths: dict[str, None] = {}
-    for number, operation in enumerate(patch):
-        try:
-            paths.update(dict.fromkeys(_apply(draft, operation)))
-        except PatchFailed as failure:
-            what = f"Operation {number} ({operation.get('op')!r} at {operation.get('path')!r})"
-            raise PatchFailed(f"{what} does not apply: {failure.detail}", operation=number) from None
-    return Patched(draft.root, list(paths))
+    patching = Patching(document, patch, bounded=bounded)
+    patching.go_on(len(patch))
+    return patching.patched
+
+
+class Patching:
+    """A patch while it is applied: the same as `apply_patch`, a few operations at a time."""
+
+    def __init__(self, document: Any, patch: Sequence[Operation], *, bounded: bool = True) -> None:
+        self._draft = _Draft(document, MAX_COPIED_BYTES if bounded else None)
+        self._operations = enumerate(patch)
+        self._paths: dict[str, None] = {}
+
+    @property
+    def patched(self) -> Patched:
+        """What it comes to, once all is done."""
+        return Patched(self._draft.root, list(self._paths))
+
+    def go_on(self, most: int) -> bool:
+        """Apply so many operations more; returns whether there were as many."""
+        done = 0
+        for number, operation in islice(self._operations, most):
+            try:
+                self._paths.update(dict.fromkeys(_apply(self._draft, operation)))
+            except PatchFailed as failure:
+                what = f"Operation {number} ({operation.get('op')!r} at {operation.get('path')!r})"
+                raise PatchFailed(f"{what} does not apply: {failure.detail}", operation=number) from None
+            done += 1
+        return done == most
 
 
 class _Draft:
     """A document while it is patched. `_own` are the containers that belong to this draft alone, by identity: only
-    they are changed. It keeps them alive, so that no identity is given out twice."""
+    they are changed. It keeps them alive, so that no identity is given out twice. What an own container stands in is
+    own as well."""
 
     def __init__(self, root: Any, budget: int | None) -> None:
         self.root = root
@@ -63,9 +86,14 @@ class _Draft:
             here = here[key]
         return here
 
-    def share(self) -> None:
-        """Give up what is owned: a container is about to stand in two places."""
-        self._own.clear()
+    def share(self, value: Any) -> None:
+        """Give up what is owned of a value that is about to stand in two places; what is around it stays own, or each
+        of many copies would have the whole document copied again."""
+        level = [value]
+        while level:
+            owned = [each for each in level if self._own.pop(id(each), None) is not None]
+            inside = [each.values() if isinstance(each, dict) else each for each in owned]
+            level = [inner for values in inside for inner in values if isinstance(inner, dict | list)]
 
     def _owned(self, value: Any) -> Any:
         if not isinstance(value, dict | list):
@@ -151,7 +179,7 @@ def _copy(draft: _Draft, source: str, path: str) -> str:
         draft.budget -= _size(value)
         if draft.budget < 0:
             raise TooLarge(f"The copies of one patch add at most {MAX_COPIED_BYTES:,} bytes.")
-    draft.share()
+    draft.share(value)
     return _add(draft, path, value)
 
 
@@ -164,11 +192,18 @@ def _size(value: Any) -> int:
 
 def same(one: Any, other: Any) -> bool:
     """Equality as RFC 6902 has it: numbers by value, and true is no number."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    # Python's own equality is as quick as it gets, and only takes true for 1.
+    return one is other or (bool(one == other) and _are_booleans_alike(one, other))
+
+
+def _are_booleans_alike(one: Any, other: Any) -> bool:
+    """Whether two values, equal but for that, have booleans in the same places."""
+    if isinstance(one, dict):
+        one, other = list(one.values()), [other[name] for name in one]
+    elif not isinstance(one, list):
+        return isinstance(one, bool) == isinstance(other, bool)
+    kinds = {*map(type, one), *map(type, other)}
+    return kinds.isdisjoint(_TELLING) or all(map(_are_booleans_alike, one, other))
 
 
 def _pointer(operation: Operation, member: str) -> str:

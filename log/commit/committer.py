@@ -19,6 +19,7 @@ from typing import Any
 
 from ...domain.errors import Fenced, LogFailed, LogReplaced, StenogramError
 from ...domain.ids import Position
+from ...domain.state import State
 from ..engine import Engine, KeyTaken, LogMoved, TrackingTaken
 from ..paging import log_pages
 from ..records import Record
@@ -27,7 +28,8 @@ from . import repeats
 from .intake import Intake, Room, fault
 from .planner import Known, Plan, needs
 from .queue import RequestQueue
-from .requests import Execute, Request
+from .requests import Execute, Request, is_measured
+from .rest import Stopwatch
 from .session_cache import HeadCache, SessionCache
 
 BATCHES_IN_FLIGHT = 2
@@ -43,9 +45,9 @@ Written = tuple[Plan, "asyncio.Task[Exception | None]"]
 class _NextPlan:
     """A plan in the making, on top of one that is given to the storage."""
 
-    def __init__(self, below: Plan) -> None:
+    def __init__(self, below: Plan, room: Room) -> None:
         self.plan = Plan(below.end)
-        self.room = Room()
+        self.room = room
 
     @property
     def is_enough(self) -> bool:
@@ -107,6 +109,7 @@ class Committer:
     def close(self) -> None:
         """Take nothing more; `run` returns when what waits is answered."""
         self._closed = self._closed or "The log is being closed; nothing was written."
+        self._intake.hurry()
         self._wake.set()
 
     async def run(self) -> None:
@@ -145,14 +148,17 @@ class Committer:
         anything."""
         requests: list[Request] = []
         try:
-            taken = list(self._intake.dequeue(Room()))
+            taken = list(self._intake.dequeue(self._intake.new_room()))
             requests = [request for request, _ in taken]
             plan = Plan(self._position, Known(*await self._heads.find(*needs(requests))))
             for number, (request, state) in enumerate(taken):
                 if plan.is_full():
                     self._queue.put_back(requests[number:])
                     break
-                plan.add(request, state)
+                if is_measured(request):
+                    self._add_measured(plan, request, state)
+                else:
+                    plan.add(request, state)
             requests = plan.requests
             if requests:
                 plan, failure = await self._write_on(plan)
@@ -177,7 +183,7 @@ class Committer:
         written all the same, because the failure came after the commit, its commands are found again as repeats.
         """
         async with asyncio.TaskGroup() as group:
-            writes, next_plan = deque([self._begin_write(group, plan)]), _NextPlan(plan)
+            writes, next_plan = deque([self._begin_write(group, plan)]), self._next_plan(plan)
             while writes:
                 plan, writing = writes[0]
                 if not writing.done():
@@ -185,7 +191,7 @@ class Committer:
                     self._fill(next_plan, [plan for plan, _ in writes])
                     if next_plan.is_enough and len(writes) < BATCHES_IN_FLIGHT:
                         writes.append(self._begin_write(group, next_plan.plan))
-                        next_plan = _NextPlan(next_plan.plan)
+                        next_plan = self._next_plan(next_plan.plan)
                     else:
                         await self._wake.wait()
                     continue
@@ -195,11 +201,14 @@ class Committer:
                     return plan, failure
                 if not writes and next_plan.plan.requests:
                     writes.append(self._begin_write(group, next_plan.plan))
-                    next_plan = _NextPlan(next_plan.plan)
+                    next_plan = self._next_plan(next_plan.plan)
                     await asyncio.sleep(0)  # the storage gets to work before the answers go out
                 self._settle(plan)
                 self._in_flight = [request for plan, _ in writes for request in plan.requests]
         return plan, None
+
+    def _next_plan(self, below: Plan) -> _NextPlan:
+        return _NextPlan(below, self._intake.new_room())
 
     def _begin_write(self, group: asyncio.TaskGroup, plan: Plan) -> Written:
         self._in_flight += plan.requests  # before the task: `_end` must answer them if this is cancelled
@@ -212,9 +221,20 @@ class Committer:
         first, or may have: then this would most often be in vain."""
         if not self._contended and not self._catch_ups and not next_plan.plan.is_full():
             for request, state in self._intake.dequeue_ahead(next_plan.room, below):
-                next_plan.plan.add(request, state)
+                if is_measured(request):
+                    self._add_measured(next_plan.plan, request, state)
+                else:
+                    next_plan.plan.add(request, state)
                 if next_plan.plan.is_full():
                     break
+
+    def _add_measured(self, plan: Plan, request: Request, state: State | None) -> None:
+        """Plan a request, and have its sender rest if that took long."""
+        watch = Stopwatch()
+        plan.add(request, state)
+        held = watch.lap()
+        plan.held += held
+        self._intake.rest_after(request.sender, held)
 
     async def _drop(self, plans: "Sequence[tuple[Plan, asyncio.Task[Exception | None] | None]]") -> None:
         """Put back what was planned on top of a plan that failed, when no more of it is being written."""

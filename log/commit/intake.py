@@ -1,16 +1,17 @@
 """The intake: takes from the queue what can be planned, each request with the session that it is decided on.
 
 A request whose session is not cached waits beside the queue while it is read, with all later requests of that session
-behind it: requests of one session are decided in the order of submission.
+behind it: requests of one sender are decided in the order of submission, except that none waits for another session.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from ...domain.concepts.lifecycle import ForkSession
-from ...domain.errors import LogError, LogFailed, StenogramError
+from ...domain.errors import LogError, LogFailed, Overloaded, StenogramError
 from ...domain.ids import SessionId, Version
 from ...domain.state import State
 from ..turns import Turns
@@ -18,6 +19,7 @@ from .outcome import Cascade
 from .planner import Plan
 from .queue import RequestQueue
 from .requests import Execute, Request, Write
+from .rest import rest_after
 from .session_cache import HeadCache, SessionCache
 
 _logger = logging.getLogger(__name__)
@@ -25,12 +27,24 @@ _logger = logging.getLogger(__name__)
 MAX_WEIGHT = 4_096
 """Weight of the requests planned at once: bounds how long planning holds the loop (about 10 ms); the last request may
 go beyond."""
+ALONE_WEIGHT, SHARED_WEIGHT = 2_048, 512
+"""… and of those of one sender (256 commands), and where others send as well (64): what these send meanwhile is in the
+next batch, and waits for those that are being written. So many keep the storage at work."""
+SHARED_S = 60.0
+"""Seconds for which it counts that others send as well."""
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
 
+LATER_S = 0.01
+SLOW_S = 10.0
+"""Seconds for which a sender rests together with others whose commands held the loop."""
+LONG_AT_ONCE = 2
+"""Commands that are worked out beside the line at the same time."""
 FORKS_AT_ONCE = 2
 """Participants whose forks' origins are read and folded at the same time."""
 MOST_FORKS_WAITING = 1_000
+MOST_LONG_EACH = 100
+"""Of one participant, and of all as many as forks."""
 
 Dequeued = tuple[Request, State | None]
 """A request and, unless it is a `Write`, its session before the plan that it is for."""
@@ -38,18 +52,26 @@ Dequeued = tuple[Request, State | None]
 
 @dataclass(slots=True)
 class Room:
-    """What still fits into a batch."""
+    """What still fits into a batch. `full` are the senders of whom nothing more does: each has so much weight."""
 
+    of_sender: int
     weight: int = MAX_WEIGHT
     bytes: int = MAX_BYTES
+    full: set[Hashable] = field(default_factory=set)
+    _of_senders: dict[Hashable, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.weight > 0 and self.bytes > 0
 
     def use(self, request: Request) -> None:
         """Use some of it for a request."""
-        self.weight -= request.weight
+        weight, sender = request.weight, request.sender
+        self.weight -= weight
         self.bytes -= request.size
+        if sender is not None:
+            used = self._of_senders[sender] = self._of_senders.get(sender, 0) + weight
+            if used >= self.of_sender:
+                self.full.add(sender)
 
 
 class Intake:
@@ -65,11 +87,46 @@ class Intake:
         self._forks = Turns("forks", FORKS_AT_ONCE, waiting=MOST_FORKS_WAITING, waiting_each=MOST_FORKS_WAITING // 4)
         self.tasks: set[asyncio.Task[None]] = set()
         """What is being read."""
+        self._long = Turns("long changes", LONG_AT_ONCE, waiting=MOST_FORKS_WAITING, waiting_each=MOST_LONG_EACH)
+        self._sender: Hashable = None
+        self._shared_until = 0.0
+        self._slow: dict[
+            Hashable, float
+        ] = {}  # senders whose commands held the loop, and until when they count as such
+        self._rest_until = 0.0
+        self._hurries = False
+
+    def new_room(self) -> Room:
+        """What fits into a batch now."""
+        now = time.monotonic()
+        room = Room(SHARED_WEIGHT if now < self._shared_until else ALONE_WEIGHT)
+        if self._slow:
+            if now < self._rest_until and not self._hurries:
+                room.full.update(self._slow)
+            else:
+                self._slow = {sender: until for sender, until in self._slow.items() if until > now}
+        return room
+
+    def rest_after(self, sender: Hashable, held: float) -> None:
+        """A sender's command held the loop for so many seconds: if that is long, neither it nor others like it have
+        commands decided for a while."""
+        seconds = rest_after(held)
+        if seconds and sender is not None:
+            now = time.monotonic()
+            self._rest_until = max(self._rest_until, now) + seconds
+            self._slow[sender] = self._rest_until + SLOW_S
+            # Or nothing would go on then. A little later: the loop's clock is coarser, and one that is called too early
+            # would find that the rest is not over.
+            asyncio.get_running_loop().call_later(self._rest_until - now + LATER_S, self._ready)
+
+    def hurry(self) -> None:
+        """Rest no more: the log is being closed."""
+        self._hurries = True
 
     def dequeue(self, room: Room) -> Iterator[Dequeued]:
         """The next requests. One in doubt goes alone, or it would be refused together with the others again."""
         alone = True
-        while room and (request := self._queue.pop()):
+        while room and (request := self._queue.pop(room.full)):
             if request.doubts and not alone:
                 return self._queue.put_back([request])
             dequeued = self._with_state(request, ())
@@ -83,7 +140,7 @@ class Intake:
     def dequeue_ahead(self, room: Room, below: Sequence[Plan]) -> Iterator[Dequeued]:
         """The next requests that can be decided on top of plans which are not written yet, one on top of the other, up
         to the first that cannot."""
-        while room and (request := self._queue.pop()):
+        while room and (request := self._queue.pop(room.full)):
             # At the first that must wait it ends: passing over that one would change the order within its session.
             if not _is_plain(request):
                 return self._queue.put_back([request])
@@ -99,12 +156,16 @@ class Intake:
         """The request with its state; None when it is parked until that has been read."""
         if isinstance(request, Write):
             return request, None
+        if request.sender is not self._sender and request.sender is not None:
+            if self._sender is not None:
+                self._shared_until = time.monotonic() + SHARED_S
+            self._sender = request.sender
         session = request.sessions[0]
         state = self._cached_state(session, below)
         if state is None:
             self._park(session, request, self._load(session))
             return None
-        if request.cascade is not None and not request.cascade.worked_out:
+        if isinstance(request, Execute) and request.cascade is not None and not request.cascade.worked_out:
             self._park(session, request, self._work_out(request, request.cascade))
             return None
         if state.version == 0 and isinstance(request, Execute) and isinstance(request.command.data, ForkSession):
@@ -159,10 +220,13 @@ class Intake:
         self._queue.put_back(self._queue.unpark(session))
         self._ready()
 
-    async def _work_out(self, request: Request, cascade: Cascade) -> None:
+    async def _work_out(self, request: Execute, cascade: Cascade) -> None:
         session = request.sessions[0]
         try:
-            await cascade.work_out(request.keys[0][1] if request.keys else None)
+            async with self._long.of(request.command.actor.id):
+                await cascade.work_out(request.keys[0][1] if request.keys else None)
+        except Overloaded as refusal:
+            request.answer(refusal)
         except Exception as error:
             request.answer(fault("Working out what follows from a command", error))
         self._queue.put_back(self._queue.unpark(session))

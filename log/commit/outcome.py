@@ -12,14 +12,16 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from ...domain.consequences import LongCascade
+from ...domain.consequences import LongDecision
 from ...domain.envelope import encode, microseconds, timestamp
+from ...domain.errors import Refused
 from ...domain.ids import EventId, Position, Version, new_id
-from ...domain.model import Command, Event, Fact
+from ...domain.model import Command, Decision, Event, Fact
 from ...domain.session import evolve, evolve_by
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Record
+from .rest import Stopwatch, rest_after
 from .session_cache import Heads
 
 MOST_AT_ONCE = 256
@@ -101,17 +103,18 @@ def _event(id: EventId, command: Command, cause: str | None, fact: Fact, record:
 class Cascade:
     """A command that is worked out beside the line; `earlier` is the last time, which was in vain."""
 
-    def __init__(self, command: Command, begun: LongCascade, earlier: "Cascade | None") -> None:
+    def __init__(self, command: Command, begun: LongDecision, earlier: "Cascade | None") -> None:
         self._tries: int = 1 if earlier is None else earlier._tries + 1
         self._command = command
         self._before = begun.before
         self._begun = begun
         self._outcome: Outcome | None = None
+        self._refusal: Refused | None = None
 
     @property
     def worked_out(self) -> bool:
         """Whether it has come to something."""
-        return self._outcome is not None
+        return self._outcome is not None or self._refusal is not None
 
     @property
     def most(self) -> int | None:
@@ -119,18 +122,24 @@ class Cascade:
         return MOST_AT_ONCE if self._tries < PATIENCE else None
 
     def placed(self, before: State, after: Position) -> Outcome | None:
-        """The outcome behind this position; None when there is none on this state of the session."""
-        if self._outcome is None or self._before is not before:
+        """The outcome behind this position; None when there is none on this state of the session. Raises Refused if
+        that is what it came to."""
+        if self._before is not before:
+            return None
+        if self._refusal is not None:
+            raise self._refusal
+        if self._outcome is None:
             return None
         written, heads, state = self._outcome
         return [new_unchecked(Record, (after + at, *rest)) for at, *rest in written], heads, state
 
     async def work_out(self, key: str | None) -> None:
         """Do all of it, letting the loop go on again and again."""
-        decision = None
-        while decision is None:
-            await asyncio.sleep(0)  # the loop goes on with what else there is
-            decision = self._begun.go_on(SLICE)
+        try:
+            decision = await self._decide()
+        except Refused as refusal:
+            self._refusal = refusal
+            return
         state = self._before
         written: list[Record] = []
         heads: Heads = {}
@@ -143,3 +152,11 @@ class Cascade:
             heads |= more
             await asyncio.sleep(0)
         self._outcome = written, heads, state
+
+    async def _decide(self) -> Decision:
+        await asyncio.sleep(0)  # the loop goes on with what else there is
+        watch = Stopwatch()
+        while (decision := self._begun.go_on(SLICE)) is None:
+            await asyncio.sleep(rest_after(watch.lap()))
+            watch.lap()
+        return decision

@@ -80,7 +80,8 @@ class PastStates:
             if chain is None:
                 chain = _Chain()
                 self._chains.put(session, chain, 0)
-            state = await read_on(self._lineage, self._nearest(session, version), version, chain.keep)
+            nearest = self._nearest(session, version)
+            state = await read_on(self._lineage, nearest, version, chain.keep, gently=True)
             chain.last = state
             if self._chains.get(session) is chain:  # or it was dropped meanwhile, because its history changed
                 newest = chain.versions[-1] if chain.versions else 0

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ...domain.consequences import LongCascade
+from ...domain.consequences import LongDecision
 from ...domain.errors import Conflict, Refused, StaleProducer, StenogramError
 from ...domain.ids import Position, SessionId, Version
 from ...domain.model import Actor, Command, Repeat
@@ -26,6 +26,8 @@ from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
 from .visibility import is_hidden, may_hide
 
+MAX_HELD_S = 0.004
+"""Seconds of deciding commands that take long, after which others get their turn."""
 _logger = logging.getLogger(__name__)
 
 
@@ -71,6 +73,8 @@ class Plan:
         self._postponed: set[SessionId] = set()  # sessions of `later`
         self.followed = 0
         """Facts that followed from the commands' own."""
+        self.held = 0.0
+        """Seconds that were measured of deciding."""
         self._fact_bytes = 0  # of commands that say more than came in with them
 
     @property
@@ -80,7 +84,7 @@ class Plan:
 
     def is_full(self) -> bool:
         """Whether so much has come of so few commands that nothing more should be planned at once."""
-        return self.followed >= MOST_AT_ONCE or self._fact_bytes >= MAX_FACT_BYTES
+        return self.followed >= MOST_AT_ONCE or self._fact_bytes >= MAX_FACT_BYTES or self.held >= MAX_HELD_S
 
     def add(self, request: Request, state: State | None) -> None:
         """Decide one request, or postpone it; `state` is its session before this plan, unless it is a `Write`. Never
@@ -100,7 +104,7 @@ class Plan:
                     self._review(request, before)
         except Refused as refusal:
             self.refused.append((request, refusal))
-        except LongCascade as begun:
+        except LongDecision as begun:
             assert isinstance(request, Execute)
             request.cascade = Cascade(request.command, begun, request.cascade)
             self._postpone(request)

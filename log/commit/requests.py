@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ _logger = logging.getLogger(__name__)
 
 Key = tuple[SessionId, str]
 Outcome = Appended | StenogramError
+MEASURED = ("document", "session")
 COMMAND_WEIGHT = 8
 """What deciding a command weighs, in drafts that are given their places."""
 Answered = Callable[[Any, Outcome], None]
@@ -36,7 +37,8 @@ class Request:
     `sessions` are those that it writes to, `keys` everything of it that must be unique, `weight` is how long planning
     it holds the loop, roughly, in drafts that are given their places. `done`: it was answered or
     withdrawn; `on_done` is the queue's, and called at either. `doubts` counts how often the storage refused a batch
-    with it for no reason that could be found. `cascade` works out a command from which a great deal follows.
+    with it for no reason that could be found. `cascade` works out a command from which a great deal follows. Requests
+    of one `sender` are decided in the order of submission, those of several take turns.
     """
 
     answered: Answered
@@ -47,6 +49,7 @@ class Request:
     done: bool = field(default=False, init=False)
     on_done: "Callable[[Request], None]" = field(default=_nothing, init=False)
     doubts: int = field(default=0, init=False)
+    sender: Hashable = field(default=None, init=False)
     asked_at: float = field(default=0.0, init=False)
     """When it was queued, on the clock of `time.monotonic`."""
     cascade: "Cascade | None" = field(default=None, init=False)
@@ -97,6 +100,11 @@ class Execute(Request):
     def key(self) -> Key | None:
         """The command's id; a producer's number tells repeats before anything is decided."""
         return self.keys[0] if self.keys and self.producer is None else None
+
+
+def is_measured(request: Request) -> bool:
+    """Whether it is to be measured how long it takes to decide: the shared state may be large, and what is forked."""
+    return type(request) is Execute and request.command.data.concept in MEASURED
 
 
 @dataclass(slots=True, eq=False)

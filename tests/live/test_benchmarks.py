@@ -31,6 +31,7 @@ NAMES = (
     "building",
     "moments",
     "past",
+    "attacks",
     "postgres",
     "ag_ui",
 )

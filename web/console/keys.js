@@ -1,6 +1,6 @@
 /** Every action has a key. */
 
-import { useEffect } from './ui.js'
+import { useEffect, useRef } from './ui.js'
 
 export const HELP = [
   ['space', 'play the past, or pause'],
@@ -21,19 +21,21 @@ export const HELP = [
 ]
 
 /** Act on keys while a screen is shown, unless somebody writes: `{'.': stop, 'Shift+ArrowLeft': …}`. */
-export function useKeys(actions, inputs) {
+export function useKeys(actions) {
+  const now = useRef(actions)
+  now.current = actions // at once: the next key is about what is shown
   useEffect(() => {
     const onKey = (event) => {
       if (event.target.matches?.('input:not([type=range]), textarea, select') || event.metaKey || event.ctrlKey || event.altKey) return
       if (event.key === ' ' && event.target.matches?.('button')) return
-      const act = actions[`${event.shiftKey && event.key.length > 1 ? 'Shift+' : ''}${event.key}`]
+      const act = now.current[`${event.shiftKey && event.key.length > 1 ? 'Shift+' : ''}${event.key}`]
       if (!act) return
       event.preventDefault()
       act()
     }
     addEventListener('keydown', onKey)
     return () => removeEventListener('keydown', onKey)
-  }, inputs)
+  }, [])
 }
 
 /** `j` and `k` move the focus among the links of a list. */

@@ -31,23 +31,20 @@ export function SessionScreen({ client, may, place }) {
     const version = await messageBeside(session, place.version ?? head, way)
     if (move === moves.current) at(version) // unless somebody has gone elsewhere meanwhile
   }
-  useKeys(
-    {
-      ' ': playing.toggle,
-      ArrowLeft: () => step(-1),
-      ArrowRight: () => step(1),
-      'Shift+ArrowLeft': () => void stepToMessage(-1),
-      'Shift+ArrowRight': () => void stepToMessage(1),
-      l: () => at(null),
-      v: () => void copyLink(place.version ?? head),
-      '.': () => press('stop'),
-      s: () => press('steer'),
-      a: () => document.querySelector('[data-answer] button')?.focus(),
-      e: () => (go('', { tab: 'state' }, true), press('edit')),
-      f: () => press('fork'),
-    },
-    [session, place.version, head, place.selected, playing.toggle],
-  )
+  useKeys({
+    ' ': playing.toggle,
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
+    'Shift+ArrowLeft': () => void stepToMessage(-1),
+    'Shift+ArrowRight': () => void stepToMessage(1),
+    l: () => at(null),
+    v: () => void copyLink(place.version ?? head),
+    '.': () => press('stop'),
+    s: () => press('steer'),
+    a: () => document.querySelector('[data-answer] button')?.focus(),
+    e: () => (go('', { tab: 'state' }, true), press('edit')),
+    f: () => press('fork'),
+  })
   const Panel = TABS[place.tab] ?? AgentsPanel
   return html`<main class="session ${place.version === null ? '' : 'past'}">
     <${Title} session=${session} shown=${shown} rights=${rights} version=${place.version} head=${head} selected=${place.selected} />

@@ -85,7 +85,7 @@ export function Sessions({ client }) {
   const needs = useNeeds(client, value?.sessions ?? [])
   const list = useRef(null)
   const now = useNow(5000)
-  useKeys({ j: () => moveFocus(list.current, 1), k: () => moveFocus(list.current, -1) }, [])
+  useKeys({ j: () => moveFocus(list.current, 1), k: () => moveFocus(list.current, -1) })
   return html`<main class="sessions">
     <div class="row">
       <h1>Sessions</h1>

@@ -189,7 +189,7 @@ async def withdrawn_requests_do_not_pile_up(factory: LogFactory) -> None:
             for number in range(100):
                 log.submit(post(f"m-{number}")).cancel()
                 await asyncio.sleep(0)
-            assert len(log._queue._line) <= 10
+            assert log._queue._in_lines <= 10
         await first
         assert len(await check(log)) == 2
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.consequences import LongCascade
+from stenogram.domain.json.patch import apply_patch
 from stenogram.domain.model import Actor, Command
 from stenogram.domain.session import decide, is_live
 from stenogram.domain.state import State
@@ -293,3 +294,36 @@ def test_those_who_have_left_cost_nothing(do: str) -> None:
             raised = {"signal": "s", "kind": "steer", "target": "session"}
             costs.append(lines_of_deciding(session.state, session.command(ADA, do, raised)))
     assert costs[1] < costs[0] + 20
+
+
+def patch_of_copies(session: Rehearsal, members: int) -> int:
+    """How many members are copied by a patch of many copies, into an object of so many members."""
+    many = {f"m{number}": number for number in range(members)}
+    session.do("ada", "state.merge", patch={"many": many, "one": {"n": 1}})
+    value = Counted(session.state.document.value)
+    patch = [{"op": "copy", "from": "/one", "path": f"/many/m{number}"} for number in range(100)]
+    apply_patch(value, patch)
+    return value.copied
+
+
+class Counted(dict[str, Any]):
+    """Counts how many members of what is in it are copied."""
+
+    copied = 0
+
+    def __init__(self, value: dict[str, Any], whole: "Counted | None" = None) -> None:
+        self._whole = whole or self
+        super().__init__(
+            {name: Counted(each, self._whole) if isinstance(each, dict) else each for name, each in value.items()}
+        )
+
+    def copy(self) -> "Counted":
+        self._whole.copied += len(self)
+        copied = Counted({})
+        copied._whole = self._whole
+        copied.update(self)
+        return copied
+
+
+def test_a_patch_of_many_copies_copies_what_it_changes_once(session: Rehearsal) -> None:
+    assert patch_of_copies(session, 1_000) < 2_000

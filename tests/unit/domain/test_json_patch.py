@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.errors import PatchFailed, TooDeep, TooLarge
-from stenogram.domain.json.patch import MAX_COPIED_BYTES, apply_patch, same
+from stenogram.domain.json.patch import MAX_COPIED_BYTES, Patching, apply_patch, same
 
 CARRIER = "patchdiff==1.0.0"
 FILES = ("spec_tests.json", "tests.json")
@@ -169,6 +169,41 @@ def test_what_did_not_change_is_shared() -> None:
     patched = apply_patch(doc, [{"op": "add", "path": "/small/z", "value": 1}]).value
     assert patched["big"] is doc["big"]
     assert patched["small"]["y"] is doc["small"]["y"]
+
+
+def test_a_copy_and_what_it_was_copied_from_go_their_own_ways() -> None:
+    document: dict[str, Any] = {"a": {"b": {"n": 0}}, "list": [0]}
+    patch: list[dict[str, Any]] = [
+        {"op": "add", "path": "/a/b/m", "value": 1},  # from here on they belong to the patch
+        {"op": "copy", "from": "/a", "path": "/c"},
+        {"op": "replace", "path": "/a/b/n", "value": 2},
+        {"op": "replace", "path": "/c/b/n", "value": 3},
+        {"op": "copy", "from": "/a/b", "path": "/a/b/inside"},
+        {"op": "replace", "path": "/a/b/inside/n", "value": 4},
+        {"op": "copy", "from": "/list", "path": "/list/-"},
+        {"op": "add", "path": "/list/1/-", "value": 5},
+        {"op": "copy", "from": "", "path": "/whole"},
+        {"op": "add", "path": "/whole/a/x", "value": 6},
+    ]
+    inside = {"n": 2, "m": 1, "inside": {"n": 4, "m": 1}}
+    rest: dict[str, Any] = {"list": [0, [0, 5]], "c": {"b": {"n": 3, "m": 1}}}
+    whole = {"a": {"b": inside, "x": 6}, **rest}
+    assert apply_patch(document, patch).value == {"a": {"b": inside}, **rest, "whole": whole}
+    assert document == {"a": {"b": {"n": 0}}, "list": [0]}
+
+
+def test_a_few_operations_at_a_time_come_to_the_same() -> None:
+    patch: list[dict[str, Any]] = [{"op": "copy", "from": "/n", "path": "/list/-"}] * 5
+    patching = Patching({"n": 1, "list": []}, patch)
+    assert [patching.go_on(2) for _ in range(3)] == [True, True, False]
+    assert patching.patched == apply_patch({"n": 1, "list": []}, patch)
+
+
+def test_true_is_no_number_however_deep() -> None:
+    for one, other in (([1, [0]], [1, [False]]), ({"a": [1, 2]}, {"a": [True, 2]}), ([[1]], [[True]])):
+        assert not same(one, other)
+        assert not same(other, one)
+    assert same({"a": [1, True, {"b": 2.0}]}, {"a": [1.0, True, {"b": 2}]})
 
 
 def test_copies_that_would_burst_the_document_are_stopped() -> None:
