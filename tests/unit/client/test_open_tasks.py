@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from stenogram.client.worker.open_tasks import OpenTasks
 from stenogram.domain.concepts.lifecycle import SessionReopened
@@ -18,10 +19,12 @@ from stenogram.domain.concepts.tasks import (
     TaskReady,
     TaskReleased,
 )
+from stenogram.domain.ids import Position, Version
 from stenogram.domain.model import Event, EventData
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-HOTEL, FLIGHT = {"kind": "hotel"}, {"kind": "flight"}
+HOTEL: JsonValue = {"kind": "hotel"}
+FLIGHT: JsonValue = {"kind": "flight"}
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def tasks() -> OpenTasks:
 def happens(tasks: OpenTasks, *data: EventData, session: str = "trip-1", after: int = 0) -> None:
     """These events happen."""
     for version, each in zip(count(after + 1), data, strict=False):
-        tasks.on_event(Event(version, session, version, f"e{version}", each.type, NOW, "ann", each))
+        tasks.on_event(Event(Position(version), session, Version(version), f"e{version}", each.type, NOW, "ann", each))
 
 
 def created(input: Any = HOTEL, task: str = "t1", **more: Any) -> TaskCreated:
@@ -45,7 +48,7 @@ def board(**statuses: Any) -> dict[str, Task]:
     """Tasks as a session knows them."""
     known = {}
     for id, status in statuses.items():
-        known[id] = Task(id, "T", HOTEL, None, (), None, "ann", 60.0, 1, NOW, status=status)
+        known[id] = Task(id, "T", HOTEL, None, (), None, "ann", 60.0, Version(1), NOW, status=status)
     return known
 
 
@@ -99,7 +102,7 @@ def test_a_session_that_was_left_waits_for_an_event(tasks: OpenTasks) -> None:
     happens(tasks, created())
     tasks.left("trip-1", 1, board(t1="open"), [])
     assert tasks.sessions() == []
-    happens(tasks, TaskReady(task="t1", attempt=1), after=1)
+    happens(tasks, TaskReady(task="t1"), after=1)
     assert tasks.sessions() == ["trip-1"]
 
 
