@@ -27,6 +27,10 @@ class Location(NamedTuple):
             return cls("postgres", address)
         if address.startswith(MEMORY):
             return cls("memory", address)
+        if address.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                f"This needs the log itself, not a gateway ({address}); name its file, or its postgresql:// URL."
+            )
         if "://" in address and not address.startswith(_SQLITE):
             raise ConfigurationError(
                 f"There is no engine for {address!r}; give a path, sqlite:///path, postgresql://… or memory:."

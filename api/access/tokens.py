@@ -61,7 +61,10 @@ class Authenticator:
                 raise Unauthenticated("This gateway runs open and has no keys to check a token with; leave it out.")
             return Principal(*_claimed(claimed), audit=())
         if not isinstance(token, str) or not token:
-            raise Unauthenticated("This gateway wants a token: in hello, in Authorization: Bearer, or in ?token=.")
+            raise Unauthenticated(
+                "This gateway wants a token: in hello, in Authorization: Bearer, or in ?token=; "
+                "of the command line, by --token or STENOGRAM_TOKEN."
+            )
         return _principal(self._decode(token))
 
     def of_request(self, request: web.Request) -> Principal:

@@ -58,6 +58,8 @@ class WebSocketServer:
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/ws`."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Invalid("This is a WebSocket; a proxy before the gateway must pass on Upgrade and Connection.")
         limit = self._settings.frame_bytes
         # Pings are answered by the connection, which charges them.
         ws = InboxResponse(compress=False, max_msg_size=limit, timeout=5.0, decode_text=False, autoping=False)

@@ -29,6 +29,8 @@ PAGE_SESSIONS = 200
 PAGE_ROWS = 1_000
 WAIT_S = 25
 RETRY_S = 1.0
+FROM_A_PROXY = (502, 503, 504)
+"""Statuses by which a proxy says, in words of its own, that it reaches no gateway."""
 VIEW_WAIT_S = 10
 
 
@@ -158,7 +160,8 @@ class GatewaySource:
                 click.echo(f"stenogram: versions {headers['Stenogram-Gap']} are no longer kept.", err=True)
             if body:
                 yield body.splitlines()
-            place = {"after": headers["Stenogram-To"]}
+            # A place with its epoch: by a version alone a log that was restored would go on as if nothing were missing.
+            place = {"after": headers.get("Stenogram-Resume", headers["Stenogram-To"])}
             caught_up = caught_up or headers.get("Stenogram-Caught-Up", "").lower() == "true"
 
     async def _wait_for_gateway(self, lost: Unreachable) -> None:
@@ -196,4 +199,6 @@ def _refusal(url: str, status: int, body: bytes) -> StenogramError:
         problem: Any = orjson.loads(body)
         return from_problem(problem)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        if status in FROM_A_PROXY:
+            return Unreachable(f"{url} answered with status {status}: the proxy there reaches no gateway; try again.")
         return Unreachable(f"{url} answered with status {status}, not as a gateway does; check the URL.")

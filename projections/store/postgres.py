@@ -202,6 +202,8 @@ def _columns(rows: Collection[Row]) -> list[list[Any]]:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, psycopg.Error):
         return error
+    if isinstance(error, psycopg.errors.UndefinedTable) and "view_build" in str(error):
+        return ViewsFailed("The database has no tables for views; a gateway makes them when it starts.")
     return ViewsFailed(
         "The database of the views failed. The log is not concerned; it is tried again.", fault=str(error)
     )

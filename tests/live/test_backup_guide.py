@@ -137,7 +137,7 @@ async def test_a_database_is_backed_up_and_restored(
     async with at_work(http, gateway.url) as cursors:
         await sh(DUMP, tmp_path, DATABASE=server.url)
     assert await gateway.terminate() == 0
-    await sh(LOAD, tmp_path, DATABASE=server.url)
+    await sh(LOAD, tmp_path, ADMIN=server.url)
     assert re.fullmatch(
         r"stenogram: schema \d+, up to date, new epoch\n", await sh(RENEW, tmp_path, DATABASE=server.url)
     )

@@ -115,6 +115,21 @@ async def town(fresh_log: Callable[[], str], tmp_path: Path, http: aiohttp.Clien
         yield url, gateways
 
 
+def test_the_guide_shows_the_same_proxy() -> None:
+    """But for Docker's names and its resolver: a Debian's nginx takes the guide's."""
+    guide = (ROOT / "docs" / "how-to" / "run-several-gateways.md").read_text()
+    shown = _directives(re.findall(r"```nginx\n(.*?)```", guide, re.DOTALL)[0])
+    assert shown == _directives(
+        COMPOSE["configs"]["proxy"]["content"].replace("$$", "$").partition("access_log off;")[2]
+    )
+
+
+def _directives(text: str) -> set[str]:
+    lines = [re.sub(r" resolve\b", "", line.strip()) for line in text.splitlines()]
+    lines = [re.sub(r"server \S+:\d+", "server GATEWAY", line) for line in lines]
+    return {line for line in lines if line and not line.startswith(("#", "resolver ", "zone "))}
+
+
 async def test_the_proxy_spreads_connections_and_passes_everything_on(town: Town, http: aiohttp.ClientSession) -> None:
     url, gateways = town
     wires = [await Wire.open(http, url, token=token(f"a{number}")) for number in range(6)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import psycopg
@@ -13,7 +14,10 @@ import pytest
 from support.postgres import PostgresServer
 
 from stenogram.api.server import Gateway
+from stenogram.api.settings import Settings
 from stenogram.cli.main import run
+from stenogram.cli.operating.doctor.finding import Finding
+from stenogram.cli.operating.doctor.view_checks import check_views
 from stenogram.log.postgres.migrations import NEWEST
 from stenogram.testing import command
 
@@ -97,8 +101,6 @@ def test_a_port_that_something_else_has_is_found(doctor: Doctor) -> None:
 
 
 async def test_beside_a_gateway_all_is_well(doctor: Doctor, start: Start, tmp_path: Path) -> None:
-    import asyncio
-
     gateway = await start(log=str(tmp_path / "stenogram.db"), views="")
     tenant = await gateway.tenants.of("acme")
     await tenant.log.submit(command("session.open", "s"))
@@ -130,9 +132,15 @@ def test_a_database_is_looked_at_as_its_role_may(doctor: Doctor, server: Postgre
         _, found = doctor(log=log, jwt_secret="x" * 32)
         assert found["schema"][0]["said"] == f"stenogram has version {NEWEST}"
         assert (found["tenants"][0]["level"], "CREATE" in found["tenants"][0]["mend"]) == ("warn", True)
+        (views,) = asyncio.run(_found(check_views(Settings(log=log))))
+        assert "a gateway makes them when it starts" in views.said
         admin.execute(f"DELETE FROM stenogram.migration WHERE version = {NEWEST}")
         _, found = doctor(log=log)
         assert "migrate" in found["schema"][0]["mend"]
         admin.execute("ALTER ROLE clerk SET synchronous_commit = off")
         _, found = doctor(log=log)
         assert any("synchronous_commit is off" in each["said"] for each in found["durability"])
+
+
+async def _found(findings: AsyncIterator[Finding]) -> list[Finding]:
+    return [each async for each in findings]

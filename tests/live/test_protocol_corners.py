@@ -163,6 +163,14 @@ async def test_a_request_does_not_wait_longer_than_its_token_is_good(
     assert time.monotonic() - began < 10
 
 
+async def test_a_websocket_without_upgrade_says_what_a_proxy_must_do(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    async with http.get(f"{gateway.url}/v1/ws") as response:
+        assert response.status == 400
+        assert "must pass on Upgrade and Connection" in (await response.json(content_type=None))["detail"]
+
+
 @pytest.mark.parametrize("path", ["health", "v1/sessions/none", "no/such"])
 async def test_answers_name_no_versions(http: aiohttp.ClientSession, gateway: Gateway, path: str) -> None:
     async with http.get(f"{gateway.url}/{path}") as response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -69,6 +70,12 @@ async def test_a_secret_lasts_and_makes_tokens_that_gateways_accept(
     assert (await wire.command("trip-1", "session.open", {}))["frame"] == "ack"
     assert (await wire.command("trip-2", "session.open", {}))["error"]["code"] == "forbidden"
     assert gateway.tenants.open["acme"].log.position == 1
+
+
+async def test_who_has_no_token_reads_how_to_give_one(start: Start) -> None:
+    gateway = await start(jwt_secret="x" * 32)
+    said = await asyncio.to_thread(refused, "say", "trip", "Hello", "--log", gateway.url)
+    assert "--token or STENOGRAM_TOKEN" in said
 
 
 async def test_a_pair_of_keys(http: aiohttp.ClientSession, start: Start, tmp_path: Path) -> None:

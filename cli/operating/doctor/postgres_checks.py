@@ -49,7 +49,7 @@ async def check_database(url: str, tenants: bool) -> AsyncIterator[Finding]:
     yield ok("database", f"{address.shown}, PostgreSQL {row[8]}, as {row[0]}")
     for finding in (*_of_schema(address, version, row, tenants), *_of_server(row)):
         yield finding
-    yield clock_finding("clock", row[7] - (asked_at + answered_at) / 2)
+    yield clock_finding("clock", "the database's", row[7] - (asked_at + answered_at) / 2)
 
 
 def _of_schema(address: Address, version: int | None, row: Any, tenants: bool) -> list[Finding]:

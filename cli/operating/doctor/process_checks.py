@@ -31,15 +31,15 @@ def check_process(settings: Settings) -> Iterator[Finding]:
     yield _descriptors()
 
 
-def clock_finding(what: str, seconds: float) -> Finding:
+def clock_finding(what: str, whose: str, seconds: float) -> Finding:
     """How far another clock is from this machine's."""
     if abs(seconds) > CLOCK_S:
         return warn(
             what,
-            f"its clock is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's",
+            f"{whose} clock is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} this machine's",
             "run NTP (chrony, systemd-timesyncd) on both: tokens expire, and deadlines fall due, by these clocks",
         )
-    return ok(what, f"its clock is within {CLOCK_S:g} s of this machine's")
+    return ok(what, f"{whose} clock is within {CLOCK_S:g} s of this machine's")
 
 
 def _versions() -> Finding:
@@ -117,7 +117,8 @@ def _gateway(settings: Settings, where: str, error: ConfigurationError) -> Itera
         yield fail("port", error.detail, "something else listens there: stop it, or take another port")
     if date := answer.getheader("Date"):
         seconds = parsedate_to_datetime(date).timestamp() - time()
-        yield clock_finding("clock", 0.0 if abs(seconds) < 2 else seconds)  # the header has whole seconds
+        seconds = 0.0 if abs(seconds) < 2 else seconds  # the header has whole seconds
+        yield clock_finding("clock", "the gateway's", seconds)
 
 
 def _descriptors() -> Finding:

@@ -32,7 +32,7 @@ async def _built(settings: Settings) -> AsyncIterator[Finding]:
         async with Log(Storage(settings.log).engine(read_only=True)) as log:
             found = await healths(log, store)
     except StenogramError as error:
-        yield warn("views", error.detail, "start a gateway: it makes them; or mend their storage")
+        yield warn("views", error.detail, "start a gateway; if one is running, mend the storage")
         return
     finally:
         await store.__aexit__()

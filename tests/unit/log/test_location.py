@@ -27,12 +27,18 @@ def test_an_address_is_of_one_kind(address: str, kind: str) -> None:
     assert (location.file() is None) == (kind != "file")
 
 
-@pytest.mark.parametrize("address", ["mysql://db/team", "https://gateway.example.com", "sqlite://stenogram.db"])
+@pytest.mark.parametrize("address", ["mysql://db/team", "redis://cache", "sqlite://stenogram.db"])
 def test_an_address_that_no_engine_is_for_is_refused(address: str) -> None:
     with pytest.raises(ConfigurationError, match="There is no engine for"):
         Location.parse(address)
     with pytest.raises(ConfigurationError, match="There is no engine for"):
         ViewStorage(address, "stenogram.db")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8600", "https://gateway.example.com"])
+def test_a_gateway_is_told_from_a_log(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="the log itself, not a gateway"):
+        Location.parse(url)
 
 
 def test_one_file_has_one_identity_however_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
