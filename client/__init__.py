@@ -15,9 +15,13 @@
       ├── SignalDispatcher, Steering               interruptions, brought to the work they are aimed at
       └── StatusStack, Speech                      what others see and hear of it
 
-The folders are `membership` (joining, leaving, following), `agent`, and `transport` (how frames come and go); imports
-lead downward only. `stenogram.domain.errors` holds what the gateway may refuse, `errors` here what may fail on this
-side.
+    Worker                                         one agent at work in all sessions of a kind
+      ├── TaskFinder, OpenTasks                    where there is something to do, by one subscription
+      └── ServedSession                            an Agent in each session that was joined
+
+The folders are `membership` (joining, leaving, following), `agent`, `worker`, and `transport` (how frames come and go);
+imports lead downward only. `stenogram.domain.errors` holds what the gateway may refuse, `errors` here what may fail on
+this side.
 """
 
 from ..domain.concepts.approvals import Answer, Question
@@ -50,6 +54,8 @@ from .transport.http import EventPage
 from .transport.identity import Token
 from .transport.subscription import Place, Reading
 from .view_reader import Moment, ViewReader, ViewRows
+from .worker.handler import Work, WorkErrors
+from .worker.worker import Worker
 
 __all__ = [
     "Accepts",
@@ -98,4 +104,7 @@ __all__ = [
     "ViewDocument",
     "ViewReader",
     "ViewRows",
+    "Work",
+    "WorkErrors",
+    "Worker",
 ]

@@ -114,14 +114,17 @@ class Client:
         about: Mapping[str, Any] | None = None,
         lease: float | None = None,
         beside: bool = False,
+        open: bool = True,
         reopen: bool = False,
     ) -> Agent:
         """An agent at work in a session: it claims tasks, answers signals, speaks and asks. `name` is what people call
         it; its id comes from the token. The session is opened, with this `title`, unless it exists; one without a title
-        gets it. `lease`: seconds of silence after which it counts as lost (15). What other processes of the same agent
-        hold in the session is given back, as left by an earlier run; with `beside` they work side by side, and each is
-        lost by itself. To enter a session that was closed raises SessionClosed; with `reopen` it is opened again."""
-        opening, joining = drop_none(title=title), drop_none(name=name, about=about, lease=lease)
+        gets it; with `open=False` it must exist. `lease`: seconds of silence after which it counts as lost (15). What
+        other processes of the same agent hold in the session is given back, as left by an earlier run; with `beside`
+        they work side by side, and each is lost by itself. To enter a session that was closed raises SessionClosed;
+        with `reopen` it is opened again."""
+        opening = drop_none(title=title) if open else None
+        joining = drop_none(name=name, about=about, lease=lease)
         membership = Membership(self._open, session, opening, joining, restart=True, beside=beside, reopen=reopen)
         return Agent(Session(self._open, session, membership), self.participant)
 

@@ -6,7 +6,7 @@ Agent ── Session           what it reads and writes
   └── StatusStack          the status that others see
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -14,6 +14,7 @@ from typing import Any, Self, Unpack
 from ...domain.concepts.approvals import Answer, Question
 from ...domain.concepts.messages import MessageKind
 from ...domain.concepts.presence import Status
+from ...domain.concepts.tasks import Task
 from ..approvals import ApprovalAnswer, Asking, AskingAll
 from ..arguments import To, drop_none, names
 from ..errors import reason_of
@@ -24,6 +25,7 @@ from ..transport.text_stream import WINDOW_S
 from .claims import Accepts, Claims
 from .error_policy import MAX_ATTEMPTS, ErrorPolicy, ErrorText, OnError
 from .signal_dispatcher import SignalDispatcher
+from .slots import Slots
 from .speech import Speech
 from .status_stack import StatusStack, Until
 from .steering import Steering
@@ -82,8 +84,18 @@ class Agent:
         the name of its class, since texts of exceptions hold paths and keys; `error_text=str` records its text. It is
         the task's `last_error`: in views, and for the next attempt.
         """
-        errors = ErrorPolicy(on_error, max_attempts, error_text)
-        return Claims(self.session, self._signals, self._statuses, accepts, limit, lease, errors)
+        errors = ErrorPolicy(on_error, max_attempts, error_text).checked()
+        return self.claims(accepts, Slots(limit), lambda task: errors, lease)
+
+    def claims(
+        self,
+        accepts: Accepts | None,
+        slots: Slots,
+        errors: Callable[[Task], ErrorPolicy],
+        lease: float | None = None,
+    ) -> Claims:
+        """Like `tasks`, with slots that others may share, and what errors lead to for each task."""
+        return Claims(self.session, self._signals, self._statuses, accepts, slots, lease, errors)
 
     def say(
         self,

@@ -1,7 +1,7 @@
 """Claiming tasks from the board, one after the other, as they come up."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Self
 
 from ...domain.concepts.tasks import Task, Tasks
@@ -14,6 +14,7 @@ from ..transport.command_queue import Answer, unawaited
 from .claimed_task import ClaimedTask
 from .error_policy import ErrorPolicy
 from .signal_dispatcher import SignalDispatcher
+from .slots import Slots
 from .status_stack import StatusStack
 
 Accepts = Callable[[Task], object] | str | Iterable[str]
@@ -27,8 +28,8 @@ class Claims:
     """Iterates over tasks that this agent has just claimed: of the highest priority first, and of these the oldest.
     Each is to be entered, or released.
 
-    - At most `limit` of them are held at a time; the next one is claimed when there is room for it. With one (the
-      default) that is when the block of the last one has ended.
+    - At most as many of them are held at a time as there are `slots`; the next one is claimed when there is room for
+      it. With one (the default) that is when the block of the last one has ended.
     - Of several agents that want the same task one gets it, and the others go on looking.
     - What this agent has given back itself, by an error or on purpose, it leaves to others at first: for a second, and
       then for longer each time, up to a minute.
@@ -45,19 +46,20 @@ class Claims:
         signals: SignalDispatcher,
         statuses: StatusStack,
         accepts: Accepts | None,
-        limit: int,
+        slots: Slots,
         lease: float | None,
-        errors: ErrorPolicy,
+        errors: Callable[[Task], ErrorPolicy],
     ) -> None:
         self._session = session
         self._signals = signals
         self._statuses = statuses
         self._accepts = _predicate(accepts)
-        self._limit = limit
-        self._errors = errors.checked()
+        self._slots = slots
+        self._errors = errors
         self._lease = {} if lease is None else {"lease": lease}
+        self.requesting = False
+        """Whether a claim is on its way; cancelled now, the attempt would be wasted."""
         self._held: list[ClaimedTask] = []
-        self._freed = asyncio.Event()
         self._passed: dict[TaskId, Task] = {}
         """Tasks that could not be claimed, as they were then."""
         self._backing_off: set[TaskId] = set()
@@ -78,10 +80,7 @@ class Claims:
 
     async def _try_next(self) -> ClaimedTask | None:
         """Wait for room and for a task, and claim it; None when that came to nothing."""
-        while len(self._held) >= self._limit:
-            # Cleared before the wait and checked again after it: a task that ends in between is not missed.
-            self._freed.clear()
-            await self._freed.wait()
+        await self._slots.available()
         await self._signals.checkpoint(self._signals.current_targets)
         self._searched = None  # what `accepts` looks at outside the session may have changed since the last call
         found = await self._session.live.until(self._find)
@@ -99,17 +98,35 @@ class Claims:
             return "paused"
         if state.tasks is self._searched:
             return None
-        self._searched, known = state.tasks, state.tasks.known
-        for task in sorted(map(known.__getitem__, state.tasks.open), key=_claim_order):
-            ready = task.not_before is None and all(known[need].status == "completed" for need in task.needs)
+        self._searched = state.tasks
+        return next(self.claimable(), None)
+
+    def claimable(self, *, backing_off: bool = False) -> Iterator[Task]:
+        """The tasks that can be claimed now and are wanted, in the order in which they are claimed; with `backing_off`
+        also those that are left to others for a while."""
+        tasks = self._session.live.state.tasks
+        for task in sorted(map(tasks.known.__getitem__, tasks.open), key=_claim_order):
+            ready = task.not_before is None and all(tasks.known[need].status == "completed" for need in task.needs)
             mine = task.assignee in (None, self._signals.me)
-            passed = task.id in self._backing_off or self._passed.get(task.id) is task
+            passed = self._passed.get(task.id) is task or (task.id in self._backing_off and not backing_off)
             if ready and mine and not passed and self._accepts(task):
-                return task
-        return None
+                yield task
 
     async def _claim(self, task: Task) -> ClaimedTask | None:
-        """Claim it; None when somebody else was quicker."""
+        """Claim it; None when somebody else was quicker, or has taken the room for it."""
+        claimed = False
+        if self._slots.reserve():
+            self.requesting = True
+            try:
+                claimed = await self._request(task)
+            finally:
+                self.requesting = False
+                if not claimed:
+                    self._slots.release()
+        return await self._start(task) if claimed else None
+
+    async def _request(self, task: Task) -> bool:
+        """Ask the gateway for it; false when it cannot be had now."""
         answer = self._session.commands.submit(self._session.id, "task.claim", {"task": task.id, **self._lease})
         try:
             # Not `await answer`: cancelling the wait would cancel the future, and with it the only way to learn whether
@@ -120,22 +137,22 @@ class Claims:
             await self._session.live.reached(ack.versions[0])
         except Busy as busy:
             await asyncio.sleep(retry_after(busy))
-            return None
+            return False
         except Fenced:
             self._back_off(task.id)
-            return None
+            return False
         except (Conflict, Forbidden, NotFound):
             # Passed over until it changes: what is folded here may still show it as open, and asking again at once
             # would spin until the winner's claim arrives. Tasks that have changed since are forgotten.
             known = self._session.live.state.tasks.known
             self._passed = {id: each for id, each in self._passed.items() if known.get(id) is each}
             self._passed[task.id] = task
-            return None
+            return False
         except BaseException:
             # Cancelled: the claim may be committed all the same, and nobody would work on the task for its whole lease.
             answer.add_done_callback(lambda done: self._give_back(task, done))
             raise
-        return await self._start(task)
+        return True
 
     async def _start(self, task: Task) -> ClaimedTask | None:
         """Begin with a task that has been claimed; None when a signal wants it ended already."""
@@ -144,7 +161,9 @@ class Claims:
         me, mine = self._signals.me, (None, self._session.run)
         holders = enumerate(zip(now.owners, now.runs, strict=True), 1)
         attempt = max(number for number, (owner, run) in holders if owner == me and run in mine)
-        claimed = ClaimedTask(self._session, self._signals, self._statuses, now, attempt, self._errors, self._on_end)
+        claimed = ClaimedTask(
+            self._session, self._signals, self._statuses, now, attempt, self._errors(now), self._on_end
+        )
         # Held before signals are dispatched to it: one that ends it at once must find it here, or its room stays taken.
         self._held.append(claimed)
         self._signals.attach(claimed)
@@ -159,7 +178,7 @@ class Claims:
         if not any(each is task for each in self._held):
             return
         self._held = [each for each in self._held if each is not task]
-        self._freed.set()
+        self._slots.release()
         if task.outcome.kind in ("released", "failed"):
             self._back_off(task.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -43,6 +44,21 @@ async def test_the_workers_do_what_is_delegated(gateway: Gateway) -> None:
     planned, *worked = await asyncio.gather(example("delegate.py", gateway), *workers)
     assert "The plan is message" in planned
     assert sum(said.count("is completed") for said in worked) == 3
+
+
+async def test_the_worker_serves_every_trip(gateway: Gateway) -> None:
+    """Started by `serve_trips.py`; how it ends is tested with its processes."""
+    command = sys.executable, str(ROOT / "examples" / "serve_trips.py")
+    environment = {**os.environ, "STENOGRAM_URL": gateway.url, "STENOGRAM_SECONDS": "0"}
+    worker = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL, env=environment)
+    try:
+        async with Client(gateway.url, participant="ann", kind="user") as client, client.session("trip-1") as session:
+            task = await session.tasks.create("Find a hotel", {"kind": "hotel"})
+            async with asyncio.timeout(20):
+                assert (await session.tasks.result(task))["hotel"] == "Casa Azul"
+    finally:
+        worker.terminate()
+        assert await asyncio.wait_for(worker.wait(), 20) == 0
 
 
 async def test_the_interruptions_reach_the_writer(gateway: Gateway) -> None:

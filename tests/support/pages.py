@@ -85,6 +85,7 @@ PAGES = (
     Page("docs/tutorials/team-of-agents.md", "program", "The booking is completed."),
     Page("docs/how-to/use-the-client.md", "guide", "x.checked"),
     Page("docs/how-to/run-an-agent.md", "guide", "book {'nights': 3}"),
+    Page("docs/how-to/serve-many-sessions.md", "program", "Lisbon: Casa Azul\nPorto: Casa Azul"),
     Page(
         "docs/how-to/write-a-projection.md",
         "program",

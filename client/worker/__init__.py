@@ -1,0 +1,1 @@
+"""A worker: one agent that serves every session of a kind."""
