@@ -25,6 +25,8 @@ from stenogram.log.eventsourcing import (
     LogTrackingRecorder,
 )
 
+pytestmark = pytest.mark.thorough
+
 MODULE = {"PERSISTENCE_MODULE": "stenogram.log.eventsourcing"}
 
 

@@ -32,6 +32,8 @@ from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 from stenogram.log.sqlite import SqliteEngine
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:

@@ -1,14 +1,16 @@
 """Loaded by schemathesis: what makes its run short. A long poll is asked to wait for a moment only; who asks for a view
 as new as a position waits until it is. What stands around a command is read by one model whatever the command is: it is
 tried with the first, or in the long form with each. Which JSON Schemas a question may have, no schema can say: two that
-are taken are tried. Of a stream, headers are made to come together as they must, offsets are its own, and
-nothing is followed without end; and there are few of them, so that what is created is found again."""
+are taken are tried. Of a stream, headers are made to come together as they must, also with a body or without
+one, offsets are its own, and nothing is followed without end; and there are few of them, so that what is created is
+found again."""
 
 import os
 import re
 from typing import Any
 
 import schemathesis
+from schemathesis.core import NotSet
 
 from stenogram.api.durable_streams.offsets import OFFSET_PATTERN
 
@@ -59,6 +61,8 @@ def _fit(case: Any) -> None:
     if not all(name in headers for name in PRODUCER) and all(_plain(headers.get(name, "0")) for name in PRODUCER):
         for name in PRODUCER:
             headers.pop(name, None)
+    if case.method == "POST" and (isinstance(case.body, NotSet) or not case.body):
+        headers.setdefault("Stream-Closed", "true")
     if "Stream-Forked-From" not in headers:
         for name in ("Stream-Fork-Offset", "Stream-Fork-Sub-Offset"):
             headers.pop(name, None)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
+pytestmark = pytest.mark.thorough
+
 KILLS = int(os.environ.get("STENOGRAM_KILLS", "3"))
 APPENDS = int(os.environ.get("STENOGRAM_APPENDS", "2000"))
 WRITERS = 6

@@ -11,6 +11,8 @@ from support.pages import PAGES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)

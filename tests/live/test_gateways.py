@@ -37,7 +37,7 @@ SESSIONS = ("s0", "s1", "s2", "hot")
 PATIENCE = 50 + EACH // 2
 """Seconds, on a machine that has much else to do."""
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(2 * PATIENCE)]
+pytestmark = [pytest.mark.thorough, pytest.mark.postgres, pytest.mark.timeout(2 * PATIENCE)]
 
 # Mid-insert: it has its position and its row, and has not committed.
 ROGUE = """

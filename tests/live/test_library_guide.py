@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.thorough
+
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "use-under-eventsourcing.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SAID = re.compile(r"print\(.*\)  # (.*)$", re.MULTILINE)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
+pytestmark = pytest.mark.thorough
+
 Start = Callable[..., Awaitable[Gateway]]
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = DOCS / "how-to" / "operate.md"

@@ -12,6 +12,8 @@ from support.browser import CLIENT, run
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 CORE_BYTES, REACT_BYTES = 15_000, 5_000
+NAMES = sorted(each.name for each in (CLIENT / "test").glob("*.test.js"))
+THOROUGH = {"resilience.test.js": pytest.mark.thorough}
 SECONDS = 300 + int(os.environ.get("STENOGRAM_CUTS", "40")) // 4 + int(os.environ.get("STENOGRAM_SLEEP", "5"))
 
 
@@ -20,7 +22,7 @@ def test_its_types_hold(node: str) -> None:
 
 
 @pytest.mark.timeout(SECONDS)
-@pytest.mark.parametrize("name", sorted(each.name for each in (CLIENT / "test").glob("*.test.js")))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=THOROUGH.get(name, ())) for name in NAMES])
 def test_its_own_tests_pass(node: str, name: str) -> None:
     told = run(
         CLIENT, node, "--test", "--test-reporter=tap", f"test/{name}", timeout=SECONDS, STENOGRAM_PYTHON=sys.executable
