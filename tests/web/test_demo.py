@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Page, expect
 from support.browser import OpenPage
 
-pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 class Demo(NamedTuple):
