@@ -152,7 +152,7 @@ class LongChange(LongDecision):
         super().__init__(before)
         assert isinstance(command.data, _document.PatchState)
         self._command = command
-        self._patch = _document.LongPatch(before.document, command.data)
+        self._patch = _document.LongPatch(before.document, command.actor, command.data)
 
     def go_on(self, most: int) -> Decision | None:
         """Do some of it; the decision, once all is done."""

@@ -147,8 +147,7 @@ def decide(document: Document, command: Command) -> Decision:
     """Apply the rules to one command."""
     data = command.data
     assert isinstance(data, _StateCommand)
-    _refuse_hidden(document, command.actor, (*_read_by(data), *filter(None, data.if_unchanged or ())))
-    reads = _check_guards(document, command.actor, data)
+    reads = _check_allowed(document, command.actor, data)
     match data:
         case PatchState():
             return _patch(document, command.actor, data, reads)
@@ -160,6 +159,13 @@ def decide(document: Document, command: Command) -> Decision:
             event = StateIncremented(path=data.path, by=data.by, value=value, keys=_names([data.path]))
             return _decided(document, command.actor, data, event, reads)
     raise NotImplementedError(data.do)
+
+
+def _check_allowed(document: Document, actor: Actor, data: _StateCommand) -> list[str]:
+    """Refuse what is hidden from the actor, and where a guard does not hold; else the subjects that the guards read.
+    Nothing may be worked out before: how that fails tells what is there."""
+    _refuse_hidden(document, actor, (*_read_by(data), *filter(None, data.if_unchanged or ())))
+    return _check_guards(document, actor, data)
 
 
 def _read_by(data: _StateCommand) -> list[str]:
@@ -260,9 +266,11 @@ def is_long(data: CommandData) -> bool:
 
 
 class LongPatch:
-    """A patch that is applied before it is decided on: `decide` finds what came of it."""
+    """A patch that is applied before it is decided on: `decide` finds what came of it. Raises as `decide` would where
+    the actor may not apply it."""
 
-    def __init__(self, document: Document, data: PatchState) -> None:
+    def __init__(self, document: Document, actor: Actor, data: PatchState) -> None:
+        _check_allowed(document, actor, data)
         self._document = document
         self._data = data
         self._patching = Patching(document.value, data.operations())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stenogram.domain.concepts.document import LONG_PATCH, LongPatch
-from stenogram.domain.errors import Conflict, Overloaded, PatchFailed
+from stenogram.domain.errors import Conflict, Forbidden, Overloaded, PatchFailed
 from stenogram.domain.model import Command
 from stenogram.log.commit import intake
 from stenogram.log.log import Log
@@ -76,6 +76,19 @@ async def test_a_refusal_is_told_and_others_go_on(log: Log) -> None:
     guarded = log.submit(patch(if_version=1))
     with pytest.raises(Conflict):
         await guarded
+
+
+@pytest.mark.parametrize("guess", [1_234, 4_321])
+async def test_how_it_fails_does_not_tell_what_is_hidden(log: Log, guess: int) -> None:
+    hidden = command("state.merge", "s-1", by="flights", patch={"secret": {"pin": 1_234}}, audience=["flights"])
+    await log.submit(hidden)
+    with pytest.raises(Forbidden):
+        await log.submit(patch({"op": "test", "path": "/secret/pin", "value": guess}))
+
+
+async def test_a_guard_is_looked_at_before_it_is_applied(log: Log) -> None:
+    with pytest.raises(Conflict):
+        await log.submit(patch({"op": "remove", "path": "/nothing"}, if_version=1))
 
 
 async def test_a_repeat_gets_the_first_result(log: Log) -> None:
