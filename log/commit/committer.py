@@ -155,10 +155,7 @@ class Committer:
                 if plan.is_full():
                     self._queue.put_back(requests[number:])
                     break
-                if is_measured(request):
-                    self._add_measured(plan, request, state)
-                else:
-                    plan.add(request, state)
+                self._add(plan, request, state)
             requests = plan.requests
             if requests:
                 plan, failure = await self._write_on(plan)
@@ -221,20 +218,19 @@ class Committer:
         first, or may have: then this would most often be in vain."""
         if not self._contended and not self._catch_ups and not next_plan.plan.is_full():
             for request, state in self._intake.dequeue_ahead(next_plan.room, below):
-                if is_measured(request):
-                    self._add_measured(next_plan.plan, request, state)
-                else:
-                    next_plan.plan.add(request, state)
+                self._add(next_plan.plan, request, state)
                 if next_plan.plan.is_full():
                     break
 
-    def _add_measured(self, plan: Plan, request: Request, state: State | None) -> None:
+    def _add(self, plan: Plan, request: Request, state: State | None) -> None:
         """Plan a request, and have its sender rest if that took long."""
+        if not is_measured(request):
+            return plan.add(request, state)
         watch = Stopwatch()
         plan.add(request, state)
         held = watch.lap()
         plan.held += held
-        self._intake.rest_after(request.sender, held)
+        return self._intake.rest_after(request.sender, held)
 
     async def _drop(self, plans: "Sequence[tuple[Plan, asyncio.Task[Exception | None] | None]]") -> None:
         """Put back what was planned on top of a plan that failed, when no more of it is being written."""

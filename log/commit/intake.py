@@ -36,8 +36,8 @@ MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""
 
 LATER_S = 0.01
-SLOW_S = 10.0
-"""Seconds for which a sender rests together with others whose commands held the loop."""
+MOST_REST_S = 10.0
+"""Seconds that a sender rests at most, behind the rests of others whose commands held the loop."""
 LONG_AT_ONCE = 2
 """Commands that are worked out beside the line at the same time."""
 FORKS_AT_ONCE = 2
@@ -90,31 +90,29 @@ class Intake:
         self._long = Turns("long changes", LONG_AT_ONCE, waiting=MOST_FORKS_WAITING, waiting_each=MOST_LONG_EACH)
         self._sender: Hashable = None
         self._shared_until = 0.0
-        self._slow: dict[
-            Hashable, float
-        ] = {}  # senders whose commands held the loop, and until when they count as such
-        self._rest_until = 0.0
+        self._resting: dict[Hashable, float] = {}  # senders whose commands held the loop, and until when they rest
+        self._rest_until = 0.0  # when the last of them has rested
         self._hurries = False
 
     def new_room(self) -> Room:
         """What fits into a batch now."""
         now = time.monotonic()
         room = Room(SHARED_WEIGHT if now < self._shared_until else ALONE_WEIGHT)
-        if self._slow:
-            if now < self._rest_until and not self._hurries:
-                room.full.update(self._slow)
-            else:
-                self._slow = {sender: until for sender, until in self._slow.items() if until > now}
+        if self._resting:
+            self._resting = {sender: until for sender, until in self._resting.items() if until > now}
+            if not self._hurries:
+                room.full.update(self._resting)
         return room
 
     def rest_after(self, sender: Hashable, held: float) -> None:
-        """A sender's command held the loop for so many seconds: if that is long, neither it nor others like it have
-        commands decided for a while."""
+        """A sender's command held the loop for so many seconds: if that is long, it has none decided for a while. Such
+        senders rest one after the other, so that together they take no more of the loop than one of them."""
         seconds = rest_after(held)
         if seconds and sender is not None:
             now = time.monotonic()
-            self._rest_until = max(self._rest_until, now) + seconds
-            self._slow[sender] = self._rest_until + SLOW_S
+            # Each only until where it came into that line: what comes behind it must not keep it there.
+            self._rest_until = min(max(self._rest_until, now) + seconds, now + MOST_REST_S)
+            self._resting[sender] = self._rest_until
             # Or nothing would go on then. A little later: the loop's clock is coarser, and one that is called too early
             # would find that the rest is not over.
             asyncio.get_running_loop().call_later(self._rest_until - now + LATER_S, self._ready)
@@ -156,7 +154,7 @@ class Intake:
         """The request with its state; None when it is parked until that has been read."""
         if isinstance(request, Write):
             return request, None
-        if request.sender is not self._sender and request.sender is not None:
+        if request.sender != self._sender and request.sender is not None:
             if self._sender is not None:
                 self._shared_until = time.monotonic() + SHARED_S
             self._sender = request.sender
@@ -224,13 +222,16 @@ class Intake:
         session = request.sessions[0]
         try:
             async with self._long.of(request.command.actor.id):
-                await cascade.work_out(request.keys[0][1] if request.keys else None)
+                await cascade.work_out(request.keys[0][1] if request.keys else None, self._rest_of)
         except Overloaded as refusal:
             request.answer(refusal)
         except Exception as error:
             request.answer(fault("Working out what follows from a command", error))
         self._queue.put_back(self._queue.unpark(session))
         self._ready()
+
+    def _rest_of(self, held: float) -> float:
+        return 0.0 if self._hurries else rest_after(held)
 
 
 def _is_plain(request: Request) -> bool:

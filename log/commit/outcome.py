@@ -7,7 +7,7 @@ another process wrote to it, what was worked out is dropped.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,7 @@ from ...domain.session import evolve, evolve_by
 from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Record
-from .rest import Stopwatch, rest_after
+from .rest import Stopwatch
 from .session_cache import Heads
 
 MOST_AT_ONCE = 256
@@ -133,10 +133,10 @@ class Cascade:
         written, heads, state = self._outcome
         return [new_unchecked(Record, (after + at, *rest)) for at, *rest in written], heads, state
 
-    async def work_out(self, key: str | None) -> None:
-        """Do all of it, letting the loop go on again and again."""
+    async def work_out(self, key: str | None, rest: Callable[[float], float]) -> None:
+        """Do all of it, letting the loop go on again and again; `rest` says for how long, after so much work."""
         try:
-            decision = await self._decide()
+            decision = await self._decide(rest)
         except Refused as refusal:
             self._refusal = refusal
             return
@@ -153,10 +153,10 @@ class Cascade:
             await asyncio.sleep(0)
         self._outcome = written, heads, state
 
-    async def _decide(self) -> Decision:
+    async def _decide(self, rest: Callable[[float], float]) -> Decision:
         await asyncio.sleep(0)  # the loop goes on with what else there is
         watch = Stopwatch()
         while (decision := self._begun.go_on(SLICE)) is None:
-            await asyncio.sleep(rest_after(watch.lap()))
+            await asyncio.sleep(rest(watch.lap()))
             watch.lap()
         return decision
