@@ -27,6 +27,8 @@ class TurnAtReading:
         self._turn = -1
         self._read = 0
         self._rest_s = 0.0
+        self.rests = False
+        """Whether nothing is read, however much has come."""
 
     @property
     def is_over(self) -> bool:
@@ -64,7 +66,9 @@ class TurnAtReading:
         rest, self._rest_s = self._rest_s, 0.0
         if not rest:
             return False
+        self.rests = True
         await asyncio.sleep(rest)
+        self.rests = False
         return True
 
     async def _next_turn(self) -> None:

@@ -167,9 +167,10 @@ class WebSocketConnection(TransportSink):
                 await self._control(frame)
 
     def silent_for(self, now: float) -> float:
-        """Seconds since anything came; 0 while nothing is read, because the client does not read its replies, or has
-        too many commands on their way."""
-        return now - self._heard_at if self.drained.is_set() and not self._pending.is_waited_for else 0.0
+        """Seconds since anything came; 0 while nothing is read, because the client does not read its replies, has too
+        many commands on their way, or rests."""
+        is_read = self.drained.is_set() and not self._pending.is_waited_for and not self._turn.rests
+        return now - self._heard_at if is_read else 0.0
 
     async def drain(self) -> None:
         """Accept no more commands (they come again elsewhere), and wait until those accepted are answered."""

@@ -164,6 +164,14 @@ async def test_what_waits_is_answered_and_its_client_is_not_taken_for_silent(
     assert [frame["frame"] for frame in wire.frames] == ["heartbeat"] * beats
 
 
+async def test_one_that_rests_for_long_is_not_taken_for_silent(http: aiohttp.ClientSession, start: Start) -> None:
+    gateway = await start(heartbeat=0.1, batch=FRAMES_AT_ONCE)
+    wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
+    for _ in range(2):  # the second is followed by two seconds in which nothing is read
+        await wire.send(*[HEARTBEAT] * FRAMES_AT_ONCE)
+    assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
+
+
 async def test_a_client_s_own_heartbeats_are_never_refused(http: aiohttp.ClientSession, start: Start) -> None:
     gateway = await start(commands_per_second=1)
     wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
