@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ import pytest
 from stenogram.api.server import Gateway
 
 SECRET = "a secret of at least thirty-two bytes"
+NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 def headers_of(sub: str, kind: str = "user", seconds: float = 60.0) -> dict[str, str]:
@@ -91,3 +93,17 @@ async def test_a_run_whose_key_another_task_has_is_refused(http: aiohttp.ClientS
     url = f"{gateway.url}/v1/agui/agent/planner/run"
     async with http.post(url, json=asked("r1"), headers=headers_of("ada")) as answer:
         assert (answer.status, (await answer.json())["code"]) == (409, "conflict")
+
+
+async def test_who_publishes_stops_when_the_token_expires(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'{"type":"TEXT_MESSAGE_START","messageId":"m1"}\n'
+        while True:
+            yield b'{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":"on and "}\n'
+            await asyncio.sleep(0.05)
+
+    url, headers = f"{gateway.url}/v1/agui/threads/trip/events", headers_of("hotels", "agent", 1.2)
+    async with asyncio.timeout(10), http.post(url, data=endless(), headers=headers | NDJSON) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (401, "unauthenticated")
+    async with http.get(f"{gateway.url}/v1/sessions/trip", headers=headers_of("ada")) as answer:
+        assert (await answer.json())["open_messages"] == []
