@@ -107,3 +107,25 @@ async def test_who_publishes_stops_when_the_token_expires(http: aiohttp.ClientSe
         assert (answer.status, (await answer.json())["code"]) == (401, "unauthenticated")
     async with http.get(f"{gateway.url}/v1/sessions/trip", headers=headers_of("ada")) as answer:
         assert (await answer.json())["open_messages"] == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [b'{"type":"TOOL_CALL_ARGS","toolCallId":"c1","delta":"%s"}\n' % (b"x" * 100_000)],
+        [b'{"type":"TOOL_CALL_START","toolCallId":"c%d","toolCallName":"t"}\n' % n for n in range(20_000)],
+        [b'{"type":"TEXT_MESSAGE_START","messageId":"u%d","role":"user"}\n' % n for n in range(20_000)],
+    ],
+    ids=["arguments", "calls", "words of others"],
+)
+async def test_what_is_published_and_not_written_yet_is_bounded(
+    more: list[bytes], http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"type":"TOOL_CALL_START","toolCallId":"c1","toolCallName":"t"}\n'
+        for _ in range(max(1, 400 // len(more))):
+            yield b"".join(more)
+
+    url, headers = f"{gateway.url}/v1/agui/threads/trip/events", headers_of("hotels", "agent")
+    async with http.post(url, data=body(), headers=headers | NDJSON) as answer:
+        assert answer.status in (409, 413), await answer.text()
