@@ -106,8 +106,7 @@ class Publishing:
     def _submit(self, id: str, data: CommandData) -> "asyncio.Future[Appended]":
         log, principal = self._tenant.log, self._principal
         command = Command(id, self._session, principal.actor, log.clock.now(), data, run=principal.run)
-        size = len(data.json_bytes()) if hasattr(data, "json_bytes") else 512
-        return log.submit(command, size=size, sender=principal.participant)
+        return log.submit(command, size=len(data.model_dump_json()), sender=principal.participant)
 
     async def _events(self, request: web.Request) -> AsyncIterator[Any]:
         """The events of the body, one by one."""
