@@ -6,7 +6,7 @@ comes next reads on from there. Deltas are passed over unread. What is open is i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -65,9 +65,13 @@ class Transcript:
             self.bytes += len(record.data)
             self._entries[record.subject] = entry._replace(ended=_members(record))
 
-    def seen_by(self, viewer: Viewer) -> Iterator[Entry]:
-        """Those that a viewer may see, in order; also those that are open, without what they say."""
-        return (entry for entry in self._entries.values() if entry.visible(viewer))
+    def get(self, subject: str) -> Entry | None:
+        """A message or a call."""
+        return self._entries.get(subject)
+
+    def newest_first(self) -> list[Entry]:
+        """All of them; also those that are open, without what they say."""
+        return [*reversed(self._entries.values())]
 
 
 def _members(record: Record) -> dict[str, Any]:

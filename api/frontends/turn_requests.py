@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from ...domain.audience import visible
+from ...domain.audience import Viewer, visible
 from ...domain.commands import parse_json_command
 from ...domain.concepts.approvals import AnswerApproval, Approval
 from ...domain.concepts.lifecycle import OpenSession
@@ -92,39 +92,40 @@ class TurnDesk:
         for id, data in planned:
             await self._do(id, data)
         if asked.replies:
-            return Turn(asked.run, root, connected=root is None)
-        return Turn(asked.run, task_of_run(asked.run))
+            return await self._turn_of_reply(asked.run, root)
+        begun = await self.find(asked.run)
+        if begun is None:
+            raise Conflict(f"Another task has the `dedupe_key` {task_of_run(asked.run)!r}; choose another run's id.")
+        return begun
 
     async def find(self, run: str) -> Turn | None:
         """The turn of a run that is known, and that the participant may see: a task of its own, or the one that it
         went on with."""
         state = await self._state()
         task = state.tasks.known.get(task_of_run(run))
-        if task is None:
-            key = (self._session, _key(f"{run}.reply.0"))
-            first = (await self._tenant.log.engine.read_keys([key])).get(key)
-            approval = None if first is None else state.approvals.known.get(first.subject.removeprefix("approval:"))
-            root = None if approval is None else root_of(state, approval.task)
-            task = None if root is None else state.tasks.known.get(root)
-        if task is None:
+        if task is not None:
+            if not visible(task.audience, await self._viewer()):
+                raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+            return Turn(run, task.id)
+        key = (self._session, _key(f"{run}.reply.0"))
+        first = (await self._tenant.log.engine.read_keys([key])).get(key)
+        approval = None if first is None else state.approvals.known.get(first.subject.removeprefix("approval:"))
+        if approval is None or not visible(approval.audience, await self._viewer()):
             return None
-        viewer = await self._principal.viewer(self._tenant.log, self._session)
-        if not visible(task.audience, viewer):
-            raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
-        return Turn(run, task.id)
+        return await self._turn_of_reply(run, root_of(state, approval.task))
 
     async def stop(self, run: str | None) -> list[str]:
         """Have a run, or every run under way, cancelled: a signal, which agents honour. The runs that are to stop; one
         that is over is not among them, and one that was asked to before is not asked again. Raises NotFound."""
+        found = None if run is None else await self.find(run)
         state = await self._state()
         if run is None:
             tasks = [task.id for task in state.tasks.unfinished() if is_run(task.id)]
+        elif found is None or found.task is None:
+            raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
         else:
-            found = await self.find(run)
-            if found is None or found.task is None:
-                raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
             tasks = [found.task] if state.tasks.known[found.task].unfinished else []
-        viewer = await self._principal.viewer(self._tenant.log, self._session)
+        viewer = await self._viewer()
         stopped = []
         for task in tasks:
             if visible(state.tasks.known[task].audience, viewer):
@@ -136,7 +137,7 @@ class TurnDesk:
         self, state: State, run: str, number: int, reply: Reply, planned: list[tuple[str, CommandData]]
     ) -> str | None:
         """Plan what a reply comes to; the run that goes on with it."""
-        viewer = await self._principal.viewer(self._tenant.log, self._session)
+        viewer = await self._viewer()
         approval = state.approvals.known.get(reply.approval)
         if approval is None or not visible(approval.audience, viewer):
             raise NotFound(f"There is no question {reply.approval!r} in session {self._session!r}.")
@@ -148,6 +149,16 @@ class TurnDesk:
             elif root is not None:
                 planned.append((f"{root}.stop", self._cancel(root)))
         return root
+
+    async def _turn_of_reply(self, run: str, root: TaskId | None) -> Turn:
+        """The run goes on with this one. A question may be for more readers than the task under which it is asked: who
+        does not see that follows what they see."""
+        task = None if root is None else (await self._state()).tasks.known.get(root)
+        seen = task is not None and visible(task.audience, await self._viewer())
+        return Turn(run, root if seen else None, connected=not seen)
+
+    async def _viewer(self) -> Viewer:
+        return await self._principal.viewer(self._tenant.log, self._session)
 
     def _cancel(self, task: TaskId) -> CommandData:
         return self._command(

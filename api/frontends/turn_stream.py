@@ -80,7 +80,7 @@ class TurnProtocol(Protocol):
     ) -> "TurnConnection":
         """A connection of the kind that the client asks for."""
 
-    def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
+    async def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
         """What a stream begins with; `resume` is the place behind it."""
 
     def rest_of_beginning(self, state: State, viewer: Viewer, resume: str, begun: int) -> bytes:
@@ -235,7 +235,7 @@ async def follow_turn(
             async with followed.transcripts.now(session) as (state, transcript):
                 after = StreamPlace(state.version)
                 resume = write_resume_point(tenant.log.epoch, state.version)
-                connection.beginning = protocol.beginning(turn, state, transcript, viewer, resume)
+                connection.beginning = await protocol.beginning(turn, state, transcript, viewer, resume)
         cursor = await tenant.feed.follow(session, after.version, key, viewer, connection)
         try:
             await followed.facts.reach_back(session, facts, cursor.at)

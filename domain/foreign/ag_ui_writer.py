@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..errors import Invalid, StenogramError
+from ..concepts.open_work import MAX_OPEN, MAX_OPEN_BYTES, refuse_more
+from ..errors import Invalid, StenogramError, TooLarge
 from ..ids import NAME_PATTERN
 from ..json.answer_schema import check_schema
 from ..json.pointer import pointer
@@ -93,6 +94,7 @@ class AgUiWriter:
         self._speeches: dict[str, _Speech] = {}
         self._thinking: dict[str | None, _Speech] = {}
         self._calls: dict[str, _Call] = {}
+        self._argument_chars = 0
         self._called: set[str] = set()
         self._chunks: dict[str | None, tuple[str, str]] = {}
         self._ignored: set[str] = set()
@@ -113,7 +115,7 @@ class AgUiWriter:
     def end(self, reason: str | None = None) -> list[Step]:
         """What is open when nothing more comes: it is completed, or with a `reason` aborted."""
         speeches = {each.id: each for each in [*self._speeches.values(), *self._thinking.values()]}
-        self._speeches, self._thinking, self._chunks, self._calls = {}, {}, {}, {}
+        self._speeches, self._thinking, self._chunks, self._calls, self._argument_chars = {}, {}, {}, {}, 0
         return [self._ended(speech, reason) for speech in speeches.values()]
 
     def _step(self, do: str, data: dict[str, Any]) -> Step:
@@ -137,6 +139,8 @@ class AgUiWriter:
             steps.append(self._step("message.start", {"message": speech.id, **about}))
         self._speeches[id] = speech
         self._known[id] = speech.id
+        if len(self._known) > MAX_OPEN:
+            del self._known[next(iter(self._known))]
         return steps
 
     def _piece(self, id: str, text: str, part: StreamedKind = "text") -> list[Step]:
@@ -159,6 +163,7 @@ class AgUiWriter:
     def _text_start(self, event: Event) -> list[Step]:
         id = event["messageId"]
         if event.get("role") in _SPOKEN_BY_OTHERS:  # they say it themselves
+            refuse_more(len(self._ignored), "messages of others")
             self._ignored.add(id)
             return []
         return self._begin(event, id)
@@ -168,6 +173,7 @@ class AgUiWriter:
 
     def _text_end(self, event: Event) -> list[Step]:
         if event["messageId"] in self._ignored:
+            self._ignored.discard(event["messageId"])
             return []
         speech = self._speeches.pop(event["messageId"], None)
         if speech is None:
@@ -216,16 +222,23 @@ class AgUiWriter:
 
     def _call_start(self, event: Event) -> list[Step]:
         id = event["toolCallId"]
+        refuse_more(len(self._calls), "tool calls whose arguments come in")
         serves = self._known.get(event.get("parentMessageId") or "")
         self._calls[id] = _Call(_name(id), event["toolCallName"], serves)
         return self._only_thought(event.get("subagentRunId"))
 
     def _arguments(self, event: Event) -> list[Step]:
-        self._calls[event["toolCallId"]].arguments.append(event["delta"])
+        call, delta = self._calls[event["toolCallId"]], event["delta"]
+        self._argument_chars += len(delta)
+        if self._argument_chars > MAX_OPEN_BYTES:
+            most = f"{MAX_OPEN_BYTES:,} characters together"
+            raise TooLarge(f"The arguments of calls that have not ended have at most {most}.")
+        call.arguments.append(delta)
         return []
 
     def _call_end(self, event: Event) -> list[Step]:
         call = self._calls.pop(event["toolCallId"])
+        self._argument_chars -= sum(map(len, call.arguments))
         self._called.add(event["toolCallId"])
         given = {"call": call.id, "tool": _name(call.tool), "arguments": _parsed("".join(call.arguments))}
         return [self._step("tool.call", given if call.message is None else {**given, "message": call.message})]

@@ -31,7 +31,8 @@ _JOINED_AS = "ag-ui."
 
 
 class Publishing:
-    """Writes what comes by one request. Raises Invalid for what is no AG-UI, and what its commands are refused with."""
+    """Writes what comes by one request. Raises Invalid for what is no AG-UI, Unauthenticated when the
+    token expires, and what its commands are refused with."""
 
     def __init__(self, tenant: Tenant, principal: Principal, session: SessionId, settings: Settings) -> None:
         self._tenant = tenant
@@ -105,8 +106,7 @@ class Publishing:
     def _submit(self, id: str, data: CommandData) -> "asyncio.Future[Appended]":
         log, principal = self._tenant.log, self._principal
         command = Command(id, self._session, principal.actor, log.clock.now(), data, run=principal.run)
-        size = len(data.json_bytes()) if hasattr(data, "json_bytes") else 512
-        return log.submit(command, size=size, sender=principal.participant)
+        return log.submit(command, size=len(data.model_dump_json()), sender=principal.participant)
 
     async def _events(self, request: web.Request) -> AsyncIterator[Any]:
         """The events of the body, one by one."""
@@ -131,10 +131,14 @@ class Publishing:
             yield event
 
     async def _part(self, request: web.Request) -> bytes:
+        """Raises Unauthenticated when the token has expired meanwhile: a body may last longer than that."""
         try:
-            async with asyncio.timeout(SILENT_S):
-                return await request.content.readany()
+            async with asyncio.timeout(self._principal.valid_for(SILENT_S)):
+                part = await request.content.readany()
+            self._principal.require_valid()
+            return part
         except TimeoutError:
+            self._principal.require_valid()
             raise Invalid(f"Nothing came for {SILENT_S:g} seconds.") from None
 
     def _line(self, line: bytes) -> Any:

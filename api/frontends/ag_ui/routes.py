@@ -84,9 +84,9 @@ class AgUi(NamedTuple):
             return TurnSocket(transport, followed, turn, viewer, self, SUBPROTOCOL)
         return TurnConnection(transport, followed, turn, viewer, self)
 
-    def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
+    async def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
         """A run's start, a snapshot, and what is being said."""
-        return self.group(beginning(turn, state, transcript, viewer, resume))
+        return self.group(await beginning(turn, state, transcript, viewer, resume))
 
     def rest_of_beginning(self, state: State, viewer: Viewer, resume: str, begun: int) -> bytes:
         """The rest of what was being said."""

@@ -16,6 +16,7 @@ from ....domain.concepts.messages import Message
 from ....domain.envelope import timestamp
 from ....domain.parts import assemble
 from ....domain.state import State
+from ....projections.runner.time_slices import slices
 from ...http.answer import members_of
 from ...http.session_answers import session_answer
 from ..speech_fold import speeches, whose_is
@@ -50,7 +51,7 @@ HEAD = 3
 ACTIVITIES = [f"{OURS}.{what}" for what in ("presence", "task", "approval")]
 
 
-def beginning(turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> list[Placed]:
+async def beginning(turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> list[Placed]:
     """A stream's first events. One may go on within what is being said, but not before that: the first three are for
     readers who have none."""
     start = {
@@ -60,7 +61,7 @@ def beginning(turn: Turn, state: State, transcript: Transcript, viewer: Viewer, 
         "protocolVersion": PROTOCOL_VERSION,
         "timestamp": int(state.time.timestamp() * 1_000) if state.version else 0,
     }
-    before = messages_snapshot(state, transcript, viewer)
+    before = await messages_snapshot(state, transcript, viewer)
     shared = {"type": "STATE_SNAPSHOT", "snapshot": seen_by(state.document, viewer)[0]}
     said = resumed_beginning(state, viewer, resume, HEAD)
     return [Placed(start), Placed(before), Placed(shared, f"{resume}~{HEAD}" if said else resume), *said]
@@ -73,9 +74,9 @@ def resumed_beginning(state: State, viewer: Viewer, resume: str, begun: int) -> 
     return [Placed(*each) for each in zip(events, [*ids, resume], strict=False)][begun - HEAD :]
 
 
-def messages_snapshot(state: State, transcript: Transcript, viewer: Viewer) -> AgUiEvent:
-    """What was said and done before, and who is here."""
-    messages, left_out = _newest([*_messages(state, transcript, viewer)])
+async def messages_snapshot(state: State, transcript: Transcript, viewer: Viewer) -> AgUiEvent:
+    """What was said and done before, and who is here; made a little at a time, since other clients wait."""
+    messages, left_out = await _newest(state, transcript, viewer)
     declared = {"authoritativeActivityTypes": ACTIVITIES}
     about: Members = {"@ag-ui/client": declared, OURS: {"version": state.version}}
     if left_out:
@@ -118,37 +119,50 @@ def _kinds(state: State) -> KindOf:
     return lambda id: presence[id].kind if id in presence else None
 
 
-def _newest(messages: list[Members]) -> tuple[list[Members], int]:
-    """The last messages that are not too many bytes together, and how many are left out."""
-    size = 0
-    for number, message in enumerate(reversed(messages)):
-        size += len(orjson.dumps(message))
-        if size > MOST_BYTES:
-            return messages[len(messages) - number :], len(messages) - number
-    return messages, 0
-
-
-def _messages(state: State, transcript: Transcript, viewer: Viewer) -> Iterator[Members]:
-    kind, entries = _kinds(state), [*transcript.seen_by(viewer)]
+async def _newest(state: State, transcript: Transcript, viewer: Viewer) -> tuple[list[Members], int]:
+    """The last messages that are not too many bytes together, and how many entries are left out."""
+    kind, size, left_out = _kinds(state), 0, 0
     calls: dict[str, list[Entry]] = {}
-    whose = {entry.subject: whose_is(entry.begun) for entry in entries}
-    for entry in entries:
-        if entry.subject.startswith("tool:"):
-            data = entry.begun["data"]
-            holder = f"message:{data.get('message')}"
-            serves = whose.get(holder) == whose[entry.subject]
-            calls.setdefault(holder if serves else entry.subject, []).append(entry)
-    for entry in entries:
-        if entry.subject.startswith("message:") and (entry.ended or entry.subject in calls):
-            yield from _message(entry, kind, calls.get(entry.subject, ()))
-            yield from _results(calls.get(entry.subject, ()))
-        elif entry.begun["type"] == RESULT_OF_PAGE:
-            yield from _of_page(entry.begun["data"])
-        elif entry.subject in calls:
-            tag = subagent(entry.begun, "assistant")
-            call = entry.begun["data"]["call"]
-            yield {"id": call, "role": "assistant", **tag, "toolCalls": [_call(entry)]}
-            yield from _results([entry])
+    newest = list[Members]()
+    async for few in slices(transcript.newest_first()):
+        for entry in few:
+            if not entry.visible(viewer):
+                continue
+            if size > MOST_BYTES:
+                left_out += 1
+                continue
+            made = _messages(entry, transcript, viewer, kind, calls)
+            size += len(orjson.dumps(made))
+            if size > MOST_BYTES:
+                left_out += 1
+            else:
+                newest += reversed(made)
+    return newest[::-1], left_out
+
+
+def _messages(
+    entry: Entry, transcript: Transcript, viewer: Viewer, kind: KindOf, calls: dict[str, list[Entry]]
+) -> list[Members]:
+    """What an entry is. A call that is shown in its message waits for that in `calls`: its message comes behind it,
+    having begun before."""
+    if entry.subject.startswith("message:"):
+        held = calls.pop(entry.subject, [])[::-1]
+        return [*_message(entry, kind, held), *_results(held)] if entry.ended or held else []
+    if entry.begun["type"] == RESULT_OF_PAGE:
+        return [*_of_page(entry.begun["data"])]
+    data = entry.begun["data"]
+    holder = transcript.get(f"message:{data.get('message')}")
+    if holder is not None and holder.visible(viewer) and _holds(holder, entry):
+        calls.setdefault(holder.subject, []).append(entry)
+        return []
+    tag = subagent(entry.begun, "assistant")
+    return [{"id": data["call"], "role": "assistant", **tag, "toolCalls": [_call(entry)]}, *_results([entry])]
+
+
+def _holds(holder: Entry, call: Entry) -> bool:
+    """Whether a call can be shown in this message, as `EventFact.serves` says it."""
+    older = holder.begun["version"] < call.begun["version"]
+    return older and whose_is(holder.begun) == whose_is(call.begun)
 
 
 def _message(entry: Entry, kind: KindOf, calls: Iterable[Entry]) -> Iterator[Members]:

@@ -4,8 +4,10 @@ as the session itself; and it says nothing to anybody that they are not to hear.
 More of it: STENOGRAM_TEST_LEAKS=1000.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pytest
@@ -14,7 +16,7 @@ from support.random_play import VIEWERS, WORD, played, secrets
 
 from stenogram.api.frontends.ag_ui.encoder import Placed, joined, translated
 from stenogram.api.frontends.ag_ui.endings import end_of_stream
-from stenogram.api.frontends.ag_ui.snapshot import HEAD, beginning, resumed_beginning
+from stenogram.api.frontends.ag_ui.snapshot import HEAD, beginning, messages_snapshot, resumed_beginning
 from stenogram.api.frontends.session_facts import SessionFacts
 from stenogram.api.frontends.speech_fold import SpeechFold
 from stenogram.api.frontends.transcript import Transcript
@@ -22,7 +24,7 @@ from stenogram.api.frontends.turn import Ending, Turn
 from stenogram.domain.audience import Viewer, including, visible
 from stenogram.domain.concepts.document import seen_by
 from stenogram.domain.envelope import readers_of
-from stenogram.domain.ids import Position
+from stenogram.domain.ids import Position, Version
 from stenogram.domain.parts import assemble
 from stenogram.domain.session import fold
 from stenogram.domain.state import State
@@ -59,7 +61,7 @@ class Joined:
 
     def told(self, viewer: Viewer) -> Iterator[list[Placed]]:
         """What a stream tells: its beginning, and each event that the viewer may see."""
-        yield beginning(TURN, self.state, self.transcript, viewer, f"e.v{self.state.version}")
+        yield asyncio.run(beginning(TURN, self.state, self.transcript, viewer, f"e.v{self.state.version}"))
         for record in self.coming:
             if visible(readers_of(record.data), viewer):
                 yield [*translated(self.facts, orjson.loads(record.wire()), "e")]
@@ -221,3 +223,43 @@ def test_a_thought_ends_where_words_begin() -> None:
         *(*begins, f"{said}_START", f"{thought}_MESSAGE_CONTENT", *ends, f"{said}_CONTENT", f"{said}_CONTENT"),
         *(*begins, f"{thought}_MESSAGE_CONTENT", *ends, f"{said}_CONTENT", f"{said}_END"),
     ]
+
+
+def test_a_long_session_is_shown_a_little_at_a_time() -> None:
+    """What is older than what fits is counted, and not made; and meanwhile others have their turns."""
+    session = Rehearsal("s-1")
+    session.do("rooms", "message.post", message="m", text="x" * 1_000)
+    (posted,) = [each for each in records(session) if each.type == "message.posted"]
+    transcript = Transcript(session.state.id)
+    for version in range(1, 20_001):
+        transcript.add(posted._replace(version=Version(version), subject=f"message:{version}"))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def show() -> dict[str, Any]:
+        waiting = asyncio.create_task(others())
+        shown = await messages_snapshot(session.state, transcript, VIEWERS[0])
+        waiting.cancel()
+        return shown
+
+    shown = asyncio.run(show())
+    assert len(orjson.dumps(shown["messages"])) < 4.1 * 2**20
+    assert shown["metadata"]["stenogram"]["omitted"] == 20_000 - len(shown["messages"])
+    assert turns > 5
+
+
+def test_a_call_that_is_older_than_its_message_is_shown_by_itself() -> None:
+    session = Rehearsal("s-1")
+    session.do("rooms", "tool.call", call="c1", tool="look", message="m1")
+    session.do("rooms", "message.post", message="m1", text="There.")
+    for at in (0, len(session.events)):
+        reader = AgUiReader()
+        for group in Joined(session, at).told(VIEWERS[0]):
+            for event, _ in group:
+                reader.read(event)
+        assert [id for id, each in reader.messages.items() if each.get("toolCalls")] == ["c1"]
