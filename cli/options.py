@@ -72,6 +72,17 @@ class Place(NamedTuple):
             raise click.UsageError(f"This needs the log itself, not a gateway ({self.log}).")
         return self.log
 
+    @property
+    def reader(self) -> str | None:
+        """As whom a gateway answers, by a token that it has taken; None for the log itself, where all is read."""
+        if not self.is_gateway:
+            return None
+        if self.token is None:
+            return self.participant
+        from jwt import decode
+
+        return str(decode(self.token, options={"verify_signature": False})["sub"])
+
     def option(self) -> str:
         """The option that leads here, for commands that are printed."""
         return f"--log {self.log}"

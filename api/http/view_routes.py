@@ -1,15 +1,17 @@
 """The HTTP routes of the views, under `/v1/views` and `/v1/search`. `Gateway.app` registers their paths."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from ...domain.errors import BadCursor, Invalid, NotFound
+from ...log.log import Log
 from ...projections.administration import promote, rebuild
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.health import healths
-from ...projections.store import Build
+from ...projections.store import Build, ViewStore
 from ...projections.views import sessions
 from ..access.principal import Principal
 from ..access.tokens import Authenticator
@@ -97,21 +99,19 @@ class ViewRoutes:
 
     async def rebuild(self, request: web.Request) -> web.Response:
         """`POST /v1/views/{view}/rebuild`: begin a build beside the one that readers see."""
-        principal, views = await self._enter(request)
-        principal.require_operator()
-        no_query(request)
-        view = views.named(request.match_info["view"]).name
-        return await self._described(views, await rebuild(views.log, views.store, view))
+        return await self._operate(request, rebuild)
 
     async def promote(self, request: web.Request) -> web.Response:
         """`POST /v1/views/{view}/promote`: let readers see the newest build, once it has caught up."""
+        return await self._operate(request, promote)
+
+    async def _operate(
+        self, request: web.Request, act: Callable[[Log, ViewStore, str], Awaitable[Build]]
+    ) -> web.Response:
         principal, views = await self._enter(request)
         principal.require_operator()
         no_query(request)
-        view = views.named(request.match_info["view"]).name
-        return await self._described(views, await promote(views.log, views.store, view))
-
-    async def _described(self, views: ViewService, build: Build) -> web.Response:
+        build = await act(views.log, views.store, views.named(request.match_info["view"]).name)
         found = await healths(views.log, views.store, retired=True)
         return json_response(BuildAnswer(view=build.name, build=build_of(found, build.id)))
 

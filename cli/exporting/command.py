@@ -45,7 +45,7 @@ def export(sessions: tuple[str, ...], everything: bool, as_html: bool, output: P
 
     With --html a session becomes one file to send: the console's screen of it, from the first event to the last, with
     everything that it needs. It is opened in a browser, and asks nobody for anything. It holds all that was exported,
-    so send it to those who may see that.
+    and says as whom that was, so send it to those who may see that.
     """
     if as_html and (everything or len(sessions) != 1):
         raise click.UsageError("--html is for one session; name it.")
@@ -100,9 +100,7 @@ async def _export(place: Place, sessions: tuple[str, ...], file: BinaryIO) -> in
 
 
 async def _export_page(place: Place, session: str, file: BinaryIO) -> int:
-    from ...projections.views import sessions as overviews
     from ..source.open_source import open_source
-    from ..source.port import json_value
     from ..text.console import progress
     from .page import as_page
     from .recording import Recording
@@ -113,8 +111,7 @@ async def _export_page(place: Place, session: str, file: BinaryIO) -> int:
             async for page in source.read(session, 0):
                 recording.add(page)
                 bar.advance(len(page))
-        overview = json_value((await source.views(session, [overviews]))[0]) or {}
-    file.write(as_page(session, overview.get("title") or session, recording.json(datetime.now(UTC))))
+    file.write(as_page(session, recording.title, recording.json(datetime.now(UTC), place.reader)))
     return len(recording)
 
 

@@ -36,7 +36,7 @@ _END = """</script>
 """
 
 
-def as_page(session: SessionId, title: str, recording: bytes) -> bytes:
+def as_page(session: SessionId, title: str | None, recording: bytes) -> bytes:
     """The page of a recording (`Recording.json`)."""
     script, style = bundle("file.js"), (CONSOLE / "style.css").read_text(encoding="utf-8")
     head = _PAGE.format(

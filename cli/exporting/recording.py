@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from ...domain.envelope import parse, timestamp
-from ...domain.ids import SessionId
+from ...domain.ids import ParticipantId, SessionId
 from ...domain.json.diff import difference
 from ...projections.authoring.projection import AnyProjection
 from ...projections.folding import Fold
@@ -43,9 +43,15 @@ class Recording:
                     changes.note(event.version)
             self._events.append(wire)
 
-    def json(self, now: datetime) -> bytes:
-        """All of it, as the page reads it."""
-        about = {"session": self._session, "exported": timestamp(now)}
+    @property
+    def title(self) -> str | None:
+        """What the session is called."""
+        overview = self._documents[sessions.name].value
+        return None if overview is None else overview["title"]
+
+    def json(self, now: datetime, reader: ParticipantId | None) -> bytes:
+        """All of it, as the page reads it. It holds what `reader` may see; None: everything."""
+        about = {"session": self._session, "exported": timestamp(now), "reader": reader}
         views = {
             "documents": {name: each.patches for name, each in self._documents.items()},
             "rows": {name: each.rows for name, each in self._rows.items()},
@@ -61,7 +67,8 @@ class _Changes:
         self.fold: Fold[Any, Any] = Fold(projection)
         self.patches: list[tuple[int, list[Any]]] = []
         self.rows: list[tuple[int, Any]] = []
-        self._value: Any = None
+        self.value: Any = None
+        """The document as it is; None before there is one."""
 
     def note(self, version: int) -> None:
         """Note what has changed since the last time."""
@@ -70,9 +77,10 @@ class _Changes:
             value = json_value(folder.values[place])
             if isinstance(place, tuple):
                 self.rows.append((version, value))
-            elif self._value is None:
+                continue
+            if self.value is None:
                 self.patches.append((version, [{"op": "add", "path": "", "value": value}]))
-            elif patch := difference(self._value, value):
+            elif patch := difference(self.value, value):
                 self.patches.append((version, patch))
-            self._value = value
+            self.value = value
         folder.changed.clear()

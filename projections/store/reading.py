@@ -64,15 +64,23 @@ def find_rows(
         build = _current(database, name)
         limit = max(1, min(limit, MAX_ROWS))
         rows = database.page(*_query(build, where, order, after, limit), build.shape, most)
-        return Found(build, rows, more=len(rows) == limit or sum(map(size_of, rows)) >= most)
+        return Found(build, rows, more=len(rows) == limit or _size(rows) >= most)
 
 
 def sample_rows(
-    database: Database, name: str, where: Mapping[str, Any], column: str, edges: Sequence[Any], most: int, before: int
+    database: Database,
+    name: str,
+    where: Mapping[str, Any],
+    column: str,
+    edges: Sequence[Any],
+    most: int,
+    before: int,
+    size: int,
 ) -> Sample:
     """A part of the rows of the current build whose columns equal `where`, by a column with an index behind these: of
     each stretch between two `edges` the first ones, and together at most `most` of them; and the last `before` of those
-    ahead of the first edge. Each stretch has the same share, and what is left of that goes to those that have more.
+    ahead of the first edge. Each stretch has the same share, and what is left of that goes to those that have more. All
+    of it is bounded by bytes as well, about `size`, which are shared like rows.
 
     What it costs does not depend on how many rows there are. Raises NotFound, Invalid.
     """
@@ -84,16 +92,25 @@ def sample_rows(
         places = [_value(by, edge) for edge in edges]
         chosen = f'SELECT {names(build.shape.columns)} FROM @{build.table} WHERE {conditions}"{by.name}"'
         within = f'{chosen} >= ? AND "{by.name}" < ? ORDER BY "{by.name}" LIMIT ?'
-        ahead = database.rows(f'{chosen} < ? ORDER BY "{by.name}" DESC LIMIT ?', (*given, places[0], before))
+        earlier = f'{chosen} < ? ORDER BY "{by.name}" DESC LIMIT ?'
+        ahead = database.page(earlier, (*given, places[0], before), build.shape, size)
         bounds = list(pairwise(places))
-        share = max(1, most // len(bounds))
-        stretches = [database.rows(within, (*given, *each, share)) for each in bounds]
-        full = [number for number, rows in enumerate(stretches) if len(rows) >= share]
-        if full and (more := (most - sum(map(len, stretches))) // len(full)) > 0:
-            share += more
+        stretches, full, share = dict[int, list[Row]](), frozenset(range(len(bounds))), 0
+        for _ in ("the same for each", "what is left for those that have more"):
+            whole = [row for number in stretches.keys() - full for row in stretches[number]]
+            more = max(1, (most - len(whole)) // max(1, len(full)))
+            if not full or more == share:
+                break
+            share = more
+            room = max(1, (size - _size(ahead) - _size(whole)) // len(full))
             for number in full:
-                stretches[number] = database.rows(within, (*given, *bounds[number], share))
-        return Sample(build, ahead, stretches, share)
+                stretches[number] = database.page(within, (*given, *bounds[number], share), build.shape, room)
+            full = frozenset(each for each in full if len(stretches[each]) >= share or _size(stretches[each]) >= room)
+        return Sample(build, ahead, [stretches[number] for number in range(len(bounds))], full)
+
+
+def _size(rows: Collection[Row]) -> int:
+    return sum(map(size_of, rows))
 
 
 def read_skipped(database: Database, name: str, key: str) -> frozenset[int]:

@@ -140,10 +140,10 @@ class Found(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A part of the rows of a build: those ahead of the first edge, the last one first, and those of each stretch. One
-    with `share` rows may have more of them."""
+    """A part of the rows of a build: those ahead of the first edge, the last one first, and those of each stretch;
+    `full`: the numbers of the stretches in which there may be more."""
 
     build: Build
     ahead: list[Row]
     stretches: list[list[Row]]
-    share: int
+    full: frozenset[int]

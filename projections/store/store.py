@@ -135,10 +135,18 @@ class ViewStore:
         return await self._read(reading.find_rows, name, where or {}, order, after, limit, most)
 
     async def sample(
-        self, name: str, where: Mapping[str, Any], column: str, edges: Sequence[Any], *, most: int, before: int
+        self,
+        name: str,
+        where: Mapping[str, Any],
+        column: str,
+        edges: Sequence[Any],
+        *,
+        most: int,
+        before: int,
+        size: int = PAGE_BYTES,
     ) -> Sample:
         """A part of a view's rows, evenly along an indexed column (`reading.sample_rows`). Raises NotFound, Invalid."""
-        return await self._read(reading.sample_rows, name, where, column, edges, most, before)
+        return await self._read(reading.sample_rows, name, where, column, edges, most, before, size)
 
     async def parked(self, build: int) -> list[Parked]:
         """The parked keys of a build."""

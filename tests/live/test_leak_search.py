@@ -4,9 +4,8 @@ Sessions that `support.random_play` makes up are put into the log, a tenant each
 each participant, a bystander of each kind, and tokens that read or audit some of the sessions only, ask for
 everything: events raw and folded, by pages forwards and backwards, as NDJSON, as server-sent events and over
 WebSocket; the same by AG-UI, from a snapshot and from the start; each view, as it is, at a moment, listed, and as a
-difference; the session's page, now and then; search; causes; what they may export; and the texts of errors, headers and
-metrics. No word may come that no session which they
-may read says to them.
+difference, and a window of the timeline; the session's page, now and then; search; causes; what they may export; and
+the texts of errors, headers and metrics. No word may come that no session which they may read says to them.
 
 More of it: STENOGRAM_TEST_LEAKS=1000.
 """
@@ -32,7 +31,7 @@ from stenogram.domain.audience import Viewer
 from stenogram.domain.ids import Version
 from stenogram.log.records import Append, Draft
 from stenogram.projections.authoring.document import DocProjection
-from stenogram.projections.views import BUILT_IN
+from stenogram.projections.views import BUILT_IN, timeline
 from stenogram.testing.rehearsal import Rehearsal
 
 pytestmark = pytest.mark.thorough
@@ -121,6 +120,8 @@ def surfaces(play: Play) -> Iterator[str]:
         for view in BUILT_IN:
             place = f"/v1/views/{view.name}/{id}"
             yield from (place, f"{place}?at={middle}", f"{place}?at={head}", f"{place}/difference?from=0&to={head}")
+            if view is timeline:
+                yield f"{place}/window?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z&spans=4000"
             if not isinstance(view, DocProjection):
                 yield f"{place}?limit=3&order=-{view.shape.key[-1]}"
 

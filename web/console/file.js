@@ -12,11 +12,11 @@ function FilePage() {
   const client = useMemo(() => new RecordedClient(JSON.parse(document.getElementById('recorded').textContent)), [])
   const place = usePlace()
   const [help, setHelp] = useShell()
-  const { exported, events } = client.recording
+  const { exported, events, reader } = client.recording
   return html`<div class="console">
     <header class="top">
       <span class="name">Stenogram</span>
-      <span class="quiet">a recording of ${events.length} events, made ${new Date(exported).toLocaleString()}</span>
+      <span class="quiet">a recording of ${events.length} events ${reader ? `as ${reader} may see them` : 'with nothing left out'}, made ${new Date(exported).toLocaleString()}</span>
       <span class="grow"></span>
       <${ShellButtons} setHelp=${setHelp} />
     </header>

@@ -9,7 +9,7 @@ const KEYS = { tasks: 'task', transcript: 'entry', timeline: 'span' }
 const DELTA = 'message.delta'
 
 export class RecordedClient {
-  /** @param recording What is in the file: `session`, `events`, `documents`, `rows`. */
+  /** @param recording What is in the file: `session`, `exported`, `reader`, `events`, `documents`, `rows`. */
   constructor(recording) {
     this.recording = recording
     this.welcome = { read_only: true }

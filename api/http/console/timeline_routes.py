@@ -97,13 +97,12 @@ def _to_draw(found: Sample, edges: Sequence[datetime]) -> tuple[list[Row], bool]
     columns = [column.name for column in found.build.shape.columns]
     ended, lane = columns.index("ended"), columns.index("lane")
     begin = timestamp(edges[0])  # as times are stored: they can be compared
-    rows, sampled = [row for row in found.ahead[::-1] if row[ended] is None or row[ended] >= begin], False
-    for stretch, end in zip(found.stretches, edges[1:], strict=True):
-        full = len(stretch) >= found.share
-        sampled = sampled or full
+    rows = [row for row in found.ahead[::-1] if row[ended] is None or row[ended] >= begin]
+    for number, (stretch, end) in enumerate(zip(found.stretches, edges[1:], strict=True)):
+        full = number in found.full
         # A span of presence ends where the participant's next one begins. That may have been left out here.
         until = timestamp(end)
         rows += [
             (*row[:ended], until, *row[ended + 1 :]) if full and row[lane] == "presence" else row for row in stretch
         ]
-    return rows, sampled
+    return rows, bool(found.full)

@@ -40,11 +40,25 @@ async def a_sample_is_even_along_a_column(factory: StoreFactory) -> None:
         assert [each[2] for each in found.ahead] == [9.0, 8.0]
         sizes = [[each[2] for each in stretch] for stretch in found.stretches]
         assert sizes == [[10.0, 11.0], [12.0, 14.0, 15.0], [20.0, 21.0, 22.0], [90.0, 91.0, 92.0]]
-        assert found.share == 3
+        assert found.full == {1, 2, 3}
         found = await store.sample("kept", {"done": True}, "size", [10.0, 11.0, 12.0, 20.0, 150.0], most=60, before=0)
-        assert ([len(stretch) for stretch in found.stretches], found.share) == ([1, 1, 7, 51], 51)
+        assert ([len(stretch) for stretch in found.stretches], found.full) == ([1, 1, 7, 51], {3})
         assert await raised(Invalid, store.sample("kept", {}, "data", [0.0, 1.0], most=1, before=1))
         assert await raised(NotFound, store.sample("other", {}, "size", [0.0, 1.0], most=1, before=1))
+
+
+async def a_sample_is_bounded_by_bytes(factory: StoreFactory) -> None:
+    rows = [row("k", n, size=float(n), done=True, data=bytes(20_000 if n >= 50 else 10)) for n in range(100)]
+    async with factory() as store:
+        await store.commit(build := await claimed(store), step(build, 0, 1, *rows))
+        await store.promote(build.id)
+        edges = [float(each) for each in range(20, 101, 20)]
+        found = await store.sample("kept", {"done": True}, "size", edges, most=100, before=20, size=200_000)
+        assert [len(each) for each in (found.ahead, found.stretches[0])] == [20, 20], "what is small is there"
+        held = [each for stretch in found.stretches for each in stretch]
+        assert 150_000 < sum(len(each[6]) for each in held) < 300_000
+        assert found.full == {1, 2, 3}
+        assert [each[2] for each in held] == sorted(each[2] for each in held)
 
 
 async def pages_end_by_bytes(factory: StoreFactory) -> None:

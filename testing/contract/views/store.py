@@ -13,7 +13,12 @@ from ....domain.errors import NotFound
 from ....domain.ids import Position
 from ....projections.store import Checkpoint, CheckpointMoved, Parked, Skipped
 from ....projections.store.records import Snapshot
-from .pages import a_sample_is_even_along_a_column, pages_end_by_bytes, rows_are_found_by_their_indexes_in_pages
+from .pages import (
+    a_sample_is_bounded_by_bytes,
+    a_sample_is_even_along_a_column,
+    pages_end_by_bytes,
+    rows_are_found_by_their_indexes_in_pages,
+)
 from .scene import EPOCH, LAPSE, SHAPE, Sentence, StoreFactory, claimed, raised, row, step
 
 
@@ -292,6 +297,7 @@ ALL: tuple[Sentence, ...] = (
     what_is_passed_over_is_counted_with_its_build,
     a_build_begins_where_it_is_told_to,
     rows_are_found_by_their_indexes_in_pages,
+    a_sample_is_bounded_by_bytes,
     a_sample_is_even_along_a_column,
     pages_end_by_bytes,
     snapshots_are_kept_of_one_state_of_the_code,
