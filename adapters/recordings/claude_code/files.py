@@ -17,9 +17,12 @@ from typing import NamedTuple
 import orjson
 
 from ....domain.errors import Invalid
+from ....domain.json.checks import is_nested_deeper
 from .entries import Entry
 
 SUB_AGENT = "agent-"
+MAX_DEPTH = 200
+"""What is nested deeper could be read, and not be written again with what the session says around it."""
 BATCH_BYTES = 16_384
 ABOUT = "agentMeta"
 """The member of a sub-agent's first entry that has what its `.meta.json` says."""
@@ -113,7 +116,10 @@ def _timed(file: Path, number: int, as_recorded: bool) -> Iterator[tuple[str, in
         entry = _entry(line)
         if entry is None:
             if not as_recorded and line.endswith(b"\n"):
-                raise Invalid(f"{file}, line {at}: this is no entry of a transcript: it is no JSON object.")
+                raise Invalid(
+                    f"{file}, line {at}: this is no entry of a transcript: it is no JSON object, or is nested more "
+                    f"than {MAX_DEPTH} deep."
+                )
             text = line.decode(errors="replace")
             entry = {"type": "unreadable", "file": file.name, "line": at, "text": text}
         if about:
@@ -149,4 +155,4 @@ def _entry(line: bytes) -> Entry | None:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and not is_nested_deeper(line, MAX_DEPTH) else None

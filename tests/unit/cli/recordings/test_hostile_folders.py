@@ -87,6 +87,31 @@ def test_a_file_of_many_batches_is_read_to_the_end_that_it_has_meanwhile(tmp_pat
     assert (last["type"], last["line"]) == ("unreadable", 202)
 
 
+@pytest.mark.parametrize("depth", [230, 1_000, 100_000])
+def test_a_line_nested_too_deep_is_named_or_kept_as_it_is(run: Run, tmp_path: Path, depth: int) -> None:
+    deep = b'{"type":"tape","value":' + b"[" * depth + b"]" * depth + b"}\n"
+    file = write(tmp_path / "deep.jsonl", entry())
+    file.write_bytes(file.read_bytes() + deep)
+    refused = run("import", "claude-code", "deep.jsonl")
+    assert refused.code == 1
+    assert "deep.jsonl, line 2: this is no entry of a transcript" in refused.err
+    assert run("import", "claude-code", "deep.jsonl", "--as-recorded").code == 0
+    assert run("export", "claude-deep").out.count("x.claude_code.unreadable") == 1
+
+
+BOTTOM: Any = orjson.loads("[" * 198 + '"bottom"' + "]" * 198)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"v": BOTTOM}, {"type": "tape", "v": BOTTOM}, {"type": "progress", "data": {"x": BOTTOM}}]
+)
+def test_as_deep_as_a_line_may_be_it_is_kept_whole(odd: dict[str, Any], tmp_path: Path) -> None:
+    file = write(tmp_path / "s.jsonl", entry(), entry(2, **odd))
+    assert any(
+        b"[bottom]" in line.replace(b'\\"', b"").replace(b'"', b"") for line in Transcript("s").lines(read([file]))
+    )
+
+
 @pytest.mark.parametrize("said", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
 def test_a_time_that_there_is_not_is_kept_in_the_rest(said: str) -> None:
     found = [parse(line) for line in Transcript("s").lines([entry(), entry(2, timestamp=said)])]
