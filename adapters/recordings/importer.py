@@ -5,6 +5,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
+from ...domain.errors import ConfigurationError
+
 GROUP = "stenogram.importers"
 """The group of entry points that formats are registered in."""
 
@@ -35,7 +37,11 @@ def importer_names() -> list[str]:
 
 
 def find_importer(name: str) -> Importer | None:
-    """The importer of a format; None where no such format is installed."""
+    """The importer of a format; None where no such format is installed. Raises ConfigurationError where its package
+    cannot be loaded."""
     for each in entry_points(group=GROUP, name=name):
-        return cast(Importer, each.load())
+        try:
+            return cast(Importer, each.load())
+        except Exception as error:
+            raise ConfigurationError(f"The format {name} ({each.value}) cannot be loaded", fault=repr(error)) from error
     return None

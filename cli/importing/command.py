@@ -96,7 +96,7 @@ def _converted(
         return [(file, _seekable(Path(file), stack)) for file in files]
     if not rest:
         raise click.UsageError(f"Name the files or folders to read: stenogram import {name} PATH…")
-    options = ImportOptions(session, as_recorded, lambda line: click.echo(f"stenogram: {line}", err=True))
+    options = ImportOptions(session, as_recorded, _tell)
     target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenogram-"))) / "events"
     with target.open("wb") as lines:
         for line in importer([Path(each) for each in rest], options):
@@ -174,6 +174,13 @@ async def _import(address: str, source: _Source) -> "Findings":
     return findings
 
 
+def _tell(line: str) -> None:
+    """A line on stderr: what it names, such as a file, can be called anything."""
+    from ..text.console import one_line
+
+    click.echo(f"stenogram: {one_line(line)}", err=True)
+
+
 def _say(findings: "Findings") -> None:
     sessions = f"{len(findings.heads)} session{'' if len(findings.heads) == 1 else 's'}"
     new, known = findings.new.total(), findings.known.total()
@@ -184,9 +191,9 @@ def _say(findings: "Findings") -> None:
         click.echo(f"Nothing new: all {known:,} events of {sessions} are in the log already.")
     for session, found in findings.deviations.items():
         for each in found[:SHOWN_DEVIATIONS]:
-            click.echo(f"stenogram: {session}, {each}", err=True)
+            _tell(f"{session}, {each}")
         if len(found) > SHOWN_DEVIATIONS:
-            click.echo(f"stenogram: {session}, and {len(found) - SHOWN_DEVIATIONS:,} more like these", err=True)
+            _tell(f"{session}, and {len(found) - SHOWN_DEVIATIONS:,} more like these")
 
 
 def _print(findings: "Findings") -> None:

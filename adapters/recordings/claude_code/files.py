@@ -5,7 +5,8 @@
     <project>/<session>/subagents/agent-<id>.meta.json     what kind of agent that is
     <project>/agent-<id>.jsonl                             its sub-agents, as older versions have them
 
-A file is read line by line: what is in memory is one line of each file of a session.
+A file is read a few lines at a time, and is open only meanwhile. What is found in a folder and is no file of its own,
+such as a symbolic link or a pipe, is passed over: a folder that somebody else made could name any file by it.
 """
 
 import heapq
@@ -16,9 +17,13 @@ from typing import NamedTuple
 import orjson
 
 from ....domain.errors import Invalid
+from ....domain.json.checks import is_nested_deeper
 from .entries import Entry
 
 SUB_AGENT = "agent-"
+MAX_DEPTH = 200
+"""What is nested deeper could be read, and not be written again with what the session says around it."""
+BATCH_BYTES = 16_384
 ABOUT = "agentMeta"
 """The member of a sub-agent's first entry that has what its `.meta.json` says."""
 
@@ -40,7 +45,7 @@ def find_sessions(paths: Sequence[Path]) -> list[SessionFiles]:
         mains = _mains(path)
         beside = _by_session(main.parent for main in mains)
         for main in mains:
-            own = sorted((main.parent / main.stem).rglob("*.jsonl"))
+            own = _files(main.parent / main.stem)
             sessions.setdefault(main, [main, *own, *beside.get((main.parent, main.stem), ())])
         if not mains:  # a sub-agent's file
             last = next(reversed(sessions.values()), None)
@@ -52,12 +57,22 @@ def _mains(path: Path) -> list[Path]:
     """The sessions' own files: neither those of sub-agents, nor what lies in the folder of a session."""
     if not path.is_dir():
         return [] if path.name.startswith(SUB_AGENT) else [path]
-    files = [file for file in sorted(path.rglob("*.jsonl")) if not file.name.startswith(SUB_AGENT)]
+    files = [file for file in _files(path) if not file.name.startswith(SUB_AGENT)]
     known = {*files}
     mains = [file for file in files if not any(_transcript(folder) in known for folder in file.parents)]
     if not mains:
         raise Invalid(f"{path}: there is no transcript (*.jsonl) in this folder.")
     return mains
+
+
+def _files(folder: Path) -> list[Path]:
+    """The transcripts somewhere in a folder."""
+    return [] if folder.is_symlink() else sorted(filter(_is_own, folder.rglob("*.jsonl")))
+
+
+def _is_own(path: Path) -> bool:
+    """Whether this is a file, and of the folder that it is in."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _transcript(folder: Path) -> Path:
@@ -69,7 +84,7 @@ def _by_session(folders: Iterable[Path]) -> dict[tuple[Path, str | None], list[P
     """The sub-agents' files that lie beside those of sessions, by folder and session."""
     found: dict[tuple[Path, str | None], list[Path]] = {}
     for folder in dict.fromkeys(folders):
-        for file in sorted(folder.glob(f"{SUB_AGENT}*.jsonl")):
+        for file in sorted(filter(_is_own, folder.glob(f"{SUB_AGENT}*.jsonl"))):
             found.setdefault((folder, _session_of(file)), []).append(file)
     return found
 
@@ -95,27 +110,44 @@ def read(files: Iterable[Path], *, as_recorded: bool = False) -> Iterator[Entry]
 
 def _timed(file: Path, number: int, as_recorded: bool) -> Iterator[tuple[str, int, Entry]]:
     last, about = "", _about(file)
-    with file.open("rb") as lines:
-        for at, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            entry = _entry(line)
-            if entry is None:
-                if not as_recorded and line.endswith(b"\n"):
-                    raise Invalid(f"{file}, line {at}: this is no entry of a transcript: it is no JSON object.")
-                text = line.decode(errors="replace")
-                entry = {"type": "unreadable", "file": file.name, "line": at, "text": text}
-            if about:
-                entry, about = {**entry, ABOUT: about}, {}
-            said = entry.get("timestamp")
-            last = max(last, said) if isinstance(said, str) else last
-            yield last, number, entry
+    for at, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        entry = _entry(line)
+        if entry is None:
+            if not as_recorded and line.endswith(b"\n"):
+                raise Invalid(
+                    f"{file}, line {at}: this is no entry of a transcript: it is no JSON object, or is nested more "
+                    f"than {MAX_DEPTH} deep."
+                )
+            text = line.decode(errors="replace")
+            entry = {"type": "unreadable", "file": file.name, "line": at, "text": text}
+        if about:
+            entry, about = {**entry, ABOUT: about}, {}
+        said = entry.get("timestamp")
+        last = max(last, said) if isinstance(said, str) else last
+        yield last, number, entry
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """Its lines. The file is closed in between: a session may have more sub-agents than a process may open files."""
+    at, is_over = 0, False
+    while not is_over:
+        with file.open("rb") as lines:
+            if not lines.seekable():  # a pipe that was named
+                yield from lines
+                return
+            lines.seek(at)
+            batch = lines.readlines(BATCH_BYTES)
+            at = lines.tell()
+        yield from batch
+        is_over = not batch or not batch[-1].endswith(b"\n")
 
 
 def _about(file: Path) -> Entry:
     """What the file beside a sub-agent's says of it."""
     meta = file.with_suffix(".meta.json")
-    return (_entry(meta.read_bytes()) or {}) if meta.exists() else {}
+    return (_entry(meta.read_bytes()) or {}) if _is_own(meta) else {}
 
 
 def _entry(line: bytes) -> Entry | None:
@@ -123,4 +155,4 @@ def _entry(line: bytes) -> Entry | None:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and not is_nested_deeper(line, MAX_DEPTH) else None

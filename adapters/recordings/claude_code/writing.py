@@ -130,6 +130,7 @@ def _type(kind: str) -> str:
 
 def _time(said: str) -> datetime:
     try:
-        return datetime.fromisoformat(said).astimezone(UTC)
-    except ValueError:
+        time = datetime.fromisoformat(said)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (OverflowError, ValueError):  # no time, or in no year that there is in UTC
         return datetime.fromtimestamp(0, UTC)

@@ -55,6 +55,14 @@ def test_what_a_format_cannot_read_is_its_word_and_nothing_is_imported(run: Run,
     assert not (tmp_path / "stenogram.db").exists()
 
 
+@pytest.mark.parametrize("broken", ["import nowhere\n", "1 / 0\n", ""])
+def test_a_format_whose_package_is_broken_is_named(run: Run, chat_log: str, tmp_path: Path, broken: str) -> None:
+    (tmp_path / "site" / "chat_log.py").write_text(broken)
+    refused = run("import", chat_log, "talk.txt")
+    assert refused.code == 1
+    assert refused.err.startswith("stenogram: The format chat-log (chat_log:convert) cannot be loaded: ")
+
+
 def test_a_file_with_the_name_of_a_format_is_named_by_its_path(run: Run, tmp_path: Path, jsonl: Any) -> None:
     (tmp_path / "claude-code").write_bytes(jsonl("trip"))
     assert run("import", "./claude-code").out == "Imported 17 events of 1 session.\n"
