@@ -27,9 +27,9 @@ from mcp.client.streamable_http import streamable_http_client
 from support.mcp_models import Model, model, over_http
 
 from stenogram.adapters.mcp import mcp_endpoint
+from stenogram.api.http.asgi import AsgiMount
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
-from stenogram.api.transport.asgi import AsgiMount
 from stenogram.client import Client
 from stenogram.log.log import Log
 from stenogram.log.storage import Storage

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ...domain.errors import Invalid
 from ..access.tokens import Authenticator
+from .responses import read_body
 
-BODY_TIMEOUT_S = 30.0
 LOOK_EVERY_S = 0.5
 """How often it is looked whether the client is still there, for an application that asks."""
 Message = MutableMapping[str, Any]
@@ -46,9 +45,9 @@ class AsgiServer:
         self._app: asyncio.Future[AsgiApp] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request. Raises Unauthenticated."""
+        """Answer a request. Raises Unauthenticated, and Invalid for a body that takes too long."""
         self._auth.of_request(request)
-        exchange = _Exchange(request, await _body(request))
+        exchange = _Exchange(request, await read_body(request))
         app = await self._opened()
         await app(exchange.scope(), exchange.receive, exchange.send)
         return exchange.response
@@ -132,12 +131,3 @@ class _Exchange:
     def _gone(self) -> bool:
         transport = self._request.transport
         return transport is None or transport.is_closing()
-
-
-async def _body(request: web.Request) -> bytes:
-    """All of the body. Raises Invalid when it takes too long."""
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
-    except TimeoutError:
-        raise Invalid(f"The body did not come within {BODY_TIMEOUT_S:g} seconds.") from None
