@@ -8,7 +8,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 CLOSE_TIMEOUT_S = 10.0
@@ -61,6 +62,24 @@ class Background:
                 self._thread = run
                 run.start()
             return asyncio.run_coroutine_threadsafe(call, self._loop)
+
+
+class InBackground:
+    """A store whose client lives in a `Background`: it ends with the block (`async with`), or by `aclose`."""
+
+    _background: Background
+
+    async def aclose(self) -> None:
+        """Close the connection and end the thread behind it, without holding the caller's loop. Idempotent."""
+        await asyncio.to_thread(self._background.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -8,9 +8,7 @@ what is deleted is one, too. An entry that is appended twice (its `uuid` says so
 to one transcript both do, in the order of their commits.
 """
 
-import asyncio
-from types import TracebackType
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from claude_agent_sdk import SessionKey, SessionStore, fold_session_summary
 from claude_agent_sdk.types import (
@@ -20,6 +18,7 @@ from claude_agent_sdk.types import (
     SessionSummaryEntry,
 )
 
+from .background import InBackground
 from .folds import Folds
 from .journal import Access, Entry, Journal, Reader, session_id
 
@@ -74,62 +73,47 @@ class Transcripts:
                 del self.known[each]
 
 
-class StenogramSessionStore(SessionStore):
+class StenogramSessionStore(InBackground, SessionStore):
     """Keeps transcripts at a gateway: `url`, and who this is there (`token`, or on an open gateway `participant` and
     `kind`, an agent by default). It connects with the first call, and may be used from any event loop; `aclose`
     (`async with`) ends it, as does the end of the process."""
 
     def __init__(self, url: str, **access: Unpack[Access]) -> None:
         self._journal = Journal(STORE, url, access)
+        self._background = self._journal.background
         self._folds = Folds(self._journal, Transcripts)
 
     async def append(self, key: SessionKey, entries: list[SessionStoreEntry]) -> None:
         """Append a batch, all or none."""
         if entries:
             record = {**_record(key), "entries": list(entries)}
-            await self._in_background(self._journal.append(session_id(key["session_id"]), "entries", record))
+            await self._background.arun(self._journal.append(session_id(key["session_id"]), "entries", record))
 
     async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
         """The entries of a transcript; None where there are none."""
-        found = await self._in_background(self._of(key["session_id"]))
+        found = await self._background.arun(self._of(key["session_id"]))
         transcript = found.get(Name(key["project_key"], key["session_id"], key.get("subpath")))
         return None if transcript is None else list(transcript.entries)
 
     async def list_sessions(self, project_key: str) -> list[SessionStoreListEntry]:
         """The sessions of a project, each with when it was stored to last."""
-        found = await self._in_background(self._main_transcripts(project_key))
+        found = await self._background.arun(self._main_transcripts(project_key))
         return [{"session_id": name.session, "mtime": transcript.mtime} for name, transcript in found]
 
     async def list_session_summaries(self, project_key: str) -> list[SessionSummaryEntry]:
         """The same with what the SDK shows of them, folded from their entries."""
-        found = await self._in_background(self._main_transcripts(project_key))
+        found = await self._background.arun(self._main_transcripts(project_key))
         return [transcript.summary for _, transcript in found if transcript.summary is not None]
 
     async def delete(self, key: SessionKey) -> None:
         """Have a session with its sub-agents, or one sub-agent's transcript, no more. (The log keeps the events.)"""
-        await self._in_background(self._delete(key))
+        await self._background.arun(self._delete(key))
 
     async def list_subkeys(self, key: SessionListSubkeysKey) -> list[str]:
         """The sub-agents' transcripts of a session."""
-        found = await self._in_background(self._of(key["session_id"]))
+        found = await self._background.arun(self._of(key["session_id"]))
         of_this = [name for name in found if name[:2] == (key["project_key"], key["session_id"])]
         return [name.subpath for name in of_this if name.subpath is not None]
-
-    async def aclose(self) -> None:
-        """Close the connection and end the thread behind it. Idempotent."""
-        await asyncio.to_thread(self._journal.background.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    @property
-    def _in_background(self) -> Any:
-        return self._journal.background.arun
 
     async def _of(self, session: str) -> dict[Name, Transcript]:
         async with self._folds.current(session_id(session)) as transcripts:

@@ -10,9 +10,7 @@ process did not come to write there, the next one that reads the session does.
 Of two that append to what both have loaded, the second gets `StaleSessionError`, and nothing of it is stored.
 """
 
-import asyncio
-from types import TracebackType
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, NamedTuple, Unpack
 from uuid import uuid4
 
 from google.adk.errors import StaleSessionError
@@ -24,6 +22,7 @@ from google.adk.sessions.base_session_service import GetSessionConfig, ListSessi
 from pydantic_core import to_jsonable_python
 
 from ..domain.errors import Conflict
+from .background import InBackground
 from .folds import Folds
 from .journal import Access, Entry, Journal, Reader, session_id
 
@@ -98,7 +97,7 @@ class Sessions:
             kept.shared[of] = shared
 
 
-class StenogramSessionService(BaseSessionService):
+class StenogramSessionService(InBackground, BaseSessionService):
     """Keeps sessions at a gateway: `url`, and who this is there (`token`, or on an open gateway `participant` and
     `kind`, an agent by default). It connects with the first call, and may be used from any event loop; `aclose`
     (`async with`) ends it, as does the end of the process."""
@@ -154,18 +153,6 @@ class StenogramSessionService(BaseSessionService):
             session.last_update_time = event.timestamp
             session._storage_update_marker = revision
         return event
-
-    async def aclose(self) -> None:
-        """Close the connection and end the thread behind it. Idempotent."""
-        await asyncio.to_thread(self._background.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class KeptSessions:

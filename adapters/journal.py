@@ -11,15 +11,15 @@ refused with `Conflict`, and nothing is lost. Reading goes on from where it was 
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
 from ..client import Client
-from ..client.errors import Unreachable
 from ..client.transport.http import EventPage
 from ..client.transport.identity import Token
 from ..domain.concepts.custom import OpaqueData
@@ -27,14 +27,13 @@ from ..domain.errors import Conflict, Forbidden, NoChange, NotFound
 from ..domain.ids import NAME_PATTERN, SessionId, new_id
 from ..domain.model import Event, Kind
 from .background import Background
+from .patience import patiently
 
 PIECE_CHARS = 192 * 1024
 """Of a record's JSON, in one event: a frame has at most a mebibyte, and a character at most four bytes."""
 PATIENCE_S = 10.0
-RETRY_S = 0.2
 AUDIENCE = ("agents",)
 """What a framework stores is its agents' memory, and not for the people in the session."""
-T = TypeVar("T")
 Record = dict[str, Any]
 
 
@@ -88,7 +87,8 @@ class Journal:
         while True:
             after = reader.version
             try:
-                page: EventPage = await _patiently(lambda: client.page(session, after, types=types, limit=1_000))  # noqa: B023
+                asked = partial(client.page, session, after, types=types, limit=1_000)
+                page: EventPage = await patiently(asked, PATIENCE_S)
             except NotFound:
                 return
             for event in page.events:
@@ -112,7 +112,7 @@ class Journal:
         """The sessions that have records of this store, by id."""
         client, after = await self._connected(), None
         while True:
-            page = await _patiently(lambda: client.sessions(after=after, limit=1_000))  # noqa: B023
+            page = await patiently(partial(client.sessions, after=after, limit=1_000), PATIENCE_S)
             for each in page["sessions"]:
                 if each["labels"].get(_label(self.store)) is not None:
                     yield each["session"]
@@ -201,16 +201,3 @@ def session_id(name: str) -> SessionId:
 
 def _label(store: str) -> str:
     return f"store.{store}"
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again while there is no gateway: a question has no retry of its own, as commands have."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE_S
-    while True:
-        try:
-            return await ask()
-        except Unreachable:
-            if loop.time() + RETRY_S >= until:
-                raise
-            await asyncio.sleep(RETRY_S)

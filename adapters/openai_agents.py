@@ -7,14 +7,13 @@ What is added is an event (`x.openai_agents.items`), and so is what is taken bac
 Two that add to one conversation both do, in the order of their commits; of two that pop each gets an item of its own.
 """
 
-import asyncio
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from agents.items import TResponseInputItem
 from agents.memory import SessionSettings
 
 from ..domain.errors import Conflict
+from .background import InBackground
 from .folds import Folds
 from .journal import Access, Entry, Journal, Reader, session_id
 
@@ -39,30 +38,19 @@ class Conversation:
                 self.items.clear()
 
 
-class StenogramSessions:
+class StenogramSessions(InBackground):
     """Makes sessions of one gateway: `url`, and who this is there (`token`, or on an open gateway `participant` and
     `kind`, an agent by default). All share one connection, which is made with the first call; `aclose` (`async with`)
     ends it, as does the end of the process. They may be used from any event loop."""
 
     def __init__(self, url: str, **access: Unpack[Access]) -> None:
         self._journal = Journal(STORE, url, access)
+        self._background = self._journal.background
         self._folds = Folds(self._journal, Conversation)
 
     def session(self, id: str, settings: SessionSettings | None = None) -> "StenogramSession":
         """The conversation of this name: the session of a gateway that is called so."""
         return StenogramSession(id, self._journal, self._folds, settings)
-
-    async def aclose(self) -> None:
-        """Close the connection and end the thread behind it. Idempotent."""
-        await asyncio.to_thread(self._journal.background.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class StenogramSession:

@@ -10,10 +10,8 @@ fork of the session: it shares the entries, and keeps them when the origin is de
 loaded, the second gets `ConversationConflict`.
 """
 
-import asyncio
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from pydantic import TypeAdapter
 from pydantic_ai.conversation_store import (
@@ -26,6 +24,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from ..domain.errors import Conflict
 from ..domain.ids import SessionId
+from .background import InBackground
 from .folds import Folds
 from .journal import Access, Entry, Journal, Reader, session_id
 
@@ -131,7 +130,7 @@ class Conversations:
         raise LookupError(head)
 
 
-class StenogramConversationStore(ConversationStore):
+class StenogramConversationStore(InBackground, ConversationStore):
     """Keeps conversations at a gateway: `url`, and who this is there (`token`, or on an open gateway `participant` and
     `kind`, an agent by default). It connects with the first call, and may be used from any event loop; `aclose`
     (`async with`) ends it, as does the end of the process.
@@ -182,18 +181,6 @@ class StenogramConversationStore(ConversationStore):
             ConversationEntry(id=each["id"], parent_id=each["parent"], message=message)
             for each, message in zip(found, messages, strict=True)
         ]
-
-    async def aclose(self) -> None:
-        """Close the connection and end the thread behind it. Idempotent."""
-        await asyncio.to_thread(self._background.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 def _dumped(entry: ConversationEntry) -> Stored:

@@ -24,6 +24,7 @@ from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
 from .frontends.ag_ui.routes import AgUiRoutes
 from .http.answer import AliveAnswer
+from .http.asgi import AsgiMount, AsgiServer
 from .http.cause_routes import CauseRoutes
 from .http.console.console_routes import ConsoleRoutes
 from .http.console.timeline_routes import TimelineRoutes
@@ -47,7 +48,6 @@ from .telemetry.tracing import Tracing
 from .tenants.maker import TenantMaker
 from .tenants.tenants import MAIN, Tenants
 from .transport.answer_budget import AnswerBudget
-from .transport.asgi import AsgiMount, AsgiServer
 from .transport.sse_connection import EVENT_STREAM
 from .transport.sse_server import SseServer
 from .transport.tcp_connections import IDLE_S, TcpConnections

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from ..api.http.asgi import AsgiApp, AsgiMount
     from ..api.server import Gateway
-    from ..api.transport.asgi import AsgiApp, AsgiMount
 
 MOST_DESCRIPTORS = 65_536
 SECRETS = ("jwt_secret",)
@@ -69,7 +69,7 @@ def serve(**given: Any) -> None:
 
 def _mounts() -> "list[AsgiMount]":
     """What is served besides, as far as it is installed. It is imported when it is first called."""
-    from ..api.transport.asgi import AsgiMount
+    from ..api.http.asgi import AsgiMount
 
     def mcp(url: str) -> "AbstractAsyncContextManager[AsgiApp]":
         from ..adapters.mcp import mcp_endpoint

@@ -6,9 +6,8 @@ anything of its step is stored: the checkpoint that it goes on from is not the n
 checkpoint on purpose, name it (`checkpoint_id`), as with any saver.
 """
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -27,6 +26,7 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from ..background import InBackground
 from ..journal import Access, Journal, Record
 from .thread import EMPTY, Write, packed, unpacked
 from .threads import Steps, Stored, Threads, record_of
@@ -34,7 +34,7 @@ from .threads import Steps, Stored, Threads, record_of
 STORE = "langgraph"
 
 
-class StenogramSaver(BaseCheckpointSaver[str]):
+class StenogramSaver(InBackground, BaseCheckpointSaver[str]):
     """Keeps checkpoints at a gateway: `url`, and who this is there (`token`, or on an open gateway `participant` and
     `kind`, an agent by default). Its methods may be called from any thread and any event loop. It connects with the
     first call; `close` ends it, as does leaving a block (`with` or `async with`), or the end of the process.
@@ -91,10 +91,9 @@ class StenogramSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint; the config that names it. Raises Conflict."""
-        record = self._record(config, checkpoint, metadata, new_versions)
-        place, id = _place(config), checkpoint["id"]
-        await self._background.arun(self._threads.put(*place, id, get_checkpoint_id(config), record))
-        return _config(*place, id)
+        putting, stored = self._put(config, checkpoint, metadata, new_versions)
+        await self._background.arun(putting)
+        return stored
 
     def put(
         self,
@@ -103,10 +102,9 @@ class StenogramSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        record = self._record(config, checkpoint, metadata, new_versions)
-        place, id = _place(config), checkpoint["id"]
-        self._background.run(self._threads.put(*place, id, get_checkpoint_id(config), record))
-        return _config(*place, id)
+        putting, stored = self._put(config, checkpoint, metadata, new_versions)
+        self._background.run(putting)
+        return stored
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -172,18 +170,6 @@ class StenogramSaver(BaseCheckpointSaver[str]):
         """Close the connection and end the thread behind it. Idempotent."""
         self._background.close()
 
-    async def aclose(self) -> None:
-        """The same, without holding the caller's loop."""
-        await asyncio.to_thread(self._background.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     def __enter__(self) -> Self:
         return self
 
@@ -191,6 +177,14 @@ class StenogramSaver(BaseCheckpointSaver[str]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _put(
+        self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new: ChannelVersions
+    ) -> tuple[Coroutine[Any, Any, None], RunnableConfig]:
+        """What stores a checkpoint as it is now, and the config that names it then."""
+        record = self._record(config, checkpoint, metadata, new)
+        place, id = _place(config), checkpoint["id"]
+        return self._threads.put(*place, id, get_checkpoint_id(config), record), _config(*place, id)
 
     def _record(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new: ChannelVersions

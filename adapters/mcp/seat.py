@@ -5,27 +5,25 @@ A request that found no gateway, or a busy one, is made again for a few seconds.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import aiohttp
 
 from ...client.arguments import drop_none
-from ...client.errors import Unreachable, retry_after
 from ...client.transport.command_queue import Ack
 from ...client.transport.http import EventPage, Http
 from ...domain.concepts.presence import LEASE
-from ...domain.errors import Busy, Conflict, Forbidden, Invalid, NoChange, StenogramError
+from ...domain.errors import Conflict, Forbidden, Invalid, NoChange, StenogramError
 from ...domain.ids import new_id
+from ..patience import RETRY_S, patiently
 from .caller import Caller
 from .handle import Handle
 
 PATIENCE_S = 8.0
 """How long a gateway that does not answer is asked again."""
-RETRY_S = 0.2
 LONG_POLL_S = 30.0
 """For how long a gateway lets a request wait."""
-T = TypeVar("T")
 Session = dict[str, Any]
 """A session as `GET /v1/sessions/{session}` shows it."""
 
@@ -40,7 +38,7 @@ class Seat:
     async def do(self, do: str, data: Mapping[str, Any], *, under: bool = False) -> Ack:
         """Have a command done, once; with `under`, under the handle's claim, if it has one."""
         id, claim = new_id(), self.handle.claim if under else None
-        return await _patiently(lambda: self._http.do(self.handle.session, do, data, id=id, under=claim))
+        return await patiently(lambda: self._http.do(self.handle.session, do, data, id=id, under=claim), PATIENCE_S)
 
     async def unless_known(self, do: str, data: Mapping[str, Any]) -> None:
         """Have a command done, unless it would change nothing."""
@@ -54,11 +52,11 @@ class Seat:
 
     async def show(self) -> Session:
         """The session now."""
-        return await _patiently(lambda: self._http.get(f"/v1/sessions/{self.handle.session}", {}))
+        return await patiently(lambda: self._http.get(f"/v1/sessions/{self.handle.session}", {}), PATIENCE_S)
 
     async def page(self, **query: Any) -> EventPage:
         """A page of its events; it may wait for the next one."""
-        return await _patiently(lambda: self._http.page(self.handle.session, query))
+        return await patiently(lambda: self._http.page(self.handle.session, query), PATIENCE_S)
 
     async def wait_for_events(self, after: int, types: Sequence[str], seconds: float) -> bool:
         """Wait until there is an event of these types after a version; false when there is none in time."""
@@ -161,17 +159,3 @@ class Seats:
                 await self.http(self._caller, handle.run).do(handle.session, "presence.leave", {})
             except StenogramError:  # it had left; or the gateway will notice by itself
                 continue
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again while there is no gateway, or it has too much to do."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + PATIENCE_S
-    while True:
-        try:
-            return await ask()
-        except (Unreachable, Busy) as error:
-            pause = RETRY_S if isinstance(error, Unreachable) else retry_after(error)
-            if loop.time() + pause >= until:
-                raise
-            await asyncio.sleep(pause)

@@ -1,6 +1,7 @@
 """The tools of coming, seeing, saying and going. Their docstrings are what a model reads of them."""
 
 import contextlib
+from itertools import accumulate
 from typing import Annotated, Any
 
 import orjson
@@ -27,6 +28,8 @@ UNREAD = {"run", "new_run", "lease", "backoff_coefficient", "backoff_max", "on_n
 """Members of events that say nothing to a model."""
 MAX_READ_CHARS = 40_000
 """About what an answer may take of a model's context."""
+MAX_PART_CHARS = MAX_READ_CHARS // 4
+"""The same of each part of an overview: who is here, the tasks, the questions, the state."""
 
 
 class TalkTools:
@@ -59,7 +62,8 @@ class TalkTools:
 
     async def look(self, ctx: Context[Any, Any], handle: SeatHandle) -> Result:
         """See how the session is now: who is here and what each does, which tasks are open or held and by whom, which
-        questions wait, and what the shared state is. Cheap: call it whenever you are not sure."""
+        questions wait, and what the shared state is. Cheap: call it whenever you are not sure. Of long lists it shows
+        the first, and `more` says how many it leaves out."""
         seat = self._seats.find(ctx.request_context.request, handle)
         session, lost = await seat.attend()
         return await add_news(seat, session, _overview(seat, session), lost=lost)
@@ -128,17 +132,36 @@ async def _open(seat: Seat, title: str | None, *, reopen: bool) -> None:
 
 def _overview(seat: Seat, session: Session) -> Result:
     """A session in few words."""
-    present = [each for each in session["participants"] if each["present"]]
-    asked = session["open_approvals"]
-    me = seat.handle.participant
+    listed = {
+        "present": [_present(each) for each in session["participants"] if each["present"]],
+        "tasks": board(session),
+        "asked": [_shown(each, "approval", "question", "requester") for each in session["open_approvals"]],
+    }
+    shown = {name: _first(each, MAX_PART_CHARS) for name, each in listed.items()}
+    more = {name: len(each) - len(shown[name]) for name, each in listed.items() if len(each) > len(shown[name])}
+    asked, me = shown.pop("asked"), seat.handle.participant
     return {
         **drop_none(session=session["session"], title=session["title"], version=session["version"], you=me),
         **({"status": "closed"} if session["status"] != "open" else {}),
-        "present": [_present(each) for each in present],
-        "tasks": board(session),
-        **({"asked": [_shown(each, "approval", "question", "requester") for each in asked]} if asked else {}),
-        **({"state": session["state"], "state_version": session["state_version"]} if session["state"] else {}),
+        **shown,
+        **({"asked": asked} if asked else {}),
+        **({"more": more} if more else {}),
+        **(_state(session) if session["state"] else {}),
     }
+
+
+def _state(session: Session) -> Result:
+    """The shared state, where there is room for it."""
+    size, version = len(orjson.dumps(session["state"])), {"state_version": session["state_version"]}
+    if size <= MAX_PART_CHARS:
+        return {"state": session["state"], **version}
+    return {"state_left_out": f"It has {size} characters. Call `state` with the `path` that you need.", **version}
+
+
+def _first(listed: list[Result], room: int) -> list[Result]:
+    """As many of the first as there is room for."""
+    sizes = accumulate(len(orjson.dumps(each)) for each in listed)
+    return [each for each, end in zip(listed, sizes, strict=True) if end <= room]
 
 
 def _present(participant: Result) -> Result:

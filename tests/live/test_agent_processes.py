@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.hiring import Hire, hiring
 
 from stenogram.client import Backoff, Client, Session
 from stenogram.domain.concepts.messages import MessageAborted
@@ -24,43 +21,15 @@ if TYPE_CHECKING:
     from live.conftest import Process
 
 Serve = Callable[..., Awaitable["Process"]]
-Hire = Callable[..., Awaitable[asyncio.subprocess.Process]]
 WORKER = Path(__file__).parents[2] / "examples/worker.py"
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is logged as an error; that a connection was lost may be told."""
-    yield
-    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    assert not faults
+pytestmark = pytest.mark.reconnects
 
 
 @pytest.fixture
 async def hire() -> AsyncIterator[Hire]:
     """Starts workers, which take `seconds` for a task, and are lost after a second and a half of silence."""
-    workers: list[asyncio.subprocess.Process] = []
-
-    async def hire(url: str, name: str, seconds: float = 60) -> asyncio.subprocess.Process:
-        environment = {
-            **os.environ,
-            "STENOGRAM_URL": url,
-            "STENOGRAM_NAME": name,
-            "STENOGRAM_SESSION": "trip-7",
-            "STENOGRAM_SECONDS": str(seconds),
-            "STENOGRAM_LEASE": "1.5",
-        }
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, str(WORKER), stdout=asyncio.subprocess.PIPE, env=environment
-        )
-        workers.append(worker)
-        return worker
-
-    yield hire
-    for worker in workers:
-        with contextlib.suppress(ProcessLookupError):
-            worker.kill()
-        await worker.communicate()
+    async with hiring(WORKER, STENOGRAM_LEASE="1.5", STENOGRAM_SESSION="trip-7") as hire:
+        yield hire
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +20,7 @@ if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
 Team = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is logged as an error; that a connection was lost may be told."""
-    yield
-    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    assert not faults
+pytestmark = pytest.mark.reconnects
 
 
 @pytest.fixture

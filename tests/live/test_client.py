@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -29,14 +28,7 @@ Serve = Callable[..., Awaitable["Process"]]
 Start = Callable[..., Awaitable["Gateway"]]
 SECRET = "a secret of at least thirty-two bytes"
 QUICK = {"base": 0.01, "cap": 0.1}
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is logged as an error; that a connection was lost may be told."""
-    yield
-    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    assert not faults
+pytestmark = pytest.mark.reconnects
 
 
 @pytest.fixture

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.hiring import Hire, hiring
 
 from stenogram.client import Client, Session
 
@@ -20,38 +18,16 @@ if TYPE_CHECKING:
     from live.conftest import Process
 
 Serve = Callable[..., Awaitable["Process"]]
-Hire = Callable[..., Awaitable[asyncio.subprocess.Process]]
 WORKER = Path(__file__).parents[2] / "examples/serve_trips.py"
 HOTEL = {"kind": "hotel"}
-
-
-@pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is logged as an error; that a connection was lost may be told."""
-    yield
-    faults = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
-    assert not faults
+pytestmark = pytest.mark.reconnects
 
 
 @pytest.fixture
 async def hire() -> AsyncIterator[Hire]:
     """Starts workers, which take `seconds` for a task, and are lost after a second and a half of silence."""
-    workers: list[asyncio.subprocess.Process] = []
-
-    async def hire(url: str, name: str, seconds: float) -> asyncio.subprocess.Process:
-        own = {"STENOGRAM_URL": url, "STENOGRAM_NAME": name, "STENOGRAM_SECONDS": str(seconds)}
-        environment = {**os.environ, **own, "STENOGRAM_LEASE": "1.5"}
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, str(WORKER), stdout=asyncio.subprocess.PIPE, env=environment
-        )
-        workers.append(worker)
-        return worker
-
-    yield hire
-    for worker in workers:
-        with contextlib.suppress(ProcessLookupError):
-            worker.kill()
-        await worker.communicate()
+    async with hiring(WORKER, STENOGRAM_LEASE="1.5") as hire:
+        yield hire
 
 
 @contextlib.asynccontextmanager

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from stenogram.adapters.mcp import mcp_endpoint
+from stenogram.api.http.asgi import AsgiMount
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
-from stenogram.api.transport.asgi import AsgiMount
 from stenogram.api.views.storage import NO_VIEWS
 
 MOUNTS = [AsgiMount("/mcp", mcp_endpoint)]

@@ -236,6 +236,20 @@ async def test_a_long_history_is_read_in_pieces(board: Gateway) -> None:
         assert said == ["a", "b", "c"]
 
 
+async def test_an_overview_of_much_is_short(board: Gateway) -> None:
+    async with model(board.url, "claude-1") as claude:
+        await claude.call("patch_state", merge={"plan": "x" * 100_000})
+        tasks = [{"title": f"Task {n} " + "x" * 100, "task": f"t-{n}"} for n in range(100)]
+        await claude.call("create_tasks", tasks=tasks)
+        for look in (await claude.call("look"), await claude.join()):
+            assert len(str(look)) < 20_000
+            assert [each["task"] for each in look["tasks"]] == [f"t-{n}" for n in range(len(look["tasks"]))]
+            assert look["more"] == {"tasks": 100 - len(look["tasks"])}
+            assert "state" not in look
+            assert "100011 characters" in look["state_left_out"]
+        assert (await claude.call("state", path="/plan"))["value"] == "x" * 100_000
+
+
 async def _shown(gateway: Gateway) -> dict[str, Any]:
     async with Client(gateway.url, participant="maya", kind="user") as client:
         return await client.show("web")

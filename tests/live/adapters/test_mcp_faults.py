@@ -14,7 +14,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -27,9 +28,11 @@ from mcp.client.streamable_http import streamable_http_client
 from support.mcp_models import Model, model, over_http
 
 from stenogram.adapters.mcp import mcp_endpoint
+from stenogram.api.http import asgi
+from stenogram.api.http.asgi import AsgiApp, AsgiMount
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
-from stenogram.api.transport.asgi import AsgiMount
+from stenogram.api.transport import answer_budget
 from stenogram.client import Client
 from stenogram.log.log import Log
 from stenogram.log.storage import Storage
@@ -168,6 +171,51 @@ async def test_what_is_no_call_is_refused(board: Gateway, http: aiohttp.ClientSe
 async def test_a_body_over_the_limit_is_refused(board: Gateway, http: aiohttp.ClientSession) -> None:
     async with http.post(f"{board.url}/mcp?participant=a", data=io.BytesIO(b" " * 2_000_000)) as response:
         assert response.status == 413
+
+
+async def test_who_makes_many_calls_at_a_time_does_not_keep_others_out(
+    board: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "MOST_CALLS", 3)
+    async with model(board.url, "claude-1") as claude, model(board.url, "claude-2") as other:
+        waiting = [asyncio.create_task(claude.call("read", types=["x.none"], wait=50)) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        async with aiohttp.ClientSession() as http, http.post(f"{board.url}/mcp?participant=claude-1") as response:
+            assert response.status == 429
+            assert float(response.headers["Retry-After"]) > 0
+        await other.call("say", text="I am not held up.")
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.sleep(1.2)  # it is looked twice a second whether a client has gone
+        await claude.call("look")
+
+
+async def _answer_much(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"x" * 20_000_000})
+
+
+@asynccontextmanager
+async def _much(url: str) -> AsyncIterator[AsgiApp]:
+    yield _answer_much
+
+
+async def test_who_does_not_take_an_answer_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_budget, "CHUNK_S", 0.3)
+    settings = Settings(log=str(tmp_path / "log.db"), port=0, drain=0.1, views="none", views_in="gateway")
+    async with running(settings, [AsgiMount("/much", _much)]) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]), limit=1_024)
+        writer.write(b"POST /much HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+        await asyncio.sleep(1)
+        async with asyncio.timeout(10):
+            try:
+                taken = len(await reader.read())
+            except ConnectionResetError:
+                taken = 0
+        assert taken < 20_000_000
+        writer.close()
 
 
 async def test_a_call_outlasts_a_restart_of_the_gateway(tmp_path: Path) -> None:

@@ -8,16 +8,22 @@ in it must be the one that leaves it.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ...domain.errors import Invalid
+from ...domain.errors import Busy
+from ..access.principal import Principal
 from ..access.tokens import Authenticator
+from ..transport.answer_budget import write_chunk
+from .responses import read_body
 
-BODY_TIMEOUT_S = 30.0
+MOST_CALLS = 64
+"""Of one participant at a time. Each may wait for long, and take connections of the gateway to itself."""
+RETRY_AFTER_S = 1.0
 LOOK_EVERY_S = 0.5
 """How often it is looked whether the client is still there, for an application that asks."""
 Message = MutableMapping[str, Any]
@@ -41,23 +47,41 @@ class AsgiServer:
         self._mount = mount
         self._auth = auth
         self._url = url
+        self._calls: Counter[tuple[str, str]] = Counter()
         self._ended = asyncio.Event()
         self._host: asyncio.Task[None] | None = None
         self._app: asyncio.Future[AsgiApp] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request. Raises Unauthenticated."""
-        self._auth.of_request(request)
-        exchange = _Exchange(request, await _body(request))
-        app = await self._opened()
-        await app(exchange.scope(), exchange.receive, exchange.send)
-        return exchange.response
+        """Answer a request. Raises Unauthenticated, Busy, and Invalid for a body that takes too long."""
+        with self._one_of(self._auth.of_request(request)):
+            exchange = _Exchange(request, await read_body(request))
+            app = await self._opened()
+            await app(exchange.scope(), exchange.receive, exchange.send)
+            return exchange.response
 
     async def aclose(self) -> None:
         """End the application. Idempotent."""
         self._ended.set()
         if self._host is not None:
             await asyncio.wait([self._host])
+
+    @contextlib.contextmanager
+    def _one_of(self, principal: Principal) -> Iterator[None]:
+        """A call among those of its participant. Raises Busy when there are too many."""
+        caller = principal.tenant, principal.participant
+        if self._calls[caller] >= MOST_CALLS:
+            raise Busy(
+                f"A participant makes at most {MOST_CALLS} calls at a time to {self._mount.path}; wait for one to end.",
+                retry_after=RETRY_AFTER_S,
+            )
+        self._calls[caller] += 1
+        try:
+            yield
+        finally:
+            self._calls[caller] -= 1
+            if not self._calls[caller]:
+                del self._calls[caller]
 
     async def _opened(self) -> AsgiApp:
         if self._app is None or (self._app.done() and self._app.exception() is not None):
@@ -116,7 +140,7 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """A piece of the response. Nothing is said to a client that has gone: there is nobody to tell."""
+        """A piece of the response. Nothing is said to a client that has gone, or does not take it and is cut off."""
         with contextlib.suppress(ConnectionError):
             if message["type"] == "http.response.start":
                 self.response = web.StreamResponse(status=message["status"])
@@ -125,19 +149,10 @@ class _Exchange:
                 await self.response.prepare(self._request)
             elif message["type"] == "http.response.body":
                 if body := message.get("body", b""):
-                    await self.response.write(body)
+                    await write_chunk(self._request, self.response, body)
                 if not message.get("more_body", False):
                     await self.response.write_eof()
 
     def _gone(self) -> bool:
         transport = self._request.transport
         return transport is None or transport.is_closing()
-
-
-async def _body(request: web.Request) -> bytes:
-    """All of the body. Raises Invalid when it takes too long."""
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
-    except TimeoutError:
-        raise Invalid(f"The body did not come within {BODY_TIMEOUT_S:g} seconds.") from None
