@@ -25,7 +25,9 @@ def evolve(streams: Streams, event: Event) -> Streams:
             stream = stream._replace(tail=event.version + stream.shift, seq=data.seq or stream.seq)
             return Streams(_touched(stream, event, data.producer))
         case StreamClosed() as data:
-            return Streams(_touched(stream, event, data.producer)._replace(closed=True, closed_by=data.producer))
+            if not stream.is_gone(event.time):  # that its session is closed does not bring back one that has expired
+                stream = _touched(stream, event, data.producer)
+            return Streams(stream._replace(closed=True, closed_by=data.producer))
         case StreamRenewed():
             return Streams(stream._replace(touched=event.time))
         case StreamForked() as data:

@@ -158,6 +158,13 @@ def test_closing_the_session_closes_the_stream() -> None:
         append(session, "b")
 
 
+def test_closing_the_session_does_not_bring_back_a_stream_that_has_expired() -> None:
+    session = made(ttl=20)
+    session.wait(23)
+    session.do(ADA, "session.close")
+    assert of(session).is_gone(session.events[-1].time)
+
+
 def test_who_may_not_see_a_stream_is_told_that_there_is_none() -> None:
     session = made(audience=["agents"])
     assert session.refusal(ADA, "stream.append", content={"text": "a"}).code == "not_found"
