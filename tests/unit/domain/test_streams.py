@@ -90,6 +90,22 @@ def test_a_producer_is_heard_in_order_and_each_append_once() -> None:
     append(session, "0", **numbered(0, 0, "another"))
 
 
+def test_a_producer_of_another_participant_is_another_one() -> None:
+    session = made()
+    append(session, "a", **numbered(0, 0))
+    with pytest.raises(Conflict) as gap:
+        session.do("rooms", "stream.append", {"content": {"text": "b"}, **numbered(0, 1)})
+    assert gap.value.extra == {"expected_seq": 0}
+    session.do("rooms", "stream.append", {"content": {"text": "b"}, **numbered(7, 0)})
+    append(session, "c", **numbered(0, 1))
+    append(session, "d", closed=True, **numbered(0, 2))
+    with pytest.raises(Conflict) as closed:
+        session.do("rooms", "stream.close", numbered(7, 1))
+    assert closed.value.extra == {"closed": True}
+    with pytest.raises(NoChange):
+        append(session, "d", closed=True, **numbered(0, 2))
+
+
 def test_a_newer_epoch_shuts_the_older_out_also_when_the_stream_is_closed() -> None:
     session = made()
     append(session, "a", **numbered(3, 0))
