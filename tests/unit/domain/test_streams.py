@@ -189,6 +189,15 @@ def test_who_may_not_see_a_stream_is_told_that_there_is_none() -> None:
     assert {each.audience for each in session.events[1:]} == {("agents",)}
 
 
+def test_who_creates_a_stream_for_others_alone_writes_and_reads_it_too() -> None:
+    session = made(audience=["users"])
+    append(session, "a")
+    assert {each.audience for each in session.events[1:]} == {("hotels", "users")}
+    assert session.refusal("rooms", "stream.append", content={"text": "b"}).code == "not_found"
+    session.do(ADA, "stream.append", {"content": {"text": "c"}})
+    session.do("hotels", "stream.close")
+
+
 def test_an_agent_without_the_floor_appends_for_the_team_alone() -> None:
     session = made()
     session.do(ADA, "floor.move", speakers=[])
