@@ -70,7 +70,7 @@ class StreamCreator:
             _refuse_other(existing, wanted, log.epoch)
             return web.Response(status=200, headers=about(existing, log.epoch))
         created = await last_written(log, session)
-        location = f"{request.url.origin()}{request.path}"
+        location = f"{request.scheme}://{request.host}{request.path}"  # whatever the client says its host is
         return web.Response(status=201, headers={**about(created, log.epoch), "Location": location})
 
     async def _create(self, request: web.Request, log: Log, principal: Principal, wanted: Wanted) -> None:
