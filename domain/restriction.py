@@ -13,7 +13,7 @@ team, as `floor.withheld`. What was begun with the floor is said to its end.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .audience import AGENTS, USERS, including
+from .audience import AGENTS, USERS, including, sees
 from .concepts.approvals import Answer, ApprovalAnswered, ApprovalExpired, ApprovalRequested, ApprovalWithdrawn
 from .concepts.custom import OpaqueData
 from .concepts.document import StateIncremented, StateMerged, StatePatched, are_new
@@ -122,6 +122,8 @@ def _begun(state: State, command: Command, fact: Fact) -> Fact:
             audience = _with(audience, actor, *data.addressees)
         case ApprovalRequested():
             audience = None if data.of is None else _with(audience, actor, *data.of)
+        case StreamCreated() if not sees(command.actor, audience):
+            audience = _with(audience, actor)  # or there would be no stream for who is to append to it
     return fact._replace(audience=audience)
 
 

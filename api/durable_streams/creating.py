@@ -5,6 +5,7 @@ from typing import NamedTuple
 from aiohttp import web
 from pydantic import ValidationError
 
+from ...domain.audience import visible
 from ...domain.catalogue import explain
 from ...domain.concepts.streams import Content, CreateStream, ForkPoint, ForkStream, InheritedPart, NoteFork, media_type
 from ...domain.errors import Conflict, Gone, Invalid, NoChange, SessionClosed
@@ -16,7 +17,7 @@ from .chunks import next_content, place_in
 from .content import content_of, first_part
 from .offsets import NOW, read_offset
 from .paths import session_at, session_of
-from .readable import Readable, find_readable, is_retained, last_written
+from .readable import Readable, find_readable, is_retained, last_written, readable_of
 from .request_headers import Expiry, ForkHeaders, content_type_of, expiry_of, fork_of, says_closed
 from .service import StreamService, about
 
@@ -69,7 +70,7 @@ class StreamCreator:
             _refuse_other(existing, wanted, log.epoch)
             return web.Response(status=200, headers=about(existing, log.epoch))
         created = await last_written(log, session)
-        location = f"{request.url.origin()}{request.path}"
+        location = f"{request.scheme}://{request.host}{request.path}"  # whatever the client says its host is
         return web.Response(status=201, headers={**about(created, log.epoch), "Location": location})
 
     async def _create(self, request: web.Request, log: Log, principal: Principal, wanted: Wanted) -> None:
@@ -137,7 +138,9 @@ async def _existing(log: Log, session: SessionId, principal: Principal) -> Reada
         if state.session.status == "closed":
             raise SessionClosed(f"Session {session!r} is closed; send session.reopen first.")
         return None
-    return await find_readable(log, session, principal)
+    if not visible(stream.audience, await principal.viewer(log, session)):
+        raise Conflict(f"There is a stream {session!r} already; choose another name.")
+    return readable_of(state, stream)
 
 
 def _refuse_other(existing: Readable, wanted: Wanted, epoch: str) -> None:

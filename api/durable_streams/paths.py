@@ -30,6 +30,4 @@ def _session(path: str) -> SessionId:
     try:
         return session_named(path.replace("/", ":"))
     except Invalid:
-        raise Invalid(
-            "A stream's path is 1 to 128 of A-Z a-z 0-9 . _ : @ + - /, beginning with a letter or digit."
-        ) from None
+        raise Invalid(f"A stream's path is {_ALPHABET}.") from None

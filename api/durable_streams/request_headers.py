@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from ...domain.concepts.streams import ProducerNumber
+from ...domain.concepts.streams import MAX_TTL_S, ProducerNumber
 from ...domain.errors import Invalid
 from ...domain.timestamps import Time
 
@@ -48,7 +48,7 @@ def expiry_of(request: web.Request) -> Expiry:
     if ttl is not None and expires_at is not None:
         raise Invalid("A stream has either Stream-TTL or Stream-Expires-At.")
     if expires_at is None:
-        return Expiry(ttl=None if ttl is None else _integer("Stream-TTL", ttl))
+        return Expiry(ttl=None if ttl is None else _integer("Stream-TTL", ttl, MAX_TTL_S))
     try:
         return Expiry(expires_at=_TIME.validate_python(expires_at))
     except ValidationError:
@@ -92,7 +92,7 @@ def _text(name: str, value: str) -> str:
     return value
 
 
-def _integer(name: str, value: str) -> int:
-    if not _WHOLE(value) or int(value) > MAX_INTEGER:
-        raise Invalid(f"{name} is a whole number in digits, without a sign or leading zeros, up to 2^53 - 1.")
+def _integer(name: str, value: str, most: int = MAX_INTEGER) -> int:
+    if not _WHOLE(value) or int(value) > most:
+        raise Invalid(f"{name} is a whole number in digits, without a sign or leading zeros, up to {most}.")
     return int(value)

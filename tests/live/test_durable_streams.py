@@ -165,6 +165,7 @@ async def test_who_may_not_see_a_stream_finds_none_nor_what_forks_have_of_it(
         for method in ("GET", "HEAD", "DELETE"):
             assert (await person.ask(method, path)).status == 404
         assert (await person.ask("POST", path, "!")).status == 404
+        assert (await person.ask("PUT", path)).code == "conflict"  # the name is taken, as for the native command
     assert (await person.ask("PUT", "mine", Stream_Forked_From="/v1/stream/plans")).status == 404
     unread = Streams(http, gateway, sub="rooms", kind="agent", scopes=["read:mine", "write:mine"])
     assert (await unread.ask("PUT", "mine", Stream_Forked_From="/v1/stream/plans")).code == "forbidden"

@@ -7,16 +7,19 @@ import asyncio
 import os
 import random
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
+import jwt
 import pytest
 from yarl import URL
 
 from stenogram.api.openapi.stream_paths import stream_paths
 from stenogram.api.server import Gateway
 
+SECRET = "a secret of at least thirty-two bytes"
 REQUESTS = 150 * int(os.environ.get("STENOGRAM_TEST_EXAMPLES", "10"))
 PATHS = [
     "a",
@@ -121,6 +124,31 @@ async def test_every_answer_is_documented_and_a_refusal_writes_nothing(http: aio
             written = [each.type for each in await log.engine.read_log(before, 10)]
             assert set(written) <= {"stream.forked", "stream.renewed"}, (request, body, written)
     assert {status for _, status in seen} >= {200, 201, 204, 400, 404, 405, 409}
+
+
+async def test_a_fork_that_is_to_live_too_long_is_refused_before_its_origin_hears_of_it(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    url, log = f"{gateway.url}/v1/stream", (await gateway.tenants.of("")).log
+    async with http.put(f"{url}/a", data=b"x") as made:
+        assert made.status == 201
+    before = log.position
+    for ttl in ("100000000", "9007199254740991"):
+        headers = {"Stream-Forked-From": "/v1/stream/a", "Stream-TTL": ttl}
+        async with http.put(f"{url}/b", headers=headers) as refused:
+            assert (refused.status, (await refused.json())["code"]) == (400, "invalid")
+    assert log.position == before
+
+
+@pytest.mark.parametrize("host", ["a:b:c", "["])
+async def test_a_client_may_call_the_gateways_host_what_it_likes(
+    http: aiohttp.ClientSession, start: Any, host: str
+) -> None:
+    gateway = await start(jwt_secret=SECRET)
+    token = jwt.encode({"exp": time.time() + 60, "sub": "ada", "scopes": ["write:*"]}, SECRET, "HS256")
+    headers = {"Host": host, "Authorization": f"Bearer {token}"}
+    async with http.put(f"{gateway.url}/v1/stream/a", headers=headers, data=b"x") as made:
+        assert (made.status, made.headers["Location"]) == (201, f"http://{host}/v1/stream/a")
 
 
 async def test_bytes_that_are_no_text_in_headers_are_refused(gateway: Gateway) -> None:

@@ -23,6 +23,7 @@ from .commands import (
 )
 from .content import Content, is_json, media_type
 from .events import (
+    MAX_TTL_S,
     SUBJECT,
     ForkPoint,
     InheritedPart,
@@ -39,6 +40,7 @@ from .rules import closing, decide
 
 __all__ = [
     "EMPTY",
+    "MAX_TTL_S",
     "SUBJECT",
     "AppendToStream",
     "CloseStream",

@@ -39,6 +39,7 @@ class Stream(NamedTuple):
     deleted: bool = False
     seq: str | None = None
     producers: Map[str, Producer] = Map()
+    """By participant and id."""
     forks: Map[SessionId, None] = Map()
 
     @property

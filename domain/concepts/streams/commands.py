@@ -39,7 +39,7 @@ class CreateStream(_StreamCommand):
     closed: bool = False
     """Whether that is all."""
     audience: Audience | None = None
-    """Who may read it; absent: everyone."""
+    """Who may read it, besides you; absent: everyone."""
 
 
 class ForkStream(CreateStream):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from ...ids import SessionId
+from ...ids import ParticipantId, SessionId
 from ...model import Count, EventData
 from ...timestamps import Time
 
@@ -24,7 +24,7 @@ class StreamProducer(_Part):
     """Who numbers what they append, so that a repeat is recognised: an epoch, and in it 0, 1, 2 …"""
 
     id: ProducerId
-    """Who."""
+    """Who; another participant's of the same id is another one."""
     epoch: Count
     """Which run of theirs; a newer one shuts the older ones out."""
     seq: Count
@@ -34,6 +34,10 @@ class StreamProducer(_Part):
     def number(self) -> tuple[str, int, int]:
         """All of it."""
         return self.id, self.epoch, self.seq
+
+    def of(self, participant: ParticipantId) -> "StreamProducer":
+        """The same, told from what others number under this id."""
+        return self.model_copy(update={"id": f"{participant}/{self.id}"})
 
 
 class ForkPoint(_Part):

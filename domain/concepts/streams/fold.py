@@ -23,9 +23,12 @@ def evolve(streams: Streams, event: Event) -> Streams:
     match event.data:
         case StreamAppended() as data:
             stream = stream._replace(tail=event.version + stream.shift, seq=data.seq or stream.seq)
-            return Streams(_touched(stream, event, data.producer))
+            return Streams(_touched(stream, event, _producer(event, data)))
         case StreamClosed() as data:
-            return Streams(_touched(stream, event, data.producer)._replace(closed=True, closed_by=data.producer))
+            producer = _producer(event, data)
+            if not stream.is_gone(event.time):  # that its session is closed does not bring back one that has expired
+                stream = _touched(stream, event, producer)
+            return Streams(stream._replace(closed=True, closed_by=producer))
         case StreamRenewed():
             return Streams(stream._replace(touched=event.time))
         case StreamForked() as data:
@@ -49,6 +52,10 @@ def _created(event: Event, data: StreamCreated) -> Stream:
         fork=data.fork,
         inherited=data.inherited or (),
     )
+
+
+def _producer(event: Event, data: StreamAppended | StreamClosed) -> StreamProducer | None:
+    return None if data.producer is None else data.producer.of(event.actor)
 
 
 def _touched(stream: Stream, event: Event, producer: StreamProducer | None) -> Stream:

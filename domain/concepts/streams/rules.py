@@ -36,9 +36,9 @@ def decide(streams: Streams, command: Command, status: str, version: Version) ->
     stream = _seen(streams, command.actor, command.time)
     match command.data:
         case AppendToStream() as data:
-            return _append(stream, data, version)
+            return _append(stream, command.actor, data, version)
         case CloseStream() as data:
-            return _close(stream, data)
+            return _close(stream, command.actor, data)
         case DeleteStream():
             return _decided(stream, StreamDeleted())
         case RenewStream():
@@ -99,9 +99,9 @@ def _forked(data: CreateStream) -> dict[str, Any]:
     return {"fork": data.fork, "inherited": data.inherited} if isinstance(data, ForkStream) else {}
 
 
-def _append(stream: Stream, data: AppendToStream, version: Version) -> Decision:
+def _append(stream: Stream, actor: Actor, data: AppendToStream, version: Version) -> Decision:
     if data.producer is not None:
-        _check_producer(stream, data.producer)
+        _check_producer(stream, data.producer.of(actor.id))
     if stream.closed:
         raise Conflict("The stream is closed.", closed=True)
     if data.content_type is not None and media_type(data.content_type) != media_type(stream.content_type):
@@ -115,9 +115,9 @@ def _append(stream: Stream, data: AppendToStream, version: Version) -> Decision:
     return _decided(stream, *facts)
 
 
-def _close(stream: Stream, data: CloseStream) -> Decision:
+def _close(stream: Stream, actor: Actor, data: CloseStream) -> Decision:
     if data.producer is not None:
-        _check_producer(stream, data.producer)
+        _check_producer(stream, data.producer.of(actor.id))
         if stream.closed:
             raise Conflict("The stream is closed.", closed=True)
     elif stream.closed:

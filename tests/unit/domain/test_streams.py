@@ -90,6 +90,22 @@ def test_a_producer_is_heard_in_order_and_each_append_once() -> None:
     append(session, "0", **numbered(0, 0, "another"))
 
 
+def test_a_producer_of_another_participant_is_another_one() -> None:
+    session = made()
+    append(session, "a", **numbered(0, 0))
+    with pytest.raises(Conflict) as gap:
+        session.do("rooms", "stream.append", {"content": {"text": "b"}, **numbered(0, 1)})
+    assert gap.value.extra == {"expected_seq": 0}
+    session.do("rooms", "stream.append", {"content": {"text": "b"}, **numbered(7, 0)})
+    append(session, "c", **numbered(0, 1))
+    append(session, "d", closed=True, **numbered(0, 2))
+    with pytest.raises(Conflict) as closed:
+        session.do("rooms", "stream.close", numbered(7, 1))
+    assert closed.value.extra == {"closed": True}
+    with pytest.raises(NoChange):
+        append(session, "d", closed=True, **numbered(0, 2))
+
+
 def test_a_newer_epoch_shuts_the_older_out_also_when_the_stream_is_closed() -> None:
     session = made()
     append(session, "a", **numbered(3, 0))
@@ -158,12 +174,28 @@ def test_closing_the_session_closes_the_stream() -> None:
         append(session, "b")
 
 
+def test_closing_the_session_does_not_bring_back_a_stream_that_has_expired() -> None:
+    session = made(ttl=20)
+    session.wait(23)
+    session.do(ADA, "session.close")
+    assert of(session).is_gone(session.events[-1].time)
+
+
 def test_who_may_not_see_a_stream_is_told_that_there_is_none() -> None:
     session = made(audience=["agents"])
     assert session.refusal(ADA, "stream.append", content={"text": "a"}).code == "not_found"
     assert session.refusal(ADA, "stream.delete").code == "not_found"
     append(session, "a")
     assert {each.audience for each in session.events[1:]} == {("agents",)}
+
+
+def test_who_creates_a_stream_for_others_alone_writes_and_reads_it_too() -> None:
+    session = made(audience=["users"])
+    append(session, "a")
+    assert {each.audience for each in session.events[1:]} == {("hotels", "users")}
+    assert session.refusal("rooms", "stream.append", content={"text": "b"}).code == "not_found"
+    session.do(ADA, "stream.append", {"content": {"text": "c"}})
+    session.do("hotels", "stream.close")
 
 
 def test_an_agent_without_the_floor_appends_for_the_team_alone() -> None:
