@@ -64,6 +64,23 @@ class Background:
             return asyncio.run_coroutine_threadsafe(call, self._loop)
 
 
+class LoopLock:
+    """A lock that outlives loops: each has one of its own here. A `Background` that was closed starts with a new loop,
+    and what was waited for in one cannot be in another."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def here(self) -> asyncio.Lock:
+        """That of the loop that runs."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._lock = loop, asyncio.Lock()
+        return self._lock
+
+
 class InBackground:
     """A store whose client lives in a `Background`: it ends with the block (`async with`), or by `aclose`."""
 

@@ -85,7 +85,7 @@ class Sessions:
                 kept.updated = event["timestamp"]
                 self._apply(kept, event["id"], event.get("actions", {}).get("stateDelta", {}))
             case "deleted":
-                del self.kept[key]
+                self.kept.pop(key, None)  # of two that delete it, the second may not know of the first
                 return
         self.kept[key].revision = entry.version
 

@@ -26,7 +26,7 @@ from ..domain.concepts.custom import OpaqueData
 from ..domain.errors import Conflict, Forbidden, NoChange, NotFound
 from ..domain.ids import NAME_PATTERN, SessionId, new_id
 from ..domain.model import Event, Kind
-from .background import Background
+from .background import Background, LoopLock
 from .patience import patiently
 
 PIECE_CHARS = 192 * 1024
@@ -64,7 +64,7 @@ class Journal:
         self._url = url
         self._access = access
         self._client: Client | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting = LoopLock()
         self._opened: set[SessionId] = set()
         self.background = Background(self._close)
 
@@ -149,7 +149,7 @@ class Journal:
         return {"of": whole}
 
     async def _connected(self) -> Client:
-        async with self._connecting:
+        async with self._connecting.here:
             if self._client is None:
                 client = Client(self._url, connect_timeout=PATIENCE_S, **self._access)
                 await client.connect()
@@ -169,9 +169,13 @@ class Reader:
     def __init__(self) -> None:
         self.version = 0
         self.head = 0
-        self.lock = asyncio.Lock()
-        """Held by who reads, or appends what rests on what was read."""
+        self._lock = LoopLock()
         self._pieces: dict[str, list[str]] = {}
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Held by who reads, or appends what rests on what was read."""
+        return self._lock.here
 
     def entry(self, event: Event, store: str, beside: Collection[str]) -> Entry | None:
         """The record of an event; None where it is none."""

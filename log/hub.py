@@ -8,12 +8,13 @@ Who needs what has left the ring reads the storage.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import chain
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from ..domain.errors import LogFailed
-from ..domain.ids import Position
+from ..domain.ids import Position, SessionId
 from .records import Record
 
 Listener = Callable[[list[Record]], None]
@@ -39,6 +40,7 @@ class Hub:
         self._records = self._bytes = 0
         self._listeners: list[Listener] = []
         self._moved = asyncio.Event()
+        self._moved_in = WeakValueDictionary[SessionId, asyncio.Event]()
         self._ended = False
         self.position = Position(0)
 
@@ -61,7 +63,7 @@ class Hub:
                 listener(records)
             except Exception:  # what is committed must be answered, whatever becomes of those who hear of it
                 _logger.exception("a listener failed at positions %s to %s", records[0].position, self.position)
-        self._wake()
+        self._wake({record.session for record in records} if self._moved_in else ())
 
     @property
     def ring(self) -> tuple[int, int]:
@@ -71,7 +73,7 @@ class Hub:
     def end(self) -> None:
         """Nothing more will be published."""
         self._ended = True
-        self._wake()
+        self._wake(list(self._moved_in))
 
     def since(self, position: Position) -> list[Record] | None:
         """The records after `position`, or None when some of them have left the ring."""
@@ -86,11 +88,23 @@ class Hub:
             behind -= len(records)
         return list(chain.from_iterable(reversed(newest)))
 
+    def news(self, session: SessionId | None) -> asyncio.Event:
+        """What is set once more of a session, or with None of any, is published, and when the log ends. Who asks for it
+        before they look misses nothing; it is for one time. Raises LogFailed when the log has ended."""
+        if self._ended:
+            raise _ended()
+        if session is None:
+            return self._moved
+        news = self._moved_in.get(session)
+        if news is None:  # it is kept by those who wait for it
+            news = self._moved_in[session] = asyncio.Event()
+        return news
+
     async def wait(self, position: Position) -> None:
         """Wait until the log stands beyond `position`. Raises LogFailed when the log ends before."""
         while self.position <= position:  # each batch wakes all who wait, also those who wait for a later one
             if self._ended:
-                raise LogFailed("The log is closed, or its work has ended; open it again.")
+                raise _ended()
             await self._moved.wait()
 
     def _keep(self, batch: _Published) -> None:
@@ -102,7 +116,14 @@ class Hub:
             self._records -= len(oldest.records)
             self._bytes -= oldest.bytes
 
-    def _wake(self) -> None:
+    def _wake(self, sessions: Collection[SessionId]) -> None:
+        for session in sessions:
+            if (news := self._moved_in.pop(session, None)) is not None:
+                news.set()
         self._moved.set()
         # A new event for those who come later: this one stays set, and `wait` would spin on it.
         self._moved = asyncio.Event()
+
+
+def _ended() -> LogFailed:
+    return LogFailed("The log is closed, or its work has ended; open it again.")

@@ -102,7 +102,7 @@ class StreamReader:
             return found if found.tail > place or found.closed else None
 
         seconds = principal.valid_for(self._service.settings.durable_streams_poll)
-        found = await self._service.waits.until(log, seconds, more)
+        found = await self._service.waits.until(log, stream.session, seconds, more)
         principal.require_valid()
         return found or stream
 

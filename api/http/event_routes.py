@@ -116,7 +116,7 @@ class EventRoutes:
             head = await topic.head()
             return head if head > at else None
 
-        return await self._waits.until(topic.log, seconds, beyond) or await topic.head()
+        return await self._waits.until(topic.log, topic.session, seconds, beyond) or await topic.head()
 
 
 async def _known_head(topic: Topic, place: int, head: int) -> int:

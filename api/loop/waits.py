@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ...domain.ids import Position
+from ...domain.ids import SessionId
 from ...log.log import Log
 
 T = TypeVar("T")
@@ -17,22 +17,24 @@ class Waits:
         self._waits: set[asyncio.Timeout] = set()
         self._draining = False
 
-    async def until(self, log: Log, seconds: float, look: Callable[[], Awaitable[T | None]]) -> T | None:
-        """What `look` finds, which is asked again whenever something was written to the log; None after so many
-        seconds. Raises LogFailed when the log ends before."""
-        position = log.position
+    async def until(
+        self, log: Log, session: SessionId | None, seconds: float, look: Callable[[], Awaitable[T | None]]
+    ) -> T | None:
+        """What `look` finds, which is asked again whenever something was written to the session, or with None to the
+        log; None after so many seconds. Raises LogFailed when the log ends before."""
         wait = asyncio.timeout(0.0 if self._draining else seconds)
         try:
             async with wait:
                 self._waits.add(wait)
-                while (found := await look()) is None:
-                    await log.hub.wait(Position(position))
-                    position = log.position
+                while True:
+                    news = log.hub.news(session)
+                    if (found := await look()) is not None:
+                        return found
+                    await news.wait()
         except TimeoutError:
             return None
         finally:
             self._waits.discard(wait)
-        return found
 
     def drain(self) -> None:
         """Let nobody wait any longer."""

@@ -16,7 +16,11 @@ import pytest
 from support.wire import Wire
 from yarl import URL
 
+from stenogram.api.access.principal import Principal
+from stenogram.api.durable_streams import readable, reading
 from stenogram.api.server import Gateway
+from stenogram.domain.ids import SessionId
+from stenogram.log.log import Log
 
 Start = Callable[..., Awaitable[Gateway]]
 Open = Callable[..., Awaitable[Wire]]
@@ -297,6 +301,26 @@ async def test_forks_of_forks_keep_what_was_deleted_and_no_longer(streams: Strea
     await streams.ask("DELETE", "f12")
     assert [(await streams.ask("GET", f"f{number}")).status for number in (0, 6, 12)] == [404] * 3
     assert (await streams.ask("PUT", "f0", "again")).status == 201
+
+
+async def test_a_long_poll_is_woken_by_its_own_stream_alone(streams: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    async def find_readable(log: Log, session: SessionId, principal: Principal) -> readable.Readable:
+        looked.append(session)
+        return await readable.find_readable(log, session, principal)
+
+    monkeypatch.setattr(reading, "find_readable", find_readable)
+    for path in ("a", "b"):
+        await streams.ask("PUT", path, "x")
+    polled = asyncio.create_task(streams.ask("GET", "a?offset=now&live=long-poll"))
+    await asyncio.sleep(0.1)
+    for _ in range(5):
+        await streams.ask("POST", "b", "y")
+    assert looked == ["a"] * 2
+    await streams.ask("POST", "a", "y")
+    assert (await polled).body == b"y"
+    assert looked == ["a"] * 3
 
 
 @pytest.mark.postgres

@@ -183,3 +183,14 @@ async def test_an_event_is_an_event(service: StenogramSessionService, gateway: G
         kinds = [each.type for each in (await client.page("trip", types=["x.*"])).events]
     assert kinds[0] == "x.google_adk.created"
     assert kinds[-1] == "x.google_adk.event"
+
+
+async def test_of_two_that_delete_a_session_none_spoils_it(gateway: Gateway, service: StenogramSessionService) -> None:
+    await service.create_session(**WHOSE, session_id="trip")
+    record = {"app": "trips", "user": "maya", "id": "trip"}
+    async with Client(gateway.url, participant="concierge") as client:
+        for _ in range(2):  # at the same time: neither has read that the other does so
+            event = {"type": "x.google_adk.deleted", "data": {"record": record}, "about": "google_adk"}
+            await client.do("trip", "custom.record", event)
+    assert await service.get_session(**WHOSE, session_id="trip") is None
+    assert await service.create_session(**WHOSE, session_id="trip")

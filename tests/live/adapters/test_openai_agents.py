@@ -94,3 +94,14 @@ async def test_writers_at_once_lose_nothing_and_pop_each_item_once(gateway: Gate
     assert await sessions[0].get_items() == []
     for store in stores:
         await store.aclose()
+
+
+async def test_a_store_that_was_closed_is_used_again(gateway: Gateway) -> None:
+    sessions = StenogramSessions(gateway.url, participant="concierge")
+    for times in (1, 2):
+        await asyncio.gather(
+            *(sessions.session("trip").add_items([{"role": "user", "content": str(n)}]) for n in range(4))
+        )
+        read = await asyncio.gather(*(sessions.session("trip").get_items() for _ in range(4)))
+        assert [len(each) for each in read] == [4 * times] * 4
+        await sessions.aclose()
