@@ -8,7 +8,7 @@ import random
 import socket
 import struct
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -154,12 +154,24 @@ async def keep_alive(churn: Churn) -> None:
         for _ in range(5):
             session = f"{churn.url}/v1/sessions/{churn.session}"
             command = {"id": str(uuid.uuid4()), "do": "state.increment", "data": {"path": "/said"}}
-            async with http.post(f"{session}/commands", params=who, json=command) as response:
-                assert response.status == 200, await response.text()
+            await _posted(http, f"{session}/commands", who, command)
             async with http.get(session, params=who) as response:
                 assert response.status == 200
                 await response.read()
         await asyncio.sleep(churn.chance.random() / 2)
+
+
+async def _posted(http: aiohttp.ClientSession, url: str, who: dict[str, str], command: Mapping[str, object]) -> None:
+    """Be told that it is done. A connection that rested may be closed just when it is used again, and no client repeats
+    a POST by itself: it is sent once more, under the same id."""
+    for times in (1, 2):
+        try:
+            async with http.post(url, params=who, json=command) as response:
+                assert response.status == 200, await response.text()
+                return
+        except aiohttp.ClientConnectionError:
+            if times == 2:
+                raise
 
 
 async def slow_reader(churn: Churn) -> None:
