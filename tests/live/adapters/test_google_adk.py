@@ -193,4 +193,4 @@ async def test_of_two_that_delete_a_session_none_spoils_it(gateway: Gateway, ser
             event = {"type": "x.google_adk.deleted", "data": {"record": record}, "about": "google_adk"}
             await client.do("trip", "custom.record", event)
     assert await service.get_session(**WHOSE, session_id="trip") is None
-    assert await service.create_session(**WHOSE, session_id="trip")
+    assert (await service.create_session(**WHOSE, session_id="trip")).id == "trip"

@@ -15,6 +15,7 @@ from stenogram.cli.exporting.recording import Recording
 from stenogram.cli.options import Place
 from stenogram.domain.audience import visible
 from stenogram.domain.envelope import readers_of
+from stenogram.domain.ids import Position, Version
 from stenogram.log.records import Record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,7 +31,9 @@ def test_it_is_folded_from_what_its_reader_may_see_alone(seed: int) -> None:
             recording = Recording(session.state.id)
             for version, stored in enumerate(session.stored, 1):
                 if visible(readers_of(stored), viewer):
-                    recording.add([Record(version, session.state.id, version, "", "", stored, None, 0).wire()])
+                    recording.add(
+                        [Record(Position(version), session.state.id, Version(version), "", "", stored, None, 0).wire()]
+                    )
             told = set(WORD.findall(recording.json(NOW, viewer.id)))
             assert told
             assert not told & secrets(play, viewer)
