@@ -1,7 +1,8 @@
 """Signals from the session, brought to the runs that are recorded in it.
 
 A program that is only recorded keeps running unless its framework has a way to stop it. So what cannot be done is
-refused, with the reason, and whoever raised the signal sees that.
+refused, with the reason, and whoever raised the signal sees that. A pause is refused, too. The gateway takes nothing from
+who is paused all the same, so the record waits in the backlog until somebody resumes.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from .run_record import RunRecord
 
 NO_STOP = "The framework has no way to stop this run from outside."
 NO_STEER = "The framework has no way to give instructions to this run."
-NO_HOLD = "A run that is only recorded can be stopped, but not held, resumed or rerouted."
+NO_HOLD = "A run that is only recorded cannot be held or rerouted; its record waits, and the program goes on."
 WHOLE_RUNS = "Only a run as a whole can be stopped."
 UNREAD = "The run ended before it read this."
 
@@ -75,6 +76,8 @@ class Interruptions:
             self._each(signal, runs, lambda run: run.stop is not None, NO_STOP, self._stop)
         elif signal.kind == "steer":
             self._each(signal, runs, lambda run: run.steerable, NO_STEER, self._steer)
+        elif signal.kind == "resume":
+            self._answer("signal.honour", signal.id)
         else:
             self._answer("signal.refuse", signal.id, NO_HOLD)
 

@@ -8,8 +8,7 @@ the node in which the model is called; nodes that every agent has (`agent`, `mod
 What is called inside a tool is a sub-agent.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 from uuid import UUID
@@ -17,9 +16,9 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from .run_record import CallRecord, MessageRecord, RunRecord
+from .run_record import CallRecord, MessageRecord, RunRecord, by_flag
 from .steps import Speaker, StreamedText
-from .tap import RunStopped, Tap, TapOptions, quietly
+from .tap import RunStopped, Tap, TapOptions, prompt_of, quietly
 
 PLUMBING = frozenset(
     ("agent", "model", "tools", "call_model", "llm", "chatbot", "LangGraph", "RunnableSequence", "__start__")
@@ -244,17 +243,15 @@ class LangGraphTap(Tap, BaseCallbackHandler):
         node = self._enter(id, parent, metadata, name, asked)
         node.record = node.run.message(node.speaker, model=(metadata or {}).get("ls_model_name"))
 
-    def _enter(
-        self, id: UUID, parent: UUID | None, metadata: dict[str, Any] | None, name: Any, input: Any
-    ) -> _Node:
+    def _enter(self, id: UUID, parent: UUID | None, metadata: dict[str, Any] | None, name: Any, input: Any) -> _Node:
         """Something begins. Raises RunStopped."""
         around, about = None if parent is None else self._nodes.get(parent), metadata or {}
         path = [each.partition(":")[0] for each in str(about.get("langgraph_checkpoint_ns") or "").split("|")]
         known = None if name is None or name in PLUMBING else str(name)
         if around is None:
             holder = str(about.get("lc_agent_name") or known or "agent")
-            run = self.begin(holder, _prompt(input), input, _thread(about))
-            run.stop = _nothing  # a flag is enough: what comes next looks at it
+            run = self.begin(holder, prompt_of(input), input, _thread(about))
+            run.stop = by_flag  # what comes next looks at it
             node = _Node(run, Speaker(holder), len(path) if path != [""] else 0, True)
         else:
             if around.run.stopping:
@@ -273,17 +270,11 @@ class LangGraphTap(Tap, BaseCallbackHandler):
         node = self._nodes.pop(id, None)
         if node is None:
             return
-        why = None if error is None else self.error_text(error)
-        cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt | RunStopped)
-        if node.record is not None:
-            node.record.interrupt(why or "It ended.")  # nothing more, where it has ended in good order
+        if node.record is not None and error is not None:
+            node.record.interrupt(self.error_text(error))
         if node.is_root:
-            node.run.end(output, why, cancelled=cancelled)
+            self.finish(node.run, output, error)
             self._asked = {key: each for key, each in self._asked.items() if key[0] != node.run.id}
-
-
-def _nothing() -> None:
-    """The run looks at its flag."""
 
 
 def _as_it_is(run_id: UUID, output: Any) -> Any:
@@ -327,15 +318,3 @@ def _usage(said: Any) -> dict[str, Any] | None:
 
 def _stop(said: Any) -> Any:
     return said.response_metadata.get("finish_reason") or said.response_metadata.get("stop_reason")
-
-
-def _prompt(input: Any) -> str:
-    """What a run was asked: the last thing said in its input."""
-    if isinstance(input, Mapping):
-        input = input.get("messages", "")
-    if isinstance(input, list | tuple) and input:
-        input = input[-1]
-    if isinstance(input, list | tuple) and input:  # ("user", "…")
-        input = input[-1]
-    content = input.get("content") if isinstance(input, Mapping) else getattr(input, "content", input)
-    return content if isinstance(content, str) else ""

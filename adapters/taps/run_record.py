@@ -88,12 +88,12 @@ class RunRecord:
             if signal not in self._read:
                 self._instructions[signal] = instruction
 
-    def instructions(self) -> list[Any]:
-        """All that the run was told by steering; what is new counts as read."""
+    def instructions(self, *, all: bool = True) -> list[Any]:
+        """What the run was told by steering, all or what is new; that counts as read."""
         with self._lock:
             new, self._instructions = self._instructions, {}
             self._read |= new
-            told = list(self._read.values())
+            told = list((self._read if all else new).values())
         for signal in new:
             self.backlog.put(Read(signal), must=True)
         return told
@@ -120,6 +120,10 @@ class RunRecord:
             return self._open.pop(what.id, None) is not None
 
 
+def by_flag() -> None:
+    """A `stop` that does nothing: the module looks at `stopping`."""
+
+
 class MessageRecord:
     """What an agent says, while it says it."""
 
@@ -129,6 +133,7 @@ class MessageRecord:
         self.speaker = speaker
         self.metadata = metadata
         self.kept = True
+        self._ended = False
         self._written = self._dropped = 0
         self._part = "text"
         self._gathered: list[str] = []
@@ -137,7 +142,7 @@ class MessageRecord:
 
     def write(self, text: str, part: str = "text") -> None:
         """The next piece; `reasoning` for what is thought."""
-        if not (text and self.kept):
+        if not (text and self.kept) or self._ended:
             return
         if part != self._part:
             self._part, self._gathered = part, []
@@ -163,6 +168,7 @@ class MessageRecord:
         self._end(None, None, {}, reason[:MAX_REASON_CHARS])
 
     def _end(self, whole: Any, usage: Any, metadata: Mapping[str, Any], reason: str | None) -> None:
+        self._ended = True
         if not self.run.over(self) or not self.kept:
             return
         put, ended = self._backlog.put, partial(Ended, self, usage=usage, metadata=metadata, reason=reason)

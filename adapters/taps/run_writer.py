@@ -179,5 +179,5 @@ async def _go_on() -> None:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: the tap was
+    with contextlib.suppress(RuntimeError):  # the loop is closed, since the tap was
         loop.call_soon_threadsafe(event.set)

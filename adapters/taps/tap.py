@@ -5,7 +5,7 @@ import atexit
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import wraps
 from typing import Any, ParamSpec, TypedDict, Unpack
@@ -15,7 +15,7 @@ from ...client.arguments import To
 from ...client.errors import reason_of
 from ...client.transport.identity import Token
 from ...domain.errors import ConfigurationError
-from ...domain.ids import ParticipantId, SessionId, new_id
+from ...domain.ids import ParticipantId, SessionId
 from ..background import Background, InBackground
 from ..journal import session_id
 from .backlog import MAX_CHARS, Room
@@ -95,10 +95,18 @@ class Tap(InBackground):
         future.add_done_callback(lambda done: self._writing.pop(done, None))
         return run
 
+    def finish(self, run: RunRecord, output: Any = None, error: BaseException | None = None) -> None:
+        """A run is over: with an output, or by an error, which may be a cancellation."""
+        run.end(output, None if error is None else self.error_text(error), cancelled=isinstance(error, CANCELLATIONS))
+
     def close(self) -> None:
         """Send what is left, close the connection and end the thread behind it. Idempotent; the next run begins
         again."""
         self._background.close()
+
+    async def aclose(self) -> None:
+        """The same, without holding the caller's loop."""
+        await asyncio.to_thread(self.close)
 
     async def _write(self, run: RunRecord, session: SessionId) -> None:
         if self._speakers is None:
@@ -131,6 +139,25 @@ class RunStopped(Exception):
 
     def __init__(self) -> None:
         super().__init__("The run was stopped by a signal in its session.")
+
+
+CANCELLATIONS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, RunStopped)
+
+
+def prompt_of(input: Any) -> str:
+    """What a run was asked: the last thing that is said in its input."""
+    if isinstance(input, Mapping) and "messages" in input:
+        input = input["messages"]
+    while isinstance(input, list | tuple) and input:  # of a pair (role, words), the words
+        input = input[-1]
+    content = input.get("content") if isinstance(input, Mapping) else getattr(input, "content", input)
+    return content if isinstance(content, str) else ""
+
+
+def in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Have something called in a loop, from any thread; not if that is closed."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 def quietly(told: Callable[P, None]) -> Callable[P, None]:

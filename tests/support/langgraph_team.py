@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,9 +12,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import create_react_agent
+from langgraph.prebuilt import ToolNode, tools_condition
 
-USAGE = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
+USAGE: Any = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
 
 
 class Scripted(BaseChatModel):
@@ -47,8 +48,8 @@ class Scripted(BaseChatModel):
         thought = said.additional_kwargs.get("reasoning_content")
         pieces: list[AIMessageChunk] = []
         if thought:
-            pieces.append(AIMessageChunk("", additional_kwargs={"reasoning_content": thought}))
-        pieces += [AIMessageChunk(word) for word in str(said.content).split(" ") if word]
+            pieces.append(AIMessageChunk(content="", additional_kwargs={"reasoning_content": thought}))
+        pieces += [AIMessageChunk(content=word) for word in str(said.content).split(" ") if word]
         for number, piece in enumerate(pieces):
             if piece.content and number + 1 < len(pieces):
                 piece.content = f"{piece.content} "
@@ -59,7 +60,9 @@ class Scripted(BaseChatModel):
                 await run_manager.on_llm_new_token(str(piece.content), chunk=chunk)
             yield chunk
             await asyncio.sleep(self.pause)
-        last: Any = AIMessageChunk("", usage_metadata=USAGE, tool_call_chunks=_chunks(said), chunk_position="last")
+        last: Any = AIMessageChunk(
+            content="", usage_metadata=USAGE, tool_call_chunks=_chunks(said), chunk_position="last"
+        )
         chunk = ChatGenerationChunk(message=last)
         if run_manager is not None:
             await run_manager.on_llm_new_token("", chunk=chunk)
@@ -67,8 +70,6 @@ class Scripted(BaseChatModel):
 
 
 def _chunks(said: AIMessage) -> list[Any]:
-    import json
-
     return [
         {"name": each["name"], "args": json.dumps(each["args"]), "id": each["id"], "index": number}
         for number, each in enumerate(said.tool_calls)
@@ -100,7 +101,7 @@ def team(about: str = "Lisbon", pause: float = 0.0, **scripts: Scripted) -> Any:
     writer = scripts.get("writer") or Scripted(script=[AIMessage(f"Dear Maya, Casa Azul in {about}.")], pause=pause)
     builder = StateGraph(MessagesState)
     builder.add_node("planner", _speaks(planner))
-    builder.add_node("researcher", create_react_agent(researcher, [find_hotels], name="researcher"))
+    builder.add_node("researcher", _with_tools(researcher))
     builder.add_node("writer", _speaks(writer))
     builder.add_edge(START, "planner")
     builder.add_edge("planner", "researcher")
@@ -113,3 +114,13 @@ def _speaks(model: Scripted) -> Any:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     return node
+
+
+def _with_tools(model: Scripted) -> Any:
+    builder = StateGraph(MessagesState)
+    builder.add_node("agent", _speaks(model))
+    builder.add_node("tools", ToolNode([find_hotels]))
+    builder.add_edge(START, "agent")
+    builder.add_conditional_edges("agent", tools_condition)
+    builder.add_edge("tools", "agent")
+    return builder.compile(name="researcher")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,16 +58,30 @@ class Recorded:
         """Who said what, in the order in which they began."""
         return [(each.who, each.text) for each in self.messages.values()]
 
+    def audiences(self) -> list[tuple[str, tuple[str, ...] | None]]:
+        """Of each message and call: whose it is, and who may see it."""
+        said = [(each.who, each.audience) for each in self.messages.values()]
+        return said + [(each.who, each.audience) for each in self.calls.values()]
+
     @property
     def open(self) -> list[str]:
         """What has not ended."""
-        return [id for id, each in [*self.messages.items(), *self.calls.items()] if each.status == "open"]
+        every: list[tuple[str, str]] = [(id, each.status) for id, each in self.messages.items()]
+        every += [(id, each.status) for id, each in self.calls.items()]
+        return [id for id, status in every if status == "open"]
 
 
-async def read(url: str, session: str) -> Recorded:
-    """All that is in a session now."""
+async def read(url: str, session: str, token: str | None = None) -> Recorded:
+    """All that is in a session now; of one that is not there, nothing."""
+    try:
+        return await _read(url, session, token)
+    except NotFound:
+        return Recorded([], {}, {}, {}, set())
+
+
+async def _read(url: str, session: str, token: str | None) -> Recorded:
     events: list[Event] = []
-    async with Client(url, participant="auditor", kind="service") as client:
+    async with Client(url, token=token, participant=None if token else "auditor") as client:
         page = await client.page(session, limit=1_000)
         events += page.events
         while not page.caught_up:
@@ -78,15 +93,14 @@ async def read(url: str, session: str) -> Recorded:
     return recorded
 
 
-async def recorded(url: str, session: str, runs: int = 1) -> Recorded:
-    """All that is in a session, when so many runs in it have ended."""
+async def recorded(
+    url: str, session: str, runs: int = 1, beside: Collection[str] = (), token: str | None = None
+) -> Recorded:
+    """All that is in a session, when so many runs in it have ended and all have left but those `beside`."""
     async with asyncio.timeout(20):
         while True:
-            try:
-                found = await read(url, session)
-            except NotFound:
-                found = None
-            if found is not None and not found.present and sum(map(_has_ended, found.runs.values())) >= runs:
+            found = await read(url, session, token)
+            if found.present <= {*beside} and sum(map(_has_ended, found.runs.values())) >= runs:
                 return found
             await asyncio.sleep(0.05)
 

@@ -1,0 +1,212 @@
+"""Programs of each framework that a tap records, and what the framework itself says they produced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from langchain_core.messages import AIMessage, ToolMessage
+
+from stenogram.adapters.taps.langgraph import LangGraphTap
+from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
+from stenogram.adapters.taps.tap import Tap
+
+SECRET = "key sk-123"
+"""In the text of the error of models that fail."""
+
+
+@dataclass
+class Produced:
+    """What agents said, and their tool calls (tool, arguments, result), in order, as the framework tells of it."""
+
+    words: list[tuple[str, str]] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    tools: list[tuple[str, str, Any, Any]] = field(default_factory=list)
+    output_tokens: int = 0
+
+
+class Program(Protocol):
+    """Three agents that find a hotel."""
+
+    @property
+    def name(self) -> str:
+        """What the framework is called."""
+
+    @property
+    def last(self) -> str:
+        """The agent that speaks last."""
+
+    @property
+    def sub(self) -> str | None:
+        """The one that works in a tool, if any does."""
+
+    def tap(self, url: str, **options: Any) -> Tap:
+        """The line to add."""
+
+    async def run(
+        self,
+        tap: Tap,
+        session: str,
+        about: str = "Lisbon",
+        pause: float = 0.0,
+        fails_at: int | None = None,
+        on_word: Callable[[str], None] = ...,
+    ) -> Produced:
+        """Run it, streamed. `pause` after each word; `fails_at`: the word at which the last model fails; `on_word` is
+        called with each."""
+
+    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
+        """Run it, not streamed."""
+
+
+class LangGraphProgram:
+    """A graph."""
+
+    name, last, sub = "langgraph", "writer", None
+
+    def tap(self, url: str, **options: Any) -> Tap:
+        return LangGraphTap(url, **options)
+
+    async def run(
+        self,
+        tap: Tap,
+        session: str,
+        about: str = "Lisbon",
+        pause: float = 0.0,
+        fails_at: int | None = None,
+        on_word: Callable[[str], None] = lambda word: None,
+    ) -> Produced:
+        from support.langgraph_team import Scripted, team
+
+        said = AIMessage(f"Dear Maya, Casa Azul in {about}.")
+        writer = Scripted(script=[said], fails_at=fails_at, pause=pause)
+        graph, produced = team(about, pause, writer=writer), Produced()
+        config: Any = {"callbacks": [tap], "configurable": {"thread_id": session}}
+        stream = graph.astream({"messages": "A hotel?"}, config, stream_mode=["messages", "updates"], subgraphs=True)
+        asked: dict[str, Any] = {}
+        async for namespace, mode, told in stream:
+            if mode == "messages":
+                on_word(str(told[0].content))
+                continue
+            for node, update in told.items():
+                who = namespace[0].partition(":")[0] if namespace else node
+                for message in update["messages"] if not (who == "researcher" and not namespace) else ():
+                    _take(produced, who, message, asked)
+        return produced
+
+    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
+        from support.langgraph_team import team
+
+        config: Any = {"callbacks": [tap], "configurable": {"thread_id": session}}
+        return (await team(**how).ainvoke({"messages": "A hotel?"}, config))["messages"][-1].content
+
+
+def _take(produced: Produced, who: str, message: Any, asked: dict[str, Any]) -> None:
+    if isinstance(message, AIMessage):
+        if message.content:
+            produced.words.append((who, str(message.content)))
+        if thought := message.additional_kwargs.get("reasoning_content"):
+            produced.thoughts.append(thought)
+        for call in message.tool_calls:
+            asked[str(call["id"])] = call
+        if message.usage_metadata:
+            produced.output_tokens += message.usage_metadata["output_tokens"]
+    elif isinstance(message, ToolMessage):
+        call = asked[message.tool_call_id]
+        produced.tools.append((who, call["name"], call["args"], message.content))
+
+
+class OpenAIProgram:
+    """Agents, one of which hands over to another, who has the third as a tool."""
+
+    name, last, sub = "openai-agents", "booking", "researcher"
+
+    def tap(self, url: str, **options: Any) -> Tap:
+        return OpenAIAgentsTap(url, **options)
+
+    async def run(
+        self,
+        tap: Tap,
+        session: str,
+        about: str = "Lisbon",
+        pause: float = 0.0,
+        fails_at: int | None = None,
+        on_word: Callable[[str], None] = lambda word: None,
+    ) -> Produced:
+        from agents import RunConfig, Runner
+
+        from support.openai_team import Scripted, call, team
+
+        said = f"Dear Maya, Casa Azul in {about}."
+        booking = Scripted([call("ask_researcher", "c-1", input=about)], said, pause=pause, fails_at=fails_at)
+        nested: list[Any] = []
+        assert isinstance(tap, OpenAIAgentsTap)
+        tap.install()
+        result = Runner.run_streamed(
+            team(about, pause, nested, booking=booking), "A hotel?", run_config=RunConfig(group_id=session)
+        )
+        async for event in result.stream_events():
+            if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+                on_word(event.data.delta)
+        return _produced(result, nested)
+
+    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
+        from agents import RunConfig, Runner
+
+        from support.openai_team import team
+
+        assert isinstance(tap, OpenAIAgentsTap)
+        tap.install()
+        return (await Runner.run(team(**how), "A hotel?", run_config=RunConfig(group_id=session))).final_output
+
+
+def _produced(result: Any, nested: list[Any], into: Produced | None = None) -> Produced:
+    from agents import ItemHelpers
+
+    produced = Produced() if into is None else into
+    asked: dict[str, Any] = {}
+    for item in result.new_items:
+        who = item.agent.name.lower()
+        match item.type:
+            case "message_output_item":
+                produced.words.append((who, ItemHelpers.text_message_output(item)))
+            case "reasoning_item":
+                produced.thoughts += [each.text for each in item.raw_item.summary]
+            case "tool_call_item":
+                asked[item.raw_item.call_id] = item.raw_item
+            case "tool_call_output_item":
+                raw = asked[item.raw_item["call_id"]]
+                if raw.name == "ask_researcher" and nested:
+                    _produced(nested.pop(0), [], produced)
+                import json
+
+                produced.tools.append((who, raw.name, json.loads(raw.arguments), item.output))
+            case "handoff_output_item":
+                to = item.target_agent.name
+                produced.tools.append((item.source_agent.name.lower(), f"transfer_to_{to.lower()}", None, to))
+    produced.output_tokens += sum(each.usage.output_tokens for each in result.raw_responses)
+    return produced
+
+
+PROGRAMS: list[Program] = [LangGraphProgram(), OpenAIProgram()]
+
+
+async def cancelled_at(word: int, run: Callable[[Callable[[str], None]], Any]) -> None:
+    """Run it, and cancel it from inside the program at that word."""
+    heard, said = asyncio.Event(), 0
+
+    def on_word(text: str) -> None:
+        nonlocal said
+        said += bool(text)
+        if said >= word:
+            heard.set()
+
+    task = asyncio.ensure_future(run(on_word))
+    waiting = asyncio.ensure_future(heard.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
