@@ -1,7 +1,8 @@
 """What is to be recorded of a run and was not yet: left by the program's threads, taken by the tap's.
 
-Steps are in order. Pieces of text are no steps of their own: they gather in their message, which waits in line once,
-until it is its turn. So a token costs an append to a list, and the tap is woken once in a while, not for each.
+Steps are in order. Pieces of text are no steps of their own: they gather in their message, which waits in line once, until
+it is its turn, and nobody is woken for one while the last ones are being written, or for a moment after that. So a token
+costs an append to a list.
 """
 
 import threading
@@ -39,8 +40,8 @@ class Room:
 
 
 class Backlog(Generic[T]):
-    """The steps of one run. `wake` is called from the program's threads, when the first step comes after all was
-    taken."""
+    """The steps of one run. `wake` is called from the program's threads: when a step comes; for pieces only after
+    nothing was there to be taken."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -56,9 +57,8 @@ class Backlog(Generic[T]):
             if self._discarded or not (must or chars + STEP_CHARS <= self.room.free):
                 return False
             self.room.free -= chars + STEP_CHARS
-            wakes = self._add(step)
-        if wakes:
-            self.wake()
+            self._add(step)
+        self.wake()  # also one who rests: only pieces have time
         return True
 
     def put_piece(self, text: str, gathered: list[str], step: T) -> bool:
@@ -82,7 +82,7 @@ class Backlog(Generic[T]):
         with self.room.lock:
             steps = list(self._steps)
             self._steps.clear()
-            self._awake = False
+            self._awake = bool(steps)
         return steps
 
     def take_pieces(self, gathered: list[str]) -> str:

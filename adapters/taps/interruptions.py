@@ -1,8 +1,8 @@
 """Signals from the session, brought to the runs that are recorded in it.
 
 A program that is only recorded keeps running unless its framework has a way to stop it. So what cannot be done is
-refused, with the reason, and whoever raised the signal sees that. A pause is refused, too. The gateway takes nothing from
-who is paused all the same, so the record waits in the backlog until somebody resumes.
+refused, with the reason, and whoever raised the signal sees that. A pause is refused, too. While it holds, the gateway
+takes nothing from who is paused all the same, so the record waits in the backlog until somebody resumes.
 """
 
 from collections.abc import Callable

@@ -37,6 +37,8 @@ class _Node:
     is_root: bool
     record: MessageRecord | CallRecord | None = None
     is_tool: bool = False
+    by_events: bool | None = None
+    """Whether its tokens come as events of streams; some models tell of each in both ways, and the first counts."""
 
 
 class LangGraphTap(Tap, BaseCallbackHandler):
@@ -127,6 +129,9 @@ class LangGraphTap(Tap, BaseCallbackHandler):
             return
         if node.run.stopping:
             raise RunStopped
+        if node.by_events:
+            return
+        node.by_events = False
         said = getattr(chunk, "message", None)
         if said is None or (isinstance(token, str) and token and said.content == token):
             node.record.write(str(token))  # the usual case, which is to be quick
@@ -142,6 +147,9 @@ class LangGraphTap(Tap, BaseCallbackHandler):
             return
         if node.run.stopping:
             raise RunStopped
+        if node.by_events is False:
+            return
+        node.by_events = True
         delta = event.get("delta") if event.get("event") == "content-block-delta" else None
         if isinstance(delta, Mapping):
             part = "reasoning" if any(kind in str(delta.get("type")) for kind in REASONING) else "text"

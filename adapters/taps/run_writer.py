@@ -20,8 +20,8 @@ from .speakers import Joined, Speakers
 from .speech import Audiences, Speech
 from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started, Step
 
-WINDOW_S = 0.025
-"""Tokens that come within this time are sent together."""
+WINDOW_S = 0.1
+"""Tokens that come within this time are sent together; the first goes at once."""
 logger = logging.getLogger("stenogram.taps")
 
 
@@ -81,10 +81,10 @@ class RunWriter:
 
     async def _carry_out_all(self) -> bool:
         """Do what there is, or wait for it; whether the run is over."""
+        self._wakened.clear()  # before the look: what comes after it wakes again
         steps = self._run.backlog.take()
         if not steps:
             await self._wakened.wait()
-            self._wakened.clear()
             return False
         assert self._context is not None
         with task_context(self._context):
@@ -97,7 +97,9 @@ class RunWriter:
                     self._run.backlog.room.give(chars_of(step))
         if isinstance(steps[-1], Finished):
             return True
-        await asyncio.sleep(WINDOW_S)  # tokens gather meanwhile
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WINDOW_S):  # tokens gather meanwhile; anything else is done at once
+                await self._wakened.wait()
         return False
 
     async def _carry_out(self, step: Step) -> None:

@@ -8,7 +8,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import wraps
-from typing import Any, ParamSpec, TypedDict, Unpack
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypedDict, Unpack
 
 from ...client.agent.error_policy import ErrorText
 from ...client.arguments import To
@@ -58,8 +59,8 @@ class TapOptions(TypedDict, total=False):
 
 class Tap(InBackground):
     """Records runs of a framework's agents; made by the modules for frameworks. May be used from any thread and loop,
-    for any number of runs at once. The connection is made with the first run. `aclose` (`async with`), `close` and the
-    end of the process wait up to five seconds for what is still to be sent."""
+    for any number of runs at once. The connection is made with the first run. `close` (`with`), `aclose`
+    (`async with`) and the end of the process wait up to five seconds for what is still to be sent."""
 
     framework = "framework"
 
@@ -107,6 +108,14 @@ class Tap(InBackground):
     async def aclose(self) -> None:
         """The same, without holding the caller's loop."""
         await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     async def _write(self, run: RunRecord, session: SessionId) -> None:
         if self._speakers is None:

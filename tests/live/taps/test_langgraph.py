@@ -40,6 +40,7 @@ async def test_models_are_made_to_stream_where_the_tap_is_told_to(gateway: Gatew
     assert max(each.deltas for each in found.messages.values()) > 2
 
 
+@pytest.mark.filterwarnings("ignore:.*is in beta")
 async def test_the_newer_protocol_of_streams_is_recorded(gateway: Gateway) -> None:
     async with LangGraphTap(gateway.url, session="trip") as tap:
         model = Scripted(script=[AIMessage("Casa Azul is free.")], pause=0.06)
@@ -58,7 +59,7 @@ async def test_a_synchronous_graph_is_recorded_from_threads(gateway: Gateway) ->
     builder = StateGraph(MessagesState)
     builder.add_node("planner", node)
     builder.add_edge(START, "planner")
-    graph = builder.compile()
+    graph: Any = builder.compile()
     async with LangGraphTap(gateway.url) as tap:
         runs = [asyncio.to_thread(graph.invoke, {"messages": "?"}, _config(tap, f"trip-{n}")) for n in range(4)]
         await asyncio.gather(*runs)
@@ -74,7 +75,7 @@ async def test_an_agent_in_a_tool_is_a_sub_agent(gateway: Gateway) -> None:
 
     inner.add_node("model", model)
     inner.add_edge(START, "model")
-    searcher = inner.compile(name="searcher")
+    searcher: Any = inner.compile(name="searcher")
 
     @tool
     async def search(city: str, config: RunnableConfig) -> str:
@@ -93,7 +94,8 @@ async def test_an_agent_in_a_tool_is_a_sub_agent(gateway: Gateway) -> None:
     outer.add_conditional_edges("concierge", tools_condition)
     outer.add_edge("tools", "concierge")
     async with LangGraphTap(gateway.url) as tap:
-        await outer.compile().ainvoke({"messages": "A hotel?"}, _config(tap))
+        graph: Any = outer.compile()
+        await graph.ainvoke({"messages": "A hotel?"}, _config(tap))
     found = await recorded(gateway.url, "trip")
     said = [(each.who, each.text, each.audience) for each in found.messages.values() if each.text]
     assert said == [("searcher", "Casa Azul.", ("agents",)), ("concierge", "Stay at Casa Azul.", None)]
