@@ -9,7 +9,7 @@ arguments and results. An agent that works inside a tool call of another one is 
 team, unless the tap is told otherwise.
 
 The program is never broken, and never waits: what there is to record is left in a backlog of bounded size, and whatever
-goes wrong behind it is logged (`stenogram.taps`). While the gateway is away, the backlog fills. When it is full, texts
-end where they are, and calls and messages that begin are left out; what has begun is ended all the same. Each message
-and call says how much of it is `dropped`, and the run how many there are of which nothing was kept.
+goes wrong behind it is logged (`stenogram.adapters.taps`). While the gateway is away, the backlog fills. When it is
+full, texts end where they are, and calls and messages that begin are left out; what has begun is ended all the same.
+Each message and call says how much of it is `dropped`, and the run how many there are of which nothing was kept.
 """

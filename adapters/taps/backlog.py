@@ -1,8 +1,8 @@
 """What is to be recorded of a run and was not yet: left by the program's threads, taken by the tap's.
 
-Steps are in order. Pieces of text are no steps of their own: they gather in their message, which waits in line once, until
-it is its turn, and nobody is woken for one while the last ones are being written, or for a moment after that. So a token
-costs an append to a list.
+Steps are in order. Pieces of text are no steps of their own: they gather in their message, which waits in line once,
+until it is its turn. Nobody is woken for one while the last ones are being written, or for a moment after that. So a
+token costs an append to a list.
 """
 
 import threading

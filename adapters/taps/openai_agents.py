@@ -71,10 +71,9 @@ class OpenAIAgentsTap(Tap):
         if before is not None and isinstance(runner, _TappedRunner) and runner.tap is self:
             set_default_agent_runner(before)  # otherwise somebody else's runner asks ours, which passes it on
 
-    def close(self) -> None:
-        """Uninstall it, send what is left, and close the connection."""
+    def _shut(self) -> None:
         self.uninstall()
-        super().close()
+        super()._shut()
 
 
 class _Run:

@@ -13,12 +13,13 @@ from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Sta
 from .values import Value
 
 MAX_REASON_CHARS = 500
-logger = logging.getLogger("stenogram.taps")
+logger = logging.getLogger("stenogram.adapters.taps")
 
 
 class RunRecord:
-    """One run. `stop` ends the run in the program, where the framework has a way; it may be called from any thread, and
-    more than once. `steerable`: whether the program asks for `instructions`. May be used from any thread."""
+    """One run; it may be used from any thread. `stop` ends the run in the program, where the framework has a way; it is
+    called from the tap's thread, and more than once. `steerable`: the run gets instructions, by `steer`, which is
+    called from there, too, or by asking for `instructions`."""
 
     def __init__(self, room: Room, title: str, input: Any, holder: str, steerable: bool = False) -> None:
         self.id = new_id()
@@ -29,6 +30,7 @@ class RunRecord:
         self.input = Value(input)
         self.stop: Callable[[], None] | None = None
         self.steerable = steerable
+        self.steer: Callable[[Any], None] | None = None
         self.stopping = False
         """Whether a signal has stopped it."""
         self.left_out = 0
@@ -85,8 +87,16 @@ class RunRecord:
     def instruct(self, signal: str, instruction: Any) -> None:
         """Somebody steers the run."""
         with self._lock:
-            if signal not in self._read:
-                self._instructions[signal] = instruction
+            if signal in self._read or signal in self._instructions:
+                return
+            self._instructions[signal] = instruction
+        if self.steer is not None:
+            try:
+                self.steer(instruction)
+            except Exception:
+                logger.exception("Run %s could not be told something", self.id)
+            else:
+                self.instructions()
 
     def instructions(self, *, all: bool = True) -> list[Any]:
         """What the run was told by steering, all or what is new; that counts as read."""

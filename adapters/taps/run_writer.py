@@ -22,7 +22,7 @@ from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Sta
 
 WINDOW_S = 0.1
 """Tokens that come within this time are sent together; the first goes at once."""
-logger = logging.getLogger("stenogram.taps")
+logger = logging.getLogger("stenogram.adapters.taps")
 
 
 class RunWriter:

@@ -33,7 +33,7 @@ MAX_TITLE_CHARS = 120
 RUN_CHARS = 5_000
 """What a run counts besides its input, so that their number is bounded, too."""
 P = ParamSpec("P")
-logger = logging.getLogger("stenogram.taps")
+logger = logging.getLogger("stenogram.adapters.taps")
 
 
 class TapOptions(TypedDict, total=False):
@@ -59,10 +59,12 @@ class TapOptions(TypedDict, total=False):
 
 class Tap(InBackground):
     """Records runs of a framework's agents; made by the modules for frameworks. May be used from any thread and loop,
-    for any number of runs at once. The connection is made with the first run. `close` (`with`), `aclose`
-    (`async with`) and the end of the process wait up to five seconds for what is still to be sent."""
+    for any number of runs at once. The connection is made with the first run. `aclose` (`async with`),
+    leaving a `with` and the end of the process wait up to five seconds for what is still to be sent."""
 
     framework = "framework"
+    cancellations: tuple[type[BaseException], ...] = ()
+    """Exceptions with which the framework ends a run that was cancelled, besides the usual."""
 
     def __init__(self, url: str, **options: Unpack[TapOptions]) -> None:
         if options.get("token") is not None and options.get("tokens") is not None:
@@ -98,16 +100,16 @@ class Tap(InBackground):
 
     def finish(self, run: RunRecord, output: Any = None, error: BaseException | None = None) -> None:
         """A run is over: with an output, or by an error, which may be a cancellation."""
-        run.end(output, None if error is None else self.error_text(error), cancelled=isinstance(error, CANCELLATIONS))
-
-    def close(self) -> None:
-        """Send what is left, close the connection and end the thread behind it. Idempotent; the next run begins
-        again."""
-        self._background.close()
+        cancelled = isinstance(error, (*CANCELLATIONS, *self.cancellations))
+        run.end(output, None if error is None else self.error_text(error), cancelled=cancelled)
 
     async def aclose(self) -> None:
-        """The same, without holding the caller's loop."""
-        await asyncio.to_thread(self.close)
+        """Send what is left, close the connection and end the thread behind it, without holding the caller's loop.
+        Idempotent; the next run begins again."""
+        await asyncio.to_thread(self._shut)
+
+    def _shut(self) -> None:
+        self._background.close()
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +117,7 @@ class Tap(InBackground):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._shut()
 
     async def _write(self, run: RunRecord, session: SessionId) -> None:
         if self._speakers is None:
@@ -188,4 +190,4 @@ def _close(tap: "weakref.ref[Tap]") -> None:
     """At the end of the process."""
     if (left := tap()) is not None:
         with contextlib.suppress(Exception):
-            left.close()
+            left._shut()

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from stenogram.adapters.taps.langgraph import LangGraphTap
 from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
+from stenogram.adapters.taps.pydantic_ai import PydanticAITap
 from stenogram.adapters.taps.tap import Tap
 
 SECRET = "key sk-123"
@@ -39,8 +40,8 @@ class Program(Protocol):
         """The agent that speaks last."""
 
     @property
-    def sub(self) -> str | None:
-        """The one that works in a tool, if any does."""
+    def subs(self) -> tuple[str, ...]:
+        """Those that work in tools."""
 
     def tap(self, url: str, **options: Any) -> Tap:
         """The line to add."""
@@ -64,7 +65,7 @@ class Program(Protocol):
 class LangGraphProgram:
     """A graph."""
 
-    name, last, sub = "langgraph", "writer", None
+    name, last, subs = "langgraph", "writer", ()
 
     def tap(self, url: str, **options: Any) -> Tap:
         return LangGraphTap(url, **options)
@@ -121,7 +122,7 @@ def _take(produced: Produced, who: str, message: Any, asked: dict[str, Any]) -> 
 class OpenAIProgram:
     """Agents, one of which hands over to another, who has the third as a tool."""
 
-    name, last, sub = "openai-agents", "booking", "researcher"
+    name, last, subs = "openai-agents", "booking", ("researcher",)
 
     def tap(self, url: str, **options: Any) -> Tap:
         return OpenAIAgentsTap(url, **options)
@@ -190,7 +191,75 @@ def _produced(result: Any, nested: list[Any], into: Produced | None = None) -> P
     return produced
 
 
-PROGRAMS: list[Program] = [LangGraphProgram(), OpenAIProgram()]
+class PydanticAIProgram:
+    """An agent with two others as tools."""
+
+    name, last, subs = "pydantic-ai", "concierge", ("researcher", "writer")
+
+    def tap(self, url: str, **options: Any) -> Tap:
+        return PydanticAITap(url, **options)
+
+    async def run(
+        self,
+        tap: Tap,
+        session: str,
+        about: str = "Lisbon",
+        pause: float = 0.0,
+        fails_at: int | None = None,
+        on_word: Callable[[str], None] = lambda word: None,
+    ) -> Produced:
+        from support.pydantic_team import Scripted, team
+
+        script = [
+            [("thought", "Who can do this?"), "I ask.", ("research", {"city": about}, "c-1")],
+            ("write", {"city": about}, "c-2"),
+        ]
+        said = f"Dear Maya, Casa Azul in {about}."
+        concierge = Scripted(*script, said, pause=pause, fails_at=None if fails_at is None else fails_at + 1)
+        if fails_at is not None:
+            concierge.script = (script[1], said)
+            concierge.fails_at = fails_at
+        agent, results = team(tap, about, pause, concierge=concierge)
+
+        async def watch(ctx: Any, events: Any) -> None:
+            async for event in events:
+                if event.event_kind == "part_delta":
+                    on_word(getattr(event.delta, "content_delta", ""))
+
+        result = await agent.run("A hotel?", conversation_id=session, event_stream_handler=watch)
+        return _of_pydantic(result, results)
+
+    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
+        from support.pydantic_team import team
+
+        return (await team(tap, **how)[0].run("A hotel?", conversation_id=session)).output
+
+
+def _of_pydantic(result: Any, nested: list[Any]) -> Produced:
+    produced, waiting = Produced(), list(nested)
+
+    def take(who: str, messages: list[Any]) -> None:
+        asked: dict[str, Any] = {}
+        for message in messages:
+            if message.kind == "response":
+                produced.output_tokens += message.usage.output_tokens
+            for part in message.parts:
+                if part.part_kind == "text":
+                    produced.words.append((who, part.content))
+                elif part.part_kind == "thinking":
+                    produced.thoughts.append(part.content)
+                elif part.part_kind == "tool-call":
+                    asked[part.tool_call_id] = part
+                elif part.part_kind == "tool-return":
+                    call = asked[part.tool_call_id]
+                    take({"research": "researcher", "write": "writer"}[call.tool_name], waiting.pop(0).all_messages())
+                    produced.tools.append((who, call.tool_name, call.args_as_dict(), part.content))
+
+    take("concierge", result.all_messages())
+    return produced
+
+
+PROGRAMS: list[Program] = [LangGraphProgram(), OpenAIProgram(), PydanticAIProgram()]
 
 
 async def cancelled_at(word: int, run: Callable[[Callable[[str], None]], Any]) -> None:
