@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, ToolMessage
 
+from stenogram.adapters.taps.google_adk import GoogleADKTap
 from stenogram.adapters.taps.langgraph import LangGraphTap
 from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
 from stenogram.adapters.taps.pydantic_ai import PydanticAITap
@@ -259,7 +261,75 @@ def _of_pydantic(result: Any, nested: list[Any]) -> Produced:
     return produced
 
 
-PROGRAMS: list[Program] = [LangGraphProgram(), OpenAIProgram(), PydanticAIProgram()]
+class GoogleADKProgram:
+    """An agent with one of the others as a tool, that transfers to the third."""
+
+    name, last, subs = "google-adk", "writer", ("researcher",)
+
+    def tap(self, url: str, **options: Any) -> Tap:
+        return GoogleADKTap(url, **options)
+
+    async def run(
+        self,
+        tap: Tap,
+        session: str,
+        about: str = "Lisbon",
+        pause: float = 0.0,
+        fails_at: int | None = None,
+        on_word: Callable[[str], None] = lambda word: None,
+    ) -> Produced:
+        from google.adk.agents import run_config
+        from google.adk.apps import App
+        from google.adk.runners import InMemoryRunner
+        from google.genai import types
+
+        from support.adk_team import Scripted, team
+
+        seen: list[Any] = []
+        writer = Scripted(script=[f"Dear Maya, Casa Azul in {about}."], pause=pause, fails_at=fails_at)
+        plugin: Any = tap
+        app = App(name="trips", root_agent=team(about, pause, seen, writer=writer), plugins=[plugin])
+        runner = InMemoryRunner(app=app)
+        await runner.session_service.create_session(app_name="trips", user_id="maya", session_id=session)
+        produced, said = Produced(), types.Content(role="user", parts=[types.Part(text="A hotel?")])
+        config = run_config.RunConfig(streaming_mode=run_config.StreamingMode.SSE)  # type: ignore[attr-defined]
+        asked: dict[str, Any] = {}
+        async with aclosing(
+            runner.run_async(user_id="maya", session_id=session, new_message=said, run_config=config)
+        ) as events:
+            async for event in events:
+                for part in (event.content.parts if event.content else None) or ():
+                    if event.partial:
+                        on_word(part.text or "")
+                    else:
+                        _of_adk(produced, event.author, part, asked, seen)
+                if event.usage_metadata and not event.partial:
+                    produced.output_tokens += event.usage_metadata.candidates_token_count or 0
+        return produced
+
+    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
+        raise NotImplementedError
+
+
+def _of_adk(produced: Produced, who: str, part: Any, asked: dict[str, Any], seen: list[Any]) -> None:
+    if part.text:
+        if part.thought:
+            produced.thoughts.append(part.text)
+        else:
+            produced.words.append((who, part.text))
+    elif part.function_call:
+        asked[part.function_call.id] = part.function_call
+    elif part.function_response:
+        call = asked[part.function_response.id]
+        if call.name == "researcher":  # what it says is all that ADK tells of it
+            produced.tools.append(("researcher", "find_hotels", {"city": seen[0]}, f"Casa Azul in {seen[0]}"))
+            produced.words.append(("researcher", part.function_response.response["result"]))
+        answered = part.function_response.response  # ADK puts what is no object into one
+        result = answered["result"] if {*answered} == {"result"} else answered
+        produced.tools.append((who, call.name, call.args, result))
+
+
+PROGRAMS: list[Program] = [LangGraphProgram(), OpenAIProgram(), PydanticAIProgram(), GoogleADKProgram()]
 
 
 async def cancelled_at(word: int, run: Callable[[Callable[[str], None]], Any]) -> None:

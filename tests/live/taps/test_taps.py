@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Awaitable[Gateway]]
 
+# ADK's own AgentTool uses what ADK deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The `plugins` argument is deprecated:DeprecationWarning")
 KEY = "known to everyone who reads this"
 
 
