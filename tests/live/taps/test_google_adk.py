@@ -19,6 +19,8 @@ from stenogram.client import Client
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
+pytestmark = pytest.mark.thorough
+
 
 async def _run(agent: LlmAgent, tap: GoogleADKTap) -> list[Any]:
     runner = InMemoryRunner(app=App(name="trips", root_agent=agent, plugins=[tap]))

@@ -20,6 +20,8 @@ from stenogram.client import Client
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
+pytestmark = pytest.mark.thorough
+
 
 def _config(tap: LangGraphTap, thread: str = "trip") -> Any:
     return {"callbacks": [tap], "configurable": {"thread_id": thread}}

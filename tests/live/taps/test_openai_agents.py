@@ -18,6 +18,8 @@ from stenogram.domain.concepts.tasks import Task
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
+pytestmark = pytest.mark.thorough
+
 
 def _claimed(session: Session) -> list[Task]:
     return [each for each in session.tasks.known.values() if each.status == "claimed"]

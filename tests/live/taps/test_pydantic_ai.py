@@ -18,6 +18,8 @@ from stenogram.client import Client
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_without_streams_models_are_asked_as_they_were(gateway: Gateway) -> None:
     def answer(messages: list[Any], info: Any) -> ModelResponse:

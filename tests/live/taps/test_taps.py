@@ -69,6 +69,7 @@ async def test_what_three_agents_do_is_in_the_session(gateway: Gateway, program:
     assert None not in begun
 
 
+@pytest.mark.thorough
 async def test_words_come_while_they_are_said(gateway: Gateway, program: Program) -> None:
     async with program.tap(gateway.url) as tap:
         going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.1))
@@ -84,6 +85,7 @@ async def test_words_come_while_they_are_said(gateway: Gateway, program: Program
     assert max(each.deltas for each in found.messages.values()) > 2
 
 
+@pytest.mark.thorough
 async def test_a_model_that_fails_ends_its_message_and_the_run(gateway: Gateway, program: Program) -> None:
     async with program.tap(gateway.url) as tap:
         with pytest.raises(ConnectionError, match=SECRET):
@@ -97,6 +99,7 @@ async def test_a_model_that_fails_ends_its_message_and_the_run(gateway: Gateway,
     assert SECRET not in str(found.events)
 
 
+@pytest.mark.thorough
 async def test_a_run_that_is_cancelled_leaves_nothing_open(gateway: Gateway, program: Program) -> None:
     async with program.tap(gateway.url) as tap:
         await cancelled_at(3, lambda on_word: program.run(tap, "trip", pause=0.05, on_word=on_word))
@@ -107,6 +110,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing_open(gateway: Gateway, pro
     assert last.type == "task.cancelled"
 
 
+@pytest.mark.thorough
 async def test_two_runs_at_once_do_not_mix(gateway: Gateway, program: Program) -> None:
     async with program.tap(gateway.url) as tap:
         lisbon, porto, faro = await asyncio.gather(
@@ -123,6 +127,7 @@ async def test_two_runs_at_once_do_not_mix(gateway: Gateway, program: Program) -
 
 
 @pytest.mark.reconnects
+@pytest.mark.thorough
 async def test_the_gateway_goes_away_and_comes_back(tmp_path: Path, program: Program) -> None:
     chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
     async with running(Settings(port=0, **chosen)) as gateway:
@@ -140,6 +145,7 @@ async def test_the_gateway_goes_away_and_comes_back(tmp_path: Path, program: Pro
 
 
 @pytest.mark.reconnects
+@pytest.mark.thorough
 async def test_without_a_gateway_the_program_runs_as_ever(program: Program, unused_tcp_port: int) -> None:
     tap, began = program.tap(f"http://127.0.0.1:{unused_tcp_port}"), time.monotonic()
     for _ in range(3):
@@ -149,6 +155,7 @@ async def test_without_a_gateway_the_program_runs_as_ever(program: Program, unus
     assert time.monotonic() - began < 15  # five seconds of them are the end's
 
 
+@pytest.mark.thorough
 async def test_who_may_see_it_is_said_to_the_tap(gateway: Gateway, program: Program) -> None:
     async with program.tap(gateway.url, to=["auditor", "maya"], sub_agents_to="agents") as tap:
         await program.run(tap, "trip")
@@ -160,6 +167,7 @@ async def test_who_may_see_it_is_said_to_the_tap(gateway: Gateway, program: Prog
     assert not [kind for kind in seen if kind.startswith(("message.", "tool.", "task."))]
 
 
+@pytest.mark.thorough
 async def test_sub_agents_are_the_teams_unless_it_is_said(gateway: Gateway, program: Program) -> None:
     for session, more in {"team": {}, "all": {"sub_agents_to": None}}.items():
         async with program.tap(gateway.url, **more) as tap:
@@ -169,6 +177,7 @@ async def test_sub_agents_are_the_teams_unless_it_is_said(gateway: Gateway, prog
             assert audience == (("agents",) if who in program.subs and session == "team" else None)
 
 
+@pytest.mark.thorough
 async def test_a_cancel_in_the_session_reaches_the_run(
     gateway: Gateway, program: Program, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,6 +203,7 @@ async def _ends(going_on: asyncio.Future[Any]) -> None:
         await going_on
 
 
+@pytest.mark.thorough
 async def test_with_one_token_all_speak_as_one_participant(start: Start, program: Program) -> None:
     gateway = await start(jwt_secret=KEY)
     async with program.tap(gateway.url, session="trip", token=_token("concierge")) as tap:
@@ -204,6 +214,7 @@ async def test_with_one_token_all_speak_as_one_participant(start: Start, program
     assert said == produced.words
 
 
+@pytest.mark.thorough
 async def test_with_tokens_each_agent_takes_part_by_itself(start: Start, program: Program) -> None:
     gateway = await start(jwt_secret=KEY)
     async with program.tap(gateway.url, session="trip", participant="concierge", tokens=_token) as tap:
@@ -214,6 +225,7 @@ async def test_with_tokens_each_agent_takes_part_by_itself(start: Start, program
 
 
 @pytest.mark.reconnects
+@pytest.mark.thorough
 async def test_what_does_not_fit_is_dropped_and_said_to_be(tmp_path: Path, program: Program) -> None:
     chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
     async with running(Settings(port=0, **chosen)) as gateway:
