@@ -93,7 +93,7 @@ PAGES = (
     ),
     Page("docs/how-to/use-ag-ui.md", "program", '"result":{"hotels":3}'),
     Page("docs/how-to/use-under-openai-agents.md", "program", "'To Lisbon.'}]\nconcierge Casa Azul is free."),
-    Page("docs/how-to/use-under-claude-agent-sdk.md", "program", "True Fix the login."),
+    Page("docs/how-to/use-under-claude-agent-sdk.md", "program", "True Fix the login.\nclaude The login works."),
     Page("docs/how-to/use-under-pydantic-ai.md", "program", "4 2\nconcierge Casa Azul."),
     Page("docs/how-to/use-under-google-adk.md", "program", "'a view'}\nconcierge Casa Azul is free."),
     Page("docs/how-to/use-under-langgraph.md", "program", "'Casa Azul is free.']\nresearcher Casa Azul is free."),

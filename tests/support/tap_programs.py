@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, ToolMessage
 
+from stenogram.adapters.taps.claude_agent_sdk import ClaudeAgentSDKTap
 from stenogram.adapters.taps.google_adk import GoogleADKTap
 from stenogram.adapters.taps.langgraph import LangGraphTap
 from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
@@ -42,6 +44,10 @@ class Program(Protocol):
         """The agent that speaks last."""
 
     @property
+    def error(self) -> type[Exception]:
+        """What the program gets when the model's connection is lost."""
+
+    @property
     def subs(self) -> tuple[str, ...]:
         """Those that work in tools."""
 
@@ -67,7 +73,7 @@ class Program(Protocol):
 class LangGraphProgram:
     """A graph."""
 
-    name, last, subs = "langgraph", "writer", ()
+    name, last, subs, error = "langgraph", "writer", (), ConnectionError
 
     def tap(self, url: str, **options: Any) -> Tap:
         return LangGraphTap(url, **options)
@@ -124,7 +130,7 @@ def _take(produced: Produced, who: str, message: Any, asked: dict[str, Any]) -> 
 class OpenAIProgram:
     """Agents, one of which hands over to another, who has the third as a tool."""
 
-    name, last, subs = "openai-agents", "booking", ("researcher",)
+    name, last, subs, error = "openai-agents", "booking", ("researcher",), ConnectionError
 
     def tap(self, url: str, **options: Any) -> Tap:
         return OpenAIAgentsTap(url, **options)
@@ -196,7 +202,7 @@ def _produced(result: Any, nested: list[Any], into: Produced | None = None) -> P
 class PydanticAIProgram:
     """An agent with two others as tools."""
 
-    name, last, subs = "pydantic-ai", "concierge", ("researcher", "writer")
+    name, last, subs, error = "pydantic-ai", "concierge", ("researcher", "writer"), ConnectionError
 
     def tap(self, url: str, **options: Any) -> Tap:
         return PydanticAITap(url, **options)
@@ -264,7 +270,7 @@ def _of_pydantic(result: Any, nested: list[Any]) -> Produced:
 class GoogleADKProgram:
     """An agent with one of the others as a tool, that transfers to the third."""
 
-    name, last, subs = "google-adk", "writer", ("researcher",)
+    name, last, subs, error = "google-adk", "writer", ("researcher",), ConnectionError
 
     def tap(self, url: str, **options: Any) -> Tap:
         return GoogleADKTap(url, **options)
@@ -329,7 +335,78 @@ def _of_adk(produced: Produced, who: str, part: Any, asked: dict[str, Any], seen
         produced.tools.append((who, call.name, call.args, result))
 
 
-PROGRAMS: list[Program] = [LangGraphProgram(), OpenAIProgram(), PydanticAIProgram(), GoogleADKProgram()]
+class ClaudeProgram:
+    """Claude with two sub-agents."""
+
+    name, last, subs, error = "claude-agent-sdk", "claude", ("agent-a1", "agent-a2"), ConnectionError
+
+    def tap(self, url: str, **options: Any) -> Tap:
+        return ClaudeAgentSDKTap(url, **options)
+
+    async def run(
+        self,
+        tap: Tap,
+        session: str,
+        about: str = "Lisbon",
+        pause: float = 0.0,
+        fails_at: int | None = None,
+        on_word: Callable[[str], None] = lambda word: None,
+    ) -> Produced:
+        from claude_agent_sdk import ClaudeAgentOptions, query
+
+        from support.claude_team import SESSION, Scripted, team
+
+        assert isinstance(tap, ClaudeAgentSDKTap)
+        lines = json.loads(json.dumps(team(about, pause), default=str).replace(SESSION, session))
+        if fails_at is not None:
+            lines = team(about, pause, fails_at)
+            lines = [each if isinstance(each, float | Exception) else _in(each, session) for each in lines]
+        options = ClaudeAgentOptions(include_partial_messages=True)
+        messages = query(prompt="A hotel?", options=options, transport=Scripted(lines))
+        produced, asked = Produced(), dict[str, Any]()
+        async for message in tap.watch(messages, "A hotel?"):
+            _of_claude(produced, message, asked, on_word)
+        return produced
+
+    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
+        raise NotImplementedError
+
+
+def _in(line: Any, session: str) -> Any:
+    return {**line, "session_id": session} if "session_id" in line else line
+
+
+def _of_claude(produced: Produced, message: Any, asked: dict[str, Any], on_word: Callable[[str], None]) -> None:
+    from claude_agent_sdk import AssistantMessage, StreamEvent, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock
+
+    if isinstance(message, StreamEvent):
+        on_word(str(message.event.get("delta", {}).get("text", "")))
+        return
+    agent = {None: "claude", "c-1": "agent-a1", "c-3": "agent-a2"}.get(getattr(message, "parent_tool_use_id", None), "")
+    for block in getattr(message, "content", None) or ():
+        match block:
+            case TextBlock(text=text):
+                speaks = isinstance(message, AssistantMessage)
+                produced.words.append((agent if speaks else "claude", text))
+            case ThinkingBlock(thinking=text):
+                produced.thoughts.append(text)
+            case ToolUseBlock():
+                asked[block.id] = (agent, block)
+            case ToolResultBlock():
+                who, call = asked[block.tool_use_id]
+                result = message.tool_use_result or block.content
+                produced.tools.append((who, call.name.lower(), call.input, result))
+    if isinstance(message, AssistantMessage) and message.usage and isinstance(message.content[-1], TextBlock):
+        produced.output_tokens += message.usage["output_tokens"]
+
+
+PROGRAMS: list[Program] = [
+    LangGraphProgram(),
+    OpenAIProgram(),
+    ClaudeProgram(),
+    PydanticAIProgram(),
+    GoogleADKProgram(),
+]
 
 
 async def cancelled_at(word: int, run: Callable[[Callable[[str], None]], Any]) -> None:

@@ -59,8 +59,8 @@ class Recorded:
         return [(each.who, each.text) for each in self.messages.values()]
 
     def audiences(self) -> list[tuple[str, tuple[str, ...] | None]]:
-        """Of each message and call: whose it is, and who may see it."""
-        said = [(each.who, each.audience) for each in self.messages.values()]
+        """Of each message and call: whose it is, and who may see it; what a sub-agent is asked is that one's."""
+        said = [(str(each.metadata.get("for", each.who)), each.audience) for each in self.messages.values()]
         return said + [(each.who, each.audience) for each in self.calls.values()]
 
     @property
