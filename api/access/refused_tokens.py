@@ -18,7 +18,7 @@ def refusal_of(error: jwt.PyJWTError, algorithms: list[str]) -> str:
 
 
 _SENTENCES: dict[type[jwt.PyJWTError], str] = {
-    jwt.ExpiredSignatureError: "The token has expired; get a new one, from where this one came.",
+    jwt.ExpiredSignatureError: "The token has expired; get a new one. `stenogram token` makes one, where the key is.",
     jwt.ImmatureSignatureError: (
         "The token is not valid yet; wait, or compare the clock of the machine that made it with the gateway's."
     ),
