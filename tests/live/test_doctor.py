@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import psycopg
 import pytest
 from support.postgres import PostgresServer
 
-from stenogram.api.server import Gateway
+from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.cli.main import run
 from stenogram.cli.operating.doctor.finding import Finding
@@ -115,6 +117,19 @@ async def test_beside_a_gateway_all_is_well(doctor: Doctor, start: Start, tmp_pa
     code, found = await asyncio.to_thread(doctor, port=port)
     assert (code, found["tenants"][0]["level"]) == (1, "fail")
     assert "broken" in found["tenants"][0]["said"]
+
+
+async def test_of_views_that_no_gateway_advances_now_one_line_is_said(tmp_path: Path) -> None:
+    settings = Settings(log=str(tmp_path / "stenogram.db"), port=0, views_in="gateway")
+    async with (
+        running(settings) as gateway,
+        aiohttp.ClientSession() as http,
+        http.get(f"{gateway.url}/v1/views/sessions", params={"min_position": 0, "wait": 10}) as response,
+    ):
+        assert response.status == 200
+    (views,) = await _found(check_views(settings))
+    assert (views.level, views.mend) == ("warn", "start one")
+    assert re.fullmatch(r"\d+ are kept, and no gateway advances them now", views.said)
 
 
 @pytest.mark.postgres

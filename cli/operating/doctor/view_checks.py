@@ -39,6 +39,9 @@ async def _built(settings: Settings) -> AsyncIterator[Finding]:
         return
     finally:
         await store.__aexit__()
+    if found and not any(each.build.held or each.build.stopped for each in found):
+        yield warn("views", f"{len(found)} are kept, and no gateway advances them now", "start one")
+        return
     ill = [each for each in found if each.verdict != "healthy"]
     for each in ill:
         yield warn("views", f"{each.build.name}: {each.verdict}: {each.why}", "see `stenogram projections status`")
