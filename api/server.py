@@ -85,7 +85,7 @@ class Gateway:
         self._waits = Waits()
         self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
-        self._console_routes = ConsoleRoutes()
+        self._console_routes = ConsoleRoutes(long_reads.prepare)
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
@@ -201,7 +201,7 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         if maker.beside:
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
-            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
+            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES, reading.prepare)
         gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
         for mounted in gateway.mounted.values():
             stack.push_async_callback(mounted.aclose)
