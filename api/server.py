@@ -42,6 +42,7 @@ from .protocol.queries import session_of
 from .reading.answers import LongAnswers
 from .reading.gate import ReadingGate
 from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
+from .recording.routes import RecordingRoutes
 from .settings import Settings
 from .telemetry.telemetry import Telemetry
 from .telemetry.tracing import Tracing
@@ -95,6 +96,7 @@ class Gateway:
         self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._recording_routes = RecordingRoutes(settings, tenants, auth)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
@@ -120,6 +122,7 @@ class Gateway:
         for way, walk in (("causes", self._cause_routes.causes), ("effects", self._cause_routes.effects)):
             app.router.add_get(f"/v1/sessions/{{session}}/events/{{event}}/{way}", walk, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
+        app.router.add_post("/v1/sessions/{session}/recorded", self._recording_routes.record)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)

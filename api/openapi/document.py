@@ -17,6 +17,7 @@ from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_connection import EVENT_STREAM
 from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
 from .operations import command, operation, parameter, probe, query_parameters
+from .recording_paths import recording_paths, recording_schemas
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
 from .view_paths import view_paths, view_schemas
@@ -43,6 +44,7 @@ def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui
         "security": [{"bearer": []}, {"token": []}, {}],
         "paths": {
             **_paths(),
+            **recording_paths(),
             **view_paths(views),
             **(stream_paths() if streams else {}),
             **(ag_ui_paths() if ag_ui else {}),
@@ -52,7 +54,12 @@ def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
             },
-            "schemas": {**schemas(), **view_schemas(views), **(ag_ui_schemas() if ag_ui else {})},
+            "schemas": {
+                **schemas(),
+                **recording_schemas(),
+                **view_schemas(views),
+                **(ag_ui_schemas() if ag_ui else {}),
+            },
         },
     }
 
