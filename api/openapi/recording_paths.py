@@ -32,7 +32,11 @@ def recording_schemas() -> Schema:
         "commands": {**given["properties"]["commands"], "items": either},
         "here": {**given["properties"]["here"], "items": _PARTICIPANT},
     }
-    return {**commands, RecordedInput.__name__: {**given, "properties": properties}, **answer_schemas((RecordedAnswer,))}
+    return {
+        **commands,
+        RecordedInput.__name__: {**given, "properties": properties},
+        **answer_schemas((RecordedAnswer,)),
+    }
 
 
 def _recorded(model: type[CommandData]) -> Schema:

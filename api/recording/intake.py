@@ -17,10 +17,9 @@ from ...log.records import Appended
 from ..access.principal import Principal
 from ..tenants.tenant import Tenant
 
-
 AHEAD = timedelta(minutes=5)
-"""By which a clock elsewhere may be ahead of the log's: what is said to have happened later than that happened then, for
-nothing in a session may come before it afterwards."""
+"""By which a clock elsewhere may be ahead of the log's. What is said to have happened later happened then: time never
+goes back in a session, and all that follows would be as late."""
 
 
 class RefusedCommand(NamedTuple):

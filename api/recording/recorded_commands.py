@@ -1,6 +1,6 @@
 """Recorded commands as they come over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,7 +11,7 @@ from ...domain.ids import SessionId
 from ...domain.model import Actor, Command, Kind
 from ...domain.timestamps import Time
 from ..access.tokens import ParticipantName
-from ..http.answer import HttpAnswer, Id, Number
+from ..http.answer import Absent, HttpAnswer, Id, Number
 from ..protocol.client_frames import CommandName
 
 MAX_COMMANDS = 1_000
@@ -56,10 +56,12 @@ class RecordedInput(BaseModel):
 
 
 class RefusedAnswer(HttpAnswer):
-    """A command that the rules refused: its id, and the code of the error."""
+    """A command that the rules refused: its id, and the code of the error; `stopped`, where its actor was to stop, and
+    a new run of it has to begin (`presence.join` with `new_run`)."""
 
     id: Id
     code: str
+    stopped: Literal[True] | Absent = None
 
 
 class RecordedAnswer(HttpAnswer):

@@ -2,6 +2,8 @@
 
 from aiohttp import web
 
+from ...domain.errors import Fenced, Refused
+from ...domain.ids import CommandId
 from ...domain.json.checks import MAX_DEPTH
 from ..access.tokens import Authenticator
 from ..http.responses import json_response, read_body
@@ -37,6 +39,11 @@ class RecordingRoutes:
         for participant in given.here:
             tenant.last_seen.note_request(participant)
         written = await write_recorded(tenant, principal, commands)
-        refused = [RefusedAnswer(id=id, code=refusal.code) for id, refusal in written.refused]
+        refused = [_refused(*each) for each in written.refused]
         answer = RecordedAnswer(session=session, done=written.done, repeated=written.repeated, refused=refused)
         return json_response(answer)
+
+
+def _refused(id: CommandId, refusal: Refused) -> RefusedAnswer:
+    stopped = {"stopped": True} if isinstance(refusal, Fenced) and "signal" in refusal.extra else {}
+    return RefusedAnswer.model_validate({"id": id, "code": refusal.code, **stopped})
