@@ -103,6 +103,7 @@ async def _record(
 
     async with _sink(place) as sink:
         recorder = Recorder(Followed(paths, session, everything or finish), state, spools, sink, _tell)
+        recorder.begin()
         if finish:
             await recorder.finish()
         else:

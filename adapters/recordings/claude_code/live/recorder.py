@@ -49,6 +49,10 @@ class Recorder:
         self._vouched_at: dict[SessionId, float] = {}
         self._wake = asyncio.Event()
 
+    def begin(self) -> None:
+        """Look at what is there: what comes afterwards is new."""
+        self._discover(first=True)
+
     async def run(self) -> None:
         """Record until cancelled. Raises what makes it pointless to go on, such as Forbidden."""
         async with asyncio.TaskGroup() as group:
@@ -57,7 +61,6 @@ class Recorder:
 
     async def finish(self) -> None:
         """Record what is there, end each session where its files end, and return when all of it is written."""
-        self._discover(first=True)
         for each in self._recordings.values():
             while each.poll(time.monotonic(), to_the_end=True) or each.unsent:
                 await self._sender.send(each)
@@ -65,11 +68,11 @@ class Recorder:
             await self._sender.send(each)
 
     async def _read(self) -> None:
-        discovered_at = None
+        discovered_at = time.monotonic()
         while True:
             now = time.monotonic()
-            if discovered_at is None or now - discovered_at >= DISCOVER_S:
-                self._discover(first=discovered_at is None)
+            if now - discovered_at >= DISCOVER_S:
+                self._discover(first=False)
                 discovered_at = now
             more = [each.poll(now) for each in self._recordings.values()]
             self._rest(now)
