@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     durable_streams_poll: Annotated[
         float, Field(gt=0, le=600, description="Seconds for which a long poll of a stream waits for what comes next")
     ] = 25.0
+    otlp: Annotated[
+        bool, Field(description="Take spans by OpenTelemetry's protocol (OTLP/HTTP) at /v1/traces, as sessions")
+    ] = True
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
 
     @property

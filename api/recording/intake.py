@@ -22,6 +22,10 @@ AHEAD = timedelta(minutes=5)
 goes back in a session, and all that follows would be as late."""
 
 
+AT_ONCE = 500
+"""Commands of one request that wait to be decided: others' come in between."""
+
+
 class RefusedCommand(NamedTuple):
     """Which command the rules refused, and why."""
 
@@ -45,21 +49,31 @@ async def write_recorded(tenant: Tenant, principal: Principal, commands: Sequenc
     for command in commands:
         if isinstance(command.data, ForkSession):
             principal.require_read(command.data.origin)
+    latest, answers = tenant.log.clock.now() + AHEAD, list[Appended | BaseException]()
+    timed = [each if each.time <= latest else each._replace(time=latest) for each in commands]
+    for first in range(0, len(timed), AT_ONCE):
+        answers += await _answers(tenant, principal, timed[first : first + AT_ONCE])
+    return _written(commands, answers)
+
+
+async def _answers(tenant: Tenant, principal: Principal, commands: Sequence[Command]) -> list[Appended | BaseException]:
+    """Carry out a few; a fault that is no refusal is raised, and nothing comes after it."""
     asked: list[asyncio.Future[Appended]] = []
-    latest = tenant.log.clock.now() + AHEAD
     try:
-        for each in commands:
-            command = each if each.time <= latest else each._replace(time=latest)
+        for command in commands:
             asked.append(tenant.log.submit(command, sender=principal.participant))
     finally:  # also when the queue is full: what it took is waited for, or its failure would be nobody's
         answers = await asyncio.gather(*asked, return_exceptions=True)
-    return _written(commands, answers)
+    for each in answers:
+        if isinstance(each, BaseException) and (not isinstance(each, Refused) or isinstance(each, Busy)):
+            raise each
+    return answers
 
 
 def _written(commands: Sequence[Command], answers: Sequence[Appended | BaseException]) -> Written:
     done, repeated, refused = 0, 0, list[RefusedCommand]()
     for command, answer in zip(commands, answers, strict=True):
-        if isinstance(answer, Refused) and not isinstance(answer, Busy):
+        if isinstance(answer, Refused):
             refused.append(RefusedCommand(command.id, answer))
         elif isinstance(answer, BaseException):
             raise answer

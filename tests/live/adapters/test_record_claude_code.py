@@ -89,9 +89,11 @@ async def recorder(project: Path, state: Path, log: str, *options: str, **env: s
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
+    for _ in range(int(seconds / 0.05)):
+        if await condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come to that")
 
 
 @pytest.mark.thorough
