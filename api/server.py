@@ -97,7 +97,7 @@ class Gateway:
         self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
-        self._recording_routes = RecordingRoutes(settings, tenants, auth)
+        self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
         self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None

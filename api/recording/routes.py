@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from ...domain.errors import Fenced, Refused
+from ...domain.errors import Fenced, NoChange, Refused
 from ...domain.ids import CommandId
 from ...domain.json.checks import MAX_DEPTH
 from ..access.tokens import Authenticator
@@ -10,6 +10,7 @@ from ..http.responses import json_response, read_body
 from ..protocol.json_input import read_json
 from ..protocol.queries import no_query, session_of
 from ..settings import Settings
+from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import Tenants
 from .intake import write_recorded
 from .recorded_commands import RecordedAnswer, RefusedAnswer, read_recorded
@@ -21,7 +22,8 @@ AROUND = 8
 class RecordingRoutes:
     """Handlers of the routes for those who record."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator) -> None:
+    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -39,6 +41,9 @@ class RecordingRoutes:
         for participant in given.here:
             tenant.last_seen.note_request(participant)
         written = await write_recorded(tenant, principal, commands)
+        for _, refusal in written.refused:
+            if not isinstance(refusal, NoChange):
+                self._telemetry.refused(refusal, principal, request=f"POST {request.path}", remote=request.remote)
         refused = [_refused(*each) for each in written.refused]
         answer = RecordedAnswer(session=session, done=written.done, repeated=written.repeated, refused=refused)
         return json_response(answer)

@@ -21,7 +21,10 @@ EVENTS = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Noti
 HOOK = "stenogram record claude-code --hook"
 
 
-@click.group(short_help="Record what other programs do, while they do it.")
+@click.group(
+    short_help="Record what other programs do, while they do it.",
+    epilog=examples("stenogram record claude-code --log https://board.example.com"),
+)
 def record() -> None:
     """Record what other programs do, while they do it."""
 
@@ -157,8 +160,11 @@ def _take_hook(state: Path) -> None:
     """Whatever comes, Claude Code goes on."""
     from ...adapters.recordings.claude_code.live import note_hook
 
-    if not note_hook(state, sys.stdin.buffer.read(2**20)):
-        _tell("this is not what a hook of Claude Code gets")
+    try:
+        if not note_hook(state, sys.stdin.buffer.read(2**20)):
+            _tell("this is not what a hook of Claude Code gets")
+    except OSError as error:
+        _tell(f"this hook cannot be kept: {error}")
 
 
 def _print_hooks() -> None:

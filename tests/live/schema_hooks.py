@@ -2,8 +2,8 @@
 as new as a position waits until it is. What stands around a command is read by one model whatever the command is: it is
 tried with the first, or in the long form with each. Which JSON Schemas a question may have, no schema can say: two that
 are taken are tried. Recorded commands are tried with one of them, and spans in JSON alone. Of a stream, headers are
-made to come together as they must, also with a body or without one, offsets are its own, and nothing is followed without
-end; and there are few of them, so that what is created is found again."""
+made to come together as they must, also with a body or without one, offsets are its own, and nothing is followed
+without end; and there are few of them, so that what is created is found again."""
 
 import os
 import re

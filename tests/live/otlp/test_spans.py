@@ -50,7 +50,11 @@ def agent_run(tracer: Tracer, agent: str = "hotels", **more: Any) -> None:
     """What an instrumented agent would trace: a run with a call of a model, and one of a tool."""
     said = {"gen_ai.agent.name": agent, **more}
     with tracer.start_as_current_span("invoke_agent", attributes={"gen_ai.operation.name": "invoke_agent", **said}):
-        chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "small-1", "gen_ai.usage.input_tokens": 7}
+        chat: dict[str, Any] = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "small-1",
+            "gen_ai.usage.input_tokens": 7,
+        }
         with tracer.start_as_current_span("chat", attributes=chat) as span:
             span.set_attributes({"gen_ai.input.messages": PROMPT, "gen_ai.output.messages": ANSWER})
         tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "book", "gen_ai.tool.call.id": "c1"}
@@ -62,7 +66,8 @@ async def events(http: aiohttp.ClientSession, gateway: Gateway, session: str) ->
     """All events of a session."""
     url = f"{gateway.url}/v1/sessions/{session}/events?limit=1000&participant=x&kind=agent"
     async with http.get(url) as answer:
-        return (await answer.json()).get("events", [])
+        found: list[dict[str, Any]] = (await answer.json()).get("events", [])
+        return found
 
 
 async def send(
@@ -128,10 +133,10 @@ async def test_an_instrumented_agent_is_seen(gateway: Gateway, http: aiohttp.Cli
             """Find a hotel."""
             return f"The Ritz in {city}"
 
-        for said in ("A room in Paris, please.", "And one in Rome."):
-            done = asyncio.run(agent.run(said, conversation_id="trip-8"))
+        asked = ("A room in Paris, please.", "And one in Rome.")
+        answers = [asyncio.run(agent.run(each, conversation_id="trip-8")).output for each in asked]
         provider.shutdown()
-        return done.output
+        return answers[-1]
 
     output = await asyncio.to_thread(work)
     found = await events(http, gateway, "trip-8")
@@ -202,7 +207,7 @@ async def test_older_conventions_are_read(way: str, gateway: Gateway, http: aioh
 
 
 async def test_json_says_the_same(gateway: Gateway, http: aiohttp.ClientSession) -> None:
-    span = {
+    span: dict[str, Any] = {
         "traceId": "5B8EFFF798038103D269B633813FC60C",
         "spanId": "EEE19B7EC3C1B174",
         "name": "chat",
