@@ -42,7 +42,7 @@ def find_sessions(paths: Sequence[Path]) -> list[SessionFiles]:
     for path in paths:
         if not path.exists():
             raise Invalid(f"{path}: there is no such file or folder.")
-        mains = _mains(path)
+        mains = main_files(path)
         beside = _by_session(main.parent for main in mains)
         for main in mains:
             own = _files(main.parent / main.stem)
@@ -53,7 +53,7 @@ def find_sessions(paths: Sequence[Path]) -> list[SessionFiles]:
     return [SessionFiles(main.stem, tuple(dict.fromkeys(files))) for main, files in sessions.items()]
 
 
-def _mains(path: Path) -> list[Path]:
+def main_files(path: Path) -> list[Path]:
     """The sessions' own files: neither those of sub-agents, nor what lies in the folder of a session."""
     if not path.is_dir():
         return [] if path.name.startswith(SUB_AGENT) else [path]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .....domain.errors import Invalid
 from .....domain.ids import SessionId
 from ...session_lines import slug
-from ..files import find_sessions
+from ..files import main_files
 from .hook_input import hooks_of
 from .sender import Sender
 from .session_recording import SessionRecording
@@ -62,7 +62,7 @@ class Recorder:
     async def finish(self) -> None:
         """Record what is there, end each session where its files end, and return when all of it is written."""
         for each in self._recordings.values():
-            while each.poll(time.monotonic(), to_the_end=True) or each.unsent:
+            while each.poll(time.monotonic(), to_the_end=True):
                 await self._sender.send(each)
             each.end()
             await self._sender.send(each)
@@ -117,6 +117,6 @@ class Recorder:
     def _mains(self) -> Iterable[Path]:
         for path in self._followed.paths:
             try:
-                yield from (session.files[0] for session in find_sessions([path]))
+                yield from main_files(path)
             except (Invalid, OSError):  # nothing is there yet
                 continue

@@ -5,6 +5,7 @@ What fails for a reason that may pass is sent again, without end. What the rules
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -24,6 +25,8 @@ from .sink import Outcome, Sink, members_of
 MAX_COMMANDS = 200
 MAX_BYTES = 2**20
 CLOSED = "session_closed"
+CLOSED_S = 10.0
+"""Seconds after which it is tried again to write to a session that somebody has closed."""
 BUSY = 429
 
 
@@ -36,11 +39,13 @@ class Sender:
         self._checked: set[SessionId] = set()
         self._returning: set[SessionId] = set()
         """Sessions to which nothing came for a while, so that those in them may have been lost."""
-        self._closed: set[SessionId] = set()
+        self._closed_at: dict[SessionId, float] = {}
 
     async def send(self, recording: SessionRecording) -> None:
         """Send what waits. Of a session that somebody has closed, everything goes on to wait. Raises Unauthenticated
         and Forbidden: it makes no sense to go on."""
+        if time.monotonic() < self._closed_at.get(recording.session, -CLOSED_S) + CLOSED_S:
+            return
         if recording.session not in self._checked and recording.spool.sent:
             await self._check(recording)
         self._checked.add(recording.session)
@@ -134,8 +139,8 @@ class Sender:
         return Outcome(done, refused, stopped)
 
     def _say_closed(self, session: SessionId) -> None:
-        if session not in self._closed:
-            self._closed.add(session)
+        known, self._closed_at[session] = session in self._closed_at, time.monotonic()
+        if not known:
             self._say(f"{session} was closed; what comes is kept until somebody opens it again (stenogram reopen).")
 
 

@@ -1,8 +1,8 @@
 """One session that is recorded: from the files that grow to the commands that are to be sent.
 
-Lines of several files are taken in the order of their times, as the import takes them. That order is known once all
-files were looked through after a line was read, and a second has passed: then whatever was written before it is read,
-too. A line that comes later than that, with an earlier time, is taken when it comes.
+Lines of several files are taken in the order of their times, as the import takes them. That order is known once new
+files were looked for after a line was read, and a second has passed: then whatever was written before it is read, too. A
+line that comes later than that, with an earlier time, is taken when it comes.
 """
 
 import time
@@ -24,6 +24,8 @@ from .growing_file import GrowingFile
 from .spool import Spool, SpooledLine
 
 SETTLE_S = 1.0
+LIST_S = 1.0
+"""Seconds between two looks for files that are new."""
 IDLE_S = 1_800.0
 MAX_UNSENT = 5_000
 """Commands that wait to be sent; while there are more, nothing is read."""
@@ -68,7 +70,8 @@ class SessionRecording:
         self._hooks = hooks
         self._transcript = Transcript(session, self._on_command)
         self._followed: dict[str, _Followed] = {}
-        self._order: list[str] = []
+        self._listed: list[tuple[str, Path]] = []
+        self._listed_at = float("-inf")
         self._round = 0
         self._restore()
 
@@ -86,15 +89,15 @@ class SessionRecording:
         """Look through the files once; whether there may be more to read at once."""
         if len(self.unsent) > MAX_UNSENT:
             return False
-        self._round += 1
-        found, files = False, self._files()
-        for name, path in files:
+        if to_the_end or now - self._listed_at >= LIST_S:
+            self._listed_at, self._round, self._listed = now, self._round + 1, self._files()
+        found = False
+        for name, path in self._listed:
             followed = self._followed.setdefault(name, _Followed(path))
             for line, to, number in followed.file.read(to_the_end=to_the_end):
                 found = True
                 followed.last = max(followed.last, _time_of(line))
                 followed.pending.append(_Pending(line, to, number, followed.last, self._round, now))
-        self._order = [name for name, _ in files]
         if found:
             self.changed_at, self.ended = now, False
         self._take(now, to_the_end)
@@ -152,7 +155,7 @@ class SessionRecording:
     def _take(self, now: float, everything: bool) -> None:
         """Take what has settled, in the order of its times."""
         taken: list[SpooledLine] = []
-        place = {name: at for at, name in enumerate(self._order)}
+        place = {name: at for at, (name, _) in enumerate(self._listed)}
         waiting = {name: each for name, each in self._followed.items() if each.pending}
         while waiting:
             name = min(waiting, key=lambda each: (waiting[each].pending[0].key, place.get(each, -1)))

@@ -261,7 +261,10 @@ async def test_a_log_that_was_lost_gets_all_of_it_again(bench: Bench, tmp_path: 
     assert bench.said == [f"{SESSION} was not there any more; it is written once more."]
 
 
-async def test_a_session_that_somebody_closes_waits_until_it_is_opened_again(bench: Bench) -> None:
+async def test_a_session_that_somebody_closes_waits_until_it_is_opened_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stenogram.adapters.recordings.claude_code.live.sender.CLOSED_S", 0.0)
     lines = main_lines()
     bench.write(Path(bench.main.name), b"".join(lines[:20]))
     await recorded(bench)
