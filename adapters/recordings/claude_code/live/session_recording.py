@@ -1,8 +1,8 @@
 """One session that is recorded: from the files that grow to the commands that are to be sent.
 
 Lines of several files are taken in the order of their times, as the import takes them. That order is known once new
-files were looked for after a line was read, and a second has passed: then whatever was written before it is read, too. A
-line that comes later than that, with an earlier time, is taken when it comes.
+files were looked for after a line was read, and a second has passed: then whatever was written before it is read, too.
+A line that comes later than that, with an earlier time, is taken when it comes.
 """
 
 import time
