@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ...adapters.recordings.claude_code.live import Recorder
 
 RECORDER = "recorder"
+HOOKS = "hooks"
+"""In the state's folder, that of what hooks said."""
 EVENTS = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Notification", "Stop", "SessionEnd")
 """Those of Claude Code's hooks that say what its transcripts do not."""
 HOOK = "stenogram record claude-code --hook"
@@ -105,7 +107,7 @@ async def _record(
     from ...adapters.recordings.claude_code.live import Followed, Recorder
 
     async with _sink(place) as sink:
-        recorder = Recorder(Followed(paths, session, everything or finish), state, spools, sink, _tell)
+        recorder = Recorder(Followed(paths, session, everything or finish), state / HOOKS, spools, sink, _tell)
         recorder.begin()
         if finish:
             await recorder.finish()
@@ -158,10 +160,10 @@ def _alone(state: Path, place: Place) -> Iterator[Path]:
 
 def _take_hook(state: Path) -> None:
     """Whatever comes, Claude Code goes on."""
-    from ...adapters.recordings.claude_code.live import note_hook
+    from .hooks import note_hook
 
     try:
-        if not note_hook(state, sys.stdin.buffer.read(2**20)):
+        if not note_hook(state / HOOKS, sys.stdin.buffer.read(2**20)):
             _tell("this is not what a hook of Claude Code gets")
     except OSError as error:
         _tell(f"this hook cannot be kept: {error}")

@@ -11,8 +11,7 @@ answered is sent again, and done once. So nothing is lost or doubled by the deat
 to, nor when a file is replaced by another one.
 """
 
-from .hook_input import note_hook
 from .recorder import Followed, Recorder
 from .sink import GatewaySink, Outcome, Sink
 
-__all__ = ["Followed", "GatewaySink", "Outcome", "Recorder", "Sink", "note_hook"]
+__all__ = ["Followed", "GatewaySink", "Outcome", "Recorder", "Sink"]

@@ -13,7 +13,6 @@ from .....domain.errors import Invalid
 from .....domain.ids import SessionId
 from ...session_lines import slug
 from ..files import main_files
-from .hook_input import hooks_of
 from .sender import Sender
 from .session_recording import SessionRecording
 from .sink import Sink
@@ -36,12 +35,12 @@ class Followed(NamedTuple):
 
 
 class Recorder:
-    """Records sessions. `state` is a folder for what hooks say, `spools` one for what must outlive the recorder; two
+    """Records sessions. `hooks` is a folder with what hooks said, `spools` one for what must outlive the recorder; two
     must not share that. `say` tells people one line."""
 
-    def __init__(self, followed: Followed, state: Path, spools: Path, sink: Sink, say: Callable[[str], None]) -> None:
+    def __init__(self, followed: Followed, hooks: Path, spools: Path, sink: Sink, say: Callable[[str], None]) -> None:
         self._followed = followed
-        self._state = state
+        self._hooks = hooks
         self._spools = spools
         self._sender = Sender(sink, say)
         self._recordings: dict[Path, SessionRecording] = {}
@@ -112,7 +111,7 @@ class Recorder:
             spool = Spool(self._spools, name)
             wanted = self._followed.everything or not first or spool.exists
             if wanted and known != stat and main not in self._recordings:
-                self._recordings[main] = SessionRecording(main, name, spool, hooks_of(self._state, main.stem))
+                self._recordings[main] = SessionRecording(main, name, spool, self._hooks / f"{main.stem}.jsonl")
 
     def _mains(self) -> Iterable[Path]:
         for path in self._followed.paths:

@@ -15,10 +15,10 @@ import orjson
 import pytest
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
-from stenogram.adapters.recordings.claude_code.live.hook_input import hooks_of, note_hook
 from stenogram.adapters.recordings.claude_code.live.sender import Sender
 from stenogram.adapters.recordings.claude_code.live.session_recording import SessionRecording
 from stenogram.adapters.recordings.claude_code.live.spool import Spool
+from stenogram.cli.recording.hooks import note_hook
 from stenogram.cli.recording.log_sink import LogSink
 from stenogram.domain.commands import parse_command
 from stenogram.domain.concepts.signals import ExpireSignal
@@ -80,7 +80,7 @@ class Bench:
     def start(self) -> None:
         """Start a recorder: the first, or after one has died."""
         spool = Spool(self.state, self.session)
-        self.recording = SessionRecording(self.main, self.session, spool, hooks_of(self.state, self.main.stem))
+        self.recording = SessionRecording(self.main, self.session, spool, self.state / f"{self.main.stem}.jsonl")
         self.sender = Sender(self._sink, self.said.append)
 
     def write(self, file: Path, data: bytes) -> None:
