@@ -26,7 +26,7 @@ def read_protobuf(body: bytes) -> SpanList:
                     spans.append(checked(found))
                 except ValueError as error:
                     malformed, fault = malformed + 1, fault or str(error)
-    except ValueError as error:  # UnicodeDecodeError is one
+    except ValueError as error:
         raise Invalid(f"This is no ExportTraceServiceRequest in protobuf: {error}.") from None
     return SpanList(spans, malformed, fault)
 

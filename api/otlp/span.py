@@ -54,8 +54,8 @@ def moment(nanoseconds: int) -> datetime:
     """The time, to a microsecond. Raises ValueError for one that no calendar has."""
     try:
         return datetime.fromtimestamp(nanoseconds // 1_000 / 1_000_000, UTC)
-    except (OverflowError, OSError) as error:
-        raise ValueError(str(error)) from None
+    except (OverflowError, OSError, ValueError):
+        raise ValueError("a time is in a year that no calendar has") from None
 
 
 def checked(span: Span) -> Span:

@@ -53,7 +53,10 @@ def number(value: int | memoryview) -> int:
 
 def text(value: int | memoryview) -> str:
     """The text of a field. Raises ValueError where it is none, or no UTF-8."""
-    return str(message(value), "utf-8")
+    try:
+        return str(message(value), "utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("a text is no UTF-8") from None
 
 
 def double(value: int | memoryview) -> float | str:

@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...domain.catalogue import explain
 from ...domain.commands import parse_json_command
 from ...domain.errors import Invalid, StenogramError
 from ...domain.ids import SessionId
 from ...domain.model import Actor, Command, Kind
 from ...domain.timestamps import Time
+from ...domain.wording.wrong_input import explain
 from ..access.tokens import ParticipantName
 from ..http.answer import Absent, HttpAnswer, Id, Number
 from ..protocol.client_frames import CommandName
