@@ -154,6 +154,7 @@ async def test_it_records_while_it_goes_on_and_says_who_is_here(
         assert await process.wait() == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("scopes", "code"), [(["read:*", "write:*"], 1), (["record:claude-*"], 0)])
 async def test_a_gateway_with_keys_wants_the_right_to_record(
     scopes: list[str], code: int, start: Start, http: aiohttp.ClientSession, tmp_path: Path

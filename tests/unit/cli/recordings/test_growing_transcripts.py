@@ -30,7 +30,7 @@ DATA = Path(__file__).parents[3] / "data"
 PROJECT = DATA / "claude-code-project"
 NAME = "7c1e0c52-8f4d-4b8e-9d51-2f6a3b1c0d11"
 SESSION = f"claude-{NAME}"
-SEEDS = range(int(os.environ.get("STENOGRAM_TEST_GROWTHS", "8")))
+SEEDS = range(int(os.environ.get("STENOGRAM_TEST_GROWTHS", "6")))
 
 
 class Line(NamedTuple):
