@@ -38,10 +38,12 @@ from .loop.listening import bound, cannot_listen
 from .loop.waits import Waits
 from .metrics import Metrics
 from .openapi.document import openapi_json
+from .otlp.routes import TraceRoutes
 from .protocol.queries import session_of
 from .reading.answers import LongAnswers
 from .reading.gate import ReadingGate
 from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
+from .recording.routes import RecordingRoutes
 from .settings import Settings
 from .telemetry.telemetry import Telemetry
 from .telemetry.tracing import Tracing
@@ -95,6 +97,8 @@ class Gateway:
         self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
+        self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
@@ -120,6 +124,7 @@ class Gateway:
         for way, walk in (("causes", self._cause_routes.causes), ("effects", self._cause_routes.effects)):
             app.router.add_get(f"/v1/sessions/{{session}}/events/{{event}}/{way}", walk, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
+        app.router.add_post("/v1/sessions/{session}/recorded", self._recording_routes.record)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
@@ -128,6 +133,8 @@ class Gateway:
         app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        if self.settings.otlp:
+            app.router.add_post("/v1/traces", self._trace_routes.take)
         if self.settings.ag_ui:
             self._ag_ui_routes.add_to(app.router)
         if self.settings.durable_streams:
@@ -165,7 +172,11 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            served = {"streams": self.settings.durable_streams, "ag_ui": self.settings.ag_ui}
+            served = {
+                "streams": self.settings.durable_streams,
+                "ag_ui": self.settings.ag_ui,
+                "otlp": self.settings.otlp,
+            }
             self._description = await asyncio.to_thread(openapi_json, projections, **served)
         return web.Response(body=self._description, content_type="application/json")
 

@@ -17,18 +17,24 @@ from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_connection import EVENT_STREAM
 from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
 from .operations import command, operation, parameter, probe, query_parameters
+from .otlp_paths import otlp_paths, otlp_schemas
+from .recording_paths import recording_paths, recording_schemas
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
 from .view_paths import view_paths, view_schemas
 
 
-def openapi_json(projections: Sequence[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> bytes:
-    """The document as JSON, for a gateway that keeps views of these projections, and serves streams and AG-UI or does
-    not. It takes about a tenth of a second."""
-    return orjson.dumps(openapi(projections, streams=streams, ag_ui=ag_ui))
+def openapi_json(
+    projections: Sequence[AnyProjection], *, streams: bool = True, ag_ui: bool = True, otlp: bool = True
+) -> bytes:
+    """The document as JSON, for a gateway that keeps views of these projections, and serves streams, AG-UI and OTLP
+    or does not. It takes about a tenth of a second."""
+    return orjson.dumps(openapi(projections, streams=streams, ag_ui=ag_ui, otlp=otlp))
 
 
-def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> Schema:
+def openapi(
+    projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True, otlp: bool = True
+) -> Schema:
     """The document, for such a gateway."""
     views = tuple(projections)
     return {
@@ -43,16 +49,24 @@ def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui
         "security": [{"bearer": []}, {"token": []}, {}],
         "paths": {
             **_paths(),
+            **recording_paths(),
             **view_paths(views),
             **(stream_paths() if streams else {}),
             **(ag_ui_paths() if ag_ui else {}),
+            **(otlp_paths() if otlp else {}),
         },
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
             },
-            "schemas": {**schemas(), **view_schemas(views), **(ag_ui_schemas() if ag_ui else {})},
+            "schemas": {
+                **schemas(),
+                **recording_schemas(),
+                **view_schemas(views),
+                **(ag_ui_schemas() if ag_ui else {}),
+                **(otlp_schemas() if otlp else {}),
+            },
         },
     }
 
