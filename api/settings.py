@@ -74,6 +74,9 @@ class Settings(BaseSettings):
             description="Agents that pages are told of by /v1/agui/info, besides `default`, which is any (JSON list)"
         ),
     ] = ()
+    langchain: Annotated[bool, Field(description="Serve LangChain's Agent Streaming Protocol under /v1/langchain")] = (
+        True
+    )
     heartbeat: Annotated[
         float, Field(gt=0, description="Seconds after which a silent client should send a heartbeat")
     ] = 5.0

@@ -20,6 +20,7 @@ from ...domain.model import Kind
 from ...domain.parts import StreamedKind, assemble
 from ...domain.state import State
 from ...log.records import Record
+from .run_fold import RunFold, RunStep
 
 STREAMED_KINDS: tuple[StreamedKind, ...] = get_args(StreamedKind)
 
@@ -36,6 +37,8 @@ class EventFact(NamedTuple):
     ends: tuple[StreamedKind, ...] = ()
     patch: tuple[dict[str, Any], ...] = ()
     serves: bool = False
+    again: bool = False
+    run: RunStep | None = None
 
 
 NOTHING = EventFact()
@@ -53,7 +56,7 @@ class OpenSpeech(NamedTuple):
         if kind == "reasoning":
             if self.reasoning:
                 return self, NOTHING
-            return self._replace(reasoning=True), EventFact(opens=("reasoning",))
+            return self._replace(reasoning=True), EventFact(opens=("reasoning",), again=self.chars[1] > 0)
         closes: tuple[StreamedKind, ...] = ("reasoning",) if self.reasoning else ()
         opens: tuple[StreamedKind, ...] = () if self.text else ("text",)
         fact = EventFact(closes=closes, opens=opens) if closes or opens else NOTHING
@@ -94,6 +97,13 @@ def speeches(state: State) -> Iterator[tuple[MessageId, OpenSpeech]]:
         yield message.id, speech
 
 
+def _thought_first(state: State) -> Iterator[MessageId]:
+    for id in state.messages.open.of(None):
+        parts = assemble(state.messages.known[id].streamed)
+        if parts and parts[0].kind == "reasoning":
+            yield id
+
+
 class SpeechFold:
     """Folds the events of one session, in order, from a state on."""
 
@@ -107,10 +117,22 @@ class SpeechFold:
             id: Whose(each.author, each.task, each.audience) for id, each in known.items()
         }
         self._open = dict(speeches(state))
+        self.thought_first: set[MessageId] = {*_thought_first(state)}
+        """The messages that began with a thought, as far as they were streamed."""
+        self.runs = RunFold(state)
 
     def add(self, record: Record) -> EventFact:
         """The next event, and what else happens with it."""
         self.version = record.version
+        fact, step = self._speech(record), self.runs.add(record)
+        return fact if step is None else fact._replace(run=step)
+
+    @property
+    def document(self) -> Document:
+        """The shared state as it is now."""
+        return self._document
+
+    def _speech(self, record: Record) -> EventFact:
         kind, _, step = record.type.partition(".")
         if kind == "message":
             return self._of_message(step, orjson.loads(record.data))
@@ -128,7 +150,10 @@ class SpeechFold:
         id = data["message"]
         if step == "delta":
             kind: StreamedKind = data.get("part") or "text"
-            speech, fact = self._open.get(id, OpenSpeech()).opened(kind)
+            before = self._open.get(id, OpenSpeech())
+            if kind == "reasoning" and before.chars == (0, 0):
+                self.thought_first.add(id)
+            speech, fact = before.opened(kind)
             self._open[id] = speech.longer(kind, len(data["text"]))
             return fact
         if step in ("posted", "started"):

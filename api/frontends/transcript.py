@@ -18,8 +18,8 @@ from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
 from ...log.weighted_cache import WeightedCache
-from .session_facts import PAGE_EVENTS
 
+PAGE_EVENTS = 1_000
 KEPT_BYTES = 64 * 2**20
 RESULT_OF_PAGE = "x.ag_ui.tool_call_result"
 """Of a call of a tool that a page has: what the page says it came to."""
@@ -52,7 +52,9 @@ class Transcript:
         self._entries: dict[str, Entry] = {}
 
     def add(self, record: Record) -> None:
-        """The next event."""
+        """The next event; one that was added before is passed over."""
+        if record.version <= self.version:
+            return
         self.version = record.version
         if record.type in _BEGINS:
             self.bytes += len(record.data)
@@ -68,6 +70,12 @@ class Transcript:
     def get(self, subject: str) -> Entry | None:
         """A message or a call."""
         return self._entries.get(subject)
+
+    def copy(self) -> "Transcript":
+        """One that goes its own way from here."""
+        made = Transcript(self.session)
+        made.version, made.bytes, made._entries = self.version, self.bytes, dict(self._entries)
+        return made
 
     def newest_first(self) -> list[Entry]:
         """All of them; also those that are open, without what they say."""

@@ -46,7 +46,7 @@ class Reply(NamedTuple):
 
 class TurnRequest(NamedTuple):
     """A turn of one run. `agent` is who alone is to serve it; `input` is for them. `records` are what `custom.record`
-    takes, each with what it is known by."""
+    takes, each with what it is known by. With `instead`, the runs that are under way are stopped."""
 
     run: str
     agent: str | None = None
@@ -54,6 +54,7 @@ class TurnRequest(NamedTuple):
     replies: tuple[Reply, ...] = ()
     records: tuple[tuple[str, dict[str, Any]], ...] = ()
     input: Mapping[str, Any] = {}  # nobody writes to it
+    instead: bool = False
 
 
 class TurnDesk:
@@ -89,6 +90,8 @@ class TurnDesk:
         planned += [(id, self._command("custom.record", data)) for id, data in asked.records]
         if not asked.replies:
             planned.append((f"{asked.run}.task", self._command("task.create", _task(asked))))
+        if asked.instead:
+            planned += [(f"{task}.stop", self._cancel(task)) for task in await self.under_way(state)]
         for id, data in planned:
             await self._do(id, data)
         if asked.replies:
@@ -120,7 +123,7 @@ class TurnDesk:
         found = None if run is None else await self.find(run)
         state = await self._state()
         if run is None:
-            tasks = [task.id for task in state.tasks.unfinished() if is_run(task.id)]
+            tasks = await self.under_way(state)
         elif found is None or found.task is None:
             raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
         else:
@@ -132,6 +135,16 @@ class TurnDesk:
                 await self._do(f"{task}.stop", self._cancel(task))
                 stopped.append(task.removeprefix(RUN))
         return stopped
+
+    async def under_way(self, state: State) -> list[TaskId]:
+        """The runs under way that the participant sees, the oldest first."""
+        viewer = await self._viewer()
+        return [each.id for each in state.tasks.unfinished() if is_run(each.id) and visible(each.audience, viewer)]
+
+    async def steer(self, target: str, instruction: str, id: str) -> None:
+        """Tell who is at work how to go on; with the same id once."""
+        signal = {"signal": _key(f"{id}.steer"), "kind": "steer", "target": target, "body": instruction}
+        await self._do(f"{id}.steer", self._command("signal.raise", signal))
 
     async def _reply(
         self, state: State, run: str, number: int, reply: Reply, planned: list[tuple[str, CommandData]]
@@ -203,7 +216,7 @@ def _is_done(state: State, data: CommandData) -> bool:
             return data.message in state.messages.known
         case AnswerApproval():
             return state.approvals.known[data.approval].status != "open"
-        case RaiseSignal():
+        case RaiseSignal(kind="cancel"):
             return not state.tasks.known[data.target.removeprefix("task:")].unfinished or bool(
                 state.signals.open_at(data.target)
             )

@@ -34,8 +34,8 @@ from ..transport.sse_connection import STREAM_SUB, SseConnection
 from ..transport.sse_server import SseServer, transport_of
 from ..transport.subscription import ConnectionSubscription, EventSubscription
 from .followed_log import FollowedLog, followed_log
-from .session_facts import PAGE_EVENTS, SessionFacts
-from .transcript import Transcript
+from .session_facts import SessionFacts
+from .transcript import PAGE_EVENTS, Transcript
 from .turn import Ending, Turn, ending_of, in_mid_sentence
 
 LINGER_S = 10.0

@@ -16,19 +16,22 @@ from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_connection import EVENT_STREAM
 from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
+from .langchain_paths import langchain_paths, langchain_schemas
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
 from .view_paths import view_paths, view_schemas
 
 
-def openapi_json(projections: Sequence[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> bytes:
-    """The document as JSON, for a gateway that keeps views of these projections, and serves streams and AG-UI or does
+def openapi_json(projections: Sequence[AnyProjection], **served: bool) -> bytes:
+    """The document as JSON, for a gateway that keeps views of these projections, and serves other protocols or does
     not. It takes about a tenth of a second."""
-    return orjson.dumps(openapi(projections, streams=streams, ag_ui=ag_ui))
+    return orjson.dumps(openapi(projections, **served))
 
 
-def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> Schema:
+def openapi(
+    projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True, langchain: bool = True
+) -> Schema:
     """The document, for such a gateway."""
     views = tuple(projections)
     return {
@@ -46,13 +49,19 @@ def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui
             **view_paths(views),
             **(stream_paths() if streams else {}),
             **(ag_ui_paths() if ag_ui else {}),
+            **(langchain_paths() if langchain else {}),
         },
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
             },
-            "schemas": {**schemas(), **view_schemas(views), **(ag_ui_schemas() if ag_ui else {})},
+            "schemas": {
+                **schemas(),
+                **view_schemas(views),
+                **(ag_ui_schemas() if ag_ui else {}),
+                **(langchain_schemas() if langchain else {}),
+            },
         },
     }
 

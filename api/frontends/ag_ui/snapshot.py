@@ -89,7 +89,7 @@ def being_said(state: State, viewer: Viewer) -> Iterator[AgUiEvent]:
     """Each open message that the viewer sees: its start, and all of it so far."""
     speech, kinds = dict(speeches(state)), _kinds(state)
     for message in open_messages(state, viewer):
-        members, role = _as_members(message), role_of(message.author, False, kinds)
+        members, role = as_members(message), role_of(message.author, False, kinds)
         begun, parts = speech[message.id], assemble(message.streamed)
         thought, said = ["".join([part.text for part in parts if part.kind == kind]) for kind in ("reasoning", "text")]
         if thought:
@@ -108,7 +108,8 @@ def open_messages(state: State, viewer: Viewer) -> list[Message]:
     return sorted(seen, key=lambda each: each.since)
 
 
-def _as_members(message: Message) -> Members:
+def as_members(message: Message) -> Members:
+    """An open message, as the envelope with which it began."""
     given = {"task": message.task, "audience": message.audience}
     about = {name: value for name, value in given.items() if value is not None}
     return {"actor": message.author, **about, "version": message.since, "data": {"message": message.id}}

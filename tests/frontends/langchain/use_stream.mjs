@@ -1,0 +1,67 @@
+// A page of React with the stock useStream: says what it shows at each change, does what it is told, and says what it has
+// in the end.
+import { readFileSync } from "node:fs"
+import { createElement, useEffect } from "react"
+import { create } from "react-test-renderer"
+import { useMessages, useStream } from "@langchain/react"
+
+const given = JSON.parse(process.argv[2])
+const say = (told) => console.log(JSON.stringify(told))
+const later = (ms) => new Promise((done) => setTimeout(done, ms))
+console.error = () => {} // the renderer for tests warns that it is one
+
+let fetch = globalThis.fetch
+if (given.fetch) {
+  const { resumingFetch } = await import(`data:text/javascript,${encodeURIComponent(readFileSync(given.fetch, "utf8"))}`)
+  fetch = resumingFetch
+}
+const thoughts = (message) => (Array.isArray(message.content) ? message.content : [])
+  .filter((block) => block?.type === "reasoning").map((block) => block.reasoning).join("")
+const plain = (messages) => messages.map((message) => ({
+  id: message.id, type: message.getType(), text: message.text, thought: thoughts(message),
+  name: message.name ?? message.additional_kwargs?.metadata?.name, calls: (message.tool_calls ?? []).map((call) => call.name),
+}))
+
+let stream = null
+let ends = 0
+let part = []
+function Page() {
+  stream = useStream({
+    apiUrl: given.url, assistantId: given.assistant, threadId: given.thread, fetch,
+    reconnectDelayMs: () => 20, onCompleted: () => { ends += 1 }, ...given.more,
+  })
+  part = useMessages(stream, given.namespace ?? ["nobody"])
+  useEffect(() => say({ shown: plain(stream.messages), loading: stream.isLoading }), [stream.messages, stream.isLoading])
+  return null
+}
+create(createElement(Page))
+while (stream === null || stream.isThreadLoading) await later(10)
+// A page whose lifecycle stream is ahead of the other one is told of a run's end before it has all that was said.
+const finished = async () => {
+  for (let quiet = 0, before = null; quiet < (given.quiet ?? 250); quiet = stream.isLoading || before !== stream.messages ? 0 : quiet + 25) {
+    before = stream.messages
+    await later(25)
+  }
+}
+for (const [what, ...about] of given.does) {
+  if (what === "submit") await stream.submit({ messages: about[0].map(([id, content]) => ({ id, type: "human", content })) }, about[1])
+  else if (what === "watch") await finished()
+  else if (what === "submitting") void stream.submit({ messages: [{ id: about[0], type: "human", content: about[1] }] })
+  else if (what === "shown") while (!stream.messages.some((each) => each.text.includes(about[0]))) await later(5)
+  else if (what === "inject") await stream.getThread().input.inject({ namespace: about[0], message: { role: "user", content: about[1] } })
+  else if (what === "asked") while (!stream.interrupt) await later(5)
+  else if (what === "respond") {
+    say({ interrupts: stream.interrupts })
+    await stream.respond(about[0])
+    while (!stream.isLoading) await later(5)
+  } else if (what === "stop") await stream.stop()
+  say({ did: what })
+}
+await finished()
+say({
+  messages: plain(stream.messages), part: plain(part), values: { ...stream.values, messages: undefined },
+  calls: await Promise.all(stream.toolCalls.map(async (call) => ({ name: call.name, input: call.input, output: call.output ?? null, status: call.status }))),
+  subgraphs: [...stream.subgraphs.values()].map(({ namespace, status }) => ({ namespace, status })),
+  error: stream.error ? String(stream.error.message ?? stream.error) : null, ends,
+})
+process.exit(0)
