@@ -28,8 +28,8 @@ class Asked(NamedTuple):
 
 class RunStep(NamedTuple):
     """What has become of a run, which is for an `audience`; `asked` are its open questions then. With `said`, a message
-    is over that was being said when a run began, asked or ended. With `part_…`, an `agent` has taken a task that is no
-    run, or holds it no longer."""
+    is over that may have been said in part when a run began, asked or ended. With `part_…`, an `agent` has taken a task
+    that is no run, or holds it no longer."""
 
     step: Step
     run: TaskId = ""
@@ -48,10 +48,12 @@ class RunFold:
         self._runs = {id: each.audience for id, each in known.items() if is_run(id) and each.unfinished}
         self._questions = {id: (asked[id].task, Asked(asked[id].audience, asked[id].of)) for id in state.approvals.open}
         self._owners = {each.id: each.owner for each in state.tasks.being_done() if not is_run(each.id)}
-        self._open: dict[MessageId, None] = dict.fromkeys(state.messages.open.of(None))
-        self._interrupted: set[MessageId] = {*self._open}
+        messages = [state.messages.known[id] for id in state.messages.open.of(None)]
+        self._open: dict[MessageId, tuple[int, TaskId | None]] = {each.id: (each.since, each.task) for each in messages}
         self.latest = max((int(each.since) for id, each in known.items() if is_run(id)), default=0)
         """The version with which the newest run began; 0 before the first."""
+        runs = (each for each in asked.values() if self._run_of(each.task))
+        self._asked = max((int(each.since) for each in runs), default=0)
 
     def add(self, record: Record) -> RunStep | None:
         """The next event."""
@@ -61,17 +63,18 @@ class RunFold:
         if concept == "task" and step in ("created", "claimed", *_LEAVES):
             return self._of_task(record, step, orjson.loads(record.data))
         if concept == "approval" and step != "configured":
-            return self._of_approval(step, orjson.loads(record.data))
+            return self._of_approval(record, step, orjson.loads(record.data))
         return None
 
     def _of_message(self, record: Record, step: str) -> RunStep | None:
         id = record.subject.removeprefix("message:")
         if step == "started":
-            self._open[id] = None
+            self._open[id] = (record.version, orjson.loads(record.data).get("task"))
         elif step in ("completed", "aborted"):
-            self._open.pop(id, None)
-            if id in self._interrupted:
-                self._interrupted.remove(id)
+            since, task = self._open.pop(id, (record.version, None))
+            # True of what came before, wherever the fold began: the same event comes to the same whenever it is read.
+            over = bool(self.latest) and self._run_of(task) not in self._runs
+            if over or since < max(self.latest, self._asked):
                 return RunStep("said")
         return None
 
@@ -98,13 +101,14 @@ class RunFold:
         owner = self._owners.pop(id, None)
         return None if owner is None else RunStep("part_ended", id, error=members["data"].get("error"), agent=owner)
 
-    def _of_approval(self, step: str, members: dict[str, Any]) -> RunStep | None:
+    def _of_approval(self, record: Record, step: str, members: dict[str, Any]) -> RunStep | None:
         id: ApprovalId = members["data"]["approval"]
         if step == "requested":
             of = members["data"].get("of")
             asked = Asked(_audience(members), None if of is None else tuple(of))
             self._questions[id] = (members.get("task"), asked)
             run = self._run_of(members.get("task"))
+            self._asked = record.version if run else self._asked
         else:
             run = self._run_of(self._questions.pop(id, (None, None))[0])
         if run not in self._runs:
@@ -112,8 +116,6 @@ class RunFold:
         return self._step("asks" if step == "requested" else "goes_on", run)
 
     def _step(self, step: Step, run: TaskId) -> RunStep:
-        # What is open now is interrupted on the page of a front-end that drops it then; its end is told of again.
-        self._interrupted.update(self._open)
         asked = tuple(each for task, each in self._questions.values() if self._run_of(task) == run)
         return RunStep(step, run, self._runs[run], asked)
 

@@ -1,9 +1,6 @@
-// A page of React with the stock useStream: says what it shows at each change, does what it is told, and says what it has
-// in the end.
+// A page with the stock useStream of React, or with the controller of the SDK that the bindings for other frameworks have:
+// says what it shows at each change, does what it is told, and says what it has in the end.
 import { readFileSync } from "node:fs"
-import { createElement, useEffect } from "react"
-import { create } from "react-test-renderer"
-import { useMessages, useStream } from "@langchain/react"
 
 const given = JSON.parse(process.argv[2])
 const say = (told) => console.log(JSON.stringify(told))
@@ -25,16 +22,41 @@ const plain = (messages) => messages.map((message) => ({
 let stream = null
 let ends = 0
 let part = []
-function Page() {
-  stream = useStream({
-    apiUrl: given.url, assistantId: given.assistant, threadId: given.thread, fetch,
-    reconnectDelayMs: () => 20, onCompleted: () => { ends += 1 }, ...given.more,
-  })
-  part = useMessages(stream, given.namespace ?? ["nobody"])
-  useEffect(() => say({ shown: plain(stream.messages), loading: stream.isLoading }), [stream.messages, stream.isLoading])
-  return null
+const options = { assistantId: given.assistant, threadId: given.thread, fetch, reconnectDelayMs: () => 20, onCompleted: () => { ends += 1 } }
+
+async function withReact() {
+  const { createElement, useEffect } = await import("react")
+  const { create } = await import("react-test-renderer")
+  const { useMessages, useStream } = await import("@langchain/react")
+  function Page() {
+    stream = useStream({ ...options, apiUrl: given.url })
+    part = useMessages(stream, given.namespace ?? ["nobody"])
+    useEffect(() => say({ shown: plain(stream.messages), loading: stream.isLoading }), [stream.messages, stream.isLoading])
+    return null
+  }
+  create(createElement(Page))
 }
-create(createElement(Page))
+
+async function withController() {
+  const { Client } = await import("@langchain/langgraph-sdk/client")
+  const { StreamController, messagesProjection } = await import("@langchain/langgraph-sdk/stream")
+  const controller = new StreamController({ ...options, client: new Client({ apiUrl: given.url }) })
+  controller.activate()
+  const read = (store) => store.getSnapshot()
+  const own = { submit: 1, stop: 1, respond: 1, getThread: 1 }
+  stream = new Proxy({}, {
+    get: (_, name) => name in own ? controller[name].bind(controller) : name === "subgraphs" ? read(controller.subgraphStore) : read(controller.rootStore)[name],
+  })
+  const scoped = controller.registry.acquire(messagesProjection(given.namespace ?? ["nobody"]))
+  scoped.store.subscribe(() => { part = scoped.store.getSnapshot() })
+  let before = null
+  controller.rootStore.subscribe(() => {
+    if (before === stream.messages) return
+    before = stream.messages
+    say({ shown: plain(before), loading: stream.isLoading })
+  })
+}
+await (given.react ? withReact() : withController())
 while (stream === null || stream.isThreadLoading) await later(10)
 // A page whose lifecycle stream is ahead of the other one is told of a run's end before it has all that was said.
 const finished = async () => {
@@ -53,7 +75,6 @@ for (const [what, ...about] of given.does) {
   else if (what === "respond") {
     say({ interrupts: stream.interrupts })
     await stream.respond(about[0])
-    while (!stream.isLoading) await later(5)
   } else if (what === "stop") await stream.stop()
   say({ did: what })
 }
