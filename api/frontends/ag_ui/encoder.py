@@ -12,9 +12,10 @@ import orjson
 from ...delivery.resume_point import write_resume_point
 from ...delivery.sse_encoder import http_chunk
 from ...delivery.websocket_encoder import text_frame
+from ..envelopes import Members
 from ..session_facts import FactsOfLog, SessionFacts
 from . import OURS
-from .translation import AgUiEvent, Members, ag_ui_events
+from .translation import AgUiEvent, ag_ui_events
 
 _PIECES = ("TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT")
 

@@ -12,10 +12,9 @@ from ....domain.concepts.approvals import Approval
 from ....domain.envelope import timestamp
 from ....domain.state import State
 from ..speech_fold import speeches
-from ..turn import NO, Ending, Turn, is_run
+from ..turn import NO, Ending, Turn, is_run, open_messages
 from . import OURS
 from .encoder import Placed
-from .snapshot import open_messages
 from .translation import AgUiEvent
 from .translation import ended as end_of
 
