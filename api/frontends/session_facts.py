@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ...domain.errors import NotReady
-from ...domain.ids import ParticipantId, SessionId, Version
+from ...domain.ids import MessageId, ParticipantId, SessionId, TaskId, Version
 from ...domain.model import Kind
 from ...log.log import Log
 from ...log.records import Record
@@ -39,6 +39,14 @@ class SessionFacts:
     def kind(self, participant: ParticipantId) -> Kind | None:
         """What a participant is, who has ever joined."""
         return self._fold.kinds.get(participant)
+
+    def run_of(self, task: TaskId | None) -> TaskId | None:
+        """The run that a task is a part of."""
+        return self._fold.run_of(task)
+
+    def since(self, message: MessageId) -> int:
+        """The version with which a message began."""
+        return self._fold.since(message)
 
     def add(self, record: Record) -> None:
         """An event was published."""

@@ -31,6 +31,7 @@ from ...tenants.tenant import Tenant
 from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer
 from ..followed_log import FollowedLog
+from ..placed import Group, sse_group
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import Ending, Turn
@@ -38,7 +39,7 @@ from ..turn_requests import TurnDesk
 from ..turn_socket import TurnSocket
 from ..turn_stream import TurnConnection, follow_turn, read_stream_place
 from .answers import StoppedAnswer, capabilities, runtime_info
-from .encoder import AgUiEncoder, Group, socket_group, sse_group, translated
+from .encoder import AgUiEncoder, socket_group, translated
 from .endings import end_of_stream
 from .publishing import Publishing
 from .run_input import RunAgentInput, StopInput, read_input, turn_request

@@ -30,11 +30,11 @@ from ..envelopes import (
     shown_id,
     text_in,
 )
+from ..placed import Placed
 from ..speech_fold import speeches, whose_is
 from ..transcript import RESULT_OF_PAGE, Entry, Transcript
 from ..turn import Turn, is_run, open_messages
 from . import OURS, PROTOCOL_VERSION
-from .encoder import Placed
 from .translation import (
     PART,
     AgUiEvent,
