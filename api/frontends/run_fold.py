@@ -44,7 +44,9 @@ class RunFold:
 
     def __init__(self, state: State) -> None:
         known, asked = state.tasks.known, state.approvals.known
-        self._parents: dict[TaskId, TaskId | None] = {id: each.parent for id, each in known.items()}
+        self._tasks = known
+        self._parents: dict[TaskId, TaskId | None] = {}
+        """Of the tasks that were created since."""
         self._runs = {id: each.audience for id, each in known.items() if is_run(id) and each.unfinished}
         self._questions = {id: (asked[id].task, Asked(asked[id].audience, asked[id].of)) for id in state.approvals.open}
         self._owners = {each.id: each.owner for each in state.tasks.being_done() if not is_run(each.id)}
@@ -52,8 +54,15 @@ class RunFold:
         self._open: dict[MessageId, tuple[int, TaskId | None]] = {each.id: (each.since, each.task) for each in messages}
         self.latest = max((int(each.since) for id, each in known.items() if is_run(id)), default=0)
         """The version with which the newest run began; 0 before the first."""
-        runs = (each for each in asked.values() if self._run_of(each.task))
+        runs = (each for each in asked.values() if self.run_of(each.task))
         self._asked = max((int(each.since) for each in runs), default=0)
+
+    def run_of(self, task: TaskId | None) -> TaskId | None:
+        """The run that a task is a part of."""
+        while task is not None and not is_run(task):
+            known = self._tasks.get(task)
+            task = self._parents.get(task, None if known is None else known.parent)
+        return task
 
     def add(self, record: Record) -> RunStep | None:
         """The next event."""
@@ -73,7 +82,7 @@ class RunFold:
         elif step in ("completed", "aborted"):
             since, task = self._open.pop(id, (record.version, None))
             # True of what came before, wherever the fold began: the same event comes to the same whenever it is read.
-            over = bool(self.latest) and self._run_of(task) not in self._runs
+            over = bool(self.latest) and self.run_of(task) not in self._runs
             if over or since < max(self.latest, self._asked):
                 return RunStep("said")
         return None
@@ -107,22 +116,17 @@ class RunFold:
             of = members["data"].get("of")
             asked = Asked(_audience(members), None if of is None else tuple(of))
             self._questions[id] = (members.get("task"), asked)
-            run = self._run_of(members.get("task"))
+            run = self.run_of(members.get("task"))
             self._asked = record.version if run else self._asked
         else:
-            run = self._run_of(self._questions.pop(id, (None, None))[0])
-        if run not in self._runs:
+            run = self.run_of(self._questions.pop(id, (None, None))[0])
+        if run is None or run not in self._runs:
             return None
         return self._step("asks" if step == "requested" else "goes_on", run)
 
     def _step(self, step: Step, run: TaskId) -> RunStep:
-        asked = tuple(each for task, each in self._questions.values() if self._run_of(task) == run)
+        asked = tuple(each for task, each in self._questions.values() if self.run_of(task) == run)
         return RunStep(step, run, self._runs[run], asked)
-
-    def _run_of(self, task: TaskId | None) -> TaskId:
-        while task is not None and not is_run(task):
-            task = self._parents.get(task)
-        return task or ""
 
 
 def _audience(members: dict[str, Any]) -> tuple[str, ...] | None:

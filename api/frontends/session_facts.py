@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from ...domain.concepts.document import Document
 from ...domain.errors import NotReady
-from ...domain.ids import MessageId, ParticipantId, SessionId, Version
+from ...domain.ids import MessageId, ParticipantId, SessionId, TaskId, Version
 from ...domain.model import Kind
 from ...log.log import Log
 from ...log.records import Record
@@ -63,6 +63,14 @@ class SessionFacts:
     def thought_first(self, message: MessageId) -> bool:
         """Whether a message that is streamed began with a thought."""
         return message in self._fold.thought_first
+
+    def run_of(self, task: TaskId | None) -> TaskId | None:
+        """The run that a task is a part of."""
+        return self._fold.run_of(task)
+
+    def since(self, message: MessageId) -> int:
+        """The version with which a message began."""
+        return self._fold.since(message)
 
     def add(self, record: Record) -> None:
         """An event was published."""

@@ -29,7 +29,8 @@ class EventFact(NamedTuple):
     """What else happens with one event. `closes` is what of its message ends before it, `opens` what begins then, and
     `ends` what is over behind it; `rest` is what a message's end adds to what was streamed. `patch` is a change of
     state as a JSON Patch. `serves` says of a tool call that it can be shown in its message: it is by and for the same,
-    and under the same task."""
+    and under the same task. `due` says of a piece that all so far has grown enough since it was
+    last due to be said again, for protocols that have no pieces."""
 
     closes: tuple[StreamedKind, ...] = ()
     opens: tuple[StreamedKind, ...] = ()
@@ -39,17 +40,23 @@ class EventFact(NamedTuple):
     serves: bool = False
     again: bool = False
     run: RunStep | None = None
+    due: bool = False
 
 
 NOTHING = EventFact()
+DUE = EventFact(due=True)
+DUE_SHARE = 32
+"""All so far is due when it has grown by one part in so many: it is said in so many times its length at most."""
 
 
 class OpenSpeech(NamedTuple):
-    """A message that is being streamed: what is open of it, and how many characters there were of each kind."""
+    """A message that is being streamed: what is open of it, how many characters there were of each kind, and how many
+    when all was last due."""
 
     text: bool = False
     reasoning: bool = False
     chars: tuple[int, int] = (0, 0)
+    said: int = 0
 
     def opened(self, kind: StreamedKind) -> tuple["OpenSpeech", EventFact]:
         """With the next piece of this kind; a thought ends where words begin, a text goes on behind a thought."""
@@ -66,6 +73,11 @@ class OpenSpeech(NamedTuple):
         """With so many characters more."""
         text, reasoning = self.chars
         return self._replace(chars=(text + chars, reasoning) if kind == "text" else (text, reasoning + chars))
+
+    @property
+    def due(self) -> bool:
+        """Whether it has grown enough."""
+        return sum(self.chars) > self.said + self.said // DUE_SHARE
 
 
 class Whose(NamedTuple):
@@ -116,10 +128,19 @@ class SpeechFold:
         self._whose: dict[MessageId, Whose] = {
             id: Whose(each.author, each.task, each.audience) for id, each in known.items()
         }
+        self._since: dict[MessageId, int] = {id: each.since for id, each in known.items()}
         self._open = dict(speeches(state))
         self.thought_first: set[MessageId] = {*_thought_first(state)}
         """The messages that began with a thought, as far as they were streamed."""
         self.runs = RunFold(state)
+
+    def run_of(self, task: TaskId | None) -> TaskId | None:
+        """The run that a task is a part of."""
+        return self.runs.run_of(task)
+
+    def since(self, message: MessageId) -> int:
+        """The version with which a message began."""
+        return self._since.get(message, self.version)
 
     def add(self, record: Record) -> EventFact:
         """The next event, and what else happens with it."""
@@ -154,10 +175,15 @@ class SpeechFold:
             if kind == "reasoning" and before.chars == (0, 0):
                 self.thought_first.add(id)
             speech, fact = before.opened(kind)
-            self._open[id] = speech.longer(kind, len(data["text"]))
+            speech = speech.longer(kind, len(data["text"]))
+            if speech.due:
+                speech = speech._replace(said=sum(speech.chars))
+                fact = DUE if fact is NOTHING else fact._replace(due=True)
+            self._open[id] = speech
             return fact
         if step in ("posted", "started"):
             self._whose[id] = whose_is(members)
+            self._since[id] = self.version
         if step == "started":
             self._open[id] = OpenSpeech()
         if step in ("completed", "aborted"):

@@ -6,6 +6,7 @@ GET  /v1/agui/threads/{thread} · /v1/agui/threads/{thread}/runs/{run}
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -30,6 +31,7 @@ from ...tenants.tenant import Tenant
 from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer
 from ..followed_log import FollowedLog
+from ..placed import Group, sse_group
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import Ending, Turn
@@ -37,7 +39,7 @@ from ..turn_requests import TurnDesk
 from ..turn_socket import TurnSocket
 from ..turn_stream import TurnConnection, follow_turn, read_stream_place
 from .answers import StoppedAnswer, capabilities, runtime_info
-from .encoder import AgUiEncoder, Group, socket_group, sse_group, translated
+from .encoder import AgUiEncoder, socket_group, translated
 from .endings import end_of_stream
 from .publishing import Publishing
 from .run_input import RunAgentInput, StopInput, read_input, turn_request
@@ -84,13 +86,18 @@ class AgUi(NamedTuple):
             return TurnSocket(transport, followed, turn, viewer, self, SUBPROTOCOL)
         return TurnConnection(transport, followed, turn, viewer, self)
 
-    async def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
-        """A run's start, a snapshot, and what is being said."""
-        return self.group(await beginning(turn, state, transcript, viewer, resume))
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
-    def rest_of_beginning(self, state: State, viewer: Viewer, resume: str, begun: int) -> bytes:
-        """The rest of what was being said."""
-        return self.group(resumed_beginning(state, viewer, resume, max(HEAD, begun)))
+    async def beginning(
+        self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str, begun: int = 0
+    ) -> bytes:
+        """A run's start, a snapshot, and what is being said."""
+        if begun:
+            return self.group(resumed_beginning(state, viewer, resume, max(HEAD, begun)))
+        return self.group(await beginning(turn, state, transcript, viewer, resume))
 
     def rest_of_event(self, facts: SessionFacts, record: Record, epoch: str, behind: int) -> bytes:
         """The rest of what an event is in AG-UI."""

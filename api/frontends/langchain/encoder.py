@@ -14,7 +14,8 @@ from ....domain.audience import Viewer
 from ....domain.envelope import timestamp
 from ...delivery.resume_point import write_resume_point
 from ...delivery.sse_encoder import http_chunk
-from ..ag_ui.translation import Members
+from ..envelopes import Members
+from ..placed import epoch_of
 from ..session_facts import FactsOfLog, SessionFacts
 from ..turn_stream import StreamPlace
 from . import OURS
@@ -96,11 +97,6 @@ class LangChainEncoder(NamedTuple):
             return http_chunk(_head(resume) + b"\n")
         members = {"version": frame["to"], "time": timestamp(datetime.now(UTC))}
         return http_chunk(block_of(shown, members, epoch_of(resume), resume, frame["to"] << SEQ_BITS))
-
-
-def epoch_of(resume: str) -> str:
-    """The epoch in which a resume point is one."""
-    return resume.rpartition(".v")[0]
 
 
 def depends_on_viewer(known: SessionFacts, members: Members) -> bool:

@@ -15,12 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from ....domain.catalogue import explain
 from ....domain.errors import Invalid
 from ....domain.ids import NAME_PATTERN, Name, new_id
+from ..envelopes import CLIENT_ID, message_id
 from ..turn_requests import Reply, Said, TurnRequest
 
 ANY_AGENT = ("_", "default")
 """What an assistant is called where any agent may serve the run; `_` is what a page sends that names none."""
-ID = "langchain.id"
-"""The member of a message's metadata with its id on the page, where that cannot be an id here."""
 PART = "langchain.part"
 """The name of a data part that is a block of a person's message in LangChain's form."""
 MAX_SEQ = 2**53
@@ -113,13 +112,6 @@ def read_input(model: type[M], members: Any) -> M:
         raise Invalid(f"This is no {model.__name__}: {explain(error)}.") from None
 
 
-def message_id(id: str) -> str:
-    """The id of a message here: the same, if it can be one."""
-    if len(id) <= 128 and re.fullmatch(NAME_PATTERN, id):
-        return id
-    return f"langchain.{_digest([id])}"
-
-
 def begun_run(given: RunStart) -> TurnRequest:
     """What `run.start` asks for."""
     if isinstance((given.config or {}).get("configurable"), dict) and "checkpoint_id" in given.config["configurable"]:  # type: ignore[index, operator]
@@ -186,7 +178,7 @@ def _said(id: str, given: str, message: InputMessage) -> Said | None:
     if isinstance(message.content, list):
         attached = [each for each in message.content if not _is_text(each)]
         parts += [{"kind": "data", "name": PART, "data": each} for each in attached]
-    metadata = {} if id == given else {"metadata": {ID: given}}
+    metadata = {} if id == given else {"metadata": {CLIENT_ID: given}}
     return Said(id, {"parts": parts, **metadata}, text) if parts else None
 
 

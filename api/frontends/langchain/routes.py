@@ -22,6 +22,7 @@ from ...telemetry.telemetry import Telemetry
 from ...tenants.tenant import Tenant
 from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer
+from ..envelopes import kinds_of
 from ..followed_log import followed_log
 from ..turn import RUN, waiting_for
 from ..turn_requests import TurnDesk
@@ -99,12 +100,11 @@ class LangChainRoutes:
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             if state.session.status == "none":
                 raise NotFound(f"There is no session {session!r}.")
-            presence = state.presence
             shown = values(
                 state.document,
                 transcript,
                 viewer,
-                lambda id: presence[id].kind if id in presence else None,
+                kinds_of(state),
                 state.version,
             )
         runs = await self._desk(request, tenant, principal, session).under_way(state)

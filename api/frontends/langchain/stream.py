@@ -28,11 +28,10 @@ from ...tenants.tenant import Tenant
 from ...transport.sse_connection import STREAM_SUB, SseConnection
 from ...transport.sse_server import SseServer, transport_of
 from ...transport.subscription import ConnectionSubscription, EventSubscription
-from ..ag_ui.snapshot import as_members, open_messages
-from ..ag_ui.translation import role_of
+from ..envelopes import members_of_open, role_of
 from ..followed_log import followed_log
 from ..session_facts import SessionFacts
-from ..turn import is_run
+from ..turn import is_run, open_messages
 from ..turn_stream import StreamPlace
 from .encoder import SEQ_BITS, ChannelFilter, LangChainEncoder, block_of, blocks_of, context_of
 from .translation import Shown, block_started, message_started, namespace_of, piece
@@ -128,7 +127,7 @@ def _beginning(state: State, facts: SessionFacts, encoder: LangChainEncoder, epo
 
 
 def _being_said(message: Message, facts: SessionFacts) -> Iterator[Shown]:
-    members = as_members(message)
+    members = members_of_open(message)
     role = role_of(message.author, False, facts.kind)
     namespace = namespace_of(members, role)
     yield message_started(members, namespace, role, message.id)._replace(label=f"{message.id}.start")

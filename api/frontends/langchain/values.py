@@ -11,13 +11,14 @@ import orjson
 from ....domain.audience import Viewer
 from ....domain.concepts.document import Document, seen_by
 from ....domain.ids import ParticipantId
-from ..ag_ui.translation import Members, end_of_message, envelope, result_text, role_of, text_in
+from ..ag_ui.translation import end_of_message
+from ..envelopes import KindOf, Members, envelope, result_text, role_of, shown_id, text_in
 from ..speech_fold import whose_is
 from ..transcript import RESULT_OF_PAGE, Entry, Transcript
 from ..turn import is_run
 from . import OURS
-from .requests import ID, PART
-from .translation import KindOf, metadata_of, namespace_of
+from .requests import PART
+from .translation import metadata_of, namespace_of
 
 MESSAGES = "messages"
 """The member of the values that has what was said; the shared state's own of that name is not shown."""
@@ -115,11 +116,6 @@ def _ai(entry: Entry, content: list[Any], calls: list[Members], id: str | None =
     about = {"namespace": namespace_of(begun, "assistant"), "metadata": metadata_of(begun)}
     made = {"type": "ai", "id": id or shown_id(begun["data"]), "name": begun["actor"], "content": content}
     return {**made, "additional_kwargs": about, **({"tool_calls": calls} if calls else {})}
-
-
-def shown_id(data: Members) -> str:
-    """The id of a message on a page."""
-    return str((data.get("metadata") or {}).get(ID) or data["message"])
 
 
 def _call(entry: Entry) -> Members:

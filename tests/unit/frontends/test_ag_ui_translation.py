@@ -14,9 +14,10 @@ import pytest
 from support.ag_ui_reader import AgUiReader
 from support.random_play import VIEWERS, WORD, played, secrets
 
-from stenogram.api.frontends.ag_ui.encoder import Placed, joined, translated
+from stenogram.api.frontends.ag_ui.encoder import joined, translated
 from stenogram.api.frontends.ag_ui.endings import end_of_stream
 from stenogram.api.frontends.ag_ui.snapshot import HEAD, beginning, messages_snapshot, resumed_beginning
+from stenogram.api.frontends.placed import Placed
 from stenogram.api.frontends.session_facts import SessionFacts
 from stenogram.api.frontends.speech_fold import SpeechFold
 from stenogram.api.frontends.transcript import Transcript
