@@ -163,6 +163,7 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
     found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
     for session in play.sessions:
         found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
+        found.append((f"LangChain {session.state.id}", await langchain(http, gateway, reader, session)))
         events = f"/v1/sessions/{session.state.id}/events"
         for reading in ("raw", "folded"):
             for accept in ("text/event-stream", "application/x-ndjson"):
@@ -204,6 +205,38 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
         async with http.get(f"{base}/threads/{id}/runs/{run}", headers=headers) as response:
             told += await response.read()
     return told
+
+
+async def langchain(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What LangChain's streams bring up to the session's end, from a snapshot and from the start, and a thread's state."""
+    thread, told = f"{gateway.url}/v1/langchain/threads/{session.state.id}", b""
+    headers = {"Authorization": f"Bearer {reader.token}"}
+    place = re.compile(rb"id: \w+\.v(\d+)\n")
+    channels = ["values", "messages", "tools", "lifecycle", "input", "custom"]
+    for more in ({}, {"since": 0}):
+        body = {"channels": channels, **more}
+        url = f"{thread}/stream/events"
+        async with http.post(url, json=body, headers=headers) as response, asyncio.timeout(20):
+            if response.status != 200:
+                told += await response.read()
+                continue
+            line = b"data"
+            while line and not ((at := place.fullmatch(line)) and int(at[1]) >= len(session.events)):
+                told += line
+                line = await response.content.readline()
+            told += await response.content.readline()
+    async with http.get(f"{thread}/state", headers=headers) as response:
+        told += await response.read()
+    commands = (
+        ("input.respond", {"interrupt_id": "a5", "response": "?"}),
+        ("input.inject", {"namespace": [], "message": {"content": "?"}}),
+    )
+    for method, params in commands:
+        body = {"id": 1, "method": method, "params": params}
+        async with http.post(f"{thread}/commands", json=body, headers=headers) as response:
+            told += await response.read()
+    async with http.post(f"{thread}/runs/t3/cancel", headers=headers) as response:
+        return told + await response.read()
 
 
 @pytest.fixture
@@ -249,7 +282,8 @@ async def test_the_search_finds_what_may_be_read(
     for reader in readers_of_play(10_000, play)[: len(VIEWERS)]:
         texts = await said(http, gateway, reader, play)
         told = {word for _, text in texts for word in WORD.findall(text)}
-        by_ag_ui = {word for place, text in texts if place.startswith("AG-UI") for word in WORD.findall(text)}
-        assert len(by_ag_ui) > len(told) * 3 / 4
+        for protocol in ("AG-UI", "LangChain"):
+            by_it = {word for place, text in texts if place.startswith(protocol) for word in WORD.findall(text)}
+            assert len(by_it) > len(told) * 3 / 4, protocol
         assert len(told) > len(play.known) / 4
         assert told <= set(play.known) - reader.hidden(play)
