@@ -24,6 +24,7 @@ from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
 from .frontends.ag_ui.routes import AgUiRoutes
 from .frontends.langchain.routes import LangChainRoutes
+from .frontends.tanstack_ai.routes import TanStackRoutes
 from .http.answer import AliveAnswer
 from .http.asgi import AsgiMount, AsgiServer
 from .http.cause_routes import CauseRoutes
@@ -95,6 +96,7 @@ class Gateway:
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
         self._langchain_routes = LangChainRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
         self._timeline_routes = TimelineRoutes(tenants, auth)
@@ -134,6 +136,8 @@ class Gateway:
             self._ag_ui_routes.add_to(app.router)
         if self.settings.langchain:
             self._langchain_routes.add_to(app.router)
+        if self.settings.tanstack_ai:
+            self._tanstack_routes.add_to(app.router)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
@@ -170,7 +174,7 @@ class Gateway:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
             served = {"streams": self.settings.durable_streams, "ag_ui": self.settings.ag_ui}
-            served["langchain"] = self.settings.langchain
+            served |= {"langchain": self.settings.langchain, "tanstack_ai": self.settings.tanstack_ai}
             self._description = await asyncio.to_thread(openapi_json, projections, **served)
         return web.Response(body=self._description, content_type="application/json")
 

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     langchain: Annotated[bool, Field(description="Serve LangChain's Agent Streaming Protocol under /v1/langchain")] = (
         True
     )
+    tanstack_ai: Annotated[bool, Field(description="Serve the connections of TanStack AI under /v1/tanstack_ai")] = True
     heartbeat: Annotated[
         float, Field(gt=0, description="Seconds after which a silent client should send a heartbeat")
     ] = 5.0

@@ -39,6 +39,7 @@ class EventFact(NamedTuple):
     patch: tuple[dict[str, Any], ...] = ()
     serves: bool = False
     again: bool = False
+    thought: str = ""
     run: RunStep | None = None
     due: bool = False
 
@@ -132,6 +133,11 @@ class SpeechFold:
         self._open = dict(speeches(state))
         self.thought_first: set[MessageId] = {*_thought_first(state)}
         """The messages that began with a thought, as far as they were streamed."""
+        self._thoughts: dict[MessageId, list[str]] = {}
+        for id in self._open:
+            parts = assemble(known[id].streamed)
+            if parts and parts[-1].kind == "reasoning":
+                self._thoughts[id] = [parts[-1].text]
         self.runs = RunFold(state)
 
     def run_of(self, task: TaskId | None) -> TaskId | None:
@@ -175,6 +181,10 @@ class SpeechFold:
             if kind == "reasoning" and before.chars == (0, 0):
                 self.thought_first.add(id)
             speech, fact = before.opened(kind)
+            if kind == "reasoning":
+                self._thoughts.setdefault(id, []).append(data["text"])
+            elif "reasoning" in fact.closes:
+                fact = fact._replace(thought="".join(self._thoughts.pop(id, ())))
             speech = speech.longer(kind, len(data["text"]))
             if speech.due:
                 speech = speech._replace(said=sum(speech.chars))
@@ -187,7 +197,10 @@ class SpeechFold:
         if step == "started":
             self._open[id] = OpenSpeech()
         if step in ("completed", "aborted"):
-            return _end(self._open.pop(id, OpenSpeech()), data["parts"])
+            fact, thought = _end(self._open.pop(id, OpenSpeech()), data["parts"]), self._thoughts.pop(id, [])
+            return fact._replace(
+                thought="".join([*thought, *[more for kind, more in fact.rest if kind == "reasoning"]])
+            )
         return NOTHING
 
     def _of_call(self, members: dict[str, Any]) -> EventFact:
@@ -198,7 +211,7 @@ class SpeechFold:
         if speech is None or speech.text:
             return EventFact(serves=True)
         self._open[id] = speech._replace(text=True)
-        return EventFact(opens=("text",), serves=True)
+        return EventFact(opens=("text",), serves=True, thought="".join(self._thoughts.pop(id, ())))
 
     def _of_state(self, record: Record) -> EventFact:
         event = decode(record.data, record.position, record.session, record.version)

@@ -162,7 +162,7 @@ class AgUiRoutes:
         """Have a run stopped, or all of a thread. Asking again does nothing more."""
         principal = self._auth.of_request(request)
         no_query(request)
-        _agent_of(request)
+        agent_of(request)
         session = session_named(request.match_info["thread"])
         principal.require_read(session)
         body = await read_body(request)
@@ -208,7 +208,7 @@ class AgUiRoutes:
     async def _asked(self, request: web.Request) -> tuple[Principal, RunAgentInput, str | None]:
         """Who asks, what for, and of which agent."""
         principal = self._auth.of_request(request)
-        agent = _agent_of(request)
+        agent = agent_of(request)
         given = read_input(read_json(await read_body(request), self._settings.depth))
         principal.require_read(given.threadId)
         return principal, given, agent
@@ -221,7 +221,7 @@ class AgUiRoutes:
         return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
 
 
-def _agent_of(request: web.Request) -> str | None:
+def agent_of(request: web.Request) -> str | None:
     """The agent that the path names; None for any. Raises Invalid."""
     named = request.match_info["agent"]
     try:
