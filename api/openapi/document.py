@@ -20,6 +20,7 @@ from .langchain_paths import langchain_paths, langchain_schemas
 from .operations import command, operation, parameter, probe, query_parameters
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
+from .tanstack_paths import tanstack_paths, tanstack_schemas
 from .view_paths import view_paths, view_schemas
 
 
@@ -30,7 +31,12 @@ def openapi_json(projections: Sequence[AnyProjection], **served: bool) -> bytes:
 
 
 def openapi(
-    projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True, langchain: bool = True
+    projections: Iterable[AnyProjection],
+    *,
+    streams: bool = True,
+    ag_ui: bool = True,
+    langchain: bool = True,
+    tanstack_ai: bool = True,
 ) -> Schema:
     """The document, for such a gateway."""
     views = tuple(projections)
@@ -50,6 +56,7 @@ def openapi(
             **(stream_paths() if streams else {}),
             **(ag_ui_paths() if ag_ui else {}),
             **(langchain_paths() if langchain else {}),
+            **(tanstack_paths() if tanstack_ai else {}),
         },
         "components": {
             "securitySchemes": {
@@ -61,6 +68,7 @@ def openapi(
                 **view_schemas(views),
                 **(ag_ui_schemas() if ag_ui else {}),
                 **(langchain_schemas() if langchain else {}),
+                **(tanstack_schemas() if tanstack_ai else {}),
             },
         },
     }

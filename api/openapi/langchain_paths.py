@@ -3,11 +3,11 @@
 from ..frontends.langchain.answers import CommandAnswer, RunsStoppedAnswer, ThreadStateAnswer
 from ..frontends.langchain.requests import EventStreamRequest, ThreadCommand
 from ..transport.sse_connection import EVENT_STREAM
+from .ag_ui_paths import input_schemas
 from .operations import JSON, action, operating, operation, parameter
 from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, ref
 
 _ANSWERS = (CommandAnswer, RunsStoppedAnswer, ThreadStateAnswer)
-_REF = "#/components/schemas/{model}"
 
 
 def langchain_paths() -> Schema:
@@ -35,9 +35,4 @@ def langchain_paths() -> Schema:
 
 def langchain_schemas() -> Schema:
     """The schemas of what goes in and comes out."""
-    made: Schema = {}
-    for model in (EventStreamRequest, ThreadCommand):
-        schema = model.model_json_schema(ref_template=_REF)
-        made |= schema.pop("$defs", {})
-        made[model.__name__] = schema
-    return {**made, **answer_schemas(_ANSWERS)}
+    return {**input_schemas((EventStreamRequest, ThreadCommand)), **answer_schemas(_ANSWERS)}

@@ -164,6 +164,7 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
     for session in play.sessions:
         found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
         found.append((f"LangChain {session.state.id}", await langchain(http, gateway, reader, session)))
+        found.append((f"TanStack {session.state.id}", await tanstack(http, gateway, reader, session)))
         events = f"/v1/sessions/{session.state.id}/events"
         for reading in ("raw", "folded"):
             for accept in ("text/event-stream", "application/x-ndjson"):
@@ -204,6 +205,26 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
     for run in ("t3", "watches"):
         async with http.get(f"{base}/threads/{id}/runs/{run}", headers=headers) as response:
             told += await response.read()
+    return told
+
+
+async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What TanStack AI's address of a thread tells: the thread, its runs, and what is refused."""
+    id, told = session.state.id, b""
+    url = f"{gateway.url}/v1/tanstack_ai/agent/default/threads/{id}"
+    headers = {"Authorization": f"Bearer {reader.token}"}
+    for query in (f"threadId={id}", "runId=t3&offset=-1", "runId=t3&offset=0", "runId=watches&offset=-1"):
+        async with http.get(f"{url}?{query}", headers=headers) as response:
+            told += await response.read()
+    resume = [{"interruptId": "a5", "status": "resolved", "payload": "?"}]
+    async with http.post(url, json={"threadId": id, "runId": "watches", "resume": resume}, headers=headers) as response:
+        told += await response.read()
+    async with http.post(f"{url}/runs/t3/stop", headers=headers) as response:
+        told += await response.read()
+    if matches_any(id, reader.read):
+        async with http.ws_connect(url, headers=headers) as ws:
+            await ws.send_json({"threadId": id, "runId": "watches", "resume": resume})
+            told += (await ws.receive()).data.encode()
     return told
 
 
@@ -282,8 +303,8 @@ async def test_the_search_finds_what_may_be_read(
     for reader in readers_of_play(10_000, play)[: len(VIEWERS)]:
         texts = await said(http, gateway, reader, play)
         told = {word for _, text in texts for word in WORD.findall(text)}
-        for protocol in ("AG-UI", "LangChain"):
+        for protocol, part in (("AG-UI", 3 / 4), ("LangChain", 3 / 4), ("TanStack", 1 / 8)):
             by_it = {word for place, text in texts if place.startswith(protocol) for word in WORD.findall(text)}
-            assert len(by_it) > len(told) * 3 / 4, protocol
+            assert len(by_it) > len(told) * part, protocol
         assert len(told) > len(play.known) / 4
         assert told <= set(play.known) - reader.hidden(play)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from ....domain.audience import Viewer
 from ....domain.state import State
 from ...http.answer import HttpAnswer
@@ -42,32 +44,18 @@ def hydration(
 
 def ui_messages(messages: list[Members]) -> list[dict[str, Any]]:
     """AG-UI's messages in the form of that client: a thought is in the message behind it, a result in its call's."""
-    made: list[dict[str, Any]] = []
-    thought: Members | None = None
+    made = list[dict[str, Any]]()
+    thought: list[dict[str, Any]] = []
     for message in messages:
         if message["role"] == "reasoning":
-            made += [] if thought is None else [_message(thought, [_thinking(thought)])]
-            thought = message
+            thought = [{"type": "thinking", "content": message["content"]}]
         elif message["role"] == "tool":
             _add_result(made, message)
         else:
-            parts = [_thinking(thought)] if thought is not None and message["role"] == "assistant" else []
-            thought = None if parts else thought
-            made.append(_message(message, [*parts, *_parts(message)]))
-    return made if thought is None else [*made, _message(thought, [_thinking(thought)])]
-
-
-def _message(message: Members, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": message["id"].removesuffix("/reasoning"),
-        "role": "assistant" if message["role"] == "reasoning" else message["role"],
-        "parts": parts,
-        "metadata": message.get("metadata", {}),
-    }
-
-
-def _thinking(message: Members) -> dict[str, Any]:
-    return {"type": "thinking", "content": message["content"]}
+            shown = {"id": message["id"], "role": message["role"], "parts": [*thought, *_parts(message)]}
+            made.append({**shown, "metadata": message.get("metadata", {})})
+            thought = []
+    return made
 
 
 def _parts(message: Members) -> list[dict[str, Any]]:
@@ -87,6 +75,14 @@ def _add_result(made: list[dict[str, Any]], result: Members) -> None:
             if part["type"] == "tool-call" and part["id"] == result["toolCallId"]:
                 state = "error" if result.get("error") else "complete"
                 about = {"toolCallId": result["toolCallId"], "content": result["content"], "state": state}
-                part["output"] = result["content"]
+                part["output"] = _value(result["content"])
                 message["parts"].append({"type": "tool-result", **about})
                 return
+
+
+def _value(text: str) -> Any:
+    """What a result's text means: a value, or the text itself."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

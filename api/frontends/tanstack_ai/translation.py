@@ -12,7 +12,7 @@ from ....domain.audience import Viewer
 from ....domain.concepts.document import seen_by
 from ....domain.parts import assemble
 from ....domain.state import State
-from ..ag_ui.translation import AgUiEvent, ag_ui_events, content, started
+from ..ag_ui.translation import AgUiEvent, ag_ui_events, content, reasoning_id, started
 from ..envelopes import KindOf, Members, kinds_of, members_of_open, role_of, shown_id, text_in
 from ..placed import Placed
 from ..speech_fold import STREAMED_KINDS as KINDS
@@ -38,8 +38,20 @@ def tanstack_events(members: Members, fact: EventFact, kind: KindOf) -> list[AgU
 
 
 def snapshot_messages(snapshot: AgUiEvent) -> list[Members]:
-    """The messages of a snapshot, as that client reads them."""
-    return [each for each in snapshot["messages"] if each["role"] != "activity"]
+    """The messages of a snapshot, as that client reads them: each thought is in front of its message, also where that
+    says nothing."""
+    made = list[Members]()
+    for message in snapshot["messages"]:
+        before = made[-1] if made else {}
+        if before.get("role") == "reasoning" and before["id"] != reasoning_id(message["id"]):
+            made.append(_holder_of(before))
+        made += [] if message["role"] == "activity" else [message]
+    return [*made, _holder_of(made[-1])] if made and made[-1]["role"] == "reasoning" else made
+
+
+def _holder_of(thought: Members) -> Members:
+    about: Members = {name: thought[name] for name in ("metadata", "subagentRunId") if name in thought}
+    return {"id": thought["id"].removesuffix(reasoning_id("")), "role": "assistant", "content": "", **about}
 
 
 def beginning(turn: Turn, state: State, messages: list[Members], viewer: Viewer, resume: str) -> list[Placed]:

@@ -31,7 +31,7 @@ const chat = new ChatClient({
   },
   onError: (failure) => { error = String(failure?.message ?? failure) },
 })
-chat.mountDevtools?.()
+chat.attach() // as a component does that is mounted
 for (const [what, ...about] of given.does) {
   if (what === "say") await chat.sendMessage({ content: about[1], id: about[0] })
   else if (what === "saying") void chat.sendMessage({ content: about[1], id: about[0] })
