@@ -19,14 +19,14 @@ def tanstack_paths() -> Schema:
     asked = [agent, thread, place, *query_parameters(ThreadQuery)]
     answer, given = component_of(HydrationAnswer), ref(RunAgentInput.__name__)
     events: Schema = {EVENT_STREAM: {}}
+    stopped = component_of(RunStoppedAnswer)
     return {
         under: {
             "get": operation("tanstack_show", "A thread, or a run of it", asked, answer, also=(EVENT_STREAM,)),
             "post": action("tanstack_run", "Begin a run, or attach to it", [agent, thread, place], given, events),
         },
-        f"{under}/runs/{{run}}/stop": {
-            "post": operating("tanstack_stop", "Stop a run", [agent, thread, run], component_of(RunStoppedAnswer))
-        },
+        f"{under}/stop": {"post": operating("tanstack_stop_all", "Stop all runs", [agent, thread], stopped)},
+        f"{under}/runs/{{run}}/stop": {"post": operating("tanstack_stop", "Stop a run", [agent, thread, run], stopped)},
     }
 
 

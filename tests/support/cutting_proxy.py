@@ -1,4 +1,4 @@
-"""A proxy that cuts each connection after so many server-sent events, or text frames of a WebSocket, by FIN or by RST."""
+"""A proxy that cuts each connection after so many server-sent events, or frames of a WebSocket, by FIN or by RST."""
 
 import asyncio
 import contextlib

@@ -4,7 +4,7 @@ POST /v1/tanstack_ai/agent/{agent}/threads/{thread}           begin a run, or at
 GET  …?runId=&offset=                                         join a run, or go on behind an offset
 GET  …?threadId=&limit=&before=                               the thread as it is
 GET  …, over a WebSocket                                      all runs of a page; with `offset`, one run
-POST …/runs/{run}/stop                                        stop a run
+POST …/runs/{run}/stop · …/stop                               stop a run, or all
 """
 
 import asyncio
@@ -136,6 +136,7 @@ class TanStackRoutes:
         thread = "/v1/tanstack_ai/agent/{agent}/threads/{thread}"
         router.add_post(thread, self.run)
         router.add_get(thread, self.show, allow_head=False)
+        router.add_post(f"{thread}/stop", self.stop)
         router.add_post(f"{thread}/runs/{{run}}/stop", self.stop)
 
     async def run(self, request: web.Request) -> web.StreamResponse:
@@ -170,12 +171,12 @@ class TanStackRoutes:
         return await self._hydrate(request, principal, tenant, session, query)
 
     async def stop(self, request: web.Request) -> web.Response:
-        """Have a run stopped. Asking again does nothing more."""
+        """Have a run stopped, or all of the thread. Asking again does nothing more."""
         principal, session = self._of(request)
         no_query(request)
         tenant = await self._tenants.of_request(request, principal)
         desk = self._desk(request, tenant, principal, session)
-        return json_response(RunStoppedAnswer(stopped=await desk.stop(request.match_info["run"])))
+        return json_response(RunStoppedAnswer(stopped=await desk.stop(request.match_info.get("run"))))
 
     async def _hydrate(
         self, request: web.Request, principal: Principal, tenant: Tenant, session: SessionId, query: ThreadQuery
