@@ -185,6 +185,14 @@ async def test_blocks_of_a_message_are_dense_and_end_whole(http: aiohttp.ClientS
     assert (result["type"], result["tool_call_id"], result["content"]) == ("tool", ai["tool_calls"][0]["id"], "[1,2]")
 
 
+async def test_a_stream_may_be_there_before_the_thread(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    async with opened(http, gateway) as early:
+        await post(http, f"{gateway.url}{THREAD}/commands", run_start(("m1", "Hotels?")))
+        await early.until("running")
+        shown = await early.until("values")
+    assert [each["content"] for each in shown["params"]["data"]["messages"]] == ["Hotels?"]
+
+
 async def test_a_stream_has_what_it_asks_for(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     async with agent(gateway, "hotels") as hotels:
         await hotels.session.post("Here.")

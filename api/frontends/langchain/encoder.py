@@ -12,6 +12,7 @@ import orjson
 
 from ....domain.audience import Viewer
 from ....domain.envelope import timestamp
+from ....domain.errors import NotReady
 from ...delivery.resume_point import write_resume_point
 from ...delivery.sse_encoder import http_chunk
 from ..envelopes import Members
@@ -121,9 +122,10 @@ def blocks_of(
 
 
 def context_of(known: SessionFacts, viewer: Viewer, version: int) -> Context:
-    """What a translation needs."""
+    """What a translation needs. Raises NotReady."""
     transcript, document = known.transcript, known.document
-    assert transcript is not None
+    if transcript is None:  # the session has become a fork, and is followed by others alone
+        raise NotReady("What was said is not at hand any more; connect again.", retry_after=0.1)
 
     def snapshot(agent: str | None) -> dict[str, Any]:
         if agent is None:
