@@ -1,7 +1,7 @@
 """AG-UI's routes as OpenAPI describes them. The events of its streams are AG-UI's own to describe."""
 
+from ..frontends.addresses import AttachQuery
 from ..frontends.ag_ui.answers import CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer
-from ..frontends.ag_ui.routes import AttachQuery
 from ..frontends.ag_ui.run_input import RunAgentInput, StopInput
 from ..transport.sse_connection import EVENT_STREAM
 from .operations import JSON, action, operation, parameter, query_parameters, stream

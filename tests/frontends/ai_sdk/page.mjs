@@ -1,0 +1,60 @@
+// A page with the AI SDK's own chat: does the steps that it is given, and prints what changes and what it has in the end.
+import { readFileSync } from "node:fs"
+
+const given = JSON.parse(process.argv[2])
+const { Chat } = await import(given.react)
+const { DefaultChatTransport, lastAssistantMessageIsCompleteWithApprovalResponses, lastAssistantMessageIsCompleteWithToolCalls } = await import(given.ai)
+const say = (told) => console.log(JSON.stringify(told))
+
+let fetch = globalThis.fetch
+if (given.fetch) {
+  const { resumingFetch } = await import(`data:text/javascript,${encodeURIComponent(readFileSync(given.fetch, "utf8"))}`)
+  fetch = (url, init) => resumingFetch(url, init)
+}
+const counting = async (url, init) => {
+  const response = await fetch(url, init)
+  say({ fetched: [init?.method, response.status, response.headers.get("x-vercel-ai-ui-message-stream")] })
+  return response
+}
+const messages = given.load ? (await (await globalThis.fetch(`${given.api}/${given.chat}/messages`)).json()).messages : given.messages
+const failures = []
+const finished = []
+const chat = new Chat({
+  id: given.chat,
+  messages,
+  transport: new DefaultChatTransport({ api: given.api, fetch: counting, body: given.body }),
+  onData: (data) => say({ data }),
+  onError: (error) => failures.push(String(error?.message ?? error)),
+  onFinish: ({ isAbort, isDisconnect, isError, finishReason }) => finished.push({ isAbort, isDisconnect, isError, finishReason }),
+  sendAutomaticallyWhen: given.automatic
+    ? (about) =>
+        lastAssistantMessageIsCompleteWithApprovalResponses(about) || lastAssistantMessageIsCompleteWithToolCalls(about)
+    : undefined,
+})
+let last = ""
+chat["~registerMessagesCallback"](() => {
+  const message = chat.messages.at(-1)
+  const now = JSON.stringify(message)
+  if (now !== last) say({ message })
+  last = now
+})
+
+const steps = {
+  send: ([id, text], options) => chat.sendMessage({ id, parts: [{ type: "text", text }] }, options),
+  again: () => chat.sendMessage(),
+  edit: ([messageId, text]) => chat.sendMessage({ messageId, text }),
+  regenerate: (about) => chat.regenerate(about ?? {}),
+  resume: () => chat.resumeStream(),
+  approve: (about) => chat.addToolApprovalResponse(about),
+  output: (about) => chat.addToolOutput(about),
+  settle: async () => {
+    while (chat.status === "submitted" || chat.status === "streaming") await new Promise((done) => setTimeout(done, 10))
+  },
+  pause: (seconds) => new Promise((done) => setTimeout(done, seconds * 1000)),
+}
+for (const [step, ...about] of given.steps) {
+  await steps[step](...about)
+  say({ did: step, status: chat.status, failures, finished: finished.at(-1) })
+}
+say({ messages: chat.messages, status: chat.status, failures, finished })
+process.exit(0)
