@@ -9,8 +9,8 @@ from typing import Any
 
 from ....domain.audience import Viewer
 from ....domain.state import State
+from ...delivery.sse_encoder import http_chunk
 from ..envelopes import members_of_open
-from ..placed import Placed
 from ..speech_fold import speeches
 from ..turn import Ending, Turn, open_messages
 from . import OURS
@@ -19,18 +19,18 @@ from .encoder import place_in
 from .replay import questions
 from .translation import StreamedRun
 
-DONE = b"data: [DONE]\n\n"
-"""Behind the last chunk of a stream that came to its end."""
-
 
 def end_of_stream(
     turn: Turn, run: StreamedRun, state: State, ending: Ending, output: Any, viewer: Viewer, resume: str, behind: int
-) -> list[Placed]:
+) -> list[Chunk]:
     """A stream's last chunks, for a page that has what came up to the version `behind`."""
-    made = [*_closed(run, state, viewer)]
-    made += questions(ending.asked, run, state, behind)
-    made += _last(turn, ending, output, resume)
-    return [*map(Placed, made[:-1]), Placed(made[-1], place_in(run, resume))]
+    closed = _closed(run, state, viewer)
+    return [*closed, *questions(ending.asked, run, state, behind), *_last(turn, ending, output, resume)]
+
+
+def done(run: StreamedRun, resume: str) -> bytes:
+    """What is behind them. It alone has an id: who goes on from before it gets all of the end again."""
+    return http_chunk(b"id: %s\ndata: [DONE]\n\n" % place_in(run, resume).encode())
 
 
 def _closed(run: StreamedRun, state: State, viewer: Viewer) -> Iterator[Chunk]:

@@ -47,9 +47,7 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
     runs = _runs(state, viewer)
     windows = Windows([(task.since, end_of_run(task.id, state, transcript)) for task in runs])
     replaced = {run for task in runs if (run := _input(task).get(REGENERATES)) is not None}
-    found, size, left_out = list[tuple[int, Members]](), 0, 0
-    oldest = state.version + 1
-    kinds = kinds_of(state)
+    found, size, left_out, oldest, kinds = list[tuple[int, Members]](), 0, 0, 0, kinds_of(state)
     async for few in slices(transcript.newest_first()):
         for entry in few:
             if not entry.visible(viewer):
@@ -57,11 +55,11 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
             size += len(orjson.dumps((entry.ended or entry.begun)["data"]))
             if size > MOST_BYTES:
                 left_out += 1
+                oldest = oldest or entry.begun["version"]  # of runs that began before, something is left out
                 continue
-            oldest = entry.begun["version"]
-            found += [(oldest, each) for each in _single(entry, state, windows, kinds)]
+            found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds)]
     for task in runs:
-        if not task.unfinished and task.since + 1 >= oldest and task.id.removeprefix(RUN) not in replaced:
+        if not task.unfinished and task.since >= oldest and task.id.removeprefix(RUN) not in replaced:
             run = StreamedRun(task.id, task.since)
             parts = ui_message_parts(await run_parts(run, state, transcript, viewer))
             about = {OURS: {"chat": state.id, "run": task.id.removeprefix(RUN), "outcome": OUTCOMES[task.status]}}
@@ -78,7 +76,7 @@ def _input(task: Task) -> Members:
     return task.input if isinstance(task.input, dict) else {}
 
 
-def _single(entry: Entry, state: State, windows: Windows, kinds: KindOf) -> Iterable[Members]:
+def _single(entry: Entry, windows: Windows, kinds: KindOf) -> Iterable[Members]:
     """A message that is not part of a run's: a person's, or what an agent said under none."""
     begun, ended = entry.begun, entry.ended
     if not entry.subject.startswith("message:") or ended is None:
@@ -92,7 +90,7 @@ def _single(entry: Entry, state: State, windows: Windows, kinds: KindOf) -> Iter
     if windows.hold(begun["version"]):
         return
     parts = ui_message_parts([*whole_message({**ended, "actor": begun["actor"]})])
-    about = {OURS: {"chat": state.id, "agent": begun["actor"]}}
+    about = {OURS: {"agent": begun["actor"]}}
     yield {"id": data["message"], "role": "assistant", "metadata": about, "parts": parts}
 
 

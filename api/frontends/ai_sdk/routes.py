@@ -14,14 +14,13 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ....domain.audience import Viewer
-from ....domain.errors import Invalid
+from ....domain.errors import Invalid, NotFound
 from ....domain.ids import SessionId
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
 from ...access.tokens import Authenticator
 from ...delivery.encoder import Encoder
-from ...delivery.sse_encoder import http_chunk
 from ...http.responses import json_response, read_body
 from ...protocol.json_input import read_json
 from ...protocol.queries import no_query, session_named
@@ -32,7 +31,7 @@ from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer
 from ..addresses import agent_of, last_event_id
 from ..followed_log import FollowedLog, followed_log
-from ..placed import sse_group
+from ..placed import Placed, sse_group
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import RUN, Ending, Turn
@@ -43,7 +42,7 @@ from .answers import ChatAnswer, ChatStoppedAnswer
 from .chat_input import StopChatInput, read_chat
 from .chat_requests import ChatTurn, begin_chat
 from .encoder import AiSdkEncoder, so_far, translated
-from .endings import DONE, end_of_stream
+from .endings import done, end_of_stream
 from .history import history
 from .replay import Answered, beginning, continuation, placed
 from .translation import StreamedRun
@@ -97,7 +96,7 @@ class AiSdk(NamedTuple):
     def ending(self, turn: Turn, state: State, ending: Ending, output: object, viewer: Viewer, resume: str) -> bytes:
         """The message's end."""
         last = end_of_stream(turn, self.run, state, ending, output, viewer, resume, self.behind)
-        return sse_group(last) + http_chunk(DONE)
+        return sse_group([*map(Placed, last)]) + done(self.run, resume)
 
 
 class AiSdkRoutes:
@@ -127,7 +126,11 @@ class AiSdkRoutes:
         principal.require_read(given.id)
         tenant = await self._tenants.of_request(request, principal)
         desk = TurnDesk(tenant, principal, given.id, self._telemetry, request.headers)
-        chat = await begin_chat(desk, given, agent)
+        run = _run_in(place)
+        if run and given.said[-1].role == "user":  # it has begun: going on with it begins nothing
+            chat = ChatTurn(await _known(desk, run))
+        else:
+            chat = await begin_chat(desk, given, agent)
         return await self._follow(request, principal, tenant, given.id, chat, place)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
@@ -136,8 +139,8 @@ class AiSdkRoutes:
         place = last_event_id(request)
         tenant = await self._tenants.of_request(request, principal)
         desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
-        run = place.rpartition("/")[0].removeprefix(RUN)
-        turn = await (desk.find(run) if run else desk.under_way())
+        run = _run_in(place)
+        turn = await (_known(desk, run) if run else desk.under_way())
         if turn is None:
             return web.Response(status=204)
         return await self._follow(request, principal, tenant, session, ChatTurn(turn), place)
@@ -201,6 +204,19 @@ class AiSdkRoutes:
             after = read_place(place, log.epoch)
         protocol = AiSdk(followed_log(log), run, answered, behind)
         return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
+
+
+def _run_in(place: str) -> str:
+    """The run in front of a place; empty if there is none."""
+    return place.rpartition("/")[0].removeprefix(RUN)
+
+
+async def _known(desk: TurnDesk, run: str) -> Turn:
+    """The turn of a run. Raises NotFound."""
+    turn = await desk.find(run)
+    if turn is None:
+        raise NotFound(f"There is no run {run!r} in this chat.")
+    return turn
 
 
 def read_place(place: str, epoch: str) -> StreamPlace:

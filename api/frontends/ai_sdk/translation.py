@@ -54,8 +54,8 @@ class Known(Protocol):
     def run_of(self, task: TaskId | None) -> TaskId | None:
         """The run that a task is a part of."""
 
-    def since(self, message: MessageId) -> int:
-        """The version with which a message began."""
+    def since(self, subject: str) -> int:
+        """The version with which a message, a call or an approval began, by its subject."""
 
 
 SoFar = Callable[[MessageId], Iterable[Members] | None]
@@ -72,8 +72,8 @@ def chunks_of(members: Members, fact: EventFact, run: StreamedRun, known: Known,
     if concept == "tool" and step != "output":
         return _tool(members, step, fact, run, known)
     if concept == "approval" and step != "configured":
-        asks = step == "requested"
-        shown = run.shows(known.run_of(members.get("task")))
+        asks, since = step == "requested", known.since(f"approval:{members['data']['approval']}")
+        shown = since > run.since and run.shows(known.run_of(members.get("task")))
         return [agent_question(members) if asks else agent_answer(members)] if shown else []
     if concept == "state":
         patch = members["data"]["patch"] if step == "patched" else [*fact.patch]
@@ -92,7 +92,8 @@ def _message(
     data = members["data"]
     if run.speaks(members):
         return _of_assistant(members, step, fact)
-    if step == "started" or known.since(data["message"]) <= run.since:
+    since = known.since(f"message:{data['message']}")
+    if step == "started" or since <= run.since:
         return []
     if step == "posted" and role_of(members["actor"], True, known.kind) == "user":
         return [user_message(members)]
@@ -101,7 +102,7 @@ def _message(
     if step != "delta":
         return [ended_agent_message(members)]
     said = so_far(data["message"]) if fact.due else None
-    return [] if said is None else [agent_message(members, said, "streaming")]
+    return [] if said is None else [agent_message({**members, "version": since}, said, "streaming")]
 
 
 def _of_assistant(members: Members, step: str, fact: EventFact) -> list[Chunk]:
@@ -125,6 +126,7 @@ def _tool(members: Members, step: str, fact: EventFact, run: StreamedRun, known:
             return [tool_ended(members)]
         begun = {**members, "data": {"message": members["data"].get("message")}}
         return [*(part_started(begun, streamed) for streamed in fact.opens), tool_called(members)]
-    if not run.shows(known.run_of(members.get("task"))):
+    since = known.since(f"tool:{members['data']['call']}")
+    if since <= run.since or not run.shows(known.run_of(members.get("task"))):
         return []
     return [agent_tool(members) if step == "called" else agent_tool_ended(members)]
