@@ -142,18 +142,13 @@ def tool_called(members: Members) -> Chunk:
     """A call of a tool by the assistant, which an agent carries out."""
     data = members["data"]
     about = ours(members, "message", "metadata")
-    return {**_tool(data["call"], data["tool"], data.get("arguments")), "providerMetadata": about}
+    made = _tool(data["call"], data["tool"], data.get("arguments"))
+    return {**made, "providerExecuted": True, "providerMetadata": about}
 
 
 def _tool(call: str, tool: str, input: Any) -> Chunk:
     given = {} if input is None else input
-    return {
-        "type": "tool-input-available",
-        "toolCallId": call,
-        "toolName": tool,
-        "input": given,
-        "providerExecuted": True,
-    }
+    return {"type": "tool-input-available", "toolCallId": call, "toolName": tool, "input": given}
 
 
 def tool_ended(members: Members) -> Chunk:
@@ -197,7 +192,7 @@ def agent_answer(members: Members) -> Chunk:
 
 
 def asking_tool(asked: Approval) -> Chunk:
-    """A question as a call of a tool, which the page may answer."""
+    """A question as a call of a tool, which the page may answer: nobody else carries it out."""
     about: Members = {"question": asked.question, "agent": asked.requester, "options": [*asked.options]}
     about |= {"own_words": True} if asked.own_words else {}
     about |= {"answer_schema": asked.answer_schema} if asked.answer_schema is not None else {}
@@ -213,10 +208,14 @@ def approval_request(asked: Approval) -> Chunk:
     return {"type": "tool-approval-request", "approvalId": asked.id, "toolCallId": asked.id}
 
 
-def asking_tool_ended(asked: Approval, declined: bool) -> Chunk:
-    """The end of such a call: with the answer."""
-    if declined:
-        return {"type": "tool-output-denied", "toolCallId": asked.id}
+def denied(asked: Approval) -> Chunk:
+    """The end of a call that a question was about, if the answer is no."""
+    return {"type": "tool-output-denied", "toolCallId": asked.id}
+
+
+def asking_tool_ended(asked: Approval) -> Chunk:
+    """The end of the call that a question is: with the answer. Then it is not for the page any more, lest the SDK
+    would send it again."""
     holds = {"option": asked.option, "value": asked.value, "words": asked.words, "answers": asked.answers or None}
     output = {"status": asked.status, **{name: value for name, value in holds.items() if value is not None}}
     return {"type": "tool-output-available", "toolCallId": asked.id, "output": output, "providerExecuted": True}

@@ -127,14 +127,15 @@ def _tool(parts: list[Members], open: dict[str, Members], chunk: Chunk) -> None:
     key, step = f"call/{chunk['toolCallId']}", chunk["type"].removeprefix("tool-")
     if step == "input-available":
         made = {"type": f"tool-{chunk['toolName']}", "toolCallId": chunk["toolCallId"], "state": step}
-        open[key] = {**made, "input": chunk["input"], "providerExecuted": True}
+        open[key] = {**made, "input": chunk["input"]}
+        open[key] |= {name: chunk[name] for name in ("providerExecuted",) if name in chunk}
         if "providerMetadata" in chunk:
             open[key]["callProviderMetadata"] = chunk["providerMetadata"]
         parts.append(open[key])
         return
     part = open[key]
     part["state"] = step
-    part |= {name: chunk[name] for name in ("output", "errorText") if name in chunk}
+    part |= {name: chunk[name] for name in ("output", "errorText", "providerExecuted") if name in chunk}
     if "providerMetadata" in chunk:
         part["resultProviderMetadata"] = chunk["providerMetadata"]
     if step == "output-denied":

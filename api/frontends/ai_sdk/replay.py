@@ -37,6 +37,7 @@ from .chunks import (
     approval_request,
     asking_tool,
     asking_tool_ended,
+    denied,
     ended_agent_message,
     part_delta,
     part_ended,
@@ -88,8 +89,10 @@ def continuation(
     for id in answered.approvals:
         asked = now.approvals.known.get(id)
         if asked is not None and asked.status != "open" and visible(asked.audience, viewer):
-            linked = id in answered.tools
-            made += [asking_tool_ended(asked, is_declined(asked))] if is_declined(asked) or not linked else []
+            if id not in answered.tools:
+                made.append(asking_tool_ended(asked))
+            elif asked.option == NO and asked.status == "answered":
+                made.append(denied(asked))
     for message in open_messages(state, viewer):
         speech, members = said[message.id], members_of_open(message)
         if not run.speaks(members):
@@ -97,11 +100,6 @@ def continuation(
         made += [part_started(members, "reasoning")] if speech.reasoning else []
         made += [part_started(members, "text")] if speech.text else []
     return made
-
-
-def is_declined(asked: Approval) -> bool:
-    """Whether the answer to a question is no."""
-    return asked.option == NO and asked.status == "answered"
 
 
 def _here(state: State, viewer: Viewer) -> Iterator[Chunk]:
@@ -203,7 +201,7 @@ def _questions(
             and visible(asked.of, viewer)
             and not is_linked(asked, run, state)
         ):
-            made += [asking_tool(asked), asking_tool_ended(asked, is_declined(asked))]
+            made += [asking_tool(asked), asking_tool_ended(asked)]
         yield since, made
 
 

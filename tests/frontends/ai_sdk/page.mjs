@@ -16,7 +16,8 @@ const counting = async (url, init) => {
   say({ fetched: [init?.method, response.status, response.headers.get("x-vercel-ai-ui-message-stream")] })
   return response
 }
-const messages = given.load ? (await (await globalThis.fetch(`${given.api}/${given.chat}/messages`)).json()).messages : given.messages
+const load = async () => (await (await globalThis.fetch(`${given.api}/${given.chat}/messages`)).json()).messages
+const messages = given.load ? await load() : given.messages
 const failures = []
 const finished = []
 const chat = new Chat({
@@ -49,6 +50,21 @@ const steps = {
   output: (about) => chat.addToolOutput(about),
   settle: async () => {
     while (chat.status === "submitted" || chat.status === "streaming") await new Promise((done) => setTimeout(done, 10))
+  },
+  answer: async () => {
+    const part = chat.messages.at(-1).parts.findLast((part) => part.state === "approval-requested")
+    const answer = given.answers[part.input.question] ?? true
+    if (typeof answer === "boolean") await chat.addToolApprovalResponse({ id: part.approval.id, approved: answer })
+    else await chat.addToolOutput({ tool: "ask", toolCallId: part.toolCallId, output: answer })
+    await steps.pause(0.05)
+    await steps.settle()
+  },
+  persist: async () => {
+    while (!chat.messages.at(-1).metadata?.stenogram?.outcome) {
+      await steps.pause(0.05)
+      await chat.resumeStream()
+      if (chat.status === "ready") chat.messages = await load() // it ended meanwhile
+    }
   },
   pause: (seconds) => new Promise((done) => setTimeout(done, seconds * 1000)),
 }
