@@ -26,6 +26,7 @@ ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"
 WAYS = [(version, how) for version in VERSIONS for how in ("fin", "rst")]
 SEND = ["send", ["m-1", "Plan a trip to Lisbon."]]
 CHAT = "/v1/ai/agent/planner/chat"
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "use-ag-ui.md"
 
 each_version = pytest.mark.parametrize("version", VERSIONS, ids=("7", "6"))
 one_version = pytest.mark.parametrize("version", VERSIONS if ALL else VERSIONS[:1], ids=str)
@@ -186,6 +187,30 @@ async def test_another_device_stops_the_run_and_a_closed_tab_does_not(
             assert len((await answer.json())["events"]) == 1
     assert working.served == {"m-1": 1}
     assert end["messages"][-1]["metadata"]["stenogram"]["outcome"] == "cancelled"
+
+
+@each_version
+async def test_the_hook_itself_sends_and_resumes(
+    version: dict[str, str], start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
+) -> None:
+    gateway = await start()
+    async with team(gateway.url, held=True) as working:
+        about = {**version, "api": f"{gateway.url}{CHAT}", "chat": "trip"}
+        first = await open_page("ai_sdk/hook.mjs", says=[["m-1", "Plan a trip to Lisbon."]], **about)
+        await first.until(lambda told: "trams-5 " in str(told.get("shown", "")))
+        second = await open_page("ai_sdk/hook.mjs", **about)
+        await second.until(lambda told: "planner-5 " in str(told.get("shown", "")))
+        working.go.set()
+        for end in await asyncio.gather(first.end(), second.end()):
+            await same_as_native(end, heard(gateway.url))
+            assert "planner-23 " in end["shown"][-1]
+    assert working.served == {"m-1": 1}
+
+
+def test_the_guide_changes_fewer_than_ten_lines() -> None:
+    guide = (GUIDE.parent / "use-the-ai-sdk.md").read_text()
+    changed = [line for line in guide.partition("```diff\n")[2].partition("```")[0].splitlines() if line[0] in "+-"]
+    assert 0 < len(changed) < 10
 
 
 async def test_the_gateway_is_restarted(

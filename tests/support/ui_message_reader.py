@@ -26,6 +26,16 @@ class UiMessageReader:
         self.over = False
         self._open: dict[tuple[str, str], dict[str, Any]] = {}
 
+    def goes_on(self) -> "UiMessageReader":
+        """The same message in another stream, which goes on with it."""
+        other = UiMessageReader()
+        other.parts = [dict(part) for part in self.parts]
+        return other
+
+    def as_message(self) -> dict[str, Any]:
+        """As a page sends it back."""
+        return {"id": self.id, "role": "assistant", "metadata": {"stenogram": self.metadata}, "parts": self.parts}
+
     def read(self, chunk: Chunk) -> None:
         """The next chunk."""
         type = chunk["type"]

@@ -74,6 +74,14 @@ async def _once_more(desk: TurnDesk, first: str) -> tuple[str, str | None]:
     return run, replaced
 
 
+def replaced_by(run: str) -> str | None:
+    """The run whose answer one takes the place of, by its id; None if it is the first."""
+    first, _, number = run.rpartition("+")
+    if not (first and number.isdecimal() and int(number) > 1):
+        return None
+    return first if int(number) == 2 else f"{first}+{int(number) - 1}"
+
+
 async def _answer(desk: TurnDesk, message: UiMessage) -> ChatTurn:
     """Answer questions."""
     replies = replies_in(message)

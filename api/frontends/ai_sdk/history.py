@@ -20,7 +20,7 @@ from ..envelopes import KindOf, Members, kinds_of, role_of, shown_id
 from ..transcript import Entry, Transcript
 from ..turn import OUTCOMES, RUN, is_run
 from . import OURS
-from .chat_requests import REGENERATES
+from .chat_requests import replaced_by
 from .chunks import Chunk, page_metadata, ui_parts, whole_message
 from .replay import end_of_run, run_parts
 from .translation import StreamedRun
@@ -46,7 +46,7 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
     """The messages, and how many messages and calls are older than these."""
     runs = _runs(state, viewer)
     windows = Windows([(task.since, end_of_run(task.id, state, transcript)) for task in runs])
-    replaced = {run for task in runs if (run := _input(task).get(REGENERATES)) is not None}
+    replaced = {replaced_by(task.id) for task in runs}
     found, size, left_out, oldest, kinds = list[tuple[int, Members]](), 0, 0, 0, kinds_of(state)
     async for few in slices(transcript.newest_first()):
         for entry in few:
@@ -59,7 +59,7 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
                 continue
             found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds)]
     for task in runs:
-        if not task.unfinished and task.since >= oldest and task.id.removeprefix(RUN) not in replaced:
+        if not task.unfinished and task.since >= oldest and task.id not in replaced:
             run = StreamedRun(task.id, task.since)
             parts = ui_message_parts(await run_parts(run, state, transcript, viewer))
             about = {OURS: {"chat": state.id, "run": task.id.removeprefix(RUN), "outcome": OUTCOMES[task.status]}}
@@ -70,10 +70,6 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
 def _runs(state: State, viewer: Viewer) -> list[Task]:
     found = [task for task in state.tasks.known.values() if is_run(task.id) and visible(task.audience, viewer)]
     return sorted(found, key=lambda each: each.since)
-
-
-def _input(task: Task) -> Members:
-    return task.input if isinstance(task.input, dict) else {}
 
 
 def _single(entry: Entry, windows: Windows, kinds: KindOf) -> Iterable[Members]:
