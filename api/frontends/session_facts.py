@@ -68,9 +68,9 @@ class SessionFacts:
         """The run that a task is a part of."""
         return self._fold.run_of(task)
 
-    def since(self, message: MessageId) -> int:
-        """The version with which a message began."""
-        return self._fold.since(message)
+    def since(self, subject: str) -> int:
+        """The version with which a message, a call or an approval began, by its subject."""
+        return self._fold.since(subject)
 
     def add(self, record: Record) -> None:
         """An event was published."""

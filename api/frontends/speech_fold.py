@@ -6,7 +6,7 @@ meets. The fold knows, since it has seen what came before. What it finds out abo
 from: so those who read the same events from different places share it, and what is encoded with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, get_args
 
 import orjson
@@ -22,6 +22,7 @@ from ...domain.state import State
 from ...log.records import Record
 from .run_fold import RunFold, RunStep
 
+BEGINNINGS = ("message.posted", "message.started", "tool.called", "approval.requested")
 STREAMED_KINDS: tuple[StreamedKind, ...] = get_args(StreamedKind)
 
 
@@ -124,12 +125,17 @@ class SpeechFold:
         self.version: int = state.version
         self.kinds: dict[ParticipantId, Kind] = {id: each.kind for id, each in state.presence.items()}
         """What each participant is who has ever joined."""
-        self._document: Document = state.document
         known = state.messages.known
+        self._document: Document = state.document
+        self._before: dict[str, Mapping[str, Any]] = {
+            "message": known,
+            "tool": state.tools.known,
+            "approval": state.approvals.known,
+        }
+        self._since: dict[str, int] = {}
         self._whose: dict[MessageId, Whose] = {
             id: Whose(each.author, each.task, each.audience) for id, each in known.items()
         }
-        self._since: dict[MessageId, int] = {id: each.since for id, each in known.items()}
         self._open = dict(speeches(state))
         self.thought_first: set[MessageId] = {*_thought_first(state)}
         """The messages that began with a thought, as far as they were streamed."""
@@ -144,13 +150,19 @@ class SpeechFold:
         """The run that a task is a part of."""
         return self.runs.run_of(task)
 
-    def since(self, message: MessageId) -> int:
-        """The version with which a message began."""
-        return self._since.get(message, self.version)
+    def since(self, subject: str) -> int:
+        """The version with which a message, a call or an approval began, by its subject."""
+        if subject in self._since:
+            return self._since[subject]
+        kind, _, id = subject.partition(":")
+        known = self._before[kind].get(id)
+        return self.version if known is None else known.since
 
     def add(self, record: Record) -> EventFact:
         """The next event, and what else happens with it."""
         self.version = record.version
+        if record.type in BEGINNINGS:
+            self._since[record.subject] = record.version
         fact, step = self._speech(record), self.runs.add(record)
         return fact if step is None else fact._replace(run=step)
 
@@ -193,7 +205,6 @@ class SpeechFold:
             return fact
         if step in ("posted", "started"):
             self._whose[id] = whose_is(members)
-            self._since[id] = self.version
         if step == "started":
             self._open[id] = OpenSpeech()
         if step in ("completed", "aborted"):

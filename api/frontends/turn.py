@@ -73,18 +73,19 @@ def ending_of(state: State, turn: Turn, viewer: Viewer) -> Ending | None:
 def _ending_of_task(state: State, id: TaskId, viewer: Viewer) -> Ending | None:
     task = state.tasks.known[id]
     if not task.unfinished:
-        return Ending(_OUTCOMES[task.status], task)
+        return Ending(OUTCOMES[task.status], task)
     if any(signal.kind == "cancel" for signal in state.signals.open_at(f"task:{id}")):
         return None  # it stops in a moment, and asks nothing any more
     asked = tuple(each for each in waiting_for(state, viewer) if root_of(state, each.task) == id)
     return Ending("asks", task, asked) if asked else None
 
 
-_OUTCOMES: dict[str, Literal["success", "failed", "cancelled"]] = {
+OUTCOMES: dict[str, Literal["success", "failed", "cancelled"]] = {
     "completed": "success",
     "failed": "failed",
     "cancelled": "cancelled",
 }
+"""How a turn ended, by the status of its task."""
 
 
 def waiting_for(state: State, viewer: Viewer) -> list[Approval]:

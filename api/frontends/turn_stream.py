@@ -185,7 +185,7 @@ class TurnConnection(SseConnection):
                 await self._woken.wait()
                 self._woken.clear()
                 await self._is_over(session)
-            elif wait > 0 and open_messages(state, self._viewer):
+            elif wait > 0 and self._in_mid_sentence(state, ending):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._woken.wait()
@@ -195,6 +195,11 @@ class TurnConnection(SseConnection):
                 if state.version == self.cursor.place and not self.closed:
                     self._end(state, ending, output)
                     break
+
+    def _in_mid_sentence(self, state: State, ending: Ending) -> bool:
+        """Whether somebody whom the viewer hears has said something only in part. Who asks waits, too."""
+        asking = {each.requester for each in ending.asked}
+        return any(each.author not in asking for each in open_messages(state, self._viewer))
 
     def _end(self, state: State, ending: Ending, output: Any) -> None:
         resume = self.cursor.topic.resume_place(state.version)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from ..frontends.addresses import AttachQuery
 from ..frontends.ag_ui.answers import CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer
-from ..frontends.ag_ui.routes import AttachQuery
 from ..frontends.ag_ui.run_input import RunAgentInput, StopInput
 from ..transport.sse_connection import EVENT_STREAM
 from .operations import JSON, action, operation, parameter, query_parameters, stream

@@ -163,6 +163,7 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
     found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
     for session in play.sessions:
         found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
+        found.append((f"AI SDK {session.state.id}", await ai_sdk(http, gateway, reader, session)))
         found.append((f"LangChain {session.state.id}", await langchain(http, gateway, reader, session)))
         found.append((f"TanStack {session.state.id}", await tanstack(http, gateway, reader, session)))
         events = f"/v1/sessions/{session.state.id}/events"
@@ -208,38 +209,55 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
     return told
 
 
+async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What the AI SDK's routes bring, each task being taken for a run: the messages of the chat, the run under way from
+    its start, the first runs from the session's, and a stop that stops nothing."""
+    id, told = session.state.id, b""
+    base, headers = f"{gateway.url}/v1/ai/agent/default/chat/{id}", {"Authorization": f"Bearer {reader.token}"}
+    place, runs = re.compile(rb"id: (?:[^/\n]+/)?\w+\.v(\d+)\n"), sorted(session.state.tasks.known)[:3]
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("turn", "turn_requests", "ai_sdk.routes", "ai_sdk.history"):
+            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+        for path in ("messages", "stream", *(f"stream?after={run}/0" for run in runs)):
+            async with http.get(f"{base}/{path}", headers=headers) as response, asyncio.timeout(20):
+                told += str(dict(response.headers)).encode()
+                while line := await response.content.readline():
+                    told += line
+                    if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
+                        told += await response.content.readline()
+                        break
+        async with http.post(f"{base}/stop", headers=headers, json={"activeStreamId": "none"}) as response:
+            told += str(dict(response.headers)).encode() + await response.read()
+    return told
+
+
 async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
-    """What TanStack AI's address of a thread tells: the thread, what is refused, and by a run that everybody sees all
-    that came before that."""
+    """What TanStack AI's address of a thread brings, each task being taken for a run: the thread, the first runs from a
+    snapshot and from the session's start, and what is refused."""
     id, told = session.state.id, bytearray()
     url = f"{gateway.url}/v1/tanstack_ai/agent/default/threads/{id}"
-    headers = {"Authorization": f"Bearer {reader.token}"}
-    for query in (f"threadId={id}", "runId=t3&offset=-1", "runId=t3&offset=0", "runId=watches&offset=-1"):
-        async with http.get(f"{url}?{query}", headers=headers) as response:
-            told += await response.read()
-    resume = [{"interruptId": "a5", "status": "resolved", "payload": "?"}]
-    async with http.post(url, json={"threadId": id, "runId": "watches", "resume": resume}, headers=headers) as response:
-        told += await response.read()
-    async with http.post(f"{url}/runs/t3/stop", headers=headers) as response:
-        told += await response.read()
-    if not matches_any(id, reader.read):
-        return bytes(told)
-    async with http.ws_connect(url, headers=headers) as ws:
-        await ws.send_json({"threadId": id, "runId": "watches", "resume": resume})
-        told += (await ws.receive()).data.encode()
-    claims = {"exp": time.time() + 60, "sub": "clerk", "tenant": reader.tenant, "scopes": ["read:*", "write:*"]}
-    writes = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
-    begin = {"id": "leaks", "do": "task.create", "data": {"task": "run.leaks", "title": "A run"}}
-    async with http.post(f"{gateway.url}/v1/sessions/{id}/commands", json=begin, headers=writes) as response:
-        if response.status != 200:  # the session is closed
-            return bytes(told)
-    place = re.compile(rb"id: \w+\.v(\d+)\n")
-    async with http.get(f"{url}?runId=leaks&offset=0", headers=headers) as response, asyncio.timeout(20):
-        line = b"data"
-        while line and not ((at := place.fullmatch(line)) and int(at[1]) > len(session.events)):
-            told += line
-            line = await response.content.readline()
-        return bytes(told + await response.content.readline())
+    headers, place = {"Authorization": f"Bearer {reader.token}"}, re.compile(rb"id: \w+\.v(\d+)\n")
+    runs = [task.removeprefix("t") for task in sorted(session.state.tasks.known)[:3]]
+    queries = (f"threadId={id}", *(f"runId={run}&offset={offset}" for run in runs for offset in ("0", "-1")))
+    resume = {"threadId": id, "runId": "watches", "resume": [{"interruptId": "a5", "status": "resolved", "payload": 1}]}
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("turn", "turn_requests", "transcript", "tanstack_ai.hydration"):
+            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+        for query in queries:
+            async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(20):
+                while line := await response.content.readline():
+                    told += line
+                    if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
+                        told += await response.content.readline()
+                        break
+        for path, body in (("", resume), ("/runs/3/stop", {})):
+            async with http.post(f"{url}{path}", json=body, headers=headers) as response:
+                told += await response.read()
+        if matches_any(id, reader.read):
+            async with http.ws_connect(url, headers=headers) as ws:
+                await ws.send_json(resume)
+                told += (await ws.receive()).data.encode()
+    return bytes(told)
 
 
 async def langchain(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
@@ -317,8 +335,9 @@ async def test_the_search_finds_what_may_be_read(
     for reader in readers_of_play(10_000, play)[: len(VIEWERS)]:
         texts = await said(http, gateway, reader, play)
         told = {word for _, text in texts for word in WORD.findall(text)}
-        for protocol, part in (("AG-UI", 3 / 4), ("LangChain", 3 / 4), ("TanStack", 1 / 2)):
+        shares = (("AG-UI", 3 / 4), ("AI SDK", 1 / 5), ("LangChain", 3 / 4), ("TanStack", 1 / 5))
+        for protocol, share in shares:  # some show runs, and few of these
             by_it = {word for place, text in texts if place.startswith(protocol) for word in WORD.findall(text)}
-            assert len(by_it) > len(told) * part, protocol
+            assert len(by_it) > len(told) * share, protocol
         assert len(told) > len(play.known) / 4
         assert told <= set(play.known) - reader.hidden(play)

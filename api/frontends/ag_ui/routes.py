@@ -7,15 +7,15 @@ GET  /v1/agui/threads/{thread} · /v1/agui/threads/{thread}/runs/{run}
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ....domain.audience import Viewer
 from ....domain.errors import Invalid, NotFound
-from ....domain.ids import Name, SessionId
+from ....domain.ids import SessionId
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
@@ -24,12 +24,13 @@ from ...delivery.encoder import Encoder
 from ...http.responses import json_response, read_body
 from ...liveness.open_request import OpenRequest
 from ...protocol.json_input import read_json
-from ...protocol.queries import Query, members_of, no_query, session_named, validated
+from ...protocol.queries import no_query, session_named
 from ...settings import Settings
 from ...telemetry.telemetry import Telemetry
 from ...tenants.tenant import Tenant
 from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer
+from ..addresses import ANY_AGENT, agent_of, last_event_id
 from ..followed_log import FollowedLog
 from ..placed import Group, sse_group
 from ..session_facts import SessionFacts
@@ -45,17 +46,8 @@ from .publishing import Publishing
 from .run_input import RunAgentInput, StopInput, read_input, turn_request
 from .snapshot import HEAD, beginning, resumed_beginning
 
-ANY_AGENT = "default"
-"""What an agent is called where any may serve the run."""
 SUBPROTOCOL = "ag-ui"
 """What a client must name that asks for a WebSocket (RFC 6455 §1.9)."""
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
-
-
-class AttachQuery(Query):
-    """From where a stream goes on."""
-
-    after: Annotated[str, Field(max_length=200, description="The id of the last event; absent: from a snapshot")] = ""
 
 
 class AgUi(NamedTuple):
@@ -216,18 +208,9 @@ class AgUiRoutes:
     async def _follow(
         self, request: web.Request, principal: Principal, tenant: Tenant, session: SessionId, turn: Turn, protocol: AgUi
     ) -> web.StreamResponse:
-        place = request.headers.get("Last-Event-ID") or validated(AttachQuery, members_of(request)).after
+        place = last_event_id(request)
         after = read_stream_place(place, tenant.log.epoch) if place else None
         return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
-
-
-def agent_of(request: web.Request) -> str | None:
-    """The agent that the path names; None for any. Raises Invalid."""
-    named = request.match_info["agent"]
-    try:
-        return None if named == ANY_AGENT else _NAME.validate_python(named)
-    except ValidationError:
-        raise Invalid("An agent's id is 1 to 128 of A-Z a-z 0-9 . _ : @ + -") from None
 
 
 def _protocol(request: web.Request) -> AgUi:

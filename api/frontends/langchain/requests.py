@@ -150,6 +150,14 @@ def answering_run(given: InputRespond) -> TurnRequest:
     return TurnRequest(f"lc-{_digest(['answers', *[each.interrupt_id for each in answered]])}", replies=replies)
 
 
+def injected(message: InjectedMessage) -> Said:
+    """What the person says to those who are at work."""
+    id = message.id or new_id()
+    said = _said(message_id(id), id, InputMessage(id=id, content=message.content))
+    assert said is not None  # it is not empty
+    return said
+
+
 def read_agent(id: str) -> str:
     """An agent's id. Raises Invalid."""
     if not re.fullmatch(NAME_PATTERN, id):

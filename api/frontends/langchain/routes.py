@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from ....domain.errors import Conflict, Invalid, NotFound
-from ....domain.ids import SessionId, new_id
+from ....domain.ids import SessionId
 from ....domain.state import State
 from ...access.principal import Principal
 from ...access.tokens import Authenticator
@@ -37,6 +37,7 @@ from .requests import (
     ThreadCommand,
     answering_run,
     begun_run,
+    injected,
     read_input,
 )
 from .stream import follow_thread
@@ -107,7 +108,7 @@ class LangChainRoutes:
                 kinds_of(state),
                 state.version,
             )
-        runs = await self._desk(request, tenant, principal, session).under_way(state)
+        runs = await self._desk(request, tenant, principal, session).runs_under_way(state)
         asked = [interrupt(each) for each in waiting_for(state, viewer)]
         tasks: list[dict[str, Any]] = [
             {"id": run.removeprefix(RUN), "name": _serves(state, run), "interrupts": []} for run in runs
@@ -134,7 +135,11 @@ class LangChainRoutes:
     async def _start(self, desk: TurnDesk, state: State, params: dict[str, Any]) -> dict[str, Any]:
         given = read_input(RunStart, params)
         asked = begun_run(given)
-        if given.multitask_strategy == "reject" and await desk.find(asked.run) is None and await desk.under_way(state):
+        if (
+            given.multitask_strategy == "reject"
+            and await desk.find(asked.run) is None
+            and await desk.runs_under_way(state)
+        ):
             raise Conflict("A run is under way; wait until it is over, or choose another `multitask_strategy`.")
         instead = given.multitask_strategy in ("interrupt", "rollback")
         return {"run_id": (await desk.begin(asked._replace(instead=instead))).run}
@@ -145,11 +150,11 @@ class LangChainRoutes:
 
     async def _inject(self, desk: TurnDesk, state: State, params: dict[str, Any]) -> dict[str, Any]:
         given = read_input(InputInject, params)
-        runs = await desk.under_way(state)
+        runs = await desk.runs_under_way(state)
         if not given.namespace and not runs:
             raise Conflict("No run is under way; `run.start` begins one.")
         target = f"agent:{given.namespace[0]}" if given.namespace else f"task:{runs[-1]}"
-        await desk.steer(target, given.message.content, given.message.id or new_id())
+        await desk.steer(injected(given.message), target)
         return {}
 
     def _of(self, request: web.Request) -> tuple[Principal, SessionId]:

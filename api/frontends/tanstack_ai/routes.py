@@ -32,8 +32,8 @@ from ...telemetry.telemetry import Telemetry
 from ...tenants.tenant import Tenant
 from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer, transport_of
+from ..addresses import agent_of
 from ..ag_ui.endings import end_of_stream
-from ..ag_ui.routes import agent_of
 from ..ag_ui.run_input import read_input, turn_request
 from ..ag_ui.snapshot import messages_snapshot
 from ..followed_log import FollowedLog, followed_log
@@ -184,7 +184,7 @@ class TanStackRoutes:
         viewer = await principal.viewer(tenant.log, session)
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             messages = snapshot_messages(await messages_snapshot(state, transcript, viewer))
-        runs = await self._desk(request, tenant, principal, session).under_way(state)
+        runs = await self._desk(request, tenant, principal, session).runs_under_way(state)
         return json_response(hydration(state, viewer, messages, runs, query.before, query.limit))
 
     async def _converse(
