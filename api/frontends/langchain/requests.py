@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ....domain.catalogue import explain
 from ....domain.errors import Invalid
 from ....domain.ids import NAME_PATTERN, Name, new_id
+from ....domain.wording.wrong_input import explain
 from ..envelopes import CLIENT_ID, message_id
 from ..turn_requests import Reply, Said, TurnRequest
 
