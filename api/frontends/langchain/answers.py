@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ...http.answer import HttpAnswer
 
 
-class CommandAnswer(HttpAnswer):
+class CommandDoneAnswer(HttpAnswer):
     """A command was carried out. `meta` says up to which `seq` events were there before."""
 
     type: Literal["success"]

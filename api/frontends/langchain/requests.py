@@ -46,7 +46,7 @@ class ThreadCommand(_Input):
     """A command to a thread."""
 
     id: Annotated[int, Field(ge=0, lt=MAX_SEQ, strict=True)]
-    method: Annotated[str, Field(max_length=64)]
+    method: Literal["run.start", "input.respond", "input.inject"]
     params: dict[str, JsonValue] = {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ....domain.errors import Conflict, Invalid, NotFound
+from ....domain.errors import Conflict, NotFound
 from ....domain.ids import SessionId
 from ....domain.state import State
 from ...access.principal import Principal
@@ -27,7 +27,7 @@ from ..followed_log import followed_log
 from ..turn import RUN, waiting_for
 from ..turn_requests import TurnDesk
 from ..turn_stream import read_stream_place
-from .answers import CommandAnswer, RunsStoppedAnswer, ThreadStateAnswer
+from .answers import CommandDoneAnswer, RunsStoppedAnswer, ThreadStateAnswer
 from .encoder import SEQ_BITS, filter_of, place_of_seq
 from .requests import (
     EventStreamRequest,
@@ -82,15 +82,13 @@ class LangChainRoutes:
         no_query(request)
         given = read_input(ThreadCommand, read_json(await read_body(request), self._settings.depth))
         carry_out = {"run.start": self._start, "input.respond": self._respond, "input.inject": self._inject}
-        if given.method not in carry_out:
-            raise Invalid(f"There is no command {given.method[:64]!r} here; there are {', '.join(carry_out)}.")
         tenant = await self._tenants.of_request(request, principal)
         await tenant.log.catch_up()
         state = await tenant.log.state(session)
         desk = self._desk(request, tenant, principal, session)
         result = await carry_out[given.method](desk, state, given.params)
         meta = {"applied_through_seq": state.version << SEQ_BITS, "thread_id": session}
-        return json_response(CommandAnswer(type="success", id=given.id, result=result, meta=meta))
+        return json_response(CommandDoneAnswer(type="success", id=given.id, result=result, meta=meta))
 
     async def state(self, request: web.Request) -> web.Response:
         """A thread as it is."""
