@@ -23,6 +23,9 @@ from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
 from .frontends.ag_ui.routes import AgUiRoutes
+from .frontends.ai_sdk.routes import AiSdkRoutes
+from .frontends.langchain.routes import LangChainRoutes
+from .frontends.tanstack_ai.routes import TanStackRoutes
 from .http.answer import AliveAnswer
 from .http.asgi import AsgiMount, AsgiServer
 from .http.cause_routes import CauseRoutes
@@ -37,7 +40,7 @@ from .http.view_routes import ViewRoutes
 from .loop.listening import bound, cannot_listen
 from .loop.waits import Waits
 from .metrics import Metrics
-from .openapi.document import openapi_json
+from .openapi.document import FOREIGN, openapi_json
 from .otlp.routes import TraceRoutes
 from .protocol.queries import session_of
 from .reading.answers import LongAnswers
@@ -95,6 +98,9 @@ class Gateway:
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._ai_sdk_routes = AiSdkRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._langchain_routes = LangChainRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
         self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
@@ -137,6 +143,12 @@ class Gateway:
             app.router.add_post("/v1/traces", self._trace_routes.take)
         if self.settings.ag_ui:
             self._ag_ui_routes.add_to(app.router)
+        if self.settings.ai_sdk:
+            self._ai_sdk_routes.add_to(app.router)
+        if self.settings.langchain:
+            self._langchain_routes.add_to(app.router)
+        if self.settings.tanstack_ai:
+            self._tanstack_routes.add_to(app.router)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
@@ -172,12 +184,8 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            served = {
-                "streams": self.settings.durable_streams,
-                "ag_ui": self.settings.ag_ui,
-                "otlp": self.settings.otlp,
-            }
-            self._description = await asyncio.to_thread(openapi_json, projections, **served)
+            served = [name for name in FOREIGN if getattr(self.settings, name)]
+            self._description = await asyncio.to_thread(openapi_json, projections, served)
         return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:

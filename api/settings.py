@@ -74,6 +74,11 @@ class Settings(BaseSettings):
             description="Agents that pages are told of by /v1/agui/info, besides `default`, which is any (JSON list)"
         ),
     ] = ()
+    ai_sdk: Annotated[bool, Field(description="Serve the UI-message streams of Vercel's AI SDK under /v1/ai")] = True
+    langchain: Annotated[bool, Field(description="Serve LangChain's Agent Streaming Protocol under /v1/langchain")] = (
+        True
+    )
+    tanstack_ai: Annotated[bool, Field(description="Serve the connections of TanStack AI under /v1/tanstack_ai")] = True
     heartbeat: Annotated[
         float, Field(gt=0, description="Seconds after which a silent client should send a heartbeat")
     ] = 5.0

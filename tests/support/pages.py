@@ -92,6 +92,8 @@ PAGES = (
         "spent 312\nbefore 300\ndearest Hotel Tivoli\nsessions ['lisbon']",
     ),
     Page("docs/how-to/use-ag-ui.md", "program", '"result":{"hotels":3}'),
+    Page("docs/how-to/use-langchain.md", "program", '"event":"completed"'),
+    Page("docs/how-to/use-tanstack-ai.md", "program", "2 messages"),
     Page("docs/how-to/use-under-openai-agents.md", "program", "[{'role': 'user', 'content': 'To Lisbon.'}]"),
     Page("docs/how-to/use-under-claude-agent-sdk.md", "program", "True Fix the login."),
     Page("docs/how-to/use-under-pydantic-ai.md", "program", "4 2"),
