@@ -16,9 +16,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ..domain.errors import NotReady
+from ..domain.ids import ParticipantId
 from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.principal import Principal
+from .access.sign_in_links import SignInLinks
 from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
@@ -27,6 +29,7 @@ from .http.answer import AliveAnswer
 from .http.asgi import AsgiMount, AsgiServer
 from .http.cause_routes import CauseRoutes
 from .http.console.console_routes import ConsoleRoutes
+from .http.console.sign_in_routes import SignInRoutes
 from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
@@ -86,6 +89,8 @@ class Gateway:
         self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes()
+        self._links = SignInLinks()
+        self._sign_in_routes = SignInRoutes(settings, auth, self._links)
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
@@ -136,6 +141,8 @@ class Gateway:
         app.router.add_get("/", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
         app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        app.router.add_post("/console/links", self._sign_in_routes.make_link)
+        app.router.add_post("/console/sign-in", self._sign_in_routes.sign_in)
         for path, mounted in self.mounted.items():
             app.router.add_post(path, mounted.handle)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
@@ -143,6 +150,10 @@ class Gateway:
         app.router.add_get("/ready", self._ready, allow_head=False)
         app.router.add_get("/metrics", self._metrics, allow_head=False)
         return app
+
+    def sign_in_link(self, participant: ParticipantId, place: str = "") -> str:
+        """The address of a place in the console (`s/trip-7`) that signs somebody in, once, on an open gateway."""
+        return f"{self.url}/console/{place}#link={self._links.make(participant)}"
 
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""

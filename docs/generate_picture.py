@@ -162,7 +162,7 @@ def _write(frames: list[Frame]) -> None:
 
 
 def _bitstream(still: bytes) -> bytes:
-    """What a frame may have of a still: its transparency and its colours, not the profile that the browser puts before."""
+    """What a frame may have of a still: its transparency and its colours, without the profile before them."""
     kept, place = b"", 12
     while place < len(still):
         size = int.from_bytes(still[place + 4 : place + 8], "little")

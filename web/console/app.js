@@ -6,7 +6,7 @@ import { follow, go, usePlace } from './place.js'
 import { SessionScreen } from './session.js'
 import { Sessions } from './sessions.js'
 import { Help, ShellButtons, restoreTheme, useShell } from './shell.js'
-import { SignIn, forget, known, rightsOf } from './sign_in.js'
+import { SignIn, forget, known, rightsOf, watchLinks } from './sign_in.js'
 import { html, render, useEffect, useMemo, useState, useStore } from './ui.js'
 
 function Console() {
@@ -17,7 +17,7 @@ function Console() {
     setRefused(error)
     setWho(null)
   }
-  if (!who) return html`<${SignIn} enter=${setWho} refused=${refused} />`
+  if (!who || who.link) return html`<${SignIn} enter=${setWho} refused=${refused} link=${who?.link} />`
   return html`<${Signed} key=${JSON.stringify(who)} who=${who} leave=${leave} />`
 }
 
@@ -29,7 +29,7 @@ function Signed({ who, leave }) {
   const state = useStore(client.state)
   useEffect(() => () => client.close(), [])
   useEffect(() => {
-    if (state === 'closed') leave({ message: client.trouble || 'The token is not valid any more. Enter another one.' })
+    if (state === 'closed') leave({ code: 'signed out', message: client.trouble || 'The token is not valid any more. Enter another one.' })
   }, [state])
   const Screen = { session: SessionScreen, operations: Operations }[place.screen] ?? Sessions
   return html`<div class="console" onClick=${follow}>
@@ -57,4 +57,5 @@ function Connection({ client }) {
 }
 
 restoreTheme()
+watchLinks()
 render(html`<${Console} />`, document.getElementById('app'))

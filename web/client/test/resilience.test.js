@@ -216,7 +216,8 @@ test('a command that waits for the gateway is done when there is one', async (co
 test(`a machine that sleeps for ${SLEEP_S} seconds goes on where it was`, { timeout: 600_000 }, async (context) => {
   const gateway = await Gateway.start(['--heartbeat', '1'])
   const near = connect(gateway.url, { participant: 'hotels', kind: 'agent' })
-  const sleeper = spawn(process.execPath, [fileURLToPath(new URL('sleeper.js', import.meta.url)), gateway.url], {
+  const program = [...(process.versions.deno ? ['run', '--allow-all'] : []), fileURLToPath(new URL('sleeper.js', import.meta.url))]
+  const sleeper = spawn(process.execPath, [...program, gateway.url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   context.after(async () => {
