@@ -14,7 +14,7 @@ from support.browser import CLIENT, OpenPage, ServePage, StartForPages, install_
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(600)]
 
 RUNTIMES = Path(__file__).with_name("runtimes")
 RUN_BY = {
@@ -48,7 +48,7 @@ def test_the_clients_own_tests_pass(runtime: Callable[[str], Path], of: str, nam
     }
     command = (str(runtime(of)), *RUN_BY[of], f"./test/{name}")
     done = subprocess.run(
-        command, cwd=CLIENT, timeout=290, env={**os.environ, **settings},
+        command, cwd=CLIENT, timeout=580, env={**os.environ, **settings},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     passed = re.search(SAYS[of], done.stdout)

@@ -38,20 +38,28 @@ export function forget() {
   sessionStorage.removeItem(KEPT)
 }
 
-/** What the token lets one do, as far as it says so; the gateway decides. */
+const USUAL = ['read:*', 'write:*']
+
+/** What the token says that one may, as far as it can be read. */
+export function scopesOf({ token }) {
+  try {
+    const { scopes = USUAL } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')))
+    return typeof scopes === 'string' ? scopes.split(' ') : scopes
+  } catch {
+    return USUAL
+  }
+}
+
+/** What one may do, as far as the token says so; the gateway decides. */
 export function rightsOf(who) {
   if (!who.token) return () => true
-  try {
-    const { scopes = ['read:*', 'write:*'] } = JSON.parse(atob(who.token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')))
-    return (right, session) =>
-      scopes.some((scope) => {
-        const [name, pattern = ''] = scope.split(/:(.*)/s)
-        const fits = pattern.endsWith('*') ? session.startsWith(pattern.slice(0, -1)) : session === pattern
-        return fits && (name === right || (name === 'write' && !ALONE.has(right)))
-      })
-  } catch {
-    return () => true
-  }
+  const scopes = scopesOf(who)
+  return (right, session) =>
+    scopes.some((scope) => {
+      const [name, pattern = ''] = scope.split(/:(.*)/s)
+      const fits = pattern.endsWith('*') ? session.startsWith(pattern.slice(0, -1)) : session === pattern
+      return fits && (name === right || (name === 'write' && !ALONE.has(right)))
+    })
 }
 
 /** Asks until somebody answers; what cannot be reached is said meanwhile. */
@@ -60,7 +68,7 @@ async function answered(ask, sayTrouble) {
     try {
       return await ask()
     } catch {
-      sayTrouble({ code: 'unreachable', message: `The gateway at ${location.host} cannot be reached. It is asked again every other second.` })
+      sayTrouble({ code: 'unreachable' })
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS))
     }
   }
@@ -85,7 +93,7 @@ export function SignIn({ enter, refused, link }) {
     if (link) {
       const answer = await answered(() => post('/console/sign-in', { code: link }), setError)
       if (answer.ok) return signIn(await answer.json())
-      trouble = await problemOf(answer)
+      trouble = { ...(await problemOf(answer)), title: 'This link signs nobody in' }
     }
     const answer = await answered(() => fetch('/v1/sessions?limit=1&participant=console'), setError)
     setError(answer.ok || answer.status === 401 ? trouble : await problemOf(answer))
@@ -111,7 +119,7 @@ export function SignIn({ enter, refused, link }) {
   }
   return html`<main class="sign-in">
     <h1>Stenogram</h1>
-    ${error && html`<${Failure} error=${error} />`}
+    ${error && html`<${Failure} error=${error} title=${error.title} />`}
     ${open === null && !error && html`<p class="empty">Asking the gateway …</p>`}
     ${open !== null && html`<form onSubmit=${submit}>
       <label for="who">${open ? 'Who are you?' : 'Your token'}</label>
