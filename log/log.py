@@ -165,7 +165,7 @@ class Log:
         with the `Refused` tree (nothing was written) or `LogFailed`. A repeated command gets its first result.
 
         Commands of one `sender` are decided in the order in which they come, those of several take turns, and of none
-        (but None) more than 64 are in a batch while others send as well: so nobody waits for all that somebody else
+        (but None) more than 16 are in a batch while others send as well: so nobody waits for all that somebody else
         has sent. A sender whose command took long to decide rests.
         """
         answer = Answer()

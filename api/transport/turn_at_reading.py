@@ -12,8 +12,8 @@ from ...log.commit.rest import rest_after
 from ..access.rate_limit import KIB, FrameBudget
 from ..loop.tick_batcher import TickBatcher
 
-COMMANDS_PER_TURN = 128
-"""Commands of one connection that are read in a turn of the loop: about 2 ms."""
+COMMANDS_PER_TURN = 64
+"""Commands of one connection that are read in a turn of the loop: about 1 ms."""
 OTHER_WEIGHT = 16
 """What any other frame weighs, in commands."""
 

@@ -27,10 +27,11 @@ _logger = logging.getLogger(__name__)
 MAX_WEIGHT = 4_096
 """Weight of the requests planned at once: bounds how long planning holds the loop (about 10 ms); the last request may
 go beyond."""
-ALONE_WEIGHT, SHARED_WEIGHT = 2_048, 512
-"""… and of those of one sender (256 commands), and where others send as well (64): what these send meanwhile is in the
-next batch, and waits for those that are being written. So many keep the storage at work."""
-SHARED_S = 60.0
+ALONE_WEIGHT, SHARED_WEIGHT = 2_048, 128
+"""… and of those of one sender (256 commands), and where others send as well (16): what these send meanwhile is in the
+next batch, and waits for those that are being written. With four times as many the others wait three times as long, and
+the one gets twice as much done."""
+SHARED_S = 10.0
 """Seconds for which it counts that others send as well."""
 MAX_BYTES = 16 * 2**20
 """Bytes written at once, likewise."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ...domain.consequences import LongDecision
 from ...domain.envelope import encode, microseconds, timestamp
@@ -33,6 +33,7 @@ SLICE = 64
 PATIENCE = 3
 """How often a command is worked out beside the line. If its session moves each time, it is planned in its turn."""
 
+E = TypeVar("E", bound=Exception)
 Outcome = tuple[list[Record], Heads, State]
 """A command's records, the heads that they leave, and the session after them."""
 
@@ -77,6 +78,13 @@ def carry_out(
     return written, heads, state
 
 
+def without_frames(error: E) -> E:
+    """An error that is kept. The frames from which it came hold the request that it answers, and so the error: a circle
+    in which the session, and what was made of it, would stay until the collector comes by."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 @lru_cache(16)
 def _moment(time: datetime) -> tuple[str, int]:
     """A time as it is written, and as it is counted; what came in together shares one."""
@@ -107,7 +115,7 @@ class Cascade:
         self._tries: int = 1 if earlier is None else earlier._tries + 1
         self._command = command
         self._before = begun.before
-        self._begun = begun
+        self._begun = without_frames(begun)
         self._outcome: Outcome | None = None
         self._refusal: Refused | None = None
 
@@ -138,7 +146,7 @@ class Cascade:
         try:
             decision = await self._decide(rest)
         except Refused as refusal:
-            self._refusal = refusal
+            self._refusal = without_frames(refusal)
             return
         state = self._before
         written: list[Record] = []

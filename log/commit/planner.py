@@ -21,7 +21,7 @@ from ...domain.state import State
 from ...domain.unchecked import new_unchecked
 from ..records import ANYTHING, Append, Appended, Batch, Draft, Producer, ProducerState, Record
 from ..stats import Commit
-from .outcome import MAX_FACT_BYTES, MOST_AT_ONCE, Cascade, carry_out
+from .outcome import MAX_FACT_BYTES, MOST_AT_ONCE, Cascade, carry_out, without_frames
 from .requests import Execute, Key, Request, Review, Write
 from .session_cache import HeadCache, Heads, Producers, SessionCache
 from .visibility import is_hidden, may_hide
@@ -103,7 +103,7 @@ class Plan:
                 elif isinstance(request, Review):
                     self._review(request, before)
         except Refused as refusal:
-            self.refused.append((request, refusal))
+            self.refused.append((request, without_frames(refusal)))
         except LongDecision as begun:
             assert isinstance(request, Execute)
             request.cascade = Cascade(request.command, begun, request.cascade)

@@ -1,6 +1,7 @@
 """A patch of many operations: others go on meanwhile, and it comes to what it would have come to at once."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from stenogram.domain.concepts.document import LONG_PATCH, LongPatch
 from stenogram.domain.errors import Conflict, Forbidden, Overloaded, PatchFailed
 from stenogram.domain.model import Command
 from stenogram.log.commit import intake
+from stenogram.log.commit.outcome import Cascade
 from stenogram.log.log import Log
 from stenogram.log.memory import MemoryEngine
 from stenogram.testing.command import command
@@ -41,6 +43,22 @@ async def test_it_comes_to_the_same(log: Log) -> None:
     assert (await log.state("s-1")).document.value == {"list": list(range(OPERATIONS)), "n": 0}
     records = await log.read_session("s-1", 0, 10)
     assert [record.type for record in records] == ["session.opened", "state.merged", "state.patched"]
+
+
+@pytest.mark.parametrize("more", [(), ({"op": "remove", "path": "/nothing"},)], ids=["applied", "refused"])
+async def test_nothing_of_it_stays_once_it_is_answered(log: Log, more: tuple[dict[str, Any], ...]) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            submitted = log.submit(patch(*more))
+            await asyncio.wait([submitted])
+            assert (submitted.exception() is None) == (not more)
+            del submitted
+        await asyncio.sleep(0.01)
+        assert not [each for each in gc.get_objects() if isinstance(each, LongPatch | Cascade)]
+    finally:
+        gc.enable()
 
 
 async def test_others_go_on_meanwhile(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
