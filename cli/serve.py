@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 
-from .options import examples, is_installed, local_name
+from .options import DEFAULT_GATEWAY, examples, is_installed, local_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -100,7 +100,8 @@ def _announce(gateway: "Gateway") -> None:
     for path in gateway.mounted:
         click.echo(f"stenogram: {path.strip('/')} is at {gateway.url}{path}", err=True)
     if settings.open:
-        click.echo("stenogram: that link signs you in once, within 10 minutes (stenogram link makes another)", err=True)
+        another = "stenogram link" if gateway.url == DEFAULT_GATEWAY else f"stenogram link --log {gateway.url}"
+        click.echo(f"stenogram: that link signs you in once, within 10 minutes ({another} makes another)", err=True)
         click.echo("stenogram: open, without tokens: it trusts the identity that a client claims;", err=True)
         click.echo("stenogram: put no proxy in front of it before it has keys (stenogram keys new)", err=True)
 

@@ -17,7 +17,6 @@ from ...domain.model import Kind
 VALID_S = 600.0
 MOST_LINKS = 1_000
 """Links that are known at once; with more the oldest are not good any more."""
-_ANOTHER = "Get another with `stenogram link`."
 
 
 class _Link(NamedTuple):
@@ -49,10 +48,10 @@ class SignInLinks:
         if link is None:
             raise Gone(
                 f"This sign-in link is not known here: it is older than {VALID_S / 60:.0f} minutes, or another gateway "
-                f"made it, or this one before it was started again. {_ANOTHER}"
+                "made it, or this one before it was started again."
             )
         if link.used:
-            raise Gone(f"This sign-in link has been used; each works once. {_ANOTHER}")
+            raise Gone("This sign-in link has been used; each works once.")
         self._links[digest] = link._replace(used=True)
         return link.participant, link.kind
 

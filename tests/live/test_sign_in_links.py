@@ -62,7 +62,7 @@ async def test_serve_prints_a_link_that_works_once(
     status, refusal = await sign_in(http, process.url, {"code": code})
     assert (status, refusal["code"]) == (410, "gone")
     assert "has been used" in refusal["detail"]
-    assert "stenogram link" in refusal["detail"]
+    assert f"stenogram link --log {process.url}" in refusal["detail"]
     assert await process.terminate() == 0
     assert process.stderr.count(code) == 1, "nothing is logged of it but the link"
 
@@ -94,6 +94,22 @@ async def test_another_gateway_on_the_same_log_refuses_it(
         own = code_in(second.sign_in_link("ben"))
         assert (await sign_in(http, second.url, {"code": own}))[1]["participant"] == "ben"
     assert (await sign_in(http, first.url, {"code": code}))[0] == 200
+
+
+@pytest.mark.postgres
+async def test_of_several_gateways_on_postgresql_the_one_that_made_it_takes_it(
+    http: aiohttp.ClientSession, fresh_log: Callable[[], str]
+) -> None:
+    settings = Settings(log=fresh_log(), port=0, views=NO_VIEWS, views_in="gateway")
+    async with running(settings) as first, running(settings) as second:
+        code = code_in(first.sign_in_link("maya"))
+        assert [(await sign_in(http, each.url, {"code": code}))[0] for each in (second, first, first)] == [
+            410,
+            200,
+            410,
+        ]
+    async with running(settings) as again:
+        assert (await sign_in(http, again.url, {"code": code}))[0] == 410
 
 
 @pytest.mark.parametrize(
@@ -135,6 +151,8 @@ async def test_a_gateway_with_keys_makes_none(http: aiohttp.ClientSession, start
     async with http.post(f"{gateway.url}/console/links", headers={"Authorization": f"Bearer {bearer}"}) as answer:
         assert answer.status == 403
         assert "stenogram token" in (await answer.json())["detail"]
+    status, refusal = await sign_in(http, gateway.url, {"code": "x"})
+    assert (status, refusal["code"]) == (403, "forbidden")
 
 
 def test_without_a_gateway_the_command_says_so(capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from playwright.async_api import Page, Route, expect
 from support.browser import OpenPage, StartForPages
-from support.console import hotels
+from support.console import axe_faults, hotels
 
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
@@ -182,3 +182,32 @@ async def test_a_tool_at_work_shows_its_last_lines(start: StartForPages, open_pa
         await page.goto(f"{gateway.url}/console/s/trip?v={ended.versions[0] - 4}")
         await expect(tail).to_have_text("\n".join(f"line {number}" for number in range(6)))
         assert agent.session is not None
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_what_it_says_is_accessible(node: str, start: StartForPages, open_page: OpenPage, theme: str) -> None:
+    gateway = await start()
+    page: Page = await open_page("about:blank", expected=("Failed to load", "ERR_", "WebSocket", "404"))
+    await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    link = gateway.sign_in_link("maya")
+    faults: list[str] = []
+    for place in (
+        link,
+        f"{gateway.url}/console/?again#{link.partition('#')[2]}",
+        f"{gateway.url}/console/s/nowhere#participant=maya",
+    ):
+        await page.goto(place)
+        await page.wait_for_timeout(700)
+        faults += await axe_faults(page)
+    await _expect_one(page, "There is no session")
+    async with hotels(gateway.url), Client(gateway.url, participant="hotels", kind="agent") as client:
+        await client.do("trip", "tool.call", {"call": "t1", "tool": "search"})
+        await client.do("trip", "tool.output", {"call": "t1", "index": 0, "text": "one\n"})
+        await page.goto(f"{gateway.url}/console/s/trip")
+        await expect(page.locator(".tail")).to_be_visible()
+        faults += await axe_faults(page)
+        await page.route("**/v1/**", _abort)
+        await page.goto(f"{gateway.url}/console/")
+        await _expect_one(page, "The gateway cannot be reached")
+        faults += await axe_faults(page)
+    assert not faults, "\n".join(faults)

@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ....domain.catalogue import explain
-from ....domain.errors import Forbidden, Invalid
+from ....domain.errors import Forbidden, Gone, Invalid
 from ....domain.model import Kind
 from ...access.sign_in_links import VALID_S, SignInLinks
 from ...access.tokens import Authenticator
@@ -49,19 +49,26 @@ class SignInRoutes:
     async def make_link(self, request: web.Request) -> web.Response:
         """A link for the participant that asks. With keys there are none: a token says who somebody is."""
         principal = self._auth.of_request(request)
-        if not self._settings.open:
-            raise Forbidden(
-                "This gateway has keys, so nobody is signed in by a link: sign in with a token (`stenogram token`)."
-            )
+        self._require_open()
         code = self._links.make(principal.participant, principal.kind)
         return json_response(LinkAnswer(code=code, expires_in=VALID_S), _HEADERS)
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Use a link. Raises Gone where that has been done before, or the link is too old."""
+        self._require_open()
         members = read_json(await read_body(request), self._settings.depth)
         try:
             code = _Code.model_validate(members).code
         except ValidationError as error:
             raise Invalid(f"The body must be an object with the code of a link: {explain(error)}.") from None
-        participant, kind = self._links.use(code)
+        try:
+            participant, kind = self._links.use(code)
+        except Gone as gone:
+            raise Gone(f"{gone.detail} Get another with `stenogram link --log http://{request.host}`.") from None
         return json_response(SignedInAnswer(participant=participant, kind=kind), _HEADERS)
+
+    def _require_open(self) -> None:
+        if not self._settings.open:
+            raise Forbidden(
+                "This gateway has keys, so nobody is signed in by a link: sign in with a token (`stenogram token`)."
+            )
