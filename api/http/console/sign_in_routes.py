@@ -6,9 +6,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ....domain.catalogue import explain
 from ....domain.errors import Forbidden, Gone, Invalid
 from ....domain.model import Kind
+from ....domain.wording.wrong_input import explain
 from ...access.sign_in_links import VALID_S, SignInLinks
 from ...access.tokens import Authenticator
 from ...protocol.json_input import read_json
