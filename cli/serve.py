@@ -98,13 +98,15 @@ def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
     reading = " for reading only" if settings.read_only else ""
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
-    place = gateway.sign_in_link(local_name()) if settings.open else f"{gateway.url}/console/"
-    click.echo(f"stenogram: the console is at {place}", err=True)
+    if not settings.open:
+        click.echo(f"stenogram: the console is at {gateway.url}/console/", err=True)
+    else:
+        another = "stenogram link" if gateway.url == DEFAULT_GATEWAY else f"stenogram link --log {gateway.url}"
+        click.echo(f"stenogram: the console is at {gateway.sign_in_link(local_name())}", err=True)
+        click.echo(f"stenogram: that link signs you in once, within 10 minutes ({another} makes another)", err=True)
     for path in gateway.mounted:
         click.echo(f"stenogram: {path.strip('/')} is at {gateway.url}{path}", err=True)
     if settings.open:
-        another = "stenogram link" if gateway.url == DEFAULT_GATEWAY else f"stenogram link --log {gateway.url}"
-        click.echo(f"stenogram: that link signs you in once, within 10 minutes ({another} makes another)", err=True)
         click.echo("stenogram: open, without tokens: it trusts the identity that a client claims;", err=True)
         click.echo("stenogram: put no proxy in front of it before it has keys (stenogram keys new)", err=True)
 
