@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ...domain.errors import NotReady
-from ...domain.ids import ParticipantId, SessionId, TaskId, Version
+from ...domain.ids import MessageId, ParticipantId, SessionId, TaskId, Version
 from ...domain.model import Kind
 from ...log.log import Log
 from ...log.records import Record
@@ -43,6 +43,10 @@ class SessionFacts:
     def run_of(self, task: TaskId | None) -> TaskId | None:
         """The run that a task is a part of."""
         return self._fold.run_of(task)
+
+    def author(self, message: MessageId) -> ParticipantId | None:
+        """Whose a message is: somebody else may end it."""
+        return self._fold.author(message)
 
     def since(self, subject: str) -> int:
         """The version with which a message, a call or an approval began, by its subject."""

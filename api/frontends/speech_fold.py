@@ -137,6 +137,11 @@ class SpeechFold:
             task = self._parents.get(task, None if known is None else known.parent)
         return task
 
+    def author(self, message: MessageId) -> ParticipantId | None:
+        """Whose a message is: somebody else may end it."""
+        whose = self._whose.get(message)
+        return None if whose is None else whose.actor
+
     def since(self, subject: str) -> int:
         """The version with which a message, a call or an approval began, by its subject."""
         if subject in self._since:
