@@ -55,8 +55,8 @@ class Transcript:
         self.reading = asyncio.Lock()
         self.runs: dict[str, int] = {}
         """The tasks that are runs, each with the version of its last event."""
-        self.questions: dict[str, Entry] = {}
-        """Approvals, by their subjects."""
+        self._questions: dict[str, Entry] = {}
+        self._asked: list[tuple[int, str]] = []
         self._entries: dict[str, Entry] = {}
         self._begun: list[tuple[int, str]] = []
 
@@ -76,11 +76,12 @@ class Transcript:
             self._entries[record.subject] = entry._replace(ended=_members(record))
         elif record.type == "approval.requested":
             self.bytes += len(record.data)
-            self.questions[record.subject] = Entry(record.subject, _members(record))
-        elif record.subject in self.questions:
+            self._questions[record.subject] = Entry(record.subject, _members(record))
+            self._asked.append((record.version, record.subject))
+        elif record.subject in self._questions:
             self.bytes += len(record.data)
-            asked = self.questions[record.subject]
-            self.questions[record.subject] = asked._replace(ended=_members(record))
+            asked = self._questions[record.subject]
+            self._questions[record.subject] = asked._replace(ended=_members(record))
         elif record.subject.startswith(_RUNS):
             self.runs[record.subject.removeprefix("task:")] = record.version
 
@@ -90,12 +91,20 @@ class Transcript:
 
     def between(self, since: int, until: int) -> list[Entry]:
         """Those that began behind one version and up to another."""
-        first, last = [bisect_right(self._begun, version, key=itemgetter(0)) for version in (since, until)]
-        return [self._entries[subject] for _, subject in self._begun[first:last]]
+        return [self._entries[subject] for subject in _between(self._begun, since, until)]
+
+    def asked_between(self, since: int, until: int) -> list[Entry]:
+        """The approvals that were asked for then."""
+        return [self._questions[subject] for subject in _between(self._asked, since, until)]
 
     def newest_first(self) -> list[Entry]:
         """All of them; also those that are open, without what they say."""
         return [*reversed(self._entries.values())]
+
+
+def _between(begun: list[tuple[int, str]], since: int, until: int) -> list[str]:
+    first, last = [bisect_right(begun, version, key=itemgetter(0)) for version in (since, until)]
+    return [subject for _, subject in begun[first:last]]
 
 
 def _members(record: Record) -> dict[str, Any]:
