@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..api.http.asgi import AsgiApp, AsgiMount
     from ..api.server import Gateway
 
+_EXAMPLES = {"origins": "https://app.example.com", "projections": "team.views:board", "ag_ui_agents": "writer"}
+"""An element of each setting that is a list."""
 MOST_DESCRIPTORS = 65_536
 SECRETS = ("jwt_secret",)
 """Settings that are read from the environment only: a command line can be seen by every user of the machine."""
@@ -151,15 +154,19 @@ def read_settings(given: dict[str, Any]) -> Any:
     from pydantic_settings import SettingsError
 
     from ..api.settings import Settings
-    from ..domain.catalogue import explain
     from ..domain.errors import ConfigurationError
+    from ..domain.wording.wrong_input import explain
 
     try:
         return Settings(**given)
     except ValidationError as error:
         raise ConfigurationError(f"The settings cannot be used: {explain(error)}.") from None
     except SettingsError as error:
-        raise ConfigurationError(f'{error}; it is a JSON list, such as ["https://app.example.com"].') from None
+        named = re.search(r'field "(\w+)"', str(error))
+        name = named[1] if named else "origins"
+        raise ConfigurationError(
+            f'STENOGRAM_{name.upper()} cannot be read; it is a JSON list, such as ["{_EXAMPLES.get(name, "…")}"].'
+        ) from None
 
 
 def _option(name: str, field: "FieldInfo") -> click.Option:

@@ -214,7 +214,7 @@ class Client:
                 await self._connection.ready()
         except TimeoutError:
             await self.aclose()
-            raise Unreachable(f"{self._url} cannot be reached: {self._connection.trouble}.") from None
+            raise Unreachable(f"{self._url} {self._connection.trouble}") from None
         except BaseException:
             await self.aclose()
             raise

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from .ids import NAME_PATTERN, Name, ParticipantId
 from .model import TIMEKEEPER, Actor, Kind
+from .wording.patterns import pattern
 
 EVERYONE = "everyone"
 USERS = "users"
@@ -44,7 +45,8 @@ def normal(audience: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 MAX_NAMES = 64
-Recipient = Annotated[str, StringConstraints(pattern=f"^@?{NAME_PATTERN[1:]}", max_length=129)]
+_RECIPIENT = pattern(f"^@?{NAME_PATTERN[1:]}", "users, agents, everyone, or a participant's name")
+Recipient = Annotated[str, StringConstraints(pattern=_RECIPIENT, max_length=129)]
 Audience = Annotated[tuple[Recipient, ...], Field(min_length=1, max_length=MAX_NAMES), AfterValidator(normal)]
 """`["everyone"]`, or any of `users`, `agents` and participants' ids; `@` before an id: also if nobody here has it.
 Normalised: everyone becomes absent."""

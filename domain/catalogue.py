@@ -9,6 +9,7 @@ from .concepts import approvals, document, floor, lifecycle, messages, presence,
 from .concepts.custom import CUSTOM_PATTERN, OpaqueData
 from .errors import Invalid
 from .model import EventData
+from .wording.wrong_input import explain
 
 BUILT_IN: dict[str, type[EventData]] = {
     model.type: model
@@ -96,18 +97,4 @@ def payload(type: str, data: dict[str, Any]) -> EventData:
     try:
         return OpaqueData(value=data) if model is None else model.__pydantic_validator__.validate_python(data)
     except ValidationError as error:
-        raise Invalid(f"This is no {type}: {explain(error)}.") from None
-
-
-def explain(error: ValidationError) -> str:
-    """The first three things wrong, in one sentence, without echoing the values that were sent."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    said = "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in found[:3])
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    return "".join(sign if sign.isprintable() else "�" for sign in said) + more
-
-
-def _place(steps: tuple[int | str, ...]) -> str:
-    """Where something is wrong. Names of members are the sender's, and may be of any length."""
-    shown = ".".join(str(step)[:40] for step in steps[:8])
-    return shown + "…" if len(steps) > 8 else shown or "body"
+        raise Invalid(f"This is no {type}: {explain(error, model)}.") from None

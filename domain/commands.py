@@ -5,11 +5,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .catalogue import explain, payload
+from .catalogue import payload
 from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, streams, tasks, tools
 from .errors import Invalid, UnknownCommand
 from .json.checks import refuse_unwritable
 from .model import CommandData
+from .wording.wrong_input import explain
 
 COMMANDS: dict[str, type[CommandData]] = {
     model.do: model
@@ -89,4 +90,4 @@ def parse_json_command(do: object, data: Any) -> CommandData:
     try:
         return read(data)
     except ValidationError as error:
-        raise Invalid(f"{do}: {explain(error)}.") from None
+        raise Invalid(f"{do}: {explain(error, COMMANDS[str(do)])}.") from None

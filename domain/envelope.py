@@ -18,6 +18,7 @@ from .ids import TYPE_PATTERN, CommandId, EventId, Name, ParticipantId, Position
 from .json.checks import refuse_unwritable
 from .model import Event, EventData, Fact
 from .timestamps import Time
+from .wording.wrong_input import explain
 
 _MICROSECOND = 1_000_000
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -110,7 +111,7 @@ def validate(wire: object) -> Event:
     try:
         envelope = Envelope.model_validate(wire)
     except ValidationError as error:
-        raise Invalid(f"This is no event: {catalogue.explain(error)}.") from None
+        raise Invalid(f"This is no event: {explain(error, Envelope)}.") from None
     members = {name: getattr(envelope, name) for name in Envelope.model_fields if name != "data"}
     return Event(**members, data=catalogue.payload(envelope.type, envelope.data))
 

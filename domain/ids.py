@@ -10,11 +10,17 @@ from typing import Annotated, NewType
 from pydantic import StringConstraints
 from uuid_utils import uuid7
 
+from .wording.patterns import pattern
+
 Version = NewType("Version", int)
 Position = NewType("Position", int)
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@+\-]*$"
-TYPE_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
+NAME_PATTERN = pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9._:@+\-]*$", "a name: A-Z a-z 0-9 . _ : @ + -, beginning with a letter or digit"
+)
+TYPE_PATTERN = pattern(
+    r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", "words in lower case with dots between them, such as message.posted"
+)
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=128)]
 """What a session, participant, message or tool call is called: 1 to 128 of `A-Z a-z 0-9 . _ : @ + -`, beginning

@@ -55,6 +55,17 @@ class Storage:
         return MemoryEngine()
 
 
+async def has_log(address: str) -> bool:
+    """Whether there is a log at this address, which may be one that cannot be read. Raises the LogError tree."""
+    location = Location.parse(address)
+    if location.kind == "postgres":
+        from .postgres import admin
+
+        return await admin.has_log(address)
+    file = location.file()
+    return file is not None and file.exists()
+
+
 async def find_tenants(address: str) -> dict[str, int]:
     """The tenants that have a log beside the one at this address, with the bytes of each. Raises the LogError tree."""
     location = Location.parse(address)

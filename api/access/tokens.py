@@ -20,6 +20,7 @@ from ...domain.ids import NAME_PATTERN, Name
 from ...domain.model import KINDS, TIMEKEEPER, Kind
 from ..settings import Settings
 from .principal import EVERYTHING, Principal
+from .refused_tokens import UNREADABLE, refusal_of
 from .rights import OPERATE, RIGHTS
 
 ANONYMOUS = "user"
@@ -88,9 +89,9 @@ class Authenticator:
                 options={"require": ["exp", "sub"], "verify_aud": self._audience is not None},
             )
         except jwt.PyJWTError as error:
-            raise Unauthenticated(f"The token is not good: {error}.") from None
+            raise Unauthenticated(refusal_of(error, self._algorithms)) from None
         except (ValueError, OverflowError, TypeError, RecursionError):  # what its JSON may do to a reader
-            raise Unauthenticated("The token cannot be read.") from None
+            raise Unauthenticated(UNREADABLE) from None
         return claims
 
 
@@ -118,8 +119,11 @@ def check_claims(claims: Mapping[str, Any]) -> None:
 def _public_key(pem: str) -> tuple[Any, list[str]]:
     try:
         key = load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(f"STENOGRAM_JWT_PUBLIC_KEY is no public key in PEM: {error}.") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigurationError(
+            "STENOGRAM_JWT_PUBLIC_KEY is no public key in PEM, which begins with -----BEGIN PUBLIC KEY----- with its "
+            "lines as they are; `stenogram keys new` makes one."
+        ) from None
     if isinstance(key, RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             raise ConfigurationError(f"An RSA key must have at least {MIN_RSA_BITS} bits (RFC 7518 §3.3).")

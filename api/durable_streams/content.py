@@ -11,9 +11,9 @@ from typing import Literal
 import orjson
 from pydantic import ValidationError
 
-from ...domain.catalogue import explain
 from ...domain.concepts.streams import Content, is_json, media_type
 from ...domain.errors import Invalid
+from ...domain.wording.wrong_input import explain
 from ..protocol.json_input import read_json
 
 Form = Literal["events", "json", "text", "bytes"]

@@ -6,10 +6,10 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ...domain.audience import visible
-from ...domain.catalogue import explain
 from ...domain.concepts.streams import Content, CreateStream, ForkPoint, ForkStream, InheritedPart, NoteFork, media_type
 from ...domain.errors import Conflict, Gone, Invalid, NoChange, SessionClosed
 from ...domain.ids import SessionId
+from ...domain.wording.wrong_input import explain
 from ...log.log import Log
 from ..access.principal import Principal
 from ..http.responses import read_body

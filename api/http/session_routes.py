@@ -7,13 +7,13 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from ...domain.catalogue import explain
 from ...domain.commands import parse_json_command
 from ...domain.envelope import decode, timestamp
 from ...domain.errors import Invalid, NotFound
 from ...domain.ids import SessionId
 from ...domain.session import fold
 from ...domain.state import State
+from ...domain.wording.wrong_input import explain
 from ...log.engine import PAGE_BYTES
 from ...log.log import Log
 from ...log.records import Record
@@ -119,7 +119,7 @@ def _command_frame(members: Any, session: SessionId) -> CommandFrame:
     try:
         return CommandFrame.model_validate({**members, "session": session})
     except ValidationError as error:
-        raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+        raise Invalid(f"This command cannot be read: {explain(error, CommandFrame)}.") from None
 
 
 async def _described_page(log: Log, found: list[tuple[SessionId, int]]) -> list[bytes]:

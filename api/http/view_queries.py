@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ...domain.errors import Invalid
 from ...domain.timestamps import Time
+from ...domain.wording.patterns import NO_NUL, pattern
 from ...projections.authoring.projection import MAX_KEY, AnyProjection
 from ...projections.authoring.shape import Kind, Shape
 from ..protocol.queries import MAX_PAGE_ITEMS, MAX_WAIT_S, Query, members_of, session_named, validated
@@ -16,7 +17,8 @@ from .moments import AtMoment
 
 WHERE_PREFIX = "where."
 Number = Annotated[int, Field(ge=0, le=2**53)]
-Order = Annotated[str, Field(pattern=r"^-?[a-z][a-z0-9_]*$", max_length=64)]
+_ORDER = pattern(r"^-?[a-z][a-z0-9_]*$", "the name of a column; with - in front, the other way round")
+Order = Annotated[str, Field(pattern=_ORDER, max_length=64)]
 
 
 class ViewQuery(Query):
@@ -89,7 +91,7 @@ def typed(shape: Shape, where: dict[str, str]) -> dict[str, Any]:
 
 
 _KINDS: dict[Kind, TypeAdapter[Any]] = {
-    "text": TypeAdapter(Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=MAX_KEY)]),
+    "text": TypeAdapter(Annotated[str, Field(pattern=NO_NUL, max_length=MAX_KEY)]),
     "integer": TypeAdapter(Annotated[int, Field(ge=-(2**63), lt=2**63)]),
     "real": TypeAdapter(Annotated[float, Field(allow_inf_nan=False)]),
     "boolean": TypeAdapter(bool),

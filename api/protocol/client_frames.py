@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from ...domain.catalogue import explain
 from ...domain.commands import parse_json_command
 from ...domain.errors import BadCursor, Invalid, TooLarge
 from ...domain.ids import NAME_PATTERN, Name, ParticipantId, SessionId, TaskId, Version
 from ...domain.model import TIMER, WHOLE, Actor, Attempt, Command, CommandData, Count
+from ...domain.wording.patterns import NO_NUL, pattern
+from ...domain.wording.wrong_input import explain
 from ...log.records import Producer
 from ...projections.authoring.projection import MAX_KEY
 from ..delivery.event_filter import Reading
@@ -29,7 +30,8 @@ _is_name = lru_cache(4_096)(re.compile(_NAME).fullmatch)  # the same sessions co
 _is_id = re.compile(f"(?!{TIMER}){_NAME}").fullmatch
 _members = itemgetter("id", "session", "do", "data")
 Sub = Annotated[str, Field(min_length=1, max_length=128)]
-TypeFilter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*\*?$", max_length=128)]
+_TYPES = pattern(r"^[a-z][a-z0-9_.]*\*?$", "a type of events, or how types begin and *, such as message.*")
+TypeFilter = Annotated[str, Field(pattern=_TYPES, max_length=128)]
 Types = Annotated[tuple[TypeFilter, ...], Field(max_length=64)]
 Tasks = Annotated[tuple[TaskId, ...], Field(max_length=100)]
 After = Annotated[int, Field(strict=True), WHOLE] | Annotated[str, Field(max_length=200)]
@@ -66,7 +68,7 @@ class FollowedDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     view: Annotated[str, Field(min_length=1, max_length=64)]
-    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY, pattern=r"^[^\x00]*$")]
+    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY, pattern=NO_NUL)]
     known: Annotated[str, Field(max_length=64)] = ""
 
 
@@ -205,7 +207,7 @@ def parse_hello(members: Any) -> Hello:
     try:
         return Hello.model_validate(members)
     except ValidationError as error:
-        raise Invalid(f"The first frame must be hello: {explain(error)}.") from None
+        raise Invalid(f"The first frame must be hello: {explain(error, Hello)}.") from None
 
 
 def parse_control(members: Any) -> Subscribe | Unsubscribe | Heartbeat:
@@ -237,5 +239,5 @@ def _parse_by_model(members: dict[str, Any]) -> tuple[CommandFrame, str, str, Co
     try:
         frame = CommandFrame.model_validate(members)
     except ValidationError as error:
-        raise Invalid(f"This command cannot be read: {explain(error)}.") from None
+        raise Invalid(f"This command cannot be read: {explain(error, CommandFrame)}.") from None
     return frame, frame.id, frame.session, parse_json_command(frame.do, frame.data)

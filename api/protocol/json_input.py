@@ -11,6 +11,7 @@ import orjson
 
 from ...domain.errors import Invalid, TooDeep
 from ...domain.json.checks import deeper_than, is_nested_deeper
+from ...domain.wording.json_faults import unreadable
 
 
 def read_json(raw: bytes, depth: int) -> Any:
@@ -20,7 +21,7 @@ def read_json(raw: bytes, depth: int) -> Any:
     except orjson.JSONDecodeError as error:
         if is_nested_deeper(raw, depth):  # which may be what the parser gave up at
             raise _too_deep(depth) from None
-        raise Invalid(f"This is not JSON: {error}.") from None
+        raise Invalid(f"This is not JSON: {unreadable(error)}.") from None
     # With no more brackets than levels there is nothing to check. (Whether there are any is found quicker.)
     brackets = raw.count(b"{") + (raw.count(b"[") if b"[" in raw else 0)
     if brackets > depth and deeper_than(value, depth):

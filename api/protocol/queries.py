@@ -5,9 +5,10 @@ from typing import Annotated, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ...domain.catalogue import explain
 from ...domain.errors import Invalid
 from ...domain.ids import Name, SessionId
+from ...domain.wording.patterns import NO_NUL
+from ...domain.wording.wrong_input import explain
 from ..delivery.event_filter import EventFilter, Reading
 from ..delivery.log_cursor import read_cursor
 from ..delivery.resume_point import read_resume_point
@@ -50,7 +51,7 @@ class EventsQuery(Query):
 class SessionsQuery(Query):
     """What page of sessions."""
 
-    after: Annotated[str, Field(max_length=128, pattern=r"^[^\x00]*$")] = ""
+    after: Annotated[str, Field(max_length=128, pattern=NO_NUL)] = ""
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = 100
     prefix: Name | None = None
 
@@ -124,4 +125,4 @@ def validated(model: type[Q], members: dict[str, object]) -> Q:
     try:
         return model.model_validate(members)
     except ValidationError as error:
-        raise Invalid(f"The query cannot be read: {explain(error)}.") from None
+        raise Invalid(f"The query cannot be read: {explain(error, model)}.") from None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ...domain.errors import Invalid, TooDeep
+from ...domain.wording.json_faults import unreadable
 from .json_input import read_json
 
 MAX_TOKENS = 20_000
@@ -83,8 +84,10 @@ class _Scan:
         """The frame that begins here."""
         try:
             value, end = _decode(self._text, at)
-        except ValueError as error:
-            return self._by_brackets(at, Invalid(f"This is not JSON: {error}."))
+        except json.JSONDecodeError as error:
+            return self._by_brackets(at, Invalid(f"This is not JSON: {unreadable(error)}."))
+        except ValueError:
+            return self._by_brackets(at, Invalid("This is not JSON: a number has too many digits."))
         except RecursionError:
             return self._by_brackets(at, TooDeep("The JSON is nested much too deep."))
         return _Found(end, _told(value.items()) if isinstance(value, dict) else {})

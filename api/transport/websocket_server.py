@@ -34,6 +34,11 @@ MAX_SILENT_HEARTBEATS = 2.5
 CONNECTIONS_PER_TICK = 256
 """Connections that are inspected before others get their turn."""
 
+_NO_HANDSHAKE = (
+    "This begins no WebSocket (RFC 6455 §4.1): send Connection: Upgrade, Sec-WebSocket-Version: 13, and a "
+    "Sec-WebSocket-Key of 16 bytes in base64."
+)
+
 
 class WebSocketServer:
     """Accepts WebSockets and keeps them until they end. Each is served by its request's handler;
@@ -63,7 +68,10 @@ class WebSocketServer:
         limit = self._settings.frame_bytes
         # Pings are answered by the connection, which charges them.
         ws = InboxResponse(compress=False, max_msg_size=limit, timeout=5.0, decode_text=False, autoping=False)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except web.HTTPBadRequest:
+            raise Invalid(_NO_HANDSHAKE) from None
         transport = request.transport
         if transport is not None:
             with contextlib.suppress(ConnectionError):

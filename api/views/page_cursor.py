@@ -12,9 +12,10 @@ import orjson
 from pydantic import Field
 
 from ...domain.errors import BadCursor
+from ...domain.wording.patterns import pattern
 
 MAX_CURSOR_CHARS = 4_096
-CURSOR_PATTERN = r"^[A-Za-z0-9_-]*$"
+CURSOR_PATTERN = pattern(r"^[A-Za-z0-9_-]*$", "the `next` of the page before")
 PageCursor = Annotated[str, Field(pattern=CURSOR_PATTERN, max_length=MAX_CURSOR_CHARS)]
 
 

@@ -58,7 +58,11 @@ class BuildProgress:
                 self._waits.add(wait)
                 await reached
         except TimeoutError:
-            raise NotReady(f"{name} is not folded up to {position} yet; wait longer.", retry_after=1.0) from None
+            said = (
+                f"{name} is not folded up to {position} yet; wait longer. If it stays so, `stenogram projections "
+                "status` says why."
+            )
+            raise NotReady(said, retry_after=1.0) from None
         finally:
             self._waits.discard(wait)
             leave()

@@ -59,6 +59,8 @@ def value_of(text: str, *, is_text: bool = False) -> Any:
     """A JSON value, or a text without quotes; `-` is what comes on stdin. Raises UsageError for JSON that is broken."""
     import orjson
 
+    from ...domain.wording.json_faults import unreadable
+
     if text == "-":
         text = sys.stdin.read().removesuffix("\n")
     if is_text:
@@ -68,7 +70,7 @@ def value_of(text: str, *, is_text: bool = False) -> Any:
     except orjson.JSONDecodeError as error:
         if text[:1] in ("{", "[", '"'):
             begins = f"a text that begins with {text[0]} is written in double quotes, as JSON has it"
-            raise click.UsageError(f"{text} is not JSON ({error}); {begins}.") from None
+            raise click.UsageError(f"{text} is not JSON ({unreadable(error)}); {begins}.") from None
         return text
 
 

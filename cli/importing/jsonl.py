@@ -17,6 +17,7 @@ from ...domain.envelope import timestamp, validate
 from ...domain.errors import Invalid, StenogramError, TooLarge
 from ...domain.ids import SessionId
 from ...domain.model import Event
+from ...domain.wording.json_faults import unreadable
 from .forks import Fork
 from .import_entry import ImportEntry
 
@@ -55,7 +56,7 @@ def _read(line: bytes) -> tuple[Event, bytes]:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise Invalid(f"This is no JSON: {error}.") from None
+        raise Invalid(f"This is no JSON: {unreadable(error)}.") from None
     event = validate(found)
     return event, _stored(line, event, found["data"])
 

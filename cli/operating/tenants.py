@@ -31,7 +31,7 @@ def tenants() -> None:
 def list_(log: str, as_json: bool) -> None:
     """List tenants: how many events each has, when the last one was written, how many bytes its log takes, and what is
     wrong where it cannot be read."""
-    rows = asyncio.run(rows_of(log))
+    rows = asyncio.run(_listed(log))
     _print(rows, as_json)
 
 
@@ -58,6 +58,14 @@ def drop(name: str, log: str, views: str, yes: bool) -> None:
     click.echo(f"Removed the tenant {name!r} with {events} events.")
 
 
+async def _listed(log: str) -> list[dict[str, Any]]:
+    """Their lines. Raises LogUnreadable where there is neither a tenant's log nor one that could have tenants."""
+    rows = await rows_of(log)
+    if not rows:
+        await _refuse_no_log(log)
+    return rows
+
+
 async def rows_of(log: str) -> list[dict[str, Any]]:
     """What is known of each tenant; `trouble` says why it cannot be read, where it cannot."""
     from ...log.storage import Storage, find_tenants
@@ -65,6 +73,15 @@ async def rows_of(log: str) -> list[dict[str, Any]]:
     storage = Storage(log)
     found = await find_tenants(log)
     return [await _row(storage, name, size) for name, size in found.items()]
+
+
+async def _refuse_no_log(log: str) -> None:
+    """Raise LogUnreadable unless there is a log that could have tenants."""
+    from ...log.storage import Storage
+
+    engine = Storage(log).engine(read_only=True)
+    await engine.open()
+    await engine.close()
 
 
 async def _row(storage: Any, name: str, size: int = 0) -> dict[str, Any]:
@@ -100,6 +117,8 @@ async def _events(log: str, name: str) -> str:
         address = Address.parse(log)
         shown = address.of_tenant(name).schema.removeprefix(f"{address.schema}@")
     if shown not in known:
+        if not known:
+            await _refuse_no_log(log)
         raise NotFound(f"There is no tenant {name!r}; `stenogram tenants list` shows those there are.")
     events = (await _row(Storage(log), name))["events"]
     return "an unknown number of" if events is None else f"{events:,}"

@@ -104,6 +104,8 @@ def _read_key(path: Path) -> tuple[str, Any]:
 
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"{path} is no private key in PEM without a password: {error}.") from None
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            f"{path} is no private key in PEM without a password; `stenogram keys new` makes one."
+        ) from None
     return ("RS256" if isinstance(key, RSAPrivateKey) else "EdDSA"), key

@@ -109,7 +109,9 @@ class ViewAdmin:
             waiting += POLL_S if _waits(now, current.get(build.name)) else 0.0
             alone = 0.0 if now.build.held else alone + POLL_S
             if alone > STOP_TIMEOUT_S:
-                raise NotReady(f"Nobody goes on with {build.name}; start a gateway, which will.")
+                raise NotReady(
+                    f"Nobody goes on with version {build.version} of {build.name}; start a gateway that has it."
+                )
             await asyncio.sleep(POLL_S)
         return False
 

@@ -106,7 +106,8 @@ class GatewaySource:
         `views`. Raises NotFound."""
         served = await self.served()
         if name not in served:
-            raise NotFound(f"The gateway serves no view {name!r}; it serves {', '.join(served) or 'none'}.")
+            hint = f" The session comes first: stenogram view {name} {key}." if key in served else ""
+            raise NotFound(f"The gateway serves no view {name!r}; it serves {', '.join(served) or 'none'}.{hint}")
         if served[name]["by_session"]:
             await self.version(key)
         value = await self._view(served[name], key, at)

@@ -50,7 +50,7 @@ class Connection:
         self.http = Http(http, url, identity)
         self.state: State = "connecting"
         self.welcome: Wire = {}
-        self.trouble = "no attempt was made"
+        self.trouble = "cannot be reached: no attempt was made."
         self.silence_s = math.inf
         self._http = http
         self._url = f"{url}/v1/ws"
@@ -123,7 +123,7 @@ class Connection:
             try:
                 await self._live_once()
             except LinkLost as lost:
-                self.trouble = str(lost)
+                self.trouble = f"takes no connection: {lost.refusal}" if lost.refusal else f"cannot be reached: {lost}."
                 if lost.final is not None:
                     raise lost.final from None
                 delay = self._backoff.next(lost.retry_after)

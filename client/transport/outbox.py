@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from ...domain.errors import Invalid
+from ...domain.wording.json_faults import unwritable
 
 Wire = dict[str, Any]
 """A frame, or an event, as JSON has it."""
@@ -98,7 +99,7 @@ def encode(frame: Wire) -> bytes:
     try:
         return orjson.dumps(frame, default=_plain)
     except TypeError as error:
-        raise Invalid(f"This cannot be sent as JSON: {error}.") from None
+        raise Invalid(f"This cannot be sent as JSON: {unwritable(error)}.") from None
 
 
 def _plain(value: Any) -> Any:

@@ -28,10 +28,14 @@ logger = logging.getLogger("stenogram.client")
 
 
 class LinkLost(Exception):
-    """The connection is gone. `final` is set when connecting again would end the same way."""
+    """The connection is gone. `final` is set when connecting again would end the same way, `refusal` when the gateway
+    said why it takes none for now."""
 
-    def __init__(self, why: str, *, retry_after: float | None = None, final: StenogramError | None = None) -> None:
+    def __init__(
+        self, why: str, *, retry_after: float | None = None, final: StenogramError | None = None, refusal: str = ""
+    ) -> None:
         super().__init__(why)
+        self.refusal = refusal
         self.retry_after = retry_after
         self.final = final
 
@@ -171,7 +175,8 @@ class WebSocketLink:
         why = f"{reason or 'the connection was cut'} ({code})"
         hopeless = bool(self._bye) and "retry_after" not in self._bye
         if not hopeless and not is_final(code):
-            return LinkLost(why, retry_after=self._bye.get("retry_after"))
+            refusal = str(self._refusal.get("detail", "")) if self._refusal and not self._bye else ""
+            return LinkLost(why, retry_after=self._bye.get("retry_after"), refusal=refusal)
         if self._refusal and not self._bye:
             return LinkLost(why, final=from_problem(self._refusal))
         return LinkLost(why, final=from_close(code or 0, reason, self._bye.get("code")))

@@ -18,9 +18,10 @@ from pydantic import JsonValue, StringConstraints
 from ..audience import Audience, readers
 from ..ids import Name
 from ..model import Command, CommandData, Decision, Event, EventData, Fact
+from ..wording.patterns import pattern
 
 SUBJECT = "custom"
-CUSTOM_PATTERN = r"^x(\.[a-z][a-z0-9_]*)+$"
+CUSTOM_PATTERN = pattern(r"^x(\.[a-z][a-z0-9_]*)+$", "x. and words in lower case with dots between them")
 APPLICATION_PATTERN = r"^app(\.[a-z][a-z0-9_]*)+$"
 CustomType = Annotated[str, StringConstraints(pattern=CUSTOM_PATTERN, max_length=128)]
 

@@ -23,6 +23,7 @@ from ..ids import NAME_PATTERN
 from ..json.answer_schema import check_schema
 from ..json.pointer import pointer
 from ..parts import StreamedKind
+from ..wording.json_faults import unreadable
 
 KEPT = "x.ag_ui."
 """What types begin with that events have which are kept as they are."""
@@ -70,7 +71,7 @@ def ag_ui_members(event: object) -> Event:
         try:
             event = orjson.loads(b"\n".join(data))
         except orjson.JSONDecodeError as error:
-            raise Invalid(f"This is no AG-UI event: {error}.") from None
+            raise Invalid(f"This is no AG-UI event, which is JSON: {unreadable(error)}.") from None
     if not isinstance(event, Mapping) or not isinstance(event.get("type"), str):
         raise Invalid("An AG-UI event is an object with a `type`.")
     return event
@@ -109,8 +110,12 @@ class AgUiWriter:
         try:
             steps = [] if type.endswith("_CHUNK") else self._end_chunk(lane)
             return steps + (self._keep(event) if handle is None else handle(self, event))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise Invalid(f"This {type} lacks something, or has it in another form: {error}.") from None
+        except KeyError as error:
+            (name,) = error.args
+            wrong = f"is of {name}, which did not begin" if name in event.values() else f"lacks {name}"
+            raise Invalid(f"This {type} {wrong}.") from None
+        except (TypeError, AttributeError):
+            raise Invalid(f"This {type} has a member of another form than AG-UI's.") from None
 
     def end(self, reason: str | None = None) -> list[Step]:
         """What is open when nothing more comes: it is completed, or with a `reason` aborted."""

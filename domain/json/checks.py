@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from ..errors import Invalid, TooDeep
+from ..wording.json_faults import unwritable
 
 MAX_DEPTH = 100
 _CONTAINERS = (dict, list)  # a union takes longer
@@ -25,7 +26,7 @@ def refuse_unwritable(value: Any) -> None:
         written = orjson.dumps(value)
     except TypeError as failure:
         _refuse_deep(value)
-        raise Invalid(f"This cannot be kept as JSON: {failure}.") from None
+        raise Invalid(f"This cannot be kept as JSON: {unwritable(failure)}.") from None
     # With no more brackets than levels there is nothing to look for: that spares most requests the walk.
     if written.count(b"{") + written.count(b"[") > MAX_DEPTH:
         _refuse_deep(value)

@@ -4,9 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
+from ..wording.patterns import pattern
 from .explained import Explained
 
-Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^(/([^~/]|~[01])*)*$")]
+_POINTER = pattern(r"^(/([^~/]|~[01])*)*$", "a JSON pointer, such as /hotel/name")
+Pointer = Annotated[str, StringConstraints(max_length=1_000, pattern=_POINTER)]
 
 
 class Operation(Explained):

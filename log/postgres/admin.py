@@ -13,7 +13,7 @@ from ...domain.errors import LogUnreadable, NotFound
 from . import sql
 from .address import Address
 from .arrays import ADAPTERS
-from .failures import explain
+from .failures import CHECK_ADDRESS, explain, reason_of
 from .migrations import check_condition, migrate, read_version
 from .sql import within
 
@@ -45,6 +45,13 @@ async def find_tenants(url: str) -> dict[str, int]:
         return {schema.removeprefix(f"{address.schema}@"): size for schema, size in await cursor.fetchall()}
 
 
+async def has_log(url: str) -> bool:
+    """Whether the schema that the URL names has a log. Raises the LogError tree."""
+    address = Address.parse(url)
+    async with _connected(address) as connection:
+        return await read_version(connection, address.schema) is not None
+
+
 async def drop_tenant(url: str, tenant: str) -> None:
     """Remove a tenant's schema, with its log and its views. Raises NotFound, and the LogError tree."""
     address = Address.parse(url).of_tenant(tenant)
@@ -62,7 +69,7 @@ async def _connected(address: Address) -> "AsyncIterator[AsyncConnection[Any]]":
     except psycopg.OperationalError as error:
         if isinstance(error, psycopg.errors.LockNotAvailable):
             raise explain(error) from error
-        raise LogUnreadable(f"{address.shown} cannot be opened: {error}") from error
+        raise LogUnreadable(f"{address.shown} cannot be opened: {reason_of(error)}. {CHECK_ADDRESS}") from error
     except psycopg.Error as error:
         raise explain(error) from error
 

@@ -22,7 +22,7 @@ from ..engine import LogHead
 from ..records import Batch, GatewayHeartbeat, ProducerState, Record, Snapshot
 from . import reading, sql
 from .database import Database
-from .failures import Lost, explain, is_lost
+from .failures import CHECK_ADDRESS, Lost, explain, is_lost
 from .identity import UNKNOWN, LogIdentity, check
 from .listener import Subscriber
 from .migrations import check_condition, check_version, migrate
@@ -204,11 +204,16 @@ class PostgresEngine:
                         raise LogUnreadable(f"There is no log {self.schema!r} in the database; {self._remedy}.")
                     await migrate(connection, self.schema)
         except Lost as lost:
-            raise LogUnreadable(f"{self.database.address.shown} cannot be opened: {lost}") from lost.__cause__
+            shown = self.database.address.shown
+            raise LogUnreadable(f"{shown} cannot be opened: {lost}. {CHECK_ADDRESS}") from lost.__cause__
 
     @property
     def _remedy(self) -> str:
-        return "restore it, or make a new one with `stenogram migrate`" if self.writable else "let a writer create it"
+        return (
+            "restore it, or make a new one with `stenogram migrate`"
+            if self.writable
+            else "check the address, or start a gateway, which makes it"
+        )
 
     async def _write_locked(self, attempt: Attempt) -> bool:
         """Write with the connection that has the row locked, and end its transaction. False if there is none, or it was

@@ -1,5 +1,6 @@
 """PostgreSQL's errors as ours."""
 
+import re
 from typing import Any
 
 import psycopg
@@ -11,6 +12,11 @@ from ..engine import KeyTaken, TrackingTaken
 RETRY_AFTER_S = 1.0
 """Seconds after which it makes sense to ask again."""
 
+CHECK_ADDRESS = "Check the address, and that the server runs and lets this role in."
+_FRAME = re.compile(
+    r"connection (failed|is bad): |consuming input failed: |connection to server .*? failed: |FATAL: +|\[Errno .*?\] "
+)
+"""What the driver and PostgreSQL's library put around what went wrong."""
 _LOST = (
     errors.AdminShutdown,
     errors.CrashShutdown,
@@ -32,6 +38,13 @@ class Lost(Exception):
         )
 
 
+def reason_of(error: psycopg.Error) -> str:
+    """What PostgreSQL says, in one line: `password authentication failed for user "x"`, without what the driver puts
+    around it."""
+    said = error.diag.message_primary or str(error).strip() or type(error).__name__
+    return _FRAME.sub("", said.splitlines()[0]).strip()
+
+
 def is_lost(connection: "AsyncConnection[Any]", error: psycopg.Error) -> bool:
     """Whether this says that the connection is gone, not that the statement failed."""
     return connection.closed or isinstance(error, _LOST)
@@ -39,7 +52,7 @@ def is_lost(connection: "AsyncConnection[Any]", error: psycopg.Error) -> bool:
 
 def explain(error: psycopg.Error) -> LogError | KeyTaken | TrackingTaken:
     """The failure of a statement, after which nothing of it is in the log."""
-    said = error.diag.message_primary or str(error)
+    said = reason_of(error)
     match error:
         case errors.UniqueViolation():
             return KeyTaken(said)

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from .failures import reason_of
 from .notifications import LISTEN, read_payload
 
 _logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Listener:
             except psycopg.Error as error:
                 level = logging.DEBUG if self._disconnected else logging.WARNING  # once for each outage
                 self._disconnected = True
-                _logger.log(level, "other writers are not heard; the log is asked until they are: %s", error)
+                _logger.log(level, "other writers are not heard; the log is asked until they are: %s", reason_of(error))
             finally:
                 # Those who wait for a notification without polling must begin to poll now, also when this is cancelled.
                 self.live = False

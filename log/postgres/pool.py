@@ -23,7 +23,7 @@ from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
 from ...domain.errors import LogFailed
-from .failures import Lost, explain, is_lost
+from .failures import Lost, explain, is_lost, reason_of
 
 Connection = AsyncConnection[Any]
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Pool:
                 self._drop_idle()
                 if connection is not None:
                     _discard(connection)  # it may be open, and lead to the wrong server
-                raise Lost(str(error)) from error
+                raise Lost(reason_of(error)) from error
             raise explain(error) from error
         finally:
             self._give_back(connection)

@@ -145,7 +145,7 @@ def _explained(log: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise explain_sqlite(error) from error
     except OSError as error:
-        raise LogUnreadable(f"{log} cannot be copied: {error}.") from error
+        raise LogUnreadable(f"{log} cannot be copied: {error.strerror or error}.") from error
 
 
 def _is_log(path: Path) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...domain.errors import LogUnreadable
 from . import sql
 from .connection import Connection
+from .failures import reason_of
 
 
 def make_private(path: Path) -> None:
@@ -59,11 +60,11 @@ def open_writer(
 def open_reader(path: Path) -> Connection:
     """Open for reading; needs no lock and changes nothing, and a writer may live beside it."""
     if not path.exists():
-        raise LogUnreadable(f"There is no log at {path}; check the path, or let a writer create it.")
+        raise LogUnreadable(f"There is no log at {path}; check the path, or start a gateway, which makes it.")
     connection = _connect(path, "ro")
     try:
         if not _recognise(connection, path):
-            raise LogUnreadable(f"{path} is empty; let a writer make it a log first.")
+            raise LogUnreadable(f"{path} is empty; a gateway makes it a log when it starts.")
     except BaseException:
         connection.close()
         raise
@@ -99,7 +100,7 @@ def _recognise(connection: Connection, path: Path) -> bool:
     except sqlite3.OperationalError as error:
         raise _closed(path, error) from error
     except sqlite3.DatabaseError as error:
-        raise LogUnreadable(f"{path} is damaged, or not a log: {error}. Check the path.") from error
+        raise LogUnreadable(f"{path} is damaged, or not a log. Check the path, or restore it from a copy.") from error
     if application == sql.APPLICATION_ID:
         if version > sql.SCHEMA_VERSION:
             raise LogUnreadable(
@@ -137,6 +138,6 @@ def _closed(path: Path, error: sqlite3.OperationalError) -> LogUnreadable:
     if not path.parent.is_dir():
         return LogUnreadable(f"The directory {path.parent} does not exist; create it, or check the path.")
     return LogUnreadable(
-        f"{path} cannot be opened: {error}. This process must be allowed to write the directory, even only to "
-        "read the log; a copy elsewhere will do for that."
+        f"{path} cannot be opened: {reason_of(error)}. This process must be allowed to write the directory, even only "
+        "to read the log; a copy elsewhere will do for that."
     )

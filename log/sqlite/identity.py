@@ -88,7 +88,9 @@ class IdentityFile:
             with self.path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), len(content))
         except OSError as error:
-            raise LogUnreadable(f"{self.path} cannot be written: {error}; it is needed to write the log.") from error
+            raise LogUnreadable(
+                f"{self.path} cannot be written: {error.strerror or error}; it is needed to write the log."
+            ) from error
         self._epoch = head.epoch
 
     def note(self, record: Record) -> None:
@@ -112,7 +114,9 @@ class IdentityFile:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise LogUnreadable(f"{self.path} cannot be read: {error}; it tells whether the log is whole.") from error
+            raise LogUnreadable(
+                f"{self.path} cannot be read: {error.strerror or error}; it tells whether the log is whole."
+            ) from error
         found: dict[str, LastEvent] = {}
         for start in range(0, len(content), SLOT_BYTES):
             last = _parse(content[start : start + SLOT_BYTES])

@@ -27,7 +27,9 @@ class WriterLock:
         try:
             file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise LogUnreadable(f"{self.log} cannot be written: {error}; open it for reading, or move it.") from error
+            raise LogUnreadable(
+                f"{self.log} cannot be written: {error.strerror or error}; open it for reading, or move it."
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(file, 0)
@@ -38,7 +40,9 @@ class WriterLock:
             raise LogInUse(f"{self.log}: {holder} writes this log; stop it, or open the log for reading.") from None
         except OSError as error:
             os.close(file)
-            raise LogUnreadable(f"{self.path} cannot be locked: {error}; keep the log on a local disk.") from error
+            raise LogUnreadable(
+                f"{self.path} cannot be locked: {error.strerror or error}; keep the log on a local disk."
+            ) from error
         self._file = file
 
     def release(self) -> None:

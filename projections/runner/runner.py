@@ -179,7 +179,7 @@ class Runner:
         except CheckpointMoved as moved:
             _logger.warning("%s: another runner has taken over", moved)
         except OtherLog as replaced:
-            _logger.error("%s is built again from the start: %s", build, replaced)
+            _logger.warning("%s is built again from the start: %s", build, replaced)
             await self._store.stop(build.id, str(replaced))
             if build.state == "building":
                 await self._store.drop(build.id)
@@ -220,7 +220,8 @@ class Runner:
             return False
         if not await self._store.promote(build.id, even_if_behind=False):
             return False
-        _logger.info("%s is what readers see now", build)
+        level = logging.DEBUG if current is None else logging.INFO  # the first of a view replaces nothing
+        _logger.log(level, "%s is what readers see now", build)
         return True
 
 

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 from ..authoring.shape import Row, Shape
 
+NO_TABLES = "The database has no tables for views; a gateway makes them when it starts."
+"""What is said where nobody has made them yet."""
+
 
 class Database(Protocol):
     """A connection. A statement outside a transaction is one."""

@@ -20,10 +20,11 @@ from psycopg.sql import SQL, Identifier
 
 from ...domain.errors import ViewsFailed
 from ...log.postgres.address import Address
+from ...log.postgres.failures import reason_of
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
 from .connections import ViewConnections
-from .database import names, statements
+from .database import NO_TABLES, names, statements
 from .records import LAPSE_S
 from .store import ViewStore
 
@@ -203,7 +204,7 @@ def _explain(error: Exception) -> Exception:
     if not isinstance(error, psycopg.Error):
         return error
     if isinstance(error, psycopg.errors.UndefinedTable) and "view_build" in str(error):
-        return ViewsFailed("The database has no tables for views; a gateway makes them when it starts.")
+        return ViewsFailed(NO_TABLES)
     return ViewsFailed(
-        "The database of the views failed. The log is not concerned; it is tried again.", fault=str(error)
+        "The database of the views failed. The log is not concerned; it is tried again.", fault=reason_of(error)
     )

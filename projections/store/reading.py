@@ -186,5 +186,5 @@ def _value(column: Column, value: Any) -> Any:
         if column.kind == "time" and isinstance(value, str):
             value = datetime.fromisoformat(value)
         return STORED[column.kind](value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise Invalid(f"{column.name} is a {column.kind}: {error}") from None
+    except (ValueError, TypeError, AttributeError):
+        raise Invalid(f"{column.name} is a {column.kind}, which what is asked for is not.") from None

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from ...domain.errors import ViewsFailed
+from ...log.sqlite.failures import reason_of
 from ...log.sqlite.file import make_private
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
@@ -187,4 +188,4 @@ def _explain(error: Exception) -> Exception:
         )
     else:
         what = "The file of the views failed. Views can be rebuilt; the log is not concerned."
-    return ViewsFailed(what, fault=str(error))
+    return ViewsFailed(what, fault=reason_of(error))

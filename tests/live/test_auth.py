@@ -105,6 +105,22 @@ BAD: dict[str, Callable[[], Any]] = {
 }
 
 
+SAID = {
+    "no token": "no JSON Web Token that can be read",
+    "expired": "has expired; get a new one",
+    "not yet": "not valid yet; wait",
+    "without exp": "lacks exp",
+    "another key": "not signed with this gateway's key",
+    "alg none": "not signed by HS256",
+}
+
+
+@pytest.mark.parametrize("bad", SAID)
+async def test_why_a_token_is_refused_is_said(bad: str, http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    status, problem = await get(http, gateway, "/v1/sessions", BAD[bad]())
+    assert (status, SAID[bad] in problem["detail"]) == (401, True), problem["detail"]
+
+
 @pytest.mark.parametrize("bad", BAD)
 async def test_a_bad_token_opens_nothing(bad: str, http: aiohttp.ClientSession, gateway: Gateway) -> None:
     made: Any = BAD[bad]()

@@ -408,6 +408,14 @@ async def test_bytes_that_are_no_protocol_at_all_harm_nobody(seed: int, gateway:
     assert (await wire.command("s", "message.post", {"message": "m", "text": "x"}))["frame"] == "ack"
 
 
+async def test_what_begins_no_websocket_is_told_how_one_begins(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"}  # without version and key
+    async with http.get(f"{gateway.url}/v1/ws", headers=headers) as response:
+        problem = await response.json(content_type=None)
+    assert (response.status, problem["code"]) == (400, "invalid")
+    assert "send Connection: Upgrade, Sec-WebSocket-Version: 13, and a Sec-WebSocket-Key" in problem["detail"]
+
+
 async def test_a_body_is_never_unpacked(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """Neither what only says that it is packed, nor what would fill the memory."""
     for body in (b'{"id":"c1"}', gzip.compress(b" " * 100_000_000)):

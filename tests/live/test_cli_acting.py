@@ -243,6 +243,7 @@ async def test_what_is_written_at_once_to_one_place_that_is_not_there_yet_is_all
         (("open", "new", "--label", "stage"), 2, "it looks like stage=planning"),
         (("answer", "trip", "yes", "--question", "zz"), 1, "There is no question 'zz' in trip"),
         (("view", "trip", "nix"), 1, "The gateway serves no view 'nix'; it serves"),
+        (("view", "tasks", "trip"), 1, "The session comes first: stenogram view trip tasks."),
         (("view", "other", "state"), 1, "There is no session 'other'."),
     ],
 )

@@ -21,6 +21,7 @@ from support.wire import Closed, Wire
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
+from stenogram.client import Client, Unreachable
 from stenogram.log.engine import LogHead
 from stenogram.log.log import Log
 from stenogram.log.postgres.address import Address, in_schema
@@ -157,6 +158,8 @@ async def test_a_tenant_that_could_not_be_opened_is_opened_when_the_cause_is_gon
         assert (status, problem["code"]) == (503, "log_unreadable")
     with pytest.raises(Closed):
         await Wire.open(http, gateway.url, token=token("acme"))
+    with pytest.raises(Unreachable, match=r"takes no connection: The log of this tenant cannot be used now"):
+        await Client(gateway.url, token=token("acme"), connect_timeout=0.5).connect()
     assert await ready(http, gateway) == 200
     assert (await say(http, gateway, "globex"))[0] == 200
     file.unlink()

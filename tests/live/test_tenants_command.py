@@ -50,8 +50,13 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return made
 
 
-async def _fill(start: Start, log: str, **tenants: int) -> None:
+async def _fill(start: Start, log: str, **tenants: int) -> Gateway:
     gateway = await start(log=log, jwt_secret=SECRET, views="", tenant_idle=0.2)
+    await _write(gateway, **tenants)
+    return gateway
+
+
+async def _write(gateway: Gateway, **tenants: int) -> None:
     for name, events in tenants.items():
         tenant = await gateway.tenants.use(name)
         for number in range(events):
@@ -60,8 +65,14 @@ async def _fill(start: Start, log: str, **tenants: int) -> None:
 
 
 async def test_tenants_are_listed_with_what_they_have(start: Start, log: str, stenogram: Stenogram) -> None:
+    for arguments in (("list",), ("drop", "acme")):
+        code, out, said = stenogram("tenants", *arguments, "--log", log)
+        assert (code, out) == (1, "")
+        assert said.startswith("stenogram: There is no log ")
+        assert "start a gateway, which makes it" in said
+    gateway = await _fill(start, log)
     assert stenogram("tenants", "list", "--log", log) == (0, "", "No tenants.\n")
-    await _fill(start, log, acme=2, globex=3)
+    await _write(gateway, acme=2, globex=3)
     code, said, _ = stenogram("tenants", "list", "--json", "--log", log)
     rows = {row["tenant"]: row for row in map(json.loads, said.splitlines())}
     assert code == 0

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ....domain.catalogue import explain
 from ....domain.errors import Invalid
 from ....domain.ids import Name
+from ....domain.wording.wrong_input import explain
 from ..envelopes import CLIENT_ID, message_id
 from ..transcript import RESULT_OF_PAGE
 from ..turn_requests import Reply, Said, TurnRequest
@@ -70,7 +70,7 @@ def read_input(members: Any) -> RunAgentInput:
     try:
         return RunAgentInput.model_validate(members)
     except ValidationError as error:
-        raise Invalid(f"This is no RunAgentInput: {explain(error)}.") from None
+        raise Invalid(f"This is no RunAgentInput: {explain(error, RunAgentInput)}.") from None
 
 
 def turn_request(given: RunAgentInput, agent: str | None) -> TurnRequest:

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from ....domain.catalogue import explain
 from ....domain.errors import Invalid
 from ....domain.ids import Name
+from ....domain.wording.wrong_input import explain
 from ..envelopes import CLIENT_ID, message_id
 from ..turn import MAX_RUN_CHARS
 from ..turn_requests import Reply, Said

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from ....domain.errors import StenogramError
 from ....log.postgres.address import Address
 from ....log.postgres.arrays import ADAPTERS
+from ....log.postgres.failures import reason_of
 from ....log.postgres.migrations import NEWEST, check_condition, read_version
 from .finding import Finding, fail, ok, warn
 from .process_checks import clock_finding
@@ -44,7 +45,7 @@ async def check_database(url: str, tenants: bool) -> AsyncIterator[Finding]:
         yield fail("database", error.detail, "do as it says")
         return
     except psycopg.Error as error:
-        yield fail("database", str(error).strip(), "mend STENOGRAM_LOG, or start the server")
+        yield fail("database", reason_of(error), "mend STENOGRAM_LOG, or start the server")
         return
     yield ok("database", f"{address.shown}, PostgreSQL {row[8]}, as {row[0]}")
     for finding in (*_of_schema(address, version, row, tenants), *_of_server(row)):

@@ -7,10 +7,13 @@ from pydantic import Field, JsonValue, StringConstraints
 from ...ids import NAME_PATTERN, ParticipantId, SignalId
 from ...model import DAY, EventData, Reason
 from ...timestamps import Time
+from ...wording.patterns import pattern
 
 SignalKind = Literal["cancel", "pause", "resume", "steer", "reroute"]
 SESSION = "session"
-TARGET_PATTERN = rf"^(session|(agent|task|message):{NAME_PATTERN[1:-1]})$"
+TARGET_PATTERN = pattern(
+    rf"^(session|(agent|task|message):{NAME_PATTERN[1:-1]})$", "session, agent:NAME, task:ID or message:ID"
+)
 Target = Annotated[str, StringConstraints(pattern=TARGET_PATTERN, max_length=160)]
 Grace = Annotated[float, Field(ge=0, le=DAY, strict=True)]
 GRACES: dict[str, float] = {"cancel": 10.0, "reroute": 10.0}

@@ -4,10 +4,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-CONTENT_TYPE_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(;[ -~\t]*)?$"
+from ...wording.patterns import pattern
+
+CONTENT_TYPE_PATTERN = pattern(
+    r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(;[ -~\t]*)?$", "a media type, such as text/plain"
+)
 ContentType = Annotated[str, StringConstraints(pattern=CONTENT_TYPE_PATTERN, max_length=255)]
 """As in HTTP (RFC 9110 §8.3.1)."""
-Base64 = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")]
+_BASE64 = pattern(r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$", "bytes in base64")
+Base64 = Annotated[str, StringConstraints(pattern=_BASE64)]
 MAX_MESSAGES = 100_000
 
 

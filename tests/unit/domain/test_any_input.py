@@ -226,8 +226,8 @@ def test_a_refusal_says_what_is_wrong_without_saying_it_all_again() -> None:
     with pytest.raises(Invalid) as refused:
         parse_command("session.open", data)
     detail = refused.value.detail
-    assert detail.startswith("session.open: title: Input should be a valid string; labels: ")
-    assert detail.endswith("(and 1 more).")
+    assert detail.startswith("session.open: title: should be text; labels: ")
+    assert detail.endswith("(and 1 more); known are title, labels, metadata.")
     assert len(detail) < 300
     assert "\n" not in detail
 

@@ -15,7 +15,7 @@ from stenogram.domain.ids import Position
 from stenogram.log.records import Batch
 from stenogram.log.sqlite import SqliteEngine, sql
 from stenogram.log.sqlite.connection import Connection
-from stenogram.log.sqlite.failures import explain_sqlite
+from stenogram.log.sqlite.failures import explain_sqlite, reason_of
 from stenogram.log.sqlite.writing import write_batch
 from stenogram.testing.contract.batch_writer import BatchEvent, BatchWriter
 
@@ -164,6 +164,8 @@ def test_what_sqlite_fails_at_is_explained(path: Path) -> None:
     assert isinstance(explain_sqlite(full.value), LogFailed)
     assert "make room" in explain_sqlite(full.value).detail
     assert "Another program" in explain_sqlite(busy.value).detail
+    assert (reason_of(full.value), reason_of(busy.value)) == ("the disk is full", "another program keeps it locked")
+    assert reason_of(sqlite3.OperationalError("it has no code")) == "it has no code"
 
 
 @pytest.mark.parametrize(
