@@ -55,7 +55,8 @@ class Transcript:
         self.reading = asyncio.Lock()
         self.runs: dict[str, int] = {}
         """The tasks that are runs, each with the version of its last event."""
-        self._questions: dict[str, Entry] = {}
+        self.questions: dict[str, Entry] = {}
+        """Approvals, by their subjects."""
         self._asked: list[tuple[int, str]] = []
         self._entries: dict[str, Entry] = {}
         self._begun: list[tuple[int, str]] = []
@@ -76,12 +77,12 @@ class Transcript:
             self._entries[record.subject] = entry._replace(ended=_members(record))
         elif record.type == "approval.requested":
             self.bytes += len(record.data)
-            self._questions[record.subject] = Entry(record.subject, _members(record))
+            self.questions[record.subject] = Entry(record.subject, _members(record))
             self._asked.append((record.version, record.subject))
-        elif record.subject in self._questions:
+        elif record.subject in self.questions:
             self.bytes += len(record.data)
-            asked = self._questions[record.subject]
-            self._questions[record.subject] = asked._replace(ended=_members(record))
+            asked = self.questions[record.subject]
+            self.questions[record.subject] = asked._replace(ended=_members(record))
         elif record.subject.startswith(_RUNS):
             self.runs[record.subject.removeprefix("task:")] = record.version
 
@@ -95,7 +96,7 @@ class Transcript:
 
     def asked_between(self, since: int, until: int) -> list[Entry]:
         """The approvals that were asked for then."""
-        return [self._questions[subject] for subject in _between(self._asked, since, until)]
+        return [self.questions[subject] for subject in _between(self._asked, since, until)]
 
     def newest_first(self) -> list[Entry]:
         """All of them; also those that are open, without what they say."""
