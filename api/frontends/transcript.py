@@ -78,7 +78,6 @@ class Transcript:
         elif record.type == "approval.requested":
             self.bytes += len(record.data)
             self.questions[record.subject] = Entry(record.subject, _members(record))
-            self._asked.append((record.version, record.subject))
         elif record.subject in self.questions:
             self.bytes += len(record.data)
             asked = self.questions[record.subject]
@@ -96,6 +95,8 @@ class Transcript:
 
     def asked_between(self, since: int, until: int) -> list[Entry]:
         """The approvals that were asked for then."""
+        if len(self._asked) < len(self.questions):
+            self._asked = [(each.begun["version"], subject) for subject, each in self.questions.items()]
         return [self.questions[subject] for subject in _between(self._asked, since, until)]
 
     def newest_first(self) -> list[Entry]:
