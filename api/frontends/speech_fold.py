@@ -20,7 +20,7 @@ from ...domain.model import Kind
 from ...domain.parts import StreamedKind, assemble
 from ...domain.state import State
 from ...log.records import Record
-from .turn import is_run
+from .run_fold import RunFold, RunStep
 
 BEGINNINGS = ("message.posted", "message.started", "tool.called", "approval.requested")
 STREAMED_KINDS: tuple[StreamedKind, ...] = get_args(StreamedKind)
@@ -39,6 +39,9 @@ class EventFact(NamedTuple):
     ends: tuple[StreamedKind, ...] = ()
     patch: tuple[dict[str, Any], ...] = ()
     serves: bool = False
+    again: bool = False
+    thought: str = ""
+    run: RunStep | None = None
     due: bool = False
 
 
@@ -62,7 +65,7 @@ class OpenSpeech(NamedTuple):
         if kind == "reasoning":
             if self.reasoning:
                 return self, NOTHING
-            return self._replace(reasoning=True), EventFact(opens=("reasoning",))
+            return self._replace(reasoning=True), EventFact(opens=("reasoning",), again=self.chars[1] > 0)
         closes: tuple[StreamedKind, ...] = ("reasoning",) if self.reasoning else ()
         opens: tuple[StreamedKind, ...] = () if self.text else ("text",)
         fact = EventFact(closes=closes, opens=opens) if closes or opens else NOTHING
@@ -108,6 +111,13 @@ def speeches(state: State) -> Iterator[tuple[MessageId, OpenSpeech]]:
         yield message.id, speech
 
 
+def _thought_first(state: State) -> Iterator[MessageId]:
+    for id in state.messages.open.of(None):
+        parts = assemble(state.messages.known[id].streamed)
+        if parts and parts[0].kind == "reasoning":
+            yield id
+
+
 class SpeechFold:
     """Folds the events of one session, in order, from a state on."""
 
@@ -123,19 +133,22 @@ class SpeechFold:
             "approval": state.approvals.known,
         }
         self._since: dict[str, int] = {}
-        self._tasks = state.tasks.known
-        self._parents: dict[TaskId, TaskId | None] = {}
         self._whose: dict[MessageId, Whose] = {
             id: Whose(each.author, each.task, each.audience) for id, each in known.items()
         }
         self._open = dict(speeches(state))
+        self.thought_first: set[MessageId] = {*_thought_first(state)}
+        """The messages that began with a thought, as far as they were streamed."""
+        self._thoughts: dict[MessageId, list[str]] = {}
+        for id in self._open:
+            parts = assemble(known[id].streamed)
+            if parts and parts[-1].kind == "reasoning":
+                self._thoughts[id] = [parts[-1].text]
+        self.runs = RunFold(state)
 
     def run_of(self, task: TaskId | None) -> TaskId | None:
         """The run that a task is a part of."""
-        while task is not None and not is_run(task):
-            known = self._tasks.get(task)
-            task = self._parents.get(task, None if known is None else known.parent)
-        return task
+        return self.runs.run_of(task)
 
     def author(self, message: MessageId) -> ParticipantId | None:
         """Whose a message is: somebody else may end it."""
@@ -155,6 +168,15 @@ class SpeechFold:
         self.version = record.version
         if record.type in BEGINNINGS:
             self._since[record.subject] = record.version
+        fact, step = self._speech(record), self.runs.add(record)
+        return fact if step is None else fact._replace(run=step)
+
+    @property
+    def document(self) -> Document:
+        """The shared state as it is now."""
+        return self._document
+
+    def _speech(self, record: Record) -> EventFact:
         kind, _, step = record.type.partition(".")
         if kind == "message":
             return self._of_message(step, orjson.loads(record.data))
@@ -162,9 +184,6 @@ class SpeechFold:
             return self._of_state(record)
         if record.type == "tool.called":
             return self._of_call(orjson.loads(record.data))
-        if record.type == "task.created":
-            data = orjson.loads(record.data)["data"]
-            self._parents[data["task"]] = data.get("parent")
         if record.type == "presence.joined":
             data = orjson.loads(record.data)["data"]
             self.kinds[data["participant"]] = data["kind"]
@@ -175,7 +194,14 @@ class SpeechFold:
         id = data["message"]
         if step == "delta":
             kind: StreamedKind = data.get("part") or "text"
-            speech, fact = self._open.get(id, OpenSpeech()).opened(kind)
+            before = self._open.get(id, OpenSpeech())
+            if kind == "reasoning" and before.chars == (0, 0):
+                self.thought_first.add(id)
+            speech, fact = before.opened(kind)
+            if kind == "reasoning":
+                self._thoughts.setdefault(id, []).append(data["text"])
+            elif "reasoning" in fact.closes:
+                fact = fact._replace(thought="".join(self._thoughts.pop(id, ())))
             speech = speech.longer(kind, len(data["text"]))
             if speech.due:
                 speech = speech._replace(said=sum(speech.chars))
@@ -187,7 +213,10 @@ class SpeechFold:
         if step == "started":
             self._open[id] = OpenSpeech()
         if step in ("completed", "aborted"):
-            return _end(self._open.pop(id, OpenSpeech()), data["parts"])
+            fact, thought = _end(self._open.pop(id, OpenSpeech()), data["parts"]), self._thoughts.pop(id, [])
+            return fact._replace(
+                thought="".join([*thought, *[more for kind, more in fact.rest if kind == "reasoning"]])
+            )
         return NOTHING
 
     def _of_call(self, members: dict[str, Any]) -> EventFact:
@@ -198,7 +227,7 @@ class SpeechFold:
         if speech is None or speech.text:
             return EventFact(serves=True)
         self._open[id] = speech._replace(text=True)
-        return EventFact(opens=("text",), serves=True)
+        return EventFact(opens=("text",), serves=True, thought="".join(self._thoughts.pop(id, ())))
 
     def _of_state(self, record: Record) -> EventFact:
         event = decode(record.data, record.position, record.session, record.version)

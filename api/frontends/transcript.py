@@ -20,9 +20,9 @@ from ...domain.state import State
 from ...log.log import Log
 from ...log.records import Record
 from ...log.weighted_cache import WeightedCache
-from .session_facts import PAGE_EVENTS
 from .turn import RUN
 
+PAGE_EVENTS = 1_000
 KEPT_BYTES = 64 * 2**20
 RESULT_OF_PAGE = "x.ag_ui.tool_call_result"
 """Of a call of a tool that a page has: what the page says it came to."""
@@ -62,7 +62,9 @@ class Transcript:
         self._begun: list[tuple[int, str]] = []
 
     def add(self, record: Record) -> None:
-        """The next event."""
+        """The next event; one that was added before is passed over."""
+        if record.version <= self.version:
+            return
         self.version = record.version
         if record.type in _BEGINS:
             self.bytes += len(record.data)
@@ -88,6 +90,13 @@ class Transcript:
     def get(self, subject: str) -> Entry | None:
         """A message or a call."""
         return self._entries.get(subject)
+
+    def copy(self) -> "Transcript":
+        """One that goes its own way from here."""
+        made = Transcript(self.session)
+        made.version, made.bytes, made._entries = self.version, self.bytes, dict(self._entries)
+        made.runs, made.questions, made._begun = dict(self.runs), dict(self.questions), [*self._begun]
+        return made
 
     def between(self, since: int, until: int) -> list[Entry]:
         """Those that began behind one version and up to another."""

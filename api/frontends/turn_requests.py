@@ -49,7 +49,7 @@ class Reply(NamedTuple):
 
 class TurnRequest(NamedTuple):
     """A turn of one run. `agent` is who alone is to serve it; `input` is for them. `records` are what `custom.record`
-    takes, each with what it is known by."""
+    takes, each with what it is known by. With `instead`, the runs that are under way are stopped."""
 
     run: str
     agent: str | None = None
@@ -57,6 +57,7 @@ class TurnRequest(NamedTuple):
     replies: tuple[Reply, ...] = ()
     records: tuple[tuple[str, dict[str, Any]], ...] = ()
     input: Mapping[str, Any] = {}  # nobody writes to it
+    instead: bool = False
 
 
 class TurnDesk:
@@ -92,6 +93,8 @@ class TurnDesk:
         planned += [(id, self._command("custom.record", data)) for id, data in asked.records]
         if not asked.replies:
             planned.append((f"{asked.run}.task", self._command("task.create", _task(asked))))
+        if asked.instead:
+            planned += [(f"{task}.stop", self._cancel(task)) for task in await self.runs_under_way(state)]
         for id, data in planned:
             await self._do(id, data)
         if asked.replies:
@@ -123,7 +126,7 @@ class TurnDesk:
         found = None if run is None else await self.find(run)
         state = await self._state()
         if run is None:
-            tasks = [task.id for task in state.tasks.unfinished() if is_run(task.id)]
+            tasks = await self.runs_under_way(state)
         elif found is None or found.task is None:
             raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
         else:
@@ -136,20 +139,25 @@ class TurnDesk:
                 stopped.append(task.removeprefix(RUN))
         return stopped
 
-    async def steer(self, said: Said, task: TaskId) -> None:
-        """Say something to those who work on a run: it is posted, and a signal tells them of it."""
-        signal = {"signal": _key(f"{said.id}.steer"), "kind": "steer", "target": f"task:{task}", "body": said.text}
+    async def runs_under_way(self, state: State) -> list[TaskId]:
+        """The runs under way that the participant sees, the oldest first."""
+        viewer = await self._viewer()
+        return [each.id for each in state.tasks.unfinished() if is_run(each.id) and visible(each.audience, viewer)]
+
+    async def steer(self, said: Said, target: str) -> None:
+        """Say something to those who are at work: it is posted, and a signal at the target tells them of it."""
+        signal = {"signal": _key(f"{said.id}.steer"), "kind": "steer", "target": target, "body": said.text}
         planned = [(f"{said.id}.steer", self._command("signal.raise", signal))]
         if said.id not in (await self._state()).messages.known:
             post = self._command("message.post", {"message": said.id, **said.data})
-            planned.insert(0, (f"{task}.said.{said.id}", post))
+            planned.insert(0, (f"{target}.said.{said.id}", post))
         for id, data in planned:
             await self._do(id, data)
 
     async def under_way(self) -> Turn | None:
         """The oldest run that is not over, of those that the participant may see."""
-        state, viewer = await self._state(), await self._viewer()
-        runs = [each for each in state.tasks.unfinished() if is_run(each.id) and visible(each.audience, viewer)]
+        state = await self._state()
+        runs = [state.tasks.known[id] for id in await self.runs_under_way(state)]
         oldest = min(runs, key=lambda each: each.since, default=None)
         return None if oldest is None else Turn(oldest.id.removeprefix(RUN), oldest.id)
 
@@ -237,7 +245,7 @@ def _is_done(state: State, data: CommandData) -> bool:
             return data.message in state.messages.known
         case AnswerApproval():
             return state.approvals.known[data.approval].status != "open"
-        case RaiseSignal():
+        case RaiseSignal(kind="cancel"):
             return not state.tasks.known[data.target.removeprefix("task:")].unfinished or bool(
                 state.signals.open_at(data.target)
             )

@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -34,8 +35,8 @@ from ..transport.sse_connection import STREAM_SUB, SseConnection
 from ..transport.sse_server import NOT_STORED, SseServer, transport_of
 from ..transport.subscription import ConnectionSubscription, EventSubscription
 from .followed_log import FollowedLog, followed_log
-from .session_facts import PAGE_EVENTS, SessionFacts
-from .transcript import Transcript
+from .session_facts import SessionFacts
+from .transcript import PAGE_EVENTS, Transcript
 from .turn import Ending, Turn, ending_of, open_messages
 
 LINGER_S = 10.0
@@ -119,6 +120,12 @@ class TurnConnection(SseConnection):
     async def follow(self, subscription: ConnectionSubscription) -> None:
         """Deliver until the turn is over, or the connection ends."""
         self._attach()
+        await self._follow_turn(subscription)
+        if not self.closed:
+            self.code = "turn_over"
+            self.end_all()
+
+    async def _follow_turn(self, subscription: ConnectionSubscription) -> None:
         if self.beginning:
             self.write(self.beginning)
         self.begin(STREAM_SUB, subscription)
@@ -187,6 +194,7 @@ class TurnConnection(SseConnection):
                 output = await self._output(session, ending)
                 if state.version == self.cursor.place and not self.closed:
                     self._end(state, ending, output)
+                    break
 
     def _in_mid_sentence(self, state: State, ending: Ending) -> bool:
         """Whether somebody whom the viewer hears has said something only in part. Who asks waits, too."""
@@ -197,8 +205,6 @@ class TurnConnection(SseConnection):
         resume = self.cursor.topic.resume_place(state.version)
         self.end(STREAM_SUB)
         self.write(self._protocol.ending(self._turn, state, ending, output, self._viewer, resume))
-        self.code = "turn_over"
-        self.end_all()
 
     async def _state_here(self, session: SessionId, state: State) -> State:
         """The session as it was at the stream's place, which is at this state or behind it."""
@@ -238,7 +244,25 @@ async def follow_turn(
     followed = followed_log(tenant.log)
     viewer = await principal.viewer(tenant.log, session)
     connection = protocol.connection(transport_of(request), followed, turn, viewer)
+    async with turn_followed(connection, tenant, session, turn, protocol, viewer, after) as subscription:
+        headers = {**NOT_STORED, **protocol.headers}
+        return await streams.serve(request, connection, principal, subscription, headers)
+
+
+@asynccontextmanager
+async def turn_followed(
+    connection: TurnConnection,
+    tenant: Tenant,
+    session: SessionId,
+    turn: Turn,
+    protocol: TurnProtocol,
+    viewer: Viewer,
+    after: StreamPlace | None,
+) -> AsyncIterator[EventSubscription]:
+    """Have a connection ready to follow a turn, for the time of the block. Raises BadCursor."""
+    followed = followed_log(tenant.log)
     key = GroupKey(STREAM_SUB, protocol.encoder(followed), EventFilter())
+    connection.beginning = b""
     async with followed.facts.followed(session) as facts:
         if after is None:
             async with followed.transcripts.now(session) as (state, transcript):
@@ -250,8 +274,7 @@ async def follow_turn(
             await followed.facts.reach_back(session, facts, cursor.at)
             connection.cursor = cursor
             await _go_on(connection, followed, turn, facts, protocol, after)
-            headers = {**NOT_STORED, **protocol.headers}
-            return await streams.serve(request, connection, principal, EventSubscription(tenant.feed, cursor), headers)
+            yield EventSubscription(tenant.feed, cursor)
         finally:
             tenant.feed.end(cursor)
 

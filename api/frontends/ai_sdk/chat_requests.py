@@ -45,7 +45,7 @@ async def begin_chat(desk: TurnDesk, given: ChatInput, agent: str | None) -> Cha
         said = said if known == said.data["parts"] else edited(said)
     at_work = await desk.under_way() if given.steer else None
     if at_work is not None and at_work.task is not None:
-        await desk.steer(said, at_work.task)
+        await desk.steer(said, f"task:{at_work.task}")
         return ChatTurn(at_work)
     return ChatTurn(await _run(desk, given, said, agent))
 
