@@ -16,17 +16,23 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ..domain.errors import NotReady
+from ..domain.ids import ParticipantId
 from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.principal import Principal
+from .access.sign_in_links import SignInLinks
 from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
 from .frontends.ag_ui.routes import AgUiRoutes
+from .frontends.ai_sdk.routes import AiSdkRoutes
+from .frontends.langchain.routes import LangChainRoutes
+from .frontends.tanstack_ai.routes import TanStackRoutes
 from .http.answer import AliveAnswer
 from .http.asgi import AsgiMount, AsgiServer
 from .http.cause_routes import CauseRoutes
 from .http.console.console_routes import ConsoleRoutes
+from .http.console.sign_in_routes import SignInRoutes
 from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
@@ -37,11 +43,13 @@ from .http.view_routes import ViewRoutes
 from .loop.listening import bound, cannot_listen
 from .loop.waits import Waits
 from .metrics import Metrics
-from .openapi.document import openapi_json
+from .openapi.document import FOREIGN, openapi_json
+from .otlp.routes import TraceRoutes
 from .protocol.queries import session_of
 from .reading.answers import LongAnswers
 from .reading.gate import ReadingGate
 from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
+from .recording.routes import RecordingRoutes
 from .settings import Settings
 from .telemetry.telemetry import Telemetry
 from .telemetry.tracing import Tracing
@@ -85,7 +93,9 @@ class Gateway:
         self._waits = Waits()
         self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
-        self._console_routes = ConsoleRoutes()
+        self._console_routes = ConsoleRoutes(long_reads.prepare)
+        self._links = SignInLinks()
+        self._sign_in_routes = SignInRoutes(settings, auth, self._links)
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
@@ -93,8 +103,13 @@ class Gateway:
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._ai_sdk_routes = AiSdkRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._langchain_routes = LangChainRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
+        self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
@@ -120,6 +135,7 @@ class Gateway:
         for way, walk in (("causes", self._cause_routes.causes), ("effects", self._cause_routes.effects)):
             app.router.add_get(f"/v1/sessions/{{session}}/events/{{event}}/{way}", walk, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
+        app.router.add_post("/v1/sessions/{session}/recorded", self._recording_routes.record)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
@@ -128,14 +144,9 @@ class Gateway:
         app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
-        if self.settings.ag_ui:
-            self._ag_ui_routes.add_to(app.router)
-        if self.settings.durable_streams:
-            self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
-        app.router.add_get("/", self._console_routes.redirect, allow_head=False)
-        app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
-        app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        self._add_other_protocols(app)
+        self._add_console(app.router)
         for path, mounted in self.mounted.items():
             app.router.add_post(path, mounted.handle)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
@@ -143,6 +154,32 @@ class Gateway:
         app.router.add_get("/ready", self._ready, allow_head=False)
         app.router.add_get("/metrics", self._metrics, allow_head=False)
         return app
+
+    def _add_other_protocols(self, app: web.Application) -> None:
+        """What is spoken by clients that are not ours, as far as it is switched on."""
+        if self.settings.otlp:
+            app.router.add_post("/v1/traces", self._trace_routes.take)
+        if self.settings.ag_ui:
+            self._ag_ui_routes.add_to(app.router)
+        if self.settings.ai_sdk:
+            self._ai_sdk_routes.add_to(app.router)
+        if self.settings.langchain:
+            self._langchain_routes.add_to(app.router)
+        if self.settings.tanstack_ai:
+            self._tanstack_routes.add_to(app.router)
+        if self.settings.durable_streams:
+            self._stream_routes.add_to(app)
+
+    def _add_console(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/", self._console_routes.redirect, allow_head=False)
+        router.add_get("/console", self._console_routes.redirect, allow_head=False)
+        router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        router.add_post("/console/links", self._sign_in_routes.make_link)
+        router.add_post("/console/sign-in", self._sign_in_routes.sign_in)
+
+    def sign_in_link(self, participant: ParticipantId, place: str = "") -> str:
+        """The address of a place in the console (`s/trip-7`) that signs somebody in, once, on an open gateway."""
+        return f"{self.url}/console/{place}#link={self._links.make(participant)}"
 
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
@@ -165,8 +202,8 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            served = {"streams": self.settings.durable_streams, "ag_ui": self.settings.ag_ui}
-            self._description = await asyncio.to_thread(openapi_json, projections, **served)
+            served = [name for name in FOREIGN if getattr(self.settings, name)]
+            self._description = await asyncio.to_thread(openapi_json, projections, served)
         return web.Response(body=self._description, content_type="application/json")
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -201,7 +238,7 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         if maker.beside:
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
-            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
+            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES, reading.prepare)
         gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
         for mounted in gateway.mounted.values():
             stack.push_async_callback(mounted.aclose)

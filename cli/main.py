@@ -33,9 +33,11 @@ from .mcp import mcp
 from .migrate import migrate
 from .operating.doctor.command import doctor
 from .operating.keys import keys
+from .operating.link import link
 from .operating.tenants import tenants
 from .operating.token import token
 from .projections.command import projections
+from .recording.command import record
 from .replay.command import replay
 from .serve import serve
 from .sessions import sessions
@@ -103,10 +105,23 @@ def stenogram() -> None:
 SECTIONS: dict[str, list[str]] = {}
 """The names of the commands, by what they are for."""
 for title, commands in {
-    "Run": (demo, serve, mcp),
+    "Run": (demo, serve, mcp, record),
     "Look": (sessions, show, watch, tail, replay, view),
     "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
-    "Look after": (export, import_, backup, restore, migrate, projections, tenants, token, keys, doctor, completion),
+    "Look after": (
+        export,
+        import_,
+        backup,
+        restore,
+        migrate,
+        projections,
+        tenants,
+        token,
+        link,
+        keys,
+        doctor,
+        completion,
+    ),
 }.items():
     SECTIONS[title] = [str(each.name) for each in commands]
     for each in commands:

@@ -88,7 +88,7 @@ class Place(NamedTuple):
         return f"--log {self.log}"
 
 
-def _log_option(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL") -> Callable[[Command], Command]:
+def log_at(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL") -> Callable[[Command], Command]:
     return click.option(
         "--log",
         envvar="STENOGRAM_LOG",
@@ -100,9 +100,9 @@ def _log_option(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL"
     )
 
 
-log_option = _log_option("The log itself: a file, sqlite:///FILE, or a postgresql:// URL.")
+log_option = log_at("The log itself: a file, sqlite:///FILE, or a postgresql:// URL.")
 _LOG_OR_GATEWAY = "The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway."
-gateway_option = _log_option("The http:// URL of the gateway.", DEFAULT_GATEWAY, "URL")
+gateway_option = log_at("The http:// URL of the gateway.", DEFAULT_GATEWAY, "URL")
 token_option = click.option(
     "--token",
     envvar="STENOGRAM_TOKEN",
@@ -127,7 +127,7 @@ kind_option = click.option(
 def source_options(command: Command, default: str = DEFAULT_LOG) -> Command:
     """Options of a command that reads a log wherever it is; the command gets them as one `place`."""
 
-    @_log_option(_LOG_OR_GATEWAY, default)
+    @log_at(_LOG_OR_GATEWAY, default)
     @token_option
     @as_option("Who asks, at a gateway that runs open (without tokens).")
     @kind_option
@@ -146,6 +146,19 @@ def board_options(command: Command) -> Command:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
+
+
+def local_name() -> str:
+    """What the user is called on this machine, as far as a participant may be called so."""
+    import getpass
+
+    from ..domain.ids import NAME_PATTERN
+
+    try:
+        name = re.sub(r"[^A-Za-z0-9._:@+-]", "-", getpass.getuser())
+    except (OSError, KeyError):  # there is no such user: a container that runs under a number
+        name = ""
+    return name if re.match(NAME_PATTERN, name) else "user"
 
 
 def examples(*lines: str) -> str:

@@ -29,7 +29,7 @@ _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Type, If-None-Match, Last-Event-ID, Stenogram-Run, Stream-TTL, Stream-Expires-At, "
         "Stream-Seq, Stream-Closed, Stream-Forked-From, Stream-Fork-Offset, Stream-Fork-Sub-Offset, Producer-Id, "
-        "Producer-Epoch, Producer-Seq"
+        "Producer-Epoch, Producer-Seq, X-Run-Id"
     ),
     "Access-Control-Max-Age": "600",
 }

@@ -2,10 +2,11 @@
 
 from weakref import WeakValueDictionary
 
+from ...domain.ids import SessionId
 from ...log.log import Log
 from ...log.records import Record
-from .session_facts import FactsOfLog
-from .transcript import Transcripts
+from .session_facts import FactsOfLog, SessionFacts
+from .transcript import PAGE_EVENTS, Transcripts
 from .turn_watch import TurnWatch
 
 
@@ -18,6 +19,18 @@ class FollowedLog:
         self.transcripts = Transcripts(log)
         self.watch = TurnWatch()
         log.hub.listen(self._published)
+
+    async def with_transcript(self, session: SessionId, facts: SessionFacts) -> None:
+        """Have the facts of a session know what was said in it, from now on."""
+        if facts.transcript is not None:
+            return
+        async with self.transcripts.now(session) as (_, known):
+            transcript = known.copy()
+        # What is published meanwhile is added here; behind the last look at the version nothing is awaited.
+        while transcript.version < facts.version:
+            for record in await self.log.read_session(session, transcript.version, PAGE_EVENTS):
+                transcript.add(record)
+        facts.transcript = transcript
 
     def _published(self, records: list[Record]) -> None:
         self.facts.published(records)

@@ -4,17 +4,18 @@ They are found out once, when an event is published, and shared by all encoders 
 are added when somebody resumes there. Those of a session are kept while somebody follows it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
+from ...domain.concepts.document import Document
 from ...domain.errors import NotReady
-from ...domain.ids import ParticipantId, SessionId, Version
+from ...domain.ids import MessageId, ParticipantId, SessionId, TaskId, Version
 from ...domain.model import Kind
 from ...log.log import Log
 from ...log.records import Record
 from .speech_fold import NOTHING, EventFact, SpeechFold
+from .transcript import PAGE_EVENTS, Transcript
 
-PAGE_EVENTS = 1_000
 MOST_FACTS = 50_000
 """Facts kept of one session, about 20 MB; who is further behind than these reach resumes."""
 
@@ -27,6 +28,10 @@ class SessionFacts:
         self.followers = 0
         self.broken = False
         """Whether the session has turned out to have another history: it has become a fork."""
+        self.transcript: Transcript | None = None
+        """What was said, where a protocol wants to know it with every event; `FollowedLog.with_transcript`."""
+        self.encoded: dict[Hashable, bytes] = {}
+        """What was encoded last, for readers of another group that get the same."""
         self._fold = fold
         self._facts: dict[int, EventFact] = {}
 
@@ -40,6 +45,37 @@ class SessionFacts:
         """What a participant is, who has ever joined."""
         return self._fold.kinds.get(participant)
 
+    @property
+    def version(self) -> int:
+        """Up to which events are known."""
+        return self._fold.version
+
+    @property
+    def document(self) -> Document:
+        """The shared state, with all that is known."""
+        return self._fold.document
+
+    @property
+    def latest_run(self) -> int:
+        """The version with which the newest run began; 0 before the first."""
+        return self._fold.runs.latest
+
+    def thought_first(self, message: MessageId) -> bool:
+        """Whether a message that is streamed began with a thought."""
+        return message in self._fold.thought_first
+
+    def run_of(self, task: TaskId | None) -> TaskId | None:
+        """The run that a task is a part of."""
+        return self._fold.run_of(task)
+
+    def author(self, message: MessageId) -> ParticipantId | None:
+        """Whose a message is: somebody else may end it."""
+        return self._fold.author(message)
+
+    def since(self, subject: str) -> int:
+        """The version with which a message, a call or an approval began, by its subject."""
+        return self._fold.since(subject)
+
     def add(self, record: Record) -> None:
         """An event was published."""
         if record.version <= self._fold.version or self.broken:
@@ -48,15 +84,18 @@ class SessionFacts:
             self.broken = True
             return
         fact = self._fold.add(record)
+        if self.transcript is not None:
+            self.transcript.add(record)
         if fact is not NOTHING:
             self._facts[record.version] = fact
             if len(self._facts) > MOST_FACTS:
                 self._forget()
 
-    def extend(self, start: int, facts: dict[int, EventFact]) -> None:
-        """Facts from an earlier version on, up to `start` or beyond."""
+    def extend(self, start: int, facts: dict[int, EventFact], fold: SpeechFold) -> None:
+        """Facts from an earlier version on, up to `start` or beyond, that a fold has found."""
         if start < self.start:
             self._facts = {**facts, **self._facts}
+            self._fold.thought_first |= fold.thought_first
             self.start = start
 
     def _forget(self) -> None:
@@ -108,7 +147,7 @@ class FactsOfLog:
                 if record.version <= facts.start and (fact := fold.add(record)) is not NOTHING:
                     found[record.version] = fact
             upto = page[-1].version
-        facts.extend(start, found)
+        facts.extend(start, found, fold)
 
     def published(self, records: list[Record]) -> None:
         """These were committed."""

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from ...domain.audience import Viewer, including, visible
 from ...domain.concepts.approvals import Approval
+from ...domain.concepts.messages import Message
 from ...domain.concepts.tasks import Task
 from ...domain.ids import TaskId
 from ...domain.state import State
@@ -72,18 +73,19 @@ def ending_of(state: State, turn: Turn, viewer: Viewer) -> Ending | None:
 def _ending_of_task(state: State, id: TaskId, viewer: Viewer) -> Ending | None:
     task = state.tasks.known[id]
     if not task.unfinished:
-        return Ending(_OUTCOMES[task.status], task)
+        return Ending(OUTCOMES[task.status], task)
     if any(signal.kind == "cancel" for signal in state.signals.open_at(f"task:{id}")):
         return None  # it stops in a moment, and asks nothing any more
     asked = tuple(each for each in waiting_for(state, viewer) if root_of(state, each.task) == id)
     return Ending("asks", task, asked) if asked else None
 
 
-_OUTCOMES: dict[str, Literal["success", "failed", "cancelled"]] = {
+OUTCOMES: dict[str, Literal["success", "failed", "cancelled"]] = {
     "completed": "success",
     "failed": "failed",
     "cancelled": "cancelled",
 }
+"""How a turn ended, by the status of its task."""
 
 
 def waiting_for(state: State, viewer: Viewer) -> list[Approval]:
@@ -94,8 +96,8 @@ def waiting_for(state: State, viewer: Viewer) -> list[Approval]:
     return sorted(answerable, key=lambda each: each.since)
 
 
-def in_mid_sentence(state: State, viewer: Viewer) -> bool:
-    """Whether somebody whom the viewer hears has said something only in part."""
-    known = state.messages.known
-    messages = [known[id] for id in state.messages.open.of(None)]
-    return any(visible(including(each.audience, each.author), viewer) for each in messages)
+def open_messages(state: State, viewer: Viewer) -> list[Message]:
+    """The messages that are being streamed, as far as the viewer sees them, in the order of their beginning."""
+    found = [state.messages.known[id] for id in state.messages.open.of(None)]
+    seen = [each for each in found if visible(including(each.audience, each.author), viewer)]
+    return sorted(seen, key=lambda each: each.since)

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import orjson
+
 from ...domain.audience import Viewer, visible
 from ...domain.commands import parse_json_command
 from ...domain.concepts.approvals import AnswerApproval, Approval
 from ...domain.concepts.lifecycle import OpenSession
 from ...domain.concepts.messages import PostMessage
 from ...domain.concepts.signals import RaiseSignal
+from ...domain.concepts.tasks import Task
 from ...domain.errors import Conflict, Invalid, NotFound
 from ...domain.ids import NAME_PATTERN, SessionId, TaskId
 from ...domain.model import Command, CommandData
@@ -46,7 +49,7 @@ class Reply(NamedTuple):
 
 class TurnRequest(NamedTuple):
     """A turn of one run. `agent` is who alone is to serve it; `input` is for them. `records` are what `custom.record`
-    takes, each with what it is known by."""
+    takes, each with what it is known by. With `instead`, the runs that are under way are stopped."""
 
     run: str
     agent: str | None = None
@@ -54,6 +57,7 @@ class TurnRequest(NamedTuple):
     replies: tuple[Reply, ...] = ()
     records: tuple[tuple[str, dict[str, Any]], ...] = ()
     input: Mapping[str, Any] = {}  # nobody writes to it
+    instead: bool = False
 
 
 class TurnDesk:
@@ -89,6 +93,8 @@ class TurnDesk:
         planned += [(id, self._command("custom.record", data)) for id, data in asked.records]
         if not asked.replies:
             planned.append((f"{asked.run}.task", self._command("task.create", _task(asked))))
+        if asked.instead:
+            planned += [(f"{task}.stop", self._cancel(task)) for task in await self.runs_under_way(state)]
         for id, data in planned:
             await self._do(id, data)
         if asked.replies:
@@ -120,7 +126,7 @@ class TurnDesk:
         found = None if run is None else await self.find(run)
         state = await self._state()
         if run is None:
-            tasks = [task.id for task in state.tasks.unfinished() if is_run(task.id)]
+            tasks = await self.runs_under_way(state)
         elif found is None or found.task is None:
             raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
         else:
@@ -132,6 +138,42 @@ class TurnDesk:
                 await self._do(f"{task}.stop", self._cancel(task))
                 stopped.append(task.removeprefix(RUN))
         return stopped
+
+    async def runs_under_way(self, state: State) -> list[TaskId]:
+        """The runs under way that the participant sees, the oldest first."""
+        viewer = await self._viewer()
+        return [each.id for each in state.tasks.unfinished() if is_run(each.id) and visible(each.audience, viewer)]
+
+    async def steer(self, said: Said, target: str) -> None:
+        """Say something to those who are at work: it is posted, and a signal at the target tells them of it."""
+        signal = {"signal": _key(f"{said.id}.steer"), "kind": "steer", "target": target, "body": said.text}
+        planned = [(f"{said.id}.steer", self._command("signal.raise", signal))]
+        if said.id not in (await self._state()).messages.known:
+            post = self._command("message.post", {"message": said.id, **said.data})
+            planned.insert(0, (f"{target}.said.{said.id}", post))
+        for id, data in planned:
+            await self._do(id, data)
+
+    async def under_way(self) -> Turn | None:
+        """The oldest run that is not over, of those that the participant may see."""
+        state = await self._state()
+        runs = [state.tasks.known[id] for id in await self.runs_under_way(state)]
+        oldest = min(runs, key=lambda each: each.since, default=None)
+        return None if oldest is None else Turn(oldest.id.removeprefix(RUN), oldest.id)
+
+    async def task(self, run: str) -> Task | None:
+        """The task that is a run, as it is now."""
+        return (await self._state()).tasks.known.get(task_of_run(run))
+
+    async def posted(self, message: str) -> list[dict[str, Any]] | None:
+        """The parts of a message that was posted whole; None if there is none of that id."""
+        log, subject = self._tenant.log, f"message:{message}"
+        if message not in (await self._state()).messages.known:
+            return None
+        heads = await log.engine.read_heads([(self._session, subject)])
+        found = await log.read_session(self._session, heads[self._session, subject] - 1, 1) if heads else []
+        parts: list[dict[str, Any]] = orjson.loads(found[0].data)["data"].get("parts", []) if found else []
+        return parts
 
     async def _reply(
         self, state: State, run: str, number: int, reply: Reply, planned: list[tuple[str, CommandData]]
@@ -203,7 +245,7 @@ def _is_done(state: State, data: CommandData) -> bool:
             return data.message in state.messages.known
         case AnswerApproval():
             return state.approvals.known[data.approval].status != "open"
-        case RaiseSignal():
+        case RaiseSignal(kind="cancel"):
             return not state.tasks.known[data.target.removeprefix("task:")].unfinished or bool(
                 state.signals.open_at(data.target)
             )
@@ -231,9 +273,19 @@ def _answer(approval: Approval, value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         return {"words": value}
     if isinstance(value, dict):
-        if isinstance(value.get("approved"), bool) and {"yes", NO} <= {*approval.options}:
-            return {"option": "yes" if value["approved"] else NO}
+        if isinstance(value.get("approved"), bool) and (answer := _approved(approval, **value)) is not None:
+            return answer
         named = {name: value[name] for name in ("option", "value", "words", "answers", "comment") if name in value}
         if named and len(named) == len(value):
             return named
     return {"value": value}
+
+
+def _approved(approval: Approval, approved: bool, comment: Any = None, **_: Any) -> dict[str, Any] | None:
+    """What it means that something is approved, or is not; where that is no answer, the comment may be one."""
+    if comment is not None and comment in approval.options:
+        return {"option": comment}
+    if {"yes", NO} <= {*approval.options}:
+        about = {} if comment is None else {"comment": comment}
+        return {"option": "yes" if approved else NO, **about}
+    return {"words": comment} if approval.own_words and isinstance(comment, str) else None

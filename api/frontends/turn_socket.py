@@ -21,7 +21,7 @@ _PING = b"\x89\x00"
 
 
 class TurnSocket(TurnConnection):
-    """One WebSocket, which has chosen the subprotocol."""
+    """One WebSocket, which has chosen the subprotocol, if there is one."""
 
     def __init__(
         self,
@@ -30,12 +30,12 @@ class TurnSocket(TurnConnection):
         turn: Turn,
         viewer: Viewer,
         protocol: TurnProtocol,
-        subprotocol: str,
+        subprotocol: str | None = None,
+        max_bytes: int = MAX_RECEIVED_BYTES,
     ) -> None:
         super().__init__(transport, followed, turn, viewer, protocol)
-        self._ws = InboxResponse(
-            protocols=(subprotocol,), compress=False, max_msg_size=MAX_RECEIVED_BYTES, timeout=CLOSE_TIMEOUT_S
-        )
+        protocols = () if subprotocol is None else (subprotocol,)
+        self._ws = InboxResponse(protocols=protocols, compress=False, max_msg_size=max_bytes, timeout=CLOSE_TIMEOUT_S)
         self._close_code = NORMAL
 
     async def prepare(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:

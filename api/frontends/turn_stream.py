@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import re
 import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -19,7 +21,6 @@ from ...domain.envelope import decode, readers_of
 from ...domain.ids import SessionId, Version
 from ...domain.session import fold
 from ...domain.state import State
-from ...log.log import Log
 from ...log.records import Record
 from ..access.principal import Principal
 from ..delivery.encoder import Encoder
@@ -31,12 +32,12 @@ from ..delivery.topic import Cursor
 from ..protocol.close_codes import CloseCode
 from ..tenants.tenant import Tenant
 from ..transport.sse_connection import STREAM_SUB, SseConnection
-from ..transport.sse_server import SseServer, transport_of
+from ..transport.sse_server import NOT_STORED, SseServer, transport_of
 from ..transport.subscription import ConnectionSubscription, EventSubscription
 from .followed_log import FollowedLog, followed_log
-from .session_facts import PAGE_EVENTS, SessionFacts
-from .transcript import Transcript
-from .turn import Ending, Turn, ending_of, in_mid_sentence
+from .session_facts import SessionFacts
+from .transcript import PAGE_EVENTS, Transcript
+from .turn import Ending, Turn, ending_of, open_messages
 
 LINGER_S = 10.0
 """Seconds that a turn which is over leaves to those who are in mid-sentence."""
@@ -80,14 +81,18 @@ class TurnProtocol(Protocol):
     ) -> "TurnConnection":
         """A connection of the kind that the client asks for."""
 
-    async def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
-        """What a stream begins with; `resume` is the place behind it."""
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of its answers, besides those of all streams."""
 
-    def rest_of_beginning(self, state: State, viewer: Viewer, resume: str, begun: int) -> bytes:
-        """What is missing of it where so much of it came."""
+    async def beginning(
+        self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str, begun: int = 0
+    ) -> bytes:
+        """What a stream begins with; `resume` is the place behind it. Where so many events of it have come, what is
+        missing of it; then the transcript may go on behind the state."""
 
     def rest_of_event(self, facts: SessionFacts, record: Record, epoch: str, behind: int) -> bytes:
-        """What is missing of an event, likewise."""
+        """What is missing of an event of which so many came."""
 
     def ending(self, turn: Turn, state: State, ending: Ending, output: Any, viewer: Viewer, resume: str) -> bytes:
         """What it ends with, having come to this state; `output` is what the turn's task came to."""
@@ -115,6 +120,12 @@ class TurnConnection(SseConnection):
     async def follow(self, subscription: ConnectionSubscription) -> None:
         """Deliver until the turn is over, or the connection ends."""
         self._attach()
+        await self._follow_turn(subscription)
+        if not self.closed:
+            self.code = "turn_over"
+            self.end_all()
+
+    async def _follow_turn(self, subscription: ConnectionSubscription) -> None:
         if self.beginning:
             self.write(self.beginning)
         self.begin(STREAM_SUB, subscription)
@@ -174,7 +185,7 @@ class TurnConnection(SseConnection):
                 await self._woken.wait()
                 self._woken.clear()
                 await self._is_over(session)
-            elif wait > 0 and in_mid_sentence(state, self._viewer):
+            elif wait > 0 and self._in_mid_sentence(state, ending):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._woken.wait()
@@ -183,13 +194,17 @@ class TurnConnection(SseConnection):
                 output = await self._output(session, ending)
                 if state.version == self.cursor.place and not self.closed:
                     self._end(state, ending, output)
+                    break
+
+    def _in_mid_sentence(self, state: State, ending: Ending) -> bool:
+        """Whether somebody whom the viewer hears has said something only in part. Who asks waits, too."""
+        asking = {each.requester for each in ending.asked}
+        return any(each.author not in asking for each in open_messages(state, self._viewer))
 
     def _end(self, state: State, ending: Ending, output: Any) -> None:
         resume = self.cursor.topic.resume_place(state.version)
         self.end(STREAM_SUB)
         self.write(self._protocol.ending(self._turn, state, ending, output, self._viewer, resume))
-        self.code = "turn_over"
-        self.end_all()
 
     async def _state_here(self, session: SessionId, state: State) -> State:
         """The session as it was at the stream's place, which is at this state or behind it."""
@@ -229,7 +244,25 @@ async def follow_turn(
     followed = followed_log(tenant.log)
     viewer = await principal.viewer(tenant.log, session)
     connection = protocol.connection(transport_of(request), followed, turn, viewer)
+    async with turn_followed(connection, tenant, session, turn, protocol, viewer, after) as subscription:
+        headers = {**NOT_STORED, **protocol.headers}
+        return await streams.serve(request, connection, principal, subscription, headers)
+
+
+@asynccontextmanager
+async def turn_followed(
+    connection: TurnConnection,
+    tenant: Tenant,
+    session: SessionId,
+    turn: Turn,
+    protocol: TurnProtocol,
+    viewer: Viewer,
+    after: StreamPlace | None,
+) -> AsyncIterator[EventSubscription]:
+    """Have a connection ready to follow a turn, for the time of the block. Raises BadCursor."""
+    followed = followed_log(tenant.log)
     key = GroupKey(STREAM_SUB, protocol.encoder(followed), EventFilter())
+    connection.beginning = b""
     async with followed.facts.followed(session) as facts:
         if after is None:
             async with followed.transcripts.now(session) as (state, transcript):
@@ -240,26 +273,29 @@ async def follow_turn(
         try:
             await followed.facts.reach_back(session, facts, cursor.at)
             connection.cursor = cursor
-            await _go_on(connection, tenant.log, session, facts, protocol, after)
-            return await streams.serve(request, connection, principal, EventSubscription(tenant.feed, cursor))
+            await _go_on(connection, followed, turn, facts, protocol, after)
+            yield EventSubscription(tenant.feed, cursor)
         finally:
             tenant.feed.end(cursor)
 
 
 async def _go_on(
     connection: TurnConnection,
-    log: Log,
-    session: SessionId,
+    followed: FollowedLog,
+    turn: Turn,
     facts: SessionFacts,
     protocol: TurnProtocol,
     after: StreamPlace,
 ) -> None:
     """Where a stream was cut within what one place is in its protocol: begin with the rest of that."""
-    cursor = connection.cursor
+    cursor, log = connection.cursor, followed.log
+    session = cursor.topic.session
+    assert session is not None
     if after.begun:
         state = await log.state_at(session, Version(cursor.at))
-        resume = cursor.topic.resume_place(cursor.at)
-        connection.beginning = protocol.rest_of_beginning(state, cursor.viewer, resume, after.begun)
+        resume, viewer = cursor.topic.resume_place(cursor.at), cursor.viewer
+        async with followed.transcripts.now(session) as (_, transcript):
+            connection.beginning = await protocol.beginning(turn, state, transcript, viewer, resume, after.begun)
     elif after.behind:
         for record in await log.read_session(session, cursor.at, 1):
             if record.version == cursor.at + 1 and visible(readers_of(record.data), cursor.viewer):

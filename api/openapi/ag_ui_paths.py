@@ -1,7 +1,11 @@
 """AG-UI's routes as OpenAPI describes them. The events of its streams are AG-UI's own to describe."""
 
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from ..frontends.addresses import AttachQuery
 from ..frontends.ag_ui.answers import CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer
-from ..frontends.ag_ui.routes import AttachQuery
 from ..frontends.ag_ui.run_input import RunAgentInput, StopInput
 from ..transport.sse_connection import EVENT_STREAM
 from .operations import JSON, action, operation, parameter, query_parameters, stream
@@ -56,9 +60,14 @@ def ag_ui_paths() -> Schema:
 
 def ag_ui_schemas() -> Schema:
     """The schemas of what goes in and comes out."""
+    return {**input_schemas((RunAgentInput, StopInput)), **answer_schemas(_ANSWERS)}
+
+
+def input_schemas(models: Iterable[type[BaseModel]]) -> Schema:
+    """The schemas of bodies that are models."""
     made: Schema = {}
-    for model in (RunAgentInput, StopInput):
+    for model in models:
         schema = model.model_json_schema(ref_template=_REF)
         made |= schema.pop("$defs", {})
         made[model.__name__] = schema
-    return {**made, **answer_schemas(_ANSWERS)}
+    return made

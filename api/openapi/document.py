@@ -1,6 +1,6 @@
 """The OpenAPI description of the HTTP routes, made from the models that the routes use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import orjson
 
@@ -16,21 +16,37 @@ from ..http.session_answers import SessionAnswer, SessionsAnswer
 from ..protocol.queries import EventsQuery, SessionsQuery
 from ..transport.sse_connection import EVENT_STREAM
 from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
+from .ai_sdk_paths import ai_sdk_paths, ai_sdk_schemas
+from .langchain_paths import langchain_paths, langchain_schemas
 from .operations import command, operation, parameter, probe, query_parameters
+from .otlp_paths import otlp_paths, otlp_schemas
+from .recording_paths import recording_paths, recording_schemas
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
+from .tanstack_paths import tanstack_paths, tanstack_schemas
 from .view_paths import view_paths, view_schemas
 
+FOREIGN: dict[str, tuple[Callable[[], Schema], Callable[[], Schema]]] = {
+    "durable_streams": (stream_paths, dict),
+    "ag_ui": (ag_ui_paths, ag_ui_schemas),
+    "ai_sdk": (ai_sdk_paths, ai_sdk_schemas),
+    "langchain": (langchain_paths, langchain_schemas),
+    "tanstack_ai": (tanstack_paths, tanstack_schemas),
+    "otlp": (otlp_paths, otlp_schemas),
+}
+"""The paths and schemas of the protocols that are not ours, by the settings that switch them off."""
 
-def openapi_json(projections: Sequence[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> bytes:
-    """The document as JSON, for a gateway that keeps views of these projections, and serves streams and AG-UI or does
-    not. It takes about a tenth of a second."""
-    return orjson.dumps(openapi(projections, streams=streams, ag_ui=ag_ui))
+
+def openapi_json(projections: Sequence[AnyProjection], served: Iterable[str] = FOREIGN) -> bytes:
+    """The document as JSON, for a gateway that keeps views of these projections, and serves these other protocols. It
+    takes about a tenth of a second."""
+    return orjson.dumps(openapi(projections, served))
 
 
-def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui: bool = True) -> Schema:
+def openapi(projections: Iterable[AnyProjection], served: Iterable[str] = FOREIGN) -> Schema:
     """The document, for such a gateway."""
     views = tuple(projections)
+    foreign = [FOREIGN[name] for name in served]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,16 +59,21 @@ def openapi(projections: Iterable[AnyProjection], *, streams: bool = True, ag_ui
         "security": [{"bearer": []}, {"token": []}, {}],
         "paths": {
             **_paths(),
+            **recording_paths(),
             **view_paths(views),
-            **(stream_paths() if streams else {}),
-            **(ag_ui_paths() if ag_ui else {}),
+            **{path: described for paths, _ in foreign for path, described in paths().items()},
         },
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "token": {"type": "apiKey", "in": "query", "name": "token", "description": "The same JWT"},
             },
-            "schemas": {**schemas(), **view_schemas(views), **(ag_ui_schemas() if ag_ui else {})},
+            "schemas": {
+                **schemas(),
+                **recording_schemas(),
+                **view_schemas(views),
+                **{name: schema for _, more in foreign for name, schema in more().items()},
+            },
         },
     }
 

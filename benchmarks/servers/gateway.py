@@ -167,7 +167,9 @@ async def feed_closed_loop(gateway: Gateway, size: int) -> None:
 
 
 def event_maker(size: int) -> Callable[[int, int], Record]:
-    head, tail = stored(MessageDelta(message="m", index=0, text=f"{0:019d} ".ljust(size, "x"))).split(b"0" * 19)
+    delta = MessageDelta(message="m", index=0, text=f"{0:019d} ".ljust(size, "x"))
+    # Under the task of a run: other protocols show that as what the assistant says.
+    head, tail = encode(new_id(), Fact(delta, task="run.bench"), timestamp(datetime.now(UTC)), "bench").split(b"0" * 19)
 
     def make(position: int, version: int) -> Record:
         data = b"%s%019d%s" % (head, time.monotonic_ns(), tail)

@@ -56,6 +56,10 @@ class Http:
         """The JSON object at a path; members of the query that are None are left out."""
         return await self._ask("GET", path, {name: _text(value) for name, value in query.items() if value is not None})
 
+    async def post(self, path: str) -> dict[str, Any]:
+        """Ask for what is no command of a session."""
+        return await self._ask("POST", path, {})
+
     async def do(
         self, session: str, do: str, data: Mapping[str, Any], *, id: str | None = None, under: Any = None
     ) -> Ack:
@@ -63,6 +67,11 @@ class Http:
         frame = {"id": id or new_id(), "do": do, "data": data, **({"under": under} if under else {})}
         ack = await self._ask("POST", f"/v1/sessions/{quote(session, safe='')}/commands", {}, orjson.dumps(frame))
         return Ack(tuple(ack["versions"]), tuple(ack["positions"]), bool(ack.get("repeated")))
+
+    async def record(self, session: str, commands: Sequence[Mapping[str, Any]], here: Sequence[str]) -> dict[str, Any]:
+        """Have commands of others done that were recorded, and say who is here. Takes the right to record."""
+        body = orjson.dumps({"commands": commands, "here": here})
+        return await self._ask("POST", f"/v1/sessions/{quote(session, safe='')}/recorded", {}, body)
 
     async def _ask(self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
         headers, who = await self._identity.http()

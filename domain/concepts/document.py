@@ -20,6 +20,7 @@ from ..errors import Conflict, Forbidden, Invalid, NoChange, PatchFailed, TooDee
 from ..ids import Version
 from ..json.checks import is_nested_deeper
 from ..json.merge_patch import merge
+from ..json.number import with_number
 from ..json.operation import Operation, Pointer
 from ..json.patch import Patched, Patching, apply_patch, same
 from ..json.pointer import pointer, resolve, tokens
@@ -36,7 +37,6 @@ MAX_NUMBER = 2**53
 WHOLE = "state:"
 LONG_PATCH, OPERATIONS_AT_ONCE = 50, 16
 """Operations: each may have to move half a million elements of an array (0.1 ms)."""
-_MISSING = object()
 _applied: Recent[Patched] = Recent()
 _merged: Recent[JsonObject] = Recent()
 """What was worked out to decide, and most often is folded next."""
@@ -155,7 +155,7 @@ def decide(document: Document, command: Command) -> Decision:
             return _merge(document, command.actor, data, reads)
         case IncrementState():
             value = _incremented(document, data)
-            _refuse_unfit(_with_number(document.value, data.path, value), [data.path])
+            _refuse_unfit(with_number(document.value, data.path, value), [data.path])
             event = StateIncremented(path=data.path, by=data.by, value=value, keys=_names([data.path]))
             return _decided(document, command.actor, data, event, reads)
     raise NotImplementedError(data.do)
@@ -359,21 +359,6 @@ def _incremented(document: Document, data: IncrementState) -> int | float:
     return value
 
 
-def _with_number(value: JsonObject, path: str, number: int | float) -> JsonObject:
-    above = path.rpartition("/")[0]
-    missing: list[dict[str, Any]] = []
-    while (container := resolve(value, above, _MISSING)) is _MISSING:
-        missing.insert(0, {"op": "add", "path": above, "value": {}})
-        above = above.rpartition("/")[0]
-    # A counter may begin in an object; in an array it would have to push something aside.
-    if isinstance(container, list):
-        operations = [{"op": "replace", "path": path, "value": number}]
-    else:
-        operations = [*missing, {"op": "add", "path": path, "value": number}]
-    patched: JsonObject = apply_patch(value, operations).value
-    return patched
-
-
 def evolve(document: Document, event: Event) -> Document:
     """Fold one event."""
     match event.data:
@@ -389,7 +374,7 @@ def evolve(document: Document, event: Event) -> Document:
             changes = merged_into(document.changes, document.value, data.patch, event.version)
             return _changed(document, event, data, merged, changes)
         case StateIncremented() as data:
-            value = _with_number(document.value, data.path, data.value)
+            value = with_number(document.value, data.path, data.value)
             return _changed(document, event, data, value, _written(document, event, [data.path]))
     return document
 

@@ -163,6 +163,10 @@ class Page:
         """What it has in the end."""
         return await self.until(lambda told: "messages" in told, within)
 
+    async def close(self) -> None:
+        """Close it, as one closes a tab."""
+        await _end(self._process)
+
     @property
     def events(self) -> list[dict[str, Any]]:
         """The events that it has said so far."""

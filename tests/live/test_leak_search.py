@@ -16,7 +16,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import jwt
@@ -41,6 +41,15 @@ Start = Callable[..., Awaitable[Gateway]]
 SECRET = "a secret of at least thirty-two bytes"
 SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "5"))
 EVERYTHING = ("*",)
+SURFACES = ("AG-UI", "AI SDK", "LangChain", "TanStack")
+NAMING_WHAT_IS_HIDDEN: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("task.claim", {"task": "t3"}),
+    ("message.delta", {"message": "m2", "index": 0, "text": "?"}),
+    ("signal.honour", {"signal": "s4"}),
+    ("approval.answer", {"approval": "a5", "option": "yes"}),
+    ("state.merge", {"patch": {"k": 1}, "if_version": 1}),
+)
+"""Commands of which most are refused, to many because they may not know why."""
 
 
 class Reader(NamedTuple):
@@ -145,17 +154,29 @@ async def socket(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
     wire = await Wire.open(http, gateway.url, token=reader.token)
     await wire.subscribe("f", session=id, reading=reading, dense=False)
     events = (await wire.catch_up("f")).events
-    refusals = [
-        await wire.command(id, do, data)
-        for do, data in (
-            ("task.claim", {"task": "t3"}),
-            ("message.delta", {"message": "m2", "index": 0, "text": "?"}),
-            ("signal.honour", {"signal": "s4"}),
-            ("approval.answer", {"approval": "a5", "option": "yes"}),
-            ("state.merge", {"patch": {"k": 1}, "if_version": 1}),
-        )
-    ]
+    refusals = [await wire.command(id, do, data) for do, data in NAMING_WHAT_IS_HIDDEN]
     return f"{events}{refusals}".encode()
+
+
+async def record(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, id: str) -> bytes:
+    """What somebody is told who records such commands, and a span, in the reader's name."""
+    claims = {"sub": "recorder", "tenant": reader.tenant, "scopes": ["record:*"], "exp": time.time() + 600}
+    headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
+    who = {"actor": reader.viewer.id, "kind": reader.viewer.kind, "time": "2026-01-01T00:00:00Z"}
+    commands = [
+        {"id": f"{reader.viewer.id}-{number}", **who, "do": do, "data": data}
+        for number, (do, data) in enumerate(NAMING_WHAT_IS_HIDDEN)
+    ]
+    told = b""
+    said = {"session.id": id, "gen_ai.operation.name": "execute_tool", "gen_ai.agent.name": reader.viewer.id}
+    attributes = [{"key": name, "value": {"stringValue": value}} for name, value in said.items()]
+    span = {"traceId": "1" * 32, "spanId": "2" * 16, "attributes": attributes}
+    spans = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    for path, body in ((f"/v1/sessions/{id}/recorded", {"commands": commands}), ("/v1/traces", spans)):
+        async with http.post(f"{gateway.url}{path}", json=body, headers=headers) as response:
+            assert response.status == 200
+            told += str(dict(response.headers)).encode() + await response.read()
+    return told
 
 
 async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, play: Play) -> "list[tuple[str, bytes]]":
@@ -163,6 +184,10 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
     found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
     for session in play.sessions:
         found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
+        found.append((f"recording {session.state.id}", await record(http, gateway, reader, session.state.id)))
+        found.append((f"AI SDK {session.state.id}", await ai_sdk(http, gateway, reader, session)))
+        found.append((f"LangChain {session.state.id}", await langchain(http, gateway, reader, session)))
+        found.append((f"TanStack {session.state.id}", await tanstack(http, gateway, reader, session)))
         events = f"/v1/sessions/{session.state.id}/events"
         for reading in ("raw", "folded"):
             for accept in ("text/event-stream", "application/x-ndjson"):
@@ -206,6 +231,89 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
     return told
 
 
+async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What the AI SDK's routes bring, each task being taken for a run: the messages of the chat, the run under way from
+    its start, the first runs from the session's, and a stop that stops nothing."""
+    id, told = session.state.id, b""
+    base, headers = f"{gateway.url}/v1/ai/agent/default/chat/{id}", {"Authorization": f"Bearer {reader.token}"}
+    place, runs = re.compile(rb"id: (?:[^/\n]+/)?\w+\.v(\d+)\n"), sorted(session.state.tasks.known)[:3]
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("turn", "turn_requests", "ai_sdk.routes", "ai_sdk.history"):
+            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+        for path in ("messages", "stream", *(f"stream?after={run}/0" for run in runs)):
+            async with http.get(f"{base}/{path}", headers=headers) as response, asyncio.timeout(20):
+                told += str(dict(response.headers)).encode()
+                while line := await response.content.readline():
+                    told += line
+                    if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
+                        told += await response.content.readline()
+                        break
+        async with http.post(f"{base}/stop", headers=headers, json={"activeStreamId": "none"}) as response:
+            told += str(dict(response.headers)).encode() + await response.read()
+    return told
+
+
+async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What TanStack AI's address of a thread brings, each task being taken for a run: the thread, the first runs from a
+    snapshot and from the session's start, and what is refused."""
+    id, told = session.state.id, bytearray()
+    url = f"{gateway.url}/v1/tanstack_ai/agent/default/threads/{id}"
+    headers, place = {"Authorization": f"Bearer {reader.token}"}, re.compile(rb"id: \w+\.v(\d+)\n")
+    runs = [task.removeprefix("t") for task in sorted(session.state.tasks.known)[:3]]
+    queries = (f"threadId={id}", *(f"runId={run}&offset={offset}" for run in runs for offset in ("0", "-1")))
+    resume = {"threadId": id, "runId": "watches", "resume": [{"interruptId": "a5", "status": "resolved", "payload": 1}]}
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("turn", "turn_requests", "transcript", "tanstack_ai.hydration"):
+            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+        for query in queries:
+            async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(20):
+                while line := await response.content.readline():
+                    told += line
+                    if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
+                        told += await response.content.readline()
+                        break
+        for path, body in (("", resume), ("/runs/3/stop", {})):
+            async with http.post(f"{url}{path}", json=body, headers=headers) as response:
+                told += await response.read()
+        if matches_any(id, reader.read):
+            async with http.ws_connect(url, headers=headers) as ws:
+                await ws.send_json(resume)
+                told += (await ws.receive()).data.encode()
+    return bytes(told)
+
+
+async def langchain(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What LangChain's streams bring up to the session's end, from a snapshot and from the start; a thread's state."""
+    thread, told = f"{gateway.url}/v1/langchain/threads/{session.state.id}", b""
+    headers = {"Authorization": f"Bearer {reader.token}"}
+    place = re.compile(rb"id: \w+\.v(\d+)\n")
+    channels = ["values", "messages", "tools", "lifecycle", "input", "custom"]
+    for more in ({}, {"since": 0}):
+        body = {"channels": channels, **more}
+        url = f"{thread}/stream/events"
+        async with http.post(url, json=body, headers=headers) as response, asyncio.timeout(20):
+            if response.status != 200:
+                told += await response.read()
+                continue
+            line = b"data"
+            while line and not ((at := place.fullmatch(line)) and int(at[1]) >= len(session.events)):
+                told += line
+                line = await response.content.readline()
+            told += await response.content.readline()
+    async with http.get(f"{thread}/state", headers=headers) as response:
+        told += await response.read()
+    commands = (
+        ("input.respond", {"interrupt_id": "a5", "response": "?"}),
+        ("input.inject", {"namespace": [], "message": {"content": "?"}}),
+    )
+    for method, params in commands:
+        body = {"id": 1, "method": method, "params": params}
+        async with http.post(f"{thread}/commands", json=body, headers=headers) as response:
+            told += await response.read()
+    async with http.post(f"{thread}/runs/t3/cancel", headers=headers) as response:
+        return told + await response.read()
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns that are over wait for nobody."""
@@ -246,10 +354,15 @@ async def test_the_search_finds_what_may_be_read(
     await put(tenant, play)
     for view in BUILT_IN:
         await tenant.views.progress.reach(view.name, tenant.log.position, 30)
+    parts: dict[str, list[float]] = {protocol: [] for protocol in SURFACES}
     for reader in readers_of_play(10_000, play)[: len(VIEWERS)]:
         texts = await said(http, gateway, reader, play)
         told = {word for _, text in texts for word in WORD.findall(text)}
-        by_ag_ui = {word for place, text in texts if place.startswith("AG-UI") for word in WORD.findall(text)}
-        assert len(by_ag_ui) > len(told) * 3 / 4
+        for protocol in SURFACES:
+            by_it = {word for place, text in texts if place.startswith(protocol) for word in WORD.findall(text)}
+            parts[protocol].append(len(by_it) / len(told))
         assert len(told) > len(play.known) / 4
         assert told <= set(play.known) - reader.hidden(play)
+    assert min(parts["AG-UI"] + parts["LangChain"]) > 3 / 4
+    assert max(parts["AI SDK"]) > 1 / 5  # of its runs
+    assert max(parts["TanStack"]) > 3 / 4  # who sees a run sees all that happens during it

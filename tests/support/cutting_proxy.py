@@ -1,4 +1,4 @@
-"""A proxy that cuts each connection after so many server-sent events, by FIN or by RST."""
+"""A proxy that cuts each connection after so many server-sent events, or frames of a WebSocket, by FIN or by RST."""
 
 import asyncio
 import contextlib
@@ -37,6 +37,9 @@ class CuttingProxy:
         events, came = 0, b""
         while data := await there.read(2**16):
             came += data
+            if came.startswith(b"HTTP/1.1 101 ") and b"\r\n\r\n" in came:
+                await self._frames(came, there, writer)
+                return
             while (end := came.find(b"\n\n") + 2) > 1:
                 writer.write(came[:end])
                 events += b"data: " in came[:end]
@@ -49,6 +52,19 @@ class CuttingProxy:
                 came = b""
             await writer.drain()
 
+    async def _frames(self, came: bytes, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A WebSocket's answer (RFC 6455 §5.2)."""
+        head, _, came = came.partition(b"\r\n\r\n")
+        writer.write(head + b"\r\n\r\n")
+        for _ in range(self._after):
+            while (size := _frame_bytes(came)) > len(came):
+                if not (data := await there.read(2**16)):
+                    return
+                came += data
+            writer.write(came[:size])
+            came = came[size:]
+        await self._cut(writer)
+
     async def _cut(self, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
         self.cuts += 1
@@ -57,6 +73,14 @@ class CuttingProxy:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             await asyncio.sleep(0.01)  # or the reset would overtake what was written
             writer.transport.abort()
+
+
+def _frame_bytes(came: bytes) -> int:
+    """How long the first frame is; more than there is while that is not known."""
+    more = {126: 2, 127: 8}.get(came[1] & 0x7F, 0) if len(came) >= 2 else 0
+    if len(came) < 2 + more:
+        return 2 + more
+    return 2 + more + (int.from_bytes(came[2 : 2 + more], "big") if more else came[1] & 0x7F)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -4,30 +4,20 @@ Each one has the place behind it as its id. Where a session's event is several o
 within it: `epoch.v41_2` is behind the second event of what follows version 41. So a connection may be cut anywhere.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from ...delivery.resume_point import write_resume_point
-from ...delivery.sse_encoder import http_chunk
 from ...delivery.websocket_encoder import text_frame
+from ..envelopes import Members
+from ..placed import Group, Placed, epoch_of
 from ..session_facts import FactsOfLog, SessionFacts
 from . import OURS
-from .translation import AgUiEvent, Members, ag_ui_events
+from .translation import ag_ui_events
 
 _PIECES = ("TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT")
-
-
-class Placed(NamedTuple):
-    """An event, and its id; None where one cannot go on behind it."""
-
-    event: AgUiEvent
-    id: str | None = None
-
-
-Group = Callable[[Sequence[Placed]], bytes]
-"""Makes bytes of events that are delivered at once."""
 
 
 class AgUiEncoder(NamedTuple):
@@ -54,11 +44,6 @@ class AgUiEncoder(NamedTuple):
         return self.group([Placed(removed, resume)])
 
 
-def epoch_of(resume: str) -> str:
-    """The epoch in which a resume point is one."""
-    return resume.rpartition(".v")[0]
-
-
 def translated(known: SessionFacts, members: Members, epoch: str) -> Iterator[Placed]:
     """One event of a session."""
     version = members["version"]
@@ -80,16 +65,6 @@ def joined(events: Iterable[Placed]) -> list[Placed]:
         else:
             made.append(Placed(event, id))
     return made
-
-
-def sse_group(events: Sequence[Placed]) -> bytes:
-    """Blocks of server-sent events (WHATWG HTML §9.2), as one HTTP chunk; where there is no event, a place alone."""
-    return http_chunk(b"".join([_block(*each) for each in events]))
-
-
-def _block(event: AgUiEvent, id: str | None) -> bytes:
-    head = b"" if id is None else b"id: %s\n" % id.encode()
-    return b"%sdata: %s\n\n" % (head, orjson.dumps(event)) if event else head + b"\n"
 
 
 def socket_group(events: Sequence[Placed]) -> bytes:

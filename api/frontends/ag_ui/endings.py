@@ -11,11 +11,10 @@ from ....domain.audience import Viewer
 from ....domain.concepts.approvals import Approval
 from ....domain.envelope import timestamp
 from ....domain.state import State
+from ..placed import Placed
 from ..speech_fold import speeches
-from ..turn import NO, Ending, Turn, is_run
+from ..turn import NO, Ending, Turn, is_run, open_messages
 from . import OURS
-from .encoder import Placed
-from .snapshot import open_messages
 from .translation import AgUiEvent
 from .translation import ended as end_of
 

@@ -6,15 +6,16 @@ GET  /v1/agui/threads/{thread} · /v1/agui/threads/{thread}/runs/{run}
 """
 
 import asyncio
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ....domain.audience import Viewer
 from ....domain.errors import Invalid, NotFound
-from ....domain.ids import Name, SessionId
+from ....domain.ids import SessionId
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
@@ -23,13 +24,15 @@ from ...delivery.encoder import Encoder
 from ...http.responses import json_response, read_body
 from ...liveness.open_request import OpenRequest
 from ...protocol.json_input import read_json
-from ...protocol.queries import Query, members_of, no_query, session_named, validated
+from ...protocol.queries import no_query, session_named
 from ...settings import Settings
 from ...telemetry.telemetry import Telemetry
 from ...tenants.tenant import Tenant
 from ...tenants.tenants import Tenants
 from ...transport.sse_server import SseServer
+from ..addresses import ANY_AGENT, agent_of, last_event_id
 from ..followed_log import FollowedLog
+from ..placed import Group, sse_group
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import Ending, Turn
@@ -37,23 +40,14 @@ from ..turn_requests import TurnDesk
 from ..turn_socket import TurnSocket
 from ..turn_stream import TurnConnection, follow_turn, read_stream_place
 from .answers import StoppedAnswer, capabilities, runtime_info
-from .encoder import AgUiEncoder, Group, socket_group, sse_group, translated
+from .encoder import AgUiEncoder, socket_group, translated
 from .endings import end_of_stream
 from .publishing import Publishing
 from .run_input import RunAgentInput, StopInput, read_input, turn_request
 from .snapshot import HEAD, beginning, resumed_beginning
 
-ANY_AGENT = "default"
-"""What an agent is called where any may serve the run."""
 SUBPROTOCOL = "ag-ui"
 """What a client must name that asks for a WebSocket (RFC 6455 §1.9)."""
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
-
-
-class AttachQuery(Query):
-    """From where a stream goes on."""
-
-    after: Annotated[str, Field(max_length=200, description="The id of the last event; absent: from a snapshot")] = ""
 
 
 class AgUi(NamedTuple):
@@ -84,13 +78,18 @@ class AgUi(NamedTuple):
             return TurnSocket(transport, followed, turn, viewer, self, SUBPROTOCOL)
         return TurnConnection(transport, followed, turn, viewer, self)
 
-    async def beginning(self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str) -> bytes:
-        """A run's start, a snapshot, and what is being said."""
-        return self.group(await beginning(turn, state, transcript, viewer, resume))
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """None."""
+        return {}
 
-    def rest_of_beginning(self, state: State, viewer: Viewer, resume: str, begun: int) -> bytes:
-        """The rest of what was being said."""
-        return self.group(resumed_beginning(state, viewer, resume, max(HEAD, begun)))
+    async def beginning(
+        self, turn: Turn, state: State, transcript: Transcript, viewer: Viewer, resume: str, begun: int = 0
+    ) -> bytes:
+        """A run's start, a snapshot, and what is being said."""
+        if begun:
+            return self.group(resumed_beginning(state, viewer, resume, max(HEAD, begun)))
+        return self.group(await beginning(turn, state, transcript, viewer, resume))
 
     def rest_of_event(self, facts: SessionFacts, record: Record, epoch: str, behind: int) -> bytes:
         """The rest of what an event is in AG-UI."""
@@ -155,7 +154,7 @@ class AgUiRoutes:
         """Have a run stopped, or all of a thread. Asking again does nothing more."""
         principal = self._auth.of_request(request)
         no_query(request)
-        _agent_of(request)
+        agent_of(request)
         session = session_named(request.match_info["thread"])
         principal.require_read(session)
         body = await read_body(request)
@@ -201,7 +200,7 @@ class AgUiRoutes:
     async def _asked(self, request: web.Request) -> tuple[Principal, RunAgentInput, str | None]:
         """Who asks, what for, and of which agent."""
         principal = self._auth.of_request(request)
-        agent = _agent_of(request)
+        agent = agent_of(request)
         given = read_input(read_json(await read_body(request), self._settings.depth))
         principal.require_read(given.threadId)
         return principal, given, agent
@@ -209,18 +208,9 @@ class AgUiRoutes:
     async def _follow(
         self, request: web.Request, principal: Principal, tenant: Tenant, session: SessionId, turn: Turn, protocol: AgUi
     ) -> web.StreamResponse:
-        place = request.headers.get("Last-Event-ID") or validated(AttachQuery, members_of(request)).after
+        place = last_event_id(request)
         after = read_stream_place(place, tenant.log.epoch) if place else None
         return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
-
-
-def _agent_of(request: web.Request) -> str | None:
-    """The agent that the path names; None for any. Raises Invalid."""
-    named = request.match_info["agent"]
-    try:
-        return None if named == ANY_AGENT else _NAME.validate_python(named)
-    except ValidationError:
-        raise Invalid("An agent's id is 1 to 128 of A-Z a-z 0-9 . _ : @ + -") from None
 
 
 def _protocol(request: web.Request) -> AgUi:

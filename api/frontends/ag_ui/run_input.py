@@ -5,18 +5,17 @@ and that alone is posted. What the page had its user's tools do, and what else i
 task that is the run.
 """
 
-import re
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ....domain.errors import Invalid
-from ....domain.ids import NAME_PATTERN, Name
+from ....domain.ids import Name
 from ....domain.wording.wrong_input import explain
+from ..envelopes import CLIENT_ID, message_id
 from ..transcript import RESULT_OF_PAGE
 from ..turn_requests import Reply, Said, TurnRequest
-from .translation import ID, PART
+from .translation import PART
 
 
 class _Input(BaseModel):
@@ -107,16 +106,9 @@ def _result(message: InputMessage) -> tuple[str, dict[str, Any]]:
     return f"result.{message.id}", {"type": RESULT_OF_PAGE, "data": {**data, **error}}
 
 
-def message_id(id: str) -> str:
-    """The id of a message here: the same, if it can be one."""
-    if len(id) <= 128 and re.fullmatch(NAME_PATTERN, id):
-        return id
-    return f"ag-ui.{sha256(id.encode()).hexdigest()}"
-
-
 def _said(message: InputMessage) -> Said | None:
     id, text = message_id(message.id), _text(message)
-    metadata = {} if id == message.id else {"metadata": {ID: message.id}}
+    metadata = {} if id == message.id else {"metadata": {CLIENT_ID: message.id}}
     parts: list[dict[str, Any]] = [{"kind": "text", "text": text}] if text else []
     if isinstance(message.content, list):
         attached = [each for each in message.content if each.get("type") != "text"]

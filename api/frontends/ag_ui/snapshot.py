@@ -10,37 +10,40 @@ from typing import Any
 
 import orjson
 
-from ....domain.audience import Viewer, including, visible
+from ....domain.audience import Viewer
 from ....domain.concepts.document import seen_by
-from ....domain.concepts.messages import Message
 from ....domain.envelope import timestamp
 from ....domain.parts import assemble
 from ....domain.state import State
 from ....projections.runner.time_slices import slices
 from ...http.answer import members_of
 from ...http.session_answers import session_answer
-from ..speech_fold import speeches, whose_is
-from ..transcript import RESULT_OF_PAGE, Entry, Transcript
-from ..turn import Turn, is_run
-from . import OURS, PROTOCOL_VERSION
-from .encoder import Placed
-from .translation import (
-    PART,
-    AgUiEvent,
+from ..envelopes import (
     KindOf,
     Members,
     arguments_text,
-    content,
-    end_of_message,
-    ended,
     envelope,
-    reasoning_id,
+    kinds_of,
+    members_of_open,
     result_text,
     role_of,
     shown_id,
+    text_in,
+)
+from ..placed import Placed
+from ..speech_fold import speeches, whose_is
+from ..transcript import RESULT_OF_PAGE, Entry, Transcript
+from ..turn import Turn, is_run, open_messages
+from . import OURS, PROTOCOL_VERSION
+from .translation import (
+    PART,
+    AgUiEvent,
+    content,
+    end_of_message,
+    ended,
+    reasoning_id,
     started,
     subagent,
-    text_in,
     tool_result,
 )
 
@@ -87,9 +90,9 @@ async def messages_snapshot(state: State, transcript: Transcript, viewer: Viewer
 
 def being_said(state: State, viewer: Viewer) -> Iterator[AgUiEvent]:
     """Each open message that the viewer sees: its start, and all of it so far."""
-    speech, kinds = dict(speeches(state)), _kinds(state)
+    speech, kinds = dict(speeches(state)), kinds_of(state)
     for message in open_messages(state, viewer):
-        members, role = _as_members(message), role_of(message.author, False, kinds)
+        members, role = members_of_open(message), role_of(message.author, False, kinds)
         begun, parts = speech[message.id], assemble(message.streamed)
         thought, said = ["".join([part.text for part in parts if part.kind == kind]) for kind in ("reasoning", "text")]
         if thought:
@@ -101,27 +104,9 @@ def being_said(state: State, viewer: Viewer) -> Iterator[AgUiEvent]:
             yield from [content(message.id, "text", said)] if said else []
 
 
-def open_messages(state: State, viewer: Viewer) -> list[Message]:
-    """The messages that are being streamed, as far as the viewer sees them, in the order of their beginning."""
-    found = [state.messages.known[id] for id in state.messages.open.of(None)]
-    seen = [each for each in found if visible(including(each.audience, each.author), viewer)]
-    return sorted(seen, key=lambda each: each.since)
-
-
-def _as_members(message: Message) -> Members:
-    given = {"task": message.task, "audience": message.audience}
-    about = {name: value for name, value in given.items() if value is not None}
-    return {"actor": message.author, **about, "version": message.since, "data": {"message": message.id}}
-
-
-def _kinds(state: State) -> KindOf:
-    presence = state.presence
-    return lambda id: presence[id].kind if id in presence else None
-
-
 async def _newest(state: State, transcript: Transcript, viewer: Viewer) -> tuple[list[Members], int]:
     """The last messages that are not too many bytes together, and how many entries are left out."""
-    kind, size, left_out = _kinds(state), 0, 0
+    kind, size, left_out = kinds_of(state), 0, 0
     calls: dict[str, list[Entry]] = {}
     newest = list[Members]()
     async for few in slices(transcript.newest_first()):

@@ -4,26 +4,18 @@ Who speaks under a run's task is the run's agent, and has no subagent of its own
 their ids. Ids of what has none here contain a slash, which no id of a session does.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
-import orjson
-
 from ....domain.foreign.ag_ui_writer import KEPT
-from ....domain.model import Kind
 from ....domain.parts import StreamedKind
+from ..envelopes import KindOf, Members, arguments_text, envelope, milliseconds, result_text, role_of, shown_id, text_in
 from ..speech_fold import EventFact
 from ..turn import is_run
 from . import OURS
 
 AgUiEvent = dict[str, Any]
-Members = dict[str, Any]
-KindOf = Callable[[str], Kind | None]
 PART = "ag_ui.part"
 """The name of a data part that is a part of a user's message in AG-UI's form."""
-ID = "ag_ui.id"
-"""The member of a message's metadata with its id in AG-UI, where that cannot be an id here."""
 _PRESENCE = ("status", "activity", "until", "reason")
 _STEPS = {
     "claimed": "claimed",
@@ -64,42 +56,14 @@ def _kept(members: Members, _: str, __: EventFact, ___: KindOf) -> list[AgUiEven
     return [{**data, "type": type, "metadata": {**(data.get("metadata") or {}), OURS: envelope(members)}}]
 
 
-def envelope(members: Members, *more: str) -> Members:
-    """What is ours of an event: who, under which task, for whom; and these members of its data."""
-    about: Members = {name: members[name] for name in ("actor", "task", "audience", "version") if name in members}
-    data = members["data"]
-    return {**about, **{name: data[name] for name in more if data.get(name) is not None}}
-
-
-def milliseconds(time: str) -> int:
-    """A time of an envelope, in milliseconds since 1970."""
-    return int(datetime.fromisoformat(time).timestamp() * 1_000)
-
-
-def role_of(author: str, posted: bool, kind: KindOf) -> str:
-    """People are users, and everyone else is an assistant. Who never joined is a person if they post whole messages."""
-    known = kind(author)
-    return "user" if known == "user" or (known is None and posted) else "assistant"
-
-
 def subagent(members: Members, role: str) -> Members:
     """Whose event it is."""
     return {} if role == "user" or is_run(members.get("task")) else {"subagentRunId": members["actor"]}
 
 
-def shown_id(data: Members) -> str:
-    """The id of a message in AG-UI."""
-    return str((data.get("metadata") or {}).get(ID) or data["message"])
-
-
 def reasoning_id(message: str) -> str:
     """The id of what is thought for a message."""
     return f"{message}/reasoning"
-
-
-def text_in(parts: Iterable[Members], kind: StreamedKind) -> str:
-    """What is said, or thought, in these parts."""
-    return "".join([part["text"] for part in parts if part["kind"] == kind])
 
 
 def started(members: Members, id: str, streamed: StreamedKind, role: str, *more: str) -> list[AgUiEvent]:
@@ -210,12 +174,6 @@ def _called(members: Members, fact: EventFact) -> list[AgUiEvent]:
     ]
 
 
-def arguments_text(data: Members) -> str:
-    """A call's arguments, as the text that AG-UI has of them."""
-    arguments = data.get("arguments")
-    return "{}" if arguments is None else orjson.dumps(arguments).decode()
-
-
 def tool_result(members: Members) -> AgUiEvent:
     """How a call ended."""
     call = members["data"]["call"]
@@ -229,16 +187,6 @@ def tool_result(members: Members) -> AgUiEvent:
         "content": result_text(members["data"]),
         "metadata": {OURS: about},
     }
-
-
-def result_text(data: Members) -> str:
-    """What a call came to, as text: what it returned, or else why it failed, or what it had put out."""
-    result = data.get("result")
-    if isinstance(result, str):
-        return result
-    if result is not None:
-        return orjson.dumps(result).decode()
-    return str(data.get("error") or data.get("output") or data.get("reason") or "")
 
 
 def _presence(members: Members, step: str, _: EventFact, __: KindOf) -> list[AgUiEvent]:

@@ -12,52 +12,28 @@ from typing import Any
 import orjson
 import pytest
 from support.ag_ui_reader import AgUiReader
+from support.followed_sessions import FollowedSession, moments, records
 from support.random_play import VIEWERS, WORD, played, secrets
 
-from stenogram.api.frontends.ag_ui.encoder import Placed, joined, translated
+from stenogram.api.frontends.ag_ui.encoder import joined, translated
 from stenogram.api.frontends.ag_ui.endings import end_of_stream
 from stenogram.api.frontends.ag_ui.snapshot import HEAD, beginning, messages_snapshot, resumed_beginning
-from stenogram.api.frontends.session_facts import SessionFacts
-from stenogram.api.frontends.speech_fold import SpeechFold
+from stenogram.api.frontends.placed import Placed
 from stenogram.api.frontends.transcript import Transcript
 from stenogram.api.frontends.turn import Ending, Turn
 from stenogram.domain.audience import Viewer, including, visible
 from stenogram.domain.concepts.document import seen_by
 from stenogram.domain.envelope import readers_of
-from stenogram.domain.ids import Position, Version
+from stenogram.domain.ids import Version
 from stenogram.domain.parts import assemble
-from stenogram.domain.session import fold
-from stenogram.domain.state import State
-from stenogram.log.records import Record
 from stenogram.testing.rehearsal import Rehearsal
 
 SCRIPTS = max(1, int(os.environ.get("STENOGRAM_TEST_LEAKS", "60")) // 6)
 TURN = Turn("watched")
 
 
-def records(session: Rehearsal) -> list[Record]:
-    """The events as a log has them."""
-    return [
-        Record(
-            Position(event.version), session.state.id, event.version, event.data.subject(), event.type, stored, None, 0
-        )
-        for event, stored in zip(session.events, session.stored, strict=True)
-    ]
-
-
-class Joined:
-    """A session that is followed from a version on; the events from there, as they are published."""
-
-    def __init__(self, session: Rehearsal, at: int, facts: SessionFacts | None = None) -> None:
-        past = records(session)
-        self.state = fold(State(session.state.id), session.events[:at])
-        self.transcript = Transcript(session.state.id)
-        for record in past[:at]:
-            self.transcript.add(record)
-        self.facts = facts or SessionFacts(SpeechFold(self.state))
-        self.coming = past[at:]
-        for record in self.coming:
-            self.facts.add(record)  # those that are known are passed over
+class Joined(FollowedSession):
+    """A session that AG-UI tells of from a version on."""
 
     def told(self, viewer: Viewer) -> Iterator[list[Placed]]:
         """What a stream tells: its beginning, and each event that the viewer may see."""
@@ -83,12 +59,6 @@ def said(session: Rehearsal, viewer: Viewer) -> dict[str, str]:
                 id = message.id + ("" if part.kind == "text" else "/reasoning")
                 found[id] = found.get(id, "") + part.text
     return {id: text for id, text in found.items() if text}
-
-
-def moments(session: Rehearsal) -> list[int]:
-    """When somebody joins."""
-    last = len(session.events)
-    return [0, last // 3, last * 2 // 3, last]
 
 
 @pytest.mark.parametrize("seed", range(SCRIPTS))

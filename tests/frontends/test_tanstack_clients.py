@@ -1,0 +1,164 @@
+"""TanStack AI by its own client, over server-sent events and over a WebSocket: a team of three, cut connections, other
+devices, a restart. The end is always the native reading's, word for word, and the agent's work is done once.
+
+Each connection in each way: STENOGRAM_FRONTENDS=all.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from support.cutting_proxy import Cut, cutting
+
+from stenogram.api.server import running
+from stenogram.api.settings import Settings
+from stenogram.client import Client
+
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+
+ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"
+WAYS = [(socket, how) for socket in (True, False) for how in ("fin", "rst")]
+PAGE = "tanstack_ai/chat.mjs"
+ADDRESS = "/v1/tanstack_ai/agent/planner/threads/trip"
+SAYS = [["say", "m-1", "Plan a trip to Lisbon."]]
+
+
+def texts(messages: list[dict[str, Any]]) -> dict[str, str]:
+    """What each message says, by its id, and what was thought for it."""
+    thought = {f"{each['id']}/reasoning": each["thought"] for each in messages if each["thought"]}
+    return {**{each["id"]: each["text"] for each in messages}, **thought}
+
+
+def says(told: dict[str, Any], words: str) -> bool:
+    """Whether a page shows this."""
+    return any(words in each["text"] for each in told.get("shown", ()))
+
+
+async def same_as_native(end: dict[str, Any], heard: Any) -> None:
+    """The page has what the session has, and each message once."""
+    assert end["error"] is None
+    assert len({each["id"] for each in end["messages"]}) == len(end["messages"])
+    assert texts(end["messages"]) == await heard.texts()
+
+
+@pytest.mark.parametrize("socket", [True, False])
+async def test_a_team_of_three_is_shown_whole(
+    socket: bool, start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
+) -> None:
+    gateway = await start()
+    async with team(gateway.url) as working:
+        page = await open_page(PAGE, socket=socket, url=f"{gateway.url}{ADDRESS}", thread="trip", does=SAYS)
+        end = await page.end()
+        await same_as_native(end, heard(gateway.url))
+    assert list(working.served.values()) == [1]
+    assert end["ends"] == [["RUN_FINISHED", None, {"planned": True}]]
+    assert {each["name"] for each in end["messages"]} == {"user", "planner", "hotels", "trams"}
+    (asked,) = [each for each in end["messages"] if each["calls"]]
+    assert (asked["name"], asked["calls"]) == (
+        "planner",
+        [["search", '{"city":"Lisbon"}', ["Casa Azul", "Hotel Lis"]]],
+    )
+    partly = [told for told in page.seen if says(told, "hotels-3 ") and not says(told, "hotels-23 ")]
+    assert any(says(told, "trams-1 ") for told in partly)
+
+
+@pytest.mark.parametrize(("socket", "how"), WAYS if ALL else WAYS[1:3])
+async def test_every_connection_is_cut_after_six_events(
+    socket: bool, how: Cut, start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
+) -> None:
+    gateway = await start()
+    async with team(gateway.url) as working, cutting(gateway.url, 6, how) as proxy:
+        page = await open_page(PAGE, socket=socket, url=f"{proxy.url}{ADDRESS}", thread="trip", does=SAYS)
+        end = await page.end()
+        await same_as_native(end, heard(gateway.url))
+        assert proxy.cuts > 10
+    assert list(working.served.values()) == [1]
+    assert end["ends"] == [["RUN_FINISHED", None, {"planned": True}]]
+
+
+async def test_a_second_device_joins_in_mid_sentence(
+    start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
+) -> None:
+    gateway = await start()
+    async with team(gateway.url, held=True) as working, cutting(gateway.url, 6, "rst") as proxy:
+        first = await open_page(PAGE, url=f"{gateway.url}{ADDRESS}", thread="trip", does=SAYS)
+        await first.until(lambda told: says(told, "trams-5 "))
+        joins = {"hydrates": True, "does": [["shown", "trams-5 "]]}
+        second = await open_page(PAGE, url=f"{proxy.url}{ADDRESS}", thread="trip", **joins)
+        joined = await second.until(lambda told: says(told, "trams-5 "))
+        working.go.set()
+        for end in await asyncio.gather(first.end(), second.end()):
+            await same_as_native(end, heard(gateway.url))
+    assert list(working.served.values()) == [1]
+    assert not says(joined, "trams-6 ")
+
+
+async def test_another_device_stops_the_run(
+    start: Any, team: Any, open_page: Any, http: aiohttp.ClientSession, heard: Callable[[str], Any]
+) -> None:
+    gateway = await start()
+    async with team(gateway.url, held=True) as working:
+        url = f"{gateway.url}{ADDRESS}"
+        page = await open_page(PAGE, url=url, thread="trip", does=SAYS)
+        await page.until(lambda told: says(told, "planner-5 "))
+        (run,) = working.served
+        for place in (f"runs/{run}/stop", "stop"):
+            async with http.post(f"{url}/{place}?participant=phone") as answer:
+                assert (answer.status, await answer.json()) == (200, {"stopped": [run]})
+        end = await page.end()
+        await same_as_native(end, heard(gateway.url))
+        async with http.get(f"{gateway.url}/v1/sessions/trip/events?types=signal.raised") as answer:
+            assert len((await answer.json())["events"]) == 1
+    assert end["ends"] == [["RUN_FINISHED", "cancelled", None]]
+
+
+async def test_the_page_stops_the_run_over_its_socket(
+    start: Any, team: Any, open_page: Any, http: aiohttp.ClientSession
+) -> None:
+    gateway = await start()
+    async with team(gateway.url, held=True):
+        does = [["saying", "m-1", "Plan a trip."], ["shown", "planner-5 "], ["stop"]]
+        page = await open_page(PAGE, socket=True, url=f"{gateway.url}{ADDRESS}", thread="trip", does=does)
+        await page.end()
+        async with http.get(f"{gateway.url}/v1/sessions/trip/events?types=signal.raised") as answer:
+            assert len((await answer.json())["events"]) == 1
+
+
+@pytest.mark.parametrize("socket", [True, False] if ALL else [False])
+async def test_the_gateway_is_restarted(
+    socket: bool, tmp_path: Path, team: Any, open_page: Any, heard: Callable[[str], Any]
+) -> None:
+    settings = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
+    async with running(Settings(port=0, **settings)) as gateway:  # type: ignore[arg-type]
+        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
+        working = team(url, held=True)
+        served = await working.__aenter__()
+        page = await open_page(PAGE, socket=socket, url=f"{url}{ADDRESS}", thread="trip", does=SAYS)
+        await page.until(lambda told: says(told, "hotels-5 "))
+    async with running(Settings(port=port, **settings)):  # type: ignore[arg-type]
+        served.go.set()
+        await same_as_native(await page.end(), heard(url))
+        await working.__aexit__(None, None, None)
+    assert list(served.served.values()) == [1]
+
+
+async def test_a_question_is_answered(start: Any, open_page: Any, heard: Callable[[str], Any]) -> None:
+    gateway = await start()
+    does = [["say", "m-1", "Book it."], ["asked"], ["answer", True], ["shown", "Booked"]]
+    page = await open_page(PAGE, url=f"{gateway.url}{ADDRESS}", thread="trip", does=does)
+    async with Client(gateway.url, participant="planner") as client, client.agent(session="trip") as agent:
+        async for task in agent.tasks("run"):
+            async with task:
+                answer = await agent.session.approvals.ask("Book it for 300?", options=["yes", "no"])
+                async with agent.say() as message:
+                    await message.write(f"Booked: {answer}.")
+                await task.complete({})
+            break
+        end = await page.end()
+        await same_as_native(end, heard(gateway.url))
+    assert [each["text"] for each in end["messages"]] == ["Book it.", "Booked: yes."]
+    assert [told["asked"]["message"] for told in page.seen if "asked" in told] == ["Book it for 300?"]
