@@ -68,6 +68,10 @@ class SessionFacts:
         """The run that a task is a part of."""
         return self._fold.run_of(task)
 
+    def author(self, message: MessageId) -> ParticipantId | None:
+        """Whose a message is: somebody else may end it."""
+        return self._fold.author(message)
+
     def since(self, subject: str) -> int:
         """The version with which a message, a call or an approval began, by its subject."""
         return self._fold.since(subject)

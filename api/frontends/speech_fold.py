@@ -150,6 +150,11 @@ class SpeechFold:
         """The run that a task is a part of."""
         return self.runs.run_of(task)
 
+    def author(self, message: MessageId) -> ParticipantId | None:
+        """Whose a message is: somebody else may end it."""
+        whose = self._whose.get(message)
+        return None if whose is None else whose.actor
+
     def since(self, subject: str) -> int:
         """The version with which a message, a call or an approval began, by its subject."""
         if subject in self._since:

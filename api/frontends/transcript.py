@@ -57,6 +57,7 @@ class Transcript:
         """The tasks that are runs, each with the version of its last event."""
         self.questions: dict[str, Entry] = {}
         """Approvals, by their subjects."""
+        self._asked: list[tuple[int, str]] = []
         self._entries: dict[str, Entry] = {}
         self._begun: list[tuple[int, str]] = []
 
@@ -79,6 +80,7 @@ class Transcript:
         elif record.type == "approval.requested":
             self.bytes += len(record.data)
             self.questions[record.subject] = Entry(record.subject, _members(record))
+            self._asked.append((record.version, record.subject))
         elif record.subject in self.questions:
             self.bytes += len(record.data)
             asked = self.questions[record.subject]
@@ -99,12 +101,20 @@ class Transcript:
 
     def between(self, since: int, until: int) -> list[Entry]:
         """Those that began behind one version and up to another."""
-        first, last = [bisect_right(self._begun, version, key=itemgetter(0)) for version in (since, until)]
-        return [self._entries[subject] for _, subject in self._begun[first:last]]
+        return [self._entries[subject] for subject in _between(self._begun, since, until)]
+
+    def asked_between(self, since: int, until: int) -> list[Entry]:
+        """The approvals that were asked for then."""
+        return [self.questions[subject] for subject in _between(self._asked, since, until)]
 
     def newest_first(self) -> list[Entry]:
         """All of them; also those that are open, without what they say."""
         return [*reversed(self._entries.values())]
+
+
+def _between(begun: list[tuple[int, str]], since: int, until: int) -> list[str]:
+    first, last = [bisect_right(begun, version, key=itemgetter(0)) for version in (since, until)]
+    return [subject for _, subject in begun[first:last]]
 
 
 def _members(record: Record) -> dict[str, Any]:

@@ -4,10 +4,11 @@ A run has the id of the message that it answers, with `+2` and so on behind it w
 So the same body again attaches to the same run.
 """
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from ....domain.errors import Invalid
+from ....domain.errors import Invalid, NotFound
 from ..turn import Turn
 from ..turn_requests import Said, TurnDesk, TurnRequest
 from .chat_input import ChatInput, UiMessage, calls_in, edited, replies_in, run_of_message, said_by
@@ -37,7 +38,8 @@ async def begin_chat(desk: TurnDesk, given: ChatInput, agent: str | None) -> Cha
         raise Invalid("The last message says nothing: it is a user's, with a text or a file.")
     for message in given.said[-2:-1]:
         if message.role == "assistant" and replies_in(message):
-            await _answer(desk, message)
+            with suppress(NotFound):  # what the page has may be older than the session
+                await _answer(desk, message)
     known = await desk.posted(said.id)
     if known is not None and given.messageId == last.id and given.trigger == "submit-message":
         said = said if known == said.data["parts"] else edited(said)

@@ -171,7 +171,7 @@ def agent_tool(members: Members) -> Chunk:
 def agent_tool_ended(members: Members) -> Chunk:
     """How that ended."""
     data, about = members["data"], envelope(members, "error", "reason", "usage", "metadata")
-    made = {"agent": about.pop("actor"), **about, "status": members["type"].partition(".")[2]}
+    made = {"by": about.pop("actor"), **about, "status": members["type"].partition(".")[2]}
     made["output"] = data.get("output") if data.get("result") is None else data["result"]
     return {"type": "data-agent-tool-result", "id": data["call"], "data": made}
 
@@ -216,7 +216,8 @@ def denied(asked: Approval) -> Chunk:
 def asking_tool_ended(asked: Approval) -> Chunk:
     """The end of the call that a question is: with the answer. Then it is not for the page any more, lest the SDK
     would send it again."""
-    holds = {"option": asked.option, "value": asked.value, "words": asked.words, "answers": asked.answers or None}
+    answers = {name: each.model_dump(mode="json", exclude_none=True) for name, each in asked.answers.items()}
+    holds = {"option": asked.option, "value": asked.value, "words": asked.words, "answers": answers or None}
     output = {"status": asked.status, **{name: value for name, value in holds.items() if value is not None}}
     return {"type": "tool-output-available", "toolCallId": asked.id, "output": output, "providerExecuted": True}
 

@@ -115,7 +115,9 @@ async def run_parts(run: StreamedRun, state: State, transcript: Transcript, view
     """The parts of a run's message, as chunks; made a little at a time, since other clients wait."""
     until = end_of_run(run.task, state, transcript)
     found = [*_questions(run, state, transcript, viewer, until)]
-    said, kinds = dict(speeches(state)), kinds_of(state)
+    task = None if run.task is None else state.tasks.known.get(run.task)
+    over = task is not None and not task.unfinished  # then nothing of it is open
+    said, kinds = {} if over else dict(speeches(state)), kinds_of(state)
     async for few in slices(transcript.between(run.since, until)):
         for entry in few:
             if entry.visible(viewer):
@@ -167,7 +169,7 @@ def _message(
     message = state.messages.known[id]
     parts = [{"kind": part.kind, "text": part.text} for part in assemble(message.streamed)]
     if speaks:
-        yield from _being_said(members_of_open(message), parts, said[id])
+        yield from _being_said(members_of_open(message), parts, said.get(id, OpenSpeech(text=True)))
     elif parts:
         yield agent_message(members_of_open(message), parts, "streaming")
 
@@ -187,10 +189,10 @@ def _questions(
 ) -> Iterator[tuple[int, list[Chunk]]]:
     """Questions, and the calls of tools that they are for those who could answer; of an open one, that is at the
     stream's end."""
-    for entry in transcript.questions.values():
+    for entry in transcript.asked_between(run.since, until):
         since, asked = entry.begun["version"], state.approvals.known.get(entry.begun["data"]["approval"])
         root = root_of(state, entry.begun.get("task"))
-        shown = run.since < since <= until and run.shows(root if is_run(root) else None)
+        shown = run.shows(root if is_run(root) else None)
         if asked is None or not shown or not entry.visible(viewer):
             continue
         over = entry.ended is not None and entry.ended["version"] <= state.version
@@ -216,8 +218,7 @@ def questions(asked: Iterable[Approval], run: StreamedRun, state: State, behind:
     want an approval. They are a step of their own where other calls are still open, or the SDK would wait for those."""
     new = [each for each in asked if each.since > behind]
     linked = [each for each in new if is_linked(each, run, state)]
-    others = any(call.open and call.task == run.task for call in state.tools.known.values())
-    if new and not linked and others:
+    if new and not linked and run.task is not None and any(state.tools.open.under(run.task)):
         yield {"type": "start-step"}
     for each in new:
         yield from [] if each in linked else [asking_tool(each)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
-from ....domain.ids import MessageId, TaskId
+from ....domain.ids import MessageId, ParticipantId, TaskId
 from ....domain.model import Kind
 from ..envelopes import Members, envelope, role_of
 from ..speech_fold import EventFact
@@ -54,6 +54,9 @@ class Known(Protocol):
     def run_of(self, task: TaskId | None) -> TaskId | None:
         """The run that a task is a part of."""
 
+    def author(self, message: MessageId) -> ParticipantId | None:
+        """Whose a message is: somebody else may end it."""
+
     def since(self, subject: str) -> int:
         """The version with which a message, a call or an approval began, by its subject."""
 
@@ -90,6 +93,7 @@ def _message(
     members: Members, step: str, fact: EventFact, run: StreamedRun, known: Known, so_far: SoFar
 ) -> list[Chunk]:
     data = members["data"]
+    members = {**members, "actor": known.author(data["message"]) or members["actor"]}
     if run.speaks(members):
         return _of_assistant(members, step, fact)
     since = known.since(f"message:{data['message']}")

@@ -19,7 +19,7 @@ console.error = () => {}
 const page = create(createElement(Page))
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000))
 await pause(0.1)
-for (const [id, text] of given.says ?? []) await chat.sendMessage({ id, parts: [{ type: "text", text }] })
+for (const [id, text] of given.says ?? []) void chat.sendMessage({ id, parts: [{ type: "text", text }] })
 let shown = ""
 while (!chat.messages.at(-1)?.metadata?.stenogram?.outcome) {
   await pause(0.02)
