@@ -40,11 +40,11 @@ LONG := STENOGRAM_KILLS=15 STENOGRAM_APPENDS=10000 STENOGRAM_EVENTS=100000 STENO
 	STENOGRAM_REBUILD=1000000 STENOGRAM_ALL_RECORDINGS=yes STENOGRAM_TEST_OPERATIONS=all STENOGRAM_TEST_EXAMPLES=100 \
 	STENOGRAM_BENCHMARKS=all STENOGRAM_TAKEOVERS=20 STENOGRAM_TEST_LEAKS=1000 STENOGRAM_CUTS=10000 STENOGRAM_SLEEP=300 \
 	STENOGRAM_SOAK_MINUTES=30 STENOGRAM_CHURN_MINUTES=10 STENOGRAM_AUTOBAHN='*' STENOGRAM_STREAMS=all STENOGRAM_FRONTENDS=all \
-	STENOGRAM_RACE=200
+	STENOGRAM_RACE=200 STENOGRAM_TEST_PAST=300 STENOGRAM_TEST_GROWTHS=500
 LONG_TESTS := $(addprefix tests/live/test_,leak_search.py crash.py slow.py gateways.py team.py view_rebuild.py view_takeovers.py \
 	recordings.py recorded_moments.py openapi.py soak.py churn.py benchmarks.py durable_streams_suite.py durable_streams_input.py) \
-	$(addprefix tests/unit/api/test_,team_machine.py leaks.py) tests/autobahn tests/frontends tests/unit/frontends tests/web/test_client.py \
-	tests/live/adapters/test_mcp_faults.py
+	$(addprefix tests/unit/api/test_,team_machine.py leaks.py past.py) tests/autobahn tests/frontends tests/unit/frontends tests/web/test_client.py \
+	tests/live/adapters/test_mcp_faults.py tests/unit/cli/recordings/test_growing_transcripts.py
 
 long: $(VENV)/.dev  ## Run the long forms of tests: more kills, events, runs, claims, examples, sessions; takes hours
 	@echo "long: $(LONG_TESTS)"

@@ -6,7 +6,7 @@
     langgraph      a checkpointer: threads are sessions
     pydantic_ai    a conversation store: conversations are sessions
     openai_agents  sessions of the SDK: conversations are sessions
-    recordings     what `stenogram import` reads besides its own format; needs no extra
+    recordings     what `stenogram import` reads besides its own format, and `stenogram record` follows; needs no extra
 
 Each other needs an extra of the package (`pip install stenogram[mcp]`) and imports it when it is imported itself. They
 use the client alone: what they do, any program may do.

@@ -41,10 +41,12 @@ from .loop.listening import bound, cannot_listen
 from .loop.waits import Waits
 from .metrics import Metrics
 from .openapi.document import FOREIGN, openapi_json
+from .otlp.routes import TraceRoutes
 from .protocol.queries import session_of
 from .reading.answers import LongAnswers
 from .reading.gate import ReadingGate
 from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
+from .recording.routes import RecordingRoutes
 from .settings import Settings
 from .telemetry.telemetry import Telemetry
 from .telemetry.tracing import Tracing
@@ -88,7 +90,7 @@ class Gateway:
         self._waits = Waits()
         self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
-        self._console_routes = ConsoleRoutes()
+        self._console_routes = ConsoleRoutes(long_reads.prepare)
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
@@ -101,6 +103,8 @@ class Gateway:
         self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
+        self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False
@@ -126,6 +130,7 @@ class Gateway:
         for way, walk in (("causes", self._cause_routes.causes), ("effects", self._cause_routes.effects)):
             app.router.add_get(f"/v1/sessions/{{session}}/events/{{event}}/{way}", walk, allow_head=False)
         app.router.add_post("/v1/sessions/{session}/commands", sessions.execute_command)
+        app.router.add_post("/v1/sessions/{session}/recorded", self._recording_routes.record)
         app.router.add_get("/v1/events", self._events, allow_head=False)
         app.router.add_get("/v1/search", self._view_routes.search, allow_head=False)
         app.router.add_get("/v1/views", self._view_routes.list_views, allow_head=False)
@@ -134,6 +139,8 @@ class Gateway:
         app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
+        if self.settings.otlp:
+            app.router.add_post("/v1/traces", self._trace_routes.take)
         if self.settings.ag_ui:
             self._ag_ui_routes.add_to(app.router)
         if self.settings.ai_sdk:
@@ -213,7 +220,7 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         if maker.beside:
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
-            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES)
+            long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES, reading.prepare)
         gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
         for mounted in gateway.mounted.values():
             stack.push_async_callback(mounted.aclose)

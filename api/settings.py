@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     slow_after: Annotated[float, Field(gt=0, description="Seconds without progress that end a slow subscriber")] = 10.0
     drain: Annotated[float, Field(ge=0, description="Seconds that connections get to close at shutdown")] = 5.0
     frame_bytes: Annotated[int, Field(ge=1_024, description="Largest WebSocket message or HTTP body")] = 1_048_576
+    recorded_bytes: Annotated[
+        int, Field(ge=1_024, description="Largest HTTP body of recorded commands, and of spans, also when unpacked")
+    ] = 8_388_608
     batch: Annotated[int, Field(ge=1, description="Most frames in one WebSocket message")] = 256
     depth: Annotated[int, Field(ge=4, le=MAX_DEPTH, description="Deepest nesting of JSON")] = 64
     subscriptions: Annotated[int, Field(ge=1, description="Most subscriptions of one connection")] = 100
@@ -115,6 +118,9 @@ class Settings(BaseSettings):
     durable_streams_poll: Annotated[
         float, Field(gt=0, le=600, description="Seconds for which a long poll of a stream waits for what comes next")
     ] = 25.0
+    otlp: Annotated[
+        bool, Field(description="Take spans by OpenTelemetry's protocol (OTLP/HTTP) at /v1/traces, as sessions")
+    ] = True
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
 
     @property

@@ -34,6 +34,7 @@ from stenogram.domain.parts import TextPart
 
 SIZE = {"width": 1440, "height": 900}
 EVENTS_PER_SECOND = 500
+STEPS = 20
 FRAMES = """() => {
   window.frames_ = []
   let last = performance.now()
@@ -44,6 +45,8 @@ SHOW = "version => { history.pushState(null, '', `?v=${version}`); dispatchEvent
 DRAWN = """([here, head]) => {
   const [, version, last] = document.querySelector('.scrubber').innerText.match(/(\\d+) \\/ (\\d+)/)
   const spans = document.querySelector('.timeline canvas').getAttribute('aria-label')
+  const { shown } = document.querySelector('main.session').dataset
+  if (shown ? Number(shown) !== here : here !== head) return false
   return version >= here && last >= head && !spans.includes(', 0 spans') && document.querySelector('.entry') !== null
 }"""
 """Whether a version is shown, of at least so many (agents of a log that was made are soon lost), with its spans."""
@@ -147,17 +150,26 @@ async def looked_at(page: Page, head: int, shots: Path | None, name: str) -> lis
     await page.mouse.up()
     found.append(("scrubbing", await frames(page)))
     await asyncio.sleep(1)
-    began = time.perf_counter()
-    await page.evaluate(SHOW, head // 3)
     try:
-        await until_drawn(page, head // 3, head)
-        found.append(("a jump into the past, seconds", f"{time.perf_counter() - began:.2f}"))
+        found.append(("a first jump into the past, seconds", f"{await jumped(page, head // 3, head):.2f}"))
+        steps = sorted([await jumped(page, head // 3 + step, head) for step in range(1, STEPS + 1)])
+        found.append(("a step, seconds, median and worst", f"{steps[STEPS // 2]:.2f}, {steps[-1]:.2f}"))
+        others = [f"{await jumped(page, head * part // 10, head):.2f}" for part in (9, 1, 5)]
+        found.append(("three more jumps, seconds", ", ".join(others)))
     except TimeoutError:
         found.append(("a jump into the past, seconds", "more than 60"))
     if shots:
         await asyncio.sleep(1)
         await page.screenshot(path=shots / f"{name}-past.png")
     return found
+
+
+async def jumped(page: Page, version: int, head: int) -> float:
+    """Seconds until a moment is drawn."""
+    began = time.perf_counter()
+    await page.evaluate(SHOW, version)
+    await until_drawn(page, version, head)
+    return time.perf_counter() - began
 
 
 async def long_one(what: str, head: int, happens: Any, shots: Path | None) -> None:

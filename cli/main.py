@@ -36,6 +36,7 @@ from .operating.keys import keys
 from .operating.tenants import tenants
 from .operating.token import token
 from .projections.command import projections
+from .recording.command import record
 from .replay.command import replay
 from .serve import serve
 from .sessions import sessions
@@ -103,7 +104,7 @@ def stenogram() -> None:
 SECTIONS: dict[str, list[str]] = {}
 """The names of the commands, by what they are for."""
 for title, commands in {
-    "Run": (demo, serve, mcp),
+    "Run": (demo, serve, mcp, record),
     "Look": (sessions, show, watch, tail, replay, view),
     "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
     "Look after": (export, import_, backup, restore, migrate, projections, tenants, token, keys, doctor, completion),

@@ -88,7 +88,7 @@ class Place(NamedTuple):
         return f"--log {self.log}"
 
 
-def _log_option(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL") -> Callable[[Command], Command]:
+def log_at(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL") -> Callable[[Command], Command]:
     return click.option(
         "--log",
         envvar="STENOGRAM_LOG",
@@ -100,9 +100,9 @@ def _log_option(help: str, default: str = DEFAULT_LOG, metavar: str = "PATH|URL"
     )
 
 
-log_option = _log_option("The log itself: a file, sqlite:///FILE, or a postgresql:// URL.")
+log_option = log_at("The log itself: a file, sqlite:///FILE, or a postgresql:// URL.")
 _LOG_OR_GATEWAY = "The log: a file, sqlite:///FILE, a postgresql:// URL, or the http:// URL of a gateway."
-gateway_option = _log_option("The http:// URL of the gateway.", DEFAULT_GATEWAY, "URL")
+gateway_option = log_at("The http:// URL of the gateway.", DEFAULT_GATEWAY, "URL")
 token_option = click.option(
     "--token",
     envvar="STENOGRAM_TOKEN",
@@ -127,7 +127,7 @@ kind_option = click.option(
 def source_options(command: Command, default: str = DEFAULT_LOG) -> Command:
     """Options of a command that reads a log wherever it is; the command gets them as one `place`."""
 
-    @_log_option(_LOG_OR_GATEWAY, default)
+    @log_at(_LOG_OR_GATEWAY, default)
     @token_option
     @as_option("Who asks, at a gateway that runs open (without tokens).")
     @kind_option

@@ -5,6 +5,7 @@ commit order, and 0 stands for "before the first". Names that people and program
 messages) share one alphabet, so that they can stand in URLs, subjects and JSON without being escaped.
 """
 
+import uuid
 from typing import Annotated, NewType
 
 from pydantic import StringConstraints
@@ -35,6 +36,7 @@ SignalId = Name
 ApprovalId = Name
 CommandId = Name
 EventId = Name
+_RECORDED = uuid.uuid5(uuid.NAMESPACE_URL, "urn:stenogram:recording")
 
 
 def new_id() -> str:
@@ -45,3 +47,13 @@ def new_id() -> str:
     reach it inside commands.
     """
     return str(uuid7())
+
+
+def recorded_id(session: SessionId, what: str, content: str) -> str:
+    """Make the id of something that is recorded: of the same content in the same session always the same one."""
+    return str(uuid.uuid5(_RECORDED, f"{session}\n{what}\n{content}"))
+
+
+def recorded_event_id(session: SessionId, version: int, command: CommandId) -> EventId:
+    """Make the id of an event that a recorded command leads to."""
+    return recorded_id(session, f"event {version}", command)

@@ -117,6 +117,9 @@ class Command(NamedTuple):
     """Which run of the actor sends it, where the actor says: a process, from its start to its end."""
     cause: str | None = None
     """The event or command of this session that caused it, where the actor says; otherwise events name the command."""
+    recorded: bool = False
+    """Whether it is written after the event, by who records it: ids of its events come from its own, so that recording
+    live and importing afterwards give the same."""
 
 
 class Fact(NamedTuple):

@@ -216,6 +216,11 @@ class Log:
         """The session folded up to a version, or to its end if that comes first."""
         return await self._sessions.past.at(session, version)
 
+    async def outline_at(self, session: SessionId, version: Version) -> State:
+        """The same without messages and calls of tools that are over by then, for those who show what is open: in a
+        long session it is much less work. (`time`, and when a task was last worked at, may be earlier.)"""
+        return await self._sessions.outlines.at(session, version)
+
     def cached_state(self, session: SessionId) -> State | None:
         """The session folded up to its last committed event, if it is cached."""
         return self._sessions.get(session)

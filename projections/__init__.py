@@ -9,7 +9,7 @@ from .authoring.document import DELETE, DocProjection
 from .authoring.meta import Meta
 from .authoring.projection import Projection
 from .authoring.rows import Rows
-from .authoring.table import TableProjection
+from .authoring.table import Lifetime, TableProjection
 from .folding import Fold, fold
 
-__all__ = ["DELETE", "DocProjection", "Fold", "Meta", "Projection", "Rows", "TableProjection", "fold"]
+__all__ = ["DELETE", "DocProjection", "Fold", "Lifetime", "Meta", "Projection", "Rows", "TableProjection", "fold"]

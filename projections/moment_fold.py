@@ -18,15 +18,13 @@ from .authoring.projection import Item, Projection
 from .authoring.shape import Row, Shape
 from .folding import failure
 from .runner.checkpoints import digest_of
+from .runner.packed_rows import LARGE_BYTES, MAX_SNAPSHOT_BYTES, packed, snapshot_of, unpacked
 from .runner.time_slices import slices
 from .runner.working_set import WorkingSet
 from .store.records import Snapshot
 
 SNAPSHOT_EVERY_EVENTS = 1_000
 """Events between two snapshots of a small value."""
-_LARGE = 64 * 2**10  # bytes of a snapshot from which on they are taken more rarely
-MAX_SNAPSHOT_BYTES = 16 * 2**20
-"""Of what is larger no snapshots are taken: to read one takes as long as to fold a good part of it."""
 MAX_MOMENT_BYTES = 128 * 2**20
 """Memory that one moment may take."""
 _MOST_VALUES, _MOST_VALUE_BYTES = 2_000, 4 * 2**20
@@ -95,7 +93,7 @@ class MomentFold:
                 position=self.position,
             ) from fault
         for place, row in changes.items():
-            self._put(place, None if row is None else _packed(row))
+            self._put(place, None if row is None else packed(row))
         if self._size > MAX_MOMENT_BYTES:
             raise TooLarge(
                 f"What {self._projection.name} has of session {self._session!r} is more than "
@@ -168,20 +166,14 @@ class MomentFold:
         self._plan_snapshot(self._bytes)
         if self._bytes > MAX_SNAPSHOT_BYTES:
             return []
-        # Lines, so that they can be taken apart a few at a time, and none of them need be parsed and written again.
-        return [Snapshot(last.version, b"\n".join([digest_of(last).encode(), *self._packed.values()]))]
+        return [snapshot_of(last, self._packed.values())]
 
     def _begin_at(self, version: int, position: int, size: int) -> None:
         self.version, self.position = version, position
         self._plan_snapshot(size)
 
     def _plan_snapshot(self, size: int) -> None:
-        self._next_snapshot = self.version + SNAPSHOT_EVERY_EVENTS * (1 + size // _LARGE)
-
-
-def unpacked(data: bytes, shape: Shape) -> Row:
-    """A row again."""
-    return _read(orjson.loads(data), shape)
+        self._next_snapshot = self.version + SNAPSHOT_EVERY_EVENTS * (1 + size // LARGE_BYTES)
 
 
 @contained
@@ -192,17 +184,3 @@ def _items(projection: Projection[Any, Any], event: Any) -> list[Item]:
 @contained
 def _changes(working: WorkingSet) -> dict[Row, Row | None]:
     return working.changes()
-
-
-def _packed(row: Row) -> bytes:
-    written = orjson.dumps([value.decode() if isinstance(value, bytes) else value for value in row])
-    return bytes(memoryview(written))  # a copy: orjson leaves its results with a buffer several times as large
-
-
-def _read(written: list[Any], shape: Shape) -> Row:
-    return tuple(
-        [
-            value.encode() if column.kind == "bytes" and value is not None else value
-            for column, value in zip(shape.columns, written, strict=True)
-        ]
-    )

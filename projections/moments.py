@@ -22,7 +22,8 @@ from ..log.log import Log
 from ..log.paging import session_pages
 from .authoring.fingerprint import fingerprint
 from .authoring.projection import Projection
-from .moment_fold import SNAPSHOT_EVERY_EVENTS, MomentFold, MomentRows, unpacked
+from .moment_fold import SNAPSHOT_EVERY_EVENTS, MomentFold, MomentRows
+from .runner.packed_rows import unpacked
 from .runner.time_slices import slices
 from .seek import version_at
 from .store import ViewStore

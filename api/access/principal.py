@@ -21,7 +21,8 @@ EVERYTHING = ("*",)
 class Principal(NamedTuple):
     """An authenticated participant. `read`, `write` and `audit` are patterns of session ids, and so is what stands in
     `rights` by the name of a finer right (`write` is all of these); `expires` is seconds since 1970, None for never;
-    `run` is which process of theirs this is, where it says so; `operates`: they may rebuild and promote views."""
+    `run` is which process of theirs this is, where it says so; `operates`: they may rebuild and promote views; `record`
+    are patterns of the sessions into which they may write what others said and did elsewhere."""
 
     participant: ParticipantId
     kind: Kind
@@ -33,6 +34,7 @@ class Principal(NamedTuple):
     rights: Map[str, tuple[str, ...]] = Map()
     run: str | None = None
     operates: bool = True
+    record: tuple[str, ...] = EVERYTHING
 
     @property
     def actor(self) -> Actor:
@@ -81,6 +83,14 @@ class Principal(NamedTuple):
         """Raise Forbidden unless the token gives the right to operate."""
         if not self.operates:
             raise Forbidden("This token gives no right to rebuild and promote views; that takes the scope operate:*.")
+
+    def require_record(self, session: SessionId) -> None:
+        """Raise Forbidden unless the token gives the right to record into this session."""
+        if self.record != EVERYTHING and not matches_any(session, self.record):
+            raise Forbidden(
+                f"This token gives no right to record others in session {session!r}; that takes a scope such as "
+                f"record:{session}, which is no part of write."
+            )
 
     def require(self, right: Needed, session: SessionId) -> None:
         """Raise Forbidden unless the token gives this right to this session."""

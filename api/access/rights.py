@@ -12,6 +12,8 @@ Right = Literal["speak", "state", "tasks", "signal", "session", "floor", "answer
 RIGHTS: tuple[Right, ...] = get_args(Right)
 OPERATE = "operate"
 """To rebuild and promote views; no part of `write`, and of no session."""
+RECORD = "record"
+"""To write what others said and did elsewhere, as said and done by them; no part of `write`."""
 TAKE_PART: Literal["take part"] = "take part"
 Needed = Right | Literal["take part"]
 

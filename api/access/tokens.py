@@ -21,7 +21,7 @@ from ...domain.model import KINDS, TIMEKEEPER, Kind
 from ..settings import Settings
 from .principal import EVERYTHING, Principal
 from .refused_tokens import UNREADABLE, refusal_of
-from .rights import OPERATE, RIGHTS
+from .rights import OPERATE, RECORD, RIGHTS
 
 ANONYMOUS = "user"
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
@@ -29,6 +29,7 @@ PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", Principal)
 RUN_HEADER = "Stenogram-Run"
 """In which an HTTP request says which run of the participant it comes from, as `run` in `hello` does."""
 MIN_RSA_BITS = 2_048
+_SCOPES = ("read", "write", "audit", OPERATE, RECORD, *RIGHTS)
 
 
 def _not_reserved(name: str) -> str:
@@ -40,7 +41,9 @@ def _not_reserved(name: str) -> str:
 
 
 _TENANT: TypeAdapter[str] = TypeAdapter(Name)
-_PARTICIPANT: TypeAdapter[str] = TypeAdapter(Annotated[Name, AfterValidator(_not_reserved)])
+ParticipantName = Annotated[Name, AfterValidator(_not_reserved)]
+"""What a participant may be called."""
+_PARTICIPANT: TypeAdapter[str] = TypeAdapter(ParticipantName)
 
 
 class Authenticator:
@@ -97,7 +100,7 @@ class Authenticator:
 
 def check_claims(claims: Mapping[str, Any]) -> None:
     """Whether a gateway would make something of a token with these. Raises Invalid, with what is wrong."""
-    rights = ("read", "write", "audit", OPERATE, *RIGHTS)
+    rights = _SCOPES
     for scope in claims.get("scopes", ()):
         right, _, pattern = scope.partition(":")
         if right not in rights or not pattern:
@@ -162,7 +165,8 @@ def _principal(claims: dict[str, Any]) -> Principal:
     rights = _rights(claims.get("scopes", ["read:*", "write:*"]))
     finer: Map[str, tuple[str, ...]] = Map({right: patterns for right in RIGHTS if (patterns := rights[right])})
     may = rights["read"], rights["write"], rights["audit"]
-    return Principal(participant, kind, tenant, *may, expires, finer, operates=rights[OPERATE] == EVERYTHING)
+    operates = rights[OPERATE] == EVERYTHING
+    return Principal(participant, kind, tenant, *may, expires, finer, operates=operates, record=rights[RECORD])
 
 
 def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
@@ -171,7 +175,7 @@ def _rights(scopes: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Unauthenticated("The token's scopes must be a list of strings such as read:trip-*.")
     rights: dict[str, tuple[str, ...]] = {}
-    for right in ("read", "write", "audit", OPERATE, *RIGHTS):
+    for right in _SCOPES:
         patterns = [scope.partition(":")[2] for scope in scopes if scope.partition(":")[0] == right]
         rights[right] = EVERYTHING if "*" in patterns else tuple(sorted(pattern for pattern in patterns if pattern))
     return rights

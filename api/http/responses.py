@@ -29,13 +29,26 @@ PROBLEM_JSON = "application/problem+json"
 BODY_TIMEOUT_S = 30.0
 
 
-async def read_body(request: web.Request) -> bytes:
-    """All of the body. Raises Invalid when it takes too long."""
+async def read_body(request: web.Request, most: int | None = None) -> bytes:
+    """All of the body, which may have as many bytes as other bodies, or as are given here. Raises Invalid when it takes
+    too long, TooLarge."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
+            return await (request.read() if most is None else _read_much(request, most))
     except TimeoutError:
         raise Invalid(f"The body did not come within {BODY_TIMEOUT_S:g} seconds.") from None
+
+
+async def _read_much(request: web.Request, most: int) -> bytes:
+    too_large = TooLarge(f"A body has at most {most:,} bytes here.", limit=most)
+    if (request.content_length or 0) > most:
+        raise too_large
+    body = bytearray()
+    while part := await request.content.readany():
+        body += part
+        if len(body) > most:
+            raise too_large
+    return bytes(body)
 
 
 def json_response(answer: HttpAnswer, headers: dict[str, str] | None = None) -> web.Response:

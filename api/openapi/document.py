@@ -19,6 +19,8 @@ from .ag_ui_paths import ag_ui_paths, ag_ui_schemas
 from .ai_sdk_paths import ai_sdk_paths, ai_sdk_schemas
 from .langchain_paths import langchain_paths, langchain_schemas
 from .operations import command, operation, parameter, probe, query_parameters
+from .otlp_paths import otlp_paths, otlp_schemas
+from .recording_paths import recording_paths, recording_schemas
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
 from .tanstack_paths import tanstack_paths, tanstack_schemas
@@ -30,6 +32,7 @@ FOREIGN: dict[str, tuple[Callable[[], Schema], Callable[[], Schema]]] = {
     "ai_sdk": (ai_sdk_paths, ai_sdk_schemas),
     "langchain": (langchain_paths, langchain_schemas),
     "tanstack_ai": (tanstack_paths, tanstack_schemas),
+    "otlp": (otlp_paths, otlp_schemas),
 }
 """The paths and schemas of the protocols that are not ours, by the settings that switch them off."""
 
@@ -56,6 +59,7 @@ def openapi(projections: Iterable[AnyProjection], served: Iterable[str] = FOREIG
         "security": [{"bearer": []}, {"token": []}, {}],
         "paths": {
             **_paths(),
+            **recording_paths(),
             **view_paths(views),
             **{path: described for paths, _ in foreign for path, described in paths().items()},
         },
@@ -66,6 +70,7 @@ def openapi(projections: Iterable[AnyProjection], served: Iterable[str] = FOREIG
             },
             "schemas": {
                 **schemas(),
+                **recording_schemas(),
                 **view_schemas(views),
                 **{name: schema for _, more in foreign for name, schema in more().items()},
             },

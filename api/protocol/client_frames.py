@@ -45,6 +45,10 @@ def _not_ours(id: str) -> str:
     return id
 
 
+CommandName = Annotated[Name, AfterValidator(_not_ours)]
+"""The id of a client's command."""
+
+
 class _Frame(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -140,7 +144,7 @@ class CommandFrame(_Frame):
     """Changes a session. Over HTTP the session is in the path."""
 
     frame: Literal["command"] = "command"
-    id: Annotated[Name, AfterValidator(_not_ours)]
+    id: CommandName
     session: SessionId
     do: str
     data: dict[str, Any]

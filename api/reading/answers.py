@@ -16,6 +16,7 @@ from ...domain.errors import NotFound
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.moment_fold import MomentRows
+from ...projections.past_rows import begins_by, past_rows
 from ...projections.seek import version_at
 from ..access.principal import Principal
 from ..http.moments import Asked, AtMoment, session_query
@@ -27,7 +28,7 @@ from ..http.view_responses import document_response, list_query, page_response
 from ..protocol.queries import session_of
 from ..transport.answer_budget import SplicedResponse, reserve_answer
 from ..views.access import SESSION_KEY, viewer_of
-from ..views.listing import list_page
+from ..views.listing import ListQuery, list_page
 from ..views.moment_cache import MomentCache
 from ..views.past import difference_between, document_of, rows_of
 from ..views.reader import ViewReader
@@ -56,9 +57,9 @@ class LongAnswers:
 
     async def _session(self, request: web.Request, reader: Reader) -> web.Response:
         log, session, at = reader.views.log, session_of(request), session_query(request).at
-        version, time = (None, at) if isinstance(at, datetime) else (at, None)
+        version, time = _version_or_time(at)
         version = await version_at(log, session, version=version, time=time)
-        state = await log.state_at(session, version)
+        state = await log.outline_at(session, version)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
         await reserve_answer(request)
@@ -75,10 +76,28 @@ class LongAnswers:
             return document_response(request, projection, key, place, document_of(projection, then, viewer))
         query = rows_query(request)
         wanted = list_query(projection, query, {SESSION_KEY: key})
+        page = await self._past_page(request, reader, projection, query.at, wanted)
+        if page is not None:
+            return page
         then = await self._at(reader, projection, key, query.at)
         await reserve_answer(request)
         found = await rows_of(projection, then, viewer, wanted)
         return page_response(projection, found, {"key": key, "version": then.version})
+
+    async def _past_page(
+        self, request: web.Request, reader: Reader, projection: AnyProjection, at: AtMoment | None, wanted: ListQuery
+    ) -> web.Response | None:
+        """A page of rows that need not be folded; None where it must be."""
+        session, (version, time) = wanted.where[SESSION_KEY], _version_or_time(at)
+        if len(wanted.where) > 1 or not begins_by(projection, wanted.order):
+            return None
+        version = await version_at(reader.views.log, session, version=version, time=time)
+        past = await past_rows(reader.views.log, reader.views.store, projection, session, version)
+        if past is None:
+            return None
+        await reserve_answer(request)
+        found = await list_page(reader.views, projection, reader.principal, wanted, past=past)
+        return page_response(projection, found, {"key": session, "version": version})
 
     async def _difference(self, request: web.Request, reader: Reader) -> web.Response:
         (projection, key), query = _named(request, reader), difference_query(request)
@@ -103,6 +122,10 @@ class LongAnswers:
     async def _at(self, reader: Reader, projection: AnyProjection, key: str, at: AtMoment | None) -> MomentRows:
         views = reader.views
         return await self._moments.at(reader.principal.tenant, views.log, views.store, projection, key, at)
+
+
+def _version_or_time(at: AtMoment | None) -> tuple[int | None, datetime | None]:
+    return (None, at) if isinstance(at, datetime) else (at, None)
 
 
 def _named(request: web.Request, reader: Reader) -> tuple[AnyProjection, str]:

@@ -29,10 +29,12 @@ Answer = Callable[[Asked, web.Request, Principal, Turn], Awaitable[web.StreamRes
 
 
 class ReadingGate:
-    """Lets requests through to what answers them (the port `LongReads`); `most_here` as there."""
+    """Lets requests through to what answers them (the port `LongReads`); `most_here` as there. `prepare` is to be
+    called when somebody is likely to ask soon."""
 
-    def __init__(self, answer: Answer, most_here: int = PAGE_BYTES) -> None:
+    def __init__(self, answer: Answer, most_here: int = PAGE_BYTES, prepare: Callable[[], None] = lambda: None) -> None:
         self.most_here = most_here
+        self.prepare = prepare
         self.turns = Turns("long reads", AT_ONCE, waiting=MOST_WAITING, waiting_each=MOST_WAITING_EACH)
         self._answer = answer
 

@@ -132,6 +132,11 @@ class ReadingProcess:
                 await asyncio.wait([ended])
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def prepare(self) -> None:
+        """Start it if there is none: somebody is likely to ask soon, and it takes a while."""
+        self._there()
+        self._end_when_idle()
+
     async def answer(self, asked: Asked, request: web.Request, principal: Principal, turn: Turn) -> web.StreamResponse:
         """Pass on what it answers. Raises NotReady when it has ended twice over this request, or cannot be started."""
         headers = {READER_HEADER: said_of(asked, principal)}
@@ -168,12 +173,16 @@ class ReadingProcess:
                 raise
             yield response
 
-    async def _started_one(self) -> _Running:
+    def _there(self) -> _Running:
         running = self._running
         if running is None or not running.wanted:
             self._started += 1
             running = self._running = _Running(self._plan, self._folder, self._started)
             running.ended = self._tasks.create_task(running.run())
+        return running
+
+    async def _started_one(self) -> _Running:
+        running = self._there()
         try:
             async with asyncio.timeout(START_S):
                 await running.ready.wait()
@@ -187,14 +196,20 @@ class ReadingProcess:
     @contextlib.contextmanager
     def _in_use(self) -> Any:
         self._asking += 1
-        if self._idle is not None:
-            self._idle.cancel()
         try:
             yield
         finally:
             self._asking -= 1
-            if not self._asking:
-                self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._end)
+            self._end_when_idle()
+
+    def _end_when_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._end_unless_asked)
+
+    def _end_unless_asked(self) -> None:
+        if not self._asking:  # or what asks says when it has ended
+            self._end()
 
     def _end(self) -> None:
         if self._idle is not None:

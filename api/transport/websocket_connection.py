@@ -309,7 +309,7 @@ class WebSocketConnection(TransportSink):
             frame, id, session, data = parse_command_frame(members)
             self.principal.require_command(data, session)
             if frame is None:
-                about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None)
+                about = (id, session, self._actor, now, data, None, None, self._run_of_actor, None, False)
                 command = new_unchecked(Command, about)
                 if self._telemetry.tracing is not None:
                     answered = self._traced(command)

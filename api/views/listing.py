@@ -13,15 +13,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from ...domain.audience import Viewer
 from ...domain.envelope import timestamp
-from ...domain.errors import BadCursor, Invalid
+from ...domain.errors import BadCursor, Invalid, NotReady
 from ...domain.ids import Position, SessionId
 from ...log.engine import PAGE_BYTES
 from ...log.log import Log
 from ...projections.authoring.document import DocProjection
 from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
+from ...projections.past_rows import PastRows
 from ...projections.runner.time_slices import slices
 from ...projections.store import Build
+from ...projections.store.reading import MAX_ROWS
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
 from .access import SESSION_KEY, by_session
@@ -88,33 +90,45 @@ class PageBuilder:
 
 
 async def list_page(
-    views: ViewReader, projection: AnyProjection, principal: Principal, wanted: ListQuery, most: int = PAGE_BYTES
+    views: ViewReader,
+    projection: AnyProjection,
+    principal: Principal,
+    wanted: ListQuery,
+    most: int = PAGE_BYTES,
+    past: PastRows | None = None,
 ) -> ListPage:
-    """A page of a view as it is, of the sessions that the principal may read. Raises Invalid, BadCursor, NotReady, and
-    LargePage when more than `most` bytes must be read for it."""
+    """A page of a view as it is, or with `past` as its rows were, of the sessions that the principal may read. Raises
+    Invalid, BadCursor, NotReady, FoldFailed, and LargePage when more than `most` bytes must be read for it."""
     await views.current(projection.name)
     page = PageBuilder(wanted)
     after: Sequence[Any] | None = None if wanted.after is None else read_cursor(wanted.after, wanted.order)
-    read, size = 0, max(_PAGE_ROWS, wanted.limit)
+    if past is not None:
+        after = past.first_place(after, wanted.order)
+    read, size = 0, min(MAX_ROWS, max(_PAGE_ROWS, wanted.limit + 1))  # one more shows whether there is a next page
     while True:
         found = await views.store.find(
             projection.name, wanted.where, order=wanted.order, after=after, limit=size, most=most
         )
         if most < PAGE_BYTES and found.more and len(found.rows) < size:
             raise LargePage
-        shape = found.build.shape
-        async for few in slices(found.rows, _ROWS_RENDERED):
+        shape, rows, more = found.build.shape, found.rows, found.more
+        if past is not None:
+            if found.build.id != past.build:
+                raise NotReady(f"The view {projection.name} was built again just now; ask again.", retry_after=1.0)
+            more = more and not past.is_before(rows[-1])
+            rows = await past.as_they_were(rows)
+        async for few in slices(rows, _ROWS_RENDERED):
             for row, text in await _visible(views.log, projection, found.build, few, principal):
                 page.add(shape, row, text)
             if page.full:
                 break
         read += len(found.rows)
-        if not found.more or page.full or read >= MAX_ROWS_READ:
+        if not more or page.full or read >= MAX_ROWS_READ:
             break
         after = sort_key(shape, found.rows[-1], wanted.order)
-    if not page.rows and found.more:
+    if not page.rows and more:
         raise Invalid("Almost nothing of this view may be shown to you; ask for one session of it.")
-    return page.page(found.build.checkpoint.position, more=found.more)
+    return page.page(found.build.checkpoint.position if past is None else past.position, more=more)
 
 
 def sort_key(shape: Shape, row: Row, order: str) -> tuple[Any, ...]:

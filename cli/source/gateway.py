@@ -15,6 +15,7 @@ import orjson
 
 from ...client.errors import Unreachable, from_problem
 from ...client.transport.faults import in_words
+from ...client.transport.identity import base_url
 from ...domain.concepts.lifecycle import SessionForked
 from ...domain.errors import NoDocument, NotFound, StenogramError
 from ...domain.ids import SessionId, Version
@@ -38,7 +39,7 @@ class GatewaySource:
     """Reads through a gateway, as the participant that the token names; audiences apply."""
 
     def __init__(self, place: Place) -> None:
-        self._url = place.log.rstrip("/")
+        self._url = base_url(place.log)
         self._headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
         who = {} if place.token else {"participant": place.participant, "kind": place.kind}
         self._who = {name: value for name, value in who.items() if value}

@@ -20,7 +20,7 @@ from ...domain.errors import Refused, StenogramError
 from ..errors import ClientClosed, ClientError, from_close
 from .backoff import Backoff
 from .command_queue import CommandQueue
-from .faults import in_words
+from .faults import in_words, status_in_words
 from .http import Http
 from .identity import Identity
 from .outbox import Outbox, Outgoing, Wire, encode
@@ -210,7 +210,7 @@ class Connection:
 
 def _refused(error: aiohttp.WSServerHandshakeError) -> LinkLost:
     """What an HTTP status in place of the WebSocket means: of the client's errors, few go away by themselves."""
-    why = f"{error.message} (HTTP {error.status})"
+    why = status_in_words(error.status)
     if 400 <= error.status < 500 and error.status not in RETRIED_STATUS:
         return LinkLost(why, final=from_close(FINAL_STATUS.get(error.status, 4500), why))
     return LinkLost(why)

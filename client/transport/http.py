@@ -64,6 +64,11 @@ class Http:
         ack = await self._ask("POST", f"/v1/sessions/{quote(session, safe='')}/commands", {}, orjson.dumps(frame))
         return Ack(tuple(ack["versions"]), tuple(ack["positions"]), bool(ack.get("repeated")))
 
+    async def record(self, session: str, commands: Sequence[Mapping[str, Any]], here: Sequence[str]) -> dict[str, Any]:
+        """Have commands of others done that were recorded, and say who is here. Takes the right to record."""
+        body = orjson.dumps({"commands": commands, "here": here})
+        return await self._ask("POST", f"/v1/sessions/{quote(session, safe='')}/recorded", {}, body)
+
     async def _ask(self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None) -> dict[str, Any]:
         headers, who = await self._identity.http()
         url, params, timeout = self._url + path, {**who, **query}, aiohttp.ClientTimeout(TIMEOUT_S)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,7 +52,8 @@ class Identity:
 
 def base_url(url: str) -> str:
     """The gateway's address in its HTTP form, without a trailing slash. Raises ConfigurationError."""
-    parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise ConfigurationError(f"{url!r} is no gateway's address; it looks like http://127.0.0.1:8600.")
-    return f"{_SCHEMES[parts.scheme]}://{parts.netloc}{parts.path.rstrip('/')}"
+    with suppress(ValueError):  # brackets or a port that are none
+        parts = urlsplit(url)
+        if parts.scheme in _SCHEMES and parts.hostname and parts.port != 0:
+            return f"{_SCHEMES[parts.scheme]}://{parts.netloc}{parts.path.rstrip('/')}"
+    raise ConfigurationError(f"{url!r} is no gateway's address; it looks like http://127.0.0.1:8600.")

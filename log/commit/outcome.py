@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ...domain.consequences import LongDecision
 from ...domain.envelope import encode, microseconds, timestamp
 from ...domain.errors import Refused
-from ...domain.ids import EventId, Position, Version, new_id
+from ...domain.ids import EventId, Position, Version, new_id, recorded_event_id
 from ...domain.model import Command, Decision, Event, Fact
 from ...domain.session import evolve, evolve_by
 from ...domain.state import State
@@ -51,7 +51,8 @@ def carry_out(
     it. Where they are a command's `first`, the first one's cause is what the command names as that; all others'
     is the command."""
     session, actor = command.session, command.actor.id
-    led_to = command.id if command.data.keyed else None
+    recorded = command.recorded
+    led_to = command.id if command.data.keyed or recorded else None
     cause = (command.cause or led_to) if first else led_to
     stamp, micros = _moment(command.time)
     version: int = before.version
@@ -60,7 +61,8 @@ def carry_out(
     heads: Heads = {}
     for fact in facts:
         data = fact.data
-        position, version, id = position + 1, version + 1, new_id()
+        position, version = position + 1, version + 1
+        id = recorded_event_id(session, version, command.id) if recorded else new_id()
         about, type = fact.subject or data.subject(), fact.type or data.type
         stored = encode(id, fact, stamp, actor, cause)
         record = new_unchecked(Record, (position, session, version, about, type, stored, key, micros))

@@ -93,7 +93,7 @@ class Execute(Request):
         self.sessions = (command.session,)
         if self.producer is not None:
             self.keys = ((command.session, self.producer.key),)
-        elif command.data.keyed:  # otherwise the payload tells repeats
+        elif command.data.keyed or command.recorded:  # otherwise the payload tells repeats
             self.keys = ((command.session, command.id),)
 
     @property

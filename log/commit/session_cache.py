@@ -20,6 +20,7 @@ from ..paging import ENDLESS
 from ..records import ANYTHING, Batch, ProducerState, Record
 from ..weighted_cache import WeightedCache
 from .folding import fold_on, read_on
+from .outlines import Outlines
 from .past_states import PastStates
 from .state_snapshots import StateSnapshots
 
@@ -55,6 +56,8 @@ class SessionCache:
         self._states = WeightedCache[SessionId, State](MOST_EVENTS, most=capacity, at_least=ALWAYS_KEPT)
         self.past = PastStates(lineage, self._states.get)
         """Sessions as they were."""
+        self.outlines = Outlines(lineage)
+        """What is open in sessions as they were."""
         self._watches: dict[SessionId, list[_Watch]] = {}
         self.get = self._states.get
         """The state of a session, if it is cached."""
@@ -75,6 +78,7 @@ class SessionCache:
         self._states.pop(session)
         self._snapshots.forget(session)
         self.past.forget(session)
+        self.outlines.forget(session)
 
     async def load(self, session: SessionId) -> State:
         """Read and fold a session to its end, going on from what is cached.

@@ -8,6 +8,7 @@ convert.
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
@@ -19,6 +20,12 @@ _HARMLESS = {"title", "extra", "json_schema_extra", "use_attribute_docstrings", 
 
 Takes = tuple[frozenset[type], frozenset[str]]
 """The types of values that are taken, and texts that are."""
+
+
+@lru_cache(1_024)
+def plain_fields(model: type[BaseModel]) -> "PlainFields":
+    """What sets fields of a model's rows, made once."""
+    return PlainFields(model)
 
 
 class PlainFields:

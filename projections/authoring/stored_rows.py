@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Callable, Set
+from functools import lru_cache
 from typing import Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
@@ -11,6 +12,12 @@ from .plain_fields import is_bare, is_plain
 from .shape import LARGEST, MAX_INDEXED_BYTES, STORED, Row, Shape, check_indexed, is_storable
 
 Store = Callable[[Any], Any]
+
+
+@lru_cache(1_024)
+def stored_rows(shape: Shape, model: type[BaseModel]) -> "StoredRows":
+    """What makes stored forms for a model and its table: made once, for that takes as long as to read fifty rows."""
+    return StoredRows(shape, model)
 
 
 class StoredRows:

@@ -19,7 +19,7 @@ since that is what is parked and folded again when a handler fails.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import EnumType
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -34,9 +34,21 @@ R = TypeVar("R", bound=BaseModel)
 E = TypeVar("E", bound=EventData)
 
 
+class Lifetime(NamedTuple):
+    """The fields of a row that say which events it is made of: those about one subject (`about`), from the version in
+    `since` on. Each that changes a row which has ended sets `until` to its version; while there is None, more may come.
+
+    Pages of the past are then read from the view as it is: a row that ended before is as it was.
+    """
+
+    about: str
+    since: str
+    until: str
+
+
 class TableProjection(Projection[Place, R]):
     """Keeps rows of `model`. `key_columns` are the fields that tell rows apart, `indexes` the groups of fields by which
-    rows can be found quickly."""
+    rows can be found quickly. `lifetime` is declared for rows that each have one (see there)."""
 
     def __init__(
         self,
@@ -47,10 +59,14 @@ class TableProjection(Projection[Place, R]):
         version: int = 1,
         partition: Key = "session",
         indexes: Sequence[Sequence[str]] = (),
+        lifetime: Lifetime | None = None,
     ) -> None:
         """Raises TypeError for a model whose rows cannot be kept."""
         super().__init__(name, model, version, partition)
         _check(model, key_columns, indexes)
+        if lifetime is not None and (unknown := {*lifetime} - model.model_fields.keys()):
+            raise TypeError(f"{model.__name__} has no field {', '.join(sorted(unknown))}.")
+        self.lifetime = lifetime
         names = (*key_columns, *[name for name in model.model_fields if name not in key_columns])
         columns = tuple(column_of(name, model.model_fields[name]) for name in names)
         self.shape = Shape(columns, tuple(key_columns), tuple(tuple(index) for index in indexes))

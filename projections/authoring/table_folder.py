@@ -7,11 +7,11 @@ import orjson
 from pydantic import BaseModel
 
 from .faults import contained
-from .plain_fields import PlainFields, shallow_copy
+from .plain_fields import plain_fields, shallow_copy
 from .projection import Folder, Item
 from .rows import Change, Place, Rows
 from .shape import Kind, Row
-from .stored_rows import StoredRows
+from .stored_rows import stored_rows
 
 if TYPE_CHECKING:
     from .table import TableProjection
@@ -35,8 +35,8 @@ class Table(Folder[Place, R]):
         self._projection = projection
         self._model = cast(type[R], projection.model)
         self._columns = projection.shape.columns
-        self._stored = StoredRows(projection.shape, self._model)
-        self._fields = PlainFields(self._model)
+        self._stored = stored_rows(projection.shape, self._model)
+        self._fields = plain_fields(self._model)
         self._own: set[Place] = set()
         """Places whose rows are known here alone, and can be changed in place."""
 

@@ -23,6 +23,7 @@ from ..authoring.shape import Row
 from ..store import Build, Parked, ViewStore
 from .decoded_page import DecodedPage
 from .log_reader import PageSlice
+from .packed_rows import packed
 from .passed_over import PassedOver
 from .time_slices import slices
 from .working_set import WorkingSet
@@ -78,6 +79,14 @@ class Batch:
                 self.forget()
                 return False
         return True
+
+    async def packed(self, place: str) -> list[bytes]:
+        """The document at a place as it is folded: at most one. Raises ValueError for one that cannot be stored, and
+        ViewsFailed."""
+        folder = self._working.folder
+        if place in folder.values:
+            return [packed(folder.row(place))] if folder.values[place] is not None else []
+        return [packed(row) for row in await self._fetch([(place,)])]
 
     @property
     def changed(self) -> int:

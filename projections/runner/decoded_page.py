@@ -1,20 +1,39 @@
 """A page of the log: records, and the events they are, each decoded once for all projections that ask."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence, Sized
+from typing import NamedTuple
 
-from ...domain.ids import Position
+from ...domain.ids import Position, SessionId
 from ...domain.model import EventData
 from ...log.lineage import FORKED
 from ...log.records import Record
 from ..authoring.meta import Meta, read
 
 
+class SessionSlice(NamedTuple):
+    """What of a session is in a part of the log: the version of its first event there, its last one, and how many."""
+
+    first: int
+    last: Record
+    number: int
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether each version comes after the one before it."""
+        return self.number == self.last.version - self.first + 1
+
+    def followed_by(self, more: "SessionSlice") -> "SessionSlice":
+        """The same with what comes next."""
+        return SessionSlice(self.first, more.last, self.number + more.number)
+
+
 class DecodedPage:
     """Records that follow on each other. While there are several `readers` what one has decoded is kept for the others;
     otherwise nothing is, so that memory is used again at once."""
 
-    __slots__ = ("_by_type", "_decoded", "_readers", "bytes", "forks", "records")
+    __slots__ = ("_by_type", "_decoded", "_readers", "_sessions", "bytes", "forks", "records")
 
     def __init__(self, records: Sequence[Record], readers: Sized = ()) -> None:
         self.records = records
@@ -24,6 +43,7 @@ class DecodedPage:
         """Of its records, as they are stored."""
         self._readers = readers
         self._by_type: dict[str, list[int]] = {}
+        self._sessions: dict[SessionId, SessionSlice] | None = None
         self._decoded: list[tuple[EventData, Meta] | None] = [None] * len(records)
 
     @property
@@ -48,6 +68,14 @@ class DecodedPage:
         found.sort()
         return found
 
+    def sessions(self, start: int, end: int) -> dict[SessionId, SessionSlice]:
+        """What of each session lies from one index to another."""
+        if end - start < len(self.records):
+            return _sessions(self.records[start:end])
+        if self._sessions is None:
+            self._sessions = _sessions(self.records)
+        return self._sessions
+
     def event(self, index: int) -> tuple[EventData, Meta]:
         """The event at this index, its envelope for the key of its session. Raises Invalid when its type's model
         refuses the payload."""
@@ -57,3 +85,11 @@ class DecodedPage:
             if len(self._readers) > 1:
                 self._decoded[index] = found
         return found
+
+
+def _sessions(records: Sequence[Record]) -> dict[SessionId, SessionSlice]:
+    firsts, lasts = {record.session: record.version for record in reversed(records)}, dict[SessionId, Record]()
+    numbers = Counter([record.session for record in records])
+    for record in records:
+        lasts[record.session] = record
+    return {session: SessionSlice(firsts[session], last, numbers[session]) for session, last in lasts.items()}

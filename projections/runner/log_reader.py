@@ -17,12 +17,12 @@ from collections.abc import Awaitable, Callable, Hashable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from ...domain.ids import Position
+from ...domain.ids import Position, SessionId
 from ...log.log import Log
 from ...log.records import Record
 from ..store import Checkpoint
 from .checkpoints import checkpoint_at, checkpoint_before
-from .decoded_page import DecodedPage
+from .decoded_page import DecodedPage, SessionSlice
 
 BATCH = 1_000
 PATIENCE_S = 3.0
@@ -89,6 +89,15 @@ class PageSlice(NamedTuple):
         if self.fork is not None:
             return checkpoint_before(epoch, self.fork, self.last.version)
         return checkpoint_at(epoch, self.last)
+
+    def sessions(self) -> list[SessionSlice]:
+        """What of each session is in it."""
+        found = dict[SessionId, SessionSlice]()
+        for page, start, end in self.parts:
+            for session, more in page.sessions(start, end).items():
+                before = found.get(session)
+                found[session] = more if before is None else before.followed_by(more)
+        return [*found.values()]
 
     def forks(self) -> Iterator[Record]:
         """The events with which forks may begin."""

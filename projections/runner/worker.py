@@ -27,6 +27,7 @@ from ..store import Build, Checkpoint, Commit, Parked, Skipped, ViewStore
 from .batch import Batch, Stuck
 from .checkpoints import check_log
 from .decoded_page import DecodedPage
+from .document_snapshots import DocumentSnapshots
 from .log_reader import BATCH, LogReader, PageSlice
 
 COMMIT_EVERY_S = 0.025
@@ -70,6 +71,7 @@ class Worker:
         self._may_hold_events = HOLD_FIRST
         self._no_holding_until = Position(0)
         self._batch = Batch(projection, store, build, self._wait_stored)
+        self._snapshots = DocumentSnapshots(projection, log)
         self._writing: asyncio.Task[None] | None = None
         self._parked: dict[str, Parked] = {}
         self._strict = build.state == "building"
@@ -137,6 +139,7 @@ class Worker:
             self._folded = to
             self._held_events += events.length
             self._held_bytes += events.bytes
+            await self._snapshots.take(events, self._batch)
             if self._may_hold(head) or await self._commit_held():
                 return True
         if holds_more:
@@ -157,6 +160,8 @@ class Worker:
     async def _commit_held(self) -> bool:
         """Write what is folded. False if it cannot be."""
         rows = self._batch.changes()
+        if rows is None:
+            self._snapshots.forget()
         self._may_hold_events = min(2 * self._may_hold_events, HOLD_EVENTS)
         if rows is not None:
             await self._commit(self._folded, rows, passed=self._passed(self._folded), length=self._held_events)
@@ -165,6 +170,7 @@ class Worker:
     def _go_back(self, until: Position) -> None:
         """Fold again what is not written, and hold nothing back before this place is passed."""
         self._batch.forget()
+        self._snapshots.forget()
         self._folded, self._held_events, self._held_bytes = self._checkpoint, 0, 0
         self._no_holding_until = Position(until + 1)
 
@@ -200,7 +206,8 @@ class Worker:
         skip = tuple([Skipped(each.key, each.position) for each in passed if each.wish == "skip"])
         unpark = tuple([each.key for each in passed if not any(again.key == each.key for again in park)])
         commit = Commit(self.build.id, self.build.token, self._checkpoint, to, rows, park, unpark, skip, stopped, rate)
-        commit = commit._replace(passed_over=self._batch.passed_over.until(to.position))
+        snapshots = self._snapshots.written(current=not self._strict)
+        commit = commit._replace(passed_over=self._batch.passed_over.until(to.position), snapshots=snapshots)
         self._writing = asyncio.create_task(self._store.commit(self.build, commit))
         self._checkpoint, self._folded, self._rate, self._committed = to, to, rate, now
         self._held_events = self._held_bytes = 0

@@ -3,7 +3,7 @@ together, or nothing."""
 
 from . import sql
 from .database import Database
-from .records import Build, CheckpointMoved, Commit, Parked
+from .records import Build, CheckpointMoved, Commit, KeyedSnapshots, Parked
 
 
 def write_commit(database: Database, build: Build, commit: Commit) -> None:
@@ -26,12 +26,21 @@ def write_commit(database: Database, build: Build, commit: Commit) -> None:
             database.remove(build.table, build.shape, deleted)
         if commit.passed_over:
             database.run(sql.PASS_OVER, (build.id, commit.passed_over))
+        _keep(database, build, commit.snapshots)
         for key in commit.unpark:
             database.run(sql.UNPARK, (build.id, key))
         for skipped in commit.skip:
             database.run(sql.SKIP, (build.id, *skipped))
         for parked in commit.park:
             _park(database, build.id, parked, now)
+
+
+def _keep(database: Database, build: Build, snapshots: KeyedSnapshots) -> None:
+    if snapshots.forget_others:
+        database.run(sql.DROP_SNAPSHOTS, (build.name, snapshots.fingerprint))
+    for key, (version, data) in snapshots.taken:
+        if not database.rows(sql.LEFT_OUT_OF_KEY, (build.id, key, build.id, key)):
+            database.run(sql.PUT_SNAPSHOT, (build.name, snapshots.fingerprint, key, version, data))
 
 
 def _park(database: Database, build: int, parked: Parked, now: float) -> None:

@@ -92,6 +92,22 @@ class Skipped(NamedTuple):
     position: Position
 
 
+class Snapshot(NamedTuple):
+    """A value folded up to a version of its session."""
+
+    version: int
+    data: bytes
+
+
+class KeyedSnapshots(NamedTuple):
+    """Snapshots of several sessions, by code with this fingerprint. `forget_others`: those of other code are of no more
+    use."""
+
+    fingerprint: str = ""
+    taken: tuple[tuple[str, Snapshot], ...] = ()
+    forget_others: bool = False
+
+
 class Commit(NamedTuple):
     """What one transaction writes: the checkpoint's step from `after` to `to`, rows, and the keys newly parked."""
 
@@ -109,13 +125,8 @@ class Commit(NamedTuple):
     rate: float = 0.0
     passed_over: int = 0
     """How many events of this step were not folded because they are not for everyone in their session."""
-
-
-class Snapshot(NamedTuple):
-    """A value folded up to a version of its session."""
-
-    version: int
-    data: bytes
+    snapshots: KeyedSnapshots = KeyedSnapshots()
+    """Of documents on the way to where this step ends. Those of keys that lack events are not kept."""
 
 
 class Found(NamedTuple):

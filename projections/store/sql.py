@@ -126,6 +126,10 @@ SKIPPED_OF_KEY = """
     SELECT s.position FROM @skipped s JOIN @build b ON b.id = s.build
     WHERE b.name = ? AND b.state = 'current' AND s.key = ?
 """
+LEFT_OUT_OF_KEY = """
+    SELECT position FROM @skipped WHERE build = ? AND key = ?
+    UNION ALL SELECT position FROM @parked WHERE build = ? AND key = ?
+"""
 READ_PARKED = """
     SELECT key, position, session, type, error, since, wish FROM @parked WHERE build = ? ORDER BY since, key
 """

@@ -23,7 +23,7 @@ from ...domain.concepts.tools import ToolAbandoned, ToolCalled, ToolReturned
 from ...domain.parts import Part
 from ..authoring.meta import Meta
 from ..authoring.rows import Rows
-from ..authoring.table import TableProjection
+from ..authoring.table import Lifetime, TableProjection
 from .text import storable
 
 EntryKind = MessageKind | Literal["tool", "approval"]
@@ -84,7 +84,12 @@ class TranscriptRow(BaseModel):
 
 
 transcript = TableProjection(
-    "transcript", TranscriptRow, key_columns=("session", "entry"), version=5, indexes=[("session", "since")]
+    "transcript",
+    TranscriptRow,
+    key_columns=("session", "entry"),
+    version=5,
+    indexes=[("session", "since")],
+    lifetime=Lifetime(about="entry", since="since", until="until"),
 )
 
 

@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -252,6 +253,41 @@ def test_where_there_is_no_gateway_it_says_so() -> None:
         ran = subprocess.run([*STENOGRAM, "sessions", "--log", url], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == f"stenogram: No gateway answers at {url} (Connection refused).\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"", "the connection was cut before an answer came"), (b"+OK ready\r\n", "what answers there speaks no HTTP")],
+    ids=["nothing", "another protocol"],
+)
+@pytest.mark.parametrize("command", [("sessions",), ("say", "trip", "hello")], ids=["looks", "acts"])
+def test_what_is_no_gateway_is_said_plainly(answer: bytes, said: str, command: tuple[str, ...]) -> None:
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(1_000)
+            connection.sendall(answer)
+
+    def accept(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                serve(listening.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, args=[listening], daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        ran = subprocess.run([*STENOGRAM, *command, "--log", url], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert said in ran.stderr.splitlines()[-1]
+    assert "Error" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", [("sessions",), ("say", "trip", "hello")], ids=["looks", "acts"])
+@pytest.mark.parametrize("url", ["http://", "http://[::1", "http://127.0.0.1:99999"])
+def test_what_is_no_url_is_said_plainly(url: str, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command, "--log", url]) == 1
+    assert capsys.readouterr().err == (
+        f"stenogram: {url!r} is no gateway's address; it looks like http://127.0.0.1:8600.\n"
+    )
 
 
 def test_a_setting_that_cannot_be_read_is_one_line() -> None:

@@ -16,7 +16,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import jwt
@@ -42,6 +42,14 @@ SECRET = "a secret of at least thirty-two bytes"
 SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "5"))
 EVERYTHING = ("*",)
 SURFACES = ("AG-UI", "AI SDK", "LangChain", "TanStack")
+NAMING_WHAT_IS_HIDDEN: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("task.claim", {"task": "t3"}),
+    ("message.delta", {"message": "m2", "index": 0, "text": "?"}),
+    ("signal.honour", {"signal": "s4"}),
+    ("approval.answer", {"approval": "a5", "option": "yes"}),
+    ("state.merge", {"patch": {"k": 1}, "if_version": 1}),
+)
+"""Commands of which most are refused, to many because they may not know why."""
 
 
 class Reader(NamedTuple):
@@ -146,17 +154,29 @@ async def socket(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
     wire = await Wire.open(http, gateway.url, token=reader.token)
     await wire.subscribe("f", session=id, reading=reading, dense=False)
     events = (await wire.catch_up("f")).events
-    refusals = [
-        await wire.command(id, do, data)
-        for do, data in (
-            ("task.claim", {"task": "t3"}),
-            ("message.delta", {"message": "m2", "index": 0, "text": "?"}),
-            ("signal.honour", {"signal": "s4"}),
-            ("approval.answer", {"approval": "a5", "option": "yes"}),
-            ("state.merge", {"patch": {"k": 1}, "if_version": 1}),
-        )
-    ]
+    refusals = [await wire.command(id, do, data) for do, data in NAMING_WHAT_IS_HIDDEN]
     return f"{events}{refusals}".encode()
+
+
+async def record(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, id: str) -> bytes:
+    """What somebody is told who records such commands, and a span, in the reader's name."""
+    claims = {"sub": "recorder", "tenant": reader.tenant, "scopes": ["record:*"], "exp": time.time() + 600}
+    headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
+    who = {"actor": reader.viewer.id, "kind": reader.viewer.kind, "time": "2026-01-01T00:00:00Z"}
+    commands = [
+        {"id": f"{reader.viewer.id}-{number}", **who, "do": do, "data": data}
+        for number, (do, data) in enumerate(NAMING_WHAT_IS_HIDDEN)
+    ]
+    told = b""
+    said = {"session.id": id, "gen_ai.operation.name": "execute_tool", "gen_ai.agent.name": reader.viewer.id}
+    attributes = [{"key": name, "value": {"stringValue": value}} for name, value in said.items()]
+    span = {"traceId": "1" * 32, "spanId": "2" * 16, "attributes": attributes}
+    spans = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    for path, body in ((f"/v1/sessions/{id}/recorded", {"commands": commands}), ("/v1/traces", spans)):
+        async with http.post(f"{gateway.url}{path}", json=body, headers=headers) as response:
+            assert response.status == 200
+            told += str(dict(response.headers)).encode() + await response.read()
+    return told
 
 
 async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, play: Play) -> "list[tuple[str, bytes]]":
@@ -164,6 +184,7 @@ async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, pl
     found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
     for session in play.sessions:
         found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
+        found.append((f"recording {session.state.id}", await record(http, gateway, reader, session.state.id)))
         found.append((f"AI SDK {session.state.id}", await ai_sdk(http, gateway, reader, session)))
         found.append((f"LangChain {session.state.id}", await langchain(http, gateway, reader, session)))
         found.append((f"TanStack {session.state.id}", await tanstack(http, gateway, reader, session)))

@@ -147,6 +147,25 @@ async def test_a_process_that_nobody_needs_is_ended(
         await until(lambda: not readers(os.getpid()))
 
 
+async def test_it_is_there_for_those_who_open_the_console(
+    http: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "IDLE_S", 0.3)
+    gateway = await start(views_in="process")
+    await say(http, gateway.url, "m1")
+    async with http.get(f"{gateway.url}/console/style.css") as response:
+        assert response.status == 200
+    assert readers(os.getpid()) == []
+    async with http.get(f"{gateway.url}/console/s/s") as response:
+        assert response.status == 200
+    await until(lambda: readers(os.getpid()))
+    (prepared,) = readers(os.getpid())
+    async with asyncio.timeout(60):
+        assert (await get(http, f"{gateway.url}/v1/sessions/s?at=2"))[0] == 200
+    assert prepared
+    await until(lambda: not readers(os.getpid()))
+
+
 class Held:
     """Folds of moments that wait until they are let go."""
 
@@ -179,7 +198,7 @@ async def test_many_readers_of_a_moment_have_it_folded_once(
 ) -> None:
     gateway = await start(views="")
     await say(http, gateway.url, *(f"m{n}" for n in range(5)))
-    url = f"{gateway.url}/v1/views/transcript/s?at=5"
+    url = f"{gateway.url}/v1/views/timeline/s?at=5"
     asked = [asyncio.create_task(get(http, url, participant=f"p{n}")) for n in range(20)]
     await until(lambda: held.begun)
     await asyncio.sleep(0.2)
@@ -194,12 +213,12 @@ async def test_what_was_begun_for_a_client_that_hangs_up_is_given_up(
 ) -> None:
     gateway = await start(views="")
     await say(http, gateway.url, "m1")
-    asked = asyncio.create_task(get(http, f"{gateway.url}/v1/views/transcript/s?at=2"))
+    asked = asyncio.create_task(get(http, f"{gateway.url}/v1/views/timeline/s?at=2"))
     await until(lambda: held.begun)
     asked.cancel()
     await until(lambda: held.cancelled, 5)
     held.go_on.set()
-    assert (await get(http, f"{gateway.url}/v1/views/transcript/s?at=2"))[0] == 200
+    assert (await get(http, f"{gateway.url}/v1/views/timeline/s?at=2"))[0] == 200
 
 
 async def test_too_many_are_told_to_come_back(
@@ -208,7 +227,7 @@ async def test_too_many_are_told_to_come_back(
     monkeypatch.setattr(reading_gate, "MOST_WAITING_EACH", 2)
     gateway = await start(views="")
     wire = await say(http, gateway.url, "m1")
-    url = f"{gateway.url}/v1/views/transcript/s?at=2"
+    url = f"{gateway.url}/v1/views/timeline/s?at=2"
     asked = [asyncio.create_task(get(http, url)) for _ in range(3)]
     await until(lambda: held.begun and gateway.long_reads.turns.waiting == 2)
     async with http.get(url, params=AGENT) as response:
@@ -228,7 +247,7 @@ async def test_too_many_are_told_to_come_back(
 async def test_whoever_waits_is_let_go_when_the_gateway_ends(http: aiohttp.ClientSession, held: Held) -> None:
     async with running(Settings(log="memory:", port=0, drain=0.2)) as gateway:
         await say(http, gateway.url, "m1")
-        asked = asyncio.create_task(get(http, f"{gateway.url}/v1/views/transcript/s?at=2"))
+        asked = asyncio.create_task(get(http, f"{gateway.url}/v1/views/timeline/s?at=2"))
         await until(lambda: held.begun)
         began = time.monotonic()
     assert time.monotonic() - began < 5

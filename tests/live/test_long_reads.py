@@ -18,6 +18,7 @@ from stenogram.log.engine import PAGE_BYTES
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage
+from stenogram.projections import moment_fold
 
 Start = Callable[..., Awaitable[Gateway]]
 LARGE = 700_000
@@ -133,6 +134,27 @@ async def test_pages_end_by_bytes_and_go_on(
             assert sorted(calls) == sorted(f"tool:t{number}" for number in range(results))
     events = await _all_events(http, f"{gateway.url}/v1/sessions/s/events")
     assert events == [*range(1, head + 1)]
+
+
+async def test_rows_of_the_past_need_no_fold_of_all_that_came_before(
+    http: aiohttp.ClientSession, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moment_fold, "MAX_MOMENT_BYTES", 5 * LARGE)
+    log, results = str(tmp_path / "log.db"), 10
+    await fill(log, results, LARGE)
+    gateway = await start(log=log, views="", views_in="gateway")
+    wait = {"min_position": str(2 * results + 1), "wait": "30"}
+    assert (await get(http, f"{gateway.url}/v1/views/transcript/s", {**AGENT, **wait, "limit": "1"}))[0] == 200
+    url = f"{gateway.url}/v1/views/transcript/s?at={2 * results}&limit=3"
+    status, body, _ = await get(http, f"{url}&order=-since", AGENT)
+    assert status == 200, body
+    assert [(row["entry"], row["status"]) for row in orjson.loads(body)["rows"]] == [
+        (f"tool:t{results - 1}", "open"),
+        (f"tool:t{results - 2}", "returned"),
+        (f"tool:t{results - 3}", "returned"),
+    ]
+    status, body, _ = await get(http, f"{url}&order=entry", AGENT)
+    assert (status, orjson.loads(body)["code"]) == (413, "too_large"), "in another order they are folded"
 
 
 async def _all_rows(http: aiohttp.ClientSession, url: str, asked: dict[str, str]) -> list[str]:

@@ -99,6 +99,7 @@ PAGES = (
     Page("docs/how-to/use-under-pydantic-ai.md", "program", "4 2"),
     Page("docs/how-to/use-under-google-adk.md", "program", "1 {'city': 'Lisbon', 'user:likes': 'a view'}"),
     Page("docs/how-to/use-under-langgraph.md", "program", "['To Lisbon.', 'Casa Azul is free.']"),
+    Page("docs/how-to/use-opentelemetry.md", "program", "message.posted person\n"),
     Page(
         "docs/how-to/record-a-coding-agent.md",
         "program",

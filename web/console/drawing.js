@@ -1,7 +1,7 @@
 /** How a timeline is drawn on a canvas: lanes, spans, marks, the moment, what led to what. */
 
 import { nameOf } from './spans.js'
-import { markOf } from './ui.js'
+import { clock, markOf } from './ui.js'
 
 export const LANE_PX = 30
 export const HEAD_PX = 20
@@ -98,8 +98,7 @@ function paintScale(pen, { seen, width, lanes }, height, colours) {
 function labelOf(time, step) {
   const told = new Date(time)
   if (step >= 86_400_000) return told.toLocaleDateString()
-  const clock = told.toLocaleTimeString([], { hour12: false })
-  return step < 1000 ? `${clock}.${String(told.getMilliseconds() / 100)}` : clock
+  return step < 1000 ? `${clock(told)}.${String(told.getMilliseconds() / 100)}` : clock(told)
 }
 
 function paintSpan(pen, drawn, span, width, colours) {

@@ -1,9 +1,13 @@
 /** The scrubber: any moment of the session, played or stepped; its right end is live. */
 
-import { clock, html, useAnswer, useEffect, useRef, useState, useStore } from './ui.js'
+import { clock, html, useAnswer, useEffect, useLayoutEffect, useRef, useState, useStore } from './ui.js'
 
 const SPEEDS = [1, 2, 4, 8, 16]
 const EVENTS_A_SECOND = 4
+const STEP_MS = 125
+const HEAD_MS = 100
+const PATIENCE_MS = 500
+const COUNTED_MS = 2000
 const FEWEST = 8
 const WIDTHS = [10, 120, 1800, 28800]
 
@@ -13,16 +17,22 @@ export function useHead(session) {
   useEffect(() => {
     let end = () => {}
     let gone = false
+    let timer = 0
+    let newest = 0
+    const show = () => {
+      timer = 0
+      setHead(newest)
+    }
     const follow = async () => {
       try {
         const { version } = await session.page()
         if (gone) return
-        setHead(version)
-        // Versions alone count here. Many come in a message: the last one is shown.
-        let newest = version
+        newest = version
+        show()
+        // Versions alone count here. Many come at once, and all of the screen is drawn again: the last one is shown.
         const tell = (event) => {
           if (newest === version || event.version > newest) newest = event.version
-          queueMicrotask(() => gone || setHead(newest))
+          timer ||= setTimeout(show, HEAD_MS)
         }
         end = session.events(tell, { after: version, reading: 'folded', onError: () => setTimeout(() => gone || follow(), 1000) })
       } catch {
@@ -32,10 +42,36 @@ export function useHead(session) {
     void follow()
     return () => {
       gone = true
+      clearTimeout(timer)
       end()
     }
   }, [session])
   return head
+}
+
+/**
+ * What is shown: the session, or the moment at a version. One moment is read at a time; whoever steps or plays on is
+ * shown the newest of those that they have come to meanwhile. One that takes long is given up for it.
+ */
+export function useShown(session, version) {
+  const [moment, setMoment] = useState(() => (version === null ? null : session.at(version)))
+  const now = useRef(null)
+  now.current = moment
+  useLayoutEffect(() => {
+    if (version === null) return setMoment(null)
+    if (moment?.session === session && moment.when === String(version)) return
+    let gone = false
+    const go = () => {
+      if (gone) return
+      now.current?.end()
+      setMoment(session.at(version))
+    }
+    if (moment?.session === session) void moment.settled(PATIENCE_MS).then(go)
+    else go()
+    return () => (gone = true)
+  }, [session, version])
+  useEffect(() => () => now.current?.end(), [session])
+  return version !== null && moment?.session === session ? moment : session
 }
 
 /** Plays the past in steps of events; at the end it is live again. */
@@ -45,13 +81,16 @@ export function usePlaying(session, version, head, at) {
   now.current = { version, head, at }
   useEffect(() => {
     if (!speed) return
+    // Quicker than it can be read it goes on by several events at a time.
+    const every = Math.max(STEP_MS, 1000 / (EVENTS_A_SECOND * speed))
+    const by = Math.round((EVENTS_A_SECOND * speed * every) / 1000)
     const timer = setInterval(() => {
       const { version, head, at } = now.current
       if (version === null || version >= head) {
         setSpeed(0)
         at(null)
-      } else at(version + 1)
-    }, 1000 / (EVENTS_A_SECOND * speed))
+      } else at(Math.min(head, version + by))
+    }, every)
     return () => clearInterval(timer)
   }, [speed, session])
   const toggle = () => {
@@ -106,7 +145,7 @@ function useTime(session, version) {
 function Activity({ session, head }) {
   const canvas = useRef(null)
   const overview = useStore(session.overview)
-  const rough = Math.floor(head / 50)
+  const rough = useRough(head)
   const { value = [] } = useAnswer(() => counts(session, overview), [session, rough, overview.opened])
   useEffect(() => {
     const area = canvas.current
@@ -122,6 +161,18 @@ function Activity({ session, head }) {
     })
   }, [value])
   return html`<canvas ref=${canvas} aria-hidden="true"></canvas>`
+}
+
+/** A number that goes up, as it was at most a while ago. */
+function useRough(number) {
+  const [rough, setRough] = useState(number)
+  const newest = useRef(number)
+  newest.current = number
+  useEffect(() => {
+    const timer = setInterval(() => setRough(newest.current), COUNTED_MS)
+    return () => clearInterval(timer)
+  }, [])
+  return rough && Math.floor(rough / 50)
 }
 
 async function counts(session, { opened, changed }) {

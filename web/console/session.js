@@ -7,7 +7,7 @@ import { useKeys } from './keys.js'
 import { Log } from './log.js'
 import { AgentsPanel, SignalsPanel, StatePanel, TasksPanel, UsagePanel } from './panels.js'
 import { addressOf, go } from './place.js'
-import { Scrubber, useHead, usePlaying } from './scrubber.js'
+import { Scrubber, useHead, usePlaying, useShown } from './scrubber.js'
 import { Timeline } from './timeline.js'
 import { Failure, Status, html, useMemo, useRef, useStore } from './ui.js'
 
@@ -16,7 +16,7 @@ const TABS = { agents: AgentsPanel, tasks: TasksPanel, state: StatePanel, signal
 export function SessionScreen({ client, may, place }) {
   const session = useMemo(() => client.session(place.session), [client, place.session])
   const head = useHead(session)
-  const shown = useMemo(() => (place.version === null ? session : session.at(place.version)), [session, place.version])
+  const shown = useShown(session, place.version)
   const moves = useRef(0)
   const at = (version, replace = true) => {
     moves.current++
@@ -53,7 +53,7 @@ export function SessionScreen({ client, may, place }) {
     f: () => press('fork'),
   })
   const Panel = TABS[place.tab] ?? AgentsPanel
-  return html`<main class="session ${place.version === null ? '' : 'past'}">
+  return html`<main class="session ${place.version === null ? '' : 'past'}" data-shown=${shown.when ?? ''}>
     <${Title} session=${session} shown=${shown} rights=${rights} version=${place.version} head=${head} selected=${place.selected} />
     <${Timeline} session=${session} version=${place.version} selected=${place.selected} select=${select} at=${at} />
     <div class="halves">

@@ -3,17 +3,18 @@
  * gives a part of the window that is looked at, and keeps the rest.
  */
 
-import { useEffect, useMemo, useRef, useState, useStore } from './ui.js'
+import { useEffect, useMemo, useNowAndThen, useRef, useState, useStore } from './ui.js'
 
 const FOLLOWED = 1000
 const WANTED = 1500
 const ASK_AFTER_MS = 120
 const MARGIN = 0.25
 const GAP = 0.02
+const REDRAWN_MS = 100
 
 /** The spans to draw of what is looked at, `[from, to]` (null: of everything). `sampled`: there are more of them. */
 export function useSpans(session, view) {
-  const rows = useStore(session.view('timeline'))
+  const rows = useNowAndThen(session.view('timeline'), REDRAWN_MS)
   const tasks = useStore(session.tasks)
   const titles = useMemo(() => new Map(tasks.map((each) => [each.id, each.title])), [tasks])
   const newest = useMemo(() => Object.values(rows ?? {}), [rows])

@@ -2,17 +2,64 @@
 
 import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from './vendor/htm-preact.js'
 
-export { html, useEffect, useRef, useState }
+export { html, useEffect, useLayoutEffect, useRef, useState }
 export { Component, createContext, render, useCallback, useContext, useMemo } from './vendor/htm-preact.js'
 
-/** What a store holds; renders again when that changes. */
+const waiting = new Set()
+let asked = false
+
+/** Do it before the next frame is drawn, once for all that comes until then; of a page that nobody sees, in a while. */
+export function atFrame(work) {
+  waiting.add(work)
+  if (asked) return
+  asked = true
+  const all = () => {
+    if (!asked) return
+    asked = false
+    clearTimeout(late)
+    cancelAnimationFrame(frame)
+    const now = [...waiting]
+    waiting.clear()
+    for (const each of now) each()
+  }
+  const frame = requestAnimationFrame(all)
+  const late = setTimeout(all, 250) // hidden pages have no frames
+}
+
+/** What a store holds; renders again when that changes, once a frame at most. */
 export function useStore(store) {
   const [, again] = useReducer((count) => count + 1, 0)
   useEffect(() => {
-    again()
-    return store.subscribe(again)
+    const render = () => again()
+    render()
+    const end = store.subscribe(() => atFrame(render))
+    return () => {
+      end()
+      waiting.delete(render)
+    }
   }, [store])
   return store.value
+}
+
+/** The same as it was at most `every` milliseconds ago: for what takes long to draw, and changes with each event. */
+export function useNowAndThen(store, every) {
+  const [value, setValue] = useState(store.value)
+  useEffect(() => {
+    let timer = 0
+    const look = () => {
+      timer = 0
+      atFrame(show)
+    }
+    const show = () => setValue(store.value)
+    show()
+    const end = store.subscribe(() => (timer ||= setTimeout(look, store.loaded ? every : 0)))
+    return () => {
+      end()
+      clearTimeout(timer)
+      waiting.delete(show)
+    }
+  }, [store])
+  return value
 }
 
 /** The result of an asynchronous question, asked again when `inputs` change: `{value, error, loading}`. */
@@ -66,8 +113,11 @@ export function ago(time, now) {
   return seconds < 86400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`
 }
 
+// Made once: `toLocaleTimeString` makes one for each call, which takes longer than all else in a line.
+const CLOCK = new Intl.DateTimeFormat([], { hour: 'numeric', minute: 'numeric', second: 'numeric', hour12: false })
+
 export function clock(time) {
-  return time ? new Date(time).toLocaleTimeString([], { hour12: false }) : ''
+  return time ? CLOCK.format(new Date(time)) : ''
 }
 
 /** JSON in one line, cut. */
@@ -131,8 +181,8 @@ export function useFollowing(length) {
     watching.observe(box.current)
     return () => watching.disconnect()
   }, [])
-  useEffect(() => {
-    follow()
+  useLayoutEffect(() => {
+    follow() // before it is drawn, or it would be drawn twice
     seen.current = following.current ? length : Math.min(seen.current, length)
     setBehind(length - seen.current)
   })

@@ -42,7 +42,7 @@ def find_sessions(paths: Sequence[Path]) -> list[SessionFiles]:
     for path in paths:
         if not path.exists():
             raise Invalid(f"{path}: there is no such file or folder.")
-        mains = _mains(path)
+        mains = main_files(path)
         beside = _by_session(main.parent for main in mains)
         for main in mains:
             own = _files(main.parent / main.stem)
@@ -53,7 +53,7 @@ def find_sessions(paths: Sequence[Path]) -> list[SessionFiles]:
     return [SessionFiles(main.stem, tuple(dict.fromkeys(files))) for main, files in sessions.items()]
 
 
-def _mains(path: Path) -> list[Path]:
+def main_files(path: Path) -> list[Path]:
     """The sessions' own files: neither those of sub-agents, nor what lies in the folder of a session."""
     if not path.is_dir():
         return [] if path.name.startswith(SUB_AGENT) else [path]
@@ -109,24 +109,29 @@ def read(files: Iterable[Path], *, as_recorded: bool = False) -> Iterator[Entry]
 
 
 def _timed(file: Path, number: int, as_recorded: bool) -> Iterator[tuple[str, int, Entry]]:
-    last, about = "", _about(file)
+    last, about = "", about_file(file)
     for at, line in enumerate(_lines(file), 1):
         if not line.strip():
             continue
-        entry = _entry(line)
-        if entry is None:
-            if not as_recorded and line.endswith(b"\n"):
-                raise Invalid(
-                    f"{file}, line {at}: this is no entry of a transcript: it is no JSON object, or is nested more "
-                    f"than {MAX_DEPTH} deep."
-                )
-            text = line.decode(errors="replace")
-            entry = {"type": "unreadable", "file": file.name, "line": at, "text": text}
-        if about:
-            entry, about = {**entry, ABOUT: about}, {}
+        entry, about = entry_of(file, at, line, about, as_recorded or not line.endswith(b"\n")), {}
         said = entry.get("timestamp")
         last = max(last, said) if isinstance(said, str) else last
         yield last, number, entry
+
+
+def entry_of(file: Path, number: int, line: bytes, about: Entry, as_recorded: bool) -> Entry:
+    """The entry of a line, with what is known about its file. Raises Invalid for what is none; `as_recorded` it is one
+    of the type `unreadable`."""
+    entry = _entry(line)
+    if entry is None:
+        if not as_recorded:
+            raise Invalid(
+                f"{file}, line {number}: this is no entry of a transcript: it is no JSON object, or is nested more "
+                f"than {MAX_DEPTH} deep."
+            )
+        text = line.decode(errors="replace")
+        entry = {"type": "unreadable", "file": file.name, "line": number, "text": text}
+    return {**entry, ABOUT: about} if about else entry
 
 
 def _lines(file: Path) -> Iterator[bytes]:
@@ -144,7 +149,7 @@ def _lines(file: Path) -> Iterator[bytes]:
         is_over = not batch or not batch[-1].endswith(b"\n")
 
 
-def _about(file: Path) -> Entry:
+def about_file(file: Path) -> Entry:
     """What the file beside a sub-agent's says of it."""
     meta = file.with_suffix(".meta.json")
     return (_entry(meta.read_bytes()) or {}) if _is_own(meta) else {}

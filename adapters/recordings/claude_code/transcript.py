@@ -1,18 +1,18 @@
 """A transcript of Claude Code as a session, entry by entry."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
 from typing import Any
 
 import orjson
 
-from ....domain.model import Actor
+from ....domain.model import Actor, Command
 from ..session_lines import slug
 from .entries import USAGE, Entry, Rests, blocks_of, is_interrupt, is_prompt, part_of, text_of
 from .files import ABOUT
 from .meanwhile import Meanwhile
+from .notes import Note
 from .questions import answer, ask
-from .writing import CLAUDE, PERSON, TEAM, SessionWriter, first_of
+from .writing import CLAUDE, PERSON, TEAM, SessionWriter, first_of, says_all
 
 TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}
 """Entries that name the session, and the member that holds the name."""
@@ -34,9 +34,10 @@ class Transcript:
     """Writes a session. Every entry leaves events that have all of it, but for the `repeats`: entries of a sub-agent
     that stand in its own file, and in its parent's as progress."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, on_command: Callable[[Command], None] | None = None) -> None:
         self.entries = self.repeats = 0
-        self._write = SessionWriter(session)
+        self._write = SessionWriter(session, on_command)
+        self._peeked: list[Entry] | None = []
         self.kept_raw = self._write.kept_raw
         self._meanwhile = Meanwhile(self._write)
         self._said: dict[str, tuple[str, Entry, Rests]] = {}
@@ -47,23 +48,30 @@ class Transcript:
         """By the id of an entry of a sub-agent: the hash of its message."""
         self._number = 0
 
+    @property
+    def present(self) -> list[Actor]:
+        """Those who are in the session now, in the order in which they came."""
+        return [Actor(each.id, each.kind) for each in self._write.state.presence.in_order()]
+
     def lines(self, entries: Iterable[Entry]) -> Iterator[bytes]:
-        """The events of the session, in order."""
-        entries = iter(entries)
-        peeked = list(islice(entries, PEEKED_ENTRIES))
-        first = first_of(peeked)
-        for entry in chain(peeked, entries):
-            self.entries += 1
-            if is_prompt(entry):  # the turn before was over when its last entry was written
-                self._finish(CLAUDE)
-                self._meanwhile.finish()
-            if self._write.state.version == 0:
-                self._write.advance(first)
-                self._write.open(first)
-            self._write.advance(entry)
-            yield from self._write.flush()
-            self._account(entry)
-            yield from self._write.flush()
+        """The events of the session, in order, to its end."""
+        for entry in entries:
+            yield from self.take(entry)
+        yield from self.end()
+
+    def take(self, entry: Entry) -> Iterator[bytes]:
+        """Go on by an entry; the events that come of it. Those of the first entries come together, once one of them
+        says what the session is."""
+        if self._peeked is None:
+            yield from self._write_entry(entry)
+            return
+        self._peeked.append(entry)
+        if says_all(entry) or len(self._peeked) >= PEEKED_ENTRIES:
+            yield from self._begin()
+
+    def end(self) -> Iterator[bytes]:
+        """End the session where its entries end; the events of that."""
+        yield from self._begin()
         if self.entries == 0:
             return
         for agent in list(self._said):
@@ -72,10 +80,38 @@ class Transcript:
         self._write.close()
         yield from self._write.flush()
 
+    def note(self, note: Note) -> Iterator[bytes]:
+        """What is known besides its entries; nothing before the first."""
+        if self._peeked is None:
+            self._write.note(note)
+            yield from self._write.flush()
+
+    def _begin(self) -> Iterator[bytes]:
+        peeked, self._peeked = self._peeked, None
+        if peeked:
+            first = first_of(peeked)
+            self._write.advance(first)
+            self._write.open(first)
+            for entry in peeked:
+                yield from self._write_entry(entry)
+
+    def _write_entry(self, entry: Entry) -> Iterator[bytes]:
+        self.entries += 1
+        if self._write.state.session.status == "closed":  # it has ended before, and was gone on with
+            self._write.do(PERSON, "session.reopen")
+        if is_prompt(entry):  # the turn before was over when its last entry was written
+            self._finish(CLAUDE)
+            self._meanwhile.finish()
+        self._write.advance(entry)
+        yield from self._write.flush()
+        self._account(entry)
+        yield from self._write.flush()
+
     def _account(self, entry: Entry) -> None:
         """Take an entry; if that is refused, or nothing comes of it, keep it as it is."""
         kind, held = str(entry.get("type")), self._meanwhile.held
         actor = self._actor(entry)
+        self._write.join(PERSON, {})
         before = self._write.state.version
         self._write.refusal()
         try:

@@ -1,7 +1,7 @@
 """A session that is being written from entries: who takes part, what is refused, and what is kept as it is."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +9,12 @@ import orjson
 
 from ....domain.commands import parse_command
 from ....domain.errors import Invalid, Refused
-from ....domain.model import Actor
+from ....domain.ids import recorded_id
+from ....domain.model import Actor, Command
 from ....domain.state import State
 from ..session_lines import SessionLines
 from .entries import CONSTANT, MAX_REST_BYTES, Entry, message_rest, rest_of
+from .notes import Note
 
 PERSON, CLAUDE = Actor("person", "user"), Actor("claude", "agent")
 TEAM = ["agents"]
@@ -25,10 +27,10 @@ MAX_RAW_CHARS = 1_000_000
 class SessionWriter:
     """Carries out what entries come to. What the rules refuse is kept raw: `kept_raw` counts that, by its reason."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, on_command: Callable[[Command], None] | None = None) -> None:
         self.kept_raw: Counter[str] = Counter()
         self.constants: Entry = {}
-        self._lines = SessionLines(session)
+        self._lines = SessionLines(session, on_command)
         self._made: list[bytes] = []
         self._time = datetime.fromtimestamp(0, UTC)
         self._refused: str | None = None
@@ -54,23 +56,32 @@ class SessionWriter:
         self.do(PERSON, "session.open", labels={"source": "claude-code"}, metadata=self.constants)
         self.do(PERSON, "presence.join")
 
+    def note(self, note: Note) -> None:
+        """What Claude Code does, by what is known besides its transcript. It does not count among the commands whose
+        ids come from their number: with and without it, the transcript's own are the same."""
+        self._time = max(self._time, note.time)
+        here = self.state.presence.in_order()
+        if note.status is None:
+            for each in here:
+                id = recorded_id(self.state.id, f"leave {each.id}", note.id)
+                self.do(Actor(each.id, each.kind), "presence.leave", id, reason=note.said)
+        elif any(each.id == CLAUDE.id for each in here):
+            id = recorded_id(self.state.id, "status", note.id)
+            self.do(CLAUDE, "presence.status", id, status=note.status, activity=note.said)
+
     def close(self) -> None:
         """End it where its transcript ends."""
         self.do(PERSON, "session.close", reason="The transcript ends.")
 
-    def do(self, actor: Actor, do: str, **data: Any) -> bool:
-        """Carry out a command, as it would be sent; whether the rules took it."""
+    def do(self, actor: Actor, do: str, command: str | None = None, /, **data: Any) -> bool:
+        """Carry out a command, as it would be sent, under an id of its own if it has one; whether the rules took it."""
         given = {name: value for name, value in data.items() if value is not None}
         try:
-            self._made += self._lines.lines(actor, self._time, parse_command(do, given))
+            self._made += self._lines.lines(actor, self._time, parse_command(do, given), command)
         except Refused as refusal:
             self._refused = f"{do}: {refusal.code}"
             return False
         return True
-
-    def has_made(self) -> bool:
-        """Whether there are events since the last flush."""
-        return bool(self._made)
 
     def refusal(self) -> str | None:
         """Why something was refused since the last time that this was asked."""
@@ -111,6 +122,11 @@ class SessionWriter:
         self.record(actor, "rest", rest)
         uuid = rest.get("uuid")
         return {"entry": {"uuid": uuid, "rest": "event"}} if uuid else {}
+
+
+def says_all(entry: Entry) -> bool:
+    """Whether an entry says of the session what its entries do, so that no later one is needed for that."""
+    return all(entry.get(name) for name in ("cwd", "sessionId", "timestamp"))
 
 
 def first_of(entries: Iterable[Entry]) -> Entry:

@@ -6,6 +6,7 @@ text agents and people put into a session stays text.
 """
 
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -27,9 +28,10 @@ SUFFIXES = frozenset({".js", ".css", ".html", ".svg"})
 
 
 class ConsoleRoutes:
-    """`GET /console` and below."""
+    """`GET /console` and below. `opened` is called whenever somebody opens the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[[], None]) -> None:
+        self._opened = opened
         self._files = _files(CONSOLE, "") | _files(CLIENT, "client/")
 
     async def redirect(self, request: web.Request) -> web.Response:
@@ -43,6 +45,8 @@ class ConsoleRoutes:
         if body is None and Path(name).suffix in SUFFIXES:
             raise NotFound(f"The console has no file {name!r}.")
         found, name = (body, name) if body is not None else (self._files["index.html"], "index.html")
+        if name == "index.html":
+            self._opened()
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return web.Response(body=found, content_type=kind, charset="utf-8", headers=HEADERS)
 

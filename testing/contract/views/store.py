@@ -12,7 +12,7 @@ import asyncio
 from ....domain.errors import NotFound
 from ....domain.ids import Position
 from ....projections.store import Checkpoint, CheckpointMoved, Parked, Skipped
-from ....projections.store.records import Snapshot
+from ....projections.store.records import KeyedSnapshots, Snapshot
 from .pages import (
     a_sample_is_bounded_by_bytes,
     a_sample_is_even_along_a_column,
@@ -243,6 +243,27 @@ async def snapshots_are_kept_of_one_state_of_the_code(factory: StoreFactory) -> 
         assert await store.snapshot("kept", "f-2", "s-1", 1999) == Snapshot(1000, b"new")
 
 
+async def a_commit_keeps_snapshots_of_keys_that_lack_nothing(factory: StoreFactory) -> None:
+    async with factory() as store:
+        build = await claimed(store)
+        await store.keep("kept", "f-1", "whole", [Snapshot(2, b"old")])
+        parked = Parked("parked", Position(4), "s-1", "x.fails", "no")
+        lacking = {"park": (parked,), "skip": (Skipped("skipped", Position(3)),)}
+        await store.commit(build, step(build, 0, 5, **lacking))
+        taken = tuple([(key, Snapshot(7, key.encode())) for key in ("whole", "parked", "skipped")])
+        await store.commit(build, step(build, 5, 9, snapshots=KeyedSnapshots("f-2", taken)))
+        assert await store.snapshot("kept", "f-2", "whole", 9) == Snapshot(7, b"whole")
+        assert await store.snapshot("kept", "f-2", "parked", 9) is None
+        assert await store.snapshot("kept", "f-2", "skipped", 9) is None
+        assert await store.snapshot("kept", "f-1", "whole", 9) == Snapshot(2, b"old")
+        refused = step(build, 5, 12, snapshots=KeyedSnapshots("f-2", (("late", Snapshot(9, b"late")),)))
+        assert await raised(CheckpointMoved, store.commit(build, refused))
+        assert await store.snapshot("kept", "f-2", "late", 9) is None
+        await store.commit(build, step(build, 9, 12, snapshots=KeyedSnapshots("f-2", (), forget_others=True)))
+        assert await store.snapshot("kept", "f-1", "whole", 9) is None
+        assert await store.snapshot("kept", "f-2", "whole", 9) == Snapshot(7, b"whole")
+
+
 async def of_two_stores_that_commit_at_once_one_succeeds(factory: StoreFactory) -> None:
     async with factory() as store, factory.beside(store) as other:
         build = await claimed(store)
@@ -301,6 +322,7 @@ ALL: tuple[Sentence, ...] = (
     a_sample_is_even_along_a_column,
     pages_end_by_bytes,
     snapshots_are_kept_of_one_state_of_the_code,
+    a_commit_keeps_snapshots_of_keys_that_lack_nothing,
 )
 
 SHARED: tuple[Sentence, ...] = (

@@ -12,6 +12,11 @@ const PAGE = 500
 export class Moment {
   /** @type {Map<string, Store<any>>} */
   #views = new Map()
+  #abort = new AbortController()
+  /** How many reads are under way; undefined before the first. @type {number | undefined} */
+  #reading
+  /** @type {Set<() => void>} */
+  #settling = new Set()
 
   /**
    * @param {import('./session.js').Session} session
@@ -23,7 +28,7 @@ export class Moment {
     this.id = session.id
     this.client = session.client
     /** The session's page: among others `version`, `open_messages`, `fences`. @type {Store<Json>} */
-    this.page = this.#read({}, () => this.client.read(session.path, { at: when }))
+    this.page = this.#read({}, (signal) => this.client.read(session.path, { at: when }, signal))
     const board = boardOf((name) => this.view(name), this.#rows('tasks'))
     this.overview = board.overview
     this.everyone = board.everyone
@@ -44,14 +49,38 @@ export class Moment {
   }
 
   /**
+   * Resolves when all that is observed of it has been read or has failed, or after so many milliseconds.
+   * @param {number} most
+   * @returns {Promise<void>}
+   */
+  settled(most) {
+    if (this.#reading === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.#settling.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, most)
+      this.#settling.add(end)
+    })
+  }
+
+  /** Give up what is being read of it: nobody is interested any more. */
+  end() {
+    this.#abort.abort()
+    this.#abort = new AbortController()
+  }
+
+  /**
    * A document of a view at this moment; undefined if there was none.
    * @param {string} name
    * @returns {Store<any>}
    */
   view(name) {
     const path = `/v1/views/${encodeURIComponent(name)}/${encodeURIComponent(this.id)}`
-    return this.#kept(name, undefined, async () => {
-      const found = await this.client.read(path, { at: this.when })
+    return this.#kept(name, undefined, async (signal) => {
+      const found = await this.client.read(path, { at: this.when }, signal)
       return found.rows ?? found.value ?? undefined
     })
   }
@@ -64,12 +93,12 @@ export class Moment {
     const path = `/v1/views/${name}/${encodeURIComponent(this.id)}`
     /** @type {string | undefined} */
     let next
-    const page = async (/** @type {Json} */ before) => {
-      const found = await this.client.read(path, { at: this.when, order: '-since', limit: PAGE, after: next })
+    const page = async (/** @type {Json} */ before, /** @type {AbortSignal | undefined} */ signal = undefined) => {
+      const found = await this.client.read(path, { at: this.when, order: '-since', limit: PAGE, after: next }, signal)
       next = found.next
       return { ...Object.fromEntries(found.rows.map((/** @type {Json} */ row) => [row.entry ?? row.task, row])), ...before }
     }
-    const store = this.#kept(`${name}*`, {}, () => page({}))
+    const store = this.#kept(`${name}*`, {}, (signal) => page({}, signal))
     return Object.assign(store, {
       hasOlder: () => next !== undefined,
       loadOlder: async () => store.put(await page(store.value)),
@@ -79,7 +108,7 @@ export class Moment {
   /**
    * @param {string} name
    * @param {any} empty
-   * @param {() => Promise<any>} load
+   * @param {(signal: AbortSignal) => Promise<any>} load
    */
   #kept(name, empty, load) {
     let store = this.#views.get(name)
@@ -89,7 +118,7 @@ export class Moment {
 
   /**
    * @param {any} empty
-   * @param {() => Promise<any>} load
+   * @param {(signal: AbortSignal) => Promise<any>} load
    * @returns {Store<any>}
    */
   #read(empty, load) {
@@ -98,10 +127,13 @@ export class Moment {
     /** @type {Store<any>} */
     const store = new Store(empty, () => {
       // What was is not going to change: it is read once, and again only after a failure.
-      reading ??= load().then(
+      const { signal } = this.#abort
+      this.#reading = (this.#reading ?? 0) + (reading ? 0 : 1)
+      reading ??= this.#counted(load(signal)).then(
         (value) => store.put(value),
         (error) => {
           reading = undefined
+          if (signal.aborted) return
           // No document, at a moment before there was one.
           if (error.code === 'no_document' || error.code === 'not_found') store.put(empty)
           else store.fail(error)
@@ -110,6 +142,21 @@ export class Moment {
       return () => {}
     })
     return store
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} read
+   * @returns {Promise<T>}
+   */
+  async #counted(read) {
+    try {
+      return await read
+    } finally {
+      this.#reading = (this.#reading ?? 1) - 1
+      // In a moment: what comes of it may be read next.
+      if (!this.#reading) setTimeout(() => this.#reading || this.#settling.forEach((end) => end()))
+    }
   }
 }
 

@@ -186,6 +186,20 @@ test('a moment has the same stores as the session', async (context) => {
   assert.equal((await then.page.when()).version, versions[0])
 })
 
+test('a moment says when all that is looked at is read, and can be given up', async (context) => {
+  const { maya } = await opened()
+  const { versions } = await maya.post('Find us a hotel.')
+  const then = maya.at(versions[0])
+  for (const store of [then.messages, then.agents, then.page]) observed(context, store)
+  await then.settled(10_000)
+  assert.deepEqual([then.messages, then.agents, then.page].map((store) => store.loaded), [true, true, true])
+  const other = maya.at(versions[0])
+  observed(context, other.page)
+  other.end()
+  await other.settled(10_000)
+  assert.deepEqual([other.page.loaded, other.page.error], [false, undefined])
+})
+
 test('a fork goes on by itself', async () => {
   const { maya } = await opened()
   const { versions } = await maya.post('Lisbon.')

@@ -35,6 +35,7 @@ def chat_log(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (package / "chat_log-1.dist-info" / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
     (package / "chat_log.py").write_text(from_page("python", "def convert"))
     monkeypatch.setattr(sys, "path", [*sys.path, str(package)])
+    monkeypatch.delitem(sys.modules, "chat_log", raising=False)  # which an earlier test has loaded
     importlib.invalidate_caches()
     (tmp_path / "talk.txt").write_text(TALK)
     return str(name)

@@ -1,0 +1,121 @@
+"""Follows the transcripts in folders, and has sent what comes of them.
+
+Reading goes on while nothing can be sent: a file may be replaced meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .....domain.errors import Invalid
+from .....domain.ids import SessionId
+from ...session_lines import slug
+from ..files import main_files
+from .sender import Sender
+from .session_recording import SessionRecording
+from .sink import Sink
+from .spool import Spool
+
+POLL_S = 0.25
+DISCOVER_S = 2.0
+FORGET_S = 600.0
+"""Seconds after which a session without news is no longer kept in memory."""
+VOUCH_S = 5.0
+
+
+class Followed(NamedTuple):
+    """What to record: files and folders of transcripts; the id of the only session, or None: each has its own; and
+    whether sessions count to which nothing comes."""
+
+    paths: Sequence[Path]
+    session: SessionId | None = None
+    everything: bool = False
+
+
+class Recorder:
+    """Records sessions. `hooks` is a folder with what hooks said, `spools` one for what must outlive the recorder; two
+    must not share that. `say` tells people one line."""
+
+    def __init__(self, followed: Followed, hooks: Path, spools: Path, sink: Sink, say: Callable[[str], None]) -> None:
+        self._followed = followed
+        self._hooks = hooks
+        self._spools = spools
+        self._sender = Sender(sink, say)
+        self._recordings: dict[Path, SessionRecording] = {}
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._vouched_at: dict[SessionId, float] = {}
+        self._wake = asyncio.Event()
+
+    def begin(self) -> None:
+        """Look at what is there: what comes afterwards is new."""
+        self._discover(first=True)
+
+    async def run(self) -> None:
+        """Record until cancelled. Raises what makes it pointless to go on, such as Forbidden."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read())
+            group.create_task(self._send())
+
+    async def finish(self) -> None:
+        """Record what is there, end each session where its files end, and return when all of it is written."""
+        for each in self._recordings.values():
+            while each.poll(time.monotonic(), to_the_end=True):
+                await self._sender.send(each)
+            each.end()
+            await self._sender.send(each)
+
+    async def _read(self) -> None:
+        discovered_at = time.monotonic()
+        while True:
+            now = time.monotonic()
+            if now - discovered_at >= DISCOVER_S:
+                self._discover(first=False)
+                discovered_at = now
+            more = [each.poll(now) for each in self._recordings.values()]
+            self._rest(now)
+            self._wake.set()
+            await asyncio.sleep(0.001 if any(more) else POLL_S)
+
+    async def _send(self) -> None:
+        while True:
+            self._wake.clear()
+            for each in tuple(self._recordings.values()):
+                await self._sender.send(each)
+                now = time.monotonic()
+                if not each.is_idle and now - self._vouched_at.get(each.session, 0.0) >= VOUCH_S:
+                    self._vouched_at[each.session] = now
+                    await self._sender.vouch(each)
+            await self._wake.wait()
+
+    def _rest(self, now: float) -> None:
+        """Let those leave of whom nothing was heard for long, and forget what nothing comes to."""
+        for main, each in tuple(self._recordings.items()):
+            if each.is_idle and each.participants:
+                each.leave("nothing came for half an hour")
+            elif now - each.changed_at > FORGET_S and not each.unsent and not each.participants:
+                del self._recordings[main]
+
+    def _discover(self, *, first: bool) -> None:
+        """Find sessions that have changed. At first these are the ones that were recorded before, so that nothing of
+        them is missed; all, where all are wanted."""
+        for main in self._mains():
+            try:
+                found = main.stat()
+            except OSError:
+                continue
+            stat = found.st_size, found.st_mtime_ns
+            known, self._seen[main] = self._seen.get(main), stat
+            name = self._followed.session or f"claude-{slug(main.stem)}"
+            spool = Spool(self._spools, name)
+            wanted = self._followed.everything or not first or spool.exists
+            if wanted and known != stat and main not in self._recordings:
+                self._recordings[main] = SessionRecording(main, name, spool, self._hooks / f"{main.stem}.jsonl")
+
+    def _mains(self) -> Iterable[Path]:
+        for path in self._followed.paths:
+            try:
+                yield from main_files(path)
+            except (Invalid, OSError):  # nothing is there yet
+                continue

@@ -1,0 +1,157 @@
+"""What a span says by the semantic conventions for generative AI: who acts, what is asked, answered, called and used.
+
+Messages stand in attributes (`gen_ai.input.messages` and others, as JSON or as values), in those of an event
+(`gen_ai.client.inference.operation.details`), or, by conventions that are older, in an event each
+(`gen_ai.user.message`, `gen_ai.choice`) or in attributes that are numbered (`gen_ai.prompt.0.content`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from .span import Attributes, Span
+
+CHATS = ("chat", "text_completion", "generate_content")
+INVOKE, TOOL = "invoke_agent", "execute_tool"
+DETAILS = "gen_ai.client.inference.operation.details"
+_NUMBERED = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,4})\.(role|content)")
+_USAGE = "gen_ai.usage."
+Part = dict[str, Any]
+
+
+class Message(NamedTuple):
+    """A message to a model or of it, in parts of ours."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it has more than what tools returned, which their own spans say."""
+        return bool(self.parts)
+
+
+class Said(NamedTuple):
+    """The messages of a span: instructions, then what went in; and what came out."""
+
+    given: list[Message]
+    answered: list[Message]
+
+
+def operation_of(span: Span) -> str | None:
+    """Which operation it is; None for a span of something else."""
+    found = span.attributes.get("gen_ai.operation.name") or _LLM.get(str(span.attributes.get("llm.request.type")))
+    return str(found) if found in (*CHATS, INVOKE, TOOL) else None
+
+
+_LLM = {"chat": "chat", "completion": "text_completion"}
+"""What is called otherwise by instrumentation that is older."""
+
+
+def messages_of(span: Span) -> Said:
+    """What was said. What cannot be read as a message is one of one part, with all of it."""
+    attributes = dict(span.attributes)
+    for event in span.events:
+        if event.name == DETAILS:
+            attributes |= event.attributes
+    instructions = _json(attributes.get("gen_ai.system_instructions"))
+    given = [] if not instructions else [Message("system", tuple(_parts(instructions)))]
+    given += _messages(attributes.get("gen_ai.input.messages"), "user")
+    answered = _messages(attributes.get("gen_ai.output.messages"), "assistant")
+    for event in span.events:
+        if event.name == "gen_ai.choice":
+            answered.append(_of_event(event.attributes, "assistant"))
+        elif event.name.startswith("gen_ai.") and event.name.endswith(".message"):
+            given.append(_of_event(event.attributes, event.name.split(".")[1]))
+    if not given and not answered:
+        given, answered = _numbered(attributes)
+    return Said(given, answered)
+
+
+def usage_of(span: Span) -> dict[str, Any]:
+    """Its model, and the tokens that it took."""
+    attributes = span.attributes
+    model = attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model")
+    tokens = {
+        name.removeprefix(_USAGE).replace(".", "_"): value
+        for name, value in attributes.items()
+        if name.startswith(_USAGE) and isinstance(value, int | float)
+    }
+    return {**({"model": str(model)} if model else {}), **tokens}
+
+
+def error_of(span: Span) -> str | None:
+    """What went wrong, in words; None if nothing did."""
+    if not span.failed:
+        return None
+    raised = [event.attributes for event in span.events if event.name == "exception"]
+    about = raised[-1] if raised else {}
+    said = [str(about[name]) for name in ("exception.type", "exception.message") if about.get(name)]
+    said = said or [str(span.attributes.get("error.type") or "")]
+    return span.message or ": ".join(said) or "It failed."
+
+
+def value_of(said: Any) -> Any:
+    """A value that may be written as JSON."""
+    return _json(said)
+
+
+def _messages(said: Any, role: str) -> list[Message]:
+    found = _json(said)
+    if not found:
+        return []
+    listed = found if isinstance(found, list) else [found]
+    return [_message(each, role) for each in listed]
+
+
+def _message(said: Any, role: str) -> Message:
+    if not isinstance(said, Mapping):
+        return Message(role, tuple(_parts(said)))
+    parts = said.get("parts", said.get("content"))
+    return Message(str(said.get("role") or role), tuple(_parts(parts)))
+
+
+def _of_event(attributes: Attributes, role: str) -> Message:
+    found = _json(attributes.get("message")) or _json(attributes.get("gen_ai.event.content")) or attributes
+    if isinstance(found, Mapping) and isinstance(found.get("message"), Mapping):
+        found = found["message"]
+    return _message(found, role)
+
+
+def _numbered(attributes: Attributes) -> tuple[list[Message], list[Message]]:
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for name, value in attributes.items():
+        if match := _NUMBERED.fullmatch(name):
+            found.setdefault((match[1], int(match[2])), {})[match[3]] = value
+    given = [_message(found[key], "user") for key in sorted(found) if key[0] == "prompt"]
+    answered = [_message(found[key], "assistant") for key in sorted(found) if key[0] == "completion"]
+    return given, answered
+
+
+def _parts(said: Any) -> Iterator[Part]:
+    """Parts of ours. What tools returned is left out: their own spans say it."""
+    if said is None or said == "":
+        return
+    for each in said if isinstance(said, list) else [said]:
+        if isinstance(each, str):
+            yield {"kind": "text", "text": each}
+        elif isinstance(each, Mapping):
+            kind, text = each.get("type"), each.get("content", each.get("text"))
+            if kind in ("text", "reasoning") and isinstance(text, str):
+                if text:
+                    yield {"kind": str(kind), "text": text}
+            elif kind not in ("tool_call_response", "tool_result"):
+                yield {"kind": "data", "name": str(kind or "value")[:64], "data": dict(each)}
+        else:
+            yield {"kind": "data", "name": "value", "data": each}
+
+
+def _json(said: Any) -> Any:
+    if not isinstance(said, str):
+        return said
+    try:
+        return orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return said

@@ -1,0 +1,1 @@
+"""`stenogram record`: what other programs do, written into sessions while it happens."""

@@ -1,0 +1,188 @@
+"""The past, read quickly, is what a fold from the session's start comes to: for everyone, at any version, in forks.
+
+Rows are made of the view as it is, documents go on from what their runner left on the way, and a session's page is an
+outline. Random sessions show whether each is what it would be without. More of them: STENOGRAM_TEST_PAST=500.
+"""
+
+import os
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from support.random_play import VIEWERS, Play, played
+
+from stenogram.api.access.principal import EVERYTHING, Principal
+from stenogram.api.http.session_answers import session_json
+from stenogram.api.views.listing import ListPage, ListQuery, list_page
+from stenogram.api.views.past import rows_of
+from stenogram.api.views.reader import ViewReader
+from stenogram.api.views.storage import ViewStorage
+from stenogram.domain.audience import Viewer
+from stenogram.domain.ids import Version
+from stenogram.domain.session import fold
+from stenogram.domain.state import State
+from stenogram.log.commit import outlines
+from stenogram.log.log import Log
+from stenogram.log.records import Append, Draft
+from stenogram.log.storage import Storage
+from stenogram.projections.authoring.document import DocProjection
+from stenogram.projections.authoring.fingerprint import fingerprint
+from stenogram.projections.moment_fold import MomentRows
+from stenogram.projections.moments import Moments
+from stenogram.projections.past_rows import past_rows
+from stenogram.projections.runner import document_snapshots, log_reader
+from stenogram.projections.store import memory_views
+from stenogram.projections.views import BUILT_IN, agents, transcript
+from stenogram.testing.rehearsal import Rehearsal
+from stenogram.testing.stage import Stage, stage
+
+SCRIPTS = range(int(os.environ.get("STENOGRAM_TEST_PAST", "3")))
+DOCUMENTS = [each for each in BUILT_IN if isinstance(each, DocProjection)]
+AUDITOR = Viewer("auditor", "service", sees_all=True)
+NOTHING = frozenset[int]()
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept on the way is kept every few events."""
+    monkeypatch.setattr(document_snapshots, "EVERY_EVENTS", 7)
+    monkeypatch.setattr(outlines, "KEPT_EVERY_EVENTS", 5)
+    monkeypatch.setattr(log_reader, "BATCH", 11)
+
+
+def own(session: Rehearsal) -> tuple[int, list[Draft]]:
+    """Where the session's own events begin, and these."""
+    begins = [at for at, event in enumerate(session.events) if event.type == "session.forked"]
+    start = begins[-1] if begins else 0
+    events = list(zip(session.events, session.stored, strict=True))[start:]
+    return start, [
+        Draft(event.type, event.data.subject(), stored, event.version, None, event.data.also())
+        for event, stored in events
+    ]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a log that does not exist yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "log.db")
+    address: str = request.getfixturevalue("fresh_log")()
+    return address
+
+
+@asynccontextmanager
+async def kept(play: Play, address: str = "") -> AsyncIterator[Stage]:
+    """The play in a log, with its views; in memory, if no address is given."""
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(Log(Storage(address).engine())) if address else None
+        store = await stack.enter_async_context(ViewStorage("", address).store()) if address else None
+        here = await stack.enter_async_context(stage(log, store))
+        for session in play.sessions:
+            start, drafts = own(session)
+            await here.log.append(Append(session.state.id, tuple(drafts), first_version=start + 1))
+        async with here.running(*BUILT_IN):
+            for projection in BUILT_IN:
+                await here.caught_up(projection.name)
+            yield here
+
+
+def moments(play: Play) -> list[tuple[Rehearsal, Version]]:
+    """Some versions of each session, in no order."""
+    chance = random.Random(3)
+    each = [(session, len(session.events)) for session in play.sessions for _ in range(4)]
+    return [(session, Version(chance.randint(1, head))) for session, head in chance.sample(each, len(each))]
+
+
+async def folded(here: Stage, projection: Any, session: str, version: int) -> MomentRows:
+    """The view at a version, from the session's start."""
+    async with memory_views() as nothing_kept:
+        return await Moments(here.log, nothing_kept, projection).rows(session, version, NOTHING)
+
+
+def principal(viewer: Viewer) -> Principal:
+    return Principal(viewer.id, viewer.kind, "", EVERYTHING, (), EVERYTHING if viewer.sees_all else ())
+
+
+@pytest.mark.parametrize("seed", SCRIPTS)
+async def test_rows_are_those_of_a_fold(seed: int) -> None:
+    await rows_are_those_of_a_fold(played(seed), "")
+
+
+async def test_rows_are_those_of_a_fold_wherever_they_are_stored(stored: str) -> None:
+    await rows_are_those_of_a_fold(played(1), stored)
+
+
+async def rows_are_those_of_a_fold(play: Play, address: str) -> None:
+    async with kept(play, address) as here:
+        views, pages = ViewReader(here.log, here.store, BUILT_IN), 0
+        for session, version in moments(play):
+            id = session.state.id
+            past, then = await past_rows(here.log, here.store, transcript, id, version), None
+            assert past is not None
+            then = await folded(here, transcript, id, version)
+            for viewer in (*VIEWERS, AUDITOR):
+                for order in ("-since", "since"):
+                    wanted: ListQuery | None = ListQuery({"session": id}, order, None, 3)
+                    while wanted is not None:
+                        page = await list_page(views, transcript, principal(viewer), wanted, past=past)
+                        assert page == await rows_of(transcript, then, viewer, wanted), (id, version, viewer, order)
+                        wanted, pages = _next(wanted, page), pages + 1
+        assert pages > 20
+
+
+def _next(wanted: ListQuery, page: ListPage) -> ListQuery | None:
+    return None if page.next is None else wanted._replace(after=page.next)
+
+
+@pytest.mark.parametrize("seed", SCRIPTS)
+async def test_documents_are_those_of_a_fold(seed: int) -> None:
+    play = played(seed)
+    async with kept(play) as here:
+        left = 0
+        for session, version in moments(play):
+            for projection in DOCUMENTS:
+                id, by = session.state.id, fingerprint(projection, here.log.epoch)
+                left += await here.store.snapshot(projection.name, by, id, version) is not None
+                found = await Moments(here.log, here.store, projection).rows(id, version, NOTHING)
+                whole = await folded(here, projection, id, version)
+                assert _values(found) == _values(whole), (projection.name, id, version)
+                assert (found.version, found.position) == (whole.version, whole.position)
+        assert left, "their runner left some"
+
+
+def _values(rows: MomentRows) -> list[Any]:
+    return [[_json(column) for column in orjson.loads(data)] for data in rows.packed.values()]
+
+
+def _json(column: Any) -> Any:
+    return orjson.loads(column) if isinstance(column, str) and column.startswith("{") else column
+
+
+@pytest.mark.parametrize("seed", SCRIPTS)
+async def test_pages_of_sessions_are_those_of_a_fold(seed: int) -> None:
+    play = played(seed)
+    async with kept(play) as here:
+        for session, version in moments(play):
+            id = session.state.id
+            state = fold(State(id), session.events[:version])
+            outline = await here.log.outline_at(id, version)
+            for viewer in (*VIEWERS, AUDITOR):
+                assert await session_json(outline, viewer) == await session_json(state, viewer), (id, version)
+
+
+async def test_what_is_not_complete_is_not_read_from_the_view() -> None:
+    play = played(1)
+    id, head = play.session.state.id, Version(len(play.session.events))
+    async with kept(play) as here:
+        assert await past_rows(here.log, here.store, agents, id, head) is None, "its rows have no lifetime"
+        build = await here.store.current(transcript.name)
+        assert build is not None
+    async with stage() as here:
+        for session in play.sessions:
+            start, drafts = own(session)
+            await here.log.append(Append(session.state.id, tuple(drafts), first_version=start + 1))
+        assert await past_rows(here.log, here.store, transcript, id, head) is None, "it is not built"
