@@ -141,14 +141,7 @@ class Gateway:
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         if self.settings.otlp:
             app.router.add_post("/v1/traces", self._trace_routes.take)
-        if self.settings.ag_ui:
-            self._ag_ui_routes.add_to(app.router)
-        if self.settings.ai_sdk:
-            self._ai_sdk_routes.add_to(app.router)
-        if self.settings.langchain:
-            self._langchain_routes.add_to(app.router)
-        if self.settings.tanstack_ai:
-            self._tanstack_routes.add_to(app.router)
+        self._add_front_ends(app.router)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
@@ -162,6 +155,17 @@ class Gateway:
         app.router.add_get("/ready", self._ready, allow_head=False)
         app.router.add_get("/metrics", self._metrics, allow_head=False)
         return app
+
+    def _add_front_ends(self, router: web.UrlDispatcher) -> None:
+        served: dict[str, AgUiRoutes | AiSdkRoutes | LangChainRoutes | TanStackRoutes] = {
+            "ag_ui": self._ag_ui_routes,
+            "ai_sdk": self._ai_sdk_routes,
+            "langchain": self._langchain_routes,
+            "tanstack_ai": self._tanstack_routes,
+        }
+        for name, routes in served.items():
+            if getattr(self.settings, name):
+                routes.add_to(router)
 
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
