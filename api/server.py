@@ -159,14 +159,7 @@ class Gateway:
         """What is spoken by clients that are not ours, as far as it is switched on."""
         if self.settings.otlp:
             app.router.add_post("/v1/traces", self._trace_routes.take)
-        if self.settings.ag_ui:
-            self._ag_ui_routes.add_to(app.router)
-        if self.settings.ai_sdk:
-            self._ai_sdk_routes.add_to(app.router)
-        if self.settings.langchain:
-            self._langchain_routes.add_to(app.router)
-        if self.settings.tanstack_ai:
-            self._tanstack_routes.add_to(app.router)
+        self._add_front_ends(app.router)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
 
@@ -180,6 +173,17 @@ class Gateway:
     def sign_in_link(self, participant: ParticipantId, place: str = "") -> str:
         """The address of a place in the console (`s/trip-7`) that signs somebody in, once, on an open gateway."""
         return f"{self.url}/console/{place}#link={self._links.make(participant)}"
+
+    def _add_front_ends(self, router: web.UrlDispatcher) -> None:
+        served: dict[str, AgUiRoutes | AiSdkRoutes | LangChainRoutes | TanStackRoutes] = {
+            "ag_ui": self._ag_ui_routes,
+            "ai_sdk": self._ai_sdk_routes,
+            "langchain": self._langchain_routes,
+            "tanstack_ai": self._tanstack_routes,
+        }
+        for name, routes in served.items():
+            if getattr(self.settings, name):
+                routes.add_to(router)
 
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
