@@ -163,17 +163,6 @@ class Gateway:
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
 
-    def _add_console(self, router: web.UrlDispatcher) -> None:
-        router.add_get("/", self._console_routes.redirect, allow_head=False)
-        router.add_get("/console", self._console_routes.redirect, allow_head=False)
-        router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
-        router.add_post("/console/links", self._sign_in_routes.make_link)
-        router.add_post("/console/sign-in", self._sign_in_routes.sign_in)
-
-    def sign_in_link(self, participant: ParticipantId, place: str = "") -> str:
-        """The address of a place in the console (`s/trip-7`) that signs somebody in, once, on an open gateway."""
-        return f"{self.url}/console/{place}#link={self._links.make(participant)}"
-
     def _add_front_ends(self, router: web.UrlDispatcher) -> None:
         served: dict[str, AgUiRoutes | AiSdkRoutes | LangChainRoutes | TanStackRoutes] = {
             "ag_ui": self._ag_ui_routes,
@@ -184,6 +173,17 @@ class Gateway:
         for name, routes in served.items():
             if getattr(self.settings, name):
                 routes.add_to(router)
+
+    def _add_console(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/", self._console_routes.redirect, allow_head=False)
+        router.add_get("/console", self._console_routes.redirect, allow_head=False)
+        router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        router.add_post("/console/links", self._sign_in_routes.make_link)
+        router.add_post("/console/sign-in", self._sign_in_routes.sign_in)
+
+    def sign_in_link(self, participant: ParticipantId, place: str = "") -> str:
+        """The address of a place in the console (`s/trip-7`) that signs somebody in, once, on an open gateway."""
+        return f"{self.url}/console/{place}#link={self._links.make(participant)}"
 
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""
