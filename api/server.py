@@ -97,10 +97,14 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
-        self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
-        self._ai_sdk_routes = AiSdkRoutes(settings, tenants, auth, telemetry, self.sse_server)
-        self._langchain_routes = LangChainRoutes(settings, tenants, auth, telemetry, self.sse_server)
-        self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        frontends = (settings, tenants, auth, telemetry, self.sse_server)
+        self._frontend_routes: dict[str, AgUiRoutes | AiSdkRoutes | LangChainRoutes | TanStackRoutes] = {
+            "ag_ui": AgUiRoutes(*frontends),
+            "ai_sdk": AiSdkRoutes(*frontends),
+            "langchain": LangChainRoutes(*frontends),
+            "tanstack_ai": TanStackRoutes(*frontends),
+        }
+        """By the settings that switch them off."""
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
         self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
@@ -141,14 +145,9 @@ class Gateway:
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
         if self.settings.otlp:
             app.router.add_post("/v1/traces", self._trace_routes.take)
-        if self.settings.ag_ui:
-            self._ag_ui_routes.add_to(app.router)
-        if self.settings.ai_sdk:
-            self._ai_sdk_routes.add_to(app.router)
-        if self.settings.langchain:
-            self._langchain_routes.add_to(app.router)
-        if self.settings.tanstack_ai:
-            self._tanstack_routes.add_to(app.router)
+        for switch, routes in self._frontend_routes.items():
+            if getattr(self.settings, switch):
+                routes.add_to(app.router)
         if self.settings.durable_streams:
             self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
