@@ -116,7 +116,7 @@ sbom: $(VENV)/.deploy  ## Write a software bill of materials of the image (Cyclo
 
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"
-	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules tests/support/durable_streams/node_modules tests/frontends/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules tests/support/durable_streams/node_modules tests/frontends/node_modules tests/web/runtimes/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -30,7 +30,7 @@ class Background:
         if threading.current_thread() is self._thread:
             call.close()
             raise RuntimeError("A synchronous call from the store's own loop would wait for itself for good.")
-        future = self._submit(call)
+        future = self.submit(call)
         try:
             return future.result()
         except BaseException:
@@ -39,7 +39,7 @@ class Background:
 
     async def arun(self, call: Coroutine[Any, Any, T]) -> T:
         """Carry it out, and wait for it in the caller's loop. Cancelled, it is cancelled there."""
-        return await asyncio.wrap_future(self._submit(call))
+        return await asyncio.wrap_future(self.submit(call))
 
     def close(self) -> None:
         """End what goes on, and the thread. Idempotent; a call afterwards starts a new one."""
@@ -54,7 +54,8 @@ class Background:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(CLOSE_TIMEOUT_S)
 
-    def _submit(self, call: Coroutine[Any, Any, T]) -> "Future[T]":
+    def submit(self, call: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Carry it out, without waiting for it."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

@@ -16,9 +16,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ..domain.errors import NotReady
+from ..domain.ids import ParticipantId
 from ..log.turns import Turn
 from .access.origin import OriginCheck
 from .access.principal import Principal
+from .access.sign_in_links import SignInLinks
 from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
@@ -30,6 +32,7 @@ from .http.answer import AliveAnswer
 from .http.asgi import AsgiMount, AsgiServer
 from .http.cause_routes import CauseRoutes
 from .http.console.console_routes import ConsoleRoutes
+from .http.console.sign_in_routes import SignInRoutes
 from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
@@ -91,20 +94,18 @@ class Gateway:
         self._event_routes = EventRoutes(tenants, auth, self._waits)
         self._cause_routes = CauseRoutes(tenants, auth)
         self._console_routes = ConsoleRoutes(long_reads.prepare)
+        self._links = SignInLinks()
+        self._sign_in_routes = SignInRoutes(settings, auth, self._links)
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
-        frontends = (settings, tenants, auth, telemetry, self.sse_server)
-        self._frontend_routes: dict[str, AgUiRoutes | AiSdkRoutes | LangChainRoutes | TanStackRoutes] = {
-            "ag_ui": AgUiRoutes(*frontends),
-            "ai_sdk": AiSdkRoutes(*frontends),
-            "langchain": LangChainRoutes(*frontends),
-            "tanstack_ai": TanStackRoutes(*frontends),
-        }
-        """By the settings that switch them off."""
+        self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._ai_sdk_routes = AiSdkRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._langchain_routes = LangChainRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
         self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
@@ -143,17 +144,9 @@ class Gateway:
         app.router.add_post("/v1/views/{view}/promote", self._view_routes.promote)
         app.router.add_get("/v1/views/{view}/{key}", self._view_routes.show_key, allow_head=False)
         app.router.add_get("/v1/views/{view}/{key}/difference", self._view_routes.difference, allow_head=False)
-        if self.settings.otlp:
-            app.router.add_post("/v1/traces", self._trace_routes.take)
-        for switch, routes in self._frontend_routes.items():
-            if getattr(self.settings, switch):
-                routes.add_to(app.router)
-        if self.settings.durable_streams:
-            self._stream_routes.add_to(app)
         app.router.add_get("/v1/views/timeline/{key}/window", self._timeline_routes.window, allow_head=False)
-        app.router.add_get("/", self._console_routes.redirect, allow_head=False)
-        app.router.add_get("/console", self._console_routes.redirect, allow_head=False)
-        app.router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        self._add_other_protocols(app)
+        self._add_console(app.router)
         for path, mounted in self.mounted.items():
             app.router.add_post(path, mounted.handle)
         app.router.add_get("/openapi.json", self._openapi, allow_head=False)
@@ -161,6 +154,36 @@ class Gateway:
         app.router.add_get("/ready", self._ready, allow_head=False)
         app.router.add_get("/metrics", self._metrics, allow_head=False)
         return app
+
+    def _add_other_protocols(self, app: web.Application) -> None:
+        """What is spoken by clients that are not ours, as far as it is switched on."""
+        if self.settings.otlp:
+            app.router.add_post("/v1/traces", self._trace_routes.take)
+        self._add_front_ends(app.router)
+        if self.settings.durable_streams:
+            self._stream_routes.add_to(app)
+
+    def _add_front_ends(self, router: web.UrlDispatcher) -> None:
+        served: dict[str, AgUiRoutes | AiSdkRoutes | LangChainRoutes | TanStackRoutes] = {
+            "ag_ui": self._ag_ui_routes,
+            "ai_sdk": self._ai_sdk_routes,
+            "langchain": self._langchain_routes,
+            "tanstack_ai": self._tanstack_routes,
+        }
+        for name, routes in served.items():
+            if getattr(self.settings, name):
+                routes.add_to(router)
+
+    def _add_console(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/", self._console_routes.redirect, allow_head=False)
+        router.add_get("/console", self._console_routes.redirect, allow_head=False)
+        router.add_get("/console/{path:.*}", self._console_routes.show, allow_head=False)
+        router.add_post("/console/links", self._sign_in_routes.make_link)
+        router.add_post("/console/sign-in", self._sign_in_routes.sign_in)
+
+    def sign_in_link(self, participant: ParticipantId, place: str = "") -> str:
+        """The address of a place in the console (`s/trip-7`) that signs somebody in, once, on an open gateway."""
+        return f"{self.url}/console/{place}#link={self._links.make(participant)}"
 
     async def drain(self) -> None:
         """Say `bye` to every client and close its connection."""

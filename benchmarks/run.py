@@ -31,6 +31,7 @@ BENCHMARKS = (
     "attacks",
     "postgres",
     "ag_ui",
+    "taps",
 )
 FULL, QUICK, SMOKE = 1.0, 0.4, 0.05
 SHARED_WITH_TESTS = Path(__file__).resolve().parents[1] / "tests"

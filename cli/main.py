@@ -33,6 +33,7 @@ from .mcp import mcp
 from .migrate import migrate
 from .operating.doctor.command import doctor
 from .operating.keys import keys
+from .operating.link import link
 from .operating.tenants import tenants
 from .operating.token import token
 from .projections.command import projections
@@ -107,7 +108,20 @@ for title, commands in {
     "Run": (demo, serve, mcp, record),
     "Look": (sessions, show, watch, tail, replay, view),
     "Act, on a gateway": (open_, say, answer, task, state, stop, pause, resume, steer, reroute, close, reopen),
-    "Look after": (export, import_, backup, restore, migrate, projections, tenants, token, keys, doctor, completion),
+    "Look after": (
+        export,
+        import_,
+        backup,
+        restore,
+        migrate,
+        projections,
+        tenants,
+        token,
+        link,
+        keys,
+        doctor,
+        completion,
+    ),
 }.items():
     SECTIONS[title] = [str(each.name) for each in commands]
     for each in commands:

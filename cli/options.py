@@ -148,6 +148,19 @@ def board_options(command: Command) -> Command:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for programs.")
 
 
+def local_name() -> str:
+    """What the user is called on this machine, as far as a participant may be called so."""
+    import getpass
+
+    from ..domain.ids import NAME_PATTERN
+
+    try:
+        name = re.sub(r"[^A-Za-z0-9._:@+-]", "-", getpass.getuser())
+    except (OSError, KeyError):  # there is no such user: a container that runs under a number
+        name = ""
+    return name if re.match(NAME_PATTERN, name) else "user"
+
+
 def examples(*lines: str) -> str:
     """An epilog that shows how a command is used."""
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 
-from .options import examples, is_installed
+from .options import DEFAULT_GATEWAY, examples, is_installed, local_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -98,29 +98,17 @@ def _announce(gateway: "Gateway") -> None:
     settings = gateway.settings
     reading = " for reading only" if settings.read_only else ""
     click.echo(f"stenogram: serving {gateway.place}{reading} at {gateway.url} (Ctrl-C ends it)", err=True)
-    click.echo(f"stenogram: the console is at {gateway.url}/console/{_signed_in(settings.open)}", err=True)
+    if not settings.open:
+        click.echo(f"stenogram: the console is at {gateway.url}/console/", err=True)
+    else:
+        another = "stenogram link" if gateway.url == DEFAULT_GATEWAY else f"stenogram link --log {gateway.url}"
+        click.echo(f"stenogram: the console is at {gateway.sign_in_link(local_name())}", err=True)
+        click.echo(f"stenogram: that link signs you in once, within 10 minutes ({another} makes another)", err=True)
     for path in gateway.mounted:
         click.echo(f"stenogram: {path.strip('/')} is at {gateway.url}{path}", err=True)
     if settings.open:
         click.echo("stenogram: open, without tokens: it trusts the identity that a client claims;", err=True)
         click.echo("stenogram: put no proxy in front of it before it has keys (stenogram keys new)", err=True)
-
-
-def _signed_in(open_mode: bool) -> str:
-    """What signs in who follows the link, where the gateway believes every name; the page takes it out of the address
-    at once."""
-    import getpass
-    import re
-
-    from ..domain.ids import NAME_PATTERN
-
-    if not open_mode:
-        return ""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # who runs it has no name here
-        name = ""
-    return f"#participant={name if re.fullmatch(NAME_PATTERN, name) else 'me'}"
 
 
 def _log_to_stderr(level: str) -> None:

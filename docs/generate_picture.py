@@ -21,12 +21,43 @@ from playwright.async_api import Error, Page, async_playwright
 
 DOCS = Path(__file__).parent
 SIZE = {"width": 1200, "height": 750}
-SCALE = 0.75
-SHOT = {"format": "webp", "quality": 55, "clip": {"x": 0, "y": 0, **SIZE, "scale": SCALE}}
-ANIMATED = 0b10
+SCALE = 0.7
+SHOT = {"format": "png", "clip": {"x": 0, "y": 0, **SIZE, "scale": SCALE}}
+QUALITY = 0.5
+BLOCK = 16
+"""Pixels: what of a still is as it was is left out by squares."""
+ANIMATED_WITH_ALPHA = 0b10010
 EVERY_S = 0.4
 LONGEST_S, LAST_MS = 1.0, 4_000
-MOST_BYTES = 2_000_000
+MOST_BYTES = 700_000
+ENCODE = """async ([stills, block, quality]) => {
+  const encoded = []
+  let before = null
+  for (const still of stills) {
+    const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${still}`)).blob())
+    const { width, height } = picture
+    const canvas = new OffscreenCanvas(width, height)
+    const pen = canvas.getContext('2d', { willReadFrequently: true })
+    pen.drawImage(picture, 0, 0)
+    const now = new Uint32Array(pen.getImageData(0, 0, width, height).data.buffer)
+    const across = Math.ceil(width / block)
+    const changed = new Set()
+    for (let pixel = 0; pixel < now.length; pixel++) {
+      if (now[pixel] === before?.[pixel]) continue
+      changed.add(Math.floor(pixel / width / block) * across + Math.floor((pixel % width) / block))
+    }
+    for (let square = 0; square < across * Math.ceil(height / block); square++) {
+      if (changed.has(square)) continue
+      pen.clearRect((square % across) * block, Math.floor(square / across) * block, block, block)
+    }
+    before = now
+    const bytes = await (await canvas.convertToBlob({ type: 'image/webp', quality })).arrayBuffer()
+    const text = Array.from(new Uint8Array(bytes), (each) => String.fromCharCode(each)).join('')
+    encoded.push(changed.size ? btoa(text) : null)
+  }
+  return encoded
+}"""
+"""Stills as pictures of what has changed in each; null where nothing has."""
 Frame = tuple[float, bytes]
 """When it was seen, and what."""
 
@@ -50,11 +81,14 @@ async def main() -> None:
             page = await (await browser.new_context(viewport=SIZE)).new_page()  # type: ignore[arg-type]
             page.set_default_timeout(60_000)
             await page.goto(found[0])
+            await page.locator(".entry").first.wait_for()  # what shows where pictures do not move is the first one
             frames: list[Frame] = []
             looking = asyncio.create_task(_look(page, frames))
             await _act(page)
             looking.cancel()
             await _look_back(page)
+            await page.goto("about:blank")
+            frames = await _encoded(page, frames)
             await browser.close()
         await process.wait()
     _write(frames)
@@ -102,22 +136,40 @@ async def _look_back(page: Page) -> None:
     await page.screenshot(path=DOCS / "console-past.png")
 
 
+async def _encoded(page: Page, frames: list[Frame]) -> list[Frame]:
+    """The browser encodes them, too; those in which nothing has changed are left out."""
+    stills = [base64.b64encode(still).decode() for _, still in frames]
+    encoded = await page.evaluate(ENCODE, [stills, BLOCK, QUALITY])
+    return [(time, base64.b64decode(each)) for (time, _), each in zip(frames, encoded, strict=True) if each]
+
+
 def _write(frames: list[Frame]) -> None:
     """As an animated picture (https://developers.google.com/speed/webp/docs/riff_container)."""
     times = [time for time, _ in frames]
     durations = [round(1000 * min(LONGEST_S, after - before)) for before, after in pairwise(times)] + [LAST_MS]
-    stills = [picture[picture.index(b"VP8 ") :] for _, picture in frames]
-    width, height = (int.from_bytes(stills[0][place : place + 2], "little") - 1 for place in (14, 16))
-    canvas = bytes([ANIMATED, 0, 0, 0]) + _three(width) + _three(height)
+    stills = [_bitstream(picture) for _, picture in frames]
+    width, height = (round(SCALE * each) - 1 for each in SIZE.values())
+    canvas = bytes([ANIMATED_WITH_ALPHA, 0, 0, 0]) + _three(width) + _three(height)
     chunks = [_chunk(b"VP8X", canvas), _chunk(b"ANIM", b"\xff\xff\xff\xff\0\0")]
     for duration, still in zip(durations, stills, strict=True):
-        place = _three(0) + _three(0) + _three(width) + _three(height) + _three(duration) + b"\x02"
+        place = _three(0) + _three(0) + _three(width) + _three(height) + _three(duration) + b"\0"
         chunks.append(_chunk(b"ANMF", place + still))
     whole = _chunk(b"RIFF", b"WEBP" + b"".join(chunks))
     if len(whole) > MOST_BYTES:
         raise SystemExit(f"The picture has {len(whole):,} bytes; lower its quality.")
     (DOCS / "demo.webp").write_bytes(whole)
     print(f"docs/demo.webp: {len(frames)} frames, {len(whole) / 1000:.0f} kB")
+
+
+def _bitstream(still: bytes) -> bytes:
+    """What a frame may have of a still: its transparency and its colours, without the profile before them."""
+    kept, place = b"", 12
+    while place < len(still):
+        size = int.from_bytes(still[place + 4 : place + 8], "little")
+        if still[place : place + 4] in (b"ALPH", b"VP8 "):
+            kept += still[place : place + 8 + size + size % 2]
+        place += 8 + size + size % 2
+    return kept
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

@@ -95,7 +95,8 @@ class Transcript:
         """One that goes its own way from here."""
         made = Transcript(self.session)
         made.version, made.bytes, made._entries = self.version, self.bytes, dict(self._entries)
-        made.runs, made.questions, made._begun = dict(self.runs), dict(self.questions), [*self._begun]
+        made.runs, made.questions = dict(self.runs), dict(self.questions)
+        made._begun, made._asked = [*self._begun], [*self._asked]
         return made
 
     def between(self, since: int, until: int) -> list[Entry]:

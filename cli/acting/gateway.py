@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import Place, as_option, gateway_option, kind_option, token_option
+from ..options import Place, as_option, gateway_option, kind_option, local_name, token_option
 
 if TYPE_CHECKING:
     from ...client import Client, Session
@@ -69,7 +69,7 @@ async def _connected(place: Place) -> "AsyncIterator[Client]":
     from ...client import Client
 
     kind: Any = place.kind or "user"
-    who: dict[str, Any] = {"token": place.token} if place.token else {"participant": place.participant or _name()}
+    who: dict[str, Any] = {"token": place.token} if place.token else {"participant": place.participant or local_name()}
     logger = logging.getLogger("stenogram.client")
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # what matters is raised, and said once
@@ -88,20 +88,6 @@ async def _exists(client: "Client", session: str) -> bool:
     except NotFound:
         return False
     return True
-
-
-def _name() -> str:
-    """What the user is called on this machine, as far as a participant may be called so."""
-    import getpass
-    import re
-
-    from ...domain.ids import NAME_PATTERN
-
-    try:
-        name = re.sub(r"[^A-Za-z0-9._:@+-]", "-", getpass.getuser())
-    except (OSError, KeyError):  # there is no such user: a container that runs under a number
-        name = ""
-    return name if re.match(NAME_PATTERN, name) else "user"
 
 
 def printed(as_json: bool, said: str, /, **members: Any) -> None:

@@ -15,6 +15,7 @@ from ..options import SESSION, examples
 from ..replay.speed import SPEED
 
 if TYPE_CHECKING:
+    from ...api.server import Gateway
     from ..screen.display import Display
     from .run import Wishes
 
@@ -92,10 +93,11 @@ async def _run(log: str, session: str, wishes: "Wishes", *, live: bool, opens: b
     """Run it; the version in which the hotel was changed, if it was. `told`: the page shows it."""
     from ..screen.display import open_display
     from .page import PageDisplay, show_page
+    from .people import MAYA
     from .run import run
 
-    def started(url: str) -> None:
-        show_page(f"{url}/console/s/{session}#participant=maya", opens=opens, quiet=live)
+    def started(gateway: "Gateway") -> None:
+        show_page(gateway.sign_in_link(MAYA, f"s/{session}"), opens=opens, quiet=live)
 
     async with AsyncExitStack() as stack:
         here: Display = (

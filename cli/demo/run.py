@@ -37,9 +37,9 @@ class Wishes(NamedTuple):
 
 
 async def run(
-    log: str, session: str, display: Display, wishes: Wishes, started: Callable[[str], None] = lambda _: None
+    log: str, session: str, display: Display, wishes: Wishes, started: Callable[[Gateway], None] = lambda _: None
 ) -> None:
-    """Play the demo once into the log at `log`, shown on `display`; `started` gets the gateway's address.
+    """Play the demo once into the log at `log`, shown on `display`; `started` gets the gateway.
 
     The display is fed by a client that subscribes like any other; it knows nothing of the script. At the end the
     gateway stays for as long as somebody has the console open. Raises LogInUse when another process writes the log.
@@ -48,7 +48,7 @@ async def run(
     settings = Settings(log=log, host="127.0.0.1", port=0, jwt_secret=None, jwt_public_key=None, drain=1.0)
     async with running(settings) as gateway:
         await _open(gateway.url, session)
-        started(gateway.url)
+        started(gateway)
         watching = asyncio.create_task(_watch(gateway.url, session, display))
         try:
             visitor = Visitor(lambda: gateway.websocket_server.connected(people.MAYA))

@@ -56,6 +56,10 @@ class Http:
         """The JSON object at a path; members of the query that are None are left out."""
         return await self._ask("GET", path, {name: _text(value) for name, value in query.items() if value is not None})
 
+    async def post(self, path: str) -> dict[str, Any]:
+        """Ask for what is no command of a session."""
+        return await self._ask("POST", path, {})
+
     async def do(
         self, session: str, do: str, data: Mapping[str, Any], *, id: str | None = None, under: Any = None
     ) -> Ack:

@@ -208,6 +208,8 @@ async def test_questions_are_answered_and_those_at_work_are_steered(
             break
         end = await page.end()
         await same_as_native(end, heard(gateway.url))
-    assert [each["text"] for each in end["messages"]] == ["Book it.", "Wait.", "Booked: yes."]
+    assert [each["text"] for each in end["messages"]] == [
+        *("Book it.", "Wait.", "Window seats, please", "Booked: yes.")
+    ]
     (asked,) = [told["interrupts"] for told in page.seen if "interrupts" in told]
     assert [each["value"]["question"] for each in asked] == ["Book Window seats, please?"]

@@ -34,6 +34,7 @@ NAMES = (
     "attacks",
     "postgres",
     "ag_ui",
+    "taps",
 )
 TRIED_ALWAYS = ("appends", "many_sessions", "presence")
 TRIED = NAMES if os.environ.get("STENOGRAM_BENCHMARKS") == "all" else TRIED_ALWAYS

@@ -115,9 +115,7 @@ def test_everyone_came_and_left_and_tools_ended(played: Played) -> None:
 
 
 def test_without_a_display_it_prints_where_the_console_is_and_ends_by_itself(played: Played) -> None:
-    assert re.search(
-        r"you are Maya: http://127\.0\.0\.1:\d+/console/s/trip#participant=maya$", played.err, re.MULTILINE
-    )
+    assert re.search(r"you are Maya: http://127\.0\.0\.1:\d+/console/s/trip#link=[\w-]{22}$", played.err, re.MULTILINE)
     assert "Your turn" not in played.out, "nobody was there to take one"
 
 

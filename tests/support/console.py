@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from stenogram.client import Agent, Client, Session
+from support.browser import CLIENT
 
 SHOW = """version => {
   history.pushState(null, '', `${location.pathname}?v=${version}`)
@@ -91,6 +92,20 @@ async def expect_moment(page: Page, client: Client, version: int) -> None:
 
 async def _tab(page: Page, name: str) -> None:
     await page.get_by_role("link", name=name, exact=True).click()
+
+
+async def axe_faults(page: Page) -> list[str]:
+    """What axe-core finds seriously wrong with the page as it is. (Evaluated: the page's policy forbids to add a
+    script.)"""
+    if await page.evaluate("typeof window.axe") == "undefined":
+        await page.evaluate((CLIENT / "node_modules/axe-core/axe.min.js").read_text())
+    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{page.url} {each['id']}: {node['html'][:200]}"
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
 
 
 async def write_hostile(url: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import jwt
 import pytest
 from playwright.async_api import Page, expect
-from support.browser import CLIENT, OpenPage, StartForPages
-from support.console import SHOW, enter, expect_moment, hotels, played, write_hostile
+from support.browser import OpenPage, StartForPages
+from support.console import SHOW, axe_faults, enter, expect_moment, hotels, played, write_hostile
 
 from stenogram.api.server import Gateway
 from stenogram.client import Client
@@ -360,34 +360,21 @@ async def test_it_is_accessible(node: str, start: StartForPages, open_page: Open
         asking = asyncio.create_task(session.approvals.ask("The Tivoli at 210 €?", ["book", "wait"]))
         page: Page = await open_page(f"{gateway.url}/console/")
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-        faults = await _axe(page)
+        faults = await axe_faults(page)
         await enter(page)
         await expect(page.get_by_role("link", name="A weekend")).to_be_visible()
-        faults += await _axe(page)
+        faults += await axe_faults(page)
         await page.get_by_role("link", name="A weekend").click()
         await expect(page.get_by_role("button", name="book")).to_be_visible()
         for tab in ("agents", "tasks", "state", "log", "usage"):
             await page.get_by_role("link", name=tab, exact=True).click()
             await page.wait_for_timeout(700)
-            faults += await _axe(page)
+            faults += await axe_faults(page)
         await page.goto(f"{gateway.url}/console/s/trip?from=1&tab=changes")
         await expect(page.get_by_role("region", name="changes in tasks")).to_contain_text("Find rooms")
-        faults += await _axe(page)
+        faults += await axe_faults(page)
         await page.get_by_role("link", name="operations").click()
         await expect(page.get_by_role("row", name="transcript")).to_be_visible()
-        faults += await _axe(page)
+        faults += await axe_faults(page)
         asking.cancel()
     assert not faults, "\n".join(faults)
-
-
-async def _axe(page: Page) -> list[str]:
-    """What is seriously wrong with the page as it is. (Evaluated: the page's policy forbids to add a script.)"""
-    if await page.evaluate("typeof window.axe") == "undefined":
-        await page.evaluate((CLIENT / "node_modules/axe-core/axe.min.js").read_text())
-    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
-    return [
-        f"{page.url} {each['id']}: {node['html'][:200]}"
-        for each in found["violations"]
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"]
-    ]

@@ -131,16 +131,16 @@ export function Lives({ signals, target }) {
 }
 
 /** What concerns the session as a whole. */
-export function Menu({ session, rights, version, head, selected, closed }) {
+export function Menu({ session, rights, mayFork, version, head, selected, closed }) {
   const fork = async () => {
     const made = await session.fork({ version: version ?? head })
     go(sessionPath(made.id))
   }
   return html`<span class="row">
     ${rights('signal') && !closed && !selected && html`<${Signals} session=${session} target="session" />`}
-    ${!session.client.welcome.read_only && html`<${Act} label="fork" title="fork here (f)" act=${fork} data-key="fork" />`}
+    ${mayFork && html`<${Act} label="fork" title="fork here (f)" act=${fork} data-key="fork" />`}
     ${rights('session') && (closed ? html`<${Act} label="reopen" act=${() => session.reopen()} />` : html`<${Act} label="close" danger act=${() => session.close()} />`)}
-    <${Act} label="download" title="the events, as JSON lines" act=${() => download(session, version)} />
+    ${head > 0 && html`<${Act} label="download" title="the events, as JSON lines" act=${() => download(session, version)} />`}
   </span>`
 }
 

@@ -6,7 +6,8 @@ import { follow, go, usePlace } from './place.js'
 import { SessionScreen } from './session.js'
 import { Sessions } from './sessions.js'
 import { Help, ShellButtons, restoreTheme, useShell } from './shell.js'
-import { SignIn, forget, known, rightsOf } from './sign_in.js'
+import { SignIn, forget, known, rightsOf, watchLinks } from './sign_in.js'
+import { Disconnected } from './trouble.js'
 import { html, render, useEffect, useMemo, useState, useStore } from './ui.js'
 
 function Console() {
@@ -17,7 +18,7 @@ function Console() {
     setRefused(error)
     setWho(null)
   }
-  if (!who) return html`<${SignIn} enter=${setWho} refused=${refused} />`
+  if (!who || who.link) return html`<${SignIn} enter=${setWho} refused=${refused} link=${who?.link} />`
   return html`<${Signed} key=${JSON.stringify(who)} who=${who} leave=${leave} />`
 }
 
@@ -29,7 +30,7 @@ function Signed({ who, leave }) {
   const state = useStore(client.state)
   useEffect(() => () => client.close(), [])
   useEffect(() => {
-    if (state === 'closed') leave({ message: client.trouble || 'The token is not valid any more. Enter another one.' })
+    if (state === 'closed') leave({ code: 'unauthenticated', message: client.trouble || 'The token is not valid any more. Enter another one.' })
   }, [state])
   const Screen = { session: SessionScreen, operations: Operations }[place.screen] ?? Sessions
   return html`<div class="console" onClick=${follow}>
@@ -44,7 +45,8 @@ function Signed({ who, leave }) {
       <${ShellButtons} setHelp=${setHelp} />
       <button type="button" class="plain" onClick=${() => (go('/console/'), leave())}>${who.participant ?? client.participant ?? 'signed in'} · sign out</button>
     </header>
-    <${Screen} key=${place.session} client=${client} may=${may} place=${place} />
+    <${Disconnected} client=${client} />
+    <${Screen} key=${place.session} client=${client} may=${may} place=${place} who=${who} />
     ${help && html`<${Help} close=${() => setHelp(false)} />`}
   </div>`
 }
@@ -53,8 +55,9 @@ function Connection({ client }) {
   const state = useStore(client.state)
   if (state === 'idle') return null
   const told = { connected: 'connected', connecting: 'connecting …', reconnecting: 'reconnecting …', closed: 'ended' }[state]
-  return html`<span role="status" class="connection ${state}" title=${client.trouble}>${state === 'connected' ? '○' : '✕'} ${told}</span>`
+  return html`<span role="status" class="connection ${state}" title=${client.trouble}>${{ connected: '○', connecting: '◐' }[state] ?? '✕'} ${told}</span>`
 }
 
 restoreTheme()
+watchLinks()
 render(html`<${Console} />`, document.getElementById('app'))

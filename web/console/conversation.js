@@ -63,13 +63,30 @@ function Said({ entry }) {
     ${entry.status === 'aborted' && html`<p><${Status} status="aborted">ended early${entry.reason ? `: ${entry.reason}` : ''}<//></p>`}`
 }
 
+/** A line; while it works its last lines of output, too, and when opened all there is. */
 function Tool({ entry }) {
-  return html`<details><summary><${Status} status=${entry.status === 'open' ? 'waiting-for-tool' : entry.status}>${entry.tool}<//> <code>${brief(entry.arguments ?? '', 80)}</code></summary>
+  const { status, output } = entry
+  const open = status === 'open'
+  return html`<details><summary><${Status} status=${open ? 'waiting-for-tool' : status}>${entry.tool}<//> <code>${brief(entry.arguments ?? '', 80)}</code>${output && html` <span class="quiet number">${lineCount(output)}</span>`}</summary>
     <pre>${JSON.stringify(entry.arguments, null, 2)}</pre>
-    ${entry.output && html`<pre>${entry.output}</pre>`}
-    ${entry.result !== null && entry.result !== undefined && html`<pre>${JSON.stringify(entry.result, null, 2)}</pre>`}
-    ${entry.error && html`<p class="error">${entry.error}</p>`}
-  </details>`
+    ${output && html`<pre role="group" aria-label="output">${output}</pre>`}
+    ${entry.result !== null && entry.result !== undefined && html`<pre role="group" aria-label="result">${JSON.stringify(entry.result, null, 2)}</pre>`}
+  </details>
+  ${open && output && html`<pre class="tail" role="group" aria-label="the last lines of its output">${tailOf(output)}</pre>`}
+  ${entry.error && html`<p class="error">${entry.error}</p>`}
+  ${status === 'abandoned' && html`<p><${Status} status="abandoned">cut off${entry.reason ? `: ${entry.reason}` : ''}<//></p>`}`
+}
+
+const TAIL_LINES = 6
+const TAIL_CHARACTERS = 2000
+
+function tailOf(output) {
+  return output.slice(-TAIL_CHARACTERS).trimEnd().split('\n').slice(-TAIL_LINES).join('\n')
+}
+
+function lineCount(output) {
+  const count = output.trimEnd().split('\n').length
+  return count === 1 ? '1 line' : `${count.toLocaleString()} lines`
 }
 
 /** What a question was answered with; of several, each with its name. */

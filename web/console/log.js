@@ -1,10 +1,11 @@
 /** The log itself: what happened, event by event, with its causes. */
 
-import { Failure, brief, clock, html, useAnswer, useEffect, useRef, useState } from './ui.js'
+import { Failure, brief, clock, html, sized, useAnswer, useEffect, useRef, useState } from './ui.js'
 
 const PAGE = 200
 const MAX_HELD = 2000
 const LINE_PX = 24
+const MOST_SHOWN = 200_000
 const FAMILIES = ['message', 'tool', 'task', 'state', 'signal', 'approval', 'presence', 'session', 'floor', 'x']
 
 /** Events around the newest, or up to a version; older pages on demand, newer ones as they come. */
@@ -81,22 +82,27 @@ function Rows({ events, opened, open }) {
   return html`<div class="rows" ref=${box} tabindex="0" role="listbox" aria-label="Events" onScroll=${(event) => setTop(event.target.scrollTop)}>
     <div class="space" style=${{ height: `${total}px` }}>
       ${events.slice(first, last).map((each, index) => html`<button type="button" key=${each.id} role="option" aria-selected=${opened?.id === each.id} class="plain log-row" style=${{ top: `${(first + index) * LINE_PX}px` }} onClick=${() => open(each)}>
-        <span class="number">${each.version}</span><time class="number quiet">${clock(each.time)}</time><span class="who">${each.actor}</span><span>${each.type}</span><code>${brief(each.data)}</code>
+        <span class="number">${each.version}</span><time class="number quiet">${clock(each.time)}</time><span class="who">${each.actor}</span><span>${each.type}</span>${each.omitted ? html`<span class="quiet">${sized(each.omitted)}: open it to read it</span>` : html`<code>${brief(each.data)}</code>`}
       </button>`)}
     </div>
   </div>`
 }
 
+/** `event` as it came; one that was too large to be sent is read now. */
 function Opened({ session, event, at, open, close }) {
+  const whole = useAnswer(async () => (event.omitted ? session.event(event.version) : event), [event.id])
+  const text = JSON.stringify(whole.value, null, 2) ?? ''
   const path = `${session.path}/events/${encodeURIComponent(event.id)}`
   const causes = useAnswer(() => session.client.read(`${path}/causes`), [event.id])
   const effects = useAnswer(() => session.client.read(`${path}/effects`), [event.id])
   return html`<section class="opened" aria-label=${`Event ${event.version}`}>
     <div class="row"><h3>${event.version} ${event.type}</h3><span class="grow"></span>
       <button type="button" onClick=${() => at(event.version)}>show this moment</button>
-      <button type="button" onClick=${() => navigator.clipboard?.writeText(JSON.stringify(event))}>copy</button>
+      <button type="button" onClick=${() => navigator.clipboard?.writeText(JSON.stringify(whole.value))}>copy</button>
       <button type="button" onClick=${close}>close</button></div>
-    <pre>${JSON.stringify(event, null, 2)}</pre>
+    ${whole.error && html`<${Failure} error=${whole.error} />`}
+    ${whole.loading ? html`<p class="quiet">Reading …</p>` : text && html`<pre>${text.slice(0, MOST_SHOWN)}</pre>`}
+    ${text.length > MOST_SHOWN && html`<p class="quiet">The first ${sized(MOST_SHOWN)} of ${sized(text.length)}; a copy has all of it.</p>`}
     <${Chain} name="caused by" answer=${causes} open=${open} />
     <${Chain} name="led to" answer=${effects} open=${open} />
   </section>`

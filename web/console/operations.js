@@ -49,7 +49,7 @@ export function Operations({ client, may }) {
       <div><dt>seconds behind other writers</dt><dd class="number">${ready.value.lag}</dd></div>
     </dl>`}
     <h2>Views</h2>
-    ${views.error && html`<${Failure} error=${views.error} />`}
+    ${views.error && views.error.code !== ready.error?.code && html`<${Failure} error=${views.error} />`}
     ${!views.value && !views.error && html`<p class="empty">Reading …</p>`}
     ${views.value && !views.value.views.length && html`<p class="empty">This gateway keeps no views.</p>`}
     ${views.value?.views.length > 0 && html`<div class="scrolls" tabindex="0" role="region" aria-label="views"><table class="wide">

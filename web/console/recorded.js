@@ -7,6 +7,7 @@ import { Session, Store, StenogramError, applyPatch } from './client/index.js'
 
 const KEYS = { tasks: 'task', transcript: 'entry', timeline: 'span' }
 const DELTA = 'message.delta'
+const STREAMED = new Set([DELTA, 'tool.output'])
 
 export class RecordedClient {
   /** @param recording What is in the file: `session`, `exported`, `reader`, `events`, `documents`, `rows`. */
@@ -88,22 +89,34 @@ export class RecordedClient {
   #page(at) {
     const events = this.recording.events
     const version = at === undefined ? (events.at(-1)?.version ?? 0) : Number(at)
-    const open = Object.values(this.#rowsAt('transcript', version)).filter((row) => row.status === 'open' && row.entry.startsWith('message:'))
-    return { version, open_messages: open.map((row) => ({ message: row.entry.slice(8), parts: this.#streamed(row, version) })) }
+    const open = Object.values(this.#rowsAt('transcript', version)).filter((row) => row.status === 'open')
+    const of = (kind) => open.filter((row) => row.entry.startsWith(`${kind}:`)).map((row) => [row.entry.slice(kind.length + 1), row])
+    return {
+      version,
+      open_messages: of('message').map(([message, row]) => ({ message, parts: this.#streamed(row, version) })),
+      open_calls: of('tool').map(([call, row]) => ({ call, output: this.#pieces(row, version).map(({ text }) => text).join('') })),
+    }
   }
 
   /** What an open message had said by then. */
   #streamed(row, version) {
     const parts = []
-    for (let index = firstAfter(this.recording.events, row.since); index < this.recording.events.length; index++) {
-      const { version: at, type, data } = this.recording.events[index]
-      if (at > version) break
-      if (type !== DELTA || `message:${data.message}` !== row.entry) continue
-      const kind = data.part ?? 'text'
-      if (parts.at(-1)?.kind === kind) parts.at(-1).text += data.text
-      else parts.push({ kind, text: data.text })
+    for (const { part: kind = 'text', text } of this.#pieces(row, version)) {
+      if (parts.at(-1)?.kind === kind) parts.at(-1).text += text
+      else parts.push({ kind, text })
     }
     return parts
+  }
+
+  /** What was streamed of an entry by then. */
+  #pieces(row, version) {
+    const { events } = this.recording
+    const found = []
+    for (let index = firstAfter(events, row.since); index < events.length && events[index].version <= version; index++) {
+      const { type, data } = events[index]
+      if (STREAMED.has(type) && row.entry === (type === DELTA ? `message:${data.message}` : `tool:${data.call}`)) found.push(data)
+    }
+    return found
   }
 
   #events({ after, before, last, limit = 1000, types }) {
@@ -128,7 +141,7 @@ export class RecordedClient {
   #activity(width) {
     const counts = new Map()
     for (const { type, time } of this.recording.events) {
-      if (type === DELTA) continue
+      if (STREAMED.has(type)) continue
       const start = Math.floor(Date.parse(time) / 1000 / width) * width
       counts.set(start, (counts.get(start) ?? 0) + 1)
     }

@@ -11,9 +11,10 @@ const COUNTED_MS = 2000
 const FEWEST = 8
 const WIDTHS = [10, 120, 1800, 28800]
 
-/** The newest version that this reader knows of. */
+/** The newest version that this reader knows of: 0, and not `read`, before that; `error` is why it cannot be read. */
 export function useHead(session) {
-  const [head, setHead] = useState(0)
+  const [head, setKnown] = useState({ version: 0, read: false })
+  const setHead = (version) => setKnown({ version, read: true })
   useEffect(() => {
     let end = () => {}
     let gone = false
@@ -35,7 +36,8 @@ export function useHead(session) {
           timer ||= setTimeout(show, HEAD_MS)
         }
         end = session.events(tell, { after: version, reading: 'folded', onError: () => setTimeout(() => gone || follow(), 1000) })
-      } catch {
+      } catch (error) {
+        if (!gone) setKnown((now) => ({ ...now, error }))
         setTimeout(() => gone || follow(), 2000)
       }
     }

@@ -3,6 +3,7 @@
 import { Sparkline, barsOf, useActivity } from './activity.js'
 import { moveFocus, useKeys } from './keys.js'
 import { sessionPath } from './place.js'
+import { scopesOf } from './sign_in.js'
 import { Failure, Status, ago, html, useEffect, useNow, useRef, useState } from './ui.js'
 
 const EVERY_MS = 2000
@@ -79,7 +80,7 @@ const GROUPS = [
   ['closed', (each) => each.status === 'closed'],
 ]
 
-export function Sessions({ client }) {
+export function Sessions({ client, who }) {
   const [title, setTitle] = useState('')
   const [pages, setPages] = useState(1)
   const { value, error, loading } = useSessions(client, title, pages)
@@ -95,10 +96,12 @@ export function Sessions({ client }) {
       <span class="grow"></span>
       <input type="search" data-search placeholder="title (/)" aria-label="search by title" onInput=${(event) => setTitle(event.target.value)} />
     </div>
-    ${error && html`<${Failure} error=${error} />`}
+    ${error && !(value && client.state.value === 'reconnecting') && html`<${Failure} error=${error} />`}
     ${loading && !value && html`<p class="empty">Reading …</p>`}
     ${value && !value.sessions.length && html`<p class="empty">${title
       ? `No session has “${title}” in its title.`
+      : who.token
+      ? html`No session that your token lets you read. Its scopes are <code>${scopesOf(who).join(' ') || 'none'}</code>.`
       : html`No session yet. One begins when an agent or a person opens it; <code>stenogram demo</code> shows a team at work.`}</p>`}
     <div ref=${list}>
       ${GROUPS.map(([name, test]) => html`<${Group} key=${name} name=${name} now=${now} activity=${activity} sessions=${(value?.sessions ?? []).map((each) => ({ ...each, need: needs.get(each.key) })).filter(test)} />`)}

@@ -24,7 +24,7 @@ export function useSpans(session, view) {
     for (const row of newest) known.set(row.span, row)
     return spansOf([...known.values()], titles)
   }, [newest, older, titles])
-  return { spans, sampled: older.sampled, begin: older.begin, error: session.view('timeline').error ?? older.error }
+  return { spans, sampled: older.sampled, begin: older.begin, loaded: session.view('timeline').loaded, error: session.view('timeline').error ?? older.error }
 }
 
 const NOTHING = { rows: [], sampled: false, begin: null }

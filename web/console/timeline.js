@@ -11,7 +11,7 @@ const MIN_MS = 200
 
 export function Timeline({ session, version, selected, select, at }) {
   const [view, setView] = useState(null) // null: everything, and it grows
-  const { spans, sampled, begin, error } = useSpans(session, view)
+  const { spans, sampled, begin, loaded, error } = useSpans(session, view)
   const until = useMemo(() => momentOf(spans, version), [spans, version])
   const box = useRef(null)
   const canvas = useRef(null)
@@ -97,6 +97,6 @@ export function Timeline({ session, version, selected, select, at }) {
     <canvas ref=${canvas} tabindex="0" role="img" aria-label=${`Timeline of ${lanes.length} participants, ${spans.length} spans${sampled ? ' of more' : ''}; + and - zoom, 0 fits`}
       style=${{ height: `${height}px` }} onPointerDown=${pan} onDblClick=${() => setView(null)} onKeyDown=${onKey}
       onPointerMove=${(event) => setHover(spanAt(painted.current, event.offsetX, event.offsetY))} onPointerLeave=${() => setHover(null)}></canvas>
-    <p class="hover" aria-live="off">${hover ? `${hover.actor} · ${hover.lane} · ${hover.name}${hover.detail ? ` · ${hover.detail.slice(0, 100)}` : ''}${hover.outcome ? ` · ${hover.outcome}` : ''} · event ${hover.since}` : sampled ? `Here are ${spans.length.toLocaleString()} spans of more: zoom in to see them all.` : spans.length ? '' : 'Nothing has happened yet.'}</p>
+    <p class="hover" aria-live="off">${hover ? `${hover.actor} · ${hover.lane} · ${hover.name}${hover.detail ? ` · ${hover.detail.slice(0, 100)}` : ''}${hover.outcome ? ` · ${hover.outcome}` : ''} · event ${hover.since}` : sampled ? `Here are ${spans.length.toLocaleString()} spans of more: zoom in to see them all.` : spans.length ? '' : loaded ? 'Nothing has happened yet.' : 'Reading …'}</p>
   </div>`
 }

@@ -126,6 +126,12 @@ export function brief(value, most = 120) {
   return text.length > most ? `${text.slice(0, most)}…` : text
 }
 
+/** Bytes, for people. */
+export function sized(bytes) {
+  if (bytes < 1000) return `${bytes} B`
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`
+}
+
 /** A button that shows how what it does goes: pending, then nothing, or why not. */
 export function Act({ label, act, title, danger, ...more }) {
   const [going, setGoing] = useState({})
@@ -148,8 +154,28 @@ export function Act({ label, act, title, danger, ...more }) {
   </span>`
 }
 
-export function Failure({ error }) {
-  return html`<p class="failure" role="alert"><b>${error.code ?? 'error'}</b> ${error.message}</p>`
+/** What problems are called that are not the gateway's own, or that it calls by a colder name. */
+const TITLES = {
+  unreachable: 'The gateway cannot be reached',
+  not_found: 'That is not here',
+  no_document: 'That is not here',
+  forbidden: 'You may not see this',
+  unauthenticated: 'You are not signed in',
+  bad_cursor: 'There is no such moment',
+}
+
+/** What went wrong, in words; its code is for who is asked about it. `calm`: there is nothing, and nothing has failed. */
+export function Failure({ error, title, calm, children }) {
+  return html`<div class="failure ${calm ? 'calm' : ''}" role="alert">
+    <p><span class="status ${calm ? '' : 'failed'}"><span aria-hidden="true">${calm ? '○' : '✕'}</span> <b>${title ?? TITLES[error.code] ?? error.problem?.title ?? 'Something went wrong'}</b></span> ${error.code && html`<code class="quiet">${error.code}</code>`}</p>
+    <p>${error.code === 'unreachable' ? `${location.host} does not answer. It is asked again every few seconds.` : marked(error.message)}</p>
+    ${children}
+  </div>`
+}
+
+/** Text of the gateway's, in which what is between backticks is to be typed. */
+function marked(text) {
+  return String(text).split('`').map((piece, index) => (index % 2 ? html`<code>${piece}</code>` : piece))
 }
 
 /** What to show in place of what a store will have: why it has nothing, or that it is being read; null once it is there. */

@@ -143,8 +143,10 @@ export class Client {
       throw problem('unreachable', `${this.url} cannot be reached, or does not let this page in: ${error}`)
     }
     const body = await answer.json().catch(() => ({ code: 'error', status: answer.status, detail: `HTTP ${answer.status}` }))
-    if (!answer.ok) throw new StenogramError(body)
-    return body
+    if (answer.ok) return body
+    const refusal = new StenogramError(body)
+    if (answer.status === 401 && !this.#identity.renew()) this.#connection.close(refusal) // as the socket's refusal does
+    throw refusal
   }
 
   /** End the connection for good. What is not answered fails with `closed`; what a `keep` holds is sent next time. */

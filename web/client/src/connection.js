@@ -99,6 +99,7 @@ export class Connection {
     this.#forget()
     clearTimeout(this.#retry)
     this.#drop()
+    if (error) this.trouble = error.message
     const reason = error ?? problem('closed', 'The client was closed.')
     this.commands.fail(reason)
     this.subscriptions.fail(reason)

@@ -22,6 +22,7 @@ import { Document } from './subscriptions.js'
  * @property {string | null} [reply_to]
  * @property {string | null} [tool]
  * @property {any} [arguments]
+ * @property {string | null} [output] What a tool has put out, so far.
  * @property {any} [result]
  * @property {string | null} [error]
  * @property {string | null} [question]
@@ -30,7 +31,7 @@ import { Document } from './subscriptions.js'
  * @property {string[] | null} [audience]
  */
 
-const STREAM = ['message.delta', 'message.completed', 'message.aborted']
+const STREAM = ['message.delta', 'message.completed', 'message.aborted', 'tool.output']
 const PAGE = 1000
 const MAX_HELD = 10_000
 const AGAIN_MS = 1000
@@ -39,7 +40,7 @@ const AGAIN_MS = 1000
 export class Messages extends Store {
   /** @type {Map<string, Json>} By entry (`message:m1`): rows as the view has them. */
   #rows = new Map()
-  /** @type {Map<string, Json[]>} By message: the parts that were streamed. */
+  /** @type {Map<string, Json[] | string>} By entry: of a message the parts that were streamed, of a call its output. */
   #streamed = new Map()
   /** @type {Map<string, number>} Where in the list an entry is. */
   #places = new Map()
@@ -78,7 +79,8 @@ export class Messages extends Store {
   #follow() {
     const { client, id } = this.#session
     const fail = (/** @type {StenogramError} */ error) => this.fail(error)
-    const rows = client.follow(new Document('transcript', id, (value) => this.#onRows(value ?? {}), fail))
+    const onValue = (/** @type {Json} */ value, /** @type {boolean} */ more) => this.#onRows(value ?? {}, more)
+    const rows = client.follow(new Document('transcript', id, { client, onValue, onError: fail }))
     const texts = this.#followTexts()
     return () => {
       rows()
@@ -86,7 +88,7 @@ export class Messages extends Store {
     }
   }
 
-  /** What open messages have said at some version, and every piece from there on. */
+  /** What open messages and calls have said at some version, and every piece from there on. */
   #followTexts() {
     let gone = false
     let end = () => {}
@@ -95,9 +97,11 @@ export class Messages extends Store {
       try {
         const now = await this.#session.page()
         if (gone) return
-        this.#streamed = new Map(now.open_messages.map((/** @type {Json} */ each) => [each.message, each.parts]))
+        this.#streamed = streamedIn(now)
         this.#arrange()
-        end = this.#session.events((event) => this.#onPiece(event), { after: now.version, types: STREAM, reading: 'folded', onError: again })
+        // A piece that was too large for a message is in the page.
+        const onPiece = (/** @type {Json} */ event) => void (event.data ? this.#onPiece(event) : begin())
+        end = this.#session.events(onPiece, { after: now.version, types: STREAM, reading: 'folded', onError: again })
       } catch (error) {
         if (!gone) again(/** @type {StenogramError} */ (error))
       }
@@ -114,8 +118,11 @@ export class Messages extends Store {
     }
   }
 
-  /** @param {Json} rows */
-  #onRows(rows) {
+  /**
+   * @param {Json} rows
+   * @param {boolean} more
+   */
+  #onRows(rows, more) {
     let moved = !this.loaded
     for (const entry of Object.keys(rows)) {
       if (this.#seen && this.#seen[entry] === rows[entry]) continue
@@ -123,21 +130,20 @@ export class Messages extends Store {
       this.#rows.set(entry, rows[entry])
       if (!moved) this.#refresh(entry)
     }
-    if (!this.#seen) this.hasOlder = Object.keys(rows).length >= PAGE
+    if (!this.#seen) this.hasOlder = more
     this.#seen = rows
     if (moved) this.#arrange()
   }
 
   /** @param {Json} event */
   #onPiece({ type, data }) {
-    if (type === 'message.delta') {
-      const parts = this.#streamed.get(data.message) ?? []
-      this.#streamed.set(data.message, appended(parts, data.part ?? 'text', data.text))
-    } else {
-      // The row is about to say so, too. Until then the text is as it was: `aborted` has all that was said.
-      this.#streamed.set(data.message, data.parts)
-    }
-    this.#refresh(`message:${data.message}`)
+    const entry = data.call === undefined ? `message:${data.message}` : `tool:${data.call}`
+    const before = /** @type {any} */ (this.#streamed.get(entry))
+    if (type === 'tool.output') this.#streamed.set(entry, (before ?? '') + data.text)
+    else if (type === 'message.delta') this.#streamed.set(entry, appended(before ?? [], data.part ?? 'text', data.text))
+    // The row is about to say so, too. Until then the text is as it was: `aborted` has all that was said.
+    else this.#streamed.set(entry, data.parts)
+    this.#refresh(entry)
   }
 
   /** One entry has changed: the list is another one, all other entries are the same. @param {string} entry */
@@ -168,23 +174,35 @@ export class Messages extends Store {
    * @returns {any}
    */
   #messageOf(row, known) {
-    const id = row.entry.slice(row.entry.indexOf(':') + 1)
-    const parts = row.status === 'open' ? (this.#streamed.get(id) ?? row.parts) : row.parts
-    if (row.status !== 'open') this.#streamed.delete(id)
-    if (known && known.row === row && known.parts === parts) return known
-    return messageOf(row, parts)
+    const streamed = row.status === 'open' ? this.#streamed.get(row.entry) : undefined
+    if (row.status !== 'open') this.#streamed.delete(row.entry)
+    if (known && known.row === row && known.streamed === streamed) return known
+    return messageOf(row, streamed)
   }
 }
 
 /**
+ * What a session's page says of what is open, by entry.
+ * @param {Json} page
+ * @returns {Map<string, Json[] | string>}
+ */
+export function streamedIn({ open_messages = [], open_calls = [] }) {
+  return new Map([
+    ...open_messages.map((/** @type {Json} */ each) => [`message:${each.message}`, each.parts]),
+    ...open_calls.map((/** @type {Json} */ each) => [`tool:${each.call}`, each.output]),
+  ])
+}
+
+/**
  * @param {Json} row Of the view `transcript`.
- * @param {Json[]} parts
+ * @param {any} [streamed] What came of it since, while it is open: the parts of a message, the output of a call.
  * @returns {any}
  */
-export function messageOf(row, parts = row.parts) {
+export function messageOf(row, streamed) {
   const id = row.entry.slice(row.entry.indexOf(':') + 1)
-  const message = { ...row, id, author: row.actor, parts, text: joined(parts, 'text'), reasoning: joined(parts, 'reasoning') }
-  return Object.defineProperty(message, 'row', { value: row })
+  const [parts, output] = row.kind === 'tool' ? [row.parts, streamed ?? row.output] : [streamed ?? row.parts, row.output]
+  const message = { ...row, id, author: row.actor, parts, output, text: joined(parts, 'text'), reasoning: joined(parts, 'reasoning') }
+  return Object.defineProperties(message, { row: { value: row }, streamed: { value: streamed } })
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A session as it was: the same stores as the session's, read once. Nothing is executed again. */
 
 import { boardOf, signalsOf } from './board.js'
-import { messageOf } from './messages.js'
+import { messageOf, streamedIn } from './messages.js'
 import { valueAt } from './patch.js'
 import { Store, derived } from './store.js'
 
@@ -165,9 +165,9 @@ export class Moment {
  * @param {Json} page
  */
 function messagesOf(rows, page) {
-  const open = new Map((page.open_messages ?? []).map((/** @type {Json} */ each) => [`message:${each.message}`, each.parts]))
+  const open = streamedIn(page)
   return Object.values(rows)
-    .map((row) => messageOf(row, row.status === 'open' ? (open.get(row.entry) ?? row.parts) : row.parts))
+    .map((row) => messageOf(row, row.status === 'open' ? open.get(row.entry) : undefined))
     .sort((a, b) => a.since - b.since)
 }
 

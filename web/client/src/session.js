@@ -51,7 +51,7 @@ export class Session {
    * @returns {Promise<Json>}
    */
   async page() {
-    return (await ignoring('not_found', this.client.read(this.path))) ?? { version: 0, open_messages: [] }
+    return (await ignoring('not_found', this.client.read(this.path))) ?? { version: 0, open_messages: [], open_calls: [] }
   }
 
   /** The address of the session's routes. */
@@ -71,12 +71,11 @@ export class Session {
     const store = /** @type {Store<any>} */ (
       new Store(undefined, () =>
         this.client.follow(
-          new Document(
-            name,
-            key,
-            (value) => store.put(value),
-            (error) => store.fail(error),
-          ),
+          new Document(name, key, {
+            client: this.client,
+            onValue: (value) => store.put(value),
+            onError: (error) => store.fail(error),
+          }),
         )
       )
     )
@@ -85,12 +84,23 @@ export class Session {
   }
 
   /**
-   * Events as they are in the log, from after a version on. Returns what ends it.
+   * Events as they are in the log, from after a version on. Returns what ends it. An event that is too large for a
+   * message has `omitted`, its size in bytes, in place of `data`: `event(version)` reads it.
    * @param {(event: Json) => void} onEvent
    * @param {{after?: number, types?: string[], reading?: 'raw' | 'folded', onCaughtUp?: () => void, onError?: (error: Error) => void}} [options]
    */
   events(onEvent, options = {}) {
     return this.client.follow(new Events(this.id, { after: 0, ...options, onEvent }))
+  }
+
+  /**
+   * One event, whole.
+   * @param {number} version
+   * @returns {Promise<Json>}
+   */
+  async event(version) {
+    const { events } = await this.client.read(`${this.path}/events`, { after: version - 1, limit: 1 })
+    return events[0]
   }
 
   /**
@@ -246,6 +256,7 @@ export class Session {
             const raised = new Map() // one may be over before `attention` has it
             end = this.events(
               ({ type, data, actor, version: since }) => {
+                if (!data) return // too large for a message
                 const { signal: id, kind, target, body } = data
                 if (type === 'signal.raised') return void raised.set(id, { id, kind, target, body, raiser: actor, since })
                 const known = signals.value.find((/** @type {Json} */ each) => each.id === id) ?? raised.get(id)

@@ -4,6 +4,10 @@ import { StenogramError } from './errors.js'
 import { applyPatch } from './patch.js'
 
 /** @typedef {Record<string, any>} Frame */
+
+const ROWS = 1000
+const AGAIN_MS = 1000
+
 /**
  * @typedef {object} Subscription
  * @property {string} name
@@ -93,7 +97,7 @@ export class Events {
    * @param {number} options.after The version that is known.
    * @param {string[]} [options.types]
    * @param {'raw' | 'folded'} [options.reading]
-   * @param {(event: Frame) => void} options.onEvent
+   * @param {(event: Frame) => void} options.onEvent One that is too large for a message has `omitted`, its bytes, in place of `data`.
    * @param {(error: StenogramError) => void} [options.onError]
    * @param {() => void} [options.onCaughtUp] Called once, when what comes next is new.
    */
@@ -138,28 +142,38 @@ export class Events {
   }
 }
 
-/** A document of a view, or the rows of a session in one as an object: always the newest. */
+/**
+ * A document of a view, or the rows of a session in one as an object: always the newest. One that is too large for a
+ * message (`omitted`) is read over HTTP, at most once a second.
+ */
 export class Document {
   #etag = ''
   /** @type {any} */
   #value
+  /** How many frames came: what was read counts only if there was none since. */
+  #frames = 0
+  #reading = false
 
   /**
    * @param {string} view
    * @param {string} key
-   * @param {(value: any) => void} onValue
-   * @param {(error: StenogramError) => void} onError
+   * @param {object} options
+   * @param {import('./client.js').Client} options.client
+   * @param {(value: any, more: boolean) => void} options.onValue `more`: there are older rows than these.
+   * @param {(error: StenogramError) => void} options.onError
    */
-  constructor(view, key, onValue, onError) {
+  constructor(view, key, { client, onValue, onError }) {
     this.name = `${view}/${key}`
     this.onError = onError
     this.#view = view
     this.#key = key
+    this.#client = client
     this.#onValue = onValue
   }
 
   #view
   #key
+  #client
   #onValue
 
   frame() {
@@ -170,12 +184,15 @@ export class Document {
   /** @param {Frame} frame */
   onFrame(frame) {
     if (frame.frame !== 'view') return
+    this.#frames++
+    if (frame.omitted !== undefined) return void this.#readWhole()
     if (frame.value !== undefined) this.#value = frame.value
     else if (frame.patch && !this.#patch(frame.patch)) return true
     else if (!frame.etag) this.#value = undefined
     this.#etag = frame.etag
-    this.#onValue(this.#value)
+    this.#onValue(this.#value, Object.keys(this.#value ?? {}).length >= ROWS)
   }
+
   /** @param {import('./patch.js').Operation[]} patch */
   #patch(patch) {
     try {
@@ -185,5 +202,34 @@ export class Document {
       this.#etag = '' // whatever went wrong: the whole document comes next
       return false
     }
+  }
+
+  /** Until nothing has changed in the meantime, or it is small enough to be sent again, which the etag says. */
+  async #readWhole() {
+    this.#etag = ''
+    if (this.#reading) return
+    this.#reading = true
+    let read = 0
+    while (read !== this.#frames && !this.#etag) {
+      const frames = this.#frames
+      try {
+        await this.#readOnce()
+        read = frames
+      } catch (error) {
+        if (!(error instanceof StenogramError) || error.status < 500) return this.onError(/** @type {any} */ (error))
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+    }
+    this.#reading = false
+  }
+
+  async #readOnce() {
+    const path = `/v1/views/${encodeURIComponent(this.#view)}/${encodeURIComponent(this.#key)}`
+    let found = await this.#client.read(path)
+    if (found.next) found = await this.#client.read(path, { order: '-since', limit: ROWS })
+    if (this.#etag) return
+    const rows = found.rows?.map((/** @type {Frame} */ row) => [row.entry ?? row.task ?? row.span, row])
+    this.#value = rows ? Object.fromEntries(rows) : found.value
+    this.#onValue(this.#value, found.next !== undefined)
   }
 }

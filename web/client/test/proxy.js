@@ -29,13 +29,15 @@ export class Proxy {
     return proxy
   }
 
-  /** Cut what goes through: by RST, or by FIN, which lets what is under way arrive. */
+  /** Cut what goes through: by RST, or by FIN, which lets what is under way arrive. Returns how many ways that were. */
   cut(abruptly) {
+    const ways = this.#pairs.size
     for (const [near, far] of this.#pairs) {
       if (abruptly) near.resetAndDestroy()
       else near.end()
       far.destroy()
     }
+    return ways
   }
 
   close() {

@@ -72,6 +72,69 @@ test('who comes in the middle of a sentence sees it from its beginning', async (
   assert.equal((await late.messages.when((all) => all[0].status === 'aborted'))[0].text, 'Once upon a time')
 })
 
+test('the output of a tool grows while it works, also for who comes late, and at a moment', async (context) => {
+  const { maya, hotels } = await opened()
+  observed(context, maya.messages)
+  await hotels.do('tool.call', { call: 't1', tool: 'search', arguments: { city: 'Lisbon' } })
+  const [called] = await maya.messages.when((all) => all[0]?.kind === 'tool')
+  assert.equal(called.output, null)
+  await hotels.do('tool.output', { call: 't1', index: 0, text: 'one\n' })
+  await maya.messages.when((all) => all[0].output === 'one\n')
+  const { versions } = await hotels.do('tool.output', { call: 't1', index: 1, text: 'two\n' })
+  const late = as('late').session(hotels.id)
+  observed(context, late.messages)
+  const [seen] = await late.messages.when((all) => all[0]?.output)
+  assert.deepEqual([seen.status, seen.output, seen.text, seen.parts], ['open', 'one\ntwo\n', '', []])
+  await hotels.do('tool.output', { call: 't1', index: 2, text: 'three\n' })
+  for (const session of [maya, late]) await session.messages.when((all) => all[0].output === 'one\ntwo\nthree\n')
+  await hotels.do('tool.return', { call: 't1', deltas: 3, result: 3 })
+  for (const session of [maya, late]) {
+    const [returned] = await session.messages.when((all) => all[0].status === 'returned')
+    assert.deepEqual([returned.output, returned.result], ['one\ntwo\nthree\n', 3])
+  }
+  const then = maya.at(versions[0])
+  observed(context, then.messages)
+  const [was] = await then.messages.when((all) => all.length)
+  assert.deepEqual([was.status, was.output], ['open', 'one\ntwo\n'])
+})
+
+test('what is too large for a message is read instead', async (context) => {
+  const { maya, hotels } = await opened()
+  const Base = globalThis.WebSocket ?? (await import('ws')).WebSocket
+  class Small extends Base {
+    send(text) {
+      super.send(text.replace('{"frame":"hello",', '{"frame":"hello","frame_bytes":131072,'))
+    }
+  }
+  const client = connect(gateway.url, { participant: 'ben', WebSocket: Small })
+  clients.push(client)
+  const session = client.session(hotels.id)
+  const large = 'x'.repeat(100_000)
+  await hotels.do('tool.call', { call: 't1', tool: 'search' })
+  for (const index of [0, 1]) await hotels.do('tool.output', { call: 't1', index, text: large })
+  observed(context, session.messages)
+  observed(context, session.state)
+  await session.messages.when((all) => all[0]?.output.length === 200_000)
+  for (const name of ['a', 'b']) {
+    await maya.do('state.merge', { patch: { [name]: large } })
+    await maya.post(name + large)
+  }
+  await session.state.when(({ a, b }) => a && b?.length === 100_000)
+  const seen = await session.messages.when((all) => all.length === 3)
+  assert.deepEqual(seen.map((each) => each.text.length), [0, 100_001, 100_001])
+  await maya.do('state.merge', { patch: { c: 1 } })
+  await session.state.when(({ a, c }) => a && c === 1)
+  await maya.do('state.merge', { patch: { a: null, b: null } })
+  await session.state.when(({ a, c }) => !a && c === 1)
+  const events = []
+  const last = (await hotels.do('tool.return', { call: 't1', deltas: 2 })).versions[0]
+  context.after(session.events((event) => events.push(event), { after: last - 1 }))
+  while (!events.length) await sleep(10)
+  assert.equal(events[0].data, undefined)
+  assert.ok(events[0].omitted > 200_000)
+  assert.equal((await session.event(last)).data.output.length, 200_000)
+})
+
 test('a message that does not change stays the same object', async (context) => {
   const { maya, hotels } = await opened()
   observed(context, maya.messages)

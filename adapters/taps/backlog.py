@@ -1,0 +1,107 @@
+"""What is to be recorded of a run and was not yet: left by the program's threads, taken by the tap's.
+
+Steps are in order. Pieces of text are no steps of their own: they gather in their message, which waits in line once,
+until it is its turn. Nobody is woken for one while the last ones are being written, or for a moment after that. So a
+token costs an append to a list.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+MAX_CHARS = 16 * 1024 * 1024
+"""Of texts and values that wait, in all runs of a tap."""
+STEP_CHARS = 500
+"""What a step counts besides its values, so that their number is bounded, too."""
+T = TypeVar("T")
+
+
+class Room:
+    """How much more may wait, in all backlogs of a tap."""
+
+    def __init__(self, chars: int = MAX_CHARS) -> None:
+        self.lock = threading.Lock()
+        self.free = chars
+        """To be looked at and changed with the lock held."""
+
+    def take(self, chars: int) -> bool:
+        """Take room for so much; false if there is none."""
+        with self.lock:
+            if chars > self.free:
+                return False
+            self.free -= chars
+            return True
+
+    def give(self, chars: int) -> None:
+        """So much waits no longer."""
+        with self.lock:
+            self.free += chars
+
+
+class Backlog(Generic[T]):
+    """The steps of one run. `wake` is called from the program's threads: when a step comes; for pieces only after
+    nothing was there to be taken."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.wake: Callable[[], None] = _nobody
+        self._steps: deque[T] = deque()
+        self._awake = True
+        self._discarded = False
+
+    def put(self, step: T, chars: int = 0, *, must: bool = False) -> bool:
+        """Add a step; false if there is no room. One that `must` be added always is: there are no more of these than
+        of the others."""
+        with self.room.lock:
+            if self._discarded or not (must or chars + STEP_CHARS <= self.room.free):
+                return False
+            self.room.free -= chars + STEP_CHARS
+            self._add(step)
+        self.wake()  # also one who rests: only pieces have time
+        return True
+
+    def put_piece(self, text: str, gathered: list[str], step: T) -> bool:
+        """Add a piece to those that gather; false if there is no room. `step` is added with the first."""
+        wakes, room = False, self.room
+        with room.lock:
+            if self._discarded or len(text) > room.free:
+                return False
+            room.free -= len(text)
+            if not gathered:
+                wakes = self._add(step)
+                room.free -= STEP_CHARS
+            gathered.append(text)
+        if wakes:
+            self.wake()
+        return True
+
+    def take(self) -> list[T]:
+        """All steps. What they hold is to be given back when they are done: what they were put with and `STEP_CHARS`,
+        and of pieces what was taken."""
+        with self.room.lock:
+            steps = list(self._steps)
+            self._steps.clear()
+            self._awake = bool(steps)
+        return steps
+
+    def take_pieces(self, gathered: list[str]) -> str:
+        """What has gathered."""
+        with self.room.lock:
+            text = "".join(gathered)
+            gathered.clear()
+        return text
+
+    def discard(self) -> None:
+        """Keep nothing more."""
+        with self.room.lock:
+            self._discarded = True
+
+    def _add(self, step: T) -> bool:
+        self._steps.append(step)
+        wakes, self._awake = not self._awake, True
+        return wakes
+
+
+def _nobody() -> None:
+    """Nobody is to be woken yet."""
