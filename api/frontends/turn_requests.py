@@ -111,7 +111,7 @@ class TurnDesk:
         task = state.tasks.known.get(task_of_run(run))
         if task is not None:
             if not visible(task.audience, await self._viewer()):
-                raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+                raise self._no_run(run)
             return Turn(run, task.id)
         key = (self._session, _key(f"{run}.reply.0"))
         first = (await self._tenant.log.engine.read_keys([key])).get(key)
@@ -119,6 +119,13 @@ class TurnDesk:
         if approval is None or not visible(approval.audience, await self._viewer()):
             return None
         return await self._turn_of_reply(run, root_of(state, approval.task))
+
+    async def known(self, run: str) -> Turn:
+        """The turn of a run. Raises NotFound, the same for one that is not for the participant."""
+        turn = await self.find(run)
+        if turn is None:
+            raise self._no_run(run)
+        return turn
 
     async def stop(self, run: str | None) -> list[str]:
         """Have a run, or every run under way, cancelled: a signal, which agents honour. The runs that are to stop; one
@@ -128,7 +135,7 @@ class TurnDesk:
         if run is None:
             tasks = await self.runs_under_way(state)
         elif found is None or found.task is None:
-            raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+            raise self._no_run(run)
         else:
             tasks = [found.task] if state.tasks.known[found.task].unfinished else []
         viewer = await self._viewer()
@@ -198,6 +205,9 @@ class TurnDesk:
         task = None if root is None else (await self._state()).tasks.known.get(root)
         seen = task is not None and visible(task.audience, await self._viewer())
         return Turn(run, root if seen else None, connected=not seen)
+
+    def _no_run(self, run: str | None) -> NotFound:
+        return NotFound(f"There is no run {run!r} in session {self._session!r}.")
 
     async def _viewer(self) -> Viewer:
         return await self._principal.viewer(self._tenant.log, self._session)

@@ -1,0 +1,96 @@
+"""What a participant that means harm gets by chats of the AI SDK."""
+
+import time
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from support.chat_stream import chat_stream
+
+from stenogram.api.server import Gateway
+
+SECRET = "a secret of at least thirty-two bytes"
+CHAT = "/v1/ai/agent/planner/chat"
+
+
+def headers_of(sub: str, kind: str = "user", *scopes: str) -> dict[str, str]:
+    """What proves who it is."""
+    claims = {"exp": time.time() + 60, "sub": sub, "kind": kind, "scopes": [*(scopes or ("read:*", "write:*"))]}
+    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
+
+
+def said(id: str, text: str, **more: Any) -> dict[str, Any]:
+    """A person's message."""
+    return {"id": id, "role": "user", "parts": [{"type": "text", "text": text}], **more}
+
+
+@pytest.fixture
+async def gateway(start: Any) -> Gateway:
+    """A gateway that asks for tokens."""
+    gateway: Gateway = await start(jwt_secret=SECRET)
+    return gateway
+
+
+class Participant:
+    """Somebody in the session, by commands and by the AI SDK."""
+
+    def __init__(
+        self, gateway: Gateway, http: aiohttp.ClientSession, sub: str, kind: str = "user", *scopes: str
+    ) -> None:
+        self._url = gateway.url
+        self._http = http
+        self.headers = headers_of(sub, kind, *scopes)
+        self._sent = 0
+
+    async def do(self, do: str, under: Any = None, **data: Any) -> None:
+        """Have a command done."""
+        self._sent += 1
+        command = {"id": f"{do}.{self._sent}", "do": do, "data": data, **({"under": under} if under else {})}
+        url = f"{self._url}/v1/sessions/trip/commands"
+        async with self._http.post(url, json=command, headers=self.headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def told(self, method: str, path: str, **given: Any) -> tuple[int, str]:
+        """What an address of the chat answers."""
+        headers = {**self.headers, **given.pop("headers", {})}
+        url = f"{self._url}{CHAT}{path}"
+        async with self._http.request(method, url, headers=headers, **given) as answer:
+            return answer.status, await answer.text()
+
+    def send(self, *messages: dict[str, Any], **more: Any) -> Any:
+        """Say something; the stream."""
+        body = {"id": "trip", "messages": [*messages], **more}
+        return chat_stream(self._http, "POST", f"{self._url}{CHAT}", json=body, headers=self.headers)
+
+    async def loaded(self) -> dict[str, Any]:
+        """The chat as a page loads it."""
+        async with self._http.get(f"{self._url}{CHAT}/trip/messages", headers=self.headers) as answer:
+            assert answer.status == 200, await answer.text()
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    async def events(self, *types: str) -> list[dict[str, Any]]:
+        """The events of these types."""
+        url = f"{self._url}/v1/sessions/trip/events?limit=1000&types={','.join(types)}"
+        async with self._http.get(url, headers=self.headers) as answer:
+            found: list[dict[str, Any]] = (await answer.json())["events"]
+            return found
+
+
+async def test_a_run_for_others_answers_as_one_that_there_is_not(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    planner = Participant(gateway, http, "planner", "agent")
+    await planner.do("session.open")
+    await planner.do("task.create", task="run.hidden", title="Quiet", audience=["agents"])
+    eve, told = Participant(gateway, http, "eve"), list[Any]()
+    for run in ("hidden", "absent"):
+        body = {"id": "trip", "messages": [said("m9", "?")]}
+        place = {"Last-Event-ID": f"run.{run}/0"}
+        answers = [
+            await eve.told("GET", "/trip/stream", headers=place),
+            await eve.told("POST", "", headers=place, json=body),
+            await eve.told("POST", "/trip/stop", json={"activeStreamId": run}),
+        ]
+        told.append([(status, text.replace(run, "…")) for status, text in answers])
+    assert told[0] == told[1]
+    assert [status for status, _ in told[0]] == [404, 404, 200]
