@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.commands import parse_json_command
 from ...domain.concepts.approvals import AnswerApproval, Approval
 from ...domain.concepts.lifecycle import OpenSession
@@ -173,10 +173,14 @@ class TurnDesk:
         return (await self._state()).tasks.known.get(task_of_run(run))
 
     async def posted(self, message: str) -> list[dict[str, Any]] | None:
-        """The parts of a message that was posted whole; None if there is none of that id."""
+        """The parts of a message that was posted whole; none where it was not, or is not for the participant, and None
+        where there is no message of that id."""
         log, subject = self._tenant.log, f"message:{message}"
-        if message not in (await self._state()).messages.known:
+        known = (await self._state()).messages.known.get(message)
+        if known is None:
             return None
+        if not visible(including(known.audience, known.author), await self._viewer()):
+            return []
         heads = await log.engine.read_heads([(self._session, subject)])
         found = await log.read_session(self._session, heads[self._session, subject] - 1, 1) if heads else []
         parts: list[dict[str, Any]] = orjson.loads(found[0].data)["data"].get("parts", []) if found else []

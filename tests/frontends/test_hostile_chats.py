@@ -94,3 +94,49 @@ async def test_a_run_for_others_answers_as_one_that_there_is_not(http: aiohttp.C
         told.append([(status, text.replace(run, "…")) for status, text in answers])
     assert told[0] == told[1]
     assert [status for status, _ in told[0]] == [404, 404, 200]
+
+
+async def test_nobody_can_guess_what_a_message_for_others_says(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    ada, eve = Participant(gateway, http, "ada"), Participant(gateway, http, "eve")
+    await ada.do("session.open")
+    for id in ("guessed", "missed"):
+        await ada.do("message.post", message=id, text="the word", audience=["ada"])
+    for scopes in (("read:*",), ("read:*", "tasks:*"), ()):
+        guesses, told = Participant(gateway, http, "eve", "user", *scopes), list[Any]()
+        for id, guess in (("guessed", "the word"), ("missed", "another")):
+            body = {"id": "trip", "messages": [said(id, guess)], "messageId": id}
+            if scopes:
+                status, text = await guesses.told("POST", "", json=body)
+                told.append((status, text.replace(id, "…")))
+                continue
+            async with guesses.send(said(id, guess), messageId=id) as stream:
+                told.append((await stream.until("start"))["messageId"].partition("+")[0].replace(id, "…"))
+        assert told[0] == told[1]
+    posted = [each["data"]["parts"][0]["text"] for each in await eve.events("message.posted")]
+    assert posted == ["the word", "another"]
+
+
+async def test_two_who_give_their_messages_the_same_id_are_both_heard(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    ada, eve, runs = Participant(gateway, http, "ada"), Participant(gateway, http, "eve"), list[str]()
+    for who, text in ((ada, "Hotels?"), (eve, "Trams?"), (ada, "Hotels?"), (eve, "Trams?")):
+        async with who.send(said("msg-1", text)) as stream:
+            runs.append((await stream.until("start"))["messageId"])
+    posted = [(each["actor"], each["data"]["parts"][0]["text"]) for each in await ada.events("message.posted")]
+    assert posted == [("ada", "Hotels?"), ("eve", "Trams?")]
+    assert runs[0] != runs[1]
+    assert runs[2:] == runs[:2]
+
+
+async def test_a_message_that_another_client_posted_is_answered_as_it_is(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    ada = Participant(gateway, http, "ada")
+    await ada.do("session.open")
+    parts = [{"kind": "text", "text": "Hotels"}, {"kind": "text", "text": "?"}, {"kind": "data", "data": 7}]
+    await ada.do("message.post", message="m1", parts=parts)
+    (shown,) = (await ada.loaded())["messages"]
+    async with ada.send(shown) as stream:
+        assert (await stream.until("start"))["messageId"] == "run.m1"
+    assert len(await ada.events("message.posted")) == 1

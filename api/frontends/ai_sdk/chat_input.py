@@ -19,6 +19,7 @@ from ..envelopes import CLIENT_ID, message_id
 from ..turn import MAX_RUN_CHARS
 from ..turn_requests import Reply, Said
 from . import METADATA, OURS, PART
+from .chunks import ui_parts
 
 MAX_SUFFIX_CHARS = 12
 """Of the ids of runs that answer a message once more."""
@@ -99,6 +100,14 @@ def said_by(message: UiMessage) -> Said | None:
     about: dict[str, JsonValue] = {} if id == message.id else {CLIENT_ID: message.id}
     about |= {} if message.metadata is None else {METADATA: message.metadata}
     return Said(id, {"parts": parts, **({"metadata": about} if about else {})}, text) if parts else None
+
+
+def is_said(said: Said, parts: list[dict[str, Any]]) -> bool:
+    """Whether these parts of a message say the same: as they are, or as a page gets them."""
+    if said.data["parts"] == parts:
+        return True
+    shown = said_by(UiMessage(id=said.id, role="user", parts=ui_parts(parts)))
+    return shown is not None and said.data["parts"] == shown.data["parts"]
 
 
 def edited(said: Said) -> Said:

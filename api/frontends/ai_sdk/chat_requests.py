@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ....domain.errors import Invalid, NotFound
 from ..turn import Turn
 from ..turn_requests import Said, TurnDesk, TurnRequest
-from .chat_input import ChatInput, UiMessage, calls_in, edited, replies_in, run_of_message, said_by
+from .chat_input import ChatInput, UiMessage, calls_in, edited, is_said, replies_in, run_of_message, said_by
 from .chunks import ASK
 from .replay import Answered
 
@@ -41,8 +41,8 @@ async def begin_chat(desk: TurnDesk, given: ChatInput, agent: str | None) -> Cha
             with suppress(NotFound):  # what the page has may be older than the session
                 await _answer(desk, message)
     known = await desk.posted(said.id)
-    if known is not None and given.messageId == last.id and given.trigger == "submit-message":
-        said = said if known == said.data["parts"] else edited(said)
+    if known is not None and given.trigger == "submit-message" and not is_said(said, known):
+        said = edited(said)  # or another one, to which somebody else has given the same id
     at_work = await desk.under_way() if given.steer else None
     if at_work is not None and at_work.task is not None:
         await desk.steer(said, f"task:{at_work.task}")
