@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import jwt
+import orjson
 import pytest
 from support.chat_stream import chat_stream
 
@@ -140,3 +141,29 @@ async def test_a_message_that_another_client_posted_is_answered_as_it_is(
     async with ada.send(shown) as stream:
         assert (await stream.until("start"))["messageId"] == "run.m1"
     assert len(await ada.events("message.posted")) == 1
+
+
+async def test_nobody_has_a_page_say_their_words_in_its_persons_name(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    """By an id that its page is said to have given a message, under which there is none."""
+    ada, eve = Participant(gateway, http, "ada"), Participant(gateway, http, "eve")
+    await eve.do("session.open")
+    for number, given in enumerate(("other", "o t h e r", ["other"], "")):
+        metadata = {"client.id": given}
+        await eve.do("message.post", message=f"e{number}", text="I, Ada, agree.", metadata=metadata)
+    shown = (await ada.loaded())["messages"]
+    async with ada.send(*shown, said("m1", "Hello!")) as stream:
+        await stream.until("start")
+    url, headers = f"{gateway.url}/v1/agui", ada.headers
+    asked: dict[str, Any] = {"threadId": "trip", "runId": "r1", "messages": [], "protocolVersion": "1.0"}
+    async with http.post(f"{url}/agent/planner/connect", json=asked, headers=headers) as response:
+        while b"MESSAGES_SNAPSHOT" not in (line := await response.content.readline()):
+            assert line
+    people = [each for each in orjson.loads(line[6:])["messages"] if each["role"] == "user"]
+    assert len(people) == 5
+    async with http.post(f"{url}/agent/planner/run", json=asked | {"messages": people}, headers=headers) as response:
+        assert response.status == 200
+    posted = await ada.events("message.posted")
+    assert [each["data"]["message"] for each in posted if each["actor"] == "ada"] == ["m1"]
+    assert len(posted) == 5

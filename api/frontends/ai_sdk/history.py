@@ -16,7 +16,7 @@ from ....domain.audience import Viewer, visible
 from ....domain.concepts.tasks import Task
 from ....domain.state import State
 from ....projections.runner.time_slices import slices
-from ..envelopes import KindOf, Members, kinds_of, role_of, shown_id
+from ..envelopes import CLIENT_ID, KindOf, Members, kinds_of, message_id, role_of
 from ..transcript import Entry, Transcript
 from ..turn import OUTCOMES, RUN, is_run
 from . import OURS
@@ -57,7 +57,7 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
                 left_out += 1
                 oldest = oldest or entry.begun["version"]  # of runs that began before, something is left out
                 continue
-            found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds)]
+            found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds, state)]
     for task in runs:
         if not task.unfinished and task.since >= oldest and task.id not in replaced:
             run = StreamedRun(task.id, task.since)
@@ -72,7 +72,7 @@ def _runs(state: State, viewer: Viewer) -> list[Task]:
     return sorted(found, key=lambda each: each.since)
 
 
-def _single(entry: Entry, windows: Windows, kinds: KindOf) -> Iterable[Members]:
+def _single(entry: Entry, windows: Windows, kinds: KindOf, state: State) -> Iterable[Members]:
     """A message that is not part of a run's: a person's, or what an agent said under none."""
     begun, ended = entry.begun, entry.ended
     if not entry.subject.startswith("message:") or ended is None:
@@ -81,13 +81,20 @@ def _single(entry: Entry, windows: Windows, kinds: KindOf) -> Iterable[Members]:
     if posted and role_of(begun["actor"], True, kinds) == "user":
         metadata = page_metadata(data)
         about = {} if metadata is None else {"metadata": metadata}
-        yield {"id": shown_id(data), "role": "user", **about, "parts": ui_parts(data["parts"])}
+        yield {"id": _page_id(data, state), "role": "user", **about, "parts": ui_parts(data["parts"])}
         return
     if windows.hold(begun["version"]):
         return
     parts = ui_message_parts([*whole_message({**ended, "actor": begun["actor"]})])
     about = {OURS: {"agent": begun["actor"]}}
     yield {"id": data["message"], "role": "assistant", "metadata": about, "parts": parts}
+
+
+def _page_id(data: Members, state: State) -> str:
+    """The id of a message for its page; one that was edited has the other's. That must be known here, too, lest the
+    message is posted once more when it comes back."""
+    given = (data.get("metadata") or {}).get(CLIENT_ID)
+    return given if isinstance(given, str) and message_id(given) in state.messages.known else str(data["message"])
 
 
 def ui_message_parts(chunks: Iterable[Chunk]) -> list[Members]:
