@@ -167,3 +167,52 @@ async def test_nobody_has_a_page_say_their_words_in_its_persons_name(
     posted = await ada.events("message.posted")
     assert [each["data"]["message"] for each in posted if each["actor"] == "ada"] == ["m1"]
     assert len(posted) == 5
+
+
+async def test_what_is_of_no_run_does_not_multiply_by_the_runs_under_way(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("replay", "history"):
+        monkeypatch.setattr(f"stenogram.api.frontends.ai_sdk.{module}.MOST_BYTES", 20_000)
+    eve, runs = Participant(gateway, http, "eve"), [f"run.r{number}" for number in range(50)]
+    await eve.do("session.open")
+    for run in runs:
+        await eve.do("task.create", task=run, title="?")
+    for number in range(20):
+        await eve.do("message.post", message=f"e{number}", text=f"{number} " * 200)
+    for run in runs:
+        await eve.do("task.cancel", task=run)
+    found = await eve.loaded()
+    assert len(orjson.dumps(found)) < 100_000
+    assert [each["id"] for each in found["messages"] if each["role"] == "assistant"][-1] == "run.r49"
+    assert found["omitted"] > 40
+
+
+async def test_a_replay_is_bounded_and_has_what_is_open(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stenogram.api.frontends.ai_sdk.replay.MOST_BYTES", 20_000)
+    planner = Participant(gateway, http, "planner", "agent")
+    ada = Participant(gateway, http, "ada")
+    async with ada.send(said("m1", "Hello!")) as stream:
+        await stream.until("start")
+    await planner.do("presence.join")
+    await planner.do("task.claim", task="run.m1")
+    under = {"task": "run.m1", "attempt": 1}
+    await planner.do("message.start", under, message="open")
+    await planner.do("message.delta", under, message="open", index=0, text="First. ")
+    await planner.do("tool.call", under, call="c1", tool="search")
+    for number in range(50):
+        await planner.do("message.post", under, message=f"p{number}", text=f"{number} " * 200)
+    async with chat_stream(http, "GET", f"{gateway.url}{CHAT}/trip/stream", headers=ada.headers) as stream:
+        start = await stream.until("start")
+        omitted = start["messageMetadata"]["stenogram"]["omitted"]
+        await planner.do("message.delta", under, message="open", index=1, text="Last.")
+        await planner.do("tool.return", under, call="c1", result=7)
+        await planner.do("message.complete", under, message="open")
+        await planner.do("task.complete", task="run.m1", attempt=1)
+        read = await stream.end()
+    assert 20 < omitted < 50
+    assert read.texts()["open"] == "First. Last."
+    assert list(read.texts()) == ["open", *(f"p{number}" for number in range(omitted, 50))]
+    assert [part["output"] for part in read.parts if part["type"] == "tool-search"] == [7]

@@ -2,8 +2,8 @@
 run that is over. What an agent said under none is a message of its own.
 
 A run's message has the parts that its stream brings: it is made by the same chunks. The last ones are given that are
-not too many bytes together. A run that another one has answered again is left out, and one that is under way: its
-message comes by its stream.
+not too many bytes together; what is of no run is in all that were under way then, and counts in each. A run that
+another one has answered again is left out, and one that is under way: its message comes by its stream.
 """
 
 from bisect import bisect_left
@@ -22,11 +22,8 @@ from ..turn import OUTCOMES, RUN, is_run
 from . import OURS
 from .chat_requests import replaced_by
 from .chunks import Chunk, page_metadata, ui_parts, whole_message
-from .replay import end_of_run, run_parts
+from .replay import MOST_BYTES, end_of_run, run_parts
 from .translation import StreamedRun
-
-MOST_BYTES = 4 * 2**20
-"""Of messages in one answer."""
 
 
 class Windows:
@@ -43,7 +40,7 @@ class Windows:
 
 
 async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple[list[Members], int]:
-    """The messages, and how many messages and calls are older than these."""
+    """The messages, and how many messages, calls and runs are left out."""
     runs = _runs(state, viewer)
     windows = Windows([(task.since, end_of_run(task.id, state, transcript)) for task in runs])
     replaced = {replaced_by(task.id) for task in runs}
@@ -52,24 +49,35 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
         for entry in few:
             if not entry.visible(viewer):
                 continue
-            size += len(orjson.dumps((entry.ended or entry.begun)["data"]))
+            if size <= MOST_BYTES:
+                size += len(orjson.dumps((entry.ended or entry.begun)["data"]))
             if size > MOST_BYTES:
                 left_out += 1
                 oldest = oldest or entry.begun["version"]  # of runs that began before, something is left out
                 continue
             found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds, state)]
-    for task in runs:
-        if not task.unfinished and task.since >= oldest and task.id not in replaced:
-            run = StreamedRun(task.id, task.since)
-            parts = ui_message_parts(await run_parts(run, state, transcript, viewer))
-            about = {OURS: {"chat": state.id, "run": task.id.removeprefix(RUN), "outcome": OUTCOMES[task.status]}}
-            found.append((task.since, {"id": task.id, "role": "assistant", "metadata": about, "parts": parts}))
+    size = 0
+    for task in reversed(runs):
+        if task.unfinished or task.since < oldest or task.id in replaced:
+            continue
+        if size > MOST_BYTES:
+            left_out += 1
+            continue
+        chunks, omitted = await run_parts(StreamedRun(task.id, task.since), state, transcript, viewer)
+        left_out += omitted
+        found.append((task.since, _of_run(task, state, chunks)))
+        size += len(orjson.dumps(found[-1][1]))
     return [message for _, message in sorted(found, key=lambda each: each[0])], left_out
 
 
 def _runs(state: State, viewer: Viewer) -> list[Task]:
     found = [task for task in state.tasks.known.values() if is_run(task.id) and visible(task.audience, viewer)]
     return sorted(found, key=lambda each: each.since)
+
+
+def _of_run(task: Task, state: State, chunks: list[Chunk]) -> Members:
+    about = {OURS: {"chat": state.id, "run": task.id.removeprefix(RUN), "outcome": OUTCOMES[task.status]}}
+    return {"id": task.id, "role": "assistant", "metadata": about, "parts": ui_message_parts(chunks)}
 
 
 def _single(entry: Entry, windows: Windows, kinds: KindOf, state: State) -> Iterable[Members]:
