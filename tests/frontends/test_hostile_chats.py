@@ -9,6 +9,7 @@ import orjson
 import pytest
 from support.chat_stream import chat_stream
 
+from stenogram.api.frontends.turn_requests import TurnDesk
 from stenogram.api.server import Gateway
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -216,3 +217,27 @@ async def test_a_replay_is_bounded_and_has_what_is_open(
     assert read.texts()["open"] == "First. Last."
     assert list(read.texts()) == ["open", *(f"p{number}" for number in range(omitted, 50))]
     assert [part["output"] for part in read.parts if part["type"] == "tool-search"] == [7]
+
+
+async def test_a_page_answers_the_last_questions_of_a_message(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[str]()
+    reply = TurnDesk._reply
+
+    def counting(desk: Any, state: Any, run: str, number: int, each: Any, planned: Any) -> Any:
+        looked.append(each.approval)
+        return reply(desk, state, run, number, each, planned)
+
+    monkeypatch.setattr(TurnDesk, "_reply", counting)
+    planner, ada = Participant(gateway, http, "planner", "agent"), Participant(gateway, http, "ada")
+    await planner.do("session.open")
+    for number in range(100):
+        await planner.do("approval.request", approval=f"a{number}", question="Go on?")
+    ask = {"type": "tool-ask", "state": "output-available", "output": {"option": "yes"}}
+    parts = [{**ask, "toolCallId": f"a{number}"} for number in range(100)] * 20
+    async with ada.send({"id": "x", "role": "assistant", "parts": parts}) as stream:
+        await stream.until("start")
+    assert looked == [f"a{number}" for number in range(36, 100)]
+    answered = await ada.events("approval.answered")
+    assert [each["data"]["approval"] for each in answered] == looked
