@@ -1,6 +1,7 @@
 """What a participant that means harm gets by chats of the AI SDK."""
 
 import time
+from hashlib import sha256
 from typing import Any
 
 import aiohttp
@@ -241,3 +242,19 @@ async def test_a_page_answers_the_last_questions_of_a_message(
     assert looked == [f"a{number}" for number in range(36, 100)]
     answered = await ada.events("approval.answered")
     assert [each["data"]["approval"] for each in answered] == looked
+
+
+async def test_nobody_takes_the_place_of_an_answer(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    planner, ada = Participant(gateway, http, "planner", "agent"), Participant(gateway, http, "ada")
+    eve, asked = Participant(gateway, http, "eve"), sha256(b"a1").hexdigest()
+    await planner.do("session.open")
+    await planner.do("approval.request", approval="a1", question="Go on?")
+    for begins in ("answer.", "answer/"):
+        async with eve.send(said(f"{begins}{asked}", "?")) as stream:
+            await stream.until("start")
+    approval = {"id": "a1", "approved": True}
+    part = {"type": "tool-ask", "toolCallId": "a1", "state": "approval-responded", "approval": approval}
+    async with ada.send({"id": "x", "role": "assistant", "parts": [part]}) as stream:
+        await stream.until("start")
+    (answered,) = await ada.events("approval.answered")
+    assert answered["actor"] == "ada"

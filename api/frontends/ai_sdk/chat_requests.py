@@ -90,6 +90,7 @@ async def _answer(desk: TurnDesk, message: UiMessage) -> ChatTurn:
     if not replies:
         raise Invalid("Nothing new is said: the last message is the assistant's, and answers no question.")
     asked = tuple(sorted({each.approval for each in replies}))
-    run = f"answer.{sha256(' '.join(asked).encode()).hexdigest()}"
+    # With a slash, no message and no task has this id: nobody can take it, so that the answer would begin nothing.
+    run = f"answer/{sha256(' '.join(asked).encode()).hexdigest()}"
     turn = await desk.begin(TurnRequest(run, replies=tuple(replies)))
     return ChatTurn(turn, Answered(message.id, asked, tuple(calls_in(message, ASK))), message.resume)
