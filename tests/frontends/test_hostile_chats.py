@@ -258,3 +258,21 @@ async def test_nobody_takes_the_place_of_an_answer(http: aiohttp.ClientSession, 
         await stream.until("start")
     (answered,) = await ada.events("approval.answered")
     assert answered["actor"] == "ada"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{}, {"type": 7}, {"type": "text", "text": None}, {"type": "file", "url": 7}, {"type": "tool-book"}, {"type": ""}],
+    ids=str,
+)
+async def test_a_part_that_pages_cannot_show_is_data_for_them(
+    part: dict[str, Any], http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    eve = Participant(gateway, http, "eve")
+    await eve.do("session.open")
+    await eve.do("message.post", message="m1", parts=[{"kind": "data", "name": "ai_sdk.part", "data": part}])
+    (shown,) = (await eve.loaded())["messages"]
+    assert shown["parts"] == [{"type": "data-ai_sdk.part", "id": "0", "data": part}]
+    async with eve.send(shown) as stream:  # and is the same when it comes back
+        assert (await stream.until("start"))["messageId"] == "run.m1"
+    assert len(await eve.events("message.posted")) == 1
