@@ -19,8 +19,7 @@ from ....domain.ids import ApprovalId, MessageId, TaskId
 from ....domain.parts import assemble
 from ....domain.state import State
 from ....projections.runner.time_slices import slices
-from ...http.answer import members_of
-from ...http.session_answers import session_answer
+from ...http.session_answers import participants
 from ..envelopes import KindOf, Members, kinds_of, members_of_open, role_of, text_in
 from ..placed import Placed
 from ..speech_fold import OpenSpeech, speeches
@@ -118,8 +117,7 @@ def continuation(
 def _here(state: State, viewer: Viewer) -> Iterator[Chunk]:
     """The shared state, and who is here: for `onData`."""
     yield transient("state", seen_by(state.document, viewer)[0])
-    page = orjson.loads(orjson.dumps(session_answer(state, viewer), default=members_of))
-    for who in page.get("participants", ()):
+    for who in participants(state, viewer):
         about = {"step": "here", "participant": who["id"], **{name: who[name] for name in who if name != "id"}}
         yield transient("agent-status", about, who["id"])
 
