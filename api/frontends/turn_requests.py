@@ -85,7 +85,8 @@ class TurnDesk:
         if state.session.status == "none":
             planned.append((f"{asked.run}.open", self._command("session.open", {})))
         for number, reply in enumerate(asked.replies):
-            root = root or await self._reply(state, asked.run, number, reply, planned)
+            asks = await self._reply(state, asked.run, number, reply, planned)
+            root = root or asks
         for said in asked.said:
             if said.id not in state.messages.known:
                 post = self._command("message.post", {"message": said.id, **said.data})

@@ -276,3 +276,27 @@ async def test_a_part_that_pages_cannot_show_is_data_for_them(
     async with eve.send(shown) as stream:  # and is the same when it comes back
         assert (await stream.until("start"))["messageId"] == "run.m1"
     assert len(await eve.events("message.posted")) == 1
+
+
+async def test_several_answers_at_once_are_all_given(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    planner, ada = Participant(gateway, http, "planner", "agent"), Participant(gateway, http, "ada")
+    async with ada.send(said("m1", "Hello!")) as stream:
+        await stream.until("start")
+    await planner.do("presence.join")
+    await planner.do("task.claim", task="run.m1")
+    under = {"task": "run.m1", "attempt": 1}
+    for number in range(3):
+        await planner.do("approval.request", under, approval=f"a{number}", question="Go on?")
+    async with chat_stream(http, "GET", f"{gateway.url}{CHAT}/trip/stream", headers=ada.headers) as stream:
+        asked = (await stream.end()).as_message()
+    asks = [part for part in asked["parts"] if part["type"] == "tool-ask"]
+    for part in asks:
+        part |= {"state": "approval-responded", "approval": {**part["approval"], "approved": True}}
+    # The first of them was answered before, by what its call came to.
+    asks[0] |= {"state": "output-available", "output": {"option": "yes"}}
+    del asks[0]["approval"]
+    await ada.do("approval.answer", approval="a0", option="yes")
+    async with ada.send(asked) as stream:
+        await stream.until("start")
+        answered = await ada.events("approval.answered")
+        assert [each["data"]["approval"] for each in answered] == ["a0", "a1", "a2"]
