@@ -23,6 +23,7 @@ from ...domain.errors import Conflict, Invalid, NotFound
 from ...domain.ids import NAME_PATTERN, SessionId, TaskId
 from ...domain.model import Command, CommandData
 from ...domain.state import State
+from ...projections.runner.time_slices import slices
 from ..access.principal import Principal
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
@@ -87,8 +88,8 @@ class TurnDesk:
         for number, reply in enumerate(asked.replies):
             asks = await self._reply(state, asked.run, number, reply, planned)
             root = root or asks
-        for said in asked.said:
-            if said.id not in state.messages.known:
+        async for few in slices([each for each in asked.said if each.id not in state.messages.known]):
+            for said in few:
                 post = self._command("message.post", {"message": said.id, **said.data})
                 planned.append((f"{asked.run}.said.{said.id}", post))
         planned += [(id, self._command("custom.record", data)) for id, data in asked.records]

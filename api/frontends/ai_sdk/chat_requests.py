@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ....domain.errors import Invalid, NotFound
+from ....projections.runner.time_slices import slices
 from ..turn import Turn
 from ..turn_requests import Said, TurnDesk, TurnRequest
 from .chat_input import ChatInput, UiMessage, calls_in, edited, is_said, replies_in, run_of_message, said_by
@@ -55,7 +56,9 @@ async def _run(desk: TurnDesk, given: ChatInput, said: Said, agent: str | None) 
     run, replaced = run_of_message(said.id), None
     if given.trigger == "regenerate-message":
         run, replaced = await _once_more(desk, run)
-    before = [each for message in given.said[:-1] if message.role == "user" and (each := said_by(message)) is not None]
+    before = list[Said]()
+    async for few in slices(given.said[:-1]):
+        before += [each for message in few if message.role == "user" and (each := said_by(message)) is not None]
     instructions = [message.text for message in given.said if message.role == "system"]
     more = {
         "messages": [said.id],
