@@ -163,6 +163,15 @@ class TurnDesk:
         for id, data in planned:
             await self._do(id, data)
 
+    async def steered(self, said: str) -> Turn | None:
+        """The turn of the run to whom a message was given while they were at work."""
+        key = (self._session, _key(f"{said}.steer"))
+        raised = (await self._tenant.log.engine.read_keys([key])).get(key)
+        if raised is None or raised.type != "signal.raised":
+            return None
+        target = orjson.loads(raised.data)["data"]["target"]
+        return await self.find(target.removeprefix(f"task:{RUN}"))
+
     async def under_way(self) -> Turn | None:
         """The oldest run that is not over, of those that the participant may see."""
         state = await self._state()

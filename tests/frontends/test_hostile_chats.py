@@ -300,3 +300,26 @@ async def test_several_answers_at_once_are_all_given(http: aiohttp.ClientSession
         await stream.until("start")
         answered = await ada.events("approval.answered")
         assert [each["data"]["approval"] for each in answered] == ["a0", "a1", "a2"]
+
+
+async def test_a_word_to_who_is_at_work_is_given_once(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    planner, ada = Participant(gateway, http, "planner", "agent"), Participant(gateway, http, "ada")
+    for message in (said("m1", "Hotels?"), said("m2", "Trams?")):
+        async with ada.send(message) as stream:
+            await stream.until("start")
+    await planner.do("presence.join")
+    await planner.do("task.claim", task="run.m1")
+    runs = list[str]()
+    for _ in range(2):  # again, when others are at work, and when nobody is
+        for _ in range(2):
+            async with ada.send(said("m3", "Cheap ones."), steer=True) as stream:
+                runs.append((await stream.until("start"))["messageId"])
+        if len(runs) == 2:
+            await planner.do("task.complete", task="run.m1", attempt=1)
+            continue
+        await ada.do("task.cancel", task="run.m2")
+    async with ada.send(said("m3", "Cheap ones."), steer=True) as stream:
+        runs.append((await stream.until("start"))["messageId"])
+    assert runs == ["run.m1"] * 5
+    assert [each["data"]["task"] for each in await ada.events("task.created")] == ["run.m1", "run.m2"]
+    assert len(await ada.events("signal.raised")) == 1

@@ -44,6 +44,9 @@ async def begin_chat(desk: TurnDesk, given: ChatInput, agent: str | None) -> Cha
     known = await desk.posted(said.id)
     if known is not None and given.trigger == "submit-message" and not is_said(said, known):
         said = edited(said)  # or another one, to which somebody else has given the same id
+    steered = await desk.steered(said.id) if given.steer and known is not None else None
+    if steered is not None:  # asked again; meanwhile they may be done, and others at work
+        return ChatTurn(steered)
     at_work = await desk.under_way() if given.steer else None
     if at_work is not None and at_work.task is not None:
         await desk.steer(said, f"task:{at_work.task}")
