@@ -59,8 +59,10 @@ def message_id(id: str) -> str:
 
 
 def shown_id(data: Members) -> str:
-    """The id of a message for pages."""
-    return str((data.get("metadata") or {}).get(CLIENT_ID) or data["message"])
+    """The id of a message for pages: that which its page gave it. Only where this means the same message here: pages
+    send back what they have, and what is not known is posted in their person's name."""
+    given = (data.get("metadata") or {}).get(CLIENT_ID)
+    return given if isinstance(given, str) and message_id(given) == data["message"] else str(data["message"])
 
 
 def text_in(parts: Iterable[Members], kind: StreamedKind) -> str:

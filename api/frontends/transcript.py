@@ -24,6 +24,8 @@ from .turn import RUN
 
 PAGE_EVENTS = 1_000
 KEPT_BYTES = 64 * 2**20
+EMPTY_BYTES = 1_000
+"""Of a transcript in which nothing was said; anybody may ask for those of sessions that there are not."""
 RESULT_OF_PAGE = "x.ag_ui.tool_call_result"
 """Of a call of a tool that a page has: what the page says it came to."""
 _RUNS = f"task:{RUN}"
@@ -51,7 +53,7 @@ class Transcript:
     def __init__(self, session: SessionId) -> None:
         self.session = session
         self.version = 0
-        self.bytes = 0
+        self.bytes = EMPTY_BYTES
         self.reading = asyncio.Lock()
         self.runs: dict[str, int] = {}
         """The tasks that are runs, each with the version of its last event."""
@@ -136,7 +138,7 @@ class Transcripts:
         transcript = self._kept.use(session)
         if transcript is None:
             transcript = Transcript(session)
-            self._kept.put(session, transcript, 0)
+            self._kept.put(session, transcript, transcript.bytes)
         async with transcript.reading:
             state = await self._log.state(session)
             await self._read(transcript, state.version)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ...domain.audience import Viewer, visible
+from ...domain.audience import Viewer, including, visible
 from ...domain.commands import parse_json_command
 from ...domain.concepts.approvals import AnswerApproval, Approval
 from ...domain.concepts.lifecycle import OpenSession
@@ -23,6 +23,7 @@ from ...domain.errors import Conflict, Invalid, NotFound
 from ...domain.ids import NAME_PATTERN, SessionId, TaskId
 from ...domain.model import Command, CommandData
 from ...domain.state import State
+from ...projections.runner.time_slices import slices
 from ..access.principal import Principal
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
@@ -85,9 +86,10 @@ class TurnDesk:
         if state.session.status == "none":
             planned.append((f"{asked.run}.open", self._command("session.open", {})))
         for number, reply in enumerate(asked.replies):
-            root = root or await self._reply(state, asked.run, number, reply, planned)
-        for said in asked.said:
-            if said.id not in state.messages.known:
+            asks = await self._reply(state, asked.run, number, reply, planned)
+            root = root or asks
+        async for few in slices([each for each in asked.said if each.id not in state.messages.known]):
+            for said in few:
                 post = self._command("message.post", {"message": said.id, **said.data})
                 planned.append((f"{asked.run}.said.{said.id}", post))
         planned += [(id, self._command("custom.record", data)) for id, data in asked.records]
@@ -111,7 +113,7 @@ class TurnDesk:
         task = state.tasks.known.get(task_of_run(run))
         if task is not None:
             if not visible(task.audience, await self._viewer()):
-                raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+                raise self._no_run(run)
             return Turn(run, task.id)
         key = (self._session, _key(f"{run}.reply.0"))
         first = (await self._tenant.log.engine.read_keys([key])).get(key)
@@ -119,6 +121,13 @@ class TurnDesk:
         if approval is None or not visible(approval.audience, await self._viewer()):
             return None
         return await self._turn_of_reply(run, root_of(state, approval.task))
+
+    async def known(self, run: str) -> Turn:
+        """The turn of a run. Raises NotFound, the same for one that is not for the participant."""
+        turn = await self.find(run)
+        if turn is None:
+            raise self._no_run(run)
+        return turn
 
     async def stop(self, run: str | None) -> list[str]:
         """Have a run, or every run under way, cancelled: a signal, which agents honour. The runs that are to stop; one
@@ -128,7 +137,7 @@ class TurnDesk:
         if run is None:
             tasks = await self.runs_under_way(state)
         elif found is None or found.task is None:
-            raise NotFound(f"There is no run {run!r} in session {self._session!r}.")
+            raise self._no_run(run)
         else:
             tasks = [found.task] if state.tasks.known[found.task].unfinished else []
         viewer = await self._viewer()
@@ -154,6 +163,15 @@ class TurnDesk:
         for id, data in planned:
             await self._do(id, data)
 
+    async def steered(self, said: str) -> Turn | None:
+        """The turn of the run to whom a message was given while they were at work."""
+        key = (self._session, _key(f"{said}.steer"))
+        raised = (await self._tenant.log.engine.read_keys([key])).get(key)
+        if raised is None or raised.type != "signal.raised":
+            return None
+        target = orjson.loads(raised.data)["data"]["target"]
+        return await self.find(target.removeprefix(f"task:{RUN}"))
+
     async def under_way(self) -> Turn | None:
         """The oldest run that is not over, of those that the participant may see."""
         state = await self._state()
@@ -166,10 +184,14 @@ class TurnDesk:
         return (await self._state()).tasks.known.get(task_of_run(run))
 
     async def posted(self, message: str) -> list[dict[str, Any]] | None:
-        """The parts of a message that was posted whole; None if there is none of that id."""
+        """The parts of a message that was posted whole; none where it was not, or is not for the participant, and None
+        where there is no message of that id."""
         log, subject = self._tenant.log, f"message:{message}"
-        if message not in (await self._state()).messages.known:
+        known = (await self._state()).messages.known.get(message)
+        if known is None:
             return None
+        if not visible(including(known.audience, known.author), await self._viewer()):
+            return []
         heads = await log.engine.read_heads([(self._session, subject)])
         found = await log.read_session(self._session, heads[self._session, subject] - 1, 1) if heads else []
         parts: list[dict[str, Any]] = orjson.loads(found[0].data)["data"].get("parts", []) if found else []
@@ -198,6 +220,9 @@ class TurnDesk:
         task = None if root is None else (await self._state()).tasks.known.get(root)
         seen = task is not None and visible(task.audience, await self._viewer())
         return Turn(run, root if seen else None, connected=not seen)
+
+    def _no_run(self, run: str | None) -> NotFound:
+        return NotFound(f"There is no run {run!r} in session {self._session!r}.")
 
     async def _viewer(self) -> Viewer:
         return await self._principal.viewer(self._tenant.log, self._session)

@@ -128,6 +128,7 @@ class TurnConnection(SseConnection):
     async def _follow_turn(self, subscription: ConnectionSubscription) -> None:
         if self.beginning:
             self.write(self.beginning)
+            self.beginning = b""  # a stream may last for hours
         self.begin(STREAM_SUB, subscription)
         session = self.cursor.topic.session
         assert session is not None

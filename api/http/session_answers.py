@@ -239,6 +239,17 @@ async def session_json(state: State, viewer: Viewer) -> bytes:
     return orjson.dumps(members)
 
 
+def participants(state: State, viewer: Viewer) -> list[dict[str, Any]]:
+    """Those of a session alone, as JSON has them: it may have thousands of tasks."""
+    make, known = _MAKERS["participants"], state.tasks.known
+    stalled = {id: known[id] for each in state.presence.values() for id in each.stalled if id in known}
+    seen = {id: task for id, task in stalled.items() if visible(task.audience, viewer)}
+    made: list[dict[str, Any]] = orjson.loads(
+        orjson.dumps([make(each) for each in _participants(state, seen)], default=members_of)
+    )
+    return made
+
+
 def _members(state: State, viewer: Viewer) -> dict[str, Any]:
     messages = [state.messages.known[id] for id in state.messages.open.of(None)]
     seen = [each for each in messages if visible(including(each.audience, each.author), viewer)]
@@ -255,9 +266,7 @@ def _members(state: State, viewer: Viewer) -> dict[str, Any]:
         "title": state.session.title,
         "labels": state.session.labels,
         "metadata": state.session.metadata,
-        "participants": [
-            _participant(each, tasks) for each in sorted(state.presence.values(), key=lambda each: each.joined)
-        ],
+        "participants": _participants(state, tasks),
         "open_messages": sorted(seen, key=lambda each: each.since),
         "open_calls": sorted(called, key=lambda each: each.since),
         "tasks": sorted(tasks.values(), key=lambda each: each.since),
@@ -271,6 +280,10 @@ def _members(state: State, viewer: Viewer) -> dict[str, Any]:
         "state": document,
         "state_version": document_version,
     }
+
+
+def _participants(state: State, tasks: Mapping[str, Task]) -> list[Participant]:
+    return [_participant(each, tasks) for each in sorted(state.presence.values(), key=lambda each: each.joined)]
 
 
 def _participant(participant: Participant, tasks: Mapping[str, Task]) -> Participant:

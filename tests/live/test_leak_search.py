@@ -233,23 +233,32 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
 
 async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
     """What the AI SDK's routes bring, each task being taken for a run: the messages of the chat, the run under way from
-    its start, the first runs from the session's, and a stop that stops nothing."""
+    its start, the first runs from the session's, an answer, a message under an id that is taken, and stops that stop
+    nothing."""
     id, told = session.state.id, b""
-    base, headers = f"{gateway.url}/v1/ai/agent/default/chat/{id}", {"Authorization": f"Bearer {reader.token}"}
+    chats, headers = f"{gateway.url}/v1/ai/agent/default/chat", {"Authorization": f"Bearer {reader.token}"}
+    base, requests = f"{chats}/{id}", list[tuple[str, str, Any]]()
+    approval = {"type": "tool-ask", "state": "approval-responded", "approval": {"id": "a5", "approved": True}}
+    for message in ({"role": "assistant", "parts": [approval]}, {"role": "user", "parts": [{"type": "file"}]}):
+        body = {"id": id, "messages": [{"id": "m2", **message}], "messageId": "m2"}
+        requests.append(("POST", chats, body))
     place, runs = re.compile(rb"id: (?:[^/\n]+/)?\w+\.v(\d+)\n"), sorted(session.state.tasks.known)[:3]
     with pytest.MonkeyPatch.context() as patch:
         for module in ("turn", "turn_requests", "ai_sdk.routes", "ai_sdk.history"):
             patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
         for path in ("messages", "stream", *(f"stream?after={run}/0" for run in runs)):
-            async with http.get(f"{base}/{path}", headers=headers) as response, asyncio.timeout(20):
+            requests.append(("GET", f"{base}/{path}", None))
+        for method, url, sent in requests:
+            async with http.request(method, url, headers=headers, json=sent) as response, asyncio.timeout(20):
                 told += str(dict(response.headers)).encode()
                 while line := await response.content.readline():
                     told += line
                     if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
                         told += await response.content.readline()
                         break
-        async with http.post(f"{base}/stop", headers=headers, json={"activeStreamId": "none"}) as response:
-            told += str(dict(response.headers)).encode() + await response.read()
+        for run in ("none", *runs):
+            async with http.post(f"{base}/stop", headers=headers, json={"activeStreamId": run}) as response:
+                told += str(dict(response.headers)).encode() + await response.read()
     return told
 
 

@@ -6,8 +6,8 @@ from ...http.answer import HttpAnswer, Number
 
 
 class ChatAnswer(HttpAnswer):
-    """The messages of a chat, as UIMessage of the AI SDK; how many messages and calls are older; and the run under way,
-    whose message its stream brings."""
+    """The messages of a chat, as UIMessage of the AI SDK; how many messages, calls and runs are left out; and the run
+    under way, whose message its stream brings."""
 
     messages: list[dict[str, Any]]
     omitted: Number

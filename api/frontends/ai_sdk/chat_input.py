@@ -19,9 +19,12 @@ from ..envelopes import CLIENT_ID, message_id
 from ..turn import MAX_RUN_CHARS
 from ..turn_requests import Reply, Said
 from . import METADATA, OURS, PART
+from .chunks import ui_parts
 
 MAX_SUFFIX_CHARS = 12
 """Of the ids of runs that answer a message once more."""
+MAX_REPLIES = 64
+"""Answers in one message. A page has answered the last questions of it; those before are known."""
 
 
 class _Input(BaseModel):
@@ -101,6 +104,14 @@ def said_by(message: UiMessage) -> Said | None:
     return Said(id, {"parts": parts, **({"metadata": about} if about else {})}, text) if parts else None
 
 
+def is_said(said: Said, parts: list[dict[str, Any]]) -> bool:
+    """Whether these parts of a message say the same: as they are, or as a page gets them."""
+    if said.data["parts"] == parts:
+        return True
+    shown = said_by(UiMessage(id=said.id, role="user", parts=ui_parts(parts)))
+    return shown is not None and said.data["parts"] == shown.data["parts"]
+
+
 def edited(said: Said) -> Said:
     """The same message with other words, which is another one here."""
     shown = (said.data.get("metadata") or {}).get(CLIENT_ID, said.id)
@@ -110,18 +121,18 @@ def edited(said: Said) -> Said:
 
 def replies_in(message: UiMessage) -> list[Reply]:
     """What a person has answered in an assistant's message: approvals granted or denied, and what the call that a
-    question is came to."""
-    found = list[Reply]()
+    question is came to; to each question once, and to the last few."""
+    found: dict[str, Reply] = {}
     for part in message.parts:
         id, approval = part.get("toolCallId"), part.get("approval")
         if isinstance(approval, dict) and isinstance(approval.get("approved"), bool):
             about = approval.get("id")
             if isinstance(about, str) and part.get("state") == "approval-responded":
                 reason = approval.get("reason")
-                found.append(Reply(about, _answer(bool(approval["approved"]), reason), not approval["approved"]))
+                found[about] = Reply(about, _answer(bool(approval["approved"]), reason), not approval["approved"])
         elif part.get("type") == "tool-ask" and part.get("state") == "output-available" and isinstance(id, str):
-            found.append(Reply(id, part.get("output")))
-    return found
+            found[id] = Reply(id, part.get("output"))
+    return [*found.values()][-MAX_REPLIES:]
 
 
 def _answer(approved: bool, reason: Any) -> Any:

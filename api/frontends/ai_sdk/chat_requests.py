@@ -9,9 +9,10 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ....domain.errors import Invalid, NotFound
+from ....projections.runner.time_slices import slices
 from ..turn import Turn
 from ..turn_requests import Said, TurnDesk, TurnRequest
-from .chat_input import ChatInput, UiMessage, calls_in, edited, replies_in, run_of_message, said_by
+from .chat_input import ChatInput, UiMessage, calls_in, edited, is_said, replies_in, run_of_message, said_by
 from .chunks import ASK
 from .replay import Answered
 
@@ -41,8 +42,11 @@ async def begin_chat(desk: TurnDesk, given: ChatInput, agent: str | None) -> Cha
             with suppress(NotFound):  # what the page has may be older than the session
                 await _answer(desk, message)
     known = await desk.posted(said.id)
-    if known is not None and given.messageId == last.id and given.trigger == "submit-message":
-        said = said if known == said.data["parts"] else edited(said)
+    if known is not None and given.trigger == "submit-message" and not is_said(said, known):
+        said = edited(said)  # or another one, to which somebody else has given the same id
+    steered = await desk.steered(said.id) if given.steer and known is not None else None
+    if steered is not None:  # asked again; meanwhile they may be done, and others at work
+        return ChatTurn(steered)
     at_work = await desk.under_way() if given.steer else None
     if at_work is not None and at_work.task is not None:
         await desk.steer(said, f"task:{at_work.task}")
@@ -55,7 +59,9 @@ async def _run(desk: TurnDesk, given: ChatInput, said: Said, agent: str | None) 
     run, replaced = run_of_message(said.id), None
     if given.trigger == "regenerate-message":
         run, replaced = await _once_more(desk, run)
-    before = [each for message in given.said[:-1] if message.role == "user" and (each := said_by(message)) is not None]
+    before = list[Said]()
+    async for few in slices(given.said[:-1]):
+        before += [each for message in few if message.role == "user" and (each := said_by(message)) is not None]
     instructions = [message.text for message in given.said if message.role == "system"]
     more = {
         "messages": [said.id],
@@ -90,6 +96,7 @@ async def _answer(desk: TurnDesk, message: UiMessage) -> ChatTurn:
     if not replies:
         raise Invalid("Nothing new is said: the last message is the assistant's, and answers no question.")
     asked = tuple(sorted({each.approval for each in replies}))
-    run = f"answer.{sha256(' '.join(asked).encode()).hexdigest()}"
+    # With a slash, no message and no task has this id: nobody can take it, so that the answer would begin nothing.
+    run = f"answer/{sha256(' '.join(asked).encode()).hexdigest()}"
     turn = await desk.begin(TurnRequest(run, replies=tuple(replies)))
     return ChatTurn(turn, Answered(message.id, asked, tuple(calls_in(message, ASK))), message.resume)

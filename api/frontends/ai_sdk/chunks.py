@@ -99,6 +99,10 @@ def is_file(part: Any) -> bool:
     )
 
 
+def _is_data(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("type"), str) and part["type"].startswith("data-")
+
+
 def agent_message(members: Members, parts: Iterable[Members], status: str) -> Chunk:
     """A message of another agent, so far."""
     said = {kind: text_in(parts, kind) for kind in STREAMED_KINDS}
@@ -122,13 +126,13 @@ def user_message(members: Members) -> Chunk:
 
 
 def ui_parts(parts: Iterable[Members]) -> list[Members]:
-    """A person's message, as it was sent."""
+    """A person's message, as it was sent; but no parts that pages do not know of people, and may stumble over."""
     made = list[Members]()
     for number, part in enumerate(parts):
         if part["kind"] == "text":
             made.append({"type": "text", "text": part["text"]})
         elif part["kind"] == "data":
-            known = part.get("name") == PART and isinstance(part.get("data"), dict)
+            known = part.get("name") == PART and (is_file(part.get("data")) or _is_data(part.get("data")))
             made.append(part["data"] if known else _data(str(number), part))
     return made
 

@@ -2,8 +2,8 @@
 run that is over. What an agent said under none is a message of its own.
 
 A run's message has the parts that its stream brings: it is made by the same chunks. The last ones are given that are
-not too many bytes together. A run that another one has answered again is left out, and one that is under way: its
-message comes by its stream.
+not too many bytes together; what is of no run is in all that were under way then, and counts in each. A run that
+another one has answered again is left out, and one that is under way: its message comes by its stream.
 """
 
 from bisect import bisect_left
@@ -16,17 +16,14 @@ from ....domain.audience import Viewer, visible
 from ....domain.concepts.tasks import Task
 from ....domain.state import State
 from ....projections.runner.time_slices import slices
-from ..envelopes import KindOf, Members, kinds_of, role_of, shown_id
+from ..envelopes import CLIENT_ID, KindOf, Members, kinds_of, message_id, role_of
 from ..transcript import Entry, Transcript
 from ..turn import OUTCOMES, RUN, is_run
 from . import OURS
 from .chat_requests import replaced_by
 from .chunks import Chunk, page_metadata, ui_parts, whole_message
-from .replay import end_of_run, run_parts
+from .replay import MOST_BYTES, end_of_run, run_parts
 from .translation import StreamedRun
-
-MOST_BYTES = 4 * 2**20
-"""Of messages in one answer."""
 
 
 class Windows:
@@ -43,7 +40,7 @@ class Windows:
 
 
 async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple[list[Members], int]:
-    """The messages, and how many messages and calls are older than these."""
+    """The messages, and how many messages, calls and runs are left out."""
     runs = _runs(state, viewer)
     windows = Windows([(task.since, end_of_run(task.id, state, transcript)) for task in runs])
     replaced = {replaced_by(task.id) for task in runs}
@@ -52,18 +49,24 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
         for entry in few:
             if not entry.visible(viewer):
                 continue
-            size += len(orjson.dumps((entry.ended or entry.begun)["data"]))
+            if size <= MOST_BYTES:
+                size += len(orjson.dumps((entry.ended or entry.begun)["data"]))
             if size > MOST_BYTES:
                 left_out += 1
                 oldest = oldest or entry.begun["version"]  # of runs that began before, something is left out
                 continue
-            found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds)]
-    for task in runs:
-        if not task.unfinished and task.since >= oldest and task.id not in replaced:
-            run = StreamedRun(task.id, task.since)
-            parts = ui_message_parts(await run_parts(run, state, transcript, viewer))
-            about = {OURS: {"chat": state.id, "run": task.id.removeprefix(RUN), "outcome": OUTCOMES[task.status]}}
-            found.append((task.since, {"id": task.id, "role": "assistant", "metadata": about, "parts": parts}))
+            found += [(entry.begun["version"], each) for each in _single(entry, windows, kinds, state)]
+    size = 0
+    for task in reversed(runs):
+        if task.unfinished or task.since < oldest or task.id in replaced:
+            continue
+        if size > MOST_BYTES:
+            left_out += 1
+            continue
+        chunks, omitted = await run_parts(StreamedRun(task.id, task.since), state, transcript, viewer)
+        left_out += omitted
+        found.append((task.since, _of_run(task, state, chunks)))
+        size += len(orjson.dumps(found[-1][1]))
     return [message for _, message in sorted(found, key=lambda each: each[0])], left_out
 
 
@@ -72,7 +75,12 @@ def _runs(state: State, viewer: Viewer) -> list[Task]:
     return sorted(found, key=lambda each: each.since)
 
 
-def _single(entry: Entry, windows: Windows, kinds: KindOf) -> Iterable[Members]:
+def _of_run(task: Task, state: State, chunks: list[Chunk]) -> Members:
+    about = {OURS: {"chat": state.id, "run": task.id.removeprefix(RUN), "outcome": OUTCOMES[task.status]}}
+    return {"id": task.id, "role": "assistant", "metadata": about, "parts": ui_message_parts(chunks)}
+
+
+def _single(entry: Entry, windows: Windows, kinds: KindOf, state: State) -> Iterable[Members]:
     """A message that is not part of a run's: a person's, or what an agent said under none."""
     begun, ended = entry.begun, entry.ended
     if not entry.subject.startswith("message:") or ended is None:
@@ -81,13 +89,20 @@ def _single(entry: Entry, windows: Windows, kinds: KindOf) -> Iterable[Members]:
     if posted and role_of(begun["actor"], True, kinds) == "user":
         metadata = page_metadata(data)
         about = {} if metadata is None else {"metadata": metadata}
-        yield {"id": shown_id(data), "role": "user", **about, "parts": ui_parts(data["parts"])}
+        yield {"id": _page_id(data, state), "role": "user", **about, "parts": ui_parts(data["parts"])}
         return
     if windows.hold(begun["version"]):
         return
     parts = ui_message_parts([*whole_message({**ended, "actor": begun["actor"]})])
     about = {OURS: {"agent": begun["actor"]}}
     yield {"id": data["message"], "role": "assistant", "metadata": about, "parts": parts}
+
+
+def _page_id(data: Members, state: State) -> str:
+    """The id of a message for its page; one that was edited has the other's. That must be known here, too, lest the
+    message is posted once more when it comes back."""
+    given = (data.get("metadata") or {}).get(CLIENT_ID)
+    return given if isinstance(given, str) and message_id(given) in state.messages.known else str(data["message"])
 
 
 def ui_message_parts(chunks: Iterable[Chunk]) -> list[Members]:

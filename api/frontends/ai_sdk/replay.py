@@ -4,7 +4,7 @@
 
 What is over is said whole, and what is being said with all of it so far. It is made of the session as it was at a
 version, and of a transcript that may go on behind that: so a beginning that was cut is made again, the same. Each chunk
-has an id that says how many came before it.
+has an id that says how many came before it. Of what is over, the last is said that is not too many bytes together.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,7 @@ from ....domain.ids import ApprovalId, MessageId, TaskId
 from ....domain.parts import assemble
 from ....domain.state import State
 from ....projections.runner.time_slices import slices
-from ...http.answer import members_of
-from ...http.session_answers import session_answer
+from ...http.session_answers import participants
 from ..envelopes import KindOf, Members, kinds_of, members_of_open, role_of, text_in
 from ..placed import Placed
 from ..speech_fold import OpenSpeech, speeches
@@ -51,6 +50,18 @@ from .chunks import (
 from .encoder import place_in
 from .translation import StreamedRun
 
+MOST_BYTES = 4 * 2**20
+"""Of what is over in one message, and of all messages of a history."""
+
+
+class Piece(NamedTuple):
+    """A message, a call or a question of a run, and the version with which it began. Chunks that follow are about what
+    is `open`."""
+
+    since: int
+    chunks: list[Chunk]
+    open: bool = False
+
 
 class Answered(NamedTuple):
     """What a page has answered, and in which message of its own: the stream goes on with that."""
@@ -61,10 +72,11 @@ class Answered(NamedTuple):
     """Those of them that are calls of tools in the message."""
 
 
-def start(turn: Turn, run: StreamedRun, state: State, message: str | None = None) -> Chunk:
-    """The first chunk of every stream."""
+def start(turn: Turn, run: StreamedRun, state: State, message: str | None = None, omitted: int = 0) -> Chunk:
+    """The first chunk of every stream; with how much of the message is left out."""
     id = message or run.task or f"turn.{turn.run}"
-    return {"type": "start", "messageId": id, "messageMetadata": {OURS: {"chat": state.id, "run": turn.run}}}
+    about = {"chat": state.id, "run": turn.run, **({"omitted": omitted} if omitted else {})}
+    return {"type": "start", "messageId": id, "messageMetadata": {OURS: about}}
 
 
 def placed(chunks: Iterable[Chunk], run: StreamedRun, resume: str, begun: int) -> list[Placed]:
@@ -76,8 +88,8 @@ def placed(chunks: Iterable[Chunk], run: StreamedRun, resume: str, begun: int) -
 
 async def beginning(turn: Turn, run: StreamedRun, state: State, transcript: Transcript, viewer: Viewer) -> list[Chunk]:
     """All of a replay."""
-    parts = await run_parts(run, state, transcript, viewer)
-    return [start(turn, run, state), *_here(state, viewer), *parts]
+    parts, omitted = await run_parts(run, state, transcript, viewer)
+    return [start(turn, run, state, omitted=omitted), *_here(state, viewer), *parts]
 
 
 def continuation(
@@ -105,14 +117,14 @@ def continuation(
 def _here(state: State, viewer: Viewer) -> Iterator[Chunk]:
     """The shared state, and who is here: for `onData`."""
     yield transient("state", seen_by(state.document, viewer)[0])
-    page = orjson.loads(orjson.dumps(session_answer(state, viewer), default=members_of))
-    for who in page.get("participants", ()):
+    for who in participants(state, viewer):
         about = {"step": "here", "participant": who["id"], **{name: who[name] for name in who if name != "id"}}
         yield transient("agent-status", about, who["id"])
 
 
-async def run_parts(run: StreamedRun, state: State, transcript: Transcript, viewer: Viewer) -> list[Chunk]:
-    """The parts of a run's message, as chunks; made a little at a time, since other clients wait."""
+async def run_parts(run: StreamedRun, state: State, transcript: Transcript, viewer: Viewer) -> tuple[list[Chunk], int]:
+    """The parts of a run's message, as chunks, and how many pieces are left out; made a little at a time, since other
+    clients wait."""
     until = end_of_run(run.task, state, transcript)
     found = [*_questions(run, state, transcript, viewer, until)]
     task = None if run.task is None else state.tasks.known.get(run.task)
@@ -121,8 +133,27 @@ async def run_parts(run: StreamedRun, state: State, transcript: Transcript, view
     async for few in slices(transcript.between(run.since, until)):
         for entry in few:
             if entry.visible(viewer):
-                found.append((entry.begun["version"], [*_entry(entry, run, state, said, kinds)]))
-    return [chunk for _, chunks in sorted(found, key=lambda each: each[0]) for chunk in chunks]
+                chunks = [*_entry(entry, run, state, said, kinds)]
+                found.append(Piece(entry.begun["version"], chunks, _ended(entry, state) is None))
+    return await _newest(found)
+
+
+async def _newest(pieces: list[Piece]) -> tuple[list[Chunk], int]:
+    kept, size, left_out = list[list[Chunk]](), 0, 0
+    async for few in slices(sorted(pieces, key=lambda each: each.since, reverse=True)):
+        for piece in few:
+            if piece.chunks and not piece.open and size <= MOST_BYTES:
+                size += len(orjson.dumps(piece.chunks))
+            if piece.open or size <= MOST_BYTES:
+                kept.append(piece.chunks)
+            elif piece.chunks:
+                left_out += 1
+    return [chunk for chunks in reversed(kept) for chunk in chunks], left_out
+
+
+def _ended(entry: Entry, state: State) -> Members | None:
+    """The end of a message or call, if it is over in this state."""
+    return entry.ended if entry.ended is not None and entry.ended["version"] <= state.version else None
 
 
 def end_of_run(task: TaskId | None, state: State, transcript: Transcript) -> int:
@@ -136,8 +167,7 @@ def end_of_run(task: TaskId | None, state: State, transcript: Transcript) -> int
 def _entry(
     entry: Entry, run: StreamedRun, state: State, said: dict[MessageId, OpenSpeech], kinds: KindOf
 ) -> Iterator[Chunk]:
-    begun = entry.begun
-    ended = entry.ended if entry.ended is not None and entry.ended["version"] <= state.version else None
+    begun, ended = entry.begun, _ended(entry, state)
     root = root_of(state, begun.get("task"))
     if not run.speaks(begun) and not run.shows(root if is_run(root) else None):
         return
@@ -184,9 +214,7 @@ def _being_said(members: Members, parts: list[Members], speech: OpenSpeech) -> I
         yield from [part_delta(members, "text", said)] if said else []
 
 
-def _questions(
-    run: StreamedRun, state: State, transcript: Transcript, viewer: Viewer, until: int
-) -> Iterator[tuple[int, list[Chunk]]]:
+def _questions(run: StreamedRun, state: State, transcript: Transcript, viewer: Viewer, until: int) -> Iterator[Piece]:
     """Questions, and the calls of tools that they are for those who could answer; of an open one, that is at the
     stream's end."""
     for entry in transcript.asked_between(run.since, until):
@@ -204,7 +232,7 @@ def _questions(
             and not is_linked(asked, run, state)
         ):
             made += [asking_tool(asked), asking_tool_ended(asked)]
-        yield since, made
+        yield Piece(since, made)
 
 
 def is_linked(asked: Approval, run: StreamedRun, state: State) -> bool:

@@ -128,7 +128,7 @@ class AiSdkRoutes:
         desk = TurnDesk(tenant, principal, given.id, self._telemetry, request.headers)
         run = _run_in(place)
         if run and given.said[-1].role == "user":  # it has begun: going on with it begins nothing
-            chat = ChatTurn(await _known(desk, run))
+            chat = ChatTurn(await desk.known(run))
         else:
             chat = await begin_chat(desk, given, agent)
         return await self._follow(request, principal, tenant, given.id, chat, place)
@@ -140,7 +140,7 @@ class AiSdkRoutes:
         tenant = await self._tenants.of_request(request, principal)
         desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
         run = _run_in(place)
-        turn = await (_known(desk, run) if run else desk.under_way())
+        turn = await (desk.known(run) if run else desk.under_way())
         if turn is None:
             return web.Response(status=204)
         return await self._follow(request, principal, tenant, session, ChatTurn(turn), place)
@@ -171,8 +171,11 @@ class AiSdkRoutes:
         tenant = await self._tenants.of_request(request, principal)
         desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
         run = None if given.activeStreamId is None else given.activeStreamId.removeprefix(RUN)
-        known = run is None or await desk.find(run) is not None
-        return json_response(ChatStoppedAnswer(success=True, stopped=await desk.stop(run) if known else []))
+        try:
+            stopped = await desk.stop(run)
+        except NotFound:  # also one that is not for this participant
+            stopped = []
+        return json_response(ChatStoppedAnswer(success=True, stopped=stopped))
 
     def _asked(self, request: web.Request) -> tuple[Principal, SessionId]:
         """Who asks, and of which chat."""
@@ -209,14 +212,6 @@ class AiSdkRoutes:
 def _run_in(place: str) -> str:
     """The run in front of a place; empty if there is none."""
     return place.rpartition("/")[0].removeprefix(RUN)
-
-
-async def _known(desk: TurnDesk, run: str) -> Turn:
-    """The turn of a run. Raises NotFound."""
-    turn = await desk.find(run)
-    if turn is None:
-        raise NotFound(f"There is no run {run!r} in this chat.")
-    return turn
 
 
 def read_place(place: str, epoch: str) -> StreamPlace:

@@ -5,7 +5,7 @@ import asyncio
 import orjson
 
 from stenogram.api.http.responses import json_response
-from stenogram.api.http.session_answers import session_answer, session_json
+from stenogram.api.http.session_answers import participants, session_answer, session_json
 from stenogram.domain.audience import Viewer
 from stenogram.domain.model import Actor
 from stenogram.testing.rehearsal import Rehearsal
@@ -50,6 +50,7 @@ async def test_the_page_is_what_its_models_describe() -> None:
             checked = json_response(session_answer(state, viewer)).body
             assert isinstance(checked, bytes)
             assert orjson.loads(await session_json(state, viewer)) == orjson.loads(checked)
+            assert participants(state, viewer) == orjson.loads(checked)["participants"]
     written = orjson.loads(await session_json(session.state, ADA))
     empty = [name for name, value in written.items() if value in ([], {}, None)]
     assert empty == []
