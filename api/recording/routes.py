@@ -39,7 +39,7 @@ class RecordingRoutes:
         commands = given.parsed(session)
         tenant = await self._tenants.of_request(request, principal)
         for participant in given.here:
-            tenant.last_seen.note_request(participant)
+            tenant.last_seen.note_vouched(participant, session)
         written = await write_recorded(tenant, principal, commands)
         for _, refusal in written.refused:
             if not isinstance(refusal, NoChange):
