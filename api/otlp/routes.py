@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from aiohttp import web
 
-from ...domain.errors import Forbidden, NoChange, StenogramError, TooLarge
+from ...domain.errors import Forbidden, NoChange, StenogramError
 from ...domain.ids import SessionId
 from ..access.principal import Principal
 from ..access.tokens import PRINCIPAL, Authenticator
@@ -29,7 +29,6 @@ from .span import SpanList
 
 P = ParamSpec("P")
 T = TypeVar("T")
-MAX_SPANS = 10_000
 BESIDE_BYTES = 65_536
 """A longer body is read beside the loop."""
 FORGIVEN = ("session.open", "presence.join", "presence.leave")
@@ -62,8 +61,6 @@ class TraceRoutes:
             raise Forbidden("This token gives no right to record; that takes a scope such as record:*.")
         body = await unpacked(request, self._settings.recorded_bytes)
         found = await _beside(len(body), encoding.read, body)
-        if len(found.spans) > MAX_SPANS:
-            raise TooLarge(f"A request has at most {MAX_SPANS:,} spans.", limit=MAX_SPANS)
         tenant = await self._tenants.of_request(request, principal)
         refused = await _write(tenant, principal, found, len(body))
         faults = [*([found.fault] if found.malformed else []), *refused.values()]
