@@ -105,6 +105,24 @@ async def test_a_lease_is_kept_up_in_the_session_that_is_recorded_alone(
     assert (await log.state("s")).presence["claude"].present
 
 
+async def test_what_waits_to_be_written_counts_by_its_bytes(
+    gateway: Gateway, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, sizes = gateway.tenants.open[""].log, list[int]()
+    submit = log.submit
+
+    def counted(command: Any, **more: Any) -> Any:
+        sizes.append(more.get("size", 0))
+        return submit(command, **more)
+
+    monkeypatch.setattr(log, "submit", counted)
+    commands = [
+        command(f"c{number}", "message.post", {"message": f"m{number}", "text": "x" * 10_000}) for number in range(20)
+    ]
+    assert (await record(http, gateway, OPEN, *commands))[0] == 200
+    assert 200_000 < sum(sizes) < 210_000
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
