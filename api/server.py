@@ -49,6 +49,7 @@ from .protocol.queries import session_of
 from .reading.answers import LongAnswers
 from .reading.gate import ReadingGate
 from .reading.process import MOST_HERE_BYTES, ReadingPlan, ReadingProcess
+from .recording.long_bodies import LongBodies
 from .recording.routes import RecordingRoutes
 from .settings import Settings
 from .telemetry.telemetry import Telemetry
@@ -108,8 +109,9 @@ class Gateway:
         self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
-        self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry)
-        self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry)
+        long_bodies = LongBodies()
+        self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry, long_bodies)
+        self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry, long_bodies)
         self._timeline_routes = TimelineRoutes(tenants, auth)
         self._description: bytes | None = None
         self._draining = False

@@ -12,6 +12,7 @@ from .json.checks import refuse_unwritable
 from .model import CommandData
 from .wording.wrong_input import explain
 
+MAX_MEMBERS = 64
 COMMANDS: dict[str, type[CommandData]] = {
     model.do: model
     for model in (
@@ -85,6 +86,8 @@ def parse_command(do: object, data: Any) -> CommandData:
 def parse_json_command(do: object, data: Any) -> CommandData:
     """The same for a payload that was read from JSON which is not too deep."""
     read = _READERS.get(do) if isinstance(do, str) else None
+    if isinstance(data, dict) and len(data) > MAX_MEMBERS:  # each would be a fault of its own
+        raise Invalid(f"{str(do)[:100]}: it has {len(data):,} members, more than any command.")
     if read is None:
         raise UnknownCommand(f"There is no such command; there are {', '.join(COMMANDS)}.")
     try:

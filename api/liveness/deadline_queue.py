@@ -6,10 +6,11 @@ up, and the heap is built again when they are too many.
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...domain.ids import SessionId
 from ...domain.model import Deadline
+from .last_seen import vouched_in
 
 
 class DeadlineQueue:
@@ -68,9 +69,15 @@ class DeadlineQueue:
         """When something is due at the earliest."""
         return self._heap[0][0] if self._heap else None
 
-    def waited_for(self) -> dict[str, float]:
-        """The instances whose silence would have consequences, and after how many seconds it has the last of them."""
-        return {instance: max(waits) for instance, waits in self._waited_for.items()}
+    def waited_for(self, vouched: Iterable[SessionId] = ()) -> dict[str, float]:
+        """The instances whose silence would have consequences, and after how many seconds it has the last of them; and
+        the same by what they are called in these sessions, where somebody may vouch for them."""
+        found = {instance: max(waits) for instance, waits in self._waited_for.items()}
+        for session in vouched:
+            for each in self.of(session):
+                if each.silence is not None and each.under is None:
+                    found[vouched_in(each.silence, session)] = each.after
+        return found
 
 
 def _silences(deadlines: Sequence[Deadline]) -> list[tuple[str, float]]:

@@ -2,9 +2,9 @@
 
 An instance is a run of a participant, a process from its start to its end (`instance_of`). Whatever comes from it
 counts, on whichever connection; connections are asked for it, so that a frame costs nothing more. The instance whose
-run has no name may be any process: for it all counts that comes from the participant. What was heard before the gateway
-began to listen (it has just started, or its process stood still) is not known, and nobody's silence is counted from
-earlier than that.
+run has no name may be any process: for it all counts that comes from the participant; and, in one session only, that a
+recorder vouches for it. What was heard before the gateway began to listen (it has just started, or its process stood
+still) is not known, and nobody's silence is counted from earlier than that.
 """
 
 import time
@@ -20,6 +20,8 @@ from .stall_watch import StallWatch
 NEVER = float("-inf")
 MAX_ENTRIES = 100_000
 """Instances without a connection, and tasks, for which it is known when they were heard of."""
+MAX_VOUCHED = 20_000
+"""Participants of sessions of whom it is known when somebody vouched for them."""
 
 MonotonicClock = Callable[[], float]
 K = TypeVar("K", bound=Hashable)
@@ -42,6 +44,7 @@ class LastSeen:
         self._begun_at = clock()
         self._connections: dict[str, dict[HeardConnection, float]] = {}
         self._last: OrderedDict[str, float] = OrderedDict()
+        self._vouched: OrderedDict[str, float] = OrderedDict()  # beside: many of these must not displace the others
         self._progress: OrderedDict[tuple[ParticipantId, SessionId, TaskId], float] = OrderedDict()
 
     def attach(self, participant: ParticipantId, connection: HeardConnection, run: str | None = None) -> None:
@@ -74,6 +77,14 @@ class LastSeen:
         for instance in _heard(participant, run):
             note_latest(self._last, instance, self.now())
 
+    def note_vouched(self, participant: ParticipantId, session: SessionId) -> None:
+        """Somebody who may record this session says that they are in it now. That keeps nobody in another one."""
+        note_latest(self._vouched, vouched_in(participant, session), self.now(), MAX_VOUCHED)
+
+    def vouched_sessions(self) -> set[SessionId]:
+        """The sessions in which anybody was vouched for."""
+        return {each.rpartition(_IN)[2] for each in self._vouched}
+
     def note_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> None:
         """They have said just now that they make progress with a task."""
         note_latest(self._progress, (participant, session, task), self.now())
@@ -86,7 +97,8 @@ class LastSeen:
     def last_heard(self, instance: str) -> float:
         """When it was last heard of here, or since when the gateway listens."""
         connections = self._connections.get(instance, ())
-        return max([self.listening_since, self._last.get(instance, NEVER), *[each.heard_at for each in connections]])
+        last = self._last.get(instance, self._vouched.get(instance, NEVER))
+        return max([self.listening_since, last, *[each.heard_at for each in connections]])
 
     def last_progress(self, participant: ParticipantId, session: SessionId, task: TaskId) -> float:
         """When a heartbeat of theirs last said that they make progress with the task."""
@@ -102,7 +114,15 @@ class LastSeen:
 
     def was_heard(self, instance: str) -> bool:
         """Whether it was ever heard of here, as far as is remembered."""
-        return instance in self._connections or instance in self._last
+        return instance in self._connections or instance in self._last or instance in self._vouched
+
+
+_IN = "//"
+
+
+def vouched_in(instance: str, session: SessionId) -> str:
+    """What an instance is called as the one that somebody vouches for in a session; no instance is called so."""
+    return f"{instance}{_IN}{session}"
 
 
 def _heard(participant: ParticipantId, run: str | None) -> set[str]:
@@ -110,9 +130,9 @@ def _heard(participant: ParticipantId, run: str | None) -> set[str]:
     return {participant, instance_of(participant, run)}
 
 
-def note_latest(known: OrderedDict[K, float], who: K, at: float) -> None:
+def note_latest(known: OrderedDict[K, float], who: K, at: float, most: int = MAX_ENTRIES) -> None:
     """Remember when somebody was last heard of, forgetting those of whom nothing was heard for longest."""
     known[who] = max(at, known.get(who, NEVER))
     known.move_to_end(who)
-    if len(known) > MAX_ENTRIES:
+    if len(known) > most:
         known.popitem(last=False)

@@ -64,7 +64,7 @@ class Timekeeper:
             self._stop_listening()
             # Otherwise the other gateways would rely on this one until its row is old. The log may be gone already.
             with contextlib.suppress(StenogramError):
-                await self._lost_agents.leave(self._queue.waited_for())
+                await self._lost_agents.leave(self._waited_for())
 
     async def load_sessions(self) -> None:
         """Read which sessions have deadlines, and schedule each of them."""
@@ -81,7 +81,8 @@ class Timekeeper:
                 del self._changed[session]
                 await self._read_deadlines(session)
             # Before anything is carried out: whom other gateways hear is known by then, also in the first round.
-            await self._lost_agents.exchange_heartbeats(self._queue.waited_for())
+            if self._lost_agents.exchange_is_due:
+                await self._lost_agents.exchange_heartbeats(self._waited_for())
             now = self._last_seen.now()
             # With nothing awaited since: a stall that nobody noticed would count as everybody's silence.
             self._last_seen.stall_watch.tick(now)
@@ -107,6 +108,9 @@ class Timekeeper:
                 if known is not None and (since := known.stalled.get(task)) is not None:
                     recover = RecoverParticipant(participant=participant, task=task, stalled=since)
                     self._carry_out(session, timer_id("recover", participant, task, since), recover)
+
+    def _waited_for(self) -> dict[str, float]:
+        return self._queue.waited_for(self._last_seen.vouched_sessions())
 
     async def _wait_until_due(self) -> None:
         """Wait until something is due or has changed, a tick at most."""

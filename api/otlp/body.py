@@ -1,4 +1,4 @@
-"""The body of a request of OTLP/HTTP: how it is encoded, unpacked within bounds, and answered in the same encoding."""
+"""The body of a request of OTLP/HTTP: how it is encoded and packed, and answered in the same encoding."""
 
 import zlib
 from typing import NamedTuple
@@ -7,7 +7,6 @@ import orjson
 from aiohttp import web
 
 from ...domain.errors import Invalid, StenogramError, TooLarge
-from ..http.responses import read_body
 from .json_spans import read_otlp_json
 from .protobuf_spans import read_protobuf
 from .span import SpanList
@@ -65,16 +64,16 @@ class Encoding(NamedTuple):
         return web.Response(body=body, status=status, content_type=PROTOBUF if self.protobuf else JSON, headers=headers)
 
 
-async def unpacked(request: web.Request, most: int) -> bytes:
-    """The body, of at most so many bytes, also when it comes packed. Raises Invalid and TooLarge."""
+def is_packed(request: web.Request) -> bool:
+    """Whether the body comes packed. Raises UnsupportedEncoding."""
     packing = request.headers.get("Content-Encoding", "identity").strip().lower()
     if packing not in ("identity", "gzip"):
         raise UnsupportedEncoding(f"A body may be packed by gzip, not by {packing}.")
-    body = await read_body(request, most)
-    return body if packing == "identity" else _gunzipped(body, most)
+    return packing == "gzip"
 
 
-def _gunzipped(body: bytes, most: int) -> bytes:
+def unpacked(body: bytes, most: int) -> bytes:
+    """What was packed, of at most so many bytes. Raises Invalid and TooLarge."""
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         found = unpacker.decompress(body, most + 1)

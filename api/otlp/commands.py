@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ...domain.commands import parse_command
 from ...domain.concepts.presence import Leave
 from ...domain.envelope import timestamp
-from ...domain.errors import Invalid
+from ...domain.errors import Invalid, TooLarge
 from ...domain.ids import SessionId, recorded_id
 from ...domain.model import Actor, Command
 from ...domain.state import State
@@ -28,6 +28,8 @@ LEASE_S = 3_600.0
 """An agent is heard of when a span of it ends, which may take long."""
 MAX_TEXT = 2_000
 LAST = 1 << 32
+MAX_COMMANDS = 50_000
+"""Commands of a session's spans in one request, and parts of what they say: kilobytes of memory each."""
 _ABOUT = ("gen_ai.agent.id", "gen_ai.agent.description", "gen_ai.agent.version", "gen_ai.request.model")
 
 
@@ -41,7 +43,7 @@ class SpanCommand(NamedTuple):
 
 
 class Made(NamedTuple):
-    """The commands of a session's spans, in order; and by span, what of it cannot be one."""
+    """The commands of a session's spans, in order; and by span, why nothing comes of it."""
 
     commands: list[SpanCommand]
     faults: dict[str, str]
@@ -51,10 +53,14 @@ def commands_of(state: State, spans: Iterable[Placed]) -> Made:
     """The commands of spans of a session, which is in this state."""
     made: list[SpanCommand] = []
     faults: dict[str, str] = {}
+    weight = 0
     for order, each in enumerate(sorted(spans, key=lambda each: (each.span.start, each.span.end, each.span.id))):
         writer, id = _Writer(state.id, each), each.span.id
         try:
             commands = list(writer.all(state))
+            weight += sum(1 + len(getattr(command.data, "parts", None) or ()) for _, command in commands)
+            if weight > MAX_COMMANDS:
+                raise TooLarge(f"More than {MAX_COMMANDS:,} commands come of a session's spans; send fewer at once.")
         except Invalid as error:
             faults[id] = error.detail
             continue

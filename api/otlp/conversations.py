@@ -14,6 +14,8 @@ AGENT = "gen_ai.agent.name"
 PERSON = ("enduser.id", "user.id")
 SOMEBODY, AGENT_OF_NO_NAME = "person", "agent"
 MOST_ANCESTORS = 64
+READ_CHARS = 1_000
+"""Of what is no name, so much is looked at: a resource's attributes are read for each of its spans."""
 
 
 class Placed(NamedTuple):
@@ -47,7 +49,7 @@ def name_of(text: str) -> str:
     """A name of ours: what is none gets hyphens, and a prefix where that would be somebody else."""
     if len(text) <= 128 and re.fullmatch(NAME_PATTERN, text) and text not in (*RESERVED, TIMEKEEPER.id):
         return text
-    made = re.sub(r"[^A-Za-z0-9._:@+-]+", "-", text).strip("-._:@+")[:100] or "unnamed"
+    made = re.sub(r"[^A-Za-z0-9._:@+-]+", "-", text[:READ_CHARS]).strip("-._:@+")[:100] or "unnamed"
     return f"the-{made}" if made in (*RESERVED, TIMEKEEPER.id) else made
 
 
@@ -63,4 +65,6 @@ def _agent(span: Span, by_id: Mapping[tuple[str, str], Span]) -> str:
 
 
 def _first(attributes: Attributes, names: tuple[str, ...]) -> str | None:
-    return next((str(attributes[name]) for name in names if attributes.get(name)), None)
+    """The first of these that is there; lists and maps name nothing."""
+    found = (attributes.get(name) for name in names)
+    return next((str(each) for each in found if each and isinstance(each, str | int | float)), None)

@@ -6,11 +6,13 @@ Messages stand in attributes (`gen_ai.input.messages` and others, as JSON or as 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
+from ...domain.errors import Invalid
+from ...domain.json.checks import deeper_than
 from .span import Attributes, Span
 
 CHATS = ("chat", "text_completion", "generate_content")
@@ -18,6 +20,10 @@ INVOKE, TOOL = "invoke_agent", "execute_tool"
 DETAILS = "gen_ai.client.inference.operation.details"
 _NUMBERED = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,4})\.(role|content)")
 _USAGE = "gen_ai.usage."
+MAX_SAID = 10_000
+"""Messages of a span in one place, and parts of all of them: two bytes of JSON may be one."""
+MAX_VALUE_DEPTH = 64
+"""JSON that is nested deeper stays a text."""
 Part = dict[str, Any]
 
 
@@ -51,7 +57,8 @@ _LLM = {"chat": "chat", "completion": "text_completion"}
 
 
 def messages_of(span: Span) -> Said:
-    """What was said. What cannot be read as a message is one of one part, with all of it."""
+    """What was said. What cannot be read as a message is one of one part, with all of it. Raises Invalid if it is too
+    much."""
     attributes = dict(span.attributes)
     for event in span.events:
         if event.name == DETAILS:
@@ -60,11 +67,10 @@ def messages_of(span: Span) -> Said:
     given = [] if not instructions else [Message("system", tuple(_parts(instructions)))]
     given += _messages(attributes.get("gen_ai.input.messages"), "user")
     answered = _messages(attributes.get("gen_ai.output.messages"), "assistant")
-    for event in span.events:
-        if event.name == "gen_ai.choice":
-            answered.append(_of_event(event.attributes, "assistant"))
-        elif event.name.startswith("gen_ai.") and event.name.endswith(".message"):
-            given.append(_of_event(event.attributes, event.name.split(".")[1]))
+    told = [event for event in span.events if event.name.startswith("gen_ai.") and event.name.endswith(".message")]
+    given += _few(_of_event(event.attributes, event.name.split(".")[1]) for event in told)
+    choices = [event for event in span.events if event.name == "gen_ai.choice"]
+    answered += _few(_of_event(event.attributes, "assistant") for event in choices)
     if not given and not answered:
         given, answered = _numbered(attributes)
     return Said(given, answered)
@@ -102,8 +108,23 @@ def _messages(said: Any, role: str) -> list[Message]:
     found = _json(said)
     if not found:
         return []
-    listed = found if isinstance(found, list) else [found]
-    return [_message(each, role) for each in listed]
+    return _few(_message(each, role) for each in (found if isinstance(found, list) else [found]))
+
+
+def _few(messages: Iterable[Message]) -> list[Message]:
+    """All of them. Raises Invalid as soon as they are too many, or have too many parts."""
+    found: list[Message] = []
+    parts = 0
+    for each in messages:
+        found.append(each)
+        parts += len(each.parts)
+        if max(len(found), parts) > MAX_SAID:
+            raise _too_much()
+    return found
+
+
+def _too_much() -> Invalid:
+    return Invalid(f"A span says at most {MAX_SAID:,} messages, and parts of them.")
 
 
 def _message(said: Any, role: str) -> Message:
@@ -131,10 +152,13 @@ def _numbered(attributes: Attributes) -> tuple[list[Message], list[Message]]:
 
 
 def _parts(said: Any) -> Iterator[Part]:
-    """Parts of ours. What tools returned is left out: their own spans say it."""
+    """Parts of ours. What tools returned is left out: their own spans say it. Raises Invalid."""
     if said is None or said == "":
         return
-    for each in said if isinstance(said, list) else [said]:
+    parts = said if isinstance(said, list) else [said]
+    if len(parts) > MAX_SAID:
+        raise _too_much()
+    for each in parts:
         if isinstance(each, str):
             yield {"kind": "text", "text": each}
         elif isinstance(each, Mapping):
@@ -152,6 +176,7 @@ def _json(said: Any) -> Any:
     if not isinstance(said, str):
         return said
     try:
-        return orjson.loads(said)
+        found = orjson.loads(said)
     except orjson.JSONDecodeError:
         return said
+    return said if deeper_than(found, MAX_VALUE_DEPTH) else found

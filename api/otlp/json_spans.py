@@ -10,7 +10,7 @@ from typing import Any
 
 from ...domain.errors import Invalid
 from ..protocol.json_input import read_json
-from .span import MAX_ATTRIBUTE_DEPTH, Attributes, Span, SpanEvent, SpanList, checked
+from .span import MAX_ATTRIBUTE_DEPTH, Attributes, Span, SpanEvent, SpanList, SpanReading, refuse_many_events
 
 MAX_DEPTH = 2 * MAX_ATTRIBUTE_DEPTH + 16
 _PLAIN: dict[str, tuple[type, ...]] = {
@@ -25,9 +25,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 def read_otlp_json(body: bytes) -> SpanList:
-    """The spans. Raises Invalid and TooDeep; a span that OTLP does not allow counts as malformed."""
-    spans: list[Span] = []
-    malformed, fault = 0, ""
+    """The spans. Raises Invalid, TooDeep and TooLarge; a span that OTLP does not allow counts as malformed."""
+    reading = SpanReading()
     given = read_json(body, MAX_DEPTH)
     if not isinstance(given, dict):
         raise Invalid("This is no ExportTraceServiceRequest: it is no JSON object.")
@@ -36,18 +35,15 @@ def read_otlp_json(body: bytes) -> SpanList:
             resource = _attributes(_object(each, "resource"))
             for scope in _objects(each, "scopeSpans"):
                 for span in _objects(scope, "spans"):
-                    found = _span(span, resource)
-                    try:
-                        spans.append(checked(found))
-                    except ValueError as error:
-                        malformed, fault = malformed + 1, fault or str(error)
+                    reading.add(_span(span, resource))
     except ValueError as error:
         raise Invalid(f"This is no ExportTraceServiceRequest: {error}.") from None
-    return SpanList(spans, malformed, fault)
+    return reading.read()
 
 
 def _span(span: dict[str, Any], resource: Attributes) -> Span:
-    status = _object(span, "status")
+    status, events = _object(span, "status"), _objects(span, "events")
+    refuse_many_events(len(events))
     return Span(
         _id(span, "traceId"),
         _id(span, "spanId"),
@@ -57,10 +53,7 @@ def _span(span: dict[str, Any], resource: Attributes) -> Span:
         _number(span, "startTimeUnixNano"),
         _number(span, "endTimeUnixNano"),
         _attributes(span),
-        tuple(
-            SpanEvent(_text(each, "name"), _number(each, "timeUnixNano"), _attributes(each))
-            for each in _objects(span, "events")
-        ),
+        tuple(SpanEvent(_text(each, "name"), _number(each, "timeUnixNano"), _attributes(each)) for each in events),
         _number(status, "code"),
         _text(status, "message"),
         resource,

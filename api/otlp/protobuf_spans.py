@@ -4,43 +4,44 @@ The numbers are those of opentelemetry/proto/trace/v1/trace.proto, resource.prot
 """
 
 import base64
+from collections.abc import Iterator
 from typing import Any
 
 from ...domain.errors import Invalid
 from . import wire_format as wire
-from .span import MAX_ATTRIBUTE_DEPTH, Attributes, Span, SpanEvent, SpanList, checked
+from .span import MAX_ATTRIBUTE_DEPTH, Attributes, Span, SpanEvent, SpanList, SpanReading, refuse_many_events
 
 
 def read_protobuf(body: bytes) -> SpanList:
-    """The spans. Raises Invalid for what is no such message; a span that OTLP does not allow counts as malformed."""
-    spans: list[Span] = []
-    malformed, fault = 0, ""
+    """The spans. Raises Invalid for what is no such message, and TooLarge; a span that OTLP does not allow counts as
+    malformed."""
+    reading = SpanReading()
     try:
         for number, _, value in wire.fields(memoryview(body)):
             if number != 1:
                 continue
-            resource, scopes = _resource_spans(wire.message(value))
-            for span in scopes:
-                found = _span(span, resource)
-                try:
-                    spans.append(checked(found))
-                except ValueError as error:
-                    malformed, fault = malformed + 1, fault or str(error)
+            of_resource = wire.message(value)
+            resource = _resource(of_resource)
+            for span in _spans(of_resource):
+                reading.add(_span(span, resource))
     except ValueError as error:
         raise Invalid(f"This is no ExportTraceServiceRequest in protobuf: {error}.") from None
-    return SpanList(spans, malformed, fault)
+    return reading.read()
 
 
-def _resource_spans(data: memoryview) -> tuple[Attributes, list[memoryview]]:
+def _resource(data: memoryview) -> Attributes:
     resource: Attributes = {}
-    spans: list[memoryview] = []
     for number, _, value in wire.fields(data):
         if number == 1:
-            said = [wire.message(each) for at, _, each in wire.fields(wire.message(value)) if at == 1]
-            resource = dict(map(_attribute, said))
-        elif number == 2:
-            spans += [wire.message(each) for at, _, each in wire.fields(wire.message(value)) if at == 2]
-    return resource, spans
+            inner = wire.fields(wire.message(value))
+            resource = dict(_attribute(wire.message(each)) for at, _, each in inner if at == 1)
+    return resource
+
+
+def _spans(data: memoryview) -> Iterator[memoryview]:
+    for number, _, value in wire.fields(data):
+        if number == 2:
+            yield from (wire.message(each) for at, _, each in wire.fields(wire.message(value)) if at == 2)
 
 
 def _span(data: memoryview, resource: Attributes) -> Span:
@@ -53,6 +54,7 @@ def _span(data: memoryview, resource: Attributes) -> Span:
             attributes[name] = said
         elif number == 11:
             events.append(_event(wire.message(value)))
+            refuse_many_events(len(events))
         elif number in (1, 2, 4):
             known[number] = wire.message(value).hex()
         elif number in (5,):

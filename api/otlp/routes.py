@@ -4,10 +4,9 @@ Spans that say nothing of generative AI are taken, and nothing comes of them. Of
 rest is taken, that are malformed, whose session the token may not record, or whose session does not take them.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
-from typing import ParamSpec, TypeVar
 
 from aiohttp import web
 
@@ -15,23 +14,20 @@ from ...domain.errors import Forbidden, NoChange, StenogramError, TooLarge
 from ...domain.ids import SessionId
 from ..access.principal import Principal
 from ..access.tokens import PRINCIPAL, Authenticator
+from ..http.responses import read_body
 from ..protocol.queries import no_query
 from ..recording.intake import write_recorded
+from ..recording.long_bodies import BESIDE_BYTES, LongBodies
 from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
 from ..tenants.tenants import Tenants
-from .body import Encoding, unpacked
+from .body import Encoding, is_packed, unpacked
 from .commands import commands_of
 from .conversations import Placed, placed
 from .genai import operation_of
 from .span import SpanList
 
-P = ParamSpec("P")
-T = TypeVar("T")
-MAX_SPANS = 10_000
-BESIDE_BYTES = 65_536
-"""A longer body is read beside the loop."""
 FORGIVEN = ("session.open", "presence.join", "presence.leave")
 """What may have been done already, by others."""
 
@@ -39,7 +35,15 @@ FORGIVEN = ("session.open", "presence.join", "presence.leave")
 class TraceRoutes:
     """The handler of spans."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tenants: Tenants,
+        auth: Authenticator,
+        telemetry: Telemetry,
+        long_bodies: LongBodies,
+    ) -> None:
+        self._long_bodies = long_bodies
         self._settings = settings
         self._tenants = tenants
         self._auth = auth
@@ -60,43 +64,45 @@ class TraceRoutes:
         no_query(request)
         if not principal.record:
             raise Forbidden("This token gives no right to record; that takes a scope such as record:*.")
-        body = await unpacked(request, self._settings.recorded_bytes)
-        found = await _beside(len(body), encoding.read, body)
-        if len(found.spans) > MAX_SPANS:
-            raise TooLarge(f"A request has at most {MAX_SPANS:,} spans.", limit=MAX_SPANS)
+        packed = is_packed(request)
+        body = await read_body(request, self._settings.recorded_bytes)
+        if packed:
+            body = await self._unpack(principal, body)
+        found = await self._long_bodies.read(principal, len(body), encoding.read, body)
         tenant = await self._tenants.of_request(request, principal)
-        refused = await _write(tenant, principal, found, len(body))
+        refused = await self._write(tenant, principal, found, len(body))
         faults = [*([found.fault] if found.malformed else []), *refused.values()]
         return encoding.success(found.malformed + len(refused), faults[0] if faults else "")
 
+    async def _unpack(self, principal: Principal, body: bytes) -> bytes:
+        most = self._settings.recorded_bytes
+        with suppress(TooLarge):  # how long it is is not known before
+            return unpacked(body, min(most, BESIDE_BYTES))
+        return await self._long_bodies.read(principal, most, unpacked, body, most)
 
-async def _write(tenant: Tenant, principal: Principal, found: SpanList, size: int) -> dict[str, str]:
-    """Write what comes of spans; by span, why it was refused."""
-    spans = [each for each in await _beside(size, placed, found.spans) if operation_of(each.span) is not None]
-    refused: dict[str, str] = {}
-    for session, those in groupby(sorted(spans, key=lambda each: each.session), key=lambda each: each.session):
-        refused |= await _write_session(tenant, principal, session, list(those), size)
-    return refused
+    async def _write(self, tenant: Tenant, principal: Principal, found: SpanList, size: int) -> dict[str, str]:
+        """Write what comes of spans; by span, why it was refused."""
+        everything = await self._long_bodies.read(principal, size, placed, found.spans)
+        spans = [each for each in everything if operation_of(each.span) is not None]
+        refused: dict[str, str] = {}
+        for session, those in groupby(sorted(spans, key=lambda each: each.session), key=lambda each: each.session):
+            refused |= await self._write_session(tenant, principal, session, list(those), size)
+        return refused
 
-
-async def _write_session(
-    tenant: Tenant, principal: Principal, session: SessionId, spans: Sequence[Placed], size: int
-) -> dict[str, str]:
-    try:
-        principal.require_record(session)
-    except Forbidden as error:
-        return {each.span.id: error.detail for each in spans}
-    made = await _beside(size, commands_of, await tenant.log.state(session), spans)
-    written = await write_recorded(tenant, principal, [each.command for each in made.commands])
-    refusals = {id: refusal for id, refusal in written.refused if not isinstance(refusal, NoChange)}
-    refused = dict(made.faults)
-    for each in made.commands:
-        if each.command.id in refusals and each.command.data.do not in FORGIVEN:
-            why = f"{each.command.data.do} in session {session!r} was refused: {refusals[each.command.id].code}."
-            refused.setdefault(each.span, why)
-    return refused
-
-
-async def _beside(size: int, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-    """Do what takes long for so many bytes beside the loop."""
-    return await asyncio.to_thread(work, *args, **more) if size > BESIDE_BYTES else work(*args, **more)
+    async def _write_session(
+        self, tenant: Tenant, principal: Principal, session: SessionId, spans: Sequence[Placed], size: int
+    ) -> dict[str, str]:
+        """The same of one session's."""
+        try:
+            principal.require_record(session)
+        except Forbidden as error:
+            return {each.span.id: error.detail for each in spans}
+        made = await self._long_bodies.read(principal, size, commands_of, await tenant.log.state(session), spans)
+        written = await write_recorded(tenant, principal, [each.command for each in made.commands], size)
+        refusals = {id: refusal for id, refusal in written.refused if not isinstance(refusal, NoChange)}
+        refused = dict(made.faults)
+        for each in made.commands:
+            if each.command.id in refusals and each.command.data.do not in FORGIVEN:
+                why = f"{each.command.data.do} in session {session!r} was refused: {refusals[each.command.id].code}."
+                refused.setdefault(each.span, why)
+        return refused

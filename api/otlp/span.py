@@ -3,6 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ...domain.errors import TooLarge
+
+MAX_SPANS = 10_000
+"""Spans of a request …"""
+MAX_EVENTS = 100_000
+"""… and events of all of them: two bytes may be one, and hold two hundred in memory."""
 MAX_ATTRIBUTE_DEPTH = 32
 """Levels of lists and maps in an attribute."""
 ERROR = 2
@@ -48,6 +54,37 @@ class SpanList(NamedTuple):
     spans: list[Span]
     malformed: int
     fault: str
+
+
+def refuse_many_events(number: int) -> None:
+    """Raise TooLarge when a request has so many that it is not read on."""
+    if number > MAX_EVENTS:
+        raise TooLarge(f"The spans of a request have at most {MAX_EVENTS:,} events.", limit=MAX_EVENTS)
+
+
+class SpanReading:
+    """Spans as they are read."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+        self._malformed = self._events = 0
+        self._fault = ""
+
+    def add(self, span: Span) -> None:
+        """One more; what OTLP does not allow counts as malformed. Raises TooLarge when they are too many."""
+        if len(self._spans) + self._malformed >= MAX_SPANS:
+            raise TooLarge(f"A request has at most {MAX_SPANS:,} spans.", limit=MAX_SPANS)
+        self._events += len(span.events)
+        refuse_many_events(self._events)
+        try:
+            self._spans.append(checked(span))
+        except ValueError as error:
+            self._malformed += 1
+            self._fault = self._fault or str(error)
+
+    def read(self) -> SpanList:
+        """All of them."""
+        return SpanList(self._spans, self._malformed, self._fault)
 
 
 def moment(nanoseconds: int) -> datetime:

@@ -41,9 +41,9 @@ class Written(NamedTuple):
     refused: list[RefusedCommand]
 
 
-async def write_recorded(tenant: Tenant, principal: Principal, commands: Sequence[Command]) -> Written:
-    """Carry out commands in order. Raises Forbidden before anything is written; Busy and the LogError tree when only
-    the first ones were."""
+async def write_recorded(tenant: Tenant, principal: Principal, commands: Sequence[Command], size: int) -> Written:
+    """Carry out commands in order, which came in so many bytes at most. Raises Forbidden before anything is written;
+    Busy and the LogError tree when only the first ones were."""
     for session in {command.session for command in commands}:
         principal.require_record(session)
     for command in commands:
@@ -51,17 +51,20 @@ async def write_recorded(tenant: Tenant, principal: Principal, commands: Sequenc
             principal.require_read(command.data.origin)
     latest, answers = tenant.log.clock.now() + AHEAD, list[Appended | BaseException]()
     timed = [each if each.time <= latest else each._replace(time=latest) for each in commands]
+    each_size = size // max(1, len(timed))
     for first in range(0, len(timed), AT_ONCE):
-        answers += await _answers(tenant, principal, timed[first : first + AT_ONCE])
+        answers += await _answers(tenant, principal, timed[first : first + AT_ONCE], each_size)
     return _written(commands, answers)
 
 
-async def _answers(tenant: Tenant, principal: Principal, commands: Sequence[Command]) -> list[Appended | BaseException]:
-    """Carry out a few; a fault that is no refusal is raised, and nothing comes after it."""
+async def _answers(
+    tenant: Tenant, principal: Principal, commands: Sequence[Command], size: int
+) -> list[Appended | BaseException]:
+    """Carry out a few, of so many bytes each; a fault that is no refusal is raised, and nothing comes after it."""
     asked: list[asyncio.Future[Appended]] = []
     try:
         for command in commands:
-            asked.append(tenant.log.submit(command, sender=principal.participant))
+            asked.append(tenant.log.submit(command, size=size, sender=principal.participant))
     finally:  # also when the queue is full: what it took is waited for, or its failure would be nobody's
         answers = await asyncio.gather(*asked, return_exceptions=True)
     for each in answers:

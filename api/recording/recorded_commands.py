@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...domain.commands import parse_json_command
+from ...domain.commands import MAX_MEMBERS, parse_json_command
 from ...domain.errors import Invalid, StenogramError
 from ...domain.ids import SessionId
 from ...domain.model import Actor, Command, Kind
@@ -41,8 +41,8 @@ class RecordedInput(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    commands: Annotated[tuple[RecordedCommand, ...], Field(max_length=MAX_COMMANDS)] = ()
-    here: Annotated[tuple[ParticipantName, ...], Field(max_length=MAX_COMMANDS)] = ()
+    commands: Annotated[tuple[RecordedCommand, ...], Field(max_length=MAX_COMMANDS, fail_fast=True)] = ()
+    here: Annotated[tuple[ParticipantName, ...], Field(max_length=MAX_COMMANDS, fail_fast=True)] = ()
 
     def parsed(self, session: SessionId) -> list[Command]:
         """The commands. Raises Invalid, naming the first that cannot be read."""
@@ -75,6 +75,10 @@ class RecordedAnswer(HttpAnswer):
 
 def read_recorded(members: Any) -> RecordedInput:
     """Raises Invalid."""
+    listed = members.get("commands") if isinstance(members, dict) else None
+    for each in (members, *(listed if isinstance(listed, list) else ())[:MAX_COMMANDS]):
+        if isinstance(each, dict) and len(each) > MAX_MEMBERS:  # each would be a fault of its own
+            raise Invalid(f"This cannot be recorded: an object has {len(each):,} members.")
     try:
         return RecordedInput.model_validate(members)
     except ValidationError as error:

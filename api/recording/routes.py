@@ -3,8 +3,9 @@
 from aiohttp import web
 
 from ...domain.errors import Fenced, NoChange, Refused
-from ...domain.ids import CommandId
+from ...domain.ids import CommandId, SessionId
 from ...domain.json.checks import MAX_DEPTH
+from ...domain.model import Command
 from ..access.tokens import Authenticator
 from ..http.responses import json_response, read_body
 from ..protocol.json_input import read_json
@@ -13,7 +14,8 @@ from ..settings import Settings
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import Tenants
 from .intake import write_recorded
-from .recorded_commands import RecordedAnswer, RefusedAnswer, read_recorded
+from .long_bodies import LongBodies
+from .recorded_commands import RecordedAnswer, RecordedInput, RefusedAnswer, read_recorded
 
 AROUND = 8
 """Levels that the body has around what a command says."""
@@ -22,7 +24,15 @@ AROUND = 8
 class RecordingRoutes:
     """Handlers of the routes for those who record."""
 
-    def __init__(self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tenants: Tenants,
+        auth: Authenticator,
+        telemetry: Telemetry,
+        long_bodies: LongBodies,
+    ) -> None:
+        self._long_bodies = long_bodies
         self._telemetry = telemetry
         self._settings = settings
         self._tenants = tenants
@@ -35,18 +45,22 @@ class RecordingRoutes:
         session = session_of(request)
         principal.require_record(session)
         body = await read_body(request, self._settings.recorded_bytes)
-        given = read_recorded(read_json(body, MAX_DEPTH + AROUND))
-        commands = given.parsed(session)
+        given, commands = await self._long_bodies.read(principal, len(body), _read, body, session)
         tenant = await self._tenants.of_request(request, principal)
         for participant in given.here:
-            tenant.last_seen.note_request(participant)
-        written = await write_recorded(tenant, principal, commands)
+            tenant.last_seen.note_vouched(participant, session)
+        written = await write_recorded(tenant, principal, commands, len(body))
         for _, refusal in written.refused:
             if not isinstance(refusal, NoChange):
                 self._telemetry.refused(refusal, principal, request=f"POST {request.path}", remote=request.remote)
         refused = [_refused(*each) for each in written.refused]
         answer = RecordedAnswer(session=session, done=written.done, repeated=written.repeated, refused=refused)
         return json_response(answer)
+
+
+def _read(body: bytes, session: SessionId) -> tuple[RecordedInput, list[Command]]:
+    given = read_recorded(read_json(body, MAX_DEPTH + AROUND))
+    return given, given.parsed(session)
 
 
 def _refused(id: CommandId, refusal: Refused) -> RefusedAnswer:

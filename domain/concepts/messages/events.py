@@ -13,7 +13,7 @@ MAX_MESSAGE_BYTES = 1_000_000
 MessageKind = Literal["message", "progress"]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Parts = tuple[Part, ...]
-FewParts = Annotated[Parts, Field(max_length=256)]
+FewParts = Annotated[Parts, Field(max_length=256, fail_fast=True)]
 
 
 class _MessageEvent(EventData):

@@ -21,6 +21,7 @@ import orjson
 import pytest
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
+from stenogram.api.liveness.last_seen import vouched_in
 from stenogram.api.server import Gateway
 
 Start = Callable[..., Awaitable[Gateway]]
@@ -149,7 +150,7 @@ async def test_it_records_while_it_goes_on_and_says_who_is_here(
 
         await until(is_there)
         (tenant,) = gateway.tenants.open.values()
-        assert tenant.last_seen.was_heard("claude")
+        assert tenant.last_seen.was_heard(vouched_in("claude", SESSION))
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import aiohttp
 import jwt
 import pytest
 
+from stenogram.api.liveness.last_seen import vouched_in
 from stenogram.api.server import Gateway
 from stenogram.domain.envelope import timestamp
 
@@ -78,8 +80,47 @@ async def test_a_clock_that_is_far_ahead_does_not_take_the_session_along(
 async def test_who_is_said_to_be_here_is_heard(gateway: Gateway, http: aiohttp.ClientSession) -> None:
     assert (await record(http, gateway, here=["claude"]))[0] == 200
     (tenant,) = gateway.tenants.open.values()
-    assert tenant.last_seen.was_heard("claude")
-    assert not tenant.last_seen.was_heard("hotels")
+    assert tenant.last_seen.was_heard(vouched_in("claude", "s"))
+    assert not tenant.last_seen.was_heard(vouched_in("hotels", "s"))
+    assert not tenant.last_seen.was_heard("claude"), "that would keep one of this name in any session"
+
+
+async def test_a_lease_is_kept_up_in_the_session_that_is_recorded_alone(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    gateway = await start(jwt_secret=SECRET)
+    token = jwt.encode({"sub": "claude", "kind": "agent", "exp": time.time() + 60}, SECRET, "HS256")
+    headers = {"Authorization": f"Bearer {token}"}
+    for session in ("s", "other"):
+        for do, data in (("session.open", {}), ("presence.join", {"lease": 1.0})):
+            url, body = f"{gateway.url}/v1/sessions/{session}/commands", {"id": f"c-{do}", "do": do, "data": data}
+            async with http.post(url, json=body, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
+    log = gateway.tenants.open[""].log
+    until = time.monotonic() + 10
+    while (await log.state("other")).presence["claude"].present and time.monotonic() < until:
+        assert (await record(http, gateway, here=["claude"], scopes=["record:s"]))[0] == 200
+        await asyncio.sleep(0.2)
+    assert not (await log.state("other")).presence["claude"].present
+    assert (await log.state("s")).presence["claude"].present
+
+
+async def test_what_waits_to_be_written_counts_by_its_bytes(
+    gateway: Gateway, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, sizes = gateway.tenants.open[""].log, list[int]()
+    submit = log.submit
+
+    def counted(command: Any, **more: Any) -> Any:
+        sizes.append(more.get("size", 0))
+        return submit(command, **more)
+
+    monkeypatch.setattr(log, "submit", counted)
+    commands = [
+        command(f"c{number}", "message.post", {"message": f"m{number}", "text": "x" * 10_000}) for number in range(20)
+    ]
+    assert (await record(http, gateway, OPEN, *commands))[0] == 200
+    assert 200_000 < sum(sizes) < 210_000
 
 
 @pytest.mark.parametrize(

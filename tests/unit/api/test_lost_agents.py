@@ -7,8 +7,9 @@ from typing import cast
 
 import pytest
 
+from stenogram.api.liveness.deadline_queue import DeadlineQueue
 from stenogram.api.liveness.gateway_heartbeats import OTHER_GATEWAY_GRACE_S
-from stenogram.api.liveness.last_seen import LastSeen
+from stenogram.api.liveness.last_seen import MAX_VOUCHED, LastSeen, vouched_in
 from stenogram.api.liveness.lost_agents import RETURN_GRACE_S, LostAgents
 from stenogram.domain.concepts.stalls import RecoverParticipant
 from stenogram.domain.model import Deadline
@@ -59,6 +60,52 @@ async def test_an_agent_is_lost_a_lease_after_it_was_last_heard_of() -> None:
 
 async def test_silence_counts_from_the_start_of_a_gateway_that_has_just_started() -> None:
     assert World().due_at() == 1_000 + LEASE_S
+
+
+async def test_whom_a_recorder_vouches_for_is_kept_in_that_session_alone() -> None:
+    world = World()
+    world.now += 5
+    world.last_seen.note_vouched("hotels", "s")
+    assert world.due_at() == 1_005 + LEASE_S
+    assert world.lost_agents.due_at("other", LOSS, world.now) == 1_000 + LEASE_S
+    assert world.lost_agents.due_at("s", LOSS._replace(silence="hotels/r1"), world.now) == 1_000 + LEASE_S
+
+
+async def test_however_many_are_vouched_for_what_was_heard_is_not_forgotten() -> None:
+    world = World()
+    world.now += 5
+    world.last_seen.note_request("hotels")
+    for number in range(MAX_VOUCHED + 1):
+        world.last_seen.note_vouched(f"a{number}", "s")
+    assert world.due_at() == 1_005 + LEASE_S
+    assert not world.last_seen.was_heard(vouched_in("a0", "s"))
+
+
+async def test_the_other_gateways_are_told_for_whom_somebody_vouches_here() -> None:
+    world, vouched = World(), vouched_in("hotels", "s")
+    queue = DeadlineQueue()
+    for session in ("s", "other"):
+        queue.put(session, [LOSS])
+    world.last_seen.note_vouched("hotels", "s")
+    world.now += 2
+    await world.lost_agents.exchange_heartbeats(queue.waited_for(world.last_seen.vouched_sessions()))
+    assert world.engine.own is not None
+    assert world.engine.own.attached == {vouched: 2_000}
+
+
+async def test_whom_another_gateway_s_recorder_vouches_for_is_kept_here_in_that_session_alone() -> None:
+    world = World()
+    for beat in range(100):
+        world.now += 1
+        world.engine.others = [GatewayHeartbeat("other", beat, {vouched_in("hotels", "s"): 0})]
+        await world.lost_agents.exchange_heartbeats({"hotels": LEASE_S})
+    assert world.due_at() >= world.now + LEASE_S
+    assert world.lost_agents.due_at("other", LOSS, world.now) <= world.now
+    world.engine.others = []
+    for _ in range(40):
+        world.now += 1
+        await world.lost_agents.exchange_heartbeats({"hotels": LEASE_S})
+    assert world.due_at() <= world.now, "it is lost once nobody vouches for it any more"
 
 
 async def test_an_agent_that_another_gateway_hears_is_not_lost_here() -> None:

@@ -33,11 +33,12 @@ class GrowingFile:
 
     def read(self, *, to_the_end: bool = False) -> Iterator[tuple[bytes, int, int]]:
         """The next finished lines, about a mebibyte of them at most, or one; each with where it ends and its number.
-        `to_the_end`: also a last one that is not finished. Of a file that is gone there are none."""
+        `to_the_end`: also a last one that is not finished. Of a file that is gone, or may not be read any more, there
+        are none."""
         try:
             with self.path.open("rb") as file:
                 lines = self._lines(file.fileno(), to_the_end)
-        except FileNotFoundError:
+        except OSError:
             return
         for line in lines:
             self._at, self._end, self.number = self._at + len(line), line[-END_BYTES:], self.number + 1

@@ -4,6 +4,7 @@ Reading goes on while nothing can be sent: a file may be replaced meanwhile.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -42,10 +43,13 @@ class Recorder:
         self._followed = followed
         self._hooks = hooks
         self._spools = spools
+        self._say = say
         self._sender = Sender(sink, say)
         self._recordings: dict[Path, SessionRecording] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
         self._vouched_at: dict[SessionId, float] = {}
+        self._main_of: dict[SessionId, Path] = {}
+        self._passed_over: set[Path] = set()
         self._wake = asyncio.Event()
 
     def begin(self) -> None:
@@ -79,15 +83,23 @@ class Recorder:
             await asyncio.sleep(0.001 if any(more) else POLL_S)
 
     async def _send(self) -> None:
-        while True:
-            self._wake.clear()
-            for each in tuple(self._recordings.values()):
-                await self._sender.send(each)
-                now = time.monotonic()
-                if not each.is_idle and now - self._vouched_at.get(each.session, 0.0) >= VOUCH_S:
-                    self._vouched_at[each.session] = now
-                    await self._sender.vouch(each)
-            await self._wake.wait()
+        """Each session for itself: one that cannot be written keeps no other one waiting."""
+        sending: dict[SessionId, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                sending = {session: task for session, task in sending.items() if not task.done()}
+                for each in self._recordings.values():
+                    if each.session not in sending:
+                        sending[each.session] = group.create_task(self._send_of(each))
+                await self._wake.wait()
+
+    async def _send_of(self, recording: SessionRecording) -> None:
+        await self._sender.send(recording)
+        now = time.monotonic()
+        if not recording.is_idle and now - self._vouched_at.get(recording.session, 0.0) >= VOUCH_S:
+            self._vouched_at[recording.session] = now
+            await self._sender.vouch(recording)
 
     def _rest(self, now: float) -> None:
         """Let those leave of whom nothing was heard for long, and forget what nothing comes to."""
@@ -110,8 +122,24 @@ class Recorder:
             name = self._followed.session or f"claude-{slug(main.stem)}"
             spool = Spool(self._spools, name)
             wanted = self._followed.everything or not first or spool.exists
-            if wanted and known != stat and main not in self._recordings:
+            if wanted and known != stat and main not in self._recordings and self._may_record(main, name):
                 self._recordings[main] = SessionRecording(main, name, spool, self._hooks / f"{main.stem}.jsonl")
+
+    def _may_record(self, main: Path, name: SessionId) -> bool:
+        """Whether a file can be read, and no other one is that session's. Another one that is gone was moved."""
+        other = self._main_of.get(name, main)
+        if other != main and other.exists():
+            why = f"{other} is recorded as {name} already"
+        elif not os.access(main, os.R_OK):
+            why = "it may not be read"
+        else:
+            self._recordings.pop(other, None)
+            self._main_of[name] = main
+            return True
+        if main not in self._passed_over:
+            self._passed_over.add(main)
+            self._say(f"{main} is not recorded: {why}.")
+        return False
 
     def _mains(self) -> Iterable[Path]:
         for path in self._followed.paths:

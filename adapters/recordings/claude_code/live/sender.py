@@ -28,6 +28,8 @@ CLOSED = "session_closed"
 CLOSED_S = 10.0
 """Seconds after which it is tried again to write to a session that somebody has closed."""
 BUSY = 429
+AT_ONCE = 4
+"""Sessions that are written to at the same time."""
 
 
 class Sender:
@@ -40,6 +42,8 @@ class Sender:
         self._returning: set[SessionId] = set()
         """Sessions to which nothing came for a while, so that those in them may have been lost."""
         self._closed_at: dict[SessionId, float] = {}
+        self._failing: set[SessionId] = set()
+        self._writing = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, recording: SessionRecording) -> None:
         """Send what waits. Of a session that somebody has closed, everything goes on to wait. Raises Unauthenticated
@@ -107,23 +111,26 @@ class Sender:
     async def _write(self, recording: SessionRecording, commands: Sequence[Command]) -> Outcome:
         """Have these done, however long that takes."""
         here = [] if recording.is_idle else [each.id for each in recording.participants]
-        backoff, failed = Backoff(), False
+        backoff = Backoff()
         while True:
             try:
-                outcome = await self._sink.write(recording.session, commands, here)
+                async with self._writing:  # not while it waits to try again: then it is the others' turn
+                    outcome = await self._sink.write(recording.session, commands, here)
             except (Unauthenticated, Forbidden):
                 raise
             except StenogramError as error:
                 if not isinstance(error, Unreachable) and error.status < 500 and error.status != BUSY:
                     return await self._one_by_one(recording, commands, error)
-                if not failed:
+                if not self._failing:
                     self._say(f"{error.detail} What comes is kept, and written as soon as that is possible.")
-                failed = True
+                self._failing.add(recording.session)
                 await asyncio.sleep(backoff.next(error.extra.get("retry_after")))
             else:
-                if failed:
-                    self._say("It goes on.")
+                if recording.session in self._failing:
+                    self._failing.discard(recording.session)
                     self._returning.add(recording.session)
+                    if not self._failing:
+                        self._say("It goes on.")
                 return outcome
 
     async def _one_by_one(
