@@ -133,8 +133,10 @@ class ReadingProcess:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def prepare(self) -> None:
-        """Start it if there is none: somebody is likely to ask soon, and it takes a while."""
-        self._there()
+        """Start it if there is none: somebody is likely to ask soon, and it takes a while. One that has failed is
+        started again when it is asked: this is for everybody, also without a token."""
+        if self._running is None:
+            self._there()
         self._end_when_idle()
 
     async def answer(self, asked: Asked, request: web.Request, principal: Principal, turn: Turn) -> web.StreamResponse:

@@ -22,7 +22,8 @@ from ...projections.authoring.projection import AnyProjection
 from ...projections.authoring.shape import Row, Shape
 from ...projections.past_rows import PastRows
 from ...projections.runner.time_slices import slices
-from ...projections.store import Build
+from ...projections.store import Build, Found
+from ...projections.store.database import size_of
 from ...projections.store.reading import MAX_ROWS
 from ..access.principal import Principal
 from ..delivery.event_filter import matches_any
@@ -109,6 +110,8 @@ async def list_page(
         found = await views.store.find(
             projection.name, wanted.where, order=wanted.order, after=after, limit=size, most=most
         )
+        if past is not None and read:
+            found = await _gathered(views, projection, wanted, found, past, most)
         if most < PAGE_BYTES and found.more and len(found.rows) < size:
             raise LargePage
         shape, rows, more = found.build.shape, found.rows, found.more
@@ -163,6 +166,25 @@ def _follows(key: tuple[Any, ...], after: tuple[Any, ...], down: bool) -> bool:
         return key < after if down else key > after
     except TypeError:
         raise BadCursor("This `after` is of another list; use the `next` of a page with the same order.") from None
+
+
+async def _gathered(
+    views: ViewReader, projection: AnyProjection, wanted: ListQuery, found: Found, past: PastRows, most: int
+) -> Found:
+    """What was found, with many rows that follow, so that what was open among them is folded at once. Each time that
+    takes a reading of the session from where the first of it began: for a reader who may see few rows, very often."""
+    rows, size = [*found.rows], sum(map(size_of, found.rows))
+    while found.more and len(rows) < MAX_ROWS_READ // 2 and size < most and not past.is_before(rows[-1]):
+        after = sort_key(found.build.shape, rows[-1], wanted.order)
+        following = await views.store.find(
+            projection.name, wanted.where, order=wanted.order, after=after, limit=MAX_ROWS, most=most
+        )
+        if following.build.id != found.build.id:
+            return following
+        found = following
+        rows += found.rows
+        size += sum(map(size_of, found.rows))
+    return found._replace(rows=rows)
 
 
 async def _visible(

@@ -28,8 +28,11 @@ KEPT_EVERY_EVENTS = 1_000
 """Events between two places that are kept, while little is open …"""
 _MUCH_OPEN = 100
 """… and twice, three times as many for each so many that are, for a place notes each of them."""
-MOST_EVENTS = 200_000
-"""Events that were folded for what is kept of all sessions, or are put aside in it: about 80 MB."""
+MOST_BYTES = 80 * 2**20
+"""Memory that what is kept of all sessions takes, about. An event may be a megabyte, and a session have many open."""
+_SESSION_BYTES, _EVENT_BYTES, _NOTE_BYTES, _PIECE_BYTES = 2_000, 200, 200, 8
+"""What is counted for a session, for an event besides its payload, for each message or call that a place notes as open,
+and for each event that it notes of one."""
 FOLDED_TOGETHER = 2
 """Sessions that are folded at the same time, so that a short one need not wait for a long one."""
 _BEGIN = frozenset({MessageStarted.type, ToolCalled.type})
@@ -47,12 +50,17 @@ class _Place(NamedTuple):
     state: State
     open: dict[str, tuple[list[Record], int]]
     folded: int
-    """How many events were folded on the way here."""
+    """Bytes of the events that were folded on the way here."""
 
-    @property
-    def weight(self) -> int:
-        """What it holds, in events."""
-        return self.folded + sum([number for _, number in self.open.values()])
+    def noted_beyond(self, near: "_Place") -> int:
+        """Bytes that it takes to note what is open, where one that is near and before it notes a part of that."""
+        size = 0
+        for subject, (records, number) in self.open.items():
+            others, shared = near.open.get(subject, ([], 0))
+            if not shared or others[0].version != records[0].version:
+                shared = 0
+            size += _NOTE_BYTES + _PIECE_BYTES * number + _size(records[shared:number])
+        return size
 
 
 class _Outline:
@@ -76,7 +84,7 @@ class _Outline:
             self._state = fold_on(self._state, others[first : first + FOLDED_AT_ONCE])
             await asyncio.sleep(0)  # a long session would hold the loop for seconds
         await asyncio.sleep(0)  # also where nothing was folded
-        self._folded += len(others)
+        self._folded += _size(others)
         self.version = page[-1].version
 
     async def state(self) -> State:
@@ -107,30 +115,37 @@ class _Places:
     """Those that are kept of one session, by version."""
 
     def __init__(self, session: SessionId) -> None:
-        self._known: dict[int, _Place] = {0: _Place(0, State(session), {}, 0)}
+        self._known: dict[int, _Place] = {0: _Place(0, State(session), {}, _SESSION_BYTES)}
         self._versions = [0]
         self._noted = 0
-        """How much all of them note as open."""
+        """Bytes that it takes them to note what is open."""
         self.last: _Place | None = None
         """That which was asked for last."""
 
     def before(self, version: int) -> _Place:
         """The nearest at a version or before it."""
-        found = self._known[self._versions[bisect_right(self._versions, version) - 1]]
+        found = self._kept_before(version)
         return self.last if self.last is not None and found.version <= self.last.version <= version else found
 
     def keep(self, outline: _Outline) -> None:
         """Keep where an outline is, unless something near is kept."""
-        near = self._versions[bisect_right(self._versions, outline.version) - 1]
-        if outline.version - near >= KEPT_EVERY_EVENTS * (1 + outline.open // _MUCH_OPEN):
-            self._known[outline.version] = outline.place()
-            self._noted += outline.open
+        near = self._kept_before(outline.version)
+        if outline.version - near.version >= KEPT_EVERY_EVENTS * (1 + outline.open // _MUCH_OPEN):
+            place = self._known[outline.version] = outline.place()
+            self._noted += place.noted_beyond(near)
             insort(self._versions, outline.version)
 
     @property
-    def weight(self) -> int:
-        """What all of it holds, in events."""
-        return self._known[self._versions[-1]].weight + self._noted
+    def bytes(self) -> int:
+        """What all of it takes, about."""
+        newest = self._known[self._versions[-1]]
+        if self.last is None:
+            return newest.folded + self._noted
+        near = self._kept_before(self.last.version)
+        return max(newest.folded, self.last.folded) + self._noted + self.last.noted_beyond(near)
+
+    def _kept_before(self, version: int) -> _Place:
+        return self._known[self._versions[bisect_right(self._versions, version) - 1]]
 
 
 class Outlines:
@@ -138,7 +153,7 @@ class Outlines:
 
     def __init__(self, lineage: Lineage) -> None:
         self._lineage = lineage
-        self._places = WeightedCache[SessionId, _Places](MOST_EVENTS)
+        self._places = WeightedCache[SessionId, _Places](MOST_BYTES)
         self._flights = SingleFlight[tuple[SessionId, Version], State]()
         self._folding = asyncio.Semaphore(FOLDED_TOGETHER)
 
@@ -157,14 +172,20 @@ class Outlines:
                 places = _Places(session)
                 self._places.put(session, places, 0)
             outline = _Outline(places.before(version))
-            async for page in session_pages(self._lineage, session, outline.version, version):
-                await outline.fold(page)
-                places.keep(outline)
-            places.last = outline.place()
-            if self._places.get(session) is places:  # or it was dropped meanwhile, because its history changed
-                self._places.put(session, places, places.weight)
+            try:
+                async for page in session_pages(self._lineage, session, outline.version, version):
+                    await outline.fold(page)
+                    places.keep(outline)
+                places.last = outline.place()
+            finally:  # what was kept counts, also when nobody waits for the rest any more
+                if self._places.get(session) is places:  # or it was dropped meanwhile, because its history changed
+                    self._places.put(session, places, places.bytes)
             return await outline.state()
 
 
 def _version(record: Record) -> int:
     return record.version
+
+
+def _size(records: Sequence[Record]) -> int:
+    return sum([_EVENT_BYTES + len(record.data) for record in records])

@@ -133,6 +133,7 @@ def surfaces(play: Play) -> Iterator[str]:
                 yield f"{place}/window?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z&spans=4000"
             if not isinstance(view, DocProjection):
                 yield f"{place}?limit=3&order=-{view.shape.key[-1]}"
+                yield f"{place}?at={middle}&limit=3&order=-{view.shape.session_order}"
 
 
 async def get(http: aiohttp.ClientSession, reader: Reader, url: str, accept: str = "*/*") -> bytes:

@@ -167,6 +167,21 @@ async def test_it_is_there_for_those_who_open_the_console(
     await until(lambda: not readers(os.getpid()))
 
 
+async def test_one_that_fails_is_not_started_again_by_those_who_open_the_console(
+    http: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "PROGRAM", "stenogram.api.reading.there_is_no_such_program")
+    gateway = await start(views_in="process")
+    reading = gateway.long_reads.prepare.__self__  # type: ignore[attr-defined]
+    for _ in range(3):
+        async with http.get(f"{gateway.url}/console/") as response:
+            assert response.status == 200
+        await until(lambda: not reading._running.wanted)
+    assert reading._started == 1
+    assert "ended with 1" in caplog.text
+    caplog.clear()
+
+
 class Held:
     """Folds of moments that wait until they are let go."""
 

@@ -22,10 +22,15 @@ from stenogram.api.views.past import rows_of
 from stenogram.api.views.reader import ViewReader
 from stenogram.api.views.storage import ViewStorage
 from stenogram.domain.audience import Viewer
+from stenogram.domain.concepts.lifecycle import SessionOpened
+from stenogram.domain.concepts.tools import ToolCalled
+from stenogram.domain.envelope import encode, timestamp
 from stenogram.domain.ids import Version
+from stenogram.domain.model import EventData, Fact
 from stenogram.domain.session import fold
 from stenogram.domain.state import State
 from stenogram.log.commit import outlines
+from stenogram.log.lineage import Lineage
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage
@@ -37,7 +42,7 @@ from stenogram.projections.past_rows import past_rows
 from stenogram.projections.runner import document_snapshots, log_reader
 from stenogram.projections.store import memory_views
 from stenogram.projections.views import BUILT_IN, agents, transcript
-from stenogram.testing.rehearsal import Rehearsal
+from stenogram.testing.rehearsal import START, Rehearsal
 from stenogram.testing.stage import Stage, stage
 
 SCRIPTS = range(int(os.environ.get("STENOGRAM_TEST_PAST", "3")))
@@ -152,6 +157,33 @@ async def test_documents_are_those_of_a_fold(seed: int) -> None:
                 assert _values(found) == _values(whole), (projection.name, id, version)
                 assert (found.version, found.position) == (whole.version, whole.position)
         assert left, "their runner left some"
+
+
+async def test_who_may_see_little_does_not_have_all_of_it_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[EventData] = [SessionOpened(), *(ToolCalled(call=f"c{n}", tool="search") for n in range(5_000))]
+    shown, read, whole = ToolCalled(call="shown", tool="search"), list[int](), Lineage.read_session
+
+    async def counted(self: Lineage, *where: Any) -> Any:
+        found = await whole(self, *where)
+        read.append(len(found))
+        return found
+
+    async with stage() as here:
+        facts = [Fact(calls[0]), *(Fact(each, audience=("maya",)) for each in calls[1:]), Fact(shown)]
+        drafts = [
+            Draft(fact.data.type, fact.data.subject(), encode(f"e-{n}", fact, timestamp(START), "hotels"), n)
+            for n, fact in enumerate(facts)
+        ]
+        await here.log.append(Append("s", tuple(drafts)))
+        async with here.running(transcript):
+            await here.caught_up(transcript.name)
+            views, head = ViewReader(here.log, here.store, BUILT_IN), Version(len(facts))
+            past = await past_rows(here.log, here.store, transcript, "s", head)
+            monkeypatch.setattr(Lineage, "read_session", counted)
+            wanted = ListQuery({"session": "s"}, "since", None, 500)
+            page = await list_page(views, transcript, principal(Viewer("ben", "user")), wanted, past=past)
+    assert [orjson.loads(text)["entry"] for _, text in page.rows] == ["tool:shown"]
+    assert sum(read) < 3 * head
 
 
 def _values(rows: MomentRows) -> list[Any]:

@@ -3,6 +3,7 @@
 That a page made of one is that of a fold, random sessions show (`tests/unit/api/test_past.py`).
 """
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from stenogram.domain.envelope import encode, timestamp
 from stenogram.domain.ids import Version
 from stenogram.domain.model import EventData, Fact
 from stenogram.domain.parts import TextPart
+from stenogram.log.commit import outlines
 from stenogram.log.commit.past_states import KEPT_EVERY_EVENTS
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
@@ -25,12 +27,12 @@ ADA = Viewer("ada", "user")
 PIECES = 8
 
 
-async def write(log: Log, said: list[EventData]) -> None:
+async def write(log: Log, said: list[EventData], session: str = "s") -> None:
     drafts = [
         Draft(data.type, data.subject(), encode(f"e-{n}", Fact(data), timestamp(START), "hotels"), n)
         for n, data in enumerate(said)
     ]
-    await log.append(Append("s", tuple(drafts)))
+    await log.append(Append(session, tuple(drafts)))
 
 
 def streamed(messages: int) -> list[EventData]:
@@ -96,6 +98,49 @@ async def test_what_comes_after_its_message_has_ended_is_passed_over() -> None:
         await write(log, [*streamed(1), late])
         outline = await log.outline_at("s", Version(12))
         assert await session_json(outline, ADA) == await session_json(await log.state_at("s", Version(12)), ADA)
+
+
+def speaking(pieces: int, size: int) -> list[EventData]:
+    """A session in which somebody speaks, and does not end."""
+    deltas = [MessageDelta(message="m", index=index, text="R" * size) for index in range(pieces)]
+    return [SessionOpened(), MessageStarted(message="m"), *deltas]
+
+
+@pytest.mark.parametrize(("pieces", "size"), [(100, 10_000), (2_500, 400)], ids=["short", "long"])
+async def test_what_is_kept_of_sessions_is_bounded_by_what_they_have_open(
+    pieces: int, size: int, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlines, "MOST_BYTES", 2_500_000)
+    async with memory_log() as log:
+        for session in ("s", "t", "u"):
+            await write(log, speaking(pieces, size), session)
+            await log.outline_at(session, Version(2 + pieces))
+        read.clear()
+        await log.outline_at("u", Version(2 + pieces))
+        assert sum(read) == 0
+        await log.outline_at("s", Version(2 + pieces))
+        assert sum(read) == 2 + pieces, "it was dropped for the others"
+
+
+async def test_what_was_kept_for_nobody_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlines, "MOST_BYTES", 1_000_000)
+    async with memory_log() as log:
+        for session in ("s", "t"):
+            await write(log, speaking(3_000, 400), session)
+        kept = log._sessions.outlines._places
+        keep, gone = outlines._Places.keep, list[int]()
+
+        def cut_off(places: outlines._Places, outline: outlines._Outline) -> None:
+            keep(places, outline)
+            if outline.version >= 2 * KEPT_EVERY_EVENTS:
+                gone.append(outline.version)
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(outlines._Places, "keep", cut_off)
+        for session in ("s", "t"):
+            with pytest.raises(asyncio.CancelledError):
+                await log.outline_at(session, Version(3_000))
+        assert (gone, len(kept)) == ([2_000, 2_000], 1)
 
 
 async def test_what_was_rewritten_is_folded_anew(read: list[int]) -> None:

@@ -14,6 +14,7 @@ const AGAIN_MS = 1000
  * @property {(epoch: string) => Frame} frame What to send to go on from where it is.
  * @property {(frame: Frame) => boolean | void} onFrame True: it does not fit, send `frame` again.
  * @property {(error: StenogramError) => void} onError
+ * @property {boolean} [ended] Nobody follows it any more.
  */
 
 export class Subscriptions {
@@ -45,6 +46,7 @@ export class Subscriptions {
     this.onNeeded()
     this.#send(subscription.frame(this.#epoch))
     return () => {
+      subscription.ended = true
       if (this.#open.get(subscription.name) !== subscription) return
       this.#open.delete(subscription.name)
       this.#send({ frame: 'unsubscribe', sub: subscription.name })
@@ -82,7 +84,10 @@ export class Subscriptions {
     this.#error = error
     const all = [...this.#open.values()]
     this.#open.clear()
-    for (const each of all) each.onError(error)
+    for (const each of all) {
+      each.ended = true
+      each.onError(error)
+    }
   }
 }
 
@@ -153,6 +158,7 @@ export class Document {
   /** How many frames came: what was read counts only if there was none since. */
   #frames = 0
   #reading = false
+  ended = false
 
   /**
    * @param {string} view
@@ -210,13 +216,17 @@ export class Document {
     if (this.#reading) return
     this.#reading = true
     let read = 0
-    while (read !== this.#frames && !this.#etag) {
+    while (read !== this.#frames && !this.#etag && !this.ended) {
       const frames = this.#frames
       try {
         await this.#readOnce()
         read = frames
       } catch (error) {
-        if (!(error instanceof StenogramError) || error.status < 500) return this.onError(/** @type {any} */ (error))
+        if (this.ended) break
+        if (!isForNow(error)) {
+          this.onError(/** @type {any} */ (error))
+          break // what comes next may be read again
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
     }
@@ -227,9 +237,14 @@ export class Document {
     const path = `/v1/views/${encodeURIComponent(this.#view)}/${encodeURIComponent(this.#key)}`
     let found = await this.#client.read(path)
     if (found.next) found = await this.#client.read(path, { order: '-since', limit: ROWS })
-    if (this.#etag) return
+    if (this.#etag || this.ended) return
     const rows = found.rows?.map((/** @type {Frame} */ row) => [row.entry ?? row.task ?? row.span, row])
     this.#value = rows ? Object.fromEntries(rows) : found.value
     this.#onValue(this.#value, found.next !== undefined)
   }
+}
+
+/** @param {unknown} error */
+function isForNow(error) {
+  return error instanceof StenogramError && (error.status >= 500 || error.problem.retry_after !== undefined)
 }

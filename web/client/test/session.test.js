@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StenogramError, connect } from '../src/index.js'
+import { Document, Subscriptions } from '../src/subscriptions.js'
 import { Gateway } from './gateway.js'
 
 let gateway
@@ -302,3 +303,43 @@ test('a closed client says so', async () => {
   await assert.rejects(session.post('Too late.'), { code: 'closed' })
   await assert.rejects(client.session('trip-2').tasks.when(), { code: 'closed' })
 })
+
+test('what is refused for now is read again, and nothing is read for nobody', { timeout: 30_000 }, async () => {
+  const refused = (status, more = {}) => new StenogramError({ code: 'refused', status, detail: 'No.', ...more })
+  const answers = []
+  let asked = 0
+  const read = async () => {
+    asked++
+    const answer = answers.shift() ?? refused(503)
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+  const values = []
+  const errors = []
+  const onValue = (value) => values.push(value)
+  const document = new Document('sessions', 'trip', { client: { read }, onValue, onError: (error) => errors.push(error) })
+  const tooLarge = { frame: 'view', omitted: 2_000_000 }
+  answers.push(refused(429, { retry_after: 0.1 }), { value: 1 })
+  document.onFrame(tooLarge)
+  await until(() => values.length === 1)
+  await sleep(1100) // it has seen that nothing came meanwhile
+  answers.push(refused(403), { value: 2 })
+  document.onFrame(tooLarge)
+  await until(() => errors.length === 1)
+  document.onFrame(tooLarge)
+  await until(() => values.length === 2)
+  await sleep(1100)
+  const subscriptions = new Subscriptions(() => {})
+  const end = subscriptions.add(document)
+  const before = asked
+  document.onFrame(tooLarge)
+  await until(() => asked > before)
+  end()
+  await sleep(2100)
+  assert.equal(asked, before + 1)
+  assert.deepEqual([values, errors.length], [[1, 2], 1])
+})
+
+async function until(test) {
+  while (!test()) await sleep(10)
+}
