@@ -1,0 +1,119 @@
+"""What a participant that means harm gets by threads of LangChain and of TanStack AI."""
+
+import asyncio
+from hashlib import sha256
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from support.native import SECRET, Native, headers_of
+
+from stenogram.api.server import Gateway
+
+LANGCHAIN = "/v1/langchain/threads/trip"
+TANSTACK = "/v1/tanstack_ai/agent/planner/threads/trip"
+ALL = ["values", "messages", "tools", "lifecycle", "input", "custom"]
+
+
+@pytest.fixture
+async def gateway(start: Any) -> Gateway:
+    """A gateway that asks for tokens."""
+    gateway: Gateway = await start(jwt_secret=SECRET)
+    return gateway
+
+
+@pytest.fixture
+async def planner(http: aiohttp.ClientSession, gateway: Gateway) -> Native:
+    """An agent that is there."""
+    planner = Native(gateway, http, "planner", "agent")
+    await planner.do("session.open")
+    await planner.do("presence.join")
+    return planner
+
+
+async def command(http: aiohttp.ClientSession, gateway: Gateway, sub: str, method: str, **params: Any) -> Any:
+    """What a command of LangChain's is answered."""
+    body = {"id": 1, "method": method, "params": params}
+    async with http.post(f"{gateway.url}{LANGCHAIN}/commands", json=body, headers=headers_of(sub)) as answer:
+        return answer.status, await answer.json()
+
+
+async def start_run(http: aiohttp.ClientSession, gateway: Gateway, sub: str, id: str, text: str) -> Any:
+    """What is answered to who begins a run."""
+    messages = [{"type": "human", "id": id, "content": text}]
+    return await command(http, gateway, sub, "run.start", input={"messages": messages})
+
+
+async def events_to_head(
+    http: aiohttp.ClientSession, gateway: Gateway, sub: str, **more: Any
+) -> tuple[list[dict[str, Any]], int]:
+    """What LangChain's stream brings up to where the session ends, and how many bytes that is."""
+    async with http.get(f"{gateway.url}/v1/sessions/trip", headers=headers_of("clerk")) as answer:
+        head = (await answer.json())["version"]
+    found, size = list[dict[str, Any]](), 0
+    url, body = f"{gateway.url}{LANGCHAIN}/stream/events", {"channels": ALL, **more}
+    async with http.post(url, json=body, headers=headers_of(sub)) as answer, asyncio.timeout(20):
+        assert answer.status == 200, await answer.text()
+        at_head, data = f".v{head}\n".encode(), b""
+        async for part in answer.content.iter_any():
+            data += part
+            if any(line.startswith(b"id: ") and line.endswith(at_head) for line in data.splitlines(keepends=True)):
+                break
+    for line in data.splitlines():
+        size += len(line)
+        found += [orjson.loads(line[6:])] if line.startswith(b"data: ") else []
+    return found, size
+
+
+async def native(http: aiohttp.ClientSession, gateway: Gateway, *types: str) -> list[dict[str, Any]]:
+    """The events of the session, of these types."""
+    url = f"{gateway.url}/v1/sessions/trip/events?limit=1000&types={','.join(types)}"
+    async with http.get(url, headers=headers_of("clerk")) as answer:
+        found: list[dict[str, Any]] = (await answer.json())["events"]
+        return found
+
+
+async def test_an_answer_is_given_whatever_tasks_are_called(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    await planner.do("approval.request", approval="a1", question="Go on?", options=["yes", "no"])
+    run = "lc-" + sha256(b"answers\na1").hexdigest()[:32]
+    await Native(gateway, http, "eve").do("task.create", task=f"run.{run}", title="In the way")
+    status, _ = await command(http, gateway, "ada", "input.respond", interrupt_id="a1", response="yes")
+    answered = await native(http, gateway, "approval.answered")
+    assert (status, [each["actor"] for each in answered]) == (200, ["ada"])
+
+
+async def test_who_corrects_one_of_several_answers_gives_it(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    for id in ("a1", "a2"):
+        await planner.do("approval.request", approval=id, question="Go on?", options=["yes", "no"])
+    for response, status in (("perhaps", 404), ("no", 200), ("no", 200)):
+        given = [{"interrupt_id": "a1", "response": "yes"}, {"interrupt_id": "a2", "response": response}]
+        told = await command(http, gateway, "ada", "input.respond", responses=given)
+        assert told[0] == status, told
+    answered = await native(http, gateway, "approval.answered")
+    assert [(each["data"]["approval"], each["data"]["option"]) for each in answered] == [("a1", "yes"), ("a2", "no")]
+
+
+async def test_what_is_approved_with_more_members_is_no_fault_of_ours(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    await planner.do("approval.request", approval="a1", question="Go on?", options=["yes", "no"])
+    response = {"approved": True, "approval": "a1", "given": 1}
+    assert (await command(http, gateway, "ada", "input.respond", interrupt_id="a1", response=response))[0] == 200
+    assert len(await native(http, gateway, "approval.answered")) == 1
+
+
+async def test_words_under_the_id_of_another_ones_message_are_refused(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    (status, ada), (other, _) = [
+        await start_run(http, gateway, sub, "1", text) for sub, text in (("ada", "Mine."), ("eve", "Not hers."))
+    ]
+    assert (status, other) == (200, 409)
+    status, eve = await start_run(http, gateway, "eve", "1", "Mine.")  # what she has read, as pages send it again
+    assert (status, eve["result"]) == (200, ada["result"])
+    assert len(await native(http, gateway, "message.posted", "task.created")) == 2
