@@ -117,3 +117,18 @@ async def test_words_under_the_id_of_another_ones_message_are_refused(
     status, eve = await start_run(http, gateway, "eve", "1", "Mine.")  # what she has read, as pages send it again
     assert (status, eve["result"]) == (200, ada["result"])
     assert len(await native(http, gateway, "message.posted", "task.created")) == 2
+
+
+async def test_nobody_takes_the_place_of_anothers_message(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    await start_run(http, gateway, "ada", "m1", "Two nights.")
+    await start_run(http, gateway, "ada", "an id / of hers", "In May.")
+    parts = [{"kind": "text", "text": "Nine nights."}]
+    await Native(gateway, http, "eve").do("message.post", message="e0", parts=parts, metadata={"client.id": "m1"})
+    headers = headers_of("ada")
+    async with http.get(f"{gateway.url}{LANGCHAIN}/state", headers=headers) as answer:
+        values = [each["id"] for each in (await answer.json())["values"]["messages"]]
+    async with http.get(f"{gateway.url}{TANSTACK}?threadId=trip", headers=headers) as answer:
+        hydrated = [each["id"] for each in (await answer.json())["messages"]]
+    assert values == hydrated == ["m1", "an id / of hers", "e0"]
