@@ -1,6 +1,7 @@
 """What a participant that means harm gets by threads of LangChain and of TanStack AI."""
 
 import asyncio
+import time
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 import pytest
 from support.native import SECRET, Native, headers_of
 
+from stenogram.api.frontends.tanstack_ai.hydration import ui_messages
 from stenogram.api.server import Gateway
 
 LANGCHAIN = "/v1/langchain/threads/trip"
@@ -132,3 +134,23 @@ async def test_nobody_takes_the_place_of_anothers_message(
     async with http.get(f"{gateway.url}{TANSTACK}?threadId=trip", headers=headers) as answer:
         hydrated = [each["id"] for each in (await answer.json())["messages"]]
     assert values == hydrated == ["m1", "an id / of hers", "e0"]
+
+
+async def test_results_that_are_nested_deeply_are_shown_as_text(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    deep = "[" * 400 + "]" * 400
+    await planner.do("tool.call", call="c1", tool="search", arguments={})
+    await planner.do("tool.return", call="c1", result=deep)
+    async with http.get(f"{gateway.url}{TANSTACK}?threadId=trip", headers=headers_of("ada")) as answer:
+        assert answer.status == 200, await answer.text()
+        (message,) = (await answer.json())["messages"]
+    assert message["parts"][0]["output"] == deep
+
+
+async def test_many_results_are_found_their_calls_quickly() -> None:
+    spoken = [{"id": f"m{number}", "role": "user", "content": "Hm."} for number in range(20_000)]
+    results = [{"id": f"r{number}", "role": "tool", "toolCallId": "none", "content": "1"} for number in range(20_000)]
+    began = time.monotonic()
+    assert len(await ui_messages([*spoken, *results])) == 20_000
+    assert time.monotonic() - began < 5
