@@ -136,6 +136,32 @@ async def test_nobody_takes_the_place_of_anothers_message(
     assert values == hydrated == ["m1", "an id / of hers", "e0"]
 
 
+async def test_runs_that_wait_when_the_socket_closes_never_begin(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    async with http.ws_connect(f"{gateway.url}{TANSTACK}", headers=headers_of("ada", seconds=1.5)) as ws:
+        for run in ("r1", "r2"):
+            await ws.send_json({"threadId": "trip", "runId": run, "messages": []})
+        async with asyncio.timeout(20):
+            while not (await ws.receive()).type.name.startswith("CLOS"):
+                pass
+    await asyncio.sleep(0.1)
+    assert [each["data"]["task"] for each in await native(http, gateway, "task.created")] == ["run.r1"]
+
+
+async def test_what_waits_in_a_conversation_is_bounded_by_bytes(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    async with http.ws_connect(f"{gateway.url}{TANSTACK}", headers=headers_of("ada")) as ws:
+        for run in ("r1", "r2", "r3", "r4"):
+            messages = [{"id": "m1", "role": "assistant", "content": "x" * 500_000}]
+            await ws.send_json({"threadId": "trip", "runId": run, "messages": messages})
+        async with asyncio.timeout(20):
+            while not (await ws.receive()).type.name.startswith("CLOS"):
+                pass
+        assert ws.close_code == 1008
+
+
 async def test_results_that_are_nested_deeply_are_shown_as_text(
     http: aiohttp.ClientSession, gateway: Gateway, planner: Native
 ) -> None:
