@@ -136,6 +136,46 @@ async def test_nobody_takes_the_place_of_anothers_message(
     assert values == hydrated == ["m1", "an id / of hers", "e0"]
 
 
+async def test_a_run_that_is_not_seen_changes_nothing_of_what_is_shown(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    await planner.do("message.start", message="quiet", audience=["agents"])
+    await planner.do("message.start", message="m1")
+    await planner.do("message.delta", message="m1", index=0, text="Hm.")
+    await planner.do("task.create", task="run.hidden", title="Quiet", audience=["agents"])
+    await planner.do("message.complete", message="m1")
+    events, _ = await events_to_head(http, gateway, "ada", since=0)
+    assert "message-finish" in [each["params"]["data"].get("event") for each in events]
+    assert "values" not in [each["method"] for each in events]
+    # Nor does a stream begin where that does.
+    events, _ = await events_to_head(http, gateway, "ada")
+    assert [each["method"] for each in events] == ["values"]
+
+
+async def test_snapshots_that_others_replace_are_not_made(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native
+) -> None:
+    eve = Native(gateway, http, "eve")
+    for number in range(20):
+        await eve.do("message.post", message=f"m{number}", parts=[{"kind": "text", "text": "x" * 50_000}])
+    await planner.do("state.merge", patch={"long": "x" * 100_000})
+    for number in range(20):
+        await eve.do("task.create", task=f"run.{number}", title="Another")
+        await eve.do("task.create", task=f"part{number}", title="A part", parent=f"run.{number}")
+        await planner.do("state.increment", path="/n", by=1)
+        await planner.do("task.claim", task=f"part{number}")
+        await planner.do("task.complete", task=f"part{number}", attempt=1)
+    events, size = await events_to_head(http, gateway, "ada", since=0)
+    labels = [each["event_id"].rpartition(".")[2] for each in events if each["method"] == "values"]
+    assert {label: labels.count(label) for label in ("values", "state", "part-values")} == {
+        "values": 1,
+        "state": 1,
+        "part-values": 21,  # that each part has begun, and how the agent's thread is in the end
+    }
+    assert [each["event_id"].rpartition(".")[2] for each in events].count("running") == 20
+    assert size < 4_000_000
+
+
 async def test_runs_that_wait_when_the_socket_closes_never_begin(
     http: aiohttp.ClientSession, gateway: Gateway, planner: Native
 ) -> None:

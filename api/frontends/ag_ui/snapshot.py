@@ -25,9 +25,9 @@ from ..envelopes import (
     envelope,
     kinds_of,
     members_of_open,
+    page_id,
     result_text,
     role_of,
-    page_id,
     text_in,
 )
 from ..placed import Placed
@@ -109,7 +109,7 @@ async def _newest(state: State, transcript: Transcript, viewer: Viewer) -> tuple
     kind, size, left_out = kinds_of(state), 0, 0
     calls: dict[str, list[Entry]] = {}
     newest = list[Members]()
-    async for few in slices(transcript.newest_first()):
+    async for few in slices([*transcript.newest_first()]):
         for entry in few:
             if not entry.visible(viewer):
                 continue

@@ -4,6 +4,7 @@ What is being said is not in it: its events are. A snapshot is bounded by bytes;
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -23,6 +24,8 @@ from .translation import metadata_of, namespace_of
 MESSAGES = "messages"
 """The member of the values that has what was said; the shared state's own of that name is not shown."""
 MOST_BYTES = 2**20
+MOST_LOOKED_AT = 20_000
+"""Messages and calls, be they for this viewer or not: a snapshot is made at a stretch."""
 
 
 def state_values(document: Document, viewer: Viewer) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def _newest(
     `calls`: its message comes behind it here, having begun before."""
     calls: dict[str, list[Entry]] = {}
     newest, size = list[bytes](), 0
-    for entry in transcript.newest_first():
+    for entry in islice(transcript.newest_first(), MOST_LOOKED_AT):
         if entry.begun["version"] > version or not entry.visible(viewer):
             continue
         if agent is not None and (entry.begun["actor"] != agent or is_run(entry.begun.get("task"))):
