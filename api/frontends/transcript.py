@@ -55,6 +55,9 @@ class Transcript:
         self.reading = asyncio.Lock()
         self.runs: dict[str, int] = {}
         """The tasks that are runs, each with the version of its last event."""
+        self.encoded: dict[str, tuple[Any, str, bytes]] = {}
+        """Messages as a protocol shows them, by their subjects, each with its end and its role (`langchain.values`)."""
+        self.encoded_bytes = 0
         self.questions: dict[str, Entry] = {}
         """Approvals, by their subjects."""
         self._asked: list[tuple[int, str]] = []

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from support.native import SECRET, Native, headers_of
 
+from stenogram.api.frontends.langchain import values
 from stenogram.api.frontends.tanstack_ai.hydration import ui_messages
 from stenogram.api.server import Gateway
 
@@ -174,6 +175,31 @@ async def test_snapshots_that_others_replace_are_not_made(
     }
     assert [each["event_id"].rpartition(".")[2] for each in events].count("running") == 20
     assert size < 4_000_000
+
+
+async def test_messages_are_encoded_once_for_the_snapshots_of_all(
+    http: aiohttp.ClientSession, gateway: Gateway, planner: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, encoded = values._message, list[str]()
+
+    def counted(entry: Any, *more: Any) -> Any:
+        encoded.append(entry.subject)
+        return made(entry, *more)
+
+    monkeypatch.setattr(values, "_message", counted)
+    shown = list[Any]()
+    eve = Native(gateway, http, "eve")
+    for number in range(2):
+        await eve.do("message.post", message=f"m{number}", parts=[{"kind": "text", "text": "Hm."}])
+        for sub in ("ada", "bob"):
+            async with http.get(f"{gateway.url}{LANGCHAIN}/state", headers=headers_of(sub)) as answer:
+                shown.append([(each["type"], each["id"]) for each in (await answer.json())["values"]["messages"]])
+    assert encoded == ["message:m0", "message:m1"]
+    await Native(gateway, http, "eve", "agent").do("presence.join")
+    async with http.get(f"{gateway.url}{LANGCHAIN}/state", headers=headers_of("ada")) as answer:
+        shown.append([(each["type"], each["id"]) for each in (await answer.json())["values"]["messages"]])
+    one, two = [("human", "m0")], [("human", "m0"), ("human", "m1")]
+    assert shown == [one, one, two, two, [("ai", "m0"), ("ai", "m1")]]
 
 
 async def test_runs_that_wait_when_the_socket_closes_never_begin(

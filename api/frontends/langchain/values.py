@@ -24,6 +24,8 @@ from .translation import metadata_of, namespace_of
 MESSAGES = "messages"
 """The member of the values that has what was said; the shared state's own of that name is not shown."""
 MOST_BYTES = 2**20
+KEPT_BYTES = 4 * MOST_BYTES
+"""Of messages of a session that are kept as they are shown."""
 MOST_LOOKED_AT = 20_000
 """Messages and calls, be they for this viewer or not: a snapshot is made at a stretch."""
 
@@ -57,12 +59,33 @@ def _newest(
             continue
         if agent is not None and (entry.begun["actor"] != agent or is_run(entry.begun.get("task"))):
             continue
-        for made in reversed([*_shown(_as_of(entry, version), transcript, viewer, kind, calls)]):
-            newest.append(orjson.dumps(made))
-            size += len(newest[-1])
+        for made in reversed(_encoded(_as_of(entry, version), transcript, viewer, kind, calls)):
+            newest.append(made)
+            size += len(made)
         if size > MOST_BYTES:
             break
     return [orjson.Fragment(each) for each in reversed(newest)]
+
+
+def _encoded(
+    entry: Entry, transcript: Transcript, viewer: Viewer, kind: KindOf, calls: dict[str, list[Entry]]
+) -> list[bytes]:
+    """What an entry is. A message that is over and holds no calls is the same in all snapshots."""
+    begun = entry.begun
+    alone = entry.subject.startswith("message:") and entry.subject not in calls and entry.ended is not None
+    if not alone:
+        return [orjson.dumps(each) for each in _shown(entry, transcript, viewer, kind, calls)]
+    kept, role = transcript.encoded, role_of(begun["actor"], begun["type"] == "message.posted", kind)
+    known = kept.get(entry.subject)
+    if known is None or known[0] is not entry.ended or known[1] != role:
+        (made,) = _shown(entry, transcript, viewer, kind, calls)
+        known = (entry.ended, role, orjson.dumps(made))
+        transcript.encoded_bytes += len(known[2])
+        if transcript.encoded_bytes > KEPT_BYTES:  # a snapshot takes a quarter of it, and those before are read no more
+            kept.clear()
+            transcript.encoded_bytes = len(known[2])
+        kept[entry.subject] = known
+    return [known[2]]
 
 
 def _as_of(entry: Entry, version: int) -> Entry:
