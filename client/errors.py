@@ -82,7 +82,7 @@ def _tree(root: type[StenogramError]) -> dict[str, type[StenogramError]]:
     found = {root.code: root}
     for child in root.__subclasses__():
         if not issubclass(child, ClientError):
-            found.update(_tree(child))
+            found = {**_tree(child), **found}  # one without a code of its own is not what its parent's code says
     return found
 
 

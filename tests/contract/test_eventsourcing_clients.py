@@ -90,7 +90,7 @@ def test_a_session_of_clients_alone_is_no_aggregate(shop: Application[UUID]) -> 
 
 def test_clients_cannot_write_what_an_application_names(shop: Application[UUID]) -> None:
     for type in ("app.parcel.shipped", "app.stored"):
-        with pytest.raises(DataError, match="pattern"):
+        with pytest.raises(DataError, match="words in lower case with dots"):
             write(shop, ship(shop).id, "custom.record", {"type": type, "data": {}})
 
 

@@ -65,7 +65,7 @@ def _fit(case: Any) -> None:
         for name in PRODUCER:
             headers.pop(name, None)
     if case.method == "POST" and (isinstance(case.body, NotSet) or not case.body):
-        headers.setdefault("Stream-Closed", "true")
+        headers["Stream-Closed"] = "true"
     if "Stream-Forked-From" not in headers:
         for name in ("Stream-Fork-Offset", "Stream-Fork-Sub-Offset"):
             headers.pop(name, None)

@@ -139,6 +139,7 @@ async def test_the_http_side_answers_as_the_same_participant(hotels: Client) -> 
         await hotels.show("nowhere")
 
 
+@pytest.mark.thorough
 async def test_a_crash_of_the_gateway_costs_nothing(serve: Serve) -> None:
     gateways = [await serve()]
     url = gateways[0].url
@@ -228,6 +229,7 @@ async def test_cut_wires_neither_lose_nor_repeat_anything(start: Start, seed: in
         wires.cutting = False
 
 
+@pytest.mark.thorough
 async def test_a_slow_reader_harms_nobody(serve: Serve) -> None:
     process = await serve()
     count = 30_000

@@ -263,7 +263,14 @@ async def test_a_page_from_elsewhere_may_read_what_it_asked_for(http: aiohttp.Cl
         allowed = {
             name for name in response.headers["Access-Control-Allow-Headers"].split(", ") if not _of_streams(name)
         }
-        assert {"Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "Stenogram-Run"} == allowed
+        assert {
+            "Authorization",
+            "Content-Type",
+            "If-None-Match",
+            "Last-Event-ID",
+            "Stenogram-Run",
+            "X-Run-Id",
+        } == allowed
     for headers in ({"Origin": "https://evil.example.com"}, {}):
         async with http.options(url, headers={**headers, **asking}) as response:
             assert "Access-Control-Allow-Origin" not in response.headers

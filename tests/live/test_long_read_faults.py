@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., Awaitable[Process]]
 
+pytestmark = pytest.mark.thorough
 Start = Callable[..., Awaitable[Gateway]]
 HERE = Path(__file__).parent
 AGENT = {"participant": "hotels", "kind": "agent"}

@@ -66,6 +66,7 @@ async def wires(http: aiohttp.ClientSession, writing: Gateway, reading: Gateway)
 # -- Following ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 async def test_everyone_who_follows_sees_each_event_once_while_its_writer_is_killed_and_comes_back(
     http: aiohttp.ClientSession, serve: Serve, log: Path
 ) -> None:

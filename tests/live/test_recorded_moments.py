@@ -21,6 +21,7 @@ from stenogram.adapters.recordings import slug
 from stenogram.api.server import Gateway
 from stenogram.domain.parts import DataPart, TextPart
 
+pytestmark = pytest.mark.thorough
 Start = Callable[..., Awaitable[Gateway]]
 
 ROOT = Path(__file__).parents[2]

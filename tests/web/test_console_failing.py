@@ -162,6 +162,7 @@ async def test_where_nothing_can_be_written_the_page_says_so(
         )
         await expect(page.get_by_text("for reading only")).to_be_visible()
         await _expect_no_way_to_act(page, "Say", "stop", "steer", "fork", "close")
+        await page.close()  # before its gateway: it would say that there is none
 
 
 async def test_a_tool_at_work_shows_its_last_lines(start: StartForPages, open_page: OpenPage) -> None:

@@ -96,22 +96,28 @@ async def test_what_was_said_before_a_reload_is_sent_once(
         await client.do("trip", "session.open", {})
     page = await open_page(_address(origin, gateway.url))
     await expect(page.get_by_role("main")).to_have_attribute("data-connection", "connected")
+    await _until_kept(page, 0)
     # Nothing of what is sent from now on arrives, and the page goes away with it unanswered.
     await page.route_web_socket("**/v1/ws", lambda socket: None)
     await page.reload()
     await page.get_by_label("say").fill("Do not lose this.")
     await page.keyboard.press("Enter")
-    for _ in range(400):
-        if await _kept(page) == 2:  # the second one says that she is here
-            break
-        await asyncio.sleep(0.05)
-    assert await _kept(page) == 2
+    await _until_kept(page, 2)  # the second one says that she is here
     fresh = await open_page(_address(origin, gateway.url), beside=page)
     await expect(fresh.get_by_role("listitem").filter(has_text="Do not lose this.")).to_have_count(1)
     await fresh.reload()
     await expect(fresh.get_by_role("listitem").filter(has_text="Do not lose this.")).to_have_count(1)
     posted = [each for each in await _versions(gateway.url) if each == ("message.posted", "maya")]
     assert len(posted) == 1
+
+
+async def _until_kept(page: Page, commands: int) -> None:
+    """Wait until the page keeps so many that are not answered."""
+    for _ in range(400):
+        if await _kept(page) == commands:
+            break
+        await asyncio.sleep(0.05)
+    assert await _kept(page) == commands
 
 
 async def _kept(page: Page) -> int:
