@@ -179,6 +179,7 @@ class Feed:
                 # Copies: during the yields in between subscribers leave their groups, and groups vanish.
                 for key, group in tuple(topic.groups.items()):
                     yield from _write(topic, tuple(group), SharedFrames(topic, key, run, finished))
+                    yield  # a group may be one viewer, and what is encoded for each long
                 # Behind all groups: it is the place of every live cursor. Moved earlier, those not yet written to would
                 # have skipped this run; so nobody joins while `flushing` is set.
                 topic.flushed = run.places[-1]

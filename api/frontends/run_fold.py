@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from ...domain.audience import Viewer, visible
 from ...domain.ids import ApprovalId, MessageId, ParticipantId, TaskId
 from ...domain.state import State
 from ...log.records import Record
@@ -17,19 +18,25 @@ from .turn import is_run
 Step = Literal["began", "asks", "goes_on", "completed", "failed", "cancelled", "said", "part_began", "part_ended"]
 _ENDS: dict[str, Step] = {"completed": "completed", "failed": "failed", "cancelled": "cancelled"}
 _LEAVES = (*_ENDS, "released")
+MOST_AUDIENCES = 64
+"""Those for whom runs began, or asked, last: a message that is over is measured by these."""
 
 
 class Asked(NamedTuple):
-    """An open question of a run: who may see it, and who may answer."""
+    """Of a question of a run, or of the run: who may see it, and who may answer."""
 
     audience: tuple[str, ...] | None
     of: tuple[str, ...] | None
 
+    def for_viewer(self, viewer: Viewer) -> bool:
+        """Whether a viewer sees it, and may answer."""
+        return visible(self.audience, viewer) and visible(self.of, viewer)
+
 
 class RunStep(NamedTuple):
     """What has become of a run, which is for an `audience`; `asked` are its open questions then. With `said`, a message
-    is over that may have been said in part when a run began, asked or ended. With `part_…`, an `agent` has taken a task
-    that is no run, or holds it no longer."""
+    is over that may have been said in part when a run began, asked or ended: of those which `asked` lists. With
+    `part_…`, an `agent` has taken a task that is no run, or holds it no longer."""
 
     step: Step
     run: TaskId = ""
@@ -37,6 +44,15 @@ class RunStep(NamedTuple):
     asked: tuple[Asked, ...] = ()
     error: str | None = None
     agent: ParticipantId | None = None
+
+    def shows(self, viewer: Viewer) -> bool:
+        """Whether a viewer is shown what has become of the run, and how the thread is then."""
+        concerned = any(each.for_viewer(viewer) for each in self.asked)
+        if self.step == "said":
+            return concerned
+        if not visible(self.audience, viewer) or self.agent is not None:
+            return False
+        return concerned if self.step == "asks" else not concerned if self.step in ("began", "goes_on") else True
 
 
 class RunFold:
@@ -52,10 +68,19 @@ class RunFold:
         self._owners = {each.id: each.owner for each in state.tasks.being_done() if not is_run(each.id)}
         messages = [state.messages.known[id] for id in state.messages.open.of(None)]
         self._open: dict[MessageId, tuple[int, TaskId | None]] = {each.id: (each.since, each.task) for each in messages}
-        self.latest = max((int(each.since) for id, each in known.items() if is_run(id)), default=0)
-        """The version with which the newest run began; 0 before the first."""
+        self._began: dict[Asked, int] = {}
+        """The version with which the newest run began that is for these."""
+        self._asked: dict[Asked, int] = {}
+        """And with which runs asked last."""
+        for began in sorted((each for id, each in known.items() if is_run(id)), key=lambda each: each.since):
+            _note(self._began, Asked(began.audience, None), began.since)
         runs = (each for each in asked.values() if self.run_of(each.task))
-        self._asked = max((int(each.since) for each in runs), default=0)
+        for each in sorted(runs, key=lambda each: each.since):
+            _note(self._asked, Asked(each.audience, each.of), each.since)
+
+    def latest(self, viewer: Viewer) -> int:
+        """The version with which the newest run began that a viewer sees; 0 before the first."""
+        return max([version for each, version in self._began.items() if each.for_viewer(viewer)], default=0)
 
     def run_of(self, task: TaskId | None) -> TaskId | None:
         """The run that a task is a part of."""
@@ -82,9 +107,10 @@ class RunFold:
         elif step in ("completed", "aborted"):
             since, task = self._open.pop(id, (record.version, None))
             # True of what came before, wherever the fold began: the same event comes to the same whenever it is read.
-            over = bool(self.latest) and self.run_of(task) not in self._runs
-            if over or since < max(self.latest, self._asked):
-                return RunStep("said")
+            over = self.run_of(task) not in self._runs
+            about = [each for each, version in self._began.items() if over or since < version]
+            about += [each for each, version in self._asked.items() if since < version]
+            return RunStep("said", asked=tuple(about)) if about else None
         return None
 
     def _of_task(self, record: Record, step: str, members: dict[str, Any]) -> RunStep | None:
@@ -93,7 +119,8 @@ class RunFold:
             self._parents[id] = members["data"].get("parent")
             if not is_run(id):
                 return None
-            self._runs[id], self.latest = _audience(members), int(record.version)
+            self._runs[id] = _audience(members)
+            _note(self._began, Asked(self._runs[id], None), record.version)
             return self._step("began", id)
         if not is_run(id):
             return self._of_part(id, step, members)
@@ -117,7 +144,8 @@ class RunFold:
             asked = Asked(_audience(members), None if of is None else tuple(of))
             self._questions[id] = (members.get("task"), asked)
             run = self.run_of(members.get("task"))
-            self._asked = record.version if run else self._asked
+            if run:
+                _note(self._asked, asked, record.version)
         else:
             run = self.run_of(self._questions.pop(id, (None, None))[0])
         if run is None or run not in self._runs:
@@ -127,6 +155,14 @@ class RunFold:
     def _step(self, step: Step, run: TaskId) -> RunStep:
         asked = tuple(each for task, each in self._questions.values() if self.run_of(task) == run)
         return RunStep(step, run, self._runs[run], asked)
+
+
+def _note(latest: dict[Asked, int], whose: Asked, version: int) -> None:
+    """In the order of the versions; of very many audiences the oldest are forgotten."""
+    latest.pop(whose, None)
+    latest[whose] = version
+    if len(latest) > MOST_AUDIENCES:
+        del latest[next(iter(latest))]
 
 
 def _audience(members: dict[str, Any]) -> tuple[str, ...] | None:

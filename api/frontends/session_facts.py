@@ -7,12 +7,14 @@ are added when somebody resumes there. Those of a session are kept while somebod
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
+from ...domain.audience import Viewer
 from ...domain.concepts.document import Document
 from ...domain.errors import NotReady
 from ...domain.ids import MessageId, ParticipantId, SessionId, TaskId, Version
 from ...domain.model import Kind
 from ...log.log import Log
 from ...log.records import Record
+from .snapshot_steps import SnapshotSteps
 from .speech_fold import NOTHING, EventFact, SpeechFold
 from .transcript import PAGE_EVENTS, Transcript
 
@@ -32,6 +34,7 @@ class SessionFacts:
         """What was said, where a protocol wants to know it with every event; `FollowedLog.with_transcript`."""
         self.encoded: dict[Hashable, bytes] = {}
         """What was encoded last, for readers of another group that get the same."""
+        self.snapshots = SnapshotSteps()
         self._fold = fold
         self._facts: dict[int, EventFact] = {}
 
@@ -55,10 +58,9 @@ class SessionFacts:
         """The shared state, with all that is known."""
         return self._fold.document
 
-    @property
-    def latest_run(self) -> int:
-        """The version with which the newest run began; 0 before the first."""
-        return self._fold.runs.latest
+    def latest_run(self, viewer: Viewer) -> int:
+        """The version with which the newest run began that a viewer sees; 0 before the first."""
+        return self._fold.runs.latest(viewer)
 
     def thought_first(self, message: MessageId) -> bool:
         """Whether a message that is streamed began with a thought."""
@@ -84,6 +86,7 @@ class SessionFacts:
             self.broken = True
             return
         fact = self._fold.add(record)
+        self.snapshots.add(record, fact.run)
         if self.transcript is not None:
             self.transcript.add(record)
         if fact is not NOTHING:
@@ -91,9 +94,10 @@ class SessionFacts:
             if len(self._facts) > MOST_FACTS:
                 self._forget()
 
-    def extend(self, start: int, facts: dict[int, EventFact], fold: SpeechFold) -> None:
+    def extend(self, start: int, facts: dict[int, EventFact], fold: SpeechFold, snapshots: SnapshotSteps) -> None:
         """Facts from an earlier version on, up to `start` or beyond, that a fold has found."""
         if start < self.start:
+            self.snapshots.add_earlier(snapshots)
             self._facts = {**facts, **self._facts}
             self._fold.thought_first |= fold.thought_first
             self.start = start
@@ -142,12 +146,17 @@ class FactsOfLog:
         if start >= facts.start:
             return
         fold, found, upto = SpeechFold(await self._log.state_at(session, Version(start))), dict[int, EventFact](), start
+        snapshots = SnapshotSteps()
         while upto < facts.start and (page := await self._log.read_session(session, upto, PAGE_EVENTS)):
             for record in page:
-                if record.version <= facts.start and (fact := fold.add(record)) is not NOTHING:
+                if record.version > facts.start:
+                    break
+                fact = fold.add(record)
+                snapshots.add(record, fact.run)
+                if fact is not NOTHING:
                     found[record.version] = fact
             upto = page[-1].version
-        facts.extend(start, found, fold)
+        facts.extend(start, found, fold, snapshots)
 
     def published(self, records: list[Record]) -> None:
         """These were committed."""

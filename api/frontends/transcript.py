@@ -7,7 +7,7 @@ comes next reads on from there. Deltas are passed over unread. What is open is i
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -57,6 +57,9 @@ class Transcript:
         self.reading = asyncio.Lock()
         self.runs: dict[str, int] = {}
         """The tasks that are runs, each with the version of its last event."""
+        self.encoded: dict[str, tuple[Any, str, bytes]] = {}
+        """Messages as a protocol shows them, by their subjects, each with its end and its role (`langchain.values`)."""
+        self.encoded_bytes = 0
         self.questions: dict[str, Entry] = {}
         """Approvals, by their subjects."""
         self._asked: list[tuple[int, str]] = []
@@ -111,9 +114,9 @@ class Transcript:
             self._asked = [(each.begun["version"], subject) for subject, each in self.questions.items()]
         return [self.questions[subject] for subject in _between(self._asked, since, until)]
 
-    def newest_first(self) -> list[Entry]:
+    def newest_first(self) -> Iterator[Entry]:
         """All of them; also those that are open, without what they say."""
-        return [*reversed(self._entries.values())]
+        return reversed(self._entries.values())
 
 
 def _between(begun: list[tuple[int, str]], since: int, until: int) -> list[str]:

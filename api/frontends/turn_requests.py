@@ -6,7 +6,7 @@ on with the run that asked.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -74,12 +74,25 @@ class TurnDesk:
         self._telemetry = telemetry
         self._headers = headers
 
+    async def require_own(self, said: Iterable[Said]) -> None:
+        """Raise Conflict for a message of which somebody else has said something else under its id: it would be lost.
+        Who says the same sends what they have read."""
+        known, viewer = (await self._state()).messages.known, await self._viewer()
+        for each in said:
+            there = known.get(each.id)
+            if there is None or there.author == self._principal.participant:
+                continue
+            seen = visible(there.audience, viewer)
+            if not seen or await self.posted(each.id) != each.data["parts"]:
+                raise Conflict(f"Somebody else has a message {each.id!r}; give it another id.")
+
     async def begin(self, asked: TurnRequest) -> Turn:
         """Begin the turn, or find the one that has begun."""
         if not 1 <= len(asked.run) <= MAX_RUN_CHARS:
             raise Invalid(f"A run's id has 1 to {MAX_RUN_CHARS} characters.")
         state = await self._state()
-        known = await self.find(asked.run)
+        # What was answered is known by its question: a task may be called like the run, and somebody else have it.
+        known = None if asked.replies else await self.find(asked.run)
         if known is not None:
             return known
         root, planned = None, list[tuple[str, CommandData]]()
@@ -298,7 +311,7 @@ def _answer(approval: Approval, value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         return {"words": value}
     if isinstance(value, dict):
-        if isinstance(value.get("approved"), bool) and (answer := _approved(approval, **value)) is not None:
+        if isinstance(value.get("approved"), bool) and (answer := _approved(approval, value)) is not None:
             return answer
         named = {name: value[name] for name in ("option", "value", "words", "answers", "comment") if name in value}
         if named and len(named) == len(value):
@@ -306,8 +319,9 @@ def _answer(approval: Approval, value: Any) -> dict[str, Any]:
     return {"value": value}
 
 
-def _approved(approval: Approval, approved: bool, comment: Any = None, **_: Any) -> dict[str, Any] | None:
+def _approved(approval: Approval, given: dict[str, Any]) -> dict[str, Any] | None:
     """What it means that something is approved, or is not; where that is no answer, the comment may be one."""
+    approved, comment = given["approved"], given.get("comment")
     if comment is not None and comment in approval.options:
         return {"option": comment}
     if {"yes", NO} <= {*approval.options}:

@@ -1,25 +1,17 @@
 """What a participant that means harm gets by runs of AG-UI, and by publishing them."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import jwt
 import orjson
 import pytest
+from support.native import SECRET, Native, headers_of
 
 from stenogram.api.server import Gateway
 
-SECRET = "a secret of at least thirty-two bytes"
 NDJSON = {"Content-Type": "application/x-ndjson"}
-
-
-def headers_of(sub: str, kind: str = "user", seconds: float = 60.0) -> dict[str, str]:
-    """What proves who it is."""
-    claims = {"exp": time.time() + seconds, "sub": sub, "kind": kind, "scopes": ["read:*", "write:*"]}
-    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
 
 
 @pytest.fixture
@@ -27,23 +19,6 @@ async def gateway(start: Any) -> Gateway:
     """A gateway that asks for tokens."""
     gateway: Gateway = await start(jwt_secret=SECRET)
     return gateway
-
-
-class Native:
-    """Sends one participant's commands to the session."""
-
-    def __init__(self, gateway: Gateway, http: aiohttp.ClientSession, sub: str, kind: str = "user") -> None:
-        self._url = f"{gateway.url}/v1/sessions/trip/commands"
-        self._http = http
-        self._headers = headers_of(sub, kind)
-        self._sent = 0
-
-    async def do(self, do: str, under: Any = None, **data: Any) -> None:
-        """Have a command done."""
-        self._sent += 1
-        command = {"id": f"{do}.{self._sent}", "do": do, "data": data, **({"under": under} if under else {})}
-        async with self._http.post(self._url, json=command, headers=self._headers) as answer:
-            assert answer.status == 200, await answer.text()
 
 
 async def ends_of(answer: aiohttp.ClientResponse) -> list[dict[str, Any]]:

@@ -293,6 +293,15 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
 
 
 async def langchain(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
+    """What LangChain's routes bring, each task being taken for a part of a run, and for a run."""
+    told = await of_thread(http, gateway, reader, session)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("turn", "turn_requests", "langchain.routes", "langchain.translation"):
+            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+        return told + await of_thread(http, gateway, reader, session)
+
+
+async def of_thread(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
     """What LangChain's streams bring up to the session's end, from a snapshot and from the start; a thread's state."""
     thread, told = f"{gateway.url}/v1/langchain/threads/{session.state.id}", b""
     headers = {"Authorization": f"Bearer {reader.token}"}

@@ -45,7 +45,7 @@ async def history(state: State, transcript: Transcript, viewer: Viewer) -> tuple
     windows = Windows([(task.since, end_of_run(task.id, state, transcript)) for task in runs])
     replaced = {replaced_by(task.id) for task in runs}
     found, size, left_out, oldest, kinds = list[tuple[int, Members]](), 0, 0, 0, kinds_of(state)
-    async for few in slices(transcript.newest_first()):
+    async for few in slices([*transcript.newest_first()]):
         for entry in few:
             if not entry.visible(viewer):
                 continue

@@ -18,6 +18,7 @@ from ...delivery.sse_encoder import http_chunk
 from ..envelopes import Members
 from ..placed import epoch_of
 from ..session_facts import FactsOfLog, SessionFacts
+from ..snapshot_steps import STATE, THREAD
 from ..turn_stream import StreamPlace
 from . import OURS
 from .requests import EventStreamRequest
@@ -76,17 +77,22 @@ class LangChainEncoder(NamedTuple):
         assert session is not None
         known, epoch = self.facts.of(session), epoch_of(resume)
         events = [orjson.loads(each) for each in wires]
-        depends = any(depends_on_viewer(known, each) for each in events)
-        key = (self.filter, self.viewer if depends else None, tuple(wires), resume)
+        if any(depends_on_viewer(known, each) for each in events):
+            # Not kept: others get something else, and it may be long.
+            return self._group(events, known, epoch, resume)
+        key = (self.filter, tuple(wires), resume)
         made = known.encoded.get(key)
         if made is None:
-            blocks = [block for each in events for block in blocks_of(each, known, self, epoch)]
-            if not blocks or not blocks[-1].startswith(_head(resume)):
-                blocks.append(_head(resume) + b"\n")
-            made = known.encoded[key] = http_chunk(b"".join(blocks))
+            made = known.encoded[key] = self._group(events, known, epoch, resume)
             if len(known.encoded) > MOST_SHARED:
                 del known.encoded[next(iter(known.encoded))]
         return made
+
+    def _group(self, events: list[Members], known: SessionFacts, epoch: str, resume: str) -> bytes:
+        blocks = [block for each in events for block in blocks_of(each, known, self, epoch)]
+        if not blocks or not blocks[-1].startswith(_head(resume)):
+            blocks.append(_head(resume) + b"\n")
+        return http_chunk(b"".join(blocks))
 
     def notice(self, frame: dict[str, Any], resume: str) -> bytes:
         """The protocol has no word for where a stream has caught up. A gap is an event of ours."""
@@ -116,7 +122,7 @@ def blocks_of(
         last = number == len(shown)
         place = write_resume_point(epoch, version if last else before) + ("" if last else f"_{number}")
         seq = version << SEQ_BITS if last else (before << SEQ_BITS) + number
-        if number > behind and encoder.filter.wants(each):
+        if number > behind and each.data is not None and encoder.filter.wants(each):
             blocks.append(block_of(each, members, epoch, place, seq))
     return blocks
 
@@ -127,12 +133,14 @@ def context_of(known: SessionFacts, viewer: Viewer, version: int) -> Context:
     if transcript is None:  # the session has become a fork, and is followed by others alone
         raise NotReady("What was said is not at hand any more; connect again.", retry_after=0.1)
 
-    def snapshot(agent: str | None) -> dict[str, Any]:
-        if agent is None:
+    def snapshot(what: str) -> dict[str, Any]:
+        if what == THREAD:
             return values(document, transcript, viewer, known.kind, version)
-        return values_of_agent(transcript, viewer, known.kind, version, agent)
+        if what == STATE:
+            return state_values(document, viewer)
+        return values_of_agent(transcript, viewer, known.kind, version, what)
 
-    return Context(known, viewer, snapshot, lambda: state_values(document, viewer))
+    return Context(known, viewer, version, snapshot)
 
 
 def block_of(shown: Shown, members: Members, epoch: str, place: str | None, seq: int) -> bytes:

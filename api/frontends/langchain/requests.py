@@ -142,10 +142,11 @@ def begun_run(given: RunStart) -> TurnRequest:
 
 def answering_run(given: InputRespond) -> TurnRequest:
     """What `input.respond` asks for."""
-    if given.responses is None and given.interrupt_id is None:
+    answered = given.responses or ()
+    if not answered and given.interrupt_id is not None:
+        answered = (InputResponse(interrupt_id=given.interrupt_id, response=given.response),)
+    if not answered:
         raise Invalid("Name the `interrupt_id` that is answered, or list `responses`.")
-    one = InputResponse(interrupt_id=given.interrupt_id or "_", response=given.response)
-    answered = given.responses or (one,)
     replies = tuple(Reply(each.interrupt_id, _decision(each.response)) for each in answered)
     return TurnRequest(f"lc-{_digest(['answers', *[each.interrupt_id for each in answered]])}", replies=replies)
 

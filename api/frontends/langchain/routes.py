@@ -133,6 +133,7 @@ class LangChainRoutes:
     async def _start(self, desk: TurnDesk, state: State, params: dict[str, Any]) -> dict[str, Any]:
         given = read_input(RunStart, params)
         asked = begun_run(given)
+        await desk.require_own(asked.said)
         if (
             given.multitask_strategy == "reject"
             and await desk.find(asked.run) is None

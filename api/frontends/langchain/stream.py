@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import orjson
 from aiohttp import web
 
-from ....domain.audience import visible
+from ....domain.audience import Viewer, visible
 from ....domain.concepts.messages import Message
 from ....domain.envelope import readers_of, timestamp
 from ....domain.ids import SessionId, Version
@@ -31,6 +31,7 @@ from ...transport.subscription import ConnectionSubscription, EventSubscription
 from ..envelopes import members_of_open, role_of
 from ..followed_log import followed_log
 from ..session_facts import SessionFacts
+from ..snapshot_steps import THREAD
 from ..turn import is_run, open_messages
 from ..turn_stream import StreamPlace
 from .encoder import SEQ_BITS, ChannelFilter, LangChainEncoder, block_of, blocks_of, context_of
@@ -82,7 +83,7 @@ async def follow_thread(
         await followed.with_transcript(session, facts)
         fresh = after is None
         if after is None:
-            after = StreamPlace(_start(await tenant.log.state(session), facts))
+            after = StreamPlace(_start(await tenant.log.state(session), facts, viewer))
         key = GroupKey(STREAM_SUB, encoder, EventFilter())
         cursor = await tenant.feed.follow(session, after.version, key, viewer, connection)
         try:
@@ -100,21 +101,21 @@ async def follow_thread(
             tenant.feed.end(cursor)
 
 
-def _start(state: State, facts: SessionFacts) -> int:
+def _start(state: State, facts: SessionFacts, viewer: Viewer) -> int:
     """The version behind which a stream without a cursor begins: before the newest run, those under way, and what is
-    being said."""
-    known = state.messages.known
-    begun = [int(known[id].since) for id in state.messages.open.of(None)]
-    begun += [int(each.since) for each in state.tasks.unfinished() if is_run(each.id)]
-    begun += [facts.latest_run] if facts.latest_run else []
+    being said, as far as the viewer sees that: where a stream begins says that something begins there."""
+    begun = [int(each.since) for each in open_messages(state, viewer)]
+    tasks = [each for each in state.tasks.unfinished() if is_run(each.id)]
+    begun += [int(each.since) for each in tasks if visible(each.audience, viewer)]
+    begun += [latest] if (latest := facts.latest_run(viewer)) else []
     return max(min(begun, default=state.version + 1) - 1, state.version - MOST_REPEATED, 0)
 
 
 def _beginning(state: State, facts: SessionFacts, encoder: LangChainEncoder, epoch: str) -> bytes:
     """The thread's values as they were there, unless a run begins next, which shows them; and what was being said."""
     version, shown = state.version, list[Shown]()
-    if version and facts.latest_run != version + 1:
-        shown.append(Shown("values", (), context_of(facts, encoder.viewer, version).snapshot(None), "before"))
+    if version and facts.latest_run(encoder.viewer) != version + 1:
+        shown.append(Shown("values", (), context_of(facts, encoder.viewer, version).snapshot(THREAD), "before"))
     for message in open_messages(state, encoder.viewer):
         shown += _being_said(message, facts)
     members = {"version": version, "time": timestamp(state.time)}

@@ -15,22 +15,24 @@ from ....domain.concepts.approvals import Approval
 from ....domain.envelope import timestamp
 from ....domain.parts import StreamedKind
 from ..ag_ui.translation import end_of_message
-from ..envelopes import Members, envelope, milliseconds, role_of, shown_id, text_in
+from ..envelopes import Members, envelope, milliseconds, page_id, role_of, text_in
 from ..run_fold import RunStep
 from ..session_facts import SessionFacts
+from ..snapshot_steps import STATE, THREAD
 from ..speech_fold import EventFact
 from ..turn import RUN, is_run
 from . import OURS
 
-Snapshot = Callable[[str | None], dict[str, Any]]
-"""Makes the thread's values, or those of one agent."""
+Snapshot = Callable[[str], dict[str, Any]]
+"""Makes the thread's values (`THREAD`), the shared state alone (`STATE`), or the values of one agent."""
 _ENDS = {"completed": "completed", "failed": "failed", "cancelled": "interrupted"}
 _ASKED = ("question", "options", "answer_schema", "own_words", "questions", "default", "due")
 
 
 class Shown(NamedTuple):
     """An event of the protocol. `label` tells it from others that come of the same event of the session; `run` is whose
-    run's it is, where it is about one."""
+    run's it is, where it is about one. Without `data` it is left out, since a later one replaces it; it has a place all
+    the same, for others to have the one that they always have."""
 
     method: str
     namespace: tuple[str, ...]
@@ -51,9 +53,12 @@ class Context(NamedTuple):
 
     facts: SessionFacts
     viewer: Viewer
+    version: int
     snapshot: Snapshot
-    shared: Callable[[], dict[str, Any]]
-    """The shared state, without messages."""
+
+    def unless_replaced(self, what: str) -> dict[str, Any] | None:
+        """The snapshot; None where a later event brings another one."""
+        return None if self.facts.snapshots.replaced(what, self.version, self.viewer) else self.snapshot(what)
 
 
 def shown_events(members: Members, context: Context) -> list[Shown]:
@@ -62,7 +67,7 @@ def shown_events(members: Members, context: Context) -> list[Shown]:
     concept, _, step = members["type"].partition(".")
     translate = _CONCEPTS.get(concept)
     made = [custom(members)] if translate is None else translate(members, step, fact, context)
-    return made if fact.run is None else _with_step(made, fact.run, members, context)
+    return made if fact.run is None else _with_step(made, fact.run, context)
 
 
 def custom(members: Members) -> Shown:
@@ -97,39 +102,37 @@ def interrupt(approval: Approval) -> Members:
     return {"id": approval.id, "value": asked(about, approval.requester), "namespace": namespace}
 
 
-def _with_step(made: list[Shown], step: RunStep, members: Members, context: Context) -> list[Shown]:
+def _with_step(made: list[Shown], step: RunStep, context: Context) -> list[Shown]:
     """With what becomes of a run, or of an agent's part in one."""
-    version = members["version"]
     if step.agent is not None:
         namespace, begins = (step.agent,), step.step == "part_began"
         status = "started" if begins else "failed" if step.error else "completed"
-        values = {"task": step.run} if begins else context.snapshot(step.agent)
+        values = {"task": step.run} if begins else context.unless_replaced(step.agent)
         state = {"event": status, **({"error": step.error} if step.error else {})}
         lifecycle, shown = (
             Shown("lifecycle", namespace, state, "part"),
             Shown("values", namespace, values, "part-values"),
         )
         return [*made, lifecycle, shown] if begins else [*made, shown, lifecycle]
+    if not step.shows(context.viewer):
+        return made
     if step.step == "said":
         return [*made, _values(context)]
-    if not visible(step.audience, context.viewer):
-        return made
-    waits = any(visible(each.audience, context.viewer) and visible(each.of, context.viewer) for each in step.asked)
     if step.step in ("began", "goes_on"):
         # A page drops what it has not seen in a snapshot when a run begins, so the snapshot comes behind that.
-        return made if waits else [*made, _lifecycle("running", step, version), _values(context)]
+        return [*made, _lifecycle("running", step), _values(context)]
     if step.step == "asks":
-        return [_values(context), *made, _lifecycle("interrupted", step, version)] if waits else made
-    return [*made, _values(context), _lifecycle(_ENDS[step.step], step, version)]
+        return [_values(context), *made, _lifecycle("interrupted", step)]
+    return [*made, _values(context), _lifecycle(_ENDS[step.step], step)]
 
 
-def _lifecycle(event: str, step: RunStep, version: int) -> Shown:
+def _lifecycle(event: str, step: RunStep) -> Shown:
     data = {"event": event, **({"error": step.error} if step.error else {})}
     return Shown("lifecycle", (), data, event, step.run.removeprefix(RUN))
 
 
 def _values(context: Context) -> Shown:
-    return Shown("values", (), context.snapshot(None), "values")
+    return Shown("values", (), context.unless_replaced(THREAD), "values")
 
 
 def message_started(members: Members, namespace: tuple[str, ...], role: str, id: str) -> Shown:
@@ -172,7 +175,7 @@ def _ends_of(members: Members, namespace: tuple[str, ...], id: str, thought_firs
 def _message(members: Members, step: str, fact: EventFact, context: Context) -> list[Shown]:
     posted, data, facts = step == "posted", members["data"], context.facts
     role = role_of(members["actor"], posted, facts.kind)
-    namespace, id = namespace_of(members, role), shown_id(data)
+    namespace, id = namespace_of(members, role), page_id(data)
     if posted:
         return [message_started(members, namespace, role, id), *_ends_of(members, namespace, id, True)]
     if step == "started":
@@ -202,7 +205,7 @@ def _tool(members: Members, step: str, _: EventFact, __: Context) -> list[Shown]
 
 
 def _state(_: Members, __: str, ___: EventFact, context: Context) -> list[Shown]:
-    return [Shown("values", (), context.shared(), "state")]
+    return [Shown("values", (), context.unless_replaced(STATE), "state")]
 
 
 def _approval(members: Members, step: str, _: EventFact, context: Context) -> list[Shown]:

@@ -4,6 +4,7 @@ What is being said is not in it: its events are. A snapshot is bounded by bytes;
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from ....domain.audience import Viewer
 from ....domain.concepts.document import Document, seen_by
 from ....domain.ids import ParticipantId
 from ..ag_ui.translation import end_of_message
-from ..envelopes import KindOf, Members, envelope, result_text, role_of, shown_id, text_in
+from ..envelopes import KindOf, Members, envelope, page_id, result_text, role_of, text_in
 from ..speech_fold import whose_is
 from ..transcript import RESULT_OF_PAGE, Entry, Transcript
 from ..turn import is_run
@@ -23,6 +24,10 @@ from .translation import metadata_of, namespace_of
 MESSAGES = "messages"
 """The member of the values that has what was said; the shared state's own of that name is not shown."""
 MOST_BYTES = 2**20
+KEPT_BYTES = 4 * MOST_BYTES
+"""Of messages of a session that are kept as they are shown."""
+MOST_LOOKED_AT = 20_000
+"""Messages and calls, be they for this viewer or not: a snapshot is made at a stretch."""
 
 
 def state_values(document: Document, viewer: Viewer) -> dict[str, Any]:
@@ -49,17 +54,38 @@ def _newest(
     `calls`: its message comes behind it here, having begun before."""
     calls: dict[str, list[Entry]] = {}
     newest, size = list[bytes](), 0
-    for entry in transcript.newest_first():
+    for entry in islice(transcript.newest_first(), MOST_LOOKED_AT):
         if entry.begun["version"] > version or not entry.visible(viewer):
             continue
         if agent is not None and (entry.begun["actor"] != agent or is_run(entry.begun.get("task"))):
             continue
-        for made in reversed([*_shown(_as_of(entry, version), transcript, viewer, kind, calls)]):
-            newest.append(orjson.dumps(made))
-            size += len(newest[-1])
+        for made in reversed(_encoded(_as_of(entry, version), transcript, viewer, kind, calls)):
+            newest.append(made)
+            size += len(made)
         if size > MOST_BYTES:
             break
     return [orjson.Fragment(each) for each in reversed(newest)]
+
+
+def _encoded(
+    entry: Entry, transcript: Transcript, viewer: Viewer, kind: KindOf, calls: dict[str, list[Entry]]
+) -> list[bytes]:
+    """What an entry is. A message that is over and holds no calls is the same in all snapshots."""
+    begun = entry.begun
+    alone = entry.subject.startswith("message:") and entry.subject not in calls and entry.ended is not None
+    if not alone:
+        return [orjson.dumps(each) for each in _shown(entry, transcript, viewer, kind, calls)]
+    kept, role = transcript.encoded, role_of(begun["actor"], begun["type"] == "message.posted", kind)
+    known = kept.get(entry.subject)
+    if known is None or known[0] is not entry.ended or known[1] != role:
+        (made,) = _shown(entry, transcript, viewer, kind, calls)
+        known = (entry.ended, role, orjson.dumps(made))
+        transcript.encoded_bytes += len(known[2])
+        if transcript.encoded_bytes > KEPT_BYTES:  # a snapshot takes a quarter of it, and those before are read no more
+            kept.clear()
+            transcript.encoded_bytes = len(known[2])
+        kept[entry.subject] = known
+    return [known[2]]
 
 
 def _as_of(entry: Entry, version: int) -> Entry:
@@ -100,7 +126,7 @@ def _message(entry: Entry, last: Members, kind: KindOf, calls: list[Members]) ->
         blocks = [*([{"type": "text", "text": said}] if said else []), *attached]
         return {
             "type": "human",
-            "id": shown_id(begun["data"]),
+            "id": page_id(begun["data"]),
             "name": begun["actor"],
             "content": blocks if attached else said,
             "additional_kwargs": {"metadata": metadata_of(begun)},
@@ -114,7 +140,7 @@ def _message(entry: Entry, last: Members, kind: KindOf, calls: list[Members]) ->
 def _ai(entry: Entry, content: list[Any], calls: list[Members], id: str | None = None) -> Members:
     begun = entry.begun
     about = {"namespace": namespace_of(begun, "assistant"), "metadata": metadata_of(begun)}
-    made = {"type": "ai", "id": id or shown_id(begun["data"]), "name": begun["actor"], "content": content}
+    made = {"type": "ai", "id": id or page_id(begun["data"]), "name": begun["actor"], "content": content}
     return {**made, "additional_kwargs": about, **({"tool_calls": calls} if calls else {})}
 
 

@@ -1,13 +1,14 @@
 """A WebSocket over which a page has all its runs of a thread: it sends what begins one, and gets that one's events.
 
-Runs are followed one after the other; what comes meanwhile waits, but for a stop. Closing the socket ends no run.
+Runs are followed one after the other; what comes meanwhile waits, but for a stop. Closing the socket ends no run that
+has begun, and what waits then never begins.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import WSMsgType
@@ -25,7 +26,17 @@ from ..turn_socket import TurnSocket
 from ..turn_stream import TurnProtocol
 
 MOST_WAITING = 16
+"""Runs; and together they have no more bytes than one message may have."""
 TOO_MANY = CloseCode(1008, "too_many_runs")
+
+
+class Waiting(NamedTuple):
+    """What the page sent to begin a run, and in how many bytes."""
+
+    members: Any
+    size: int
+
+
 Following = tuple[Turn, AbstractAsyncContextManager[EventSubscription]]
 
 
@@ -52,15 +63,20 @@ class Conversation(TurnSocket):
         self.start: Callable[[Conversation, Any], Awaitable[Following]]
         self.stop: Callable[[str], Awaitable[object]]
         self._depth = depth
-        self._waiting: asyncio.Queue[Any] = asyncio.Queue()
+        self._max_bytes = max_bytes
+        self._held = 0
+        """Bytes of what waits."""
+        self._waiting: asyncio.Queue[Waiting | None] = asyncio.Queue()
 
     async def follow(self, subscription: ConnectionSubscription) -> None:
         """Follow each run that the page begins, until it closes the socket."""
         self._attach()
         reading = asyncio.create_task(self._read())
         try:
-            while (members := await self._waiting.get()) is not None:
-                await self._run(members)
+            # Nothing begins once it is closed: the token may have expired.
+            while (waited := await self._waiting.get()) is not None and not self.closed:
+                self._held -= waited.size
+                await self._run(waited.members)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -81,12 +97,15 @@ class Conversation(TurnSocket):
                 if isinstance(members, dict) and members.get("type") == "abort":
                     await self.stop(str(members.get("runId")))
                 else:
-                    self._waiting.put_nowait(members or {})
+                    self._held += len(message.data)
+                    self._waiting.put_nowait(Waiting(members, len(message.data)))
             except StenogramError as error:
                 self._fail(error, None)
-            if self._waiting.qsize() > MOST_WAITING:
+            if self._waiting.qsize() > MOST_WAITING or self._held > self._max_bytes:
                 self._close_code = TOO_MANY
                 break
+            # A task that finds message after message in its queue never lets go of the loop.
+            await asyncio.sleep(0)
         if self._ws.too_large:
             self._close_code = TOO_LARGE
         self.end_all()

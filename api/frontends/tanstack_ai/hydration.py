@@ -1,12 +1,14 @@
 """What a page shows before it joins a run: what was said, the run under way, and what waits for an answer."""
 
-from typing import Any
-
-import orjson
+from typing import Any, NamedTuple
 
 from ....domain.audience import Viewer
+from ....domain.errors import Invalid
+from ....domain.json.checks import MAX_DEPTH
 from ....domain.state import State
+from ....projections.runner.time_slices import slices
 from ...http.answer import HttpAnswer
+from ...protocol.json_input import read_json
 from ..ag_ui.endings import interrupt
 from ..envelopes import Members
 from ..turn import RUN, is_run, root_of, waiting_for
@@ -22,11 +24,18 @@ class HydrationAnswer(HttpAnswer):
     page: dict[str, Any]
 
 
-def hydration(
+class Called(NamedTuple):
+    """A call among the parts of its message."""
+
+    parts: list[dict[str, Any]]
+    part: dict[str, Any]
+
+
+async def hydration(
     state: State, viewer: Viewer, messages: list[Members], runs: list[str], before: str | None, limit: int | None
 ) -> HydrationAnswer:
     """The answer, of the messages of a snapshot and of the runs under way."""
-    shown = ui_messages(messages)
+    shown = await ui_messages(messages)
     ids = [each["id"] for each in shown]
     if before is not None:
         shown = shown[: ids.index(before)] if before in ids else []
@@ -42,19 +51,23 @@ def hydration(
     )
 
 
-def ui_messages(messages: list[Members]) -> list[dict[str, Any]]:
-    """AG-UI's messages in the form of that client: a thought is in the message behind it, a result in its call's."""
-    made = list[dict[str, Any]]()
+async def ui_messages(messages: list[Members]) -> list[dict[str, Any]]:
+    """AG-UI's messages in the form of that client: a thought is in the message behind it, a result in its call's; made
+    a little at a time, since other clients wait."""
+    made, calls = list[dict[str, Any]](), dict[str, Called]()
     thought: list[dict[str, Any]] = []
-    for message in messages:
-        if message["role"] == "reasoning":
-            thought = [{"type": "thinking", "content": message["content"]}]
-        elif message["role"] == "tool":
-            _add_result(made, message)
-        else:
-            shown = {"id": message["id"], "role": message["role"], "parts": [*thought, *_parts(message)]}
-            made.append({**shown, "metadata": message.get("metadata", {})})
-            thought = []
+    async for few in slices(messages):
+        for message in few:
+            if message["role"] == "reasoning":
+                thought = [{"type": "thinking", "content": message["content"]}]
+            elif message["role"] == "tool":
+                _add_result(calls, message)
+            else:
+                parts = [*thought, *_parts(message)]
+                calls |= {part["id"]: Called(parts, part) for part in parts if part["type"] == "tool-call"}
+                shown = {"id": message["id"], "role": message["role"], "parts": parts}
+                made.append({**shown, "metadata": message.get("metadata", {})})
+                thought = []
     return made
 
 
@@ -69,20 +82,18 @@ def _parts(message: Members) -> list[dict[str, Any]]:
     return made
 
 
-def _add_result(made: list[dict[str, Any]], result: Members) -> None:
-    for message in reversed(made):
-        for part in message["parts"]:
-            if part["type"] == "tool-call" and part["id"] == result["toolCallId"]:
-                state = "error" if result.get("error") else "complete"
-                about = {"toolCallId": result["toolCallId"], "content": result["content"], "state": state}
-                part["output"] = _value(result["content"])
-                message["parts"].append({"type": "tool-result", **about})
-                return
+def _add_result(calls: dict[str, Called], result: Members) -> None:
+    called = calls.get(result["toolCallId"])
+    if called is not None:
+        state = "error" if result.get("error") else "complete"
+        about = {"toolCallId": result["toolCallId"], "content": result["content"], "state": state}
+        called.part["output"] = _value(result["content"])
+        called.parts.append({"type": "tool-result", **about})
 
 
 def _value(text: str) -> Any:
-    """What a result's text means: a value, or the text itself."""
+    """What a result's text means: a value, or the text itself, also where that is nested too deeply to be written."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return read_json(text.encode(), MAX_DEPTH)
+    except Invalid:
         return text

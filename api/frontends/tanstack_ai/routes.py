@@ -185,7 +185,7 @@ class TanStackRoutes:
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             messages = snapshot_messages(await messages_snapshot(state, transcript, viewer))
         runs = await self._desk(request, tenant, principal, session).runs_under_way(state)
-        return json_response(hydration(state, viewer, messages, runs, query.before, query.limit))
+        return json_response(await hydration(state, viewer, messages, runs, query.before, query.limit))
 
     async def _converse(
         self, request: web.Request, principal: Principal, tenant: Tenant, session: SessionId
