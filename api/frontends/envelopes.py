@@ -65,13 +65,6 @@ def shown_id(data: Members) -> str:
     return given if isinstance(given, str) and message_id(given) == data["message"] else str(data["message"])
 
 
-def page_id(data: Members) -> str:
-    """The same, where the message has the id that is made from what its page gave: nobody can name another's message so
-    as to take its place."""
-    shown = shown_id(data)
-    return shown if message_id(shown) == data["message"] else str(data["message"])
-
-
 def text_in(parts: Iterable[Members], kind: StreamedKind) -> str:
     """What is said, or thought, in these parts."""
     return "".join([part["text"] for part in parts if part["kind"] == kind])

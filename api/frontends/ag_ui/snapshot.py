@@ -25,9 +25,9 @@ from ..envelopes import (
     envelope,
     kinds_of,
     members_of_open,
-    page_id,
     result_text,
     role_of,
+    shown_id,
     text_in,
 )
 from ..placed import Placed
@@ -153,7 +153,7 @@ def _holds(holder: Entry, call: Entry) -> bool:
 def _message(entry: Entry, kind: KindOf, calls: Iterable[Entry]) -> Iterator[Members]:
     begun, last, posted = entry.begun, entry.ended, entry.begun["type"] == "message.posted"
     parts = [] if last is None else last["data"]["parts"]  # what is being said follows
-    id, role = page_id(begun["data"]), role_of(begun["actor"], posted, kind)
+    id, role = shown_id(begun["data"]), role_of(begun["actor"], posted, kind)
     whose, about = subagent(begun, role), {OURS: envelope(begun, "kind", "reply_to", "metadata")}
     thought, said = text_in(parts, "reasoning"), text_in(parts, "text")
     if thought:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ....domain.foreign.ag_ui_writer import KEPT
 from ....domain.parts import StreamedKind
-from ..envelopes import KindOf, Members, arguments_text, envelope, milliseconds, page_id, result_text, role_of, text_in
+from ..envelopes import KindOf, Members, arguments_text, envelope, milliseconds, result_text, role_of, shown_id, text_in
 from ..speech_fold import EventFact
 from ..turn import is_run
 from . import OURS
@@ -128,7 +128,7 @@ def _state(members: Members, step: str, fact: EventFact, _: KindOf) -> list[AgUi
 
 def _posted(members: Members, kind: KindOf) -> list[AgUiEvent]:
     data, role = members["data"], role_of(members["actor"], True, kind)
-    id, made = page_id(data), list[AgUiEvent]()
+    id, made = shown_id(data), list[AgUiEvent]()
     kinds: tuple[StreamedKind, ...] = ("reasoning", "text")
     for streamed in kinds:
         said = text_in(data["parts"], streamed)

@@ -15,7 +15,7 @@ from ....domain.concepts.approvals import Approval
 from ....domain.envelope import timestamp
 from ....domain.parts import StreamedKind
 from ..ag_ui.translation import end_of_message
-from ..envelopes import Members, envelope, milliseconds, page_id, role_of, text_in
+from ..envelopes import Members, envelope, milliseconds, role_of, shown_id, text_in
 from ..run_fold import RunStep
 from ..session_facts import SessionFacts
 from ..snapshot_steps import STATE, THREAD
@@ -175,7 +175,7 @@ def _ends_of(members: Members, namespace: tuple[str, ...], id: str, thought_firs
 def _message(members: Members, step: str, fact: EventFact, context: Context) -> list[Shown]:
     posted, data, facts = step == "posted", members["data"], context.facts
     role = role_of(members["actor"], posted, facts.kind)
-    namespace, id = namespace_of(members, role), page_id(data)
+    namespace, id = namespace_of(members, role), shown_id(data)
     if posted:
         return [message_started(members, namespace, role, id), *_ends_of(members, namespace, id, True)]
     if step == "started":

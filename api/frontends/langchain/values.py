@@ -13,7 +13,7 @@ from ....domain.audience import Viewer
 from ....domain.concepts.document import Document, seen_by
 from ....domain.ids import ParticipantId
 from ..ag_ui.translation import end_of_message
-from ..envelopes import KindOf, Members, envelope, page_id, result_text, role_of, text_in
+from ..envelopes import KindOf, Members, envelope, result_text, role_of, shown_id, text_in
 from ..speech_fold import whose_is
 from ..transcript import RESULT_OF_PAGE, Entry, Transcript
 from ..turn import is_run
@@ -126,7 +126,7 @@ def _message(entry: Entry, last: Members, kind: KindOf, calls: list[Members]) ->
         blocks = [*([{"type": "text", "text": said}] if said else []), *attached]
         return {
             "type": "human",
-            "id": page_id(begun["data"]),
+            "id": shown_id(begun["data"]),
             "name": begun["actor"],
             "content": blocks if attached else said,
             "additional_kwargs": {"metadata": metadata_of(begun)},
@@ -140,7 +140,7 @@ def _message(entry: Entry, last: Members, kind: KindOf, calls: list[Members]) ->
 def _ai(entry: Entry, content: list[Any], calls: list[Members], id: str | None = None) -> Members:
     begun = entry.begun
     about = {"namespace": namespace_of(begun, "assistant"), "metadata": metadata_of(begun)}
-    made = {"type": "ai", "id": id or page_id(begun["data"]), "name": begun["actor"], "content": content}
+    made = {"type": "ai", "id": id or shown_id(begun["data"]), "name": begun["actor"], "content": content}
     return {**made, "additional_kwargs": about, **({"tool_calls": calls} if calls else {})}
 
 

@@ -13,7 +13,7 @@ from ....domain.concepts.document import seen_by
 from ....domain.parts import assemble
 from ....domain.state import State
 from ..ag_ui.translation import AgUiEvent, ag_ui_events, content, reasoning_id, started
-from ..envelopes import KindOf, Members, kinds_of, members_of_open, page_id, role_of, text_in
+from ..envelopes import KindOf, Members, kinds_of, members_of_open, role_of, shown_id, text_in
 from ..placed import Placed
 from ..speech_fold import STREAMED_KINDS as KINDS
 from ..speech_fold import EventFact, speeches
@@ -33,7 +33,7 @@ def tanstack_events(members: Members, fact: EventFact, kind: KindOf) -> list[AgU
         next(each for each in made if each["type"] == "TOOL_CALL_START")["parentMessageId"] = members["data"]["call"]
     if members["type"] == "message.posted":
         thought = text_in(members["data"]["parts"], "reasoning")
-        return _behind_start(made, [_thought(page_id(members["data"]), thought)]) if thought else made
+        return _behind_start(made, [_thought(shown_id(members["data"]), thought)]) if thought else made
     return _with_thought(made, members, fact, kind) if fact.thought else made
 
 
