@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Serve = Callable[..., Awaitable["Process"]]
 WORKER = Path(__file__).parents[2] / "examples/worker.py"
-pytestmark = pytest.mark.reconnects
+pytestmark = [pytest.mark.reconnects, pytest.mark.thorough]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Serve = Callable[..., Awaitable[Process]]
 
 LEASE = 1
+pytestmark = pytest.mark.thorough
 Open = Callable[..., Awaitable[Wire]]
 
 

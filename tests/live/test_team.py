@@ -235,6 +235,7 @@ async def test_an_agent_that_is_killed_is_replaced(http: aiohttp.ClientSession, 
         await replaced(http, watch, gateway.url, asyncio.get_running_loop().time())
 
 
+@pytest.mark.thorough
 @pytest.mark.postgres
 async def test_an_agent_that_is_killed_with_its_gateway_is_replaced(
     http: aiohttp.ClientSession, start: Start, serve: Serve, fresh_log: Callable[[], str]

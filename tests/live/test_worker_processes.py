@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Serve = Callable[..., Awaitable["Process"]]
 WORKER = Path(__file__).parents[2] / "examples/serve_trips.py"
 HOTEL = {"kind": "hotel"}
-pytestmark = pytest.mark.reconnects
+pytestmark = [pytest.mark.reconnects, pytest.mark.thorough]
 
 
 @pytest.fixture
