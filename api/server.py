@@ -27,6 +27,7 @@ from .durable_streams.service import StreamService
 from .frontends.ag_ui.routes import AgUiRoutes
 from .frontends.ai_sdk.routes import AiSdkRoutes
 from .frontends.langchain.routes import LangChainRoutes
+from .frontends.service import FrontEndService
 from .frontends.tanstack_ai.routes import TanStackRoutes
 from .http.answer import AliveAnswer
 from .http.asgi import AsgiMount, AsgiServer
@@ -103,10 +104,11 @@ class Gateway:
             *(long_reads.turns, self.answers),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
-        self._ag_ui_routes = AgUiRoutes(settings, tenants, auth, telemetry, self.sse_server)
-        self._ai_sdk_routes = AiSdkRoutes(settings, tenants, auth, telemetry, self.sse_server)
-        self._langchain_routes = LangChainRoutes(settings, tenants, auth, telemetry, self.sse_server)
-        self._tanstack_routes = TanStackRoutes(settings, tenants, auth, telemetry, self.sse_server)
+        front_ends = FrontEndService(settings, tenants, auth, telemetry, self.sse_server)
+        self._ag_ui_routes = AgUiRoutes(front_ends)
+        self._ai_sdk_routes = AiSdkRoutes(front_ends)
+        self._langchain_routes = LangChainRoutes(front_ends)
+        self._tanstack_routes = TanStackRoutes(front_ends)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
         long_bodies = LongBodies()

@@ -14,29 +14,24 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ....domain.audience import Viewer
-from ....domain.errors import Invalid, NotFound
+from ....domain.errors import Invalid
 from ....domain.ids import SessionId
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
-from ...access.tokens import Authenticator
 from ...delivery.encoder import Encoder
 from ...http.responses import json_response, read_body
 from ...liveness.open_request import OpenRequest
 from ...protocol.json_input import read_json
 from ...protocol.queries import no_query, session_named
-from ...settings import Settings
-from ...telemetry.telemetry import Telemetry
 from ...tenants.tenant import Tenant
-from ...tenants.tenants import Tenants
-from ...transport.sse_server import SseServer
 from ..addresses import ANY_AGENT, agent_of, last_event_id
 from ..followed_log import FollowedLog
 from ..placed import Group, sse_group
+from ..service import FrontEndService
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import Ending, Turn
-from ..turn_requests import TurnDesk
 from ..turn_socket import TurnSocket
 from ..turn_stream import TurnConnection, follow_turn, read_stream_place
 from .answers import StoppedAnswer, capabilities, runtime_info
@@ -103,14 +98,8 @@ class AgUi(NamedTuple):
 class AgUiRoutes:
     """Handlers of the routes."""
 
-    def __init__(
-        self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry, streams: SseServer
-    ) -> None:
-        self._settings = settings
-        self._tenants = tenants
-        self._auth = auth
-        self._telemetry = telemetry
-        self._streams = streams
+    def __init__(self, service: FrontEndService) -> None:
+        self._service = service
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
@@ -125,83 +114,73 @@ class AgUiRoutes:
 
     async def info(self, request: web.Request) -> web.Response:
         """Which agents there are, for CopilotKit."""
-        self._auth.of_request(request)
+        self._service.auth.of_request(request)
         no_query(request)
-        return json_response(runtime_info((ANY_AGENT, *self._settings.ag_ui_agents)))
+        return json_response(runtime_info((ANY_AGENT, *self._service.settings.ag_ui_agents)))
 
     async def capabilities(self, request: web.Request) -> web.Response:
         """What agents here can do."""
-        self._auth.of_request(request)
+        self._service.auth.of_request(request)
         no_query(request)
         return json_response(capabilities())
 
     async def run(self, request: web.Request) -> web.StreamResponse:
         """Begin a run and follow it; one that is known is followed."""
         principal, given, agent = await self._asked(request)
-        tenant = await self._tenants.of_request(request, principal)
-        desk = TurnDesk(tenant, principal, given.threadId, self._telemetry, request.headers)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, given.threadId)
         turn = await desk.begin(turn_request(given, agent))
         return await self._follow(request, principal, tenant, given.threadId, turn, AgUi(given.old))
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Show a thread as it is, and follow what is under way in it, until that is over."""
         principal, given, _ = await self._asked(request)
-        tenant = await self._tenants.of_request(request, principal)
+        tenant = await self._service.tenants.of_request(request, principal)
         turn = Turn(given.runId, connected=True)
         return await self._follow(request, principal, tenant, given.threadId, turn, AgUi(given.old))
 
     async def stop(self, request: web.Request) -> web.Response:
         """Have a run stopped, or all of a thread. Asking again does nothing more."""
-        principal = self._auth.of_request(request)
+        principal, session = self._service.asked(request)
         no_query(request)
-        agent_of(request)
-        session = session_named(request.match_info["thread"])
-        principal.require_read(session)
         body = await read_body(request)
-        members = read_json(body, self._settings.depth) if body else {}
+        members = read_json(body, self._service.settings.depth) if body else {}
         try:
             given = StopInput.model_validate(members)
         except ValidationError:
             raise Invalid("The body is empty, or an object with the `runId` to stop.") from None
-        tenant = await self._tenants.of_request(request, principal)
-        desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, session)
         return json_response(StoppedAnswer(success=True, stopped=await desk.stop(given.runId)))
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
         """Follow a thread, whatever runs in it, until it is closed."""
-        principal = self._auth.of_request(request)
-        session = session_named(request.match_info["thread"])
-        principal.require_read(session)
-        tenant = await self._tenants.of_request(request, principal)
+        principal, session = self._service.asked(request)
+        tenant = await self._service.tenants.of_request(request, principal)
         return await self._follow(request, principal, tenant, session, Turn(session), _protocol(request))
 
     async def attach(self, request: web.Request) -> web.StreamResponse:
         """Follow a run that is known."""
-        principal = self._auth.of_request(request)
-        session = session_named(request.match_info["thread"])
-        principal.require_read(session)
-        tenant = await self._tenants.of_request(request, principal)
-        run = request.match_info["run"]
-        turn = await TurnDesk(tenant, principal, session, self._telemetry, request.headers).find(run)
-        if turn is None:
-            raise NotFound(f"There is no run {run!r} in session {session!r}.")
+        principal, session = self._service.asked(request)
+        tenant = await self._service.tenants.of_request(request, principal)
+        turn = await self._service.desk(request, tenant, principal, session).known(request.match_info["run"])
         return await self._follow(request, principal, tenant, session, turn, _protocol(request))
 
     async def publish(self, request: web.Request) -> web.Response:
         """Write what an agent's own AG-UI tells of its run."""
-        principal = self._auth.of_request(request)
+        principal = self._service.auth.of_request(request)
         no_query(request)
         session = session_named(request.match_info["thread"])
         principal.require("speak", session)
-        tenant = await self._tenants.of_request(request, principal)
+        tenant = await self._service.tenants.of_request(request, principal)
         with tenant.last_seen.hearing(principal.participant, OpenRequest(request), principal.run):
-            return json_response(await Publishing(tenant, principal, session, self._settings).publish(request))
+            return json_response(await Publishing(tenant, principal, session, self._service.settings).publish(request))
 
     async def _asked(self, request: web.Request) -> tuple[Principal, RunAgentInput, str | None]:
         """Who asks, what for, and of which agent."""
-        principal = self._auth.of_request(request)
+        principal = self._service.auth.of_request(request)
         agent = agent_of(request)
-        given = read_input(read_json(await read_body(request), self._settings.depth))
+        given = read_input(read_json(await read_body(request), self._service.settings.depth))
         principal.require_read(given.threadId)
         return principal, given, agent
 
@@ -210,7 +189,7 @@ class AgUiRoutes:
     ) -> web.StreamResponse:
         place = last_event_id(request)
         after = read_stream_place(place, tenant.log.epoch) if place else None
-        return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
+        return await follow_turn(request, self._service.streams, principal, tenant, session, turn, protocol, after)
 
 
 def _protocol(request: web.Request) -> AgUi:

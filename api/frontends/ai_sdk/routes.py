@@ -19,23 +19,18 @@ from ....domain.ids import SessionId
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
-from ...access.tokens import Authenticator
 from ...delivery.encoder import Encoder
 from ...http.responses import json_response, read_body
 from ...protocol.json_input import read_json
-from ...protocol.queries import no_query, session_named
-from ...settings import Settings
-from ...telemetry.telemetry import Telemetry
+from ...protocol.queries import no_query
 from ...tenants.tenant import Tenant
-from ...tenants.tenants import Tenants
-from ...transport.sse_server import SseServer
 from ..addresses import agent_of, last_event_id
 from ..followed_log import FollowedLog, followed_log
 from ..placed import Placed, sse_group
+from ..service import FrontEndService
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import RUN, Ending, Turn
-from ..turn_requests import TurnDesk
 from ..turn_stream import StreamPlace, TurnConnection, follow_turn, read_stream_place
 from . import HEADERS
 from .answers import ChatAnswer, ChatStoppedAnswer
@@ -102,14 +97,8 @@ class AiSdk(NamedTuple):
 class AiSdkRoutes:
     """Handlers of the routes."""
 
-    def __init__(
-        self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry, streams: SseServer
-    ) -> None:
-        self._settings = settings
-        self._tenants = tenants
-        self._auth = auth
-        self._telemetry = telemetry
-        self._streams = streams
+    def __init__(self, service: FrontEndService) -> None:
+        self._service = service
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
@@ -121,11 +110,11 @@ class AiSdkRoutes:
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Say something, or answer, and follow the run; one that is known is followed."""
-        principal, agent, place = self._auth.of_request(request), agent_of(request), last_event_id(request)
-        given = read_chat(read_json(await read_body(request), self._settings.depth))
+        principal, agent, place = self._service.auth.of_request(request), agent_of(request), last_event_id(request)
+        given = read_chat(read_json(await read_body(request), self._service.settings.depth))
         principal.require_read(given.id)
-        tenant = await self._tenants.of_request(request, principal)
-        desk = TurnDesk(tenant, principal, given.id, self._telemetry, request.headers)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, given.id)
         run = _run_in(place)
         if run and given.said[-1].role == "user":  # it has begun: going on with it begins nothing
             chat = ChatTurn(await desk.known(run))
@@ -135,10 +124,10 @@ class AiSdkRoutes:
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Follow the run that is under way, from the start of its message; nothing, if there is none."""
-        principal, session = self._asked(request)
+        principal, session = self._service.asked(request, "chat")
         place = last_event_id(request)
-        tenant = await self._tenants.of_request(request, principal)
-        desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, session)
         run = _run_in(place)
         turn = await (desk.known(run) if run else desk.under_way())
         if turn is None:
@@ -147,43 +136,35 @@ class AiSdkRoutes:
 
     async def messages(self, request: web.Request) -> web.Response:
         """The messages of a chat."""
-        principal, session = self._asked(request)
+        principal, session = self._service.asked(request, "chat")
         no_query(request)
-        tenant = await self._tenants.of_request(request, principal)
+        tenant = await self._service.tenants.of_request(request, principal)
         await tenant.log.catch_up()
         viewer = await principal.viewer(tenant.log, session)
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             messages, omitted = await history(state, transcript, viewer)
-        active = await TurnDesk(tenant, principal, session, self._telemetry, request.headers).under_way()
+        active = await self._service.desk(request, tenant, principal, session).under_way()
         return json_response(
             ChatAnswer(messages=messages, omitted=omitted, active=None if active is None else active.task)
         )
 
     async def stop(self, request: web.Request) -> web.Response:
         """Have the run stopped that is under way. Asking again does nothing more."""
-        principal, session = self._asked(request)
+        principal, session = self._service.asked(request, "chat")
         no_query(request)
         body = await read_body(request)
         try:
-            given = StopChatInput.model_validate(read_json(body, self._settings.depth) if body else {})
+            given = StopChatInput.model_validate(read_json(body, self._service.settings.depth) if body else {})
         except ValidationError:
             raise Invalid("The body is empty, or an object with the `activeStreamId` to stop.") from None
-        tenant = await self._tenants.of_request(request, principal)
-        desk = TurnDesk(tenant, principal, session, self._telemetry, request.headers)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, session)
         run = None if given.activeStreamId is None else given.activeStreamId.removeprefix(RUN)
         try:
             stopped = await desk.stop(run)
         except NotFound:  # also one that is not for this participant
             stopped = []
         return json_response(ChatStoppedAnswer(success=True, stopped=stopped))
-
-    def _asked(self, request: web.Request) -> tuple[Principal, SessionId]:
-        """Who asks, and of which chat."""
-        principal = self._auth.of_request(request)
-        agent_of(request)
-        session = session_named(request.match_info["chat"])
-        principal.require_read(session)
-        return principal, session
 
     async def _follow(
         self,
@@ -206,7 +187,7 @@ class AiSdkRoutes:
         if place:
             after = read_place(place, log.epoch)
         protocol = AiSdk(followed_log(log), run, answered, behind)
-        return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
+        return await follow_turn(request, self._service.streams, principal, tenant, session, turn, protocol, after)
 
 
 def _run_in(place: str) -> str:

@@ -10,20 +10,13 @@ from typing import Any
 from aiohttp import web
 
 from ....domain.errors import Conflict, NotFound
-from ....domain.ids import SessionId
 from ....domain.state import State
-from ...access.principal import Principal
-from ...access.tokens import Authenticator
 from ...http.responses import json_response, read_body
 from ...protocol.json_input import read_json
-from ...protocol.queries import no_query, session_named
-from ...settings import Settings
-from ...telemetry.telemetry import Telemetry
-from ...tenants.tenant import Tenant
-from ...tenants.tenants import Tenants
-from ...transport.sse_server import SseServer
+from ...protocol.queries import no_query
 from ..envelopes import kinds_of
 from ..followed_log import followed_log
+from ..service import FrontEndService
 from ..turn import RUN, waiting_for
 from ..turn_requests import TurnDesk
 from ..turn_stream import read_stream_place
@@ -48,14 +41,8 @@ from .values import values
 class LangChainRoutes:
     """Handlers of the routes."""
 
-    def __init__(
-        self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry, streams: SseServer
-    ) -> None:
-        self._settings = settings
-        self._tenants = tenants
-        self._auth = auth
-        self._telemetry = telemetry
-        self._streams = streams
+    def __init__(self, service: FrontEndService) -> None:
+        self._service = service
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
@@ -67,34 +54,34 @@ class LangChainRoutes:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Follow a thread, whatever runs in it. `Last-Event-ID` goes before `since`."""
-        principal, session = self._of(request)
+        principal, session = self._service.asked(request)
         no_query(request)
-        given = read_input(EventStreamRequest, read_json(await read_body(request), self._settings.depth))
-        tenant = await self._tenants.of_request(request, principal)
+        given = read_input(EventStreamRequest, read_json(await read_body(request), self._service.settings.depth))
+        tenant = await self._service.tenants.of_request(request, principal)
         after = None if given.since is None else place_of_seq(given.since)
         if place := request.headers.get("Last-Event-ID"):
             after = read_stream_place(place, tenant.log.epoch)
-        return await follow_thread(request, self._streams, principal, tenant, session, filter_of(given), after)
+        return await follow_thread(request, self._service.streams, principal, tenant, session, filter_of(given), after)
 
     async def command(self, request: web.Request) -> web.Response:
         """Carry out a command: begin a run, answer, or steer."""
-        principal, session = self._of(request)
+        principal, session = self._service.asked(request)
         no_query(request)
-        given = read_input(ThreadCommand, read_json(await read_body(request), self._settings.depth))
+        given = read_input(ThreadCommand, read_json(await read_body(request), self._service.settings.depth))
         carry_out = {"run.start": self._start, "input.respond": self._respond, "input.inject": self._inject}
-        tenant = await self._tenants.of_request(request, principal)
+        tenant = await self._service.tenants.of_request(request, principal)
         await tenant.log.catch_up()
         state = await tenant.log.state(session)
-        desk = self._desk(request, tenant, principal, session)
+        desk = self._service.desk(request, tenant, principal, session)
         result = await carry_out[given.method](desk, state, given.params)
         meta = {"applied_through_seq": state.version << SEQ_BITS, "thread_id": session}
         return json_response(CommandDoneAnswer(type="success", id=given.id, result=result, meta=meta))
 
     async def state(self, request: web.Request) -> web.Response:
         """A thread as it is."""
-        principal, session = self._of(request)
+        principal, session = self._service.asked(request)
         no_query(request)
-        tenant = await self._tenants.of_request(request, principal)
+        tenant = await self._service.tenants.of_request(request, principal)
         viewer = await principal.viewer(tenant.log, session)
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             if state.session.status == "none":
@@ -106,7 +93,7 @@ class LangChainRoutes:
                 kinds_of(state),
                 state.version,
             )
-        runs = await self._desk(request, tenant, principal, session).runs_under_way(state)
+        runs = await self._service.desk(request, tenant, principal, session).runs_under_way(state)
         asked = [interrupt(each) for each in waiting_for(state, viewer)]
         tasks: list[dict[str, Any]] = [
             {"id": run.removeprefix(RUN), "name": _serves(state, run), "interrupts": []} for run in runs
@@ -125,9 +112,9 @@ class LangChainRoutes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Have a run stopped. Asking again does nothing more; what the query says besides is passed over."""
-        principal, session = self._of(request)
-        tenant = await self._tenants.of_request(request, principal)
-        desk = self._desk(request, tenant, principal, session)
+        principal, session = self._service.asked(request)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, session)
         return json_response(RunsStoppedAnswer(stopped=await desk.stop(request.match_info["run"])))
 
     async def _start(self, desk: TurnDesk, state: State, params: dict[str, Any]) -> dict[str, Any]:
@@ -155,15 +142,6 @@ class LangChainRoutes:
         target = f"agent:{given.namespace[0]}" if given.namespace else f"task:{runs[-1]}"
         await desk.steer(injected(given.message), target)
         return {}
-
-    def _of(self, request: web.Request) -> tuple[Principal, SessionId]:
-        principal = self._auth.of_request(request)
-        session = session_named(request.match_info["thread"])
-        principal.require_read(session)
-        return principal, session
-
-    def _desk(self, request: web.Request, tenant: Tenant, principal: Principal, session: SessionId) -> TurnDesk:
-        return TurnDesk(tenant, principal, session, self._telemetry, request.headers)
 
 
 def _serves(state: State, run: str) -> str:

@@ -16,32 +16,28 @@ from aiohttp import web
 from pydantic import Field
 
 from ....domain.audience import Viewer
-from ....domain.errors import Invalid, NotFound
+from ....domain.errors import Invalid
 from ....domain.ids import SessionId
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
-from ...access.tokens import Authenticator
 from ...delivery.encoder import Encoder
 from ...http.answer import HttpAnswer
 from ...http.responses import json_response, read_body
 from ...protocol.json_input import read_json
-from ...protocol.queries import MAX_PAGE_ITEMS, Query, members_of, no_query, session_named, validated
-from ...settings import Settings
-from ...telemetry.telemetry import Telemetry
+from ...protocol.queries import MAX_PAGE_ITEMS, Query, members_of, no_query, validated
 from ...tenants.tenant import Tenant
-from ...tenants.tenants import Tenants
-from ...transport.sse_server import SseServer, transport_of
+from ...transport.sse_server import transport_of
 from ..addresses import agent_of
 from ..ag_ui.endings import end_of_stream
 from ..ag_ui.run_input import read_input, turn_request
 from ..ag_ui.snapshot import messages_snapshot
 from ..followed_log import FollowedLog, followed_log
 from ..placed import Group
+from ..service import FrontEndService
 from ..session_facts import SessionFacts
 from ..transcript import Transcript
 from ..turn import Ending, Turn
-from ..turn_requests import TurnDesk
 from ..turn_socket import TurnSocket
 from ..turn_stream import StreamPlace, TurnConnection, follow_turn, read_stream_place, turn_followed
 from . import FROM_START
@@ -122,14 +118,8 @@ class TanStack(NamedTuple):
 class TanStackRoutes:
     """Handlers of the routes."""
 
-    def __init__(
-        self, settings: Settings, tenants: Tenants, auth: Authenticator, telemetry: Telemetry, streams: SseServer
-    ) -> None:
-        self._settings = settings
-        self._tenants = tenants
-        self._auth = auth
-        self._telemetry = telemetry
-        self._streams = streams
+    def __init__(self, service: FrontEndService) -> None:
+        self._service = service
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
@@ -141,41 +131,39 @@ class TanStackRoutes:
 
     async def run(self, request: web.Request) -> web.StreamResponse:
         """Begin a run and follow it; one that is known is followed. `Last-Event-ID` goes on."""
-        principal, session = self._of(request)
+        principal, session = self._service.asked(request)
         no_query(request)
-        members = read_json(await read_body(request), self._settings.depth)
-        tenant = await self._tenants.of_request(request, principal)
+        members = read_json(await read_body(request), self._service.settings.depth)
+        tenant = await self._service.tenants.of_request(request, principal)
         turn = await self._begin(request, principal, tenant, session, members)
         after = self._after(request.headers.get("Last-Event-ID"), tenant)
-        return await follow_turn(request, self._streams, principal, tenant, session, turn, TanStack(), after)
+        return await follow_turn(request, self._service.streams, principal, tenant, session, turn, TanStack(), after)
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """A thread as it is, one run of it, or all that a page begins."""
-        principal, session = self._of(request)
+        principal, session = self._service.asked(request)
         query = validated(ThreadQuery, members_of(request))
         if query.threadId not in (None, session):
             raise Invalid("`threadId` is another thread than that of the address.")
-        tenant = await self._tenants.of_request(request, principal)
+        tenant = await self._service.tenants.of_request(request, principal)
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if socket and query.offset is None:
             return await self._converse(request, principal, tenant, session)
         if query.runId is not None:
-            turn = await self._desk(request, tenant, principal, session).find(query.runId)
-            if turn is None:
-                raise NotFound(f"There is no run {query.runId!r} in session {session!r}.")
+            turn = await self._service.desk(request, tenant, principal, session).known(query.runId)
             after = self._after(request.headers.get("Last-Event-ID") or query.offset, tenant)
             protocol = TanStack(socket)
-            return await follow_turn(request, self._streams, principal, tenant, session, turn, protocol, after)
+            return await follow_turn(request, self._service.streams, principal, tenant, session, turn, protocol, after)
         if query.threadId is None or socket:
             raise Invalid("Name the `runId` to join, or the `threadId` to show.")
         return await self._hydrate(request, principal, tenant, session, query)
 
     async def stop(self, request: web.Request) -> web.Response:
         """Have a run stopped, or all of the thread. Asking again does nothing more."""
-        principal, session = self._of(request)
+        principal, session = self._service.asked(request)
         no_query(request)
-        tenant = await self._tenants.of_request(request, principal)
-        desk = self._desk(request, tenant, principal, session)
+        tenant = await self._service.tenants.of_request(request, principal)
+        desk = self._service.desk(request, tenant, principal, session)
         return json_response(RunStoppedAnswer(stopped=await desk.stop(request.match_info.get("run"))))
 
     async def _hydrate(
@@ -184,7 +172,7 @@ class TanStackRoutes:
         viewer = await principal.viewer(tenant.log, session)
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             messages = snapshot_messages(await messages_snapshot(state, transcript, viewer))
-        runs = await self._desk(request, tenant, principal, session).runs_under_way(state)
+        runs = await self._service.desk(request, tenant, principal, session).runs_under_way(state)
         return json_response(await hydration(state, viewer, messages, runs, query.before, query.limit))
 
     async def _converse(
@@ -192,8 +180,9 @@ class TanStackRoutes:
     ) -> web.StreamResponse:
         followed, protocol = followed_log(tenant.log), TanStack(socket=True)
         viewer = await principal.viewer(tenant.log, session)
+        settings = self._service.settings
         conversation = Conversation(
-            transport_of(request), followed, viewer, protocol, self._settings.frame_bytes, self._settings.depth
+            transport_of(request), followed, viewer, protocol, settings.frame_bytes, settings.depth
         )
 
         async def start(connection: Conversation, members: Any) -> Following:
@@ -201,8 +190,8 @@ class TanStackRoutes:
             return turn, turn_followed(connection, tenant, session, turn, protocol, viewer, None)
 
         conversation.start = start
-        conversation.stop = self._desk(request, tenant, principal, session).stop
-        return await self._streams.serve(request, conversation, principal, Idle())
+        conversation.stop = self._service.desk(request, tenant, principal, session).stop
+        return await self._service.streams.serve(request, conversation, principal, Idle())
 
     async def _begin(
         self, request: web.Request, principal: Principal, tenant: Tenant, session: SessionId, members: Any
@@ -210,7 +199,7 @@ class TanStackRoutes:
         given = read_input(members)
         if given.threadId != session:
             raise Invalid("The body's `threadId` is another thread than that of the address.")
-        desk = self._desk(request, tenant, principal, session)
+        desk = self._service.desk(request, tenant, principal, session)
         return await desk.begin(turn_request(given, agent_of(request)))
 
     def _after(self, place: str | None, tenant: Tenant) -> StreamPlace | None:
@@ -219,13 +208,3 @@ class TanStackRoutes:
             return None
         after = read_stream_place(place, tenant.log.epoch)
         return None if 0 < after.begun < HEAD else after
-
-    def _of(self, request: web.Request) -> tuple[Principal, SessionId]:
-        principal = self._auth.of_request(request)
-        agent_of(request)
-        session = session_named(request.match_info["thread"])
-        principal.require_read(session)
-        return principal, session
-
-    def _desk(self, request: web.Request, tenant: Tenant, principal: Principal, session: SessionId) -> TurnDesk:
-        return TurnDesk(tenant, principal, session, self._telemetry, request.headers)
