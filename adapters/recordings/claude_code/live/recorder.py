@@ -119,10 +119,12 @@ class Recorder:
                 continue
             stat = found.st_size, found.st_mtime_ns
             known, self._seen[main] = self._seen.get(main), stat
+            if known == stat or main in self._recordings:
+                continue
             name = self._followed.session or f"claude-{slug(main.stem)}"
             spool = Spool(self._spools, name)
             wanted = self._followed.everything or not first or spool.exists
-            if wanted and known != stat and main not in self._recordings and self._may_record(main, name):
+            if wanted and self._may_record(main, name):
                 self._recordings[main] = SessionRecording(main, name, spool, self._hooks / f"{main.stem}.jsonl")
 
     def _may_record(self, main: Path, name: SessionId) -> bool:
