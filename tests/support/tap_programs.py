@@ -66,9 +66,6 @@ class Program(Protocol):
         """Run it, streamed. `pause` after each word; `fails_at`: the word at which the last model fails; `on_word` is
         called with each."""
 
-    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
-        """Run it, not streamed."""
-
 
 class LangGraphProgram:
     """A graph."""
@@ -104,12 +101,6 @@ class LangGraphProgram:
                 for message in update["messages"] if not (who == "researcher" and not namespace) else ():
                     _take(produced, who, message, asked)
         return produced
-
-    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
-        from support.langgraph_team import team
-
-        config: Any = {"callbacks": [tap], "configurable": {"thread_id": session}}
-        return (await team(**how).ainvoke({"messages": "A hotel?"}, config))["messages"][-1].content
 
 
 def _take(produced: Produced, who: str, message: Any, asked: dict[str, Any]) -> None:
@@ -161,15 +152,6 @@ class OpenAIProgram:
                 on_word(event.data.delta)
         return _produced(result, nested)
 
-    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
-        from agents import RunConfig, Runner
-
-        from support.openai_team import team
-
-        assert isinstance(tap, OpenAIAgentsTap)
-        tap.install()
-        return (await Runner.run(team(**how), "A hotel?", run_config=RunConfig(group_id=session))).final_output
-
 
 def _produced(result: Any, nested: list[Any], into: Produced | None = None) -> Produced:
     from agents import ItemHelpers
@@ -189,8 +171,6 @@ def _produced(result: Any, nested: list[Any], into: Produced | None = None) -> P
                 raw = asked[item.raw_item["call_id"]]
                 if raw.name == "ask_researcher" and nested:
                     _produced(nested.pop(0), [], produced)
-                import json
-
                 produced.tools.append((who, raw.name, json.loads(raw.arguments), item.output))
             case "handoff_output_item":
                 to = item.target_agent.name
@@ -236,11 +216,6 @@ class PydanticAIProgram:
 
         result = await agent.run("A hotel?", conversation_id=session, event_stream_handler=watch)
         return _of_pydantic(result, results)
-
-    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
-        from support.pydantic_team import team
-
-        return (await team(tap, **how)[0].run("A hotel?", conversation_id=session)).output
 
 
 def _of_pydantic(result: Any, nested: list[Any]) -> Produced:
@@ -313,9 +288,6 @@ class GoogleADKProgram:
                     produced.output_tokens += event.usage_metadata.candidates_token_count or 0
         return produced
 
-    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
-        raise NotImplementedError
-
 
 def _of_adk(produced: Produced, who: str, part: Any, asked: dict[str, Any], seen: list[Any]) -> None:
     if part.text:
@@ -367,9 +339,6 @@ class ClaudeProgram:
         async for message in tap.watch(messages, "A hotel?"):
             _of_claude(produced, message, asked, on_word)
         return produced
-
-    async def run_whole(self, tap: Tap, session: str, **how: Any) -> Any:
-        raise NotImplementedError
 
 
 def _in(line: Any, session: str) -> Any:
