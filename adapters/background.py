@@ -5,6 +5,7 @@ client lives in one loop. So the client of a store lives in this one, and each c
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -83,13 +84,16 @@ class LoopLock:
 
 
 class InBackground:
-    """A store whose client lives in a `Background`: it ends with the block (`async with`), or by `aclose`."""
+    """What has its client in a `Background`: it ends with the block (`async with`), or by `aclose`."""
 
     _background: Background
 
     async def aclose(self) -> None:
         """Close the connection and end the thread behind it, without holding the caller's loop. Idempotent."""
-        await asyncio.to_thread(self._background.close)
+        await asyncio.to_thread(self._shut)
+
+    def _shut(self) -> None:
+        self._background.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,6 +102,24 @@ class InBackground:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+class InThreads(InBackground):
+    """The same for synchronous programs, too: it also ends with a block of theirs (`with`)."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shut()
+
+
+def in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Have something called in a loop, from any thread; not if that is closed."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -8,8 +8,7 @@ checkpoint on purpose, name it (`checkpoint_id`), as with any saver.
 
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -26,7 +25,7 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from ..background import InBackground
+from ..background import InThreads
 from ..journal import Access, Journal, Record
 from .thread import EMPTY, Write, packed, unpacked
 from .threads import Steps, Stored, Threads, record_of
@@ -34,7 +33,7 @@ from .threads import Steps, Stored, Threads, record_of
 STORE = "langgraph"
 
 
-class StenogramSaver(InBackground, BaseCheckpointSaver[str]):
+class StenogramSaver(InThreads, BaseCheckpointSaver[str]):
     """Keeps checkpoints at a gateway: `url`, and who this is there (`token`, or on an open gateway `participant` and
     `kind`, an agent by default). Its methods may be called from any thread and any event loop. It connects with the
     first call; `close` ends it, as does leaving a block (`with` or `async with`), or the end of the process.
@@ -168,15 +167,7 @@ class StenogramSaver(InBackground, BaseCheckpointSaver[str]):
 
     def close(self) -> None:
         """Close the connection and end the thread behind it. Idempotent."""
-        self._background.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._shut()
 
     def _put(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new: ChannelVersions

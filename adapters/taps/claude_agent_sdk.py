@@ -26,10 +26,11 @@ from claude_agent_sdk import (
     UserMessage,
 )
 
+from ..background import in_loop
 from ..recordings.claude_code.entries import USAGE, text_of
 from .run_record import CallRecord, MessageRecord, RunRecord, by_flag
 from .steps import Speaker, StreamedText
-from .tap import RunStopped, Tap, in_loop, quietly
+from .tap import RunStopped, Tap, quietly
 from .values import text_of as words_of
 
 CLAUDE = "claude"

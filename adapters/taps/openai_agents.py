@@ -21,9 +21,10 @@ from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_
 from agents.run_config import CallModelData, ModelInputData
 
 from ...client.agent.cancel_scope import CancelScope
+from ..background import in_loop
 from .run_record import CallRecord, MessageRecord, RunRecord, by_flag
 from .steps import Speaker, StreamedText
-from .tap import RunStopped, Tap, TapOptions, in_loop, prompt_of, quietly
+from .tap import RunStopped, Tap, TapOptions, prompt_of, quietly
 from .values import text_of
 
 DELTAS = {

@@ -7,6 +7,7 @@ which the program made them, whichever agents they are of. Only pieces of text a
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import Any
 
 from ...client.arguments import drop_none
@@ -15,6 +16,7 @@ from ...client.session import Session
 from ...client.task_context import TaskContext, task_context
 from ...domain.errors import Fenced, Forbidden, Refused, StenogramError, TooLarge
 from ...domain.ids import ParticipantId, SessionId
+from ..background import in_loop
 from .run_record import RunRecord, chars_of
 from .speakers import Joined, Speakers
 from .speech import Audiences, Speech
@@ -44,8 +46,7 @@ class RunWriter:
 
     async def write(self) -> None:
         """Write it to its end. Raises nothing but CancelledError: what prevents it is logged."""
-        loop, wakened = asyncio.get_running_loop(), self._wakened
-        self._run.backlog.wake = lambda: _wake(loop, wakened)
+        self._run.backlog.wake = partial(in_loop, asyncio.get_running_loop(), self._wakened.set)
         try:
             await self._begin()
             while not await self._carry_out_all():
@@ -178,8 +179,3 @@ class RunWriter:
 
 async def _go_on() -> None:
     """A run that is only recorded is not held."""
-
-
-def _wake(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed, since the tap was
-        loop.call_soon_threadsafe(event.set)

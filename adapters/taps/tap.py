@@ -8,8 +8,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import wraps
-from types import TracebackType
-from typing import Any, ParamSpec, Self, TypedDict, Unpack
+from typing import Any, ParamSpec, TypedDict, Unpack
 
 from ...client.agent.error_policy import ErrorText
 from ...client.arguments import To
@@ -17,7 +16,7 @@ from ...client.errors import reason_of
 from ...client.transport.identity import Token
 from ...domain.errors import ConfigurationError
 from ...domain.ids import ParticipantId, SessionId
-from ..background import Background, InBackground
+from ..background import Background, InThreads
 from ..journal import session_id
 from .backlog import MAX_CHARS, Room
 from .run_record import RunRecord
@@ -57,10 +56,10 @@ class TapOptions(TypedDict, total=False):
     max_chars: int
 
 
-class Tap(InBackground):
+class Tap(InThreads):
     """Records runs of a framework's agents; made by the modules for frameworks. May be used from any thread and loop,
-    for any number of runs at once. The connection is made with the first run. `aclose` (`async with`),
-    leaving a `with` and the end of the process wait up to five seconds for what is still to be sent."""
+    for any number of runs at once. The connection is made with the first run, also after it was closed. `aclose`
+    (`async with`), leaving a `with` and the end of the process wait up to five seconds for what is still to be sent."""
 
     framework = "framework"
     cancellations: tuple[type[BaseException], ...] = ()
@@ -102,22 +101,6 @@ class Tap(InBackground):
         """A run is over: with an output, or by an error, which may be a cancellation."""
         cancelled = isinstance(error, (*CANCELLATIONS, *self.cancellations))
         run.end(output, None if error is None else self.error_text(error), cancelled=cancelled)
-
-    async def aclose(self) -> None:
-        """Send what is left, close the connection and end the thread behind it, without holding the caller's loop.
-        Idempotent; the next run begins again."""
-        await asyncio.to_thread(self._shut)
-
-    def _shut(self) -> None:
-        self._background.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._shut()
 
     async def _write(self, run: RunRecord, session: SessionId) -> None:
         if self._speakers is None:
@@ -163,12 +146,6 @@ def prompt_of(input: Any) -> str:
         input = input[-1]
     content = input.get("content") if isinstance(input, Mapping) else getattr(input, "content", input)
     return content if isinstance(content, str) else ""
-
-
-def in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
-    """Have something called in a loop, from any thread; not if that is closed."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
 
 
 def quietly(told: Callable[P, None]) -> Callable[P, None]:
