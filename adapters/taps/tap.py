@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from functools import wraps
 from typing import Any, ParamSpec, TypedDict, Unpack
 
-from ...client.agent.error_policy import ErrorText
+from ...client.agent.error_policy import ErrorText, told_of
 from ...client.arguments import To
 from ...client.errors import reason_of
 from ...client.transport.identity import Token
@@ -72,7 +72,6 @@ class Tap(InThreads):
         self._options = options
         self._session = options.get("session")
         self._audiences = Audiences(options.get("to"), options.get("sub_agents_to", TEAM))
-        self.error_text: ErrorText = options.get("error_text", reason_of)
         self._room = Room(options.get("max_chars", MAX_CHARS))
         self._background = Background(self._end)
         self._speakers: Speakers | None = None
@@ -101,6 +100,10 @@ class Tap(InThreads):
         """A run is over: with an output, or by an error, which may be a cancellation."""
         cancelled = isinstance(error, (*CANCELLATIONS, *self.cancellations))
         run.end(output, None if error is None else self.error_text(error), cancelled=cancelled)
+
+    def error_text(self, error: BaseException) -> str:
+        """What the record says of an exception."""
+        return told_of(error, self._options.get("error_text", reason_of))
 
     async def _write(self, run: RunRecord, session: SessionId) -> None:
         if self._speakers is None:

@@ -46,7 +46,7 @@ class ErrorPolicy(NamedTuple):
         """How to let go of a task whose block has ended without having said how."""
         if error is None:
             return TaskEnd("released", "The block ended and had not said how.")
-        reason = self._reason(error)
+        reason = told_of(error, self.text)[:MAX_REASON_CHARS]
         if not self.survives(error):
             return TaskEnd("released", reason)
         if self.on_error == "fail":
@@ -56,11 +56,13 @@ class ErrorPolicy(NamedTuple):
             return TaskEnd("failed", f"Attempt {task.tries} of {self.max_attempts} came to nothing: {reason}")
         return TaskEnd("released", reason)
 
-    def _reason(self, error: BaseException) -> str:
-        try:
-            text = str(self.text(error))
-        except Exception:
-            logger.exception("The error_text of a task's loop has failed itself")
-            text = reason_of(error)
-        # Half a surrogate pair cannot be sent, and the task would stay held for it.
-        return text.encode(errors="backslashreplace").decode()[:MAX_REASON_CHARS] or reason_of(error)
+
+def told_of(error: BaseException, text: ErrorText) -> str:
+    """What the record says of an exception by `text`; the usual, where that says nothing or fails itself."""
+    try:
+        told = str(text(error))
+    except Exception:
+        logger.exception("An error_text has failed itself")
+        told = ""
+    # Half a surrogate pair cannot be sent, and what the error ends would stay open for it.
+    return told.encode(errors="backslashreplace").decode() or reason_of(error)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from stenogram.adapters.taps.backlog import STEP_CHARS, Backlog, Room
 from stenogram.adapters.taps.run_record import RunRecord, chars_of
 from stenogram.adapters.taps.steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started
-from stenogram.adapters.taps.tap import prompt_of
+from stenogram.adapters.taps.tap import Tap, prompt_of
 from stenogram.adapters.taps.values import MAX_VALUE_CHARS, Value, sound
 
 WHO = Speaker("planner")
@@ -139,6 +139,16 @@ def test_a_stop_that_raises_is_logged_and_no_more(caplog: pytest.LogCaptureFixtu
     run.request_stop()
     assert run.stopping
     assert "could not be stopped" in caplog.text
+
+
+def test_what_is_said_of_an_error_can_be_sent_and_breaks_no_program() -> None:
+    def fails(error: BaseException) -> str:
+        raise OSError("no")
+
+    error = ConnectionError("half \ud800")
+    assert Tap("http://127.0.0.1:1").error_text(error) == "ConnectionError"
+    assert Tap("http://127.0.0.1:1", error_text=str).error_text(error) == "half \\ud800"
+    assert Tap("http://127.0.0.1:1", error_text=fails).error_text(error) == "ConnectionError"
 
 
 def test_threads_lose_nothing() -> None:
