@@ -8,13 +8,11 @@ token costs an append to a list.
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+
+from .steps import Pieces, Step, chars_of
 
 MAX_CHARS = 16 * 1024 * 1024
 """Of texts and values that wait, in all runs of a tap."""
-STEP_CHARS = 500
-"""What a step counts besides its values, so that their number is bounded, too."""
-T = TypeVar("T")
 
 
 class Room:
@@ -39,29 +37,30 @@ class Room:
             self.free += chars
 
 
-class Backlog(Generic[T]):
+class Backlog:
     """The steps of one run. `wake` is called from the program's threads: when a step comes; for pieces only after
     nothing was there to be taken."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
         self.wake: Callable[[], None] = _nobody
-        self._steps: deque[T] = deque()
+        self._steps: deque[Step] = deque()
         self._awake = True
         self._discarded = False
 
-    def put(self, step: T, chars: int = 0, *, must: bool = False) -> bool:
+    def put(self, step: Step, *, must: bool = False) -> bool:
         """Add a step; false if there is no room. One that `must` be added always is: there are no more of these than
         of the others."""
+        chars = chars_of(step)
         with self.room.lock:
-            if self._discarded or not (must or chars + STEP_CHARS <= self.room.free):
+            if self._discarded or not (must or chars <= self.room.free):
                 return False
-            self.room.free -= chars + STEP_CHARS
+            self.room.free -= chars
             self._add(step)
         self.wake()  # also one who rests: only pieces have time
         return True
 
-    def put_piece(self, text: str, gathered: list[str], step: T) -> bool:
+    def put_piece(self, text: str, gathered: list[str], step: Pieces) -> bool:
         """Add a piece to those that gather; false if there is no room. `step` is added with the first."""
         wakes, room = False, self.room
         with room.lock:
@@ -70,15 +69,15 @@ class Backlog(Generic[T]):
             room.free -= len(text)
             if not gathered:
                 wakes = self._add(step)
-                room.free -= STEP_CHARS
+                room.free -= chars_of(step)
             gathered.append(text)
         if wakes:
             self.wake()
         return True
 
-    def take(self) -> list[T]:
-        """All steps. What they hold is to be given back when they are done: what they were put with and `STEP_CHARS`,
-        and of pieces what was taken."""
+    def take(self) -> list[Step]:
+        """All steps. What they hold is to be given back when they are done: `chars_of` each, and of pieces what was
+        taken."""
         with self.room.lock:
             steps = list(self._steps)
             self._steps.clear()
@@ -97,7 +96,7 @@ class Backlog(Generic[T]):
         with self.room.lock:
             self._discarded = True
 
-    def _add(self, step: T) -> bool:
+    def _add(self, step: Step) -> bool:
         self._steps.append(step)
         wakes, self._awake = not self._awake, True
         return wakes

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 from ...client.arguments import drop_none
+from ...client.errors import MAX_REASON_CHARS
 from ...domain.ids import new_id
-from .backlog import STEP_CHARS, Backlog, Room
-from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started, Step, StreamedText
+from .backlog import Backlog, Room
+from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started, Step, StreamedText, chars_in
 from .values import Value
 
-MAX_REASON_CHARS = 500
+MAX_ERROR_CHARS = 10_000
 logger = logging.getLogger("stenogram.adapters.taps")
 
 
@@ -36,7 +37,7 @@ class RunRecord:
         self.left_out = 0
         """How many messages and calls were dropped whole."""
         self.ended = False
-        self.backlog: Backlog[Step] = Backlog(room)
+        self.backlog = Backlog(room)
         self._open: dict[str, MessageRecord | CallRecord] = {}
         self._lock = threading.Lock()
         self._instructions: dict[str, Any] = {}
@@ -45,7 +46,7 @@ class RunRecord:
     def message(self, speaker: Speaker, **metadata: Any) -> "MessageRecord":
         """An agent begins to speak."""
         message = MessageRecord(self, speaker, drop_none(**metadata))
-        self._begin(message, Started(message), 0)
+        self._begin(message, Started(message))
         return message
 
     def call(
@@ -54,7 +55,7 @@ class RunRecord:
         """An agent calls a tool; `message` is that in which it said so."""
         value = Value(arguments)
         call = CallRecord(self, speaker, tool, message, drop_none(**metadata))
-        self._begin(call, Called(call, value), value.chars)
+        self._begin(call, Called(call, value))
         return call
 
     def say(self, speaker: Speaker, text: str, **metadata: Any) -> None:
@@ -72,7 +73,7 @@ class RunRecord:
             each.interrupt(error or ("cancelled" if cancelled else "The run ended."))
         value = None if output is None else Value(output)
         reason = None if error is None else error[:MAX_REASON_CHARS]
-        if not self.backlog.put(Finished(value, reason, cancelled), 0 if value is None else value.chars):
+        if not self.backlog.put(Finished(value, reason, cancelled)):
             self.backlog.put(Finished(None, reason, cancelled), must=True)
 
     def request_stop(self) -> None:
@@ -113,13 +114,13 @@ class RunRecord:
         with self._lock:
             return list(self._instructions)
 
-    def _begin(self, what: "MessageRecord | CallRecord", step: Step, chars: int) -> None:
+    def _begin(self, what: "MessageRecord | CallRecord", step: Step) -> None:
         with self._lock:
             if self.ended:
                 what.kept = False
                 return
             self._open[what.id] = what
-        what.kept = self.backlog.put(step, chars)
+        what.kept = self.backlog.put(step)
         if not what.kept:
             self.left_out += 1
             self.over(what)
@@ -183,10 +184,9 @@ class MessageRecord:
             return
         put, ended = self._backlog.put, partial(Ended, self, usage=usage, metadata=metadata, reason=reason)
         if whole is not None:
-            chars = sum(len(text) for _, text in whole)
-            if put(ended(whole=whole, dropped=0), chars):
+            if put(ended(whole=whole, dropped=0)):
                 return
-            self._dropped = max(self._dropped, chars - self._written)
+            self._dropped = max(self._dropped, chars_in(whole) - self._written)
         put(ended(whole=None, dropped=self._dropped), must=True)
 
 
@@ -214,19 +214,10 @@ class CallRecord:
         if not self.run.over(self) or not self.kept:
             return
         value = None if result is None else Value(result)
-        if not self.run.backlog.put(Returned(self, value, error, False), 0 if value is None else value.chars):
+        error = None if error is None else error[:MAX_ERROR_CHARS]
+        if not self.run.backlog.put(Returned(self, value, error, False)):
             self.run.backlog.put(Returned(self, None, error, value is not None), must=True)
 
     def interrupt(self, reason: str) -> None:
         """It does not return. Idempotent."""
         self.end(error=reason)
-
-
-def chars_of(step: Step) -> int:
-    """How much a step counts in its backlog."""
-    match step:
-        case Called(_, Value() as value) | Returned(_, Value() as value) | Finished(Value() as value):
-            return STEP_CHARS + value.chars
-        case Ended(_, whole) if whole:
-            return STEP_CHARS + sum(len(text) for _, text in whole)
-    return STEP_CHARS

@@ -17,10 +17,10 @@ from ...client.task_context import TaskContext, task_context
 from ...domain.errors import Fenced, Forbidden, Refused, StenogramError, TooLarge
 from ...domain.ids import ParticipantId, SessionId
 from ..background import in_loop
-from .run_record import RunRecord, chars_of
+from .run_record import RunRecord
 from .speakers import Joined, Speakers
 from .speech import Audiences, Speech
-from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started, Step
+from .steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started, Step, chars_of
 
 WINDOW_S = 0.1
 """Tokens that come within this time are sent together; the first goes at once."""

@@ -15,8 +15,6 @@ from .run_record import CallRecord, MessageRecord, RunRecord
 from .steps import Called, Ended, Returned, Speaker, StreamedText
 from .values import sound
 
-MAX_ERROR_CHARS = 10_000
-
 
 class Audiences(NamedTuple):
     """Who may see what agents do, and what sub-agents do."""
@@ -114,7 +112,7 @@ class Speech:
         if tool is None:
             return
         tool.result = None if returned.result is None else returned.result.loaded()
-        tool.error = None if returned.error is None else sound(returned.error)[:MAX_ERROR_CHARS]
+        tool.error = None if returned.error is None else sound(returned.error)
         tool.metadata = {"dropped": True} if returned.dropped else None
         await block.aclose()
 

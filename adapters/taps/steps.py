@@ -8,6 +8,8 @@ from .values import Value
 if TYPE_CHECKING:
     from .run_record import CallRecord, MessageRecord
 
+STEP_CHARS = 500
+"""What a step counts besides its values, so that their number is bounded, too."""
 StreamedText = tuple[str, str]
 """What kind of text (`text`, `reasoning`), and the text."""
 
@@ -76,3 +78,18 @@ class Finished(NamedTuple):
 
 
 Step = Started | Pieces | Ended | Called | Returned | Read | Finished
+
+
+def chars_of(step: Step) -> int:
+    """How much a step counts in its backlog; pieces of text are counted for themselves."""
+    match step:
+        case Called(_, Value() as value) | Returned(_, Value() as value) | Finished(Value() as value):
+            return STEP_CHARS + value.chars
+        case Ended(_, whole) if whole:
+            return STEP_CHARS + chars_in(whole)
+    return STEP_CHARS
+
+
+def chars_in(whole: Sequence[StreamedText]) -> int:
+    """How long it all is."""
+    return sum(len(text) for _, text in whole)

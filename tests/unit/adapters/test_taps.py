@@ -9,9 +9,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stenogram.adapters.taps.backlog import STEP_CHARS, Backlog, Room
-from stenogram.adapters.taps.run_record import RunRecord, chars_of
-from stenogram.adapters.taps.steps import Called, Ended, Finished, Pieces, Read, Returned, Speaker, Started
+from stenogram.adapters.taps.backlog import Backlog, Room
+from stenogram.adapters.taps.run_record import RunRecord
+from stenogram.adapters.taps.steps import (
+    STEP_CHARS,
+    Called,
+    Ended,
+    Finished,
+    Pieces,
+    Read,
+    Returned,
+    Speaker,
+    Started,
+    chars_of,
+)
 from stenogram.adapters.taps.tap import Tap, prompt_of
 from stenogram.adapters.taps.values import MAX_VALUE_CHARS, Value, sound
 
@@ -152,8 +163,8 @@ def test_what_is_said_of_an_error_can_be_sent_and_breaks_no_program() -> None:
 
 
 def test_threads_lose_nothing() -> None:
-    backlog: Backlog[int] = Backlog(Room())
-    threads = [threading.Thread(target=lambda: [backlog.put(n) for n in range(1_000)]) for _ in range(4)]
+    backlog = Backlog(Room())
+    threads = [threading.Thread(target=lambda: [backlog.put(Read(str(n))) for n in range(1_000)]) for _ in range(4)]
     for each in threads:
         each.start()
     for each in threads:
