@@ -47,6 +47,8 @@ class Backlog:
         self._steps: deque[Step] = deque()
         self._awake = True
         self._discarded = False
+        self._held = 0
+        """What it takes of the room."""
 
     def put(self, step: Step, *, must: bool = False) -> bool:
         """Add a step; false if there is no room. One that `must` be added always is: there are no more of these than
@@ -55,7 +57,7 @@ class Backlog:
         with self.room.lock:
             if self._discarded or not (must or chars <= self.room.free):
                 return False
-            self.room.free -= chars
+            self._hold(chars)
             self._add(step)
         self.wake()  # also one who rests: only pieces have time
         return True
@@ -66,10 +68,10 @@ class Backlog:
         with room.lock:
             if self._discarded or len(text) > room.free:
                 return False
-            room.free -= len(text)
+            self._hold(len(text))
             if not gathered:
                 wakes = self._add(step)
-                room.free -= chars_of(step)
+                self._hold(chars_of(step))
             gathered.append(text)
         if wakes:
             self.wake()
@@ -91,10 +93,21 @@ class Backlog:
             gathered.clear()
         return text
 
+    def give_back(self, chars: int) -> None:
+        """So much of what was taken is done."""
+        with self.room.lock:
+            self._hold(-chars)
+
     def discard(self) -> None:
-        """Keep nothing more."""
+        """Keep nothing more, and give back what is not done."""
         with self.room.lock:
             self._discarded = True
+            self._steps.clear()
+            self._hold(-self._held)
+
+    def _hold(self, chars: int) -> None:
+        self.room.free -= chars
+        self._held += chars
 
     def _add(self, step: Step) -> bool:
         self._steps.append(step)

@@ -95,7 +95,7 @@ class RunWriter:
                 except Refused as refusal:
                     self._on_refusal(step, refusal)
                 finally:
-                    self._run.backlog.room.give(chars_of(step))
+                    self._run.backlog.give_back(chars_of(step))
         if isinstance(steps[-1], Finished):
             return True
         with contextlib.suppress(TimeoutError):
@@ -112,7 +112,7 @@ class RunWriter:
                 try:
                     await self._speech.write(message, text, part)
                 finally:
-                    self._run.backlog.room.give(len(text))
+                    self._run.backlog.give_back(len(text))
             case Ended():
                 await self._speech.end(step)
             case Called():

@@ -116,6 +116,19 @@ def test_room_is_given_back_when_steps_are_done() -> None:
     assert room.free == 10_000
 
 
+def test_room_is_given_back_when_a_run_is_not_recorded_any_more() -> None:
+    room = Room(10_000)
+    run = RunRecord(room, "?", "?", "planner")
+    message = run.message(WHO)
+    message.write("abc")
+    run.backlog.take()  # and none of it is done
+    run.call(WHO, "find", {"x": "y"})
+    run.backlog.discard()
+    message.write("def")
+    run.end({"all": "done"})
+    assert room.free == 10_000
+
+
 def test_the_end_of_a_run_ends_what_is_open_once() -> None:
     run = _run()
     message, call = run.message(WHO), run.call(WHO, "find", None)
