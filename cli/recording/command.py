@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..options import DEFAULT_GATEWAY, SESSION, Place, as_option, examples, log_at, token_option
 
 if TYPE_CHECKING:
-    from ...adapters.recordings.claude_code.live import Recorder
+    from ...adapters.recordings.claude_code.live import GatewaySink, Recorder
+    from .log_sink import LogSink
 
 RECORDER = "recorder"
 HOOKS = "hooks"
@@ -130,7 +131,7 @@ async def _until_signal(recorder: "Recorder") -> None:
         await work
 
 
-def _sink(place: Place) -> Any:
+def _sink(place: Place) -> "GatewaySink | LogSink":
     if not place.is_gateway:
         from .log_sink import LogSink
 
