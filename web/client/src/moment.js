@@ -4,6 +4,7 @@ import { boardOf, signalsOf } from './board.js'
 import { messageOf, streamedIn } from './messages.js'
 import { valueAt } from './patch.js'
 import { Store, derived } from './store.js'
+import { byKey } from './subscriptions.js'
 
 /** @typedef {Record<string, any>} Json */
 
@@ -96,7 +97,7 @@ export class Moment {
     const page = async (/** @type {Json} */ before, /** @type {AbortSignal | undefined} */ signal = undefined) => {
       const found = await this.client.read(path, { at: this.when, order: '-since', limit: PAGE, after: next }, signal)
       next = found.next
-      return { ...Object.fromEntries(found.rows.map((/** @type {Json} */ row) => [row.entry ?? row.task, row])), ...before }
+      return { ...byKey(name, found.rows), ...before }
     }
     const store = this.#kept(`${name}*`, {}, (signal) => page({}, signal))
     return Object.assign(store, {
