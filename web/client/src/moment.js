@@ -129,7 +129,6 @@ export class Moment {
     const store = new Store(empty, () => {
       // What was is not going to change: it is read once, and again only after a failure.
       const { signal } = this.#abort
-      this.#reading = (this.#reading ?? 0) + (reading ? 0 : 1)
       reading ??= this.#counted(load(signal)).then(
         (value) => store.put(value),
         (error) => {
@@ -151,10 +150,11 @@ export class Moment {
    * @returns {Promise<T>}
    */
   async #counted(read) {
+    this.#reading = (this.#reading ?? 0) + 1
     try {
       return await read
     } finally {
-      this.#reading = (this.#reading ?? 1) - 1
+      this.#reading--
       // In a moment: what comes of it may be read next.
       if (!this.#reading) setTimeout(() => this.#reading || this.#settling.forEach((end) => end()))
     }
