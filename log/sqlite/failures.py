@@ -6,8 +6,6 @@ from ...domain.errors import LogFailed, LogUnreadable
 
 # What SQLite says of a file that is damaged or was never a database.
 _UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
 _REASONS = {
     sqlite3.SQLITE_BUSY: "another program keeps it locked",
     sqlite3.SQLITE_CANTOPEN: "it is not there, or this process may not open it",
@@ -22,11 +20,11 @@ _REASONS = {
 
 def reason_of(error: sqlite3.Error) -> str:
     """What is wrong with a file, and the name that SQLite has for it, where we have no words."""
-    return _REASONS.get(_kind(error), getattr(error, "sqlite_errorname", None) or str(error))
+    return _REASONS.get(kind_of(error), getattr(error, "sqlite_errorname", None) or str(error))
 
 
-def _kind(error: sqlite3.Error) -> int:
-    """The low byte of a code is the kind, the rest only detail."""
+def kind_of(error: sqlite3.Error) -> int:
+    """Which of SQLite's codes it has: the low byte is the kind, the rest only detail."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
@@ -37,7 +35,7 @@ def explain(error: Exception) -> Exception:
 
 def explain_sqlite(error: sqlite3.Error) -> LogFailed | LogUnreadable:
     """SQLite's error as one of ours."""
-    code = _kind(error)
+    code = kind_of(error)
     if code in _UNREADABLE:
         return LogUnreadable("The log's file is damaged, or not a log. Restore it from a copy.")
     if code == sqlite3.SQLITE_FULL:

@@ -5,6 +5,7 @@ They are those that `Moments` goes on from, and a cache as well: written in the 
 left out where a fold of the session would come to something else. The larger a document is, the fewer.
 """
 
+import contextlib
 from typing import Any
 
 from ...log.log import Log
@@ -15,6 +16,7 @@ from ..authoring.projection import Projection
 from ..store.database import size_of
 from ..store.records import KeyedSnapshots, Snapshot
 from .batch import Batch
+from .decoded_page import SessionSlice
 from .log_reader import PageSlice
 from .packed_rows import LARGE_BYTES, MAX_SNAPSHOT_BYTES, packed, snapshot_of
 
@@ -37,18 +39,9 @@ class DocumentSnapshots:
         if not self._wanted:
             return
         for session in events.sessions():
-            if not session.crosses(EVERY_EVENTS):
-                continue
-            last = session.last
-            try:
-                row = await batch.document(last.session)
-            except ValueError:
-                continue  # it cannot be stored, as the commit is about to find
-            size = 0 if row is None else size_of(row)
-            if session.crosses(EVERY_EVENTS * (1 + size // LARGE_BYTES)) and await self._is_newest(last):
-                rows = [] if row is None else [packed(row)]
-                if sum(map(len, rows)) <= MAX_SNAPSHOT_BYTES:
-                    self._taken.append((last.session, snapshot_of(last, rows)))
+            if session.crosses(EVERY_EVENTS):
+                with contextlib.suppress(ValueError):  # it cannot be stored, as the commit is about to find
+                    await self._take_if_due(session, batch)
 
     def written(self, *, current: bool) -> KeyedSnapshots:
         """What was taken, to be written now; for the build that readers see, those of other code are forgotten."""
@@ -60,6 +53,15 @@ class DocumentSnapshots:
     def forget(self) -> None:
         """Drop what was taken, because it is folded again."""
         self._taken = []
+
+    async def _take_if_due(self, session: SessionSlice, batch: Batch) -> None:
+        last = session.last
+        row = await batch.document(last.session)
+        size = 0 if row is None else size_of(row)
+        if session.crosses(EVERY_EVENTS * (1 + size // LARGE_BYTES)) and await self._is_newest(last):
+            rows = [] if row is None else [packed(row)]
+            if sum(map(len, rows)) <= MAX_SNAPSHOT_BYTES:
+                self._taken.append((last.session, snapshot_of(last, rows)))
 
     async def _is_newest(self, last: Record) -> bool:
         """Whether all that the session has behind an event came later. An importer may have filled a hole with it."""

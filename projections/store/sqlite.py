@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from ...domain.errors import ViewsFailed
-from ...log.sqlite.failures import reason_of
+from ...log.sqlite.failures import kind_of, reason_of
 from ...log.sqlite.file import make_private
 from ..authoring.shape import Kind, Row, Shape
 from . import sql
@@ -181,7 +181,7 @@ def _put(table: str, shape: Shape, blobs: Sequence[int]) -> str:
 def _explain(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.Error):
         return error
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+    if kind_of(error) == sqlite3.SQLITE_BUSY:
         what = (
             f"Another process has kept the file of the views locked for {_PATIENCE_S:.0f} s; if it is frozen, end it. "
             "Reading goes on, and what was to be written is tried again."

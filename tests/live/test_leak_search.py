@@ -41,6 +41,7 @@ Start = Callable[..., Awaitable[Gateway]]
 SECRET = "a secret of at least thirty-two bytes"
 SCRIPTS = int(os.environ.get("STENOGRAM_TEST_LEAKS", "5"))
 EVERYTHING = ("*",)
+PLACE = re.compile(rb"id: (?:[^/\n]+/)?\w+\.v(\d+)\n")
 SURFACES = ("AG-UI", "AI SDK", "LangChain", "TanStack")
 NAMING_WHAT_IS_HIDDEN: tuple[tuple[str, dict[str, Any]], ...] = (
     ("task.claim", {"task": "t3"}),
@@ -150,6 +151,17 @@ async def get(http: aiohttp.ClientSession, reader: Reader, url: str, accept: str
         return told
 
 
+async def until_its_end(response: aiohttp.ClientResponse, session: Rehearsal) -> bytes:
+    """What a stream brings up to the session's end; all of what is no stream."""
+    told = bytearray()
+    while line := await response.content.readline():
+        told += line
+        if (at := PLACE.fullmatch(line)) and int(at[1]) >= len(session.events):
+            told += await response.content.readline()
+            break
+    return bytes(told)
+
+
 async def socket(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, id: str, reading: str) -> bytes:
     """What a subscription over WebSocket brings, and what commands are refused with that name what is hidden."""
     wire = await Wire.open(http, gateway.url, token=reader.token)
@@ -205,18 +217,10 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
     over a WebSocket."""
     id, told = session.state.id, b""
     base, headers = f"{gateway.url}/v1/agui", {"Authorization": f"Bearer {reader.token}"}
-    place = re.compile(rb"id: \w+\.v(\d+)\n")
     for after in ("", "?after=0"):
         async with http.get(f"{base}/threads/{id}{after}", headers=headers) as response, asyncio.timeout(20):
             told += str(dict(response.headers)).encode()
-            if response.status != 200:
-                told += await response.read()
-                continue
-            line = b"data"
-            while line and not ((at := place.fullmatch(line)) and int(at[1]) >= len(session.events)):
-                told += line
-                line = await response.content.readline()
-            told += await response.content.readline()
+            told += await until_its_end(response, session)
     given = {"threadId": id, "runId": "watches", "messages": []}
     async with http.post(f"{base}/agent/default/connect", json=given, headers=headers) as response:
         told += await response.read()
@@ -243,7 +247,7 @@ async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
     for message in ({"role": "assistant", "parts": [approval]}, {"role": "user", "parts": [{"type": "file"}]}):
         body = {"id": id, "messages": [{"id": "m2", **message}], "messageId": "m2"}
         requests.append(("POST", chats, body))
-    place, runs = re.compile(rb"id: (?:[^/\n]+/)?\w+\.v(\d+)\n"), sorted(session.state.tasks.known)[:3]
+    runs = sorted(session.state.tasks.known)[:3]
     with pytest.MonkeyPatch.context() as patch:
         for module in ("turn", "turn_requests", "ai_sdk.routes", "ai_sdk.history"):
             patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
@@ -252,11 +256,7 @@ async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
         for method, url, sent in requests:
             async with http.request(method, url, headers=headers, json=sent) as response, asyncio.timeout(20):
                 told += str(dict(response.headers)).encode()
-                while line := await response.content.readline():
-                    told += line
-                    if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
-                        told += await response.content.readline()
-                        break
+                told += await until_its_end(response, session)
         for run in ("none", *runs):
             async with http.post(f"{base}/stop", headers=headers, json={"activeStreamId": run}) as response:
                 told += str(dict(response.headers)).encode() + await response.read()
@@ -268,7 +268,7 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
     snapshot and from the session's start, and what is refused."""
     id, told = session.state.id, bytearray()
     url = f"{gateway.url}/v1/tanstack_ai/agent/default/threads/{id}"
-    headers, place = {"Authorization": f"Bearer {reader.token}"}, re.compile(rb"id: \w+\.v(\d+)\n")
+    headers = {"Authorization": f"Bearer {reader.token}"}
     runs = [task.removeprefix("t") for task in sorted(session.state.tasks.known)[:3]]
     queries = (f"threadId={id}", *(f"runId={run}&offset={offset}" for run in runs for offset in ("0", "-1")))
     resume = {"threadId": id, "runId": "watches", "resume": [{"interruptId": "a5", "status": "resolved", "payload": 1}]}
@@ -277,11 +277,7 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
             patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
         for query in queries:
             async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(20):
-                while line := await response.content.readline():
-                    told += line
-                    if (at := place.fullmatch(line)) and int(at[1]) >= len(session.events):
-                        told += await response.content.readline()
-                        break
+                told += await until_its_end(response, session)
         for path, body in (("", resume), ("/runs/3/stop", {})):
             async with http.post(f"{url}{path}", json=body, headers=headers) as response:
                 told += await response.read()
@@ -305,20 +301,12 @@ async def of_thread(http: aiohttp.ClientSession, gateway: Gateway, reader: Reade
     """What LangChain's streams bring up to the session's end, from a snapshot and from the start; a thread's state."""
     thread, told = f"{gateway.url}/v1/langchain/threads/{session.state.id}", b""
     headers = {"Authorization": f"Bearer {reader.token}"}
-    place = re.compile(rb"id: \w+\.v(\d+)\n")
     channels = ["values", "messages", "tools", "lifecycle", "input", "custom"]
     for more in ({}, {"since": 0}):
         body = {"channels": channels, **more}
         url = f"{thread}/stream/events"
         async with http.post(url, json=body, headers=headers) as response, asyncio.timeout(20):
-            if response.status != 200:
-                told += await response.read()
-                continue
-            line = b"data"
-            while line and not ((at := place.fullmatch(line)) and int(at[1]) >= len(session.events)):
-                told += line
-                line = await response.content.readline()
-            told += await response.content.readline()
+            told += await until_its_end(response, session)
     async with http.get(f"{thread}/state", headers=headers) as response:
         told += await response.read()
     commands = (

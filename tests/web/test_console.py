@@ -2,15 +2,13 @@
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from playwright.async_api import Page, expect
 from support.browser import OpenPage, StartForPages
-from support.console import SHOW, axe_faults, enter, expect_moment, hotels, played, write_hostile
+from support.console import SECRET, SHOW, axe_faults, enter, expect_moment, hotels, played, token, write_hostile
 
 from stenogram.api.server import Gateway
 from stenogram.client import Client
@@ -260,12 +258,7 @@ async def test_a_phone_in_portrait_answers(start: StartForPages, open_page: Open
 
 
 async def test_who_cannot_write_is_shown_no_way_to(start: StartForPages, open_page: OpenPage) -> None:
-    secret = "a secret of at least thirty-two bytes"
-    gateway = await start(jwt_secret=secret)
-
-    def token(*scopes: str) -> str:
-        return jwt.encode({"sub": "maya", "exp": time.time() + 600, "scopes": scopes}, secret, "HS256")
-
+    gateway = await start(jwt_secret=SECRET)
     async with Client(gateway.url, token=token("read:*", "write:*")) as client:
         await client.do("trip", "session.open", {"title": "A weekend"})
     page: Page = await open_page(f"{gateway.url}/console/s/trip#token={token('read:*')}", expected=("401",))
@@ -298,12 +291,7 @@ async def test_operations_show_the_views_and_rebuild_them(start: StartForPages, 
 
 
 async def test_a_view_that_waits_is_promoted_by_whoever_may(start: StartForPages, open_page: OpenPage) -> None:
-    secret = "a secret of at least thirty-two bytes"
-    gateway = await start(jwt_secret=secret, promote="manual")
-
-    def token(*scopes: str) -> str:
-        return jwt.encode({"sub": "maya", "exp": time.time() + 600, "scopes": scopes}, secret, "HS256")
-
+    gateway = await start(jwt_secret=SECRET, promote="manual")
     operator = token("read:*", "write:*", "operate:*")
     async with Client(gateway.url, token=operator) as client:
         await client.do("trip", "session.open", {"title": "A weekend"})

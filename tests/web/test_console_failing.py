@@ -1,15 +1,13 @@
 """What the console says when it cannot show what was asked for: once, in words, with a way on; on a phone, too."""
 
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from playwright.async_api import Page, Route, expect
 from support.browser import OpenPage, StartForPages
-from support.console import axe_faults, hotels
+from support.console import SECRET, axe_faults, hotels, token
 
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
@@ -18,13 +16,8 @@ from stenogram.client import Client
 
 pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(120)]
 
-SECRET = "a secret of at least thirty-two bytes"
 PHONE = {"width": 360, "height": 640}
 ACTIONS = ("Say", "stop", "steer", "fork", "close", "download")
-
-
-def token(*scopes: str, seconds: float = 600) -> str:
-    return jwt.encode({"sub": "maya", "exp": time.time() + seconds, "scopes": scopes}, SECRET, "HS256")
 
 
 async def _expect_one(page: Page, *texts: str) -> None:

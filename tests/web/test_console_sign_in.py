@@ -1,15 +1,11 @@
 """How one comes into the console: by a link that works once, by name, by token; and when none of these helps."""
 
-import time
-
-import jwt
 import pytest
 from playwright.async_api import Page, expect
 from support.browser import OpenPage, StartForPages
+from support.console import SECRET, token
 
 pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
-
-SECRET = "a secret of at least thirty-two bytes"
 
 
 async def test_a_link_signs_in_once(start: StartForPages, open_page: OpenPage) -> None:
@@ -88,14 +84,10 @@ async def test_a_gateway_that_answers_nobody_says_why(start: StartForPages, open
 
 async def test_an_expired_token_asks_for_another(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start(jwt_secret=SECRET)
-
-    def token(seconds: float) -> str:
-        return jwt.encode({"sub": "maya", "exp": time.time() + seconds}, SECRET, "HS256")
-
-    page: Page = await open_page(f"{gateway.url}/console/#token={token(3)}", expected=("401", "404"))
+    page: Page = await open_page(f"{gateway.url}/console/#token={token(seconds=3)}", expected=("401", "404"))
     await expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
     await expect(page.get_by_label("Your token")).to_be_visible()
     await expect(page.get_by_role("alert")).to_contain_text("expired")
-    await page.get_by_label("Your token").fill(token(60))
+    await page.get_by_label("Your token").fill(token(seconds=60))
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Sessions")).to_be_visible()

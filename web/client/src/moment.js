@@ -4,6 +4,7 @@ import { boardOf, signalsOf } from './board.js'
 import { messageOf, streamedIn } from './messages.js'
 import { valueAt } from './patch.js'
 import { Store, derived } from './store.js'
+import { byKey } from './subscriptions.js'
 
 /** @typedef {Record<string, any>} Json */
 
@@ -96,7 +97,7 @@ export class Moment {
     const page = async (/** @type {Json} */ before, /** @type {AbortSignal | undefined} */ signal = undefined) => {
       const found = await this.client.read(path, { at: this.when, order: '-since', limit: PAGE, after: next }, signal)
       next = found.next
-      return { ...Object.fromEntries(found.rows.map((/** @type {Json} */ row) => [row.entry ?? row.task, row])), ...before }
+      return { ...byKey(name, found.rows), ...before }
     }
     const store = this.#kept(`${name}*`, {}, (signal) => page({}, signal))
     return Object.assign(store, {
@@ -128,7 +129,6 @@ export class Moment {
     const store = new Store(empty, () => {
       // What was is not going to change: it is read once, and again only after a failure.
       const { signal } = this.#abort
-      this.#reading = (this.#reading ?? 0) + (reading ? 0 : 1)
       reading ??= this.#counted(load(signal)).then(
         (value) => store.put(value),
         (error) => {
@@ -150,10 +150,11 @@ export class Moment {
    * @returns {Promise<T>}
    */
   async #counted(read) {
+    this.#reading = (this.#reading ?? 0) + 1
     try {
       return await read
     } finally {
-      this.#reading = (this.#reading ?? 1) - 1
+      this.#reading--
       // In a moment: what comes of it may be read next.
       if (!this.#reading) setTimeout(() => this.#reading || this.#settling.forEach((end) => end()))
     }

@@ -5,6 +5,8 @@ import { applyPatch } from './patch.js'
 
 /** @typedef {Record<string, any>} Frame */
 
+/** By which field the rows of a session are told apart, of the views that every gateway has. @type {Record<string, string>} */
+const KEYS = { transcript: 'entry', tasks: 'task', timeline: 'span', facets: 'facet' }
 const ROWS = 1000
 const AGAIN_MS = 1000
 
@@ -238,10 +240,20 @@ export class Document {
     let found = await this.#client.read(path)
     if (found.next) found = await this.#client.read(path, { order: '-since', limit: ROWS })
     if (this.#etag || this.ended) return
-    const rows = found.rows?.map((/** @type {Frame} */ row) => [row.entry ?? row.task ?? row.span, row])
-    this.#value = rows ? Object.fromEntries(rows) : found.value
+    this.#value = found.rows ? byKey(this.#view, found.rows) : found.value
     this.#onValue(this.#value, found.next !== undefined)
   }
+}
+
+/**
+ * Rows of a session as an object. Of other views the gateway does not say by what: their rows are numbered.
+ * @param {string} view
+ * @param {Frame[]} rows
+ * @returns {Record<string, Frame>}
+ */
+export function byKey(view, rows) {
+  const key = KEYS[view]
+  return Object.fromEntries(rows.map((row, number) => [key ? row[key] : number, row]))
 }
 
 /** @param {unknown} error */

@@ -340,6 +340,18 @@ test('what is refused for now is read again, and nothing is read for nobody', { 
   assert.deepEqual([values, errors.length], [[1, 2], 1])
 })
 
+test('rows that are read are told apart as those that are sent', async () => {
+  const rows = [{ span: 'task:t1#1', task: 't1' }, { span: 'task:t1#2', task: 't1' }]
+  for (const [view, keys] of [['timeline', ['task:t1#1', 'task:t1#2']], ['bills', ['0', '1']]]) {
+    const values = []
+    const client = { read: async () => ({ rows }) }
+    const document = new Document(view, 'trip', { client, onValue: (value) => values.push(value), onError: assert.fail })
+    document.onFrame({ frame: 'view', omitted: 2_000_000 })
+    await until(() => values.length === 1)
+    assert.deepEqual(Object.keys(values[0]), keys)
+  }
+})
+
 async function until(test) {
   while (!test()) await sleep(10)
 }
