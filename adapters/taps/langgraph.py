@@ -16,6 +16,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from ...client.arguments import drop_none
 from .run_record import CallRecord, MessageRecord, RunRecord, by_flag
 from .steps import Speaker, StreamedText
 from .tap import RunStopped, Tap, TapOptions, prompt_of, quietly
@@ -278,8 +279,7 @@ def _usage(said: Any) -> dict[str, Any] | None:
     if not told:
         return None
     numbers = {name: told[name] for name in ("input_tokens", "output_tokens", "total_tokens") if name in told}
-    model = said.response_metadata.get("model_name")
-    return {"model": model, **numbers} if model else numbers
+    return drop_none(model=said.response_metadata.get("model_name") or None, **numbers)
 
 
 def _stop(said: Any) -> Any:
