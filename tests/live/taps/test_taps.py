@@ -13,7 +13,7 @@ import jwt
 import pytest
 from pydantic_ai.exceptions import RunCancelled
 from support.tap_programs import PROGRAMS, SECRET, Produced, Program, cancelled_at
-from support.taps import Recorded, read, recorded
+from support.taps import Recorded, claimed, read, recorded
 
 from stenogram.adapters.taps.tap import RunStopped
 from stenogram.api.server import running
@@ -188,7 +188,7 @@ async def test_a_cancel_in_the_session_reaches_the_run(
         client.session("trip") as maya,
     ):
         going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.1))
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.cancel()
         assert (await maya.signals.settled(signal)).status == "closed"
         await _ends(going_on)
