@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 from pydantic_ai.exceptions import RunCancelled
-from support.tap_programs import PROGRAMS, SECRET, Produced, Program, cancelled_at
+from support.scripts import SECRET
+from support.tap_programs import PROGRAMS, Produced, Program, cancelled_at
 from support.taps import Recorded, claimed, read, recorded
 
 from stenogram.adapters.taps.tap import RunStopped
