@@ -92,7 +92,7 @@ class Hub:
         """What is set once more of a session, or with None of any, is published, and when the log ends. Who asks for it
         before they look misses nothing; it is for one time. Raises LogFailed when the log has ended."""
         if self._ended:
-            raise _ended()
+            raise LogFailed("The log is closed, or its work has ended; open it again.")
         if session is None:
             return self._moved
         news = self._moved_in.get(session)
@@ -103,9 +103,7 @@ class Hub:
     async def wait(self, position: Position) -> None:
         """Wait until the log stands beyond `position`. Raises LogFailed when the log ends before."""
         while self.position <= position:  # each batch wakes all who wait, also those who wait for a later one
-            if self._ended:
-                raise _ended()
-            await self._moved.wait()
+            await self.news(None).wait()
 
     def _keep(self, batch: _Published) -> None:
         self._ring.append(batch)
@@ -123,7 +121,3 @@ class Hub:
         self._moved.set()
         # A new event for those who come later: this one stays set, and `wait` would spin on it.
         self._moved = asyncio.Event()
-
-
-def _ended() -> LogFailed:
-    return LogFailed("The log is closed, or its work has ended; open it again.")

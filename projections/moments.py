@@ -68,7 +68,7 @@ class Moments(Generic[K, T]):
         Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come,
         FoldFailed, TooLarge.
         """
-        version = await version_at(self._log, session, version=version, time=time)
+        version = await version_at(self._log, session, version if time is None else time)
         found = await self.rows(session, version, await self.skipped(session))
         folder = self._projection.folder()
         async for few in slices([*found.packed.values()]):

@@ -14,10 +14,10 @@ from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
 from ..log.paging import session_pages
 from ..log.records import Record
-from .authoring.projection import AnyProjection, Folder
+from .authoring.projection import AnyProjection
 from .authoring.shape import LARGEST, Row
 from .authoring.table import TableProjection
-from .folding import failure
+from .folding import Fold
 from .store import Build, ViewStore
 
 _LEAST = {"text": "", "integer": -LARGEST}
@@ -58,31 +58,20 @@ class PastRows(NamedTuple):
         found = {self._place(row): row for row in rows if not self.is_before(row)}
         open = [row for row in found.values() if row[until] is None or row[until] > self.version]
         if open:
-            folder = await self._folded({row[about] for row in open}, min([row[since] for row in open]))
+            folded = await self._folded({row[about] for row in open}, min([row[since] for row in open]))
             for place in map(self._place, open):
-                found[place] = folder.row(place)
+                found[place] = folded.folder.row(place)
         return [*found.values()]
 
-    async def _folded(self, subjects: set[str], since: int) -> Folder[Any, Any]:
+    async def _folded(self, subjects: set[str], since: int) -> Fold[Any, Any]:
         """The rows about some subjects that began at a version or later."""
-        folder = self.projection.folder()
+        folded, handles = Fold(self.projection), self.projection.handlers.of
         async for page in session_pages(self.log, self.session, since - 1, self.version):
             for record in page:
-                if record.subject in subjects and record.position not in self.skipped:
-                    self._fold(folder, record)
+                if record.subject in subjects and record.position not in self.skipped and handles(record.type):
+                    folded.fold(decode(record.data, record.position, record.session, record.version))
             await asyncio.sleep(0)  # an engine in memory gives the loop no turn
-        return folder
-
-    def _fold(self, folder: Folder[Any, Any], record: Record) -> None:
-        if not self.projection.handlers.of(record.type):
-            return
-        event = decode(record.data, record.position, record.session, record.version)
-        try:
-            work = folder.prepare(self.projection.items_of(event))
-            folder.absent(folder.missing(work))
-            folder.fold(work)
-        except Exception as fault:
-            raise failure(self.projection, event, fault) from fault
+        return folded
 
     def _place(self, row: Row) -> Row:
         return row[: len(self.projection.shape.key)]

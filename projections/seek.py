@@ -27,23 +27,21 @@ async def last_version(log: Log, session: SessionId, holds: Callable[[Record], b
     return low
 
 
-async def version_at(
-    log: Log, session: SessionId, *, version: int | None = None, time: datetime | None = None
-) -> Version:
-    """The version that a session had at a moment: at a version or a time of it; with neither, now.
+async def version_at(log: Log, session: SessionId, at: int | datetime | None) -> Version:
+    """The version that a session had at a moment: at a version or a time of it, or now.
 
     Raises NotFound for a session that there is not, BadCursor for a version or a time that is yet to come.
     """
     head = (await log.engine.read_heads([(session, ANYTHING)])).get((session, ANYTHING), Version(0))
     if not head:
         raise NotFound(f"There is no session {session!r}.")
-    if time is not None:
-        until = microseconds(time)
-        await _refuse_future(log, session, time, head)
+    if isinstance(at, datetime):
+        until = microseconds(at)
+        await _refuse_future(log, session, at, head)
         return Version(max(0, await last_version(log, session, lambda record: record.time <= until)))
-    if version is not None and not 0 <= version <= head:
-        raise BadCursor(f"Session {session!r} is at version {head}; there is no version {version} yet.")
-    return head if version is None else Version(version)
+    if at is not None and not 0 <= at <= head:
+        raise BadCursor(f"Session {session!r} is at version {head}; there is no version {at} yet.")
+    return head if at is None else Version(at)
 
 
 async def _refuse_future(log: Log, session: SessionId, time: datetime, head: int) -> None:

@@ -5,7 +5,8 @@ untested while the run stayed green, so with ``CI=true`` such a skip is reported
 whole module hides the marks of its tests; it fails as well.
 
 `postgres` is the address of a PostgreSQL server, one for all workers of a run, and `fresh_log` makes addresses of logs
-in it that do not exist yet; those of `pooled_log` lead there through a PgBouncer. `server` is one for a test alone.
+in it that do not exist yet; those of `pooled_log` lead there through a PgBouncer. `stored_log` is the address of one
+in a file, and then in PostgreSQL. `server` is one for a test alone.
 """
 
 from __future__ import annotations
@@ -104,6 +105,15 @@ def fresh_log(postgres: str) -> Callable[[], str]:
     from support.postgres import new_log
 
     return lambda: new_log(postgres)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def stored_log(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a log that does not exist yet: in a file, and in PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "log.db")
+    address: str = request.getfixturevalue("fresh_log")()
+    return address
 
 
 @pytest.fixture(scope="session")

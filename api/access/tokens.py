@@ -100,13 +100,12 @@ class Authenticator:
 
 def check_claims(claims: Mapping[str, Any]) -> None:
     """Whether a gateway would make something of a token with these. Raises Invalid, with what is wrong."""
-    rights = _SCOPES
     for scope in claims.get("scopes", ()):
         right, _, pattern = scope.partition(":")
-        if right not in rights or not pattern:
+        if right not in _SCOPES or not pattern:
             raise Invalid(
                 f"{scope!r} is no scope: write a right and a pattern of sessions, such as read:trip-*. "
-                f"Rights are {', '.join(rights)}."
+                f"Rights are {', '.join(_SCOPES)}."
             )
         if right == OPERATE and pattern != "*":
             raise Invalid(f"{scope!r}: views are of all sessions; write {OPERATE}:*.")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..delivery.resume_point import write_resume_point
 from ..delivery.sse_encoder import http_chunk
 
 
@@ -22,6 +23,14 @@ Group = Callable[[Sequence[Placed]], bytes]
 def epoch_of(resume: str) -> str:
     """The epoch in which a resume point is one."""
     return resume.rpartition(".v")[0]
+
+
+def places_behind(epoch: str, version: int, count: int) -> list[str]:
+    """The places behind each of so many events that one event of a session is. All but the last are within it:
+    `epoch.v41_2` is behind the second of what follows version 41. So a connection may be cut anywhere."""
+    before = write_resume_point(epoch, version - 1)
+    within = [f"{before}_{number}" for number in range(1, count)]
+    return [*within, write_resume_point(epoch, version)] if count else []
 
 
 def sse_group(events: Sequence[Placed]) -> bytes:

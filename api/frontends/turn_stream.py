@@ -98,7 +98,28 @@ class TurnProtocol(Protocol):
         """What it ends with, having come to this state; `output` is what the turn's task came to."""
 
 
-class TurnConnection(SseConnection):
+class BegunConnection(SseConnection):
+    """A stream with a beginning of its own, in a protocol that has no word for why a stream ends."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.beginning = b""
+
+    def begin(self, sub: str, subscription: ConnectionSubscription) -> None:
+        """Begin to deliver, behind the beginning."""
+        if self.beginning:
+            self.write(self.beginning)
+            self.beginning = b""  # a stream may last for hours
+        super().begin(sub, subscription)
+
+    def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
+        """End the stream; the client resumes."""
+        self.code = close_code.name
+        self.write(http_chunk(b": bye %s\n\n" % close_code.name.encode()))
+        self.end_all()
+
+
+class TurnConnection(BegunConnection):
     """One stream."""
 
     cursor: Cursor
@@ -108,7 +129,6 @@ class TurnConnection(SseConnection):
     ) -> None:
         super().__init__(transport)
         self.kind = protocol.name
-        self.beginning = b""
         self._followed = followed
         self._turn = turn
         self._viewer = viewer
@@ -126,9 +146,6 @@ class TurnConnection(SseConnection):
             self.end_all()
 
     async def _follow_turn(self, subscription: ConnectionSubscription) -> None:
-        if self.beginning:
-            self.write(self.beginning)
-            self.beginning = b""  # a stream may last for hours
         self.begin(STREAM_SUB, subscription)
         session = self.cursor.topic.session
         assert session is not None
@@ -141,12 +158,6 @@ class TurnConnection(SseConnection):
             await self._finish(session)
         finally:
             self._followed.watch.remove(session, self._look)
-
-    def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
-        """End the stream in the midst of its turn; the client resumes. The protocol has no word for why."""
-        self.code = close_code.name
-        self.write(http_chunk(b": bye %s\n\n" % close_code.name.encode()))
-        self.end_all()
 
     def end_all(self) -> None:
         """End it, whatever it waits for."""

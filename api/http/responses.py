@@ -69,13 +69,19 @@ def spliced_response(
 
 
 def problem_response(error: StenogramError) -> web.Response:
-    """A problem; `Retry-After` and `WWW-Authenticate` where HTTP wants them."""
-    response = web.Response(body=orjson.dumps(error.problem()), status=error.status, content_type=PROBLEM_JSON)
+    """A problem."""
+    body = orjson.dumps(error.problem())
+    return web.Response(body=body, status=error.status, content_type=PROBLEM_JSON, headers=refusal_headers(error))
+
+
+def refusal_headers(error: StenogramError) -> dict[str, str]:
+    """`Retry-After` and `WWW-Authenticate` where HTTP wants them."""
+    headers: dict[str, str] = {}
     if "retry_after" in error.extra:
-        response.headers["Retry-After"] = str(max(1, round(error.extra["retry_after"])))
+        headers["Retry-After"] = str(max(1, round(error.extra["retry_after"])))
     if isinstance(error, Unauthenticated):
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
 
 
 def problem_middleware(telemetry: Telemetry) -> Middleware:

@@ -1,35 +1,27 @@
 """AG-UI's routes as OpenAPI describes them. The events of its streams are AG-UI's own to describe."""
 
-from collections.abc import Iterable
-
-from pydantic import BaseModel
-
 from ..frontends.addresses import AttachQuery
 from ..frontends.ag_ui.answers import CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer
 from ..frontends.ag_ui.run_input import RunAgentInput, StopInput
 from ..transport.sse_connection import EVENT_STREAM
-from .operations import JSON, action, operation, parameter, query_parameters, stream
-from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, ref
+from .operations import JSON, action, last_event_id, operation, parameter, query_parameters, stream
+from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, input_schemas, ref
 
 _ANSWERS = (CapabilitiesAnswer, PublishedAnswer, RuntimeInfoAnswer, StoppedAnswer)
 _EVENTS: Schema = {
     "type": "array",
     "items": {"type": "object", "properties": {"type": TEXT}, "required": ["type"]},
 }
-_REF = "#/components/schemas/{model}"
 
 
 def ag_ui_paths() -> Schema:
     """The paths."""
     agent, thread, run = [parameter(name, NAME, where="path") for name in ("agent", "thread", "run")]
-    place = [
-        *query_parameters(AttachQuery),
-        {**parameter("Last-Event-ID", TEXT, where="header"), "description": "Goes before `after`"},
-    ]
+    place = [*query_parameters(AttachQuery), last_event_id("after")]
     events: Schema = {EVENT_STREAM: {}}
     stopped: Schema = {JSON: {"schema": component_of(StoppedAnswer)}}
     published: Schema = {JSON: {"schema": component_of(PublishedAnswer)}}
-    given = ref(RunAgentInput.__name__)
+    given, which = ref(RunAgentInput.__name__), ref(StopInput.__name__)
     under = "/v1/agui/agent/{agent}"
     return {
         "/v1/agui/info": {
@@ -43,10 +35,7 @@ def ag_ui_paths() -> Schema:
             "post": action("ag_ui_connect", "Follow what runs in a thread", [agent, *place], given, events)
         },
         f"{under}/stop/{{thread}}": {
-            "post": {
-                **(stop := action("ag_ui_stop", "Stop a run", [agent, thread], ref(StopInput.__name__), stopped)),
-                "requestBody": {**stop["requestBody"], "required": False},
-            }
+            "post": action("ag_ui_stop", "Stop a run", [agent, thread], which, stopped, required=False)
         },
         "/v1/agui/threads/{thread}/events": {
             "post": action("ag_ui_publish", "Publish a run", [thread], _EVENTS, published)
@@ -61,13 +50,3 @@ def ag_ui_paths() -> Schema:
 def ag_ui_schemas() -> Schema:
     """The schemas of what goes in and comes out."""
     return {**input_schemas((RunAgentInput, StopInput)), **answer_schemas(_ANSWERS)}
-
-
-def input_schemas(models: Iterable[type[BaseModel]]) -> Schema:
-    """The schemas of bodies that are models."""
-    made: Schema = {}
-    for model in models:
-        schema = model.model_json_schema(ref_template=_REF)
-        made |= schema.pop("$defs", {})
-        made[model.__name__] = schema
-    return made

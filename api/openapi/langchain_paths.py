@@ -3,9 +3,8 @@
 from ..frontends.langchain.answers import CommandDoneAnswer, RunsStoppedAnswer, ThreadStateAnswer
 from ..frontends.langchain.requests import EventStreamRequest, ThreadCommand
 from ..transport.sse_connection import EVENT_STREAM
-from .ag_ui_paths import input_schemas
-from .operations import JSON, action, operating, operation, parameter
-from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, ref
+from .operations import JSON, action, last_event_id, operating, operation, parameter
+from .schemas import NAME, Schema, answer_schemas, component_of, input_schemas, ref
 
 _ANSWERS = (CommandDoneAnswer, RunsStoppedAnswer, ThreadStateAnswer)
 
@@ -13,7 +12,7 @@ _ANSWERS = (CommandDoneAnswer, RunsStoppedAnswer, ThreadStateAnswer)
 def langchain_paths() -> Schema:
     """The paths."""
     thread, run = [parameter(name, NAME, where="path") for name in ("thread", "run")]
-    place = {**parameter("Last-Event-ID", TEXT, where="header"), "description": "Goes before `since`"}
+    place = last_event_id("since")
     done: Schema = {JSON: {"schema": component_of(CommandDoneAnswer)}}
     under = "/v1/langchain/threads/{thread}"
     asked, given = ref(EventStreamRequest.__name__), ref(ThreadCommand.__name__)

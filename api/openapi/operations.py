@@ -11,7 +11,7 @@ from ..http.responses import PROBLEM_JSON
 from ..http.session_answers import AckAnswer
 from ..protocol.queries import Query
 from ..transport.sse_connection import EVENT_STREAM
-from .schemas import NAME, Schema, component_of, ref
+from .schemas import NAME, TEXT, Schema, component_of, ref
 
 JSON = "application/json"
 NO_SCHEMAS: Mapping[str, Schema] = MappingProxyType({})
@@ -48,14 +48,20 @@ def command(session: Schema) -> Schema:
 
 
 def action(
-    name: str, summary: str, parameters: list[Schema], body: Schema, answer: Schema, answered: str = "Done"
+    name: str,
+    summary: str,
+    parameters: list[Schema],
+    body: Schema,
+    answer: Schema,
+    answered: str = "Done",
+    required: bool = True,
 ) -> Schema:
-    """What is done with POST; `answer` is what comes, by media type."""
+    """What is done with POST; `answer` is what comes, by media type. The body may be empty that is not `required`."""
     return {
         "operationId": name,
         "summary": summary,
         "parameters": [*parameters, *identity()],
-        "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
+        "requestBody": {"required": required, "content": {JSON: {"schema": body}}},
         "responses": {
             "200": {"description": answered, "content": answer},
             **problems(["400", "401", "403", "404", "409", "413", "422", "429", "503"]),
@@ -92,6 +98,11 @@ def identity() -> list[Schema]:
 def parameter(name: str, schema: Schema, where: str = "query") -> Schema:
     """A parameter of a query, a path or the headers."""
     return {"name": name, "in": where, "schema": schema, **({"required": True} if where == "path" else {})}
+
+
+def last_event_id(before: str) -> Schema:
+    """The header with which a client goes on where its stream was cut; what it goes before says the same."""
+    return {**parameter("Last-Event-ID", TEXT, where="header"), "description": f"Goes before `{before}`"}
 
 
 def query_parameters(model: type[Query], schemas: Mapping[str, Schema] = NO_SCHEMAS) -> list[Schema]:

@@ -1,5 +1,6 @@
 """The JSON Schemas (draft 2020-12) of what goes over HTTP, made from the models that the routes use."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -113,6 +114,16 @@ def _custom(envelope: Schema) -> Schema:
 def component_of(answer: type[BaseModel], prefix: str = "") -> Schema:
     """A reference to the component that an answer's model describes: it is called as the model, without `Answer`."""
     return ref(f"{prefix}{answer.__name__.removesuffix(_SUFFIX)}")
+
+
+def input_schemas(models: Iterable[type[BaseModel]]) -> Schema:
+    """The schemas of bodies that are models."""
+    made: Schema = {}
+    for model in models:
+        schema = model.model_json_schema(ref_template=_REF)
+        made |= schema.pop("$defs", {})
+        made[model.__name__] = schema
+    return made
 
 
 def answer_schemas(answers: tuple[type[BaseModel], ...], prefix: str = "") -> dict[str, Schema]:

@@ -4,9 +4,8 @@ from ..frontends.ag_ui.run_input import RunAgentInput
 from ..frontends.tanstack_ai.hydration import HydrationAnswer
 from ..frontends.tanstack_ai.routes import RunStoppedAnswer, ThreadQuery
 from ..transport.sse_connection import EVENT_STREAM
-from .ag_ui_paths import input_schemas
-from .operations import action, operating, operation, parameter, query_parameters
-from .schemas import NAME, TEXT, Schema, answer_schemas, component_of, ref
+from .operations import action, last_event_id, operating, operation, parameter, query_parameters
+from .schemas import NAME, Schema, answer_schemas, component_of, input_schemas, ref
 
 _ANSWERS = (HydrationAnswer, RunStoppedAnswer)
 
@@ -14,7 +13,7 @@ _ANSWERS = (HydrationAnswer, RunStoppedAnswer)
 def tanstack_paths() -> Schema:
     """The paths."""
     agent, thread, run = [parameter(name, NAME, where="path") for name in ("agent", "thread", "run")]
-    place = {**parameter("Last-Event-ID", TEXT, where="header"), "description": "Goes before `offset`"}
+    place = last_event_id("offset")
     under = "/v1/tanstack_ai/agent/{agent}/threads/{thread}"
     asked = [agent, thread, place, *query_parameters(ThreadQuery)]
     answer, given = component_of(HydrationAnswer), ref(RunAgentInput.__name__)

@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 
 from ...domain.errors import Invalid, StenogramError, TooLarge
+from ..http.responses import refusal_headers
 from .json_spans import read_otlp_json
 from .protobuf_spans import read_protobuf
 from .span import SpanList
@@ -56,11 +57,9 @@ class Encoding(NamedTuple):
             body = write_field(1, code) + write_field(2, error.detail.encode())
         else:
             body = orjson.dumps({"code": code, "message": error.detail})
-        headers = {}
+        headers = refusal_headers(error)
         if status in (429, 503):
-            headers["Retry-After"] = str(max(1, round(error.extra.get("retry_after", 1))))
-        if status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
+            headers.setdefault("Retry-After", "1")
         return web.Response(body=body, status=status, content_type=PROTOBUF if self.protobuf else JSON, headers=headers)
 
 

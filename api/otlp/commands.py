@@ -22,7 +22,7 @@ from ...domain.model import Actor, Command
 from ...domain.state import State
 from .conversations import Placed, name_of
 from .genai import INVOKE, TOOL, Message, error_of, messages_of, operation_of, usage_of, value_of
-from .span import CLIENT, moment
+from .span import CLIENT, SpanKey, moment
 
 LEASE_S = 3_600.0
 """An agent is heard of when a span of it ends, which may take long."""
@@ -39,36 +39,36 @@ class SpanCommand(NamedTuple):
     time: int
     order: int
     command: Command
-    span: str
+    span: SpanKey
 
 
 class Made(NamedTuple):
     """The commands of a session's spans, in order; and by span, why nothing comes of it."""
 
     commands: list[SpanCommand]
-    faults: dict[str, str]
+    faults: dict[SpanKey, str]
 
 
 def commands_of(state: State, spans: Iterable[Placed]) -> Made:
     """The commands of spans of a session, which is in this state."""
     made: list[SpanCommand] = []
-    faults: dict[str, str] = {}
+    faults: dict[SpanKey, str] = {}
     weight = 0
     for order, each in enumerate(sorted(spans, key=lambda each: (each.span.start, each.span.end, each.span.id))):
-        writer, id = _Writer(state.id, each), each.span.id
+        writer, key = _Writer(state.id, each), each.span.key
         try:
             commands = list(writer.all(state))
             weight += sum(1 + len(getattr(command.data, "parts", None) or ()) for _, command in commands)
             if weight > MAX_COMMANDS:
                 raise TooLarge(f"More than {MAX_COMMANDS:,} commands come of a session's spans; send fewer at once.")
         except Invalid as error:
-            faults[id] = error.detail
+            faults[key] = error.detail
             continue
-        if commands and not made:
-            made.append(SpanCommand(0, -1, writer.opening(), id))
+        if not made:
+            made.append(SpanCommand(0, -1, writer.opening(), key))
         for time, command in commands:
             place = LAST if isinstance(command.data, Leave) else order  # to leave ends what is open
-            made.append(SpanCommand(time, place, command, id))
+            made.append(SpanCommand(time, place, command, key))
     return Made(sorted(made, key=lambda each: (each.time, each.order)), faults)
 
 
@@ -91,10 +91,8 @@ class _Writer:
         return self._at(self._span.start, self._agent, id, "session.open", data)[1]
 
     def all(self, state: State) -> Iterator[Timed]:
-        """All of them; none for a span of something else. Raises Invalid."""
+        """All of them. Raises Invalid."""
         operation = operation_of(self._span)
-        if operation is None:
-            return
         if not self._has_left(state):
             yield self._do(self._span.start, self._agent, "presence.join", about=self._about() or None, lease=LEASE_S)
         if operation == TOOL:

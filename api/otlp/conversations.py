@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ...domain.audience import RESERVED
 from ...domain.ids import NAME_PATTERN, ParticipantId, SessionId
 from ...domain.model import TIMEKEEPER
-from .span import Attributes, Span
+from .genai import operation_of
+from .span import Attributes, Span, SpanKey
 
 SESSION = ("gen_ai.conversation.id", "session.id")
 AGENT = "gen_ai.agent.name"
@@ -28,21 +29,24 @@ class Placed(NamedTuple):
 
 
 def placed(spans: Iterable[Span]) -> list[Placed]:
-    """Spans with their sessions: what the span itself names, or its resource, or another span of its trace in this
-    request; or else its trace. An agent without a name is that of the span around it, or its service."""
+    """The spans that say something of generative AI, by their sessions: what the span itself names, or its resource, or
+    another span of its trace in this request; or else its trace. An agent without a name is that of the span around it,
+    or its service."""
     spans = list(spans)
-    by_id = {(span.trace, span.id): span for span in spans}
+    by_id = {span.key: span for span in spans}
     of_trace: dict[str, str] = {}
     for span in spans:
         if (named := _first(span.attributes, SESSION)) is not None:
             of_trace.setdefault(span.trace, named)
     found = []
     for span in spans:
+        if operation_of(span) is None:
+            continue
         named = _first(span.attributes, SESSION) or _first(span.resource, SESSION) or of_trace.get(span.trace)
         session = name_of(named) if named is not None else f"trace-{span.trace}"
         person = _first(span.attributes, PERSON) or _first(span.resource, PERSON) or SOMEBODY
         found.append(Placed(span, session, name_of(_agent(span, by_id)), name_of(person)))
-    return found
+    return sorted(found, key=lambda each: each.session)
 
 
 def name_of(text: str) -> str:
@@ -53,7 +57,7 @@ def name_of(text: str) -> str:
     return f"the-{made}" if made in (*RESERVED, TIMEKEEPER.id) else made
 
 
-def _agent(span: Span, by_id: Mapping[tuple[str, str], Span]) -> str:
+def _agent(span: Span, by_id: Mapping[SpanKey, Span]) -> str:
     at: Span | None = span
     for _ in range(MOST_ANCESTORS):  # a parent's parent may be itself, in what is not from an SDK
         if at is None:

@@ -32,11 +32,7 @@ class Message(NamedTuple):
 
     role: str
     parts: tuple[Part, ...]
-
-    @property
-    def says_something(self) -> bool:
-        """Whether it has more than what tools returned, which their own spans say."""
-        return bool(self.parts)
+    """Without what tools returned, which their own spans say."""
 
 
 class Said(NamedTuple):
@@ -63,7 +59,7 @@ def messages_of(span: Span) -> Said:
     for event in span.events:
         if event.name == DETAILS:
             attributes |= event.attributes
-    instructions = _json(attributes.get("gen_ai.system_instructions"))
+    instructions = value_of(attributes.get("gen_ai.system_instructions"))
     given = [] if not instructions else [Message("system", tuple(_parts(instructions)))]
     given += _messages(attributes.get("gen_ai.input.messages"), "user")
     answered = _messages(attributes.get("gen_ai.output.messages"), "assistant")
@@ -100,12 +96,18 @@ def error_of(span: Span) -> str | None:
 
 
 def value_of(said: Any) -> Any:
-    """A value that may be written as JSON."""
-    return _json(said)
+    """A value that may be written as JSON: what it says, unless that is nested deep."""
+    if not isinstance(said, str):
+        return said
+    try:
+        found = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return said
+    return said if deeper_than(found, MAX_VALUE_DEPTH) else found
 
 
 def _messages(said: Any, role: str) -> list[Message]:
-    found = _json(said)
+    found = value_of(said)
     if not found:
         return []
     return _few(_message(each, role) for each in (found if isinstance(found, list) else [found]))
@@ -135,7 +137,7 @@ def _message(said: Any, role: str) -> Message:
 
 
 def _of_event(attributes: Attributes, role: str) -> Message:
-    found = _json(attributes.get("message")) or _json(attributes.get("gen_ai.event.content")) or attributes
+    found = value_of(attributes.get("message")) or value_of(attributes.get("gen_ai.event.content")) or attributes
     if isinstance(found, Mapping) and isinstance(found.get("message"), Mapping):
         found = found["message"]
     return _message(found, role)
@@ -170,13 +172,3 @@ def _parts(said: Any) -> Iterator[Part]:
                 yield {"kind": "data", "name": str(kind or "value")[:64], "data": dict(each)}
         else:
             yield {"kind": "data", "name": "value", "data": each}
-
-
-def _json(said: Any) -> Any:
-    if not isinstance(said, str):
-        return said
-    try:
-        found = orjson.loads(said)
-    except orjson.JSONDecodeError:
-        return said
-    return said if deeper_than(found, MAX_VALUE_DEPTH) else found

@@ -57,7 +57,7 @@ def _span(data: memoryview, resource: Attributes) -> Span:
             refuse_many_events(len(events))
         elif number in (1, 2, 4):
             known[number] = wire.message(value).hex()
-        elif number in (5,):
+        elif number == 5:
             known[number] = wire.text(value)
         elif number in (6, 7, 8):
             known[number] = wire.number(value)

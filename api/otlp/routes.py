@@ -25,8 +25,7 @@ from ..tenants.tenants import Tenants
 from .body import Encoding, is_packed, unpacked
 from .commands import commands_of
 from .conversations import Placed, placed
-from .genai import operation_of
-from .span import SpanList
+from .span import SpanKey, SpanList
 
 FORGIVEN = ("session.open", "presence.join", "presence.leave")
 """What may have been done already, by others."""
@@ -80,23 +79,22 @@ class TraceRoutes:
             return unpacked(body, min(most, BESIDE_BYTES))
         return await self._long_bodies.read(principal, most, unpacked, body, most)
 
-    async def _write(self, tenant: Tenant, principal: Principal, found: SpanList, size: int) -> dict[str, str]:
+    async def _write(self, tenant: Tenant, principal: Principal, found: SpanList, size: int) -> dict[SpanKey, str]:
         """Write what comes of spans; by span, why it was refused."""
-        everything = await self._long_bodies.read(principal, size, placed, found.spans)
-        spans = [each for each in everything if operation_of(each.span) is not None]
-        refused: dict[str, str] = {}
-        for session, those in groupby(sorted(spans, key=lambda each: each.session), key=lambda each: each.session):
+        spans = await self._long_bodies.read(principal, size, placed, found.spans)
+        refused: dict[SpanKey, str] = {}
+        for session, those in groupby(spans, key=lambda each: each.session):
             refused |= await self._write_session(tenant, principal, session, list(those), size)
         return refused
 
     async def _write_session(
         self, tenant: Tenant, principal: Principal, session: SessionId, spans: Sequence[Placed], size: int
-    ) -> dict[str, str]:
+    ) -> dict[SpanKey, str]:
         """The same of one session's."""
         try:
             principal.require_record(session)
         except Forbidden as error:
-            return {each.span.id: error.detail for each in spans}
+            return {each.span.key: error.detail for each in spans}
         made = await self._long_bodies.read(principal, size, commands_of, await tenant.log.state(session), spans)
         written = await write_recorded(tenant, principal, [each.command for each in made.commands], size)
         refusals = {id: refusal for id, refusal in written.refused if not isinstance(refusal, NoChange)}

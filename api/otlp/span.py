@@ -16,6 +16,8 @@ ERROR = 2
 CLIENT = 3
 """The kind of a span that waits for somebody else."""
 Attributes = dict[str, Any]
+SpanKey = tuple[str, str]
+"""A trace's id and a span's: that of a span alone may be another's in another trace."""
 
 
 class SpanEvent(NamedTuple):
@@ -41,6 +43,11 @@ class Span(NamedTuple):
     code: int
     message: str
     resource: Attributes
+
+    @property
+    def key(self) -> SpanKey:
+        """Which span it is."""
+        return self.trace, self.id
 
     @property
     def failed(self) -> bool:

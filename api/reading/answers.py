@@ -6,7 +6,6 @@ asks, whether they may, and what they ask for.
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from typing import NamedTuple
 
 import orjson
@@ -56,9 +55,8 @@ class LongAnswers:
             return await makers[asked](request, Reader(principal, views))
 
     async def _session(self, request: web.Request, reader: Reader) -> web.Response:
-        log, session, at = reader.views.log, session_of(request), session_query(request).at
-        version, time = _version_or_time(at)
-        version = await version_at(log, session, version=version, time=time)
+        log, session = reader.views.log, session_of(request)
+        version = await version_at(log, session, session_query(request).at)
         state = await log.outline_at(session, version)
         if state.session.status == "none":
             raise NotFound(f"There is no session {session!r}.")
@@ -88,10 +86,10 @@ class LongAnswers:
         self, request: web.Request, reader: Reader, projection: AnyProjection, at: AtMoment | None, wanted: ListQuery
     ) -> web.Response | None:
         """A page of rows that need not be folded; None where it must be."""
-        session, (version, time) = wanted.where[SESSION_KEY], _version_or_time(at)
+        session = wanted.where[SESSION_KEY]
         if len(wanted.where) > 1 or not begins_by(projection, wanted.order):
             return None
-        version = await version_at(reader.views.log, session, version=version, time=time)
+        version = await version_at(reader.views.log, session, at)
         past = await past_rows(reader.views.log, reader.views.store, projection, session, version)
         if past is None:
             return None
@@ -122,10 +120,6 @@ class LongAnswers:
     async def _at(self, reader: Reader, projection: AnyProjection, key: str, at: AtMoment | None) -> MomentRows:
         views = reader.views
         return await self._moments.at(reader.principal.tenant, views.log, views.store, projection, key, at)
-
-
-def _version_or_time(at: AtMoment | None) -> tuple[int | None, datetime | None]:
-    return (None, at) if isinstance(at, datetime) else (at, None)
 
 
 def _named(request: web.Request, reader: Reader) -> tuple[AnyProjection, str]:

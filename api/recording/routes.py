@@ -2,10 +2,11 @@
 
 from aiohttp import web
 
-from ...domain.errors import Fenced, NoChange, Refused
+from ...domain.errors import NoChange, Refused
 from ...domain.ids import CommandId, SessionId
 from ...domain.json.checks import MAX_DEPTH
 from ...domain.model import Command
+from ...domain.refusals.stopped_agents import is_of_a_stop
 from ..access.tokens import Authenticator
 from ..http.responses import json_response, read_body
 from ..protocol.json_input import read_json
@@ -64,5 +65,5 @@ def _read(body: bytes, session: SessionId) -> tuple[RecordedInput, list[Command]
 
 
 def _refused(id: CommandId, refusal: Refused) -> RefusedAnswer:
-    stopped = {"stopped": True} if isinstance(refusal, Fenced) and "signal" in refusal.extra else {}
+    stopped = {"stopped": True} if is_of_a_stop(refusal) else {}
     return RefusedAnswer.model_validate({"id": id, "code": refusal.code, **stopped})

@@ -55,8 +55,7 @@ class MomentCache:
         """The view at a version or a time, or now. Raises Invalid for a view that has no moments, NotFound, BadCursor,
         FoldFailed."""
         moments = Moments(log, store, projection)
-        version, time = (None, at) if isinstance(at, datetime) else (at, None)
-        reached = await version_at(log, session, version=version, time=time)
+        reached = await version_at(log, session, at)
         skipped = await moments.skipped(session)
         # The tenant as well: a log that was copied has the epoch, and so the fingerprints, of the original.
         key = MomentKey((tenant, moments.fingerprint, session, skipped), reached)

@@ -86,6 +86,7 @@ def _converted(
 ) -> list[tuple[str, Path]]:
     """The files with their names: as they are, or one that has the events of recordings in another format."""
     from ...adapters.recordings import ImportOptions, find_importer, importer_names
+    from ..text.console import tell
 
     name, *rest = files
     is_name = re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
@@ -96,7 +97,7 @@ def _converted(
         return [(file, _seekable(Path(file), stack)) for file in files]
     if not rest:
         raise click.UsageError(f"Name the files or folders to read: stenogram import {name} PATH…")
-    options = ImportOptions(session, as_recorded, _tell)
+    options = ImportOptions(session, as_recorded, tell)
     target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stenogram-"))) / "events"
     with target.open("wb") as lines:
         for line in importer([Path(each) for each in rest], options):
@@ -174,14 +175,9 @@ async def _import(address: str, source: _Source) -> "Findings":
     return findings
 
 
-def _tell(line: str) -> None:
-    """A line on stderr: what it names, such as a file, can be called anything."""
-    from ..text.console import one_line
-
-    click.echo(f"stenogram: {one_line(line)}", err=True)
-
-
 def _say(findings: "Findings") -> None:
+    from ..text.console import tell
+
     sessions = f"{len(findings.heads)} session{'' if len(findings.heads) == 1 else 's'}"
     new, known = findings.new.total(), findings.known.total()
     if new:
@@ -191,9 +187,9 @@ def _say(findings: "Findings") -> None:
         click.echo(f"Nothing new: all {known:,} events of {sessions} are in the log already.")
     for session, found in findings.deviations.items():
         for each in found[:SHOWN_DEVIATIONS]:
-            _tell(f"{session}, {each}")
+            tell(f"{session}, {each}")
         if len(found) > SHOWN_DEVIATIONS:
-            _tell(f"{session}, and {len(found) - SHOWN_DEVIATIONS:,} more like these")
+            tell(f"{session}, and {len(found) - SHOWN_DEVIATIONS:,} more like these")
 
 
 def _print(findings: "Findings") -> None:

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..options import DEFAULT_GATEWAY, SESSION, Place, as_option, examples, log_at, token_option
 
 if TYPE_CHECKING:
-    from ...adapters.recordings.claude_code.live import Recorder
+    from ...adapters.recordings.claude_code.live import GatewaySink, Recorder
+    from .log_sink import LogSink
 
 RECORDER = "recorder"
 HOOKS = "hooks"
@@ -105,14 +106,15 @@ async def _record(
     place: Place,
 ) -> None:
     from ...adapters.recordings.claude_code.live import Followed, Recorder
+    from ..text.console import tell
 
     async with _sink(place) as sink:
-        recorder = Recorder(Followed(paths, session, everything or finish), state / HOOKS, spools, sink, _tell)
+        recorder = Recorder(Followed(paths, session, everything or finish), state / HOOKS, spools, sink, tell)
         recorder.begin()
         if finish:
             await recorder.finish()
         else:
-            _tell(f"recording {', '.join(map(str, paths))} into {place.log} (Ctrl-C ends it)")
+            tell(f"recording {', '.join(map(str, paths))} into {place.log} (Ctrl-C ends it)")
             await _until_signal(recorder)
 
 
@@ -129,7 +131,7 @@ async def _until_signal(recorder: "Recorder") -> None:
         await work
 
 
-def _sink(place: Place) -> Any:
+def _sink(place: Place) -> "GatewaySink | LogSink":
     if not place.is_gateway:
         from .log_sink import LogSink
 
@@ -163,10 +165,15 @@ def _take_hook(state: Path) -> None:
     from .hooks import note_hook
 
     try:
+        fault = None
         if not note_hook(state / HOOKS, sys.stdin.buffer.read(2**20)):
-            _tell("this is not what a hook of Claude Code gets")
+            fault = "this is not what a hook of Claude Code gets"
     except OSError as error:
-        _tell(f"this hook cannot be kept: {error}")
+        fault = f"this hook cannot be kept: {error}"
+    if fault is not None:
+        from ..text.console import tell  # which takes as long as all else
+
+        tell(fault)
 
 
 def _print_hooks() -> None:
@@ -182,9 +189,3 @@ def _default_state() -> Path:
 
 def _projects() -> Path:
     return Path(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude").expanduser() / "projects"
-
-
-def _tell(line: str) -> None:
-    from ..text.console import one_line
-
-    click.echo(f"stenogram: {one_line(line)}", err=True)

@@ -6,9 +6,10 @@ from types import TracebackType
 from typing import Self
 
 from ...adapters.recordings.claude_code.live import Outcome
-from ...domain.errors import Busy, Fenced, Refused
+from ...domain.errors import Busy, Refused
 from ...domain.ids import SessionId
 from ...domain.model import Command
+from ...domain.refusals.stopped_agents import is_of_a_stop
 from ...log.log import Log
 from ...log.storage import Storage
 
@@ -36,7 +37,7 @@ class LogSink:
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Refused) and not isinstance(answer, Busy):
                 refused[command.id] = answer.code
-                if isinstance(answer, Fenced) and "signal" in answer.extra:
+                if is_of_a_stop(answer):
                     stopped.add(command.id)
             elif isinstance(answer, BaseException):
                 raise answer

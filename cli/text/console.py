@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -42,6 +43,11 @@ def one_line(text: str, most: int = 0) -> str:
         text = text[: 2 * most]
     line = text.translate(_ONE_LINE)
     return f"{line[: most - 1]}…" if most and len(line) > most else line
+
+
+def tell(line: str) -> None:
+    """Say a line on stderr. What it names, such as a file, can be called anything."""
+    click.echo(f"stenogram: {one_line(line)}", err=True)
 
 
 class _Console(Console):

@@ -11,7 +11,7 @@ even if a log says so: a person would be gagged, and without the gateway nothing
 
 from ..concepts.presence import ANONYMOUS, Join
 from ..concepts.signals import Fence
-from ..errors import Fenced
+from ..errors import Fenced, Refused
 from ..ids import ParticipantId
 from ..model import TIMEKEEPER, Command
 from ..state import State
@@ -24,6 +24,11 @@ _ALWAYS = ("presence", "signals")
 def fences(state: State) -> dict[ParticipantId, Fence]:
     """Who is fenced, and by which signal."""
     return {id: fence for id, fence in state.signals.fenced.items() if not _is_exempt(state, id)}
+
+
+def is_of_a_stop(refusal: Refused) -> bool:
+    """Whether something was refused because its actor is fenced, so that a new run of it has to begin."""
+    return isinstance(refusal, Fenced) and "signal" in refusal.extra
 
 
 def _is_exempt(state: State, id: ParticipantId) -> bool:

@@ -79,7 +79,12 @@ class _Outline:
 
     async def fold(self, page: Sequence[Record]) -> None:
         """Fold some more events. Raises LogUnreadable."""
-        others = [record for record in page if not record.type.startswith(_ASIDE) or not self._put_aside(record)]
+        others = []
+        for record in page:
+            if record.type.startswith(_ASIDE):
+                self._put_aside(record)
+            else:
+                others.append(record)
         for first in range(0, len(others), FOLDED_AT_ONCE):
             self._state = fold_on(self._state, others[first : first + FOLDED_AT_ONCE])
             await asyncio.sleep(0)  # a long session would hold the loop for seconds
@@ -101,14 +106,13 @@ class _Outline:
         open = {subject: (records, len(records)) for subject, records in self._open.items()}
         return _Place(self.version, self._state, open, self._folded)
 
-    def _put_aside(self, record: Record) -> bool:
+    def _put_aside(self, record: Record) -> None:
         if record.type in _END:
             self._open.pop(record.subject, None)
         elif record.type in _BEGIN:
             self._open[record.subject] = [record]
         elif record.subject in self._open:  # what comes after the end, as it may, says nothing
             self._open[record.subject].append(record)
-        return True
 
 
 class _Places:

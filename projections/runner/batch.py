@@ -23,7 +23,6 @@ from ..authoring.shape import Row
 from ..store import Build, Parked, ViewStore
 from .decoded_page import DecodedPage
 from .log_reader import PageSlice
-from .packed_rows import packed
 from .passed_over import PassedOver
 from .time_slices import slices
 from .working_set import WorkingSet
@@ -80,13 +79,13 @@ class Batch:
                 return False
         return True
 
-    async def packed(self, place: str) -> list[bytes]:
-        """The document at a place as it is folded: at most one. Raises ValueError for one that cannot be stored, and
-        ViewsFailed."""
+    async def document(self, place: str) -> Row | None:
+        """The document at a place as it is folded, in its stored form. Raises ValueError for one that cannot be stored,
+        and ViewsFailed."""
         folder = self._working.folder
         if place in folder.values:
-            return [packed(folder.row(place))] if folder.values[place] is not None else []
-        return [packed(row) for row in await self._fetch([(place,)])]
+            return None if folder.values[place] is None else folder.row(place)
+        return next(iter(await self._fetch([(place,)])), None)
 
     @property
     def changed(self) -> int:

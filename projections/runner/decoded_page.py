@@ -19,10 +19,10 @@ class SessionSlice(NamedTuple):
     last: Record
     number: int
 
-    @property
-    def is_dense(self) -> bool:
-        """Whether each version comes after the one before it."""
-        return self.number == self.last.version - self.first + 1
+    def crosses(self, often: int) -> bool:
+        """Whether it has come past a multiple of so many versions, each of which comes after the one before it."""
+        is_dense = self.number == self.last.version - self.first + 1
+        return is_dense and self.last.version // often > (self.first - 1) // often
 
     def followed_by(self, more: "SessionSlice") -> "SessionSlice":
         """The same with what comes next."""

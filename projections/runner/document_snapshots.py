@@ -5,7 +5,6 @@ They are those that `Moments` goes on from, and a cache as well: written in the 
 left out where a fold of the session would come to something else. The larger a document is, the fewer.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from ...log.log import Log
@@ -13,10 +12,11 @@ from ...log.records import Record
 from ..authoring.document import DocProjection
 from ..authoring.fingerprint import fingerprint
 from ..authoring.projection import Projection
+from ..store.database import size_of
 from ..store.records import KeyedSnapshots, Snapshot
 from .batch import Batch
 from .log_reader import PageSlice
-from .packed_rows import LARGE_BYTES, MAX_SNAPSHOT_BYTES, snapshot_of
+from .packed_rows import LARGE_BYTES, MAX_SNAPSHOT_BYTES, packed, snapshot_of
 
 EVERY_EVENTS = 2_000
 """Events of a session between two snapshots of a small document."""
@@ -36,16 +36,19 @@ class DocumentSnapshots:
         """Take what is due once a batch has folded a slice of the log, and nothing behind it. Raises ViewsFailed."""
         if not self._wanted:
             return
-        for last in _crossing(events, EVERY_EVENTS):
+        for session in events.sessions():
+            if not session.crosses(EVERY_EVENTS):
+                continue
+            last = session.last
             try:
-                rows = await batch.packed(last.session)
+                row = await batch.document(last.session)
             except ValueError:
                 continue  # it cannot be stored, as the commit is about to find
-            size = sum(map(len, rows))
-            often = EVERY_EVENTS * (1 + size // LARGE_BYTES)
-            due = often == EVERY_EVENTS or last in _crossing(events, often)
-            if due and size <= MAX_SNAPSHOT_BYTES and await self._is_newest(last):
-                self._taken.append((last.session, snapshot_of(last, rows)))
+            size = 0 if row is None else size_of(row)
+            if session.crosses(EVERY_EVENTS * (1 + size // LARGE_BYTES)) and await self._is_newest(last):
+                rows = [] if row is None else [packed(row)]
+                if sum(map(len, rows)) <= MAX_SNAPSHOT_BYTES:
+                    self._taken.append((last.session, snapshot_of(last, rows)))
 
     def written(self, *, current: bool) -> KeyedSnapshots:
         """What was taken, to be written now; for the build that readers see, those of other code are forgotten."""
@@ -62,10 +65,3 @@ class DocumentSnapshots:
         """Whether all that the session has behind an event came later. An importer may have filled a hole with it."""
         behind = await self._log.read_session(last.session, last.version, 1)
         return not behind or behind[0].position > last.position
-
-
-def _crossing(events: PageSlice, often: int) -> Iterator[Record]:
-    """The newest event of each session that has come past a multiple of so many versions, without a hole."""
-    for session in events.sessions():
-        if session.last.version // often > (session.first - 1) // often and session.is_dense:
-            yield session.last

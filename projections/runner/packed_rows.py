@@ -1,7 +1,6 @@
 """Rows in their stored form as JSON, a line each, and snapshots of them."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 
@@ -24,19 +23,15 @@ def snapshot_of(last: Record, rows: Iterable[bytes]) -> Snapshot:
 
 def unpacked(data: bytes, shape: Shape) -> Row:
     """A row again."""
-    return _read(orjson.loads(data), shape)
+    return tuple(
+        [
+            value.encode() if column.kind == "bytes" and value is not None else value
+            for column, value in zip(shape.columns, orjson.loads(data), strict=True)
+        ]
+    )
 
 
 def packed(row: Row) -> bytes:
     """A row as JSON."""
     written = orjson.dumps([value.decode() if isinstance(value, bytes) else value for value in row])
     return bytes(memoryview(written))  # a copy: orjson leaves its results with a buffer several times as large
-
-
-def _read(written: list[Any], shape: Shape) -> Row:
-    return tuple(
-        [
-            value.encode() if column.kind == "bytes" and value is not None else value
-            for column, value in zip(shape.columns, written, strict=True)
-        ]
-    )

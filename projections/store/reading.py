@@ -187,4 +187,4 @@ def _value(column: Column, value: Any) -> Any:
             value = datetime.fromisoformat(value)
         return STORED[column.kind](value)
     except (ValueError, TypeError, AttributeError):
-        raise Invalid(f"{column.name} is a {column.kind}, which what is asked for is not.") from None
+        raise Invalid(f"{column.name} has values of type {column.kind}; what is asked for is none.") from None

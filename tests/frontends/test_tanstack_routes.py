@@ -12,7 +12,7 @@ import jwt
 import orjson
 import pytest
 
-from stenogram.api.frontends.tanstack_ai import encoder, translation
+from stenogram.api.frontends.ag_ui.encoder import AgUiEncoder
 from stenogram.api.server import Gateway
 from stenogram.client import Client
 
@@ -249,17 +249,17 @@ async def test_a_conversation_is_bounded(http: aiohttp.ClientSession, gateway: G
 async def test_a_run_is_encoded_once_for_all_who_follow_it(
     http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoded, made = list[int](), translation.tanstack_events
+    encoded, made = list[int](), AgUiEncoder.events
 
-    def counted(members: dict[str, Any], *more: Any) -> Any:
-        encoded.append(members["version"])
-        return made(members, *more)
+    def counted(self: AgUiEncoder, sub: str, session: str | None, to: int, resume: str, wires: Any, *more: Any) -> Any:
+        encoded.extend(orjson.loads(each)["version"] for each in wires)
+        return made(self, sub, session, to, resume, wires, *more)
 
     url, body = f"{gateway.url}{ADDRESS}", asked("r1", ("m1", "Hotels?"))
     async with http.post(url, json=body) as one, http.post(url, json=body) as two:
         for each in (one, two):
             await read(each, "STATE_SNAPSHOT")
-        monkeypatch.setattr(encoder, "tanstack_events", counted)
+        monkeypatch.setattr(AgUiEncoder, "events", counted)
         served = asyncio.create_task(serve_run(gateway))
         for each in (one, two):
             await read(each)

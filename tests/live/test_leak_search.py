@@ -273,7 +273,7 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
     queries = (f"threadId={id}", *(f"runId={run}&offset={offset}" for run in runs for offset in ("0", "-1")))
     resume = {"threadId": id, "runId": "watches", "resume": [{"interruptId": "a5", "status": "resolved", "payload": 1}]}
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("turn", "turn_requests", "transcript", "tanstack_ai.hydration"):
+        for module in ("turn", "turn_requests", "tanstack_ai.hydration"):
             patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
         for query in queries:
             async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(20):
@@ -340,7 +340,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def gateway(start: Start) -> Gateway:
+def runs_in_transcripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transcripts take each task for a run all the time: those that are kept were read for other surfaces first."""
+    monkeypatch.setattr("stenogram.api.frontends.transcript._RUNS", "task:t")
+
+
+@pytest.fixture
+async def gateway(start: Start, runs_in_transcripts: None) -> Gateway:
     """A gateway that wants tokens, keeps views, and forgets."""
     return await start(jwt_secret=SECRET, views="", log="memory:")
 

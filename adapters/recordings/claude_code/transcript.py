@@ -228,7 +228,7 @@ class Transcript:
         id, rest = str(message.get("id") or self._id(entry)), self._write.rest(entry)
         if said is None or said[0] != id:
             self._finish(actor)
-            how = {"audience": None if actor is CLAUDE else TEAM, "metadata": self._write.fit(actor, rest)}
+            how = {"audience": _audience(actor), "metadata": self._write.fit(actor, rest)}
             if not self._write.do(actor, "message.start", message=id, **how):
                 return
             self._said[actor.id] = (id, entry, Rests())
@@ -249,7 +249,8 @@ class Transcript:
             ask(self._write, block, actor)
         elif kind == "tool_use":
             called = {"call": block["id"], "tool": slug(str(block["name"])), "arguments": block.get("input")}
-            self._write.do(actor, "tool.call", **called, message=message, metadata={"name": block["name"]})
+            how = {"audience": _audience(actor), "metadata": {"name": block["name"]}}
+            self._write.do(actor, "tool.call", **called, message=message, **how)
 
     def _finish(self, actor: Actor) -> None:
         self._end(actor, "message.complete")
@@ -320,6 +321,11 @@ class Transcript:
     def _id(self, entry: Entry, ending: str = "") -> str:
         self._number += 1
         return f"{entry.get('uuid') or f'entry-{self._number}'}{ending}"
+
+
+def _audience(actor: Actor) -> list[str] | None:
+    """Who sees what an agent says and calls: what a sub-agent does is between agents."""
+    return None if actor is CLAUDE else TEAM
 
 
 _TAKERS: dict[str, Callable[[Transcript, Entry, Actor], None]] = {

@@ -1,30 +1,32 @@
 """Where a session's events become AG-UI's, as bytes that all streams of the session share.
 
-Each one has the place behind it as its id. Where a session's event is several of AG-UI's, all but the last have a place
-within it: `epoch.v41_2` is behind the second event of what follows version 41. So a connection may be cut anywhere.
+Each one has the place behind it as its id.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from ...delivery.resume_point import write_resume_point
 from ...delivery.websocket_encoder import text_frame
-from ..envelopes import Members
-from ..placed import Group, Placed, epoch_of
+from ..envelopes import KindOf, Members
+from ..placed import Group, Placed, epoch_of, places_behind
 from ..session_facts import FactsOfLog, SessionFacts
+from ..speech_fold import EventFact
 from . import OURS
-from .translation import ag_ui_events
+from .translation import AgUiEvent, ag_ui_events
 
 _PIECES = ("TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT")
+Translate = Callable[[Members, EventFact, KindOf], list[AgUiEvent]]
+"""What an event of a session is for clients of one kind."""
 
 
 class AgUiEncoder(NamedTuple):
-    """Groups of one form."""
+    """Groups of one form, for clients of one kind."""
 
     facts: FactsOfLog
     group: Group
+    translate: Translate = ag_ui_events
     max_part_bytes: int | None = None
 
     def events(
@@ -33,7 +35,8 @@ class AgUiEncoder(NamedTuple):
         """One group. Raises NotReady where what came before is not known."""
         assert session is not None
         known = self.facts.of(session)
-        made = joined(each for wire in wires for each in translated(known, orjson.loads(wire), epoch_of(resume)))
+        epoch, translate = epoch_of(resume), self.translate
+        made = joined(each for wire in wires for each in translated(known, orjson.loads(wire), epoch, translate))
         return self.group(made or [Placed({}, resume)])
 
     def notice(self, frame: dict[str, Any], resume: str) -> bytes:
@@ -44,15 +47,13 @@ class AgUiEncoder(NamedTuple):
         return self.group([Placed(removed, resume)])
 
 
-def translated(known: SessionFacts, members: Members, epoch: str) -> Iterator[Placed]:
+def translated(
+    known: SessionFacts, members: Members, epoch: str, translate: Translate = ag_ui_events
+) -> Iterator[Placed]:
     """One event of a session."""
     version = members["version"]
-    made = ag_ui_events(members, known.of(version), known.kind)
-    before = write_resume_point(epoch, version - 1)
-    for number, event in enumerate(made[:-1], 1):
-        yield Placed(event, f"{before}_{number}")
-    for event in made[-1:]:
-        yield Placed(event, write_resume_point(epoch, version))
+    made = translate(members, known.of(version), known.kind)
+    return map(Placed, made, places_behind(epoch, version, len(made)))
 
 
 def joined(events: Iterable[Placed]) -> list[Placed]:

@@ -1,7 +1,7 @@
 """Where a session's events become chunks, as bytes that all streams of a run share.
 
-Each chunk has as its id the run, and the place behind it in the session. So a connection may be cut anywhere, and who
-goes on need not say what they followed. The SDK's own clients read no ids: they begin again, with a replay.
+Each chunk has as its id the run, and the place behind it in the session: who goes on need not say what they followed.
+The SDK's own clients read no ids: they begin again, with a replay.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,9 @@ import orjson
 from ....domain.ids import MessageId
 from ....domain.parts import assemble
 from ....domain.state import State
-from ...delivery.resume_point import write_resume_point
 from ..envelopes import Members
 from ..followed_log import FollowedLog
-from ..placed import Placed, epoch_of, sse_group
+from ..placed import Placed, epoch_of, places_behind, sse_group
 from ..session_facts import SessionFacts
 from .chunks import transient
 from .translation import SoFar, StreamedRun, chunks_of
@@ -69,11 +68,8 @@ def translated(known: SessionFacts, members: Members, epoch: str, run: StreamedR
     """One event of a session."""
     version = members["version"]
     made = chunks_of(members, known.of(version), run, known, said)
-    before = write_resume_point(epoch, version - 1)
-    for number, chunk in enumerate(made[:-1], 1):
-        yield Placed(chunk, place_in(run, f"{before}_{number}"))
-    for chunk in made[-1:]:
-        yield Placed(chunk, place_in(run, write_resume_point(epoch, version)))
+    for chunk, place in zip(made, places_behind(epoch, version, len(made)), strict=True):
+        yield Placed(chunk, place_in(run, place))
 
 
 def joined(chunks: Iterable[Placed]) -> list[Placed]:

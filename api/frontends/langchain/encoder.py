@@ -13,10 +13,9 @@ import orjson
 from ....domain.audience import Viewer
 from ....domain.envelope import timestamp
 from ....domain.errors import NotReady
-from ...delivery.resume_point import write_resume_point
 from ...delivery.sse_encoder import http_chunk
 from ..envelopes import Members
-from ..placed import epoch_of
+from ..placed import epoch_of, places_behind
 from ..session_facts import FactsOfLog, SessionFacts
 from ..snapshot_steps import STATE, THREAD
 from ..turn_stream import StreamPlace
@@ -116,12 +115,10 @@ def blocks_of(
 ) -> list[bytes]:
     """What one event of the session comes to, behind so many of the protocol's events."""
     version = members["version"]
-    shown, before = shown_events(members, context_of(known, encoder.viewer, version)), version - 1
+    shown = shown_events(members, context_of(known, encoder.viewer, version))
     blocks = []
-    for number, each in enumerate(shown, 1):
-        last = number == len(shown)
-        place = write_resume_point(epoch, version if last else before) + ("" if last else f"_{number}")
-        seq = version << SEQ_BITS if last else (before << SEQ_BITS) + number
+    for number, (each, place) in enumerate(zip(shown, places_behind(epoch, version, len(shown)), strict=True), 1):
+        seq = version << SEQ_BITS if number == len(shown) else (version - 1 << SEQ_BITS) + number
         if number > behind and each.data is not None and encoder.filter.wants(each):
             blocks.append(block_of(each, members, epoch, place, seq))
     return blocks

@@ -5,7 +5,6 @@ pass over events whose ids they have seen. So a stream without a cursor begins w
 newest run, and repeats that run's events under the ids that they always have.
 """
 
-import asyncio
 from collections.abc import Iterator
 
 import orjson
@@ -23,17 +22,16 @@ from ...delivery.event_filter import EventFilter
 from ...delivery.resume_point import write_resume_point
 from ...delivery.sse_encoder import http_chunk
 from ...delivery.subscriber import GroupKey
-from ...protocol.close_codes import CloseCode
 from ...tenants.tenant import Tenant
-from ...transport.sse_connection import STREAM_SUB, SseConnection
+from ...transport.sse_connection import STREAM_SUB
 from ...transport.sse_server import SseServer, transport_of
-from ...transport.subscription import ConnectionSubscription, EventSubscription
+from ...transport.subscription import EventSubscription
 from ..envelopes import members_of_open, role_of
 from ..followed_log import followed_log
 from ..session_facts import SessionFacts
 from ..snapshot_steps import THREAD
 from ..turn import is_run, open_messages
-from ..turn_stream import StreamPlace
+from ..turn_stream import BegunConnection, StreamPlace
 from .encoder import SEQ_BITS, ChannelFilter, LangChainEncoder, block_of, blocks_of, context_of
 from .translation import Shown, block_started, message_started, namespace_of, piece
 
@@ -41,28 +39,10 @@ MOST_REPEATED = 20_000
 """Events that a stream without a cursor repeats at most."""
 
 
-class ThreadConnection(SseConnection):
+class ThreadConnection(BegunConnection):
     """One stream."""
 
     kind = "langchain"
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self.beginning = b""
-
-    async def follow(self, subscription: ConnectionSubscription) -> None:
-        """Deliver until the connection ends."""
-        self.attach()
-        if self.beginning:
-            self.write(self.beginning)
-        self.begin(STREAM_SUB, subscription)
-        await self.gone.wait()
-
-    def close_with_bye(self, close_code: CloseCode, reason: str, retry_after: float = 0.0) -> None:
-        """End the stream; the client reconnects. The protocol has no word for why."""
-        self.code = close_code.name
-        self.write(http_chunk(b": bye %s\n\n" % close_code.name.encode()))
-        self.end_all()
 
 
 async def follow_thread(

@@ -2,7 +2,7 @@
 
 - `translation`: AG-UI's events as that client takes them. Pure.
 - `hydration`: what a page shows before it joins a run.
-- `encoder`: bytes that all streams share.
+- `encoder`: how its groups of events are written.
 - `conversation`: a WebSocket over which a page has all its runs.
 - `routes`: one address for each thread, which the page gives to its connection adapter.
 """

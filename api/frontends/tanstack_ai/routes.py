@@ -29,6 +29,7 @@ from ...protocol.queries import MAX_PAGE_ITEMS, Query, members_of, no_query, val
 from ...tenants.tenant import Tenant
 from ...transport.sse_server import transport_of
 from ..addresses import agent_of
+from ..ag_ui.encoder import AgUiEncoder, translated
 from ..ag_ui.endings import end_of_stream
 from ..ag_ui.run_input import read_input, turn_request
 from ..ag_ui.snapshot import messages_snapshot
@@ -42,9 +43,9 @@ from ..turn_socket import TurnSocket
 from ..turn_stream import StreamPlace, TurnConnection, follow_turn, read_stream_place, turn_followed
 from . import FROM_START
 from .conversation import Conversation, Following, Idle
-from .encoder import TanStackEncoder, socket_group, stream_group, translated
+from .encoder import socket_group, stream_group
 from .hydration import hydration
-from .translation import HEAD, beginning, ending_events, snapshot_messages
+from .translation import HEAD, beginning, ending_events, snapshot_messages, tanstack_events
 
 
 class ThreadQuery(Query):
@@ -87,7 +88,7 @@ class TanStack(NamedTuple):
 
     def encoder(self, followed: FollowedLog) -> Encoder:
         """One for all clients."""
-        return TanStackEncoder(followed.facts, self.group)
+        return AgUiEncoder(followed.facts, self.group, tanstack_events)
 
     def connection(
         self, transport: asyncio.Transport, followed: FollowedLog, turn: Turn, viewer: Viewer
@@ -106,7 +107,7 @@ class TanStack(NamedTuple):
 
     def rest_of_event(self, facts: SessionFacts, record: Record, epoch: str, behind: int) -> bytes:
         """The rest of what an event is here."""
-        return self.group([*translated(facts, orjson.loads(record.wire()), epoch)][behind:])
+        return self.group([*translated(facts, orjson.loads(record.wire()), epoch, tanstack_events)][behind:])
 
     def ending(self, turn: Turn, state: State, ending: Ending, output: Any, viewer: Viewer, resume: str) -> bytes:
         """A run's end."""

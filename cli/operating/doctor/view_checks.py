@@ -16,10 +16,10 @@ _NONE_YET = "none are built yet; a gateway makes them when it starts"
 
 async def check_views(settings: Settings) -> AsyncIterator[Finding]:
     """How each of them is. Nothing is made."""
-    file = None if settings.views == NO_VIEWS else ViewStorage(settings.views, settings.log).file()
     if settings.views == NO_VIEWS:
         yield ok("views", "there are to be none")
         return
+    file = ViewStorage(settings.views, settings.log).file()
     if (file is not None and not file.exists()) or not await has_log(settings.log):
         yield ok("views", _NONE_YET)
         return

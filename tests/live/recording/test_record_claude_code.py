@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import random
-import shutil
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ import aiohttp
 import jwt
 import orjson
 import pytest
+from support.claude_code_project import PROJECT, SESSION, append, lines_in_time
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
 from stenogram.api.liveness.last_seen import vouched_in
@@ -26,33 +26,7 @@ from stenogram.api.server import Gateway
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
-PROJECT = Path(__file__).parents[2] / "data" / "claude-code-project"
-NAME = "7c1e0c52-8f4d-4b8e-9d51-2f6a3b1c0d11"
-SESSION = f"claude-{NAME}"
 SECRET = "a secret of at least thirty-two bytes"
-
-
-def lines_in_time() -> list[tuple[Path, bytes]]:
-    """All lines of the session, as they are written."""
-    ((_, files),) = find_sessions([PROJECT])
-    keyed = []
-    for number, file in enumerate(files):
-        last = ""
-        for line in file.read_bytes().splitlines(keepends=True):
-            last = max(last, orjson.loads(line).get("timestamp", ""))
-            keyed.append(((last, number), (file.relative_to(PROJECT), line)))
-    return [each for _, each in sorted(keyed, key=lambda each: each[0])]
-
-
-def append(project: Path, file: Path, data: bytes) -> None:
-    """Claude Code writes."""
-    path = project / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    meta = PROJECT / file.with_suffix(".meta.json")
-    if meta.exists():
-        shutil.copy(meta, path.with_suffix(".meta.json"))
-    with path.open("ab") as out:
-        out.write(data)
 
 
 def without_place(wire: dict[str, Any]) -> dict[str, Any]:

@@ -260,6 +260,18 @@ async def test_a_token_says_into_which_sessions(start: Start, http: aiohttp.Clie
         assert [each["session"] for each in (await listed.json())["sessions"]] == ["mine-1"]
 
 
+async def test_spans_of_one_id_in_two_traces_are_two_when_they_are_rejected(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    gateway = await start(jwt_secret=SECRET)
+    chat = [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}}]
+    spans = [{"traceId": trace * 32, "spanId": "b" * 16, "attributes": chat} for trace in "12"]
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    headers = {"Authorization": f"Bearer {token('record:mine-*')}"}
+    async with http.post(f"{gateway.url}/v1/traces", json=body, headers=headers) as answer:
+        assert (await answer.json())["partialSuccess"]["rejectedSpans"] == "2"
+
+
 async def test_a_session_that_is_closed_takes_no_more(gateway: Gateway, http: aiohttp.ClientSession) -> None:
     with tracing(**{"session.id": "s"}) as (tracer, made):
         agent_run(tracer)

@@ -25,9 +25,9 @@ def span(number: int = 1, said: Mapping[str, Any] | None = None, resource: dict[
 
 
 def made(*spans: Span) -> tuple[list[str], dict[str, str]]:
-    """The commands that come of spans, by name, and the faults."""
+    """The commands that come of spans of one trace, by name, and the faults, by the spans' ids."""
     found = commands_of(State("s"), placed(spans))
-    return [each.command.data.do for each in found.commands], found.faults
+    return [each.command.data.do for each in found.commands], {id: why for (_, id), why in found.faults.items()}
 
 
 @pytest.mark.parametrize("value", ["!" * 1_000_000, [["!"] * 1_000] * 100, {"k": "!" * 1_000_000}])

@@ -8,11 +8,11 @@ import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from support.played_log import write_play
 from support.random_play import VIEWERS, Play, played
 
 from stenogram.api.access.principal import EVERYTHING, Principal
@@ -30,7 +30,6 @@ from stenogram.domain.model import EventData, Fact
 from stenogram.domain.session import fold
 from stenogram.domain.state import State
 from stenogram.log.commit import outlines
-from stenogram.log.lineage import Lineage
 from stenogram.log.log import Log
 from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage
@@ -59,26 +58,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "BATCH", 11)
 
 
-def own(session: Rehearsal) -> tuple[int, list[Draft]]:
-    """Where the session's own events begin, and these."""
-    begins = [at for at, event in enumerate(session.events) if event.type == "session.forked"]
-    start = begins[-1] if begins else 0
-    events = list(zip(session.events, session.stored, strict=True))[start:]
-    return start, [
-        Draft(event.type, event.data.subject(), stored, event.version, None, event.data.also())
-        for event, stored in events
-    ]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def stored(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a log that does not exist yet."""
-    if request.param == "sqlite":
-        return str(tmp_path / "log.db")
-    address: str = request.getfixturevalue("fresh_log")()
-    return address
-
-
 @asynccontextmanager
 async def kept(play: Play, address: str = "") -> AsyncIterator[Stage]:
     """The play in a log, with its views; in memory, if no address is given."""
@@ -86,9 +65,7 @@ async def kept(play: Play, address: str = "") -> AsyncIterator[Stage]:
         log = await stack.enter_async_context(Log(Storage(address).engine())) if address else None
         store = await stack.enter_async_context(ViewStorage("", address).store()) if address else None
         here = await stack.enter_async_context(stage(log, store))
-        for session in play.sessions:
-            start, drafts = own(session)
-            await here.log.append(Append(session.state.id, tuple(drafts), first_version=start + 1))
+        await write_play(here.log, play)
         async with here.running(*BUILT_IN):
             for projection in BUILT_IN:
                 await here.caught_up(projection.name)
@@ -117,8 +94,8 @@ async def test_rows_are_those_of_a_fold(seed: int) -> None:
     await rows_are_those_of_a_fold(played(seed), "")
 
 
-async def test_rows_are_those_of_a_fold_wherever_they_are_stored(stored: str) -> None:
-    await rows_are_those_of_a_fold(played(1), stored)
+async def test_rows_are_those_of_a_fold_wherever_they_are_stored(stored_log: str) -> None:
+    await rows_are_those_of_a_fold(played(1), stored_log)
 
 
 async def rows_are_those_of_a_fold(play: Play, address: str) -> None:
@@ -159,15 +136,9 @@ async def test_documents_are_those_of_a_fold(seed: int) -> None:
         assert left, "their runner left some"
 
 
-async def test_who_may_see_little_does_not_have_all_of_it_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_may_see_little_does_not_have_all_of_it_read_again_and_again(read: list[int]) -> None:
     calls: list[EventData] = [SessionOpened(), *(ToolCalled(call=f"c{n}", tool="search") for n in range(5_000))]
-    shown, read, whole = ToolCalled(call="shown", tool="search"), list[int](), Lineage.read_session
-
-    async def counted(self: Lineage, *where: Any) -> Any:
-        found = await whole(self, *where)
-        read.append(len(found))
-        return found
-
+    shown = ToolCalled(call="shown", tool="search")
     async with stage() as here:
         facts = [Fact(calls[0]), *(Fact(each, audience=("maya",)) for each in calls[1:]), Fact(shown)]
         drafts = [
@@ -179,7 +150,7 @@ async def test_who_may_see_little_does_not_have_all_of_it_read_again_and_again(m
             await here.caught_up(transcript.name)
             views, head = ViewReader(here.log, here.store, BUILT_IN), Version(len(facts))
             past = await past_rows(here.log, here.store, transcript, "s", head)
-            monkeypatch.setattr(Lineage, "read_session", counted)
+            read.clear()
             wanted = ListQuery({"session": "s"}, "since", None, 500)
             page = await list_page(views, transcript, principal(Viewer("ben", "user")), wanted, past=past)
     assert [orjson.loads(text)["entry"] for _, text in page.rows] == ["tool:shown"]
@@ -214,7 +185,5 @@ async def test_what_is_not_complete_is_not_read_from_the_view() -> None:
         build = await here.store.current(transcript.name)
         assert build is not None
     async with stage() as here:
-        for session in play.sessions:
-            start, drafts = own(session)
-            await here.log.append(Append(session.state.id, tuple(drafts), first_version=start + 1))
+        await write_play(here.log, play)
         assert await past_rows(here.log, here.store, transcript, id, head) is None, "it is not built"

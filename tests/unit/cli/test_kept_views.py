@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from support.random_play import Play, played
+from support.played_log import write_play
+from support.random_play import played
 
 from stenogram.api.views.storage import ViewStorage
 from stenogram.cli.source import folding
@@ -19,7 +20,6 @@ from stenogram.cli.source.local import LocalSource
 from stenogram.cli.source.port import json_value
 from stenogram.domain.concepts.messages import MessagePosted
 from stenogram.log.log import Log
-from stenogram.log.records import Append, Draft
 from stenogram.log.storage import Storage
 from stenogram.projections import DocProjection, views
 from stenogram.projections.authoring.projection import AnyProjection
@@ -29,15 +29,6 @@ from stenogram.testing.stage import Stage
 SHOWN = (views.sessions, views.metadata, views.agents, views.tasks, views.transcript, views.state, views.timeline)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a log that does not exist yet."""
-    if request.param == "sqlite":
-        return str(tmp_path / "log.db")
-    address: str = request.getfixturevalue("fresh_log")()
-    return address
-
-
 @asynccontextmanager
 async def kept(address: str, *projections: AnyProjection) -> AsyncIterator[Stage]:
     """A log, open to be written, whose views are kept beside it while the block runs."""
@@ -45,17 +36,6 @@ async def kept(address: str, *projections: AnyProjection) -> AsyncIterator[Stage
         here = Stage(log, store)
         async with here.running(*projections):
             yield here
-
-
-async def put(log: Log, play: Play) -> None:
-    for session in play.sessions:
-        begins = [at for at, event in enumerate(session.events) if event.type == "session.forked"]
-        start = begins[-1] if begins else 0
-        drafts = [
-            Draft(event.type, event.data.subject(), stored, event.version, None, event.data.also())
-            for event, stored in list(zip(session.events, session.stored, strict=True))[start:]
-        ]
-        await log.append(Append(session.state.id, tuple(drafts), first_version=start + 1))
 
 
 async def read(address: str, session: str, *projections: AnyProjection, folded: bool | None = None) -> list[Any]:
@@ -82,36 +62,36 @@ async def fold_all(address: str, session: str, *projections: AnyProjection) -> l
 
 
 @pytest.mark.parametrize("seed", [3, 8])
-async def test_what_is_kept_is_what_a_fold_comes_to(log: str, seed: int) -> None:
+async def test_what_is_kept_is_what_a_fold_comes_to(stored_log: str, seed: int) -> None:
     play = played(seed)
-    async with kept(log, *SHOWN) as here:
-        await put(here.log, play)
+    async with kept(stored_log, *SHOWN) as here:
+        await write_play(here.log, play)
         for each in SHOWN:
             await here.caught_up(each.name)
     for session in play.sessions:
         name = session.state.id
-        assert await read(log, name, *SHOWN, folded=False) == await fold_all(log, name, *SHOWN)
+        assert await read(stored_log, name, *SHOWN, folded=False) == await fold_all(stored_log, name, *SHOWN)
 
 
-async def test_what_is_behind_is_folded(log: str) -> None:
-    async with kept(log, views.state, views.transcript) as here:
+async def test_what_is_behind_is_folded(stored_log: str) -> None:
+    async with kept(stored_log, views.state, views.transcript) as here:
         await here.log.submit(command("session.open", "s"))
         await here.log.submit(command("session.open", "other"))
         await here.log.submit(command("state.merge", "s", patch={"a": 1}))
         await here.caught_up("state")
         await here.caught_up("transcript")
-    async with Log(Storage(log).engine()) as alone:
+    async with Log(Storage(stored_log).engine()) as alone:
         await alone.submit(command("state.merge", "s", patch={"a": 2}))
-    (state,) = await read(log, "s", views.state, folded=True)
+    (state,) = await read(stored_log, "s", views.state, folded=True)
     assert state["value"] == {"a": 2}
-    assert await read(log, "other", views.state, folded=False) == [None]
+    assert await read(stored_log, "other", views.state, folded=False) == [None]
 
 
-async def test_what_nobody_keeps_is_folded(log: str, tmp_path: Path) -> None:
-    async with Log(Storage(log).engine()) as alone:
+async def test_what_nobody_keeps_is_folded(stored_log: str, tmp_path: Path) -> None:
+    async with Log(Storage(stored_log).engine()) as alone:
         await alone.submit(command("session.open", "s"))
         await alone.submit(command("state.merge", "s", patch={"a": 2}))
-    (state,) = await read(log, "s", views.state, folded=True)
+    (state,) = await read(stored_log, "s", views.state, folded=True)
     assert state["value"] == {"a": 2}
     assert not [name for name in os.listdir(tmp_path) if "views" in name], "reading makes no files"
 
@@ -132,27 +112,27 @@ def counting(version: int, by: int, fails: str = "") -> DocProjection[Count]:
     return projection
 
 
-async def test_what_another_version_keeps_is_folded(log: str) -> None:
-    async with kept(log, counting(1, 1)) as here:
+async def test_what_another_version_keeps_is_folded(stored_log: str) -> None:
+    async with kept(stored_log, counting(1, 1)) as here:
         await here.log.submit(command("session.open", "s"))
         await here.log.submit(command("message.post", "s", message="m", text="Hello"))
         await here.caught_up("count")
-    assert await read(log, "s", counting(1, 1), folded=False) == [{"posts": 1}]
-    assert await read(log, "s", counting(2, 5), folded=True) == [{"posts": 5}]
+    assert await read(stored_log, "s", counting(1, 1), folded=False) == [{"posts": 1}]
+    assert await read(stored_log, "s", counting(2, 5), folded=True) == [{"posts": 5}]
 
 
-async def test_what_is_parked_is_folded(log: str) -> None:
-    async with kept(log, counting(1, 1)) as here:
+async def test_what_is_parked_is_folded(stored_log: str) -> None:
+    async with kept(stored_log, counting(1, 1)) as here:
         await here.log.submit(command("session.open", "s"))
         await here.log.submit(command("session.open", "t"))
         await here.caught_up("count")
-    async with kept(log, counting(1, 1, fails="m1")) as here:
+    async with kept(stored_log, counting(1, 1, fails="m1")) as here:
         for number in range(3):
             await here.log.submit(command("message.post", "s", message=f"m{number}", text="Hello"))
         await here.log.submit(command("message.post", "t", message="m", text="Hello"))
         await here.until(lambda builds: builds[0].parked and builds[0].checkpoint.position >= here.log.position)
-    assert await read(log, "s", counting(1, 1), folded=True) == [{"posts": 3}]
-    assert await read(log, "t", counting(1, 1), folded=False) == [{"posts": 1}]
+    assert await read(stored_log, "s", counting(1, 1), folded=True) == [{"posts": 3}]
+    assert await read(stored_log, "t", counting(1, 1), folded=False) == [{"posts": 1}]
 
 
 async def test_what_was_kept_of_another_log_is_folded(tmp_path: Path) -> None:

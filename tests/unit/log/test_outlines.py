@@ -4,7 +4,6 @@ That a page made of one is that of a fold, random sessions show (`tests/unit/api
 """
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -43,23 +42,6 @@ def streamed(messages: int) -> list[EventData]:
         said += [MessageDelta(message=f"m{number}", index=index, text="Rooms. ") for index in range(PIECES)]
         said.append(MessageCompleted(message=f"m{number}", parts=(TextPart(text="Rooms."),), deltas=PIECES))
     return said
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many events each reading of a session gave."""
-    from stenogram.log.lineage import Lineage
-
-    found: list[int] = []
-    whole = Lineage.read_session
-
-    async def counted(self: Lineage, *where: Any) -> Any:
-        records = await whole(self, *where)
-        found.append(len(records))
-        return records
-
-    monkeypatch.setattr(Lineage, "read_session", counted)
-    return found
 
 
 async def test_only_what_is_open_is_in_it() -> None:

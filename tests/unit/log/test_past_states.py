@@ -4,9 +4,6 @@ folded once."""
 import asyncio
 import random
 from datetime import UTC, datetime
-from typing import Any
-
-import pytest
 
 from stenogram.domain.commands import parse_command
 from stenogram.domain.concepts.lifecycle import SessionOpened
@@ -34,23 +31,6 @@ async def write(log: Log, session: str, number: int) -> None:
         stored = encode(f"{session}-{n}", Fact(said), timestamp(datetime(2026, 1, 1, tzinfo=UTC)), "ada")
         drafts.append(Draft(said.type, said.subject(), stored, n))
     await log.append(Append(session, tuple(drafts)))
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many events each reading of a session gave."""
-    from stenogram.log.lineage import Lineage
-
-    found: list[int] = []
-    whole = Lineage.read_session
-
-    async def counted(self: Lineage, *where: Any) -> Any:
-        records = await whole(self, *where)
-        found.append(len(records))
-        return records
-
-    monkeypatch.setattr(Lineage, "read_session", counted)
-    return found
 
 
 async def test_any_version_is_what_a_fold_up_to_there_comes_to() -> None:

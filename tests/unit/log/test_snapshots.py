@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from immutables import Map
+from support.played_log import own_drafts
 from support.random_play import Play, played
 
 from stenogram.domain.ids import SessionId, Version
@@ -25,7 +26,6 @@ from stenogram.log.memory import MemoryEngine
 from stenogram.log.records import Append, Draft, Snapshot
 from stenogram.log.sqlite import SqliteEngine
 from stenogram.testing import command
-from stenogram.testing.rehearsal import Rehearsal
 
 Make = Callable[[], Engine]
 ENGINES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
@@ -51,16 +51,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "ITEMS_A_PIECE", 3)
 
 
-def drafts(session: Rehearsal) -> tuple[int, list[Draft]]:
-    """Where the session's own events begin, and these."""
-    begins = [at for at, event in enumerate(session.events) if event.type == "session.forked"]
-    start = begins[-1] if begins else 0
-    own = zip(session.events[start:], session.stored[start:], strict=True)
-    return start, [
-        Draft(event.type, event.data.subject(), stored, event.version, None, event.data.also()) for event, stored in own
-    ]
-
-
 async def written(log: Log) -> None:
     """Wait until the snapshots that are due have been written."""
     work = log._snapshots._work
@@ -72,7 +62,7 @@ async def play_into(make: Make, play: Play) -> None:
     """Write the sessions in parts, each by another process, which folds what is there and leaves its snapshot."""
     chance = random.Random(7)
     for session in play.sessions:
-        start, own = drafts(session)
+        start, own = own_drafts(session)
         done = 0
         while done < len(own):
             async with Log(make()) as log:

@@ -96,6 +96,7 @@ def test_hooks_are_lines_of_one_note(rows: dict[str, TranscriptRow]) -> None:
 
 def test_a_sub_agent_is_a_participant(events: list[Event], rows: dict[str, TranscriptRow]) -> None:
     assert rows["tool:call-s1"].actor == rows["message:msg-s1"].actor == "agent-sub1"
+    assert rows["tool:call-s1"].audience == rows["message:msg-s1"].audience == ("agents",)
     (found,) = fold(usage, events).values()
     assert {(each.actor, each.model) for each in found.spoken} >= {("claude", "large-1"), ("agent-sub1", "small-1")}
 

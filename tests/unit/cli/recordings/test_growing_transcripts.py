@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pytest
+from support.claude_code_project import NAME, PROJECT, SESSION, Line, append, lines_in_time
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
 from stenogram.adapters.recordings.claude_code.live.sender import Sender
@@ -26,30 +26,7 @@ from stenogram.domain.ids import new_id
 from stenogram.domain.model import TIMEKEEPER, Actor, Command
 from stenogram.log.paging import session_pages
 
-DATA = Path(__file__).parents[3] / "data"
-PROJECT = DATA / "claude-code-project"
-NAME = "7c1e0c52-8f4d-4b8e-9d51-2f6a3b1c0d11"
-SESSION = f"claude-{NAME}"
 SEEDS = range(int(os.environ.get("STENOGRAM_TEST_GROWTHS", "6")))
-
-
-class Line(NamedTuple):
-    """A line of a file, in the order in which Claude Code writes them."""
-
-    file: Path
-    line: bytes
-
-
-def lines_in_time(project: Path) -> list[Line]:
-    """All lines of a session, as they are written: by their times, those of one file in its order."""
-    ((_, files),) = find_sessions([project])
-    keyed = []
-    for number, file in enumerate(files):
-        last = ""
-        for line in file.read_bytes().splitlines(keepends=True):
-            last = max(last, orjson.loads(line).get("timestamp", ""))
-            keyed.append(((last, number), Line(file.relative_to(project), line)))
-    return [line for _, line in sorted(keyed, key=lambda each: each[0])]
 
 
 def imported(project: Path, session: str = SESSION) -> list[bytes]:
@@ -85,13 +62,7 @@ class Bench:
 
     def write(self, file: Path, data: bytes) -> None:
         """Claude Code writes."""
-        path = self.project / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        meta = PROJECT / file.with_suffix(".meta.json")
-        if not path.exists() and meta.exists():
-            shutil.copy(meta, path.with_suffix(".meta.json"))
-        with path.open("ab") as out:
-            out.write(data)
+        append(self.project, file, data)
 
     def poll(self) -> None:
         """The recorder looks, long enough for what it finds to settle."""
@@ -151,7 +122,7 @@ def cuts(chance: random.Random, lines: list[Line]) -> Iterator[list[tuple[Path, 
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_recorded_while_it_grows_it_is_what_the_import_makes_of_it(seed: int, bench: Bench) -> None:
-    chance, lines = random.Random(seed), lines_in_time(PROJECT)
+    chance, lines = random.Random(seed), lines_in_time()
     for written in cuts(chance, lines):
         for file, data in written:
             bench.write(file, data)

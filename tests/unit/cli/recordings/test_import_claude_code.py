@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+from support.claude_code_project import NAME, PROJECT, SESSION
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
 from stenogram.domain.concepts.lifecycle import ForkSession
@@ -25,9 +26,6 @@ from stenogram.projections import fold
 from stenogram.projections.views import timeline, transcript
 
 Run = Callable[..., Any]
-PROJECT = Path(__file__).parents[3] / "data" / "claude-code-project"
-NAME = "7c1e0c52-8f4d-4b8e-9d51-2f6a3b1c0d11"
-SESSION = f"claude-{NAME}"
 MAIN = PROJECT / f"{NAME}.jsonl"
 SHOWN_BY_TYPE = ("type", "role", "isSidechain", "isUpdate", "operation", "isSnapshotUpdate")
 """Members that say what an entry is, and so what it becomes."""

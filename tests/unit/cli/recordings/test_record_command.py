@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.claude_code_project import NAME, PROJECT
 
 from stenogram.cli.recording.command import EVENTS
 
 Run = Callable[..., Any]
-PROJECT = Path(__file__).parents[3] / "data" / "claude-code-project"
-NAME = "7c1e0c52-8f4d-4b8e-9d51-2f6a3b1c0d11"
 RECORD = ("record", "claude-code")
 
 
