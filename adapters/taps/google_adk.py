@@ -20,6 +20,7 @@ from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.tool_context import ToolContext
 from google.genai import types
 
+from ...client.arguments import drop_none
 from .run_record import CallRecord, MessageRecord, RunRecord
 from .steps import Speaker, StreamedText
 from .tap import Tap, TapOptions, quietly
@@ -208,7 +209,7 @@ class GoogleADKTap(Tap, BasePlugin):
                 run.asked[part.function_call.id] = answer.message
         if (told := response.usage_metadata) is not None:
             numbers = {"input_tokens": told.prompt_token_count or 0, "output_tokens": told.candidates_token_count or 0}
-            answer.usage = {"model": response.model_version, **numbers} if response.model_version else numbers
+            answer.usage = drop_none(model=response.model_version or None, **numbers)
         answer.stop = None if response.finish_reason is None else str(response.finish_reason.value)
 
     @quietly

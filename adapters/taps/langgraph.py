@@ -16,6 +16,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from ...client.arguments import drop_none
 from .run_record import CallRecord, MessageRecord, RunRecord, by_flag
 from .steps import Speaker, StreamedText
 from .tap import RunStopped, Tap, TapOptions, prompt_of, quietly
@@ -65,19 +66,9 @@ class LangGraphTap(Tap, BaseCallbackHandler):
     # -- chains, graphs, nodes
 
     @quietly
-    def on_chain_start(
-        self,
-        serialized: dict[str, Any],
-        inputs: Any,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_chain_start(self, serialized: dict[str, Any], inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A graph, a node or a chain begins."""
-        self._enter(run_id, parent_run_id, metadata, kwargs.get("name"), inputs)
+        self._enter(run_id, kwargs, inputs)
 
     @quietly
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -93,69 +84,38 @@ class LangGraphTap(Tap, BaseCallbackHandler):
 
     @quietly
     def on_chat_model_start(
-        self,
-        serialized: dict[str, Any],
-        messages: list[list[Any]],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
     ) -> None:
         """A model is asked."""
-        self._ask(run_id, parent_run_id, metadata, kwargs.get("name"), messages[0] if messages else [])
+        self._ask(run_id, kwargs, messages[0] if messages else [])
 
     @quietly
-    def on_llm_start(
-        self,
-        serialized: dict[str, Any],
-        prompts: list[str],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
         """A model that is no chat model is asked."""
-        self._ask(run_id, parent_run_id, metadata, kwargs.get("name"), prompts)
+        self._ask(run_id, kwargs, prompts)
 
     @quietly
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
         """The next token."""
-        node = self._nodes.get(run_id)
-        if node is None or not isinstance(node.record, MessageRecord):
+        message, said = self._streamed(run_id, by_events=False), getattr(chunk, "message", None)
+        if message is None:
             return
-        if node.run.stopping:
-            raise RunStopped
-        if node.by_events:
-            return
-        node.by_events = False
-        said = getattr(chunk, "message", None)
         if said is None or (isinstance(token, str) and token and said.content == token):
-            node.record.write(str(token))  # the usual case, which is to be quick
+            message.write(str(token))  # the usual case, which is to be quick
             return
         for part, text in _parts(said):
-            node.record.write(text, part)
+            message.write(text, part)
 
     @quietly
     def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """The same, of models that are streamed by the newer protocol."""
-        node = self._nodes.get(run_id)
-        if node is None or not isinstance(node.record, MessageRecord):
-            return
-        if node.run.stopping:
-            raise RunStopped
-        if node.by_events is False:
-            return
-        node.by_events = True
+        message = self._streamed(run_id, by_events=True)
         delta = event.get("delta") if event.get("event") == "content-block-delta" else None
-        if isinstance(delta, Mapping):
+        if message is not None and isinstance(delta, Mapping):
             part = "reasoning" if any(kind in str(delta.get("type")) for kind in REASONING) else "text"
             text = delta.get("text") or delta.get("reasoning")
             if isinstance(text, str):
-                node.record.write(text, part)
+                message.write(text, part)
 
     @quietly
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -186,15 +146,12 @@ class LangGraphTap(Tap, BaseCallbackHandler):
         input_str: str,
         *,
         run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
         inputs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """A tool is called."""
         name, call = str((serialized or {}).get("name") or kwargs.get("name") or "tool"), kwargs.get("tool_call_id")
-        node = self._enter(run_id, parent_run_id, metadata, name, inputs)
+        node = self._enter(run_id, {**kwargs, "name": name}, inputs)
         asked = self._asked.pop((node.run.id, str(call)), None)
         speaker = node.speaker if asked is None else asked.speaker
         node.record = node.run.call(speaker, name, input_str if inputs is None else inputs, asked, id=call)
@@ -216,20 +173,10 @@ class LangGraphTap(Tap, BaseCallbackHandler):
         self._leave(run_id, error=error)
 
     @quietly
-    def on_retriever_start(
-        self,
-        serialized: dict[str, Any] | None,
-        query: str,
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_retriever_start(self, serialized: dict[str, Any] | None, query: str, *, run_id: UUID, **kwargs: Any) -> None:
         """Documents are looked for: a call, too."""
         name = str(kwargs.get("name") or "retriever")
-        node = self._enter(run_id, parent_run_id, metadata, name, query)
+        node = self._enter(run_id, {**kwargs, "name": name}, query)
         node.record, node.is_tool = node.run.call(node.speaker, name, query), True
 
     @quietly
@@ -247,13 +194,25 @@ class LangGraphTap(Tap, BaseCallbackHandler):
 
     # -- what all of these share
 
-    def _ask(self, id: UUID, parent: UUID | None, metadata: Any, name: Any, asked: Any) -> None:
-        node = self._enter(id, parent, metadata, name, asked)
-        node.record = node.run.message(node.speaker, model=(metadata or {}).get("ls_model_name"))
+    def _ask(self, id: UUID, told: Mapping[str, Any], asked: Any) -> None:
+        node = self._enter(id, told, asked)
+        node.record = node.run.message(node.speaker, model=(told.get("metadata") or {}).get("ls_model_name"))
 
-    def _enter(self, id: UUID, parent: UUID | None, metadata: dict[str, Any] | None, name: Any, input: Any) -> _Node:
-        """Something begins. Raises RunStopped."""
-        around, about = None if parent is None else self._nodes.get(parent), metadata or {}
+    def _streamed(self, id: UUID, *, by_events: bool) -> MessageRecord | None:
+        """The message that a token is of; None for one that is told in the other way, too. Raises RunStopped."""
+        node = self._nodes.get(id)
+        if node is None or not isinstance(node.record, MessageRecord):
+            return None
+        if node.run.stopping:
+            raise RunStopped
+        if node.by_events is None:
+            node.by_events = by_events
+        return node.record if node.by_events is by_events else None
+
+    def _enter(self, id: UUID, told: Mapping[str, Any], input: Any) -> _Node:
+        """Something begins, of which LangChain tells its `parent_run_id`, `metadata` and `name`. Raises RunStopped."""
+        parent, name, about = told.get("parent_run_id"), told.get("name"), told.get("metadata") or {}
+        around = None if parent is None else self._nodes.get(parent)
         path = [each.partition(":")[0] for each in str(about.get("langgraph_checkpoint_ns") or "").split("|")]
         known = None if name is None or name in PLUMBING else str(name)
         if around is None:
@@ -320,8 +279,7 @@ def _usage(said: Any) -> dict[str, Any] | None:
     if not told:
         return None
     numbers = {name: told[name] for name in ("input_tokens", "output_tokens", "total_tokens") if name in told}
-    model = said.response_metadata.get("model_name")
-    return {"model": model, **numbers} if model else numbers
+    return drop_none(model=said.response_metadata.get("model_name") or None, **numbers)
 
 
 def _stop(said: Any) -> Any:

@@ -21,6 +21,7 @@ from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_
 from agents.run_config import CallModelData, ModelInputData
 
 from ...client.agent.cancel_scope import CancelScope
+from ...client.arguments import drop_none
 from ..background import in_loop
 from .run_record import CallRecord, MessageRecord, RunRecord, by_flag
 from .steps import Speaker, StreamedText
@@ -96,8 +97,7 @@ class _Run:
     @quietly
     def asks(self, agent: Agent[Any]) -> None:
         """A model is called."""
-        model = agent.model if isinstance(agent.model, str) else None
-        self._messages.append(self.record.message(self.speaker(agent), model=model))
+        self._messages.append(self.record.message(self.speaker(agent), model=_model(agent)))
 
     @quietly
     def streams(self, event: Any) -> None:
@@ -121,9 +121,7 @@ class _Run:
             elif kind not in TOLD_BY_HOOKS:  # the provider's own tools have been at work already
                 self.record.call(self.speaker(agent), kind, item, message).end()
         usage = response.usage
-        numbers = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-        model = agent.model if isinstance(agent.model, str) else None
-        took = {"model": model, **numbers} if model else numbers
+        took = drop_none(model=_model(agent), input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
         message.end(_parts(response), usage=took if usage.total_tokens else None, id=response.response_id)
 
     @quietly
@@ -333,6 +331,11 @@ def _streamed_to_its_end(run: _Run, result: RunResultStreaming, task: "asyncio.T
         return
     error = task.exception() or result.run_loop_exception
     run.ends(None if error else result.final_output, error)
+
+
+def _model(agent: Agent[Any]) -> str | None:
+    """What its model is called, where that is known."""
+    return agent.model or None if isinstance(agent.model, str) else None
 
 
 def _parts(response: ModelResponse) -> list[StreamedText]:

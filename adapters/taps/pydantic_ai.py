@@ -23,6 +23,7 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
 )
 
+from ...client.arguments import drop_none
 from .run_record import MessageRecord, RunRecord
 from .steps import Speaker, StreamedText
 from .tap import Tap, TapOptions, prompt_of, quietly
@@ -135,8 +136,8 @@ class PydanticAITap(Tap, AbstractCapability[Any]):
     def _answered(self, run: _Run, message: MessageRecord, response: ModelResponse) -> None:
         for call in response.tool_calls:
             run.asked[call.tool_call_id] = message
-        usage = {"input_tokens": response.usage.input_tokens, "output_tokens": response.usage.output_tokens}
-        took = {"model": response.model_name, **usage} if response.model_name else usage
+        numbers = {"input_tokens": response.usage.input_tokens, "output_tokens": response.usage.output_tokens}
+        took = drop_none(model=response.model_name or None, **numbers)
         message.end(_parts(response), usage=took, stop=response.finish_reason, id=response.provider_response_id)
 
     @quietly

@@ -173,7 +173,7 @@ class RunWriter:
         joined, self._joined = self._joined, {}
         for name, each in joined.items():
             each.interruptions.detach(self._run)
-            with contextlib.suppress(KeyError):  # one who speaks as the holder has no seat
+            if name == self._holder or each is not joined[self._holder]:  # others who speak as the holder have no seat
                 await self._speakers.leave(name, self._session)
 
 

@@ -57,8 +57,8 @@ class Speakers:
             return self._participant
         name = slug(agent)
         name = f"agent-{name}" if name in RESERVED else name
-        crowded = holder is not None and name not in self._clients and len(self._clients) >= MAX_PARTICIPANTS
-        return holder if crowded and holder is not None else name
+        crowded = name not in self._clients and len(self._clients) >= MAX_PARTICIPANTS
+        return holder if holder is not None and crowded else name
 
     async def join(self, name: ParticipantId, session: SessionId, agent: str, about: dict[str, str]) -> Joined:
         """Have a participant take part, until it has left as often. Waits for the gateway. Raises its refusals."""

@@ -13,6 +13,8 @@ from google.adk.models.llm_response import LlmResponse
 from google.adk.tools.agent_tool import AgentTool
 from google.genai import types
 
+from support.scripts import hung_up, words
+
 
 class Scripted(BaseLlm):
     """Answers by a script: words, which come one by one; `("thought", words)`; or calls, `(tool, arguments, id)`."""
@@ -33,11 +35,10 @@ class Scripted(BaseLlm):
         self.turn += 1
         said, number = said if isinstance(said, list) else [said], 0
         for each in said if stream else ():
-            words = each[1].split(" ") if isinstance(each, tuple) and each[0] == "thought" else []
-            words = each.split(" ") if isinstance(each, str) else words
-            for word in [f"{word} " for word in words[:-1]] + words[-1:]:
+            text = each if isinstance(each, str) else each[1] if each[0] == "thought" else None
+            for word in () if text is None else words(text):
                 if number == self.fails_at:
-                    raise ConnectionError("the provider hung up: key sk-123")
+                    raise hung_up()
                 number += 1
                 part = types.Part(text=word, thought=isinstance(each, tuple) or None)
                 yield LlmResponse(content=types.Content(role="model", parts=[part]), partial=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 from claude_agent_sdk import Transport
 
+from support.scripts import hung_up, words
+
 SESSION = "5f1c0e9a-0000-4000-8000-000000000001"
 
 
@@ -85,8 +87,7 @@ def says(id: str, blocks: list[Any], parent: str | None = None, pause: float = 0
     lines: list[Any] = [_event({"type": "message_start", "message": {"id": id, "model": "claude-x"}}, parent)]
     for block in blocks:
         kind = {"text": "text_delta", "thinking": "thinking_delta"}.get(block["type"])
-        words = block[block["type"]].split(" ") if kind else []
-        for word in [f"{word} " for word in words[:-1]] + words[-1:]:
+        for word in words(block[block["type"]]) if kind else ():
             delta = {"type": kind, block["type"]: word}
             lines += [_event({"type": "content_block_delta", "index": 0, "delta": delta}, parent), pause]
         message = {"id": id, "model": "claude-x", "role": "assistant", "content": [block]}
@@ -129,7 +130,7 @@ def team(about: str = "Lisbon", pause: float = 0.0, fails_at: int | None = None)
     """What the three say."""
     last = says("m-9", [{"type": "text", "text": f"Dear Maya, Casa Azul in {about}."}], pause=pause)
     if fails_at is not None:
-        last = [*last[: 1 + 2 * fails_at], 0.3, ConnectionError("the provider hung up: key sk-123")]
+        last = [*last[: 1 + 2 * fails_at], 0.3, hung_up()]
     thinks = [
         {"type": "thinking", "thinking": "Who can do this?", "signature": "s"},
         {"type": "text", "text": "I ask."},

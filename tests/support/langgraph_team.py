@@ -14,6 +14,8 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
+from support.scripts import hung_up
+
 USAGE: Any = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
 
 
@@ -54,7 +56,7 @@ class Scripted(BaseChatModel):
             if piece.content and number + 1 < len(pieces):
                 piece.content = f"{piece.content} "
             if number == self.fails_at:
-                raise ConnectionError("the provider hung up: key sk-123")
+                raise hung_up()
             chunk = ChatGenerationChunk(message=piece)
             if run_manager is not None:
                 await run_manager.on_llm_new_token(str(piece.content), chunk=chunk)

@@ -25,31 +25,20 @@ from openai.types.responses import (
 from openai.types.responses.response_reasoning_item import Summary
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
+from support.scripts import Script, hung_up, words
+
 set_tracing_disabled(True)
 
 
-class Scripted(Model):
-    """Answers by a script: words, which come one by one, or calls. `heard` is what it was given."""
-
-    def __init__(self, *script: Any, pause: float = 0.0, fails_at: int | None = None) -> None:
-        self.script = script
-        self.pause = pause
-        self.fails_at = fails_at
-        self.turn = 0
-        self.heard: list[Any] = []
-
-    def _next(self, input: Any) -> list[Any]:
-        self.heard.append(input)
-        said = self.script[min(self.turn, len(self.script) - 1)]
-        self.turn += 1
-        return [said] if not isinstance(said, list) else said
+class Scripted(Script, Model):
+    """Answers by a script: words, which come one by one, or calls."""
 
     async def get_response(self, system_instructions: str | None, input: Any, *args: Any, **more: Any) -> ModelResponse:
         """All at once."""
-        said = self._next(input)
+        said = self.next(input)
         await asyncio.sleep(self.pause)
         if self.fails_at is not None:
-            raise ConnectionError("the provider hung up: key sk-123")
+            raise hung_up()
         usage = Usage(requests=1, input_tokens=7, output_tokens=3, total_tokens=10)
         return ModelResponse(
             output=[_item(each) for each in said], usage=usage, response_id=f"r-{id(self)}-{self.turn}"
@@ -59,12 +48,12 @@ class Scripted(Model):
         self, system_instructions: str | None, input: Any, *args: Any, **more: Any
     ) -> AsyncIterator[Any]:
         """Word by word."""
-        said, number = self._next(input), 0
+        said, number = self.next(input), 0
         for each in said:
             kind, text = each if isinstance(each, tuple) else ("text", each) if isinstance(each, str) else ("", "")
-            for word in _words(text) if kind in ("text", "thought") else ():
+            for word in words(text) if kind in ("text", "thought") else ():
                 if number == self.fails_at:
-                    raise ConnectionError("the provider hung up: key sk-123")
+                    raise hung_up()
                 number += 1
                 yield _thought(word, number) if kind == "thought" else _delta(word, number)
                 await asyncio.sleep(self.pause)
@@ -87,11 +76,6 @@ class Scripted(Model):
             usage=usage,
         )
         yield ResponseCompletedEvent(type="response.completed", response=response, sequence_number=number + 1)
-
-
-def _words(text: str) -> list[str]:
-    words = text.split(" ")
-    return [f"{word} " for word in words[:-1]] + words[-1:]
 
 
 def _delta(word: str, number: int) -> Any:

@@ -10,16 +10,11 @@ from typing import Any
 from pydantic_ai import Agent
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
+from support.scripts import Script, hung_up, words
 
-class Scripted:
+
+class Scripted(Script):
     """Answers by a script: words, which come one by one; `("thought", words)`; or calls, `(tool, arguments)`."""
-
-    def __init__(self, *script: Any, pause: float = 0.0, fails_at: int | None = None) -> None:
-        self.script = script
-        self.pause = pause
-        self.fails_at = fails_at
-        self.turn = 0
-        self.heard: list[Any] = []
 
     @property
     def model(self) -> FunctionModel:
@@ -27,20 +22,16 @@ class Scripted:
         return FunctionModel(stream_function=self._answer)
 
     async def _answer(self, messages: list[Any], info: AgentInfo) -> AsyncIterator[Any]:
-        self.heard.append(list(messages))
-        said = self.script[min(self.turn, len(self.script) - 1)]
-        self.turn += 1
         number = 0
-        for index, each in enumerate(said if isinstance(said, list) else [said]):
+        for index, each in enumerate(self.next(list(messages))):
             if isinstance(each, tuple) and each[0] == "thought":
                 yield {index: DeltaThinkingPart(content=each[1])}
             elif isinstance(each, tuple):
                 yield {index: DeltaToolCall(name=each[0], json_args=json.dumps(each[1]), tool_call_id=each[2])}
             else:
-                words = each.split(" ")
-                for word in [f"{word} " for word in words[:-1]] + words[-1:]:
+                for word in words(each):
                     if number == self.fails_at:
-                        raise ConnectionError("the provider hung up: key sk-123")
+                        raise hung_up()
                     number += 1
                     yield word
                     await asyncio.sleep(self.pause)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from langchain_core.messages import AIMessage, ToolMessage
 
@@ -17,9 +18,6 @@ from stenogram.adapters.taps.langgraph import LangGraphTap
 from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
 from stenogram.adapters.taps.pydantic_ai import PydanticAITap
 from stenogram.adapters.taps.tap import Tap
-
-SECRET = "key sk-123"
-"""In the text of the error of models that fail."""
 
 
 @dataclass
@@ -32,69 +30,61 @@ class Produced:
     output_tokens: int = 0
 
 
-class Program(Protocol):
+@dataclass(frozen=True)
+class How:
+    """How a program is run: which city it is about; a `pause` after each word; `fails_at`: the word at which the last
+    model fails; `on_word` is called with each."""
+
+    about: str = "Lisbon"
+    pause: float = 0.0
+    fails_at: int | None = None
+    on_word: Callable[[str], None] = lambda word: None
+
+
+class Program(ABC):
     """Three agents that find a hotel."""
 
-    @property
-    def name(self) -> str:
-        """What the framework is called."""
-
-    @property
-    def last(self) -> str:
-        """The agent that speaks last."""
-
-    @property
-    def error(self) -> type[Exception]:
-        """What the program gets when the model's connection is lost."""
-
-    @property
-    def subs(self) -> tuple[str, ...]:
-        """Those that work in tools."""
+    name: str
+    """What the framework is called."""
+    last: str
+    """The agent that speaks last."""
+    subs: tuple[str, ...]
+    """Those that work in tools."""
+    makes: type[Tap]
+    """The framework's tap."""
+    error: type[Exception] = ConnectionError
+    """What the program gets when the model's connection is lost."""
 
     def tap(self, url: str, **options: Any) -> Tap:
         """The line to add."""
+        return self.makes(url, **options)
 
-    async def run(
-        self,
-        tap: Tap,
-        session: str,
-        about: str = "Lisbon",
-        pause: float = 0.0,
-        fails_at: int | None = None,
-        on_word: Callable[[str], None] = ...,
-    ) -> Produced:
-        """Run it, streamed. `pause` after each word; `fails_at`: the word at which the last model fails; `on_word` is
-        called with each."""
+    async def run(self, tap: Tap, session: str, **how: Any) -> Produced:
+        """Run it, streamed: as the members of `How` say."""
+        return await self.play(tap, session, How(**how))
+
+    @abstractmethod
+    async def play(self, tap: Tap, session: str, how: How) -> Produced:
+        """Run it."""
 
 
-class LangGraphProgram:
+class LangGraphProgram(Program):
     """A graph."""
 
-    name, last, subs, error = "langgraph", "writer", (), ConnectionError
+    name, last, subs, makes = "langgraph", "writer", (), LangGraphTap
 
-    def tap(self, url: str, **options: Any) -> Tap:
-        return LangGraphTap(url, **options)
-
-    async def run(
-        self,
-        tap: Tap,
-        session: str,
-        about: str = "Lisbon",
-        pause: float = 0.0,
-        fails_at: int | None = None,
-        on_word: Callable[[str], None] = lambda word: None,
-    ) -> Produced:
+    async def play(self, tap: Tap, session: str, how: How) -> Produced:
         from support.langgraph_team import Scripted, team
 
-        said = AIMessage(f"Dear Maya, Casa Azul in {about}.")
-        writer = Scripted(script=[said], fails_at=fails_at, pause=pause)
-        graph, produced = team(about, pause, writer=writer), Produced()
+        said = AIMessage(f"Dear Maya, Casa Azul in {how.about}.")
+        writer = Scripted(script=[said], fails_at=how.fails_at, pause=how.pause)
+        graph, produced = team(how.about, how.pause, writer=writer), Produced()
         config: Any = {"callbacks": [tap], "configurable": {"thread_id": session}}
         stream = graph.astream({"messages": "A hotel?"}, config, stream_mode=["messages", "updates"], subgraphs=True)
         asked: dict[str, Any] = {}
         async for namespace, mode, told in stream:
             if mode == "messages":
-                on_word(str(told[0].content))
+                how.on_word(str(told[0].content))
                 continue
             for node, update in told.items():
                 who = namespace[0].partition(":")[0] if namespace else node
@@ -118,38 +108,29 @@ def _take(produced: Produced, who: str, message: Any, asked: dict[str, Any]) -> 
         produced.tools.append((who, call["name"], call["args"], message.content))
 
 
-class OpenAIProgram:
+class OpenAIProgram(Program):
     """Agents, one of which hands over to another, who has the third as a tool."""
 
-    name, last, subs, error = "openai-agents", "booking", ("researcher",), ConnectionError
+    name, last, subs, makes = "openai-agents", "booking", ("researcher",), OpenAIAgentsTap
 
-    def tap(self, url: str, **options: Any) -> Tap:
-        return OpenAIAgentsTap(url, **options)
-
-    async def run(
-        self,
-        tap: Tap,
-        session: str,
-        about: str = "Lisbon",
-        pause: float = 0.0,
-        fails_at: int | None = None,
-        on_word: Callable[[str], None] = lambda word: None,
-    ) -> Produced:
+    async def play(self, tap: Tap, session: str, how: How) -> Produced:
         from agents import RunConfig, Runner
 
         from support.openai_team import Scripted, call, team
 
-        said = f"Dear Maya, Casa Azul in {about}."
-        booking = Scripted([call("ask_researcher", "c-1", input=about)], said, pause=pause, fails_at=fails_at)
+        said = f"Dear Maya, Casa Azul in {how.about}."
+        booking = Scripted(
+            [call("ask_researcher", "c-1", input=how.about)], said, pause=how.pause, fails_at=how.fails_at
+        )
         nested: list[Any] = []
         assert isinstance(tap, OpenAIAgentsTap)
         tap.install()
         result = Runner.run_streamed(
-            team(about, pause, nested, booking=booking), "A hotel?", run_config=RunConfig(group_id=session)
+            team(how.about, how.pause, nested, booking=booking), "A hotel?", run_config=RunConfig(group_id=session)
         )
         async for event in result.stream_events():
             if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
-                on_word(event.data.delta)
+                how.on_word(event.data.delta)
         return _produced(result, nested)
 
 
@@ -179,40 +160,27 @@ def _produced(result: Any, nested: list[Any], into: Produced | None = None) -> P
     return produced
 
 
-class PydanticAIProgram:
+class PydanticAIProgram(Program):
     """An agent with two others as tools."""
 
-    name, last, subs, error = "pydantic-ai", "concierge", ("researcher", "writer"), ConnectionError
+    name, last, subs, makes = "pydantic-ai", "concierge", ("researcher", "writer"), PydanticAITap
 
-    def tap(self, url: str, **options: Any) -> Tap:
-        return PydanticAITap(url, **options)
-
-    async def run(
-        self,
-        tap: Tap,
-        session: str,
-        about: str = "Lisbon",
-        pause: float = 0.0,
-        fails_at: int | None = None,
-        on_word: Callable[[str], None] = lambda word: None,
-    ) -> Produced:
+    async def play(self, tap: Tap, session: str, how: How) -> Produced:
         from support.pydantic_team import Scripted, team
 
         script = [
-            [("thought", "Who can do this?"), "I ask.", ("research", {"city": about}, "c-1")],
-            ("write", {"city": about}, "c-2"),
+            [("thought", "Who can do this?"), "I ask.", ("research", {"city": how.about}, "c-1")],
+            ("write", {"city": how.about}, "c-2"),
         ]
-        said = f"Dear Maya, Casa Azul in {about}."
-        concierge = Scripted(*script, said, pause=pause, fails_at=None if fails_at is None else fails_at + 1)
-        if fails_at is not None:
-            concierge.script = (script[1], said)
-            concierge.fails_at = fails_at
-        agent, results = team(tap, about, pause, concierge=concierge)
+        said = f"Dear Maya, Casa Azul in {how.about}."
+        asking = script if how.fails_at is None else script[1:]  # without words, which would fail
+        concierge = Scripted(*asking, said, pause=how.pause, fails_at=how.fails_at)
+        agent, results = team(tap, how.about, how.pause, concierge=concierge)
 
         async def watch(ctx: Any, events: Any) -> None:
             async for event in events:
                 if event.event_kind == "part_delta":
-                    on_word(getattr(event.delta, "content_delta", ""))
+                    how.on_word(getattr(event.delta, "content_delta", ""))
 
         result = await agent.run("A hotel?", conversation_id=session, event_stream_handler=watch)
         return _of_pydantic(result, results)
@@ -242,23 +210,12 @@ def _of_pydantic(result: Any, nested: list[Any]) -> Produced:
     return produced
 
 
-class GoogleADKProgram:
+class GoogleADKProgram(Program):
     """An agent with one of the others as a tool, that transfers to the third."""
 
-    name, last, subs, error = "google-adk", "writer", ("researcher",), ConnectionError
+    name, last, subs, makes = "google-adk", "writer", ("researcher",), GoogleADKTap
 
-    def tap(self, url: str, **options: Any) -> Tap:
-        return GoogleADKTap(url, **options)
-
-    async def run(
-        self,
-        tap: Tap,
-        session: str,
-        about: str = "Lisbon",
-        pause: float = 0.0,
-        fails_at: int | None = None,
-        on_word: Callable[[str], None] = lambda word: None,
-    ) -> Produced:
+    async def play(self, tap: Tap, session: str, how: How) -> Produced:
         from google.adk.agents import run_config
         from google.adk.apps import App
         from google.adk.runners import InMemoryRunner
@@ -267,9 +224,9 @@ class GoogleADKProgram:
         from support.adk_team import Scripted, team
 
         seen: list[Any] = []
-        writer = Scripted(script=[f"Dear Maya, Casa Azul in {about}."], pause=pause, fails_at=fails_at)
+        writer = Scripted(script=[f"Dear Maya, Casa Azul in {how.about}."], pause=how.pause, fails_at=how.fails_at)
         plugin: Any = tap
-        app = App(name="trips", root_agent=team(about, pause, seen, writer=writer), plugins=[plugin])
+        app = App(name="trips", root_agent=team(how.about, how.pause, seen, writer=writer), plugins=[plugin])
         runner = InMemoryRunner(app=app)
         await runner.session_service.create_session(app_name="trips", user_id="maya", session_id=session)
         produced, said = Produced(), types.Content(role="user", parts=[types.Part(text="A hotel?")])
@@ -281,7 +238,7 @@ class GoogleADKProgram:
             async for event in events:
                 for part in (event.content.parts if event.content else None) or ():
                     if event.partial:
-                        on_word(part.text or "")
+                        how.on_word(part.text or "")
                     else:
                         _of_adk(produced, event.author, part, asked, seen)
                 if event.usage_metadata and not event.partial:
@@ -307,42 +264,28 @@ def _of_adk(produced: Produced, who: str, part: Any, asked: dict[str, Any], seen
         produced.tools.append((who, call.name, call.args, result))
 
 
-class ClaudeProgram:
+class ClaudeProgram(Program):
     """Claude with two sub-agents."""
 
-    name, last, subs, error = "claude-agent-sdk", "claude", ("agent-a1", "agent-a2"), ConnectionError
+    name, last, subs, makes = "claude-agent-sdk", "claude", ("agent-a1", "agent-a2"), ClaudeAgentSDKTap
 
-    def tap(self, url: str, **options: Any) -> Tap:
-        return ClaudeAgentSDKTap(url, **options)
-
-    async def run(
-        self,
-        tap: Tap,
-        session: str,
-        about: str = "Lisbon",
-        pause: float = 0.0,
-        fails_at: int | None = None,
-        on_word: Callable[[str], None] = lambda word: None,
-    ) -> Produced:
+    async def play(self, tap: Tap, session: str, how: How) -> Produced:
         from claude_agent_sdk import ClaudeAgentOptions, query
 
-        from support.claude_team import SESSION, Scripted, team
+        from support.claude_team import Scripted, team
 
         assert isinstance(tap, ClaudeAgentSDKTap)
-        lines = json.loads(json.dumps(team(about, pause), default=str).replace(SESSION, session))
-        if fails_at is not None:
-            lines = team(about, pause, fails_at)
-            lines = [each if isinstance(each, float | Exception) else _in(each, session) for each in lines]
+        lines = [_in(each, session) for each in team(how.about, how.pause, how.fails_at)]
         options = ClaudeAgentOptions(include_partial_messages=True)
         messages = query(prompt="A hotel?", options=options, transport=Scripted(lines))
         produced, asked = Produced(), dict[str, Any]()
         async for message in tap.watch(messages, "A hotel?"):
-            _of_claude(produced, message, asked, on_word)
+            _of_claude(produced, message, asked, how.on_word)
         return produced
 
 
 def _in(line: Any, session: str) -> Any:
-    return {**line, "session_id": session} if "session_id" in line else line
+    return {**line, "session_id": session} if isinstance(line, dict) and "session_id" in line else line
 
 
 def _of_claude(produced: Produced, message: Any, asked: dict[str, Any], on_word: Callable[[str], None]) -> None:

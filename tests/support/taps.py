@@ -7,7 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from stenogram.client import Client
+from stenogram.client import Client, Session
+from stenogram.domain.concepts.tasks import Task
 from stenogram.domain.errors import NotFound
 from stenogram.domain.model import Event
 
@@ -103,6 +104,11 @@ async def recorded(
             if found.present <= {*beside} and sum(map(_has_ended, found.runs.values())) >= runs:
                 return found
             await asyncio.sleep(0.05)
+
+
+def claimed(session: Session) -> list[Task]:
+    """The runs that are going on in a session."""
+    return [each for each in session.tasks.known.values() if each.status == "claimed"]
 
 
 def _has_ended(event: Event) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, query
 from support.claude_team import SESSION, Scripted, result, returns, says, uses
-from support.taps import recorded
+from support.taps import claimed, recorded
 
 from stenogram.adapters.taps.claude_agent_sdk import ClaudeAgentSDKTap
 from stenogram.adapters.taps.tap import RunStopped
@@ -57,7 +57,7 @@ async def test_a_client_is_interrupted_and_told_from_the_session(gateway: Gatewa
                 pass
 
         working = asyncio.ensure_future(work())
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         if steers:
             signal = await maya.signals.steer("agent:claude", "With a view.")
         else:
@@ -84,7 +84,7 @@ async def test_a_query_is_stopped_at_its_next_message(gateway: Gateway) -> None:
                 pass
 
         working = asyncio.ensure_future(work())
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         await maya.signals.cancel("agent:claude")
         with pytest.raises(RunStopped):
             await working

@@ -11,7 +11,7 @@ from google.adk.apps import App
 from google.adk.runners import InMemoryRunner
 from google.genai import types
 from support.adk_team import Scripted
-from support.taps import recorded
+from support.taps import claimed, recorded
 
 from stenogram.adapters.taps.google_adk import GoogleADKTap
 from stenogram.client import Client
@@ -67,7 +67,7 @@ async def test_an_instruction_from_the_session_is_in_the_next_request(gateway: G
         client.session("trip") as maya,
     ):
         running = asyncio.ensure_future(_run(LlmAgent(name="concierge", model=model, tools=[look]), tap))
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:concierge", "With a view.")
         await running
         assert (await maya.signals.settled(signal)).status == "closed"

@@ -12,7 +12,7 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from support.langgraph_team import Scripted, calls, find_hotels, team
-from support.taps import recorded
+from support.taps import claimed, recorded
 
 from stenogram.adapters.taps.langgraph import LangGraphTap
 from stenogram.client import Client
@@ -121,7 +121,7 @@ async def test_an_instruction_is_refused_since_there_is_no_way(gateway: Gateway)
         client.session("trip") as maya,
     ):
         running = asyncio.ensure_future(team(pause=0.1).ainvoke({"messages": "A hotel?"}, _config(tap)))
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:trip", "With a view.")
         await maya.signals.settled(signal)
         await running

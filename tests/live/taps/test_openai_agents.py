@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from agents import Agent, RunHooks, Runner
 from support.openai_team import Scripted, book, call, team
-from support.taps import recorded
+from support.taps import claimed, recorded
 
 from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
 from stenogram.adapters.taps.tap import RunStopped
-from stenogram.client import Client, Session
-from stenogram.domain.concepts.tasks import Task
+from stenogram.client import Client
 
 if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
 pytestmark = pytest.mark.thorough
-
-
-def _claimed(session: Session) -> list[Task]:
-    return [each for each in session.tasks.known.values() if each.status == "claimed"]
 
 
 class _Heard(RunHooks[Any]):
@@ -86,7 +81,7 @@ async def test_an_instruction_from_the_session_is_in_the_next_call_of_the_model(
         client.session("trip") as maya,
     ):
         running = asyncio.ensure_future(Runner.run(team(booking=booking, researcher=slow, pause=0.3), "A hotel?"))
-        await maya.live.until(lambda: _claimed(maya))
+        await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:triage", "With a view.")
         result = await running
         assert (await maya.signals.settled(signal)).status == "closed"
@@ -104,9 +99,7 @@ async def test_a_run_that_is_not_streamed_is_stopped_in_the_middle_of_a_call(gat
         client.session("trip") as maya,
     ):
         running = asyncio.ensure_future(Runner.run(agent, "A hotel?"))
-        (task,) = await maya.live.until(
-            lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"]
-        )
+        (task,) = await maya.live.until(lambda: claimed(maya))
         await maya.signals.cancel(f"task:{task.id}")
         with pytest.raises(RunStopped):
             await running
@@ -122,7 +115,7 @@ async def test_what_cannot_be_done_to_a_run_is_refused(gateway: Gateway) -> None
         client.session("trip") as maya,
     ):
         running = asyncio.ensure_future(Runner.run(team(pause=0.2), "A hotel?"))
-        await maya.live.until(lambda: _claimed(maya))
+        await maya.live.until(lambda: claimed(maya))
         pause = await maya.signals.pause("agent:triage")
         assert (await maya.signals.settled(pause)).status == "closed"
         assert (await running).final_output == "Dear Maya, Casa Azul in Lisbon."

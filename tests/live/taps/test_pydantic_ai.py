@@ -10,7 +10,7 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models.function import FunctionModel
 from support.pydantic_team import Scripted, team
-from support.taps import recorded
+from support.taps import claimed, recorded
 
 from stenogram.adapters.taps.pydantic_ai import PydanticAITap
 from stenogram.client import Client
@@ -59,7 +59,7 @@ async def test_an_instruction_from_the_session_is_said_to_the_model(gateway: Gat
     ):
         agent, _ = team(tap, concierge=concierge)
         running = asyncio.ensure_future(agent.run("A hotel?"))
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:concierge", "With a view.")
         result = await running
         assert (await maya.signals.settled(signal)).status == "closed"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 from pydantic_ai.exceptions import RunCancelled
-from support.tap_programs import PROGRAMS, SECRET, Produced, Program, cancelled_at
-from support.taps import Recorded, read, recorded
+from support.scripts import SECRET
+from support.tap_programs import PROGRAMS, Produced, Program, cancelled_at
+from support.taps import Recorded, claimed, read, recorded
 
 from stenogram.adapters.taps.tap import RunStopped
 from stenogram.api.server import running
@@ -188,7 +189,7 @@ async def test_a_cancel_in_the_session_reaches_the_run(
         client.session("trip") as maya,
     ):
         going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.1))
-        await maya.live.until(lambda: [each for each in maya.tasks.known.values() if each.status == "claimed"])
+        await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.cancel()
         assert (await maya.signals.settled(signal)).status == "closed"
         await _ends(going_on)
@@ -224,6 +225,22 @@ async def test_with_tokens_each_agent_takes_part_by_itself(start: Start, program
     assert {each.actor for each in found.runs.values()} == {"concierge"}
 
 
+@pytest.mark.thorough
+async def test_who_may_not_take_part_speaks_as_the_holder(start: Start) -> None:
+    def tokens(participant: str) -> str:
+        return _token(participant, **({"scopes": ["read:*"]} if participant == "researcher" else {}))
+
+    gateway, (program, *_) = await start(jwt_secret=KEY), PROGRAMS
+    async with program.tap(gateway.url, session="trip", participant="planner", tokens=tokens) as tap:
+        produced = [await program.run(tap, "trip") for _ in range(2)]
+    found = await recorded(gateway.url, "trip", runs=2, token=_token("auditor"))
+    said = [(each.metadata["agent"], each.text) for each in found.messages.values() if each.text]
+    # Sorted, for the second began while the first was still being written.
+    assert sorted(said) == sorted([*produced[0].words, *produced[1].words])
+    assert {who for who, _ in found.words} == {"planner", "writer"}
+    assert not found.open
+
+
 @pytest.mark.reconnects
 @pytest.mark.thorough
 async def test_what_does_not_fit_is_dropped_and_said_to_be(tmp_path: Path, program: Program) -> None:
@@ -241,6 +258,6 @@ async def test_what_does_not_fit_is_dropped_and_said_to_be(tmp_path: Path, progr
     assert last.data.model_dump()["metadata"]["dropped"] > 0
 
 
-def _token(participant: str) -> str:
-    claims = {"sub": participant, "kind": "agent", "exp": time.time() + 600}
+def _token(participant: str, **more: Any) -> str:
+    claims = {"sub": participant, "kind": "agent", "exp": time.time() + 600, **more}
     return jwt.encode(claims, KEY, "HS256")
