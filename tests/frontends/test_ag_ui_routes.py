@@ -15,8 +15,11 @@ import pytest
 from support.ag_ui_reader import AgUiReader
 
 from stenogram.api.frontends.ag_ui.encoder import AgUiEncoder
+from stenogram.api.frontends.turn_stream import TurnConnection
 from stenogram.api.server import Gateway
 from stenogram.client import Client
+from stenogram.domain.ids import Version
+from stenogram.domain.state import State
 from stenogram.log.log import Log
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -206,6 +209,45 @@ async def test_a_question_that_another_device_answers_ends_nothing(
                 end = (await stream.end()).runs
         working.cancel()
     assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
+
+
+async def test_a_stream_ends_that_is_behind_what_ended_its_run(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is woken by the run's end, it has only brought the answer: nothing wakes it again."""
+    looked, answered, behind, state_here = asyncio.Event(), asyncio.Event(), list[int](), TurnConnection._state_here
+
+    async def a_little_behind(self: TurnConnection, session: str, state: State) -> State:
+        here = await state_here(self, session, state)
+        looked.set()
+        if here.tasks.known["run.r1"].unfinished or behind:
+            return here
+        behind.append(here.version)
+        return await self._followed.log.state_at(session, Version(here.version - 1))
+
+    monkeypatch.setattr(TurnConnection, "_state_here", a_little_behind)
+    async with agent(gateway) as planner, agent(gateway, "rooms") as rooms:
+
+        async def work() -> None:
+            async for task in planner.tasks("run"):
+                async with task:
+                    answer = await planner.session.approvals.ask("Book it?", approval="a1")
+                    await answered.wait()
+                    await task.complete(answer)
+
+        working = asyncio.create_task(work())
+        bob = Client(gateway.url, participant="bob", kind="user")
+        async with bob, bob.session("trip") as other, rooms.say() as message:
+            await message.write("Wait.")
+            async with opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream:
+                await looked.wait()  # the question has been found to end it
+                await other.approvals.answer("a1", "yes")
+                await message.abort()
+                answered.set()
+                end = (await stream.end()).runs
+        working.cancel()
+    assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
+    assert behind
 
 
 @pytest.mark.parametrize("seed", range(4))
