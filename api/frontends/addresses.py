@@ -22,7 +22,11 @@ class AttachQuery(Query):
 
 def agent_of(request: web.Request) -> ParticipantId | None:
     """The agent that the path names; None for any. Raises Invalid."""
-    named = request.match_info["agent"]
+    return agent_named(request.match_info["agent"])
+
+
+def agent_named(named: str) -> ParticipantId | None:
+    """The agent that is to serve a run; None for any. Raises Invalid."""
     try:
         return None if named == ANY_AGENT else _NAME.validate_python(named)
     except ValidationError:

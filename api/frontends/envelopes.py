@@ -11,7 +11,7 @@ import orjson
 from ...domain.concepts.messages import Message
 from ...domain.ids import NAME_PATTERN
 from ...domain.model import Kind
-from ...domain.parts import StreamedKind
+from ...domain.parts import StreamedKind, assemble
 from ...domain.state import State
 
 Members = dict[str, Any]
@@ -49,6 +49,14 @@ def members_of_open(message: Message) -> Members:
     given = {"task": message.task, "audience": message.audience}
     about = {name: value for name, value in given.items() if value is not None}
     return {"actor": message.author, **about, "version": message.since, "data": {"message": message.id}}
+
+
+def texts_of_open(message: Message) -> dict[StreamedKind, str]:
+    """What is said and thought so far in a message that is being streamed, in the order in which these began."""
+    pieces: dict[StreamedKind, list[str]] = {}
+    for part in assemble(message.streamed):
+        pieces.setdefault(part.kind, []).append(part.text)
+    return {kind: "".join(texts) for kind, texts in pieces.items()}
 
 
 def message_id(id: str) -> str:

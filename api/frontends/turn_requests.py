@@ -27,6 +27,7 @@ from ...projections.runner.time_slices import slices
 from ..access.principal import Principal
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenant import Tenant
+from .envelopes import CLIENT_ID, message_id
 from .turn import MAX_RUN_CHARS, NO, RUN, Turn, is_run, root_of, task_of_run, waiting_for
 
 TITLE_CHARS = 120
@@ -38,6 +39,18 @@ class Said(NamedTuple):
     id: str
     data: dict[str, Any]
     text: str = ""
+
+
+def said_by_page(
+    given: str, text: str, attached: Iterable[Any], name: str, metadata: Mapping[str, Any] | None = None
+) -> Said | None:
+    """A message of a page, under the id that it has there; None where it says nothing. What is attached stays in the
+    page's form, in data parts of this name."""
+    id = message_id(given)
+    parts: list[dict[str, Any]] = [{"kind": "text", "text": text}] if text else []
+    parts += [{"kind": "data", "name": name, "data": each} for each in attached]
+    about = {**({} if id == given else {CLIENT_ID: given}), **(metadata or {})}
+    return Said(id, {"parts": parts, **({"metadata": about} if about else {})}, text) if parts else None
 
 
 class Reply(NamedTuple):

@@ -151,10 +151,7 @@ class TurnConnection(BegunConnection):
         assert session is not None
         self._followed.watch.add(session, self._look)
         try:
-            while not self.closed and not await self._is_over(session):
-                await self._woken.wait()
-                # Before the next look: what happens during that sets it again.
-                self._woken.clear()
+            await self._until_over(session)
             await self._finish(session)
         finally:
             self._followed.watch.remove(session, self._look)
@@ -175,6 +172,12 @@ class TurnConnection(BegunConnection):
         if state is None or ending_of(state, self._turn, self._viewer) is not None:
             self._woken.set()
 
+    async def _until_over(self, session: SessionId) -> None:
+        while not self.closed and not await self._is_over(session):
+            await self._woken.wait()
+            # Before the next look: what happens during that sets it again.
+            self._woken.clear()
+
     async def _is_over(self, session: SessionId) -> bool:
         state = await self._followed.log.state(session)
         if ending_of(state, self._turn, self._viewer) is None:
@@ -193,10 +196,8 @@ class TurnConnection(BegunConnection):
             state = self._over = await self._state_here(session, state)
             ending = ending_of(state, self._turn, self._viewer)
             wait = until - time.monotonic()
-            if ending is None:  # a question was answered meanwhile
-                await self._woken.wait()
-                self._woken.clear()
-                await self._is_over(session)
+            if ending is None:  # a question was answered; the run's end may have come since, and woken it already
+                await self._until_over(session)
             elif wait > 0 and self._in_mid_sentence(state, ending):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):

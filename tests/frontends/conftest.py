@@ -58,6 +58,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
 
 @pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    """A gateway with the defaults."""
+    return await start()
+
+
+@pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client."""
     async with aiohttp.ClientSession() as session:

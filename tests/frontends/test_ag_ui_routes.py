@@ -9,17 +9,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
-import jwt
 import orjson
 import pytest
 from support.ag_ui_reader import AgUiReader
+from support.native import SECRET, agent, native_events, token
 
 from stenogram.api.frontends.ag_ui.encoder import AgUiEncoder
+from stenogram.api.frontends.turn_stream import TurnConnection
 from stenogram.api.server import Gateway
 from stenogram.client import Client
+from stenogram.domain.ids import Version
+from stenogram.domain.state import State
 from stenogram.log.log import Log
 
-SECRET = "a secret of at least thirty-two bytes"
 RUN = "/v1/agui/agent/planner/run"
 CONNECT = "/v1/agui/agent/planner/connect"
 
@@ -29,12 +31,6 @@ def asked(run: str = "r1", *said: tuple[str, str], **more: Any) -> dict[str, Any
     messages = [{"id": id, "role": "user", "content": text} for id, text in said]
     about = {"threadId": "trip", "runId": run, "protocolVersion": "1.0", "tools": [], "context": [], **more}
     return {"messages": messages, "state": {}, "forwardedProps": {}, **about}
-
-
-def token(sub: str, *scopes: str, **claims: Any) -> dict[str, str]:
-    """What proves who it is."""
-    given = {"exp": time.time() + 60, "sub": sub, "scopes": list(scopes), **claims}
-    return {"Authorization": f"Bearer {jwt.encode(given, SECRET, 'HS256')}"}
 
 
 class Stream:
@@ -83,28 +79,6 @@ async def opened(http: aiohttp.ClientSession, method: str, url: str, **given: An
         yield Stream(response)
 
 
-@pytest.fixture
-async def gateway(start: Any) -> Gateway:
-    """A gateway with the defaults."""
-    gateway: Gateway = await start()
-    return gateway
-
-
-async def events(http: aiohttp.ClientSession, gateway: Gateway, *types: str) -> list[dict[str, Any]]:
-    """The events of the session, of these types."""
-    url = f"{gateway.url}/v1/sessions/trip/events?limit=1000" + (f"&types={','.join(types)}" if types else "")
-    async with http.get(url) as answer:
-        found: list[dict[str, Any]] = (await answer.json())["events"]
-        return found
-
-
-@asynccontextmanager
-async def agent(gateway: Gateway, name: str = "planner") -> AsyncIterator[Any]:
-    """An agent that has joined."""
-    async with Client(gateway.url, participant=name) as client, client.agent(session="trip") as agent:
-        yield agent
-
-
 async def test_a_run_is_a_task_that_is_begun_once(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     url, body = (
         f"{gateway.url}{RUN}?participant=ada",
@@ -121,7 +95,7 @@ async def test_a_run_is_a_task_that_is_begun_once(http: aiohttp.ClientSession, g
                     await task.complete(task.input)
                 break
         ends = [await stream.end() for stream in (one, other)]
-    said = await events(http, gateway, "message.posted", "task.created")
+    said = await native_events(http, gateway, "message.posted", "task.created")
     assert [(each["type"], each["actor"]) for each in said] == [("message.posted", "ada")] * 2 + [
         ("task.created", "ada")
     ]
@@ -130,14 +104,14 @@ async def test_a_run_is_a_task_that_is_begun_once(http: aiohttp.ClientSession, g
     assert [end.runs[0]["result"] for end in ends] == [wanted, wanted]
     async with opened(http, "POST", url, json=body) as again:
         assert (await again.end()).runs[0]["result"] == wanted
-    assert len(await events(http, gateway, "message.posted", "task.created")) == 3
+    assert len(await native_events(http, gateway, "message.posted", "task.created")) == 3
 
 
 async def test_a_run_for_any_agent(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     url = f"{gateway.url}/v1/agui/agent/default/run?participant=ada"
     async with opened(http, "POST", url, json=asked()) as stream:
         await stream.until("STATE_SNAPSHOT")
-        (created,) = await events(http, gateway, "task.created")
+        (created,) = await native_events(http, gateway, "task.created")
         assert "assignee" not in created["data"]
         assert created["data"]["title"] == "Go on"
 
@@ -208,6 +182,45 @@ async def test_a_question_that_another_device_answers_ends_nothing(
     assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
 
 
+async def test_a_stream_ends_that_is_behind_what_ended_its_run(
+    http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is woken by the run's end, it has only brought the answer: nothing wakes it again."""
+    looked, answered, behind, state_here = asyncio.Event(), asyncio.Event(), list[int](), TurnConnection._state_here
+
+    async def a_little_behind(self: TurnConnection, session: str, state: State) -> State:
+        here = await state_here(self, session, state)
+        looked.set()
+        if here.tasks.known["run.r1"].unfinished or behind:
+            return here
+        behind.append(here.version)
+        return await self._followed.log.state_at(session, Version(here.version - 1))
+
+    monkeypatch.setattr(TurnConnection, "_state_here", a_little_behind)
+    async with agent(gateway) as planner, agent(gateway, "rooms") as rooms:
+
+        async def work() -> None:
+            async for task in planner.tasks("run"):
+                async with task:
+                    answer = await planner.session.approvals.ask("Book it?", approval="a1")
+                    await answered.wait()
+                    await task.complete(answer)
+
+        working = asyncio.create_task(work())
+        bob = Client(gateway.url, participant="bob", kind="user")
+        async with bob, bob.session("trip") as other, rooms.say() as message:
+            await message.write("Wait.")
+            async with opened(http, "POST", f"{gateway.url}{RUN}?participant=ada", json=asked()) as stream:
+                await looked.wait()  # the question has been found to end it
+                await other.approvals.answer("a1", "yes")
+                await message.abort()
+                answered.set()
+                end = (await stream.end()).runs
+        working.cancel()
+    assert [(each["type"], each.get("result")) for each in end] == [("RUN_FINISHED", "yes")]
+    assert behind
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_of_a_body_that_is_refused_nothing_is_written(
     seed: int, http: aiohttp.ClientSession, gateway: Gateway
@@ -217,12 +230,12 @@ async def test_of_a_body_that_is_refused_nothing_is_written(
         body = asked(f"r{number}", (f"m{number}", "Hello"), resume=[{"interruptId": "a", "status": "resolved"}])
         target = chance.choice([body, body["messages"][0], body["resume"][0]])
         target[chance.choice([*target])] = chance.choice(odd)
-        before = len(await events(http, gateway))
+        before = len(await native_events(http, gateway))
         text = json.dumps(body)
         async with http.post(f"{gateway.url}{RUN}", data=text) as answer:
             assert answer.status in (200, 400, 404, 409), text
         if answer.status != 200:
-            assert len(await events(http, gateway)) == before, text
+            assert len(await native_events(http, gateway)) == before, text
 
 
 async def test_what_an_agent_fails_at_is_an_error(http: aiohttp.ClientSession, gateway: Gateway) -> None:
@@ -273,9 +286,9 @@ async def test_a_question_is_an_interrupt_and_the_next_run_answers_it(
         async with opened(http, "GET", f"{gateway.url}/v1/agui/threads/trip/runs/r2") as stream:
             assert (await stream.end()).runs[0]["result"] == answer["option"]
         working.cancel()
-    (given_answer,) = await events(http, gateway, "approval.answered")
+    (given_answer,) = await native_events(http, gateway, "approval.answered")
     assert given_answer["data"] == {"approval": interrupt["id"], **answer}
-    assert len(await events(http, gateway, "task.created")) == 1
+    assert len(await native_events(http, gateway, "task.created")) == 1
 
 
 async def test_whoever_does_not_answer_a_question_without_a_no_stops_the_run(
@@ -344,7 +357,7 @@ async def test_a_tool_of_the_page_is_called_and_the_next_run_has_its_result(
                 assert tools == [('t "1"', "2")]
                 assert (await stream.end()).runs[0]["result"] == [{"call": "c1", "content": "2"}]
         working.cancel()
-    assert len(await events(http, gateway, "x.ag_ui.tool_call_result")) == 1
+    assert len(await native_events(http, gateway, "x.ag_ui.tool_call_result")) == 1
 
 
 async def test_a_thread_is_followed_from_run_to_run_until_it_is_closed(
@@ -366,7 +379,7 @@ async def test_a_thread_that_is_not_there_is_empty_and_stays_so(http: aiohttp.Cl
     async with opened(http, "POST", f"{gateway.url}{CONNECT}?participant=ada", json=asked("c1")) as stream:
         end = await stream.end()
     assert (end.texts, end.state, len(end.runs)) == ({}, {}, 1)
-    assert await events(http, gateway) == []
+    assert await native_events(http, gateway) == []
 
 
 @asynccontextmanager
@@ -509,7 +522,7 @@ async def test_bad_input_is_refused_and_nothing_is_written(
     async with http.post(f"{gateway.url}{path}", data=body) as answer:
         assert answer.status in (400, 404), await answer.text()
         assert answer.content_type == "application/problem+json"
-    assert await events(http, gateway) == []
+    assert await native_events(http, gateway) == []
 
 
 @pytest.mark.parametrize("place", ["x", "e.v1", "-1", "999", "0_", "0~x", "99~3", "end_1_1"])

@@ -8,17 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
-import jwt
 import orjson
 import pytest
 from support.chat_stream import chat_stream
+from support.native import SECRET, agent, native_events, token
 from support.ui_message_reader import UiMessageReader
 
 from stenogram.api.frontends.ai_sdk.encoder import AiSdkEncoder
 from stenogram.api.server import Gateway
-from stenogram.client import Client
 
-SECRET = "a secret of at least thirty-two bytes"
 CHAT = "/v1/ai/agent/planner/chat"
 
 
@@ -32,40 +30,12 @@ def asked(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": "trip", "messages": [*messages], "trigger": "submit-message", **more}
 
 
-def token(sub: str, *scopes: str, **claims: Any) -> dict[str, str]:
-    """What proves who it is."""
-    given = {"exp": time.time() + 60, "sub": sub, "scopes": list(scopes), **claims}
-    return {"Authorization": f"Bearer {jwt.encode(given, SECRET, 'HS256')}"}
-
-
-@pytest.fixture
-async def gateway(start: Any) -> Gateway:
-    """A gateway with the defaults."""
-    gateway: Gateway = await start()
-    return gateway
-
-
-async def events(http: aiohttp.ClientSession, gateway: Gateway, *types: str) -> list[dict[str, Any]]:
-    """The events of the session, of these types."""
-    url = f"{gateway.url}/v1/sessions/trip/events?limit=1000" + (f"&types={','.join(types)}" if types else "")
-    async with http.get(url) as answer:
-        found: list[dict[str, Any]] = (await answer.json())["events"]
-        return found
-
-
 async def loaded(http: aiohttp.ClientSession, gateway: Gateway) -> dict[str, Any]:
     """The chat as a page loads it."""
     async with http.get(f"{gateway.url}{CHAT}/trip/messages") as answer:
         assert answer.status == 200, await answer.text()
         found: dict[str, Any] = await answer.json()
         return found
-
-
-@asynccontextmanager
-async def agent(gateway: Gateway, name: str = "planner") -> AsyncIterator[Any]:
-    """An agent that has joined."""
-    async with Client(gateway.url, participant=name) as client, client.agent(session="trip") as agent:
-        yield agent
 
 
 @asynccontextmanager
@@ -109,7 +79,7 @@ async def test_a_message_is_a_run_that_is_begun_once(http: aiohttp.ClientSession
         assert end.metadata["outcome"] == "success"
     async with chat_stream(http, "POST", url, json=body) as again:
         assert (await again.end()).texts() == ends[0].texts()
-    found = await events(http, gateway, "message.posted", "task.created")
+    found = await native_events(http, gateway, "message.posted", "task.created")
     assert [(each["type"], each["actor"]) for each in found] == [("message.posted", "ada"), ("task.created", "ada")]
     assert (found[1]["data"]["assignee"], found[1]["data"]["title"]) == ("planner", "Hello!")
     shown = await loaded(http, gateway)
@@ -197,7 +167,7 @@ async def test_each_id_goes_on_behind_its_chunk(http: aiohttp.ClientSession, gat
             async with chat_stream(http, method, path, headers={"Last-Event-ID": id}, json=sent) as stream:
                 rest = [chunk async for chunk in chunks(stream)]
             assert lasting(rest) == lasting(later), f"behind {id}"
-    assert len(await events(http, gateway, "task.created")) == 1
+    assert len(await native_events(http, gateway, "task.created")) == 1
 
 
 async def chunks(stream: Any) -> AsyncIterator[dict[str, Any]]:
@@ -224,7 +194,7 @@ async def test_a_stop_is_a_signal_and_a_closed_connection_is_none(
         async with chat_stream(http, "POST", url, json=asked(said("m1", "Hello!"))) as stream:
             await stream.until("start")
             await begun.wait()
-        assert await events(http, gateway, "signal.raised") == []
+        assert await native_events(http, gateway, "signal.raised") == []
         async with chat_stream(http, "GET", f"{url}/trip/stream") as stream:
             await stream.until("start")
             for body, stopped in (({"activeStreamId": "other"}, []), ({"activeStreamId": "run.m1"}, ["m1"])):
@@ -233,7 +203,7 @@ async def test_a_stop_is_a_signal_and_a_closed_connection_is_none(
                         assert await answer.json() == {"success": True, "stopped": stopped}
             end = await stream.end()
     assert end.metadata["outcome"] == "cancelled"
-    assert len(await events(http, gateway, "signal.raised")) == 1
+    assert len(await native_events(http, gateway, "signal.raised")) == 1
     async with http.post(f"{url}/trip/stop", data=b"") as answer:
         assert await answer.json() == {"success": True, "stopped": []}
 
@@ -281,7 +251,7 @@ async def test_a_message_that_is_edited_is_another_one(http: aiohttp.ClientSessi
             async with chat_stream(http, "POST", url, json=body) as stream:
                 await stream.end()
     assert len(given) == 2
-    posted = await events(http, gateway, "message.posted")
+    posted = await native_events(http, gateway, "message.posted")
     assert [each["data"]["parts"][0]["text"] for each in posted] == ["Hello!", "Hello?"]
     users = [each for each in (await loaded(http, gateway))["messages"] if each["role"] == "user"]
     assert [each["id"] for each in users] == ["m1", "m1"]
@@ -312,7 +282,7 @@ async def test_a_word_to_who_is_at_work_steers_them(http: aiohttp.ClientSession,
     for end in ends:
         assert sorted(end.texts().values()) == ["Cheap ones.", "So: Cheap ones."]
     assert [each["run"] for each in given] == ["m1", "m3"]
-    (raised,) = await events(http, gateway, "signal.raised")
+    (raised,) = await native_events(http, gateway, "signal.raised")
     assert (raised["data"]["kind"], raised["data"]["target"]) == ("steer", "task:run.m1")
 
 
@@ -347,7 +317,7 @@ async def test_a_question_ends_the_stream_and_its_answer_goes_on_with_the_messag
             states = [part["state"] for part in end.parts if part["type"].startswith("tool-")]
             assert states == ["output-available", "output-available"]
     assert answers == ["yes"]
-    (answered,) = await events(http, gateway, "approval.answered")
+    (answered,) = await native_events(http, gateway, "approval.answered")
     assert answered["data"]["comment"] == "Sure."
     (_, shown) = (await loaded(http, gateway))["messages"]
     assert [part["output"] for part in shown["parts"] if part["type"] == "tool-ask"] == [
@@ -504,12 +474,12 @@ async def test_fuzzed_input_is_refused_and_nothing_is_written(
         async with http.post(f"{gateway.url}{path}", data=body) as answer:
             if answer.status == 200:  # it is still one
                 assert path in (CHAT, f"{CHAT}/trip/stop")
-                last = len(await events(http, gateway))
+                last = len(await native_events(http, gateway))
                 continue
             assert answer.status in (400, 404, 409, 413, 422), await answer.text()
             assert answer.content_type == "application/problem+json"
             refused += 1
-        assert len(await events(http, gateway)) == last, body
+        assert len(await native_events(http, gateway)) == last, body
     assert refused > 20
 
 

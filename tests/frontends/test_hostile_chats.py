@@ -1,26 +1,18 @@
 """What a participant that means harm gets by chats of the AI SDK."""
 
-import time
 from hashlib import sha256
 from typing import Any
 
 import aiohttp
-import jwt
 import orjson
 import pytest
 from support.chat_stream import chat_stream
+from support.native import SECRET, Native
 
 from stenogram.api.frontends.turn_requests import TurnDesk
 from stenogram.api.server import Gateway
 
-SECRET = "a secret of at least thirty-two bytes"
 CHAT = "/v1/ai/agent/planner/chat"
-
-
-def headers_of(sub: str, kind: str = "user", *scopes: str) -> dict[str, str]:
-    """What proves who it is."""
-    claims = {"exp": time.time() + 60, "sub": sub, "kind": kind, "scopes": [*(scopes or ("read:*", "write:*"))]}
-    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
 
 
 def said(id: str, text: str, **more: Any) -> dict[str, Any]:
@@ -35,24 +27,8 @@ async def gateway(start: Any) -> Gateway:
     return gateway
 
 
-class Participant:
+class Participant(Native):
     """Somebody in the session, by commands and by the AI SDK."""
-
-    def __init__(
-        self, gateway: Gateway, http: aiohttp.ClientSession, sub: str, kind: str = "user", *scopes: str
-    ) -> None:
-        self._url = gateway.url
-        self._http = http
-        self.headers = headers_of(sub, kind, *scopes)
-        self._sent = 0
-
-    async def do(self, do: str, under: Any = None, **data: Any) -> None:
-        """Have a command done."""
-        self._sent += 1
-        command = {"id": f"{do}.{self._sent}", "do": do, "data": data, **({"under": under} if under else {})}
-        url = f"{self._url}/v1/sessions/trip/commands"
-        async with self._http.post(url, json=command, headers=self.headers) as answer:
-            assert answer.status == 200, await answer.text()
 
     async def told(self, method: str, path: str, **given: Any) -> tuple[int, str]:
         """What an address of the chat answers."""

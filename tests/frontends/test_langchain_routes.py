@@ -2,29 +2,20 @@
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import jwt
 import orjson
 import pytest
+from support.native import SECRET, agent, native_events, token
 
 from stenogram.api.frontends.langchain import encoder, translation
 from stenogram.api.server import Gateway
-from stenogram.client import Client
 
-SECRET = "a secret of at least thirty-two bytes"
 THREAD = "/v1/langchain/threads/trip"
 ALL = ["values", "messages", "tools", "lifecycle", "input", "custom"]
-
-
-def token(sub: str, *scopes: str, **claims: Any) -> dict[str, str]:
-    """What proves who it is."""
-    given = {"exp": time.time() + 60, "sub": sub, "scopes": list(scopes), **claims}
-    return {"Authorization": f"Bearer {jwt.encode(given, SECRET, 'HS256')}"}
 
 
 def run_start(*said: tuple[str, str], **more: Any) -> dict[str, Any]:
@@ -76,32 +67,10 @@ def kinds(event: dict[str, Any]) -> tuple[Any, Any]:
     return event["method"], data.get("event") or data.get("name")
 
 
-async def native(http: aiohttp.ClientSession, gateway: Gateway, *types: str) -> list[dict[str, Any]]:
-    """The events of the session, of these types."""
-    url = f"{gateway.url}/v1/sessions/trip/events?limit=1000" + (f"&types={','.join(types)}" if types else "")
-    async with http.get(url) as answer:
-        found: list[dict[str, Any]] = (await answer.json())["events"]
-        return found
-
-
 async def post(http: aiohttp.ClientSession, url: str, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
     """What a command is answered."""
     async with http.post(url, json=body, headers=headers) as answer:
         return answer.status, await answer.json()
-
-
-@pytest.fixture
-async def gateway(start: Any) -> Gateway:
-    """A gateway with the defaults."""
-    gateway: Gateway = await start()
-    return gateway
-
-
-@asynccontextmanager
-async def agent(gateway: Gateway, name: str = "planner") -> AsyncIterator[Any]:
-    """An agent that has joined."""
-    async with Client(gateway.url, participant=name) as client, client.agent(session="trip") as agent:
-        yield agent
 
 
 async def serve_run(gateway: Gateway) -> None:
@@ -126,7 +95,7 @@ async def test_a_command_that_comes_again_begins_nothing_again(http: aiohttp.Cli
     (status, first), (_, again) = await post(http, url, body), await post(http, url, body)
     assert (status, first["type"], first["id"]) == (200, "success", 1)
     assert again["result"] == first["result"]
-    posted, created = await native(http, gateway, "message.posted", "task.created")
+    posted, created = await native_events(http, gateway, "message.posted", "task.created")
     assert (posted["actor"], posted["data"]["message"]) == ("ada", "m1")
     assert (created["data"]["assignee"], created["data"]["title"]) == ("planner", "Hello!")
     assert created["data"]["input"]["config"] == {"tags": ["x"]}
@@ -243,8 +212,8 @@ async def test_a_second_run(
     assert (await post(http, url, body))[0] == status
     if status == 200:
         assert (await post(http, url, body))[0] == 200
-    assert len(await native(http, gateway, "task.created")) == (2 if status == 200 else 1)
-    assert len(await native(http, gateway, "signal.raised", "task.cancelled")) >= stopped
+    assert len(await native_events(http, gateway, "task.created")) == (2 if status == 200 else 1)
+    assert len(await native_events(http, gateway, "signal.raised", "task.cancelled")) >= stopped
     async with http.get(f"{gateway.url}{THREAD}/state") as answer:
         assert len((await answer.json())["next"]) == (2 if status == 200 else 1) - stopped
 
@@ -271,7 +240,7 @@ async def test_a_thread_is_hydrated(http: aiohttp.ClientSession, gateway: Gatewa
         for _ in range(2):
             assert (await post(http, f"{gateway.url}{THREAD}/commands", said))[0] == 200
         assert await asking == "yes"
-    assert len(await native(http, gateway, "approval.answered")) == 1
+    assert len(await native_events(http, gateway, "approval.answered")) == 1
 
 
 async def test_no_one_is_told_or_does_what_they_may_not(http: aiohttp.ClientSession, start: Any) -> None:

@@ -15,6 +15,7 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.ui.ag_ui import AGUIAdapter
 from support.ag_ui_reader import AgUiReader
+from support.native import native_events
 
 from stenogram.api.server import Gateway
 from stenogram.client import Client, ClientError
@@ -57,21 +58,6 @@ RUN: list[dict[str, Any]] = [
 POST = "/v1/agui/threads/trip/events?participant=hotels&kind=agent"
 
 
-@pytest.fixture
-async def gateway(start: Any) -> Gateway:
-    """A gateway with the defaults."""
-    gateway: Gateway = await start()
-    return gateway
-
-
-async def events(http: aiohttp.ClientSession, gateway: Gateway, *types: str) -> list[dict[str, Any]]:
-    """The events of the session, of these types."""
-    url = f"{gateway.url}/v1/sessions/trip/events?limit=1000" + (f"&types={','.join(types)}" if types else "")
-    async with http.get(url) as answer:
-        found: list[dict[str, Any]] = (await answer.json())["events"]
-        return found
-
-
 async def read_back(http: aiohttp.ClientSession, gateway: Gateway, after: str = "") -> tuple[AgUiReader, list[Any]]:
     """What a reader of the thread has when it is closed, and the events that it got."""
     reader, told = AgUiReader(), list[Any]()
@@ -86,7 +72,7 @@ async def read_back(http: aiohttp.ClientSession, gateway: Gateway, after: str = 
 
 async def check(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """The run is in the session, once, and comes back by AG-UI as it was."""
-    said = await events(http, gateway, "message.*", "tool.*")
+    said = await native_events(http, gateway, "message.*", "tool.*")
     (started, *_), (first, second) = said, [each for each in said if each["type"] == "message.completed"]
     assert [(part["kind"], part["text"]) for part in first["data"]["parts"]] == [
         ("reasoning", "Which hotel?"), ("text", "Casa Azul.")
@@ -145,7 +131,7 @@ async def test_a_run_is_published_by_post(form: str, http: aiohttp.ClientSession
         async with http.post(f"{gateway.url}{POST}", data=body, headers={"Content-Type": type}) as answer:
             told = await answer.json()
             assert (answer.status, told["events"], told["result"]) == (200, len(RUN), {"booked": True})
-    joined = await events(http, gateway, "presence.joined", "presence.left")
+    joined = await native_events(http, gateway, "presence.joined", "presence.left")
     assert [each["type"] for each in joined] == ["presence.joined", "presence.left"] * 2
     await check(http, gateway)
 
@@ -160,7 +146,7 @@ async def test_a_body_that_was_cut_is_sent_again_and_goes_on(http: aiohttp.Clien
 
     with pytest.raises(aiohttp.ClientError):
         await http.post(f"{gateway.url}{POST}", data=first_half(), headers={"Content-Type": "application/x-ndjson"})
-    assert await events(http, gateway, "message.completed", "message.aborted") == []
+    assert await native_events(http, gateway, "message.completed", "message.aborted") == []
     body = b"\n".join([orjson.dumps(each) for each in RUN])
     async with http.post(f"{gateway.url}{POST}", data=body) as answer:
         assert answer.status == 200, await answer.text()
@@ -190,7 +176,7 @@ async def test_a_run_of_pydantic_ai_is_published(http: aiohttp.ClientSession, ga
     async with Client(gateway.url, participant="hotels") as client, client.session("trip") as session:
         published = await session.publish_agui("hotels", AGUIAdapter(agent=agent, run_input=run).run_stream())
     assert published.error is None
-    said = await events(http, gateway, "message.completed", "tool.called", "tool.returned")
+    said = await native_events(http, gateway, "message.completed", "tool.called", "tool.returned")
     assert [each["data"].get("arguments") for each in said if each["type"] == "tool.called"] == [{"city": "Lisbon"}]
     assert [each["data"]["result"] for each in said if each["type"] == "tool.returned"] == [3]
     parts = [(part["kind"], part["text"]) for each in said for part in each["data"].get("parts", ())]
@@ -208,9 +194,9 @@ async def test_a_run_that_fails_or_asks_ends_what_is_open(http: aiohttp.ClientSe
             {"type": "RUN_FINISHED", "threadId": "x", "runId": "r2", "outcome": outcome},
         ])  # fmt: skip
     assert asks.interrupts == ("q1",)
-    (aborted,) = await events(http, gateway, "message.aborted")
+    (aborted,) = await native_events(http, gateway, "message.aborted")
     assert (aborted["data"]["reason"], aborted["data"]["parts"][1]["text"]) == ("It broke.", "Casa ")
-    (request,) = await events(http, gateway, "approval.requested")
+    (request,) = await native_events(http, gateway, "approval.requested")
     assert (request["data"]["question"], request["data"]["answer_schema"]) == ("Book it?", {"type": "boolean"})
 
 
@@ -233,11 +219,11 @@ async def test_what_is_no_ag_ui_is_refused_and_nothing_is_written(
     body = wrong if isinstance(wrong, str) else orjson.dumps([wrong])
     async with http.post(f"{gateway.url}{POST}", data=body, headers={"Content-Type": "application/json"}) as answer:
         assert (answer.status, answer.content_type) == (400, "application/problem+json")
-    assert await events(http, gateway) == []
+    assert await native_events(http, gateway) == []
     async with Client(gateway.url, participant="hotels") as client, client.session("trip") as session:
         with pytest.raises(Invalid):
             await session.publish_agui("hotels", [RUN[0], RUN[8], RUN[9], wrong])
-        (aborted,) = await events(http, gateway, "message.aborted")
+        (aborted,) = await native_events(http, gateway, "message.aborted")
         assert aborted["data"]["parts"][0]["text"] == "Casa "
 
 
@@ -256,7 +242,7 @@ async def test_what_a_stopped_agent_publishes_ends(http: aiohttp.ClientSession, 
                 await agent.session.publish_agui("hotels", endless())
             break
         assert claimed.outcome.kind == "cancelled"
-    (aborted,) = await events(http, gateway, "message.aborted")
+    (aborted,) = await native_events(http, gateway, "message.aborted")
     assert (aborted["task"], aborted["data"]["parts"][0]["text"][:7]) == (task, "on and ")
 
 

@@ -2,28 +2,17 @@
 
 import asyncio
 import random
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import jwt
 import orjson
 import pytest
+from support.native import SECRET, agent, native_events, token
 
 from stenogram.api.frontends.ag_ui.encoder import AgUiEncoder
 from stenogram.api.server import Gateway
-from stenogram.client import Client
 
-SECRET = "a secret of at least thirty-two bytes"
 ADDRESS = "/v1/tanstack_ai/agent/planner/threads/trip"
-
-
-def token(sub: str, *scopes: str) -> dict[str, str]:
-    """What proves who it is."""
-    given = {"exp": time.time() + 60, "sub": sub, "scopes": list(scopes)}
-    return {"Authorization": f"Bearer {jwt.encode(given, SECRET, 'HS256')}"}
 
 
 def asked(run: str = "r1", *said: tuple[str, str], **more: Any) -> dict[str, Any]:
@@ -46,28 +35,6 @@ async def read(response: aiohttp.ClientResponse, until: str | None = None) -> li
                 if found[-1][1]["type"] == until:
                     break
     return found
-
-
-async def native(http: aiohttp.ClientSession, gateway: Gateway, *types: str) -> list[dict[str, Any]]:
-    """The events of the session, of these types."""
-    url = f"{gateway.url}/v1/sessions/trip/events?limit=1000" + (f"&types={','.join(types)}" if types else "")
-    async with http.get(url) as answer:
-        found: list[dict[str, Any]] = (await answer.json())["events"]
-        return found
-
-
-@pytest.fixture
-async def gateway(start: Any) -> Gateway:
-    """A gateway with the defaults."""
-    gateway: Gateway = await start()
-    return gateway
-
-
-@asynccontextmanager
-async def agent(gateway: Gateway, name: str = "planner") -> AsyncIterator[Any]:
-    """An agent that has joined."""
-    async with Client(gateway.url, participant=name) as client, client.agent(session="trip") as agent:
-        yield agent
 
 
 async def serve_run(gateway: Gateway) -> None:
@@ -130,7 +97,7 @@ async def test_a_run_goes_on_behind_each_of_its_places(http: aiohttp.ClientSessi
         assert [each["type"] for _, each in await read(response)] == [
             *("RUN_STARTED", "MESSAGES_SNAPSHOT", "STATE_SNAPSHOT", "RUN_FINISHED")
         ]
-    assert len(await native(http, gateway, "message.posted", "task.created")) == 2
+    assert len(await native_events(http, gateway, "message.posted", "task.created")) == 2
 
 
 def _joined(events: list[tuple[str | None, dict[str, Any]]]) -> list[Any]:
@@ -227,7 +194,7 @@ async def test_a_conversation_has_one_run_after_the_other(http: aiohttp.ClientSe
         await serving
     assert [each.get("code") for each in ends[:3]] == ["invalid"] * 3
     assert [each["result"] for each in ends[3:]] == ["r1", "r2"]
-    posted = await native(http, gateway, "message.posted")
+    posted = await native_events(http, gateway, "message.posted")
     assert [each["data"]["message"] for each in posted] == ["m-r1", "m-r2"]
 
 

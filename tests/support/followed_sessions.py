@@ -3,7 +3,10 @@
 from stenogram.api.frontends.session_facts import SessionFacts
 from stenogram.api.frontends.speech_fold import SpeechFold
 from stenogram.api.frontends.transcript import Transcript
+from stenogram.domain.audience import Viewer, including, visible
+from stenogram.domain.envelope import readers_of
 from stenogram.domain.ids import Position
+from stenogram.domain.parts import assemble
 from stenogram.domain.session import fold
 from stenogram.domain.state import State
 from stenogram.log.records import Record
@@ -44,3 +47,21 @@ class FollowedSession:
         self.coming = past[at:]
         for record in self.coming:
             self.facts.add(record)  # those that are known are passed over
+
+
+def said(session: Rehearsal, viewer: Viewer) -> dict[str, str]:
+    """What each message says that the viewer may see, by its id; what was thought for it under `{id}/reasoning`."""
+    found: dict[str, str] = {}
+    for event in session.events:
+        if visible(readers_of(session.stored[event.version - 1]), viewer):
+            for part in getattr(event.data, "parts", ()) if event.type.startswith("message.") else ():
+                id = event.data.message + ("" if part.kind == "text" else "/reasoning")  # type: ignore[attr-defined]
+                if part.kind in ("text", "reasoning"):
+                    found[id] = found.get(id, "") + part.text
+    known = session.state.messages.known
+    for message in [known[id] for id in session.state.messages.open.of(None)]:
+        if visible(including(message.audience, message.author), viewer):
+            for part in assemble(message.streamed):
+                id = message.id + ("" if part.kind == "text" else "/reasoning")
+                found[id] = found.get(id, "") + part.text
+    return {id: text for id, text in found.items() if text}

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from ....domain.errors import Invalid
 from ....domain.ids import Name
 from ....domain.wording.wrong_input import explain
-from ..envelopes import CLIENT_ID, message_id
+from ..envelopes import message_id
 from ..transcript import RESULT_OF_PAGE
-from ..turn_requests import Reply, Said, TurnRequest
+from ..turn_requests import Reply, Said, TurnRequest, said_by_page
 from .translation import PART
 
 
@@ -107,13 +107,8 @@ def _result(message: InputMessage) -> tuple[str, dict[str, Any]]:
 
 
 def _said(message: InputMessage) -> Said | None:
-    id, text = message_id(message.id), _text(message)
-    metadata = {} if id == message.id else {"metadata": {CLIENT_ID: message.id}}
-    parts: list[dict[str, Any]] = [{"kind": "text", "text": text}] if text else []
-    if isinstance(message.content, list):
-        attached = [each for each in message.content if each.get("type") != "text"]
-        parts += [{"kind": "data", "name": PART, "data": each} for each in attached]
-    return Said(id, {"parts": parts, **metadata}, text) if parts else None
+    parts = message.content if isinstance(message.content, list) else []
+    return said_by_page(message.id, _text(message), [each for each in parts if each.get("type") != "text"], PART)
 
 
 def _text(message: InputMessage) -> str:

@@ -13,7 +13,6 @@ import orjson
 from ....domain.audience import Viewer
 from ....domain.concepts.document import seen_by
 from ....domain.envelope import timestamp
-from ....domain.parts import assemble
 from ....domain.state import State
 from ....projections.runner.time_slices import slices
 from ...http.answer import members_of
@@ -29,6 +28,7 @@ from ..envelopes import (
     role_of,
     shown_id,
     text_in,
+    texts_of_open,
 )
 from ..placed import Placed
 from ..speech_fold import speeches, whose_is
@@ -93,15 +93,14 @@ def being_said(state: State, viewer: Viewer) -> Iterator[AgUiEvent]:
     speech, kinds = dict(speeches(state)), kinds_of(state)
     for message in open_messages(state, viewer):
         members, role = members_of_open(message), role_of(message.author, False, kinds)
-        begun, parts = speech[message.id], assemble(message.streamed)
-        thought, said = ["".join([part.text for part in parts if part.kind == kind]) for kind in ("reasoning", "text")]
-        if thought:
+        begun, texts = speech[message.id], texts_of_open(message)
+        if thought := texts.get("reasoning"):
             yield from started(members, message.id, "reasoning", role)
             yield content(message.id, "reasoning", thought)
             yield from () if begun.reasoning else ended(message.id, "reasoning")
         if begun.text:
             yield from started(members, message.id, "text", role)
-            yield from [content(message.id, "text", said)] if said else []
+            yield from [content(message.id, "text", texts["text"])] if texts.get("text") else []
 
 
 async def _newest(state: State, transcript: Transcript, viewer: Viewer) -> tuple[list[Members], int]:

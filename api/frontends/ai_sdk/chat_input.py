@@ -17,7 +17,7 @@ from ....domain.ids import Name
 from ....domain.wording.wrong_input import explain
 from ..envelopes import CLIENT_ID, message_id
 from ..turn import MAX_RUN_CHARS
-from ..turn_requests import Reply, Said
+from ..turn_requests import Reply, Said, said_by_page
 from . import METADATA, OURS, PART
 from .chunks import ui_parts
 
@@ -96,12 +96,9 @@ def run_of_message(id: str) -> str:
 
 def said_by(message: UiMessage) -> Said | None:
     """What `message.post` takes of a person's message; None where it says nothing."""
-    id, text = message_id(message.id), message.text
-    parts: list[dict[str, Any]] = [{"kind": "text", "text": text}] if text else []
-    parts += [{"kind": "data", "name": PART, "data": each} for each in message.parts if each.get("type") != "text"]
-    about: dict[str, JsonValue] = {} if id == message.id else {CLIENT_ID: message.id}
-    about |= {} if message.metadata is None else {METADATA: message.metadata}
-    return Said(id, {"parts": parts, **({"metadata": about} if about else {})}, text) if parts else None
+    attached = [each for each in message.parts if each.get("type") != "text"]
+    metadata = None if message.metadata is None else {METADATA: message.metadata}
+    return said_by_page(message.id, message.text, attached, PART, metadata)
 
 
 def is_said(said: Said, parts: list[dict[str, Any]]) -> bool:

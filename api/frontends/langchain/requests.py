@@ -5,7 +5,6 @@ begins, or of the questions that it answers: a command that is sent again, becau
 again.
 """
 
-import re
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,13 +12,13 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ....domain.errors import Invalid
-from ....domain.ids import NAME_PATTERN, Name, new_id
+from ....domain.ids import Name, new_id
 from ....domain.wording.wrong_input import explain
-from ..envelopes import CLIENT_ID, message_id
-from ..turn_requests import Reply, Said, TurnRequest
+from ..addresses import agent_named
+from ..turn_requests import Reply, Said, TurnRequest, said_by_page
 
-ANY_AGENT = ("_", "default")
-"""What an assistant is called where any agent may serve the run; `_` is what a page sends that names none."""
+NOBODY_NAMED = "_"
+"""The assistant of a page that names none: any agent may serve the run."""
 PART = "langchain.part"
 """The name of a data part that is a block of a person's message in LangChain's form."""
 MAX_SEQ = 2**53
@@ -53,7 +52,7 @@ class ThreadCommand(_Input):
 class RunStart(_Input):
     """`run.start`: begin a run with new messages, or none."""
 
-    assistant_id: Annotated[str, Field(max_length=128)] = "_"
+    assistant_id: Annotated[str, Field(max_length=128)] = NOBODY_NAMED
     input: JsonValue = None
     config: dict[str, JsonValue] | None = None
     metadata: dict[str, JsonValue] | None = None
@@ -120,7 +119,7 @@ def begun_run(given: RunStart) -> TurnRequest:
     for each in _listed(members.get("messages")):
         messages.append(read_input(InputMessage, {"content": each} if isinstance(each, str) else each))
     spoken = [(each.id or new_id(), each) for each in messages if each.of_person]
-    said = {id: made for id, each in spoken if (made := _said(message_id(id), id, each)) is not None}
+    said = {id: made for id, each in spoken if (made := _said(id, each)) is not None}
     results = [
         {"call": each.tool_call_id, "content": _text(each)}
         for each in messages
@@ -136,7 +135,7 @@ def begun_run(given: RunStart) -> TurnRequest:
     }
     run = f"lc-{_digest([*said, *[str(each['call']) for each in results]])}" if said or results else new_id()
     wanted = {name: value for name, value in more.items() if value}
-    agent = None if given.assistant_id in ANY_AGENT else read_agent(given.assistant_id)
+    agent = None if given.assistant_id == NOBODY_NAMED else agent_named(given.assistant_id)
     return TurnRequest(run, agent, tuple(said.values()), input=wanted)
 
 
@@ -154,16 +153,9 @@ def answering_run(given: InputRespond) -> TurnRequest:
 def injected(message: InjectedMessage) -> Said:
     """What the person says to those who are at work."""
     id = message.id or new_id()
-    said = _said(message_id(id), id, InputMessage(id=id, content=message.content))
+    said = _said(id, InputMessage(id=id, content=message.content))
     assert said is not None  # it is not empty
     return said
-
-
-def read_agent(id: str) -> str:
-    """An agent's id. Raises Invalid."""
-    if not re.fullmatch(NAME_PATTERN, id):
-        raise Invalid("An agent's id is 1 to 128 of A-Z a-z 0-9 . _ : @ + -")
-    return id
 
 
 def _decision(response: Any) -> Any:
@@ -181,14 +173,9 @@ def _listed(messages: Any) -> list[Any]:
     return messages if isinstance(messages, list) else [messages]
 
 
-def _said(id: str, given: str, message: InputMessage) -> Said | None:
-    text = _text(message)
-    parts: list[dict[str, Any]] = [{"kind": "text", "text": text}] if text else []
-    if isinstance(message.content, list):
-        attached = [each for each in message.content if not _is_text(each)]
-        parts += [{"kind": "data", "name": PART, "data": each} for each in attached]
-    metadata = {} if id == given else {"metadata": {CLIENT_ID: given}}
-    return Said(id, {"parts": parts, **metadata}, text) if parts else None
+def _said(id: str, message: InputMessage) -> Said | None:
+    blocks = message.content if isinstance(message.content, list) else []
+    return said_by_page(id, _text(message), [each for each in blocks if not _is_text(each)], PART)
 
 
 def _is_text(block: Any) -> bool:

@@ -86,13 +86,7 @@ class LangChainRoutes:
         async with followed_log(tenant.log).transcripts.now(session) as (state, transcript):
             if state.session.status == "none":
                 raise NotFound(f"There is no session {session!r}.")
-            shown = values(
-                state.document,
-                transcript,
-                viewer,
-                kinds_of(state),
-                state.version,
-            )
+            shown = values(state.document, transcript, viewer, kinds_of(state), state.version)
         runs = await self._service.desk(request, tenant, principal, session).runs_under_way(state)
         asked = [interrupt(each) for each in waiting_for(state, viewer)]
         tasks: list[dict[str, Any]] = [

@@ -14,7 +14,6 @@ from ....domain.audience import Viewer, visible
 from ....domain.concepts.messages import Message
 from ....domain.envelope import readers_of, timestamp
 from ....domain.ids import SessionId, Version
-from ....domain.parts import StreamedKind, assemble
 from ....domain.state import State
 from ....log.records import Record
 from ...access.principal import Principal
@@ -26,7 +25,7 @@ from ...tenants.tenant import Tenant
 from ...transport.sse_connection import STREAM_SUB
 from ...transport.sse_server import SseServer, transport_of
 from ...transport.subscription import EventSubscription
-from ..envelopes import members_of_open, role_of
+from ..envelopes import members_of_open, role_of, texts_of_open
 from ..followed_log import followed_log
 from ..session_facts import SessionFacts
 from ..snapshot_steps import THREAD
@@ -112,10 +111,7 @@ def _being_said(message: Message, facts: SessionFacts) -> Iterator[Shown]:
     role = role_of(message.author, False, facts.kind)
     namespace = namespace_of(members, role)
     yield message_started(members, namespace, role, message.id)._replace(label=f"{message.id}.start")
-    texts: dict[StreamedKind, str] = {}
-    for part in assemble(message.streamed):
-        texts[part.kind] = texts.get(part.kind, "") + part.text
-    for index, (kind, text) in enumerate(texts.items()):
+    for index, (kind, text) in enumerate(texts_of_open(message).items()):
         for each in (
             block_started(namespace, message.id, kind, index),
             piece(namespace, message.id, kind, index, text),

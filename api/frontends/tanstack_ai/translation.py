@@ -10,12 +10,10 @@ from typing import Any
 
 from ....domain.audience import Viewer
 from ....domain.concepts.document import seen_by
-from ....domain.parts import assemble
 from ....domain.state import State
 from ..ag_ui.translation import AgUiEvent, ag_ui_events, content, reasoning_id, started
-from ..envelopes import KindOf, Members, kinds_of, members_of_open, role_of, shown_id, text_in
+from ..envelopes import KindOf, Members, kinds_of, members_of_open, role_of, shown_id, text_in, texts_of_open
 from ..placed import Placed
-from ..speech_fold import STREAMED_KINDS as KINDS
 from ..speech_fold import EventFact, speeches
 from ..turn import Turn, open_messages
 
@@ -84,13 +82,11 @@ def _being_said(state: State, viewer: Viewer) -> Iterator[AgUiEvent]:
         if not speech[message.id].text:
             continue
         yield from started(members_of_open(message), message.id, "text", role_of(message.author, False, kinds))
-        said = {
-            kind: "".join([part.text for part in assemble(message.streamed) if part.kind == kind]) for kind in KINDS
-        }
-        if said["reasoning"] and not speech[message.id].reasoning:
-            yield _thought(message.id, said["reasoning"])
-        if said["text"]:
-            yield content(message.id, "text", said["text"])
+        texts = texts_of_open(message)
+        if texts.get("reasoning") and not speech[message.id].reasoning:
+            yield _thought(message.id, texts["reasoning"])
+        if texts.get("text"):
+            yield content(message.id, "text", texts["text"])
 
 
 def answerable(interrupt: Members) -> Members:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from support.ag_ui_reader import AgUiReader
-from support.followed_sessions import FollowedSession, moments, records
+from support.followed_sessions import FollowedSession, moments, records, said
 from support.random_play import VIEWERS, WORD, played, secrets
 
 from stenogram.api.frontends.ag_ui.encoder import joined, translated
@@ -21,11 +21,10 @@ from stenogram.api.frontends.ag_ui.snapshot import HEAD, beginning, messages_sna
 from stenogram.api.frontends.placed import Placed
 from stenogram.api.frontends.transcript import Transcript
 from stenogram.api.frontends.turn import Ending, Turn
-from stenogram.domain.audience import Viewer, including, visible
+from stenogram.domain.audience import Viewer, visible
 from stenogram.domain.concepts.document import seen_by
 from stenogram.domain.envelope import readers_of
 from stenogram.domain.ids import Version
-from stenogram.domain.parts import assemble
 from stenogram.testing.rehearsal import Rehearsal
 
 SCRIPTS = max(1, int(os.environ.get("STENOGRAM_TEST_LEAKS", "60")) // 6)
@@ -41,24 +40,6 @@ class Joined(FollowedSession):
         for record in self.coming:
             if visible(readers_of(record.data), viewer):
                 yield [*translated(self.facts, orjson.loads(record.wire()), "e")]
-
-
-def said(session: Rehearsal, viewer: Viewer) -> dict[str, str]:
-    """What each message says that the viewer may see, by its id; also what was thought."""
-    found: dict[str, str] = {}
-    for event in session.events:
-        if visible(readers_of(session.stored[event.version - 1]), viewer):
-            for part in getattr(event.data, "parts", ()) if event.type.startswith("message.") else ():
-                id = event.data.message + ("" if part.kind == "text" else "/reasoning")  # type: ignore[attr-defined]
-                if part.kind in ("text", "reasoning"):
-                    found[id] = found.get(id, "") + part.text
-    known = session.state.messages.known
-    for message in [known[id] for id in session.state.messages.open.of(None)]:
-        if visible(including(message.audience, message.author), viewer):
-            for part in assemble(message.streamed):
-                id = message.id + ("" if part.kind == "text" else "/reasoning")
-                found[id] = found.get(id, "") + part.text
-    return {id: text for id, text in found.items() if text}
 
 
 @pytest.mark.parametrize("seed", range(SCRIPTS))

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from support.followed_sessions import FollowedSession, moments
+from support.followed_sessions import FollowedSession, moments, said
 from support.random_play import VIEWERS, WORD, played, secrets
 from support.ui_message_reader import UiMessageReader
 
@@ -23,9 +23,8 @@ from stenogram.api.frontends.ai_sdk.replay import beginning, end_of_run, placed
 from stenogram.api.frontends.ai_sdk.translation import StreamedRun
 from stenogram.api.frontends.placed import Placed
 from stenogram.api.frontends.turn import Ending, Turn, ending_of
-from stenogram.domain.audience import Viewer, including, visible
+from stenogram.domain.audience import Viewer, visible
 from stenogram.domain.envelope import decode, readers_of
-from stenogram.domain.parts import assemble
 from stenogram.domain.session import fold
 from stenogram.testing.rehearsal import Rehearsal
 
@@ -68,24 +67,6 @@ def read(groups: Iterator[list[Placed]]) -> UiMessageReader:
         for chunk, _ in group:
             reader.read(chunk)
     return reader
-
-
-def said(session: Rehearsal, viewer: Viewer) -> dict[str, str]:
-    """What each message says that the viewer may see, as `UiMessageReader.texts` has it."""
-    found: dict[str, str] = {}
-    for event in session.events:
-        if visible(readers_of(session.stored[event.version - 1]), viewer):
-            for part in getattr(event.data, "parts", ()) if event.type.startswith("message.") else ():
-                id = event.data.message + ("" if part.kind == "text" else "/reasoning")  # type: ignore[attr-defined]
-                if part.kind in ("text", "reasoning"):
-                    found[id] = found.get(id, "") + part.text
-    known = session.state.messages.known
-    for message in [known[id] for id in session.state.messages.open.of(None)]:
-        if visible(including(message.audience, message.author), viewer):
-            for part in assemble(message.streamed):
-                id = message.id + ("" if part.kind == "text" else "/reasoning")
-                found[id] = found.get(id, "") + part.text
-    return {id: text for id, text in found.items() if text}
 
 
 def same(reader: UiMessageReader, session: Rehearsal) -> dict[str, Any]:
