@@ -141,6 +141,30 @@ async def at_work(url: str, held: bool = False) -> AsyncIterator[Team]:
 
 
 @pytest.fixture
+def over_a_restart(tmp_path: Path) -> Callable[..., Any]:
+    """Has a team at work, and restarts its gateway when a page, which `opens` makes of the gateway's address, has come
+    to something. For the time of the block everything is there again: the address, the team and the page."""
+
+    @asynccontextmanager
+    async def over_a_restart(
+        opens: Callable[[str], Awaitable[Page]], comes: Callable[[dict[str, Any]], object]
+    ) -> AsyncIterator[tuple[str, Team, Page]]:
+        settings: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
+        async with AsyncExitStack() as stack:
+            async with running(Settings(port=0, **settings)) as gateway:
+                url, working = gateway.url, at_work(gateway.url, held=True)
+                team = await working.__aenter__()
+                page = await opens(url)
+                await page.until(comes)
+            await stack.enter_async_context(running(Settings(port=int(url.rpartition(":")[2]), **settings)))
+            team.go.set()
+            yield url, team, page
+            await working.__aexit__(None, None, None)
+
+    return over_a_restart
+
+
+@pytest.fixture
 def team() -> Callable[..., Any]:
     """Has a team at work."""
     return at_work

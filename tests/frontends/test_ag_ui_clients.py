@@ -7,15 +7,11 @@ Each client in each way: STENOGRAM_FRONTENDS=all.
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from support.cutting_proxy import Cut, cutting
-
-from stenogram.api.server import running
-from stenogram.api.settings import Settings
 
 pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
 
@@ -136,27 +132,14 @@ async def test_another_device_stops_the_run(
 
 
 async def test_the_gateway_is_restarted(
-    tmp_path: Path, team: Any, open_page: Any, heard: Callable[[str], Any], resuming_fetch: str
+    over_a_restart: Any, open_page: Any, heard: Callable[[str], Any], resuming_fetch: str
 ) -> None:
-    settings = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
-    async with running(Settings(port=0, **settings)) as gateway:  # type: ignore[arg-type]
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
-        working = team(url, held=True)
-        served = await working.__aenter__()
-        page = await open_page(
-            RUN,
-            client="@ag-ui/client",
-            fetch=resuming_fetch,
-            url=f"{url}/v1/agui/agent/planner/run",
-            thread="trip",
-            says=SAYS,
-            runs=[["r1"]],
-        )
-        await page.until(lambda told: "hotels-5 " in told.get("event", {}).get("delta", ""))
-    async with running(Settings(port=port, **settings)):  # type: ignore[arg-type]
-        served.go.set()
+    given = {"client": "@ag-ui/client", "fetch": resuming_fetch, "thread": "trip", "says": SAYS, "runs": [["r1"]]}
+    async with over_a_restart(
+        lambda url: open_page(RUN, url=f"{url}/v1/agui/agent/planner/run", **given),
+        lambda told: "hotels-5 " in told.get("event", {}).get("delta", ""),
+    ) as (url, working, page):
         end = await page.end()
         await same_as_native(end, heard(url))
-        await working.__aexit__(None, None, None)
-    assert served.served == {"r1": 1}
+    assert working.served == {"r1": 1}
     assert end["ended"]["r1"]["result"] == {"planned": True}

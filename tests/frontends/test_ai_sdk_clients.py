@@ -14,8 +14,6 @@ import aiohttp
 import pytest
 from support.cutting_proxy import Cut, cutting
 
-from stenogram.api.server import running
-from stenogram.api.settings import Settings
 from stenogram.client import Client
 
 pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
@@ -214,23 +212,16 @@ def test_the_guide_changes_fewer_than_ten_lines() -> None:
 
 
 async def test_the_gateway_is_restarted(
-    tmp_path: Path, team: Any, open_page: Any, heard: Callable[[str], Any], resuming_fetch: str
+    over_a_restart: Any, open_page: Any, heard: Callable[[str], Any], resuming_fetch: str
 ) -> None:
-    settings = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
-    async with running(Settings(port=0, **settings)) as gateway:  # type: ignore[arg-type]
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
-        working = team(url, held=True)
-        served = await working.__aenter__()
-        page = await open_page(
-            PAGE, **VERSIONS[0], fetch=resuming_fetch, api=f"{url}{CHAT}", chat="trip", steps=[SEND, ["settle"]]
-        )
-        await page.until(says("hotels-5 "))
-    async with running(Settings(port=port, **settings)):  # type: ignore[arg-type]
-        served.go.set()
-        end = await page.end()
-        await same_as_native(end, heard(url))
-        await working.__aexit__(None, None, None)
-    assert served.served == {"m-1": 1}
+    given = {**VERSIONS[0], "fetch": resuming_fetch, "chat": "trip", "steps": [SEND, ["settle"]]}
+    async with over_a_restart(lambda url: open_page(PAGE, api=f"{url}{CHAT}", **given), says("hotels-5 ")) as (
+        url,
+        working,
+        page,
+    ):
+        await same_as_native(await page.end(), heard(url))
+    assert working.served == {"m-1": 1}
 
 
 @each_version

@@ -7,15 +7,12 @@ Each client in each way: STENOGRAM_FRONTENDS=all.
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from support.cutting_proxy import Cut, cutting
 
-from stenogram.api.server import running
-from stenogram.api.settings import Settings
 from stenogram.client import Client
 
 pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
@@ -163,21 +160,14 @@ async def test_the_page_stops_the_run(start: Any, team: Any, open_page: Any, hea
         await same_as_native(await page.end(), heard(gateway.url))
 
 
-async def test_the_gateway_is_restarted(tmp_path: Path, team: Any, open_page: Any, heard: Callable[[str], Any]) -> None:
+async def test_the_gateway_is_restarted(over_a_restart: Any, open_page: Any, heard: Callable[[str], Any]) -> None:
     """The stock fetch is enough for that: the SDK connects again, and gets the newest run anew."""
-    settings = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
-    async with running(Settings(port=0, **settings)) as gateway:  # type: ignore[arg-type]
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
-        working = team(url, held=True)
-        served = await working.__aenter__()
-        given = {"react": True, "url": f"{url}/v1/langchain", "thread": "trip", "assistant": "planner"}
-        page = await open_page(PAGE, **given, does=[*SAYS, *WHOLE])
-        await page.until(lambda told: says(told, "hotels-5 "))
-    async with running(Settings(port=port, **settings)):  # type: ignore[arg-type]
-        served.go.set()
+    given = {"react": True, "thread": "trip", "assistant": "planner", "does": [*SAYS, *WHOLE]}
+    async with over_a_restart(
+        lambda url: open_page(PAGE, url=f"{url}/v1/langchain", **given), lambda told: says(told, "hotels-5 ")
+    ) as (url, working, page):
         await same_as_native(await page.end(), heard(url))
-        await working.__aexit__(None, None, None)
-    assert served.served == {RUN: 1}
+    assert working.served == {RUN: 1}
 
 
 @pytest.mark.parametrize("react", [True, False])

@@ -7,15 +7,12 @@ Each connection in each way: STENOGRAM_FRONTENDS=all.
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from support.cutting_proxy import Cut, cutting
 
-from stenogram.api.server import running
-from stenogram.api.settings import Settings
 from stenogram.client import Client
 
 pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
@@ -130,20 +127,14 @@ async def test_the_page_stops_the_run_over_its_socket(
 
 @pytest.mark.parametrize("socket", [True, False] if ALL else [False])
 async def test_the_gateway_is_restarted(
-    socket: bool, tmp_path: Path, team: Any, open_page: Any, heard: Callable[[str], Any]
+    socket: bool, over_a_restart: Any, open_page: Any, heard: Callable[[str], Any]
 ) -> None:
-    settings = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
-    async with running(Settings(port=0, **settings)) as gateway:  # type: ignore[arg-type]
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
-        working = team(url, held=True)
-        served = await working.__aenter__()
-        page = await open_page(PAGE, socket=socket, url=f"{url}{ADDRESS}", thread="trip", does=SAYS)
-        await page.until(lambda told: says(told, "hotels-5 "))
-    async with running(Settings(port=port, **settings)):  # type: ignore[arg-type]
-        served.go.set()
+    async with over_a_restart(
+        lambda url: open_page(PAGE, socket=socket, url=f"{url}{ADDRESS}", thread="trip", does=SAYS),
+        lambda told: says(told, "hotels-5 "),
+    ) as (url, working, page):
         await same_as_native(await page.end(), heard(url))
-        await working.__aexit__(None, None, None)
-    assert list(served.served.values()) == [1]
+    assert list(working.served.values()) == [1]
 
 
 async def test_a_question_is_answered(start: Any, open_page: Any, heard: Callable[[str], Any]) -> None:

@@ -16,6 +16,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -236,6 +237,15 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
     return told
 
 
+@contextmanager
+def tasks_as_runs(*modules: str) -> Iterator[None]:
+    """Take each task for a run, also in these modules of front-ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("turn", "turn_requests", *modules):
+            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+        yield
+
+
 async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
     """What the AI SDK's routes bring, each task being taken for a run: the messages of the chat, the run under way from
     its start, the first runs from the session's, an answer, a message under an id that is taken, and stops that stop
@@ -248,9 +258,7 @@ async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
         body = {"id": id, "messages": [{"id": "m2", **message}], "messageId": "m2"}
         requests.append(("POST", chats, body))
     runs = sorted(session.state.tasks.known)[:3]
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("turn", "turn_requests", "ai_sdk.routes", "ai_sdk.history"):
-            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+    with tasks_as_runs("ai_sdk.routes", "ai_sdk.history"):
         for path in ("messages", "stream", *(f"stream?after={run}/0" for run in runs)):
             requests.append(("GET", f"{base}/{path}", None))
         for method, url, sent in requests:
@@ -272,9 +280,7 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
     runs = [task.removeprefix("t") for task in sorted(session.state.tasks.known)[:3]]
     queries = (f"threadId={id}", *(f"runId={run}&offset={offset}" for run in runs for offset in ("0", "-1")))
     resume = {"threadId": id, "runId": "watches", "resume": [{"interruptId": "a5", "status": "resolved", "payload": 1}]}
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("turn", "turn_requests", "tanstack_ai.hydration"):
-            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+    with tasks_as_runs("tanstack_ai.hydration"):
         for query in queries:
             async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(20):
                 told += await until_its_end(response, session)
@@ -291,9 +297,7 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
 async def langchain(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, session: Rehearsal) -> bytes:
     """What LangChain's routes bring, each task being taken for a part of a run, and for a run."""
     told = await of_thread(http, gateway, reader, session)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("turn", "turn_requests", "langchain.routes", "langchain.translation"):
-            patch.setattr(f"stenogram.api.frontends.{module}.RUN", "t")
+    with tasks_as_runs("langchain.routes", "langchain.translation"):
         return told + await of_thread(http, gateway, reader, session)
 
 
