@@ -15,7 +15,7 @@ from support.client_page import MID_SENTENCE
 from support.cutting_proxy import Cut, cutting
 from support.shown_texts import ag_ui_texts
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 RUN = "ag_ui/run.mjs"
 CLIENTS = ("@ag-ui/client", "ag-ui-client-0")

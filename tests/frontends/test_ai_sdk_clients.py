@@ -17,7 +17,7 @@ from support.shown_texts import ai_sdk_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGE = "ai_sdk/page.mjs"
 VERSIONS = ({"ai": "ai", "react": "@ai-sdk/react"}, {"ai": "ai-6", "react": "ai-sdk-react-3"})

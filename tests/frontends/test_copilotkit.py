@@ -7,7 +7,7 @@ import pytest
 from support.cutting_proxy import cutting
 from support.shown_texts import ag_ui_texts
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 COPILOT = "ag_ui/copilot.mjs"
 SAYS = [["m-1", "Plan a trip to Lisbon."]]

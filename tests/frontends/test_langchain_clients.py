@@ -17,14 +17,12 @@ from support.shown_texts import plain_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"
 WAYS = [(react, how) for react in (True, False) for how in ("fin", "rst")]
 PAGE = "langchain/use_stream.mjs"
 SAYS = [["submit", [["m-1", "Plan a trip to Lisbon."]]]]
-WHOLE = [["shown", f"{who}-23 "] for who in ("planner", "trams", "hotels")]
-"""A page is told of a run's end by a stream of its own, which may be ahead of what is said."""
 RUN = "lc-a461b472cb41a9ec3dee5c90cf8e4a78"
 """Of the message m-1."""
 
@@ -50,11 +48,11 @@ async def test_a_team_of_three_is_shown_whole(
     async with team(gateway.url, held=True) as working:
         url = f"{gateway.url}/v1/langchain"
         given = {"react": react, "url": url, "thread": "trip", "assistant": "planner", "namespace": ["hotels"]}
-        page = await open_page(PAGE, **given, does=[*SAYS, *WHOLE])
+        page, native = await open_page(PAGE, **given, does=SAYS), heard(gateway.url)
         await page.until(lambda told: says(told, "hotels-5 ") and says(told, "trams-5 "))  # while both are at it
         working.go.set()
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
     assert working.served == {RUN: 1}
     assert [each["name"] for each in end["messages"] if each["type"] == "human"] == ["user"]
     if not react:  # the SDK that @langchain/react brings keeps no metadata of what is streamed

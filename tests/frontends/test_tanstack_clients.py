@@ -16,7 +16,7 @@ from support.shown_texts import plain_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"
 WAYS = [(socket, how) for socket in (True, False) for how in ("fin", "rst")]
@@ -46,8 +46,9 @@ async def test_a_team_of_three_is_shown_whole(
         page = await open_page(PAGE, socket=socket, url=f"{gateway.url}{ADDRESS}", thread="trip", does=SAYS)
         await page.until(lambda told: says(told, "hotels-5 ") and says(told, "trams-5 "))  # while both are at it
         working.go.set()
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
     assert list(working.served.values()) == [1]
     assert end["ends"] == [["RUN_FINISHED", None, {"planned": True}]]
     assert {each["name"] for each in end["messages"]} == {"user", "planner", "hotels", "trams"}

@@ -63,8 +63,12 @@ await (given.react ? withReact() : withController())
 while (stream === null || stream.isThreadLoading) await later(10)
 // A page whose lifecycle stream is ahead of the other one is told of a run's end before it has all that was said: tests wait
 // until it shows that. What should come nevertheless has this time to come.
+const settled = () => !stream.isLoading
+  && [...stream.subgraphs.values()].every(({ status }) => status !== "running")
+  && (!given.namespace || part.length > 0)
+  && part.every((each) => stream.messages.some(({ id, text }) => id === each.id && text === each.text))
 const finished = async () => {
-  for (let quiet = 0, before = null; quiet < 250; quiet = stream.isLoading || before !== stream.messages ? 0 : quiet + 25) {
+  for (let quiet = 0, before = null; quiet < 250; quiet = !settled() || before !== stream.messages ? 0 : quiet + 25) {
     before = stream.messages
     await later(25)
   }
