@@ -59,7 +59,7 @@ def _name(engine: PostgresEngine) -> str:
 
 async def _waiting(admin: Connection, engine: PostgresEngine, number: int = 1) -> None:
     """Wait until so many statements of the engine wait for a lock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             await admin.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction sees the first answer for ever
             cursor = await admin.execute(f"SELECT count(*) {OURS} AND wait_event_type = 'Lock'", [_name(engine)])
