@@ -39,7 +39,7 @@ async def ann(gateway: Any) -> AsyncIterator[Session]:
         yield session
 
 
-async def until(session: Session, test: Callable[[], object], within: float = 20) -> None:
+async def until(session: Session, test: Callable[[], object], within: float = 30.0) -> None:
     """Wait until something is so in the session."""
     async with asyncio.timeout(within):
         await session.live.until(test)

@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 import tracemalloc
 import uuid
@@ -135,14 +136,19 @@ async def test_pings_beyond_the_rate_wait(gateway: Gateway, http: aiohttp.Client
     await ws.send_json({"frame": "hello", "protocol": 1, "participant": "pinging", "kind": "agent"})
     assert (await ws.receive_json())["frame"] == "welcome"
     began, pongs = time.monotonic(), 0
+
+    async def count_pongs(enough: float = math.inf) -> None:
+        nonlocal pongs
+        while pongs <= enough and (await ws.receive()).type is WSMsgType.PONG:
+            pongs += 1
+
     sending = asyncio.create_task(_ping(ws, 4 * FRAMES_AT_ONCE))
+    await asyncio.wait_for(count_pongs(enough=FRAMES_AT_ONCE / 2), 30)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1.0):
-            while (await ws.receive()).type is WSMsgType.PONG:
-                pongs += 1
+        await asyncio.wait_for(count_pongs(), 1)
     took = time.monotonic() - began
     sending.cancel()
-    assert FRAMES_AT_ONCE / 2 < pongs < FRAMES_AT_ONCE + FRAMES_PER_SECOND * (took + 0.2)
+    assert pongs < FRAMES_AT_ONCE + FRAMES_PER_SECOND * (took + 0.2)
     assert not ws.closed
     assert await count_acks(bystander, asyncio.ensure_future(asyncio.sleep(0.1))) > 0
 

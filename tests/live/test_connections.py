@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import resource
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
@@ -45,7 +44,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def to_its_end(peer: Peer) -> bytes:
     """Read until the gateway closes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await peer[0].read()
 
 
@@ -80,7 +79,7 @@ async def test_one_that_asks_nothing_more_is_ended(gateway: Gateway, reach: Reac
 async def test_a_body_that_does_not_come_is_not_waited_for(gateway: Gateway, reach: Reach) -> None:
     peer = await reach(gateway)
     peer[1].write(b"POST /v1/sessions/s/commands HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert b" 400 " in await peer[0].readuntil(b'"code":"invalid"')
 
 
@@ -124,10 +123,8 @@ def test_descriptors_are_left_for_other_files(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_a_hello_may_take_its_time_once(gateway: Gateway, http: aiohttp.ClientSession) -> None:
     """A connection that has asked for a WebSocket is not one that says nothing."""
-    began = time.monotonic()
     ws = await http.ws_connect(f"{gateway.url}/v1/ws")
     await asyncio.sleep(1.5)
     wire = Wire(ws)
     await wire.send({"frame": "hello", "participant": "a"})
     await wire.until(lambda: bool(wire.welcome))
-    assert time.monotonic() - began > 1.5

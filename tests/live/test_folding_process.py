@@ -220,14 +220,14 @@ async def test_it_ends_with_its_gateway_however_that_ends(rough: "Process", how:
     async with asyncio.timeout(20):
         code = await rough.process.wait()
     assert code == (-how if how == signal.SIGKILL else 0)
-    await until(lambda: is_gone(child), within=watched_process.END_S + 5)
+    await until(lambda: is_gone(child), within=watched_process.END_S + 30)
     assert "Traceback" not in rough.stderr
 
 
 async def test_a_process_that_is_frozen_is_killed_and_another_started(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watched_process, "SILENT_S", 2.5)
+    monkeypatch.setattr(watched_process, "SILENT_S", 5.0)
     gateway = await start(views="", views_in="process", views_processes=1)
     await until(lambda: children(os.getpid()))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
@@ -239,7 +239,7 @@ async def test_a_process_that_is_frozen_is_killed_and_another_started(
         kept = await session.view("state").get(min_position=ack.positions[0], wait=30)
         assert kept.value["value"] == {"n": 2}
         assert is_gone(frozen)
-    assert "has said nothing for 2 s, and was killed" in caplog.text
+    assert "has said nothing for 5 s, and was killed" in caplog.text
     caplog.clear()
 
 

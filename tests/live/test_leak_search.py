@@ -344,7 +344,7 @@ async def gateway(start: Start, runs_in_transcripts: None) -> Gateway:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(10_000, 10_000 + SCRIPTS))
 async def test_no_token_is_told_what_it_is_not_to_read(
     seed: int, http: aiohttp.ClientSession, gateway: Gateway, impatient: None

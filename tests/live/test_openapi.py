@@ -33,7 +33,7 @@ ALL = os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180 + (20 if ALL else 6) * int(EXAMPLES))  # it works through every command
+@pytest.mark.timeout(300 + (20 if ALL else 6) * int(EXAMPLES))  # it works through every command
 async def test_schemathesis_finds_nothing(
     serve: Callable[..., Awaitable[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,7 @@ class Promotion:
         return f"{EVENTS:,} events: caught up after {caught_up:.2f} s, promoted {promoted - caught_up:.2f} s later"
 
 
-@pytest.mark.timeout(60 + EVENTS / 1_500)
+@pytest.mark.timeout(240 + EVENTS / 1_500)
 async def test_a_view_is_built_anew_under_its_readers(here: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     await write(here.log, EVENTS)
     busy = [True]
