@@ -16,7 +16,9 @@ from support.scripts import SECRET
 from support.tap_programs import PROGRAMS, Produced, Program, cancelled_at
 from support.taps import Recorded, claimed, read, recorded
 
-from stenogram.adapters.taps.tap import RunStopped
+from stenogram.adapters.taps import tap as taps
+from stenogram.adapters.taps.steps import Speaker
+from stenogram.adapters.taps.tap import RunStopped, Tap
 from stenogram.api.server import running
 from stenogram.api.settings import Settings
 from stenogram.client import Client
@@ -261,3 +263,26 @@ async def test_what_does_not_fit_is_dropped_and_said_to_be(tmp_path: Path, progr
 def _token(participant: str, **more: Any) -> str:
     claims = {"sub": participant, "kind": "agent", "exp": time.time() + 600, **more}
     return jwt.encode(claims, KEY, "HS256")
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_tap_that_closes_waits_a_moment_for_the_end_of_a_run(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """Frameworks may tell of it when the program already has the output."""
+    monkeypatch.setattr(taps, "LATE_END_S", 20.0 if told else 0.1)
+    tap = Tap(gateway.url, session="trip")
+    run = tap.begin("hotels", "A hotel?", {})
+    message = run.message(Speaker("hotels"))
+    message.write("Casa Azul.")
+    closing = asyncio.create_task(tap.aclose())
+    await asyncio.sleep(0.3)
+    if told:
+        message.end()
+        tap.finish(run, "Casa Azul.")
+    await closing
+    found = await recorded(gateway.url, "trip")
+    (said,) = found.messages.values()
+    assert (said.text, said.status) == ("Casa Azul.", "completed" if told else "aborted")
+    (last,) = found.runs.values()
+    assert last.type == ("task.completed" if told else "task.failed")
