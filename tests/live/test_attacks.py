@@ -161,9 +161,9 @@ async def _ping(ws: aiohttp.ClientWebSocketResponse, number: int) -> None:
 async def test_what_waits_is_answered_and_its_client_is_not_taken_for_silent(
     http: aiohttp.ClientSession, start: Start
 ) -> None:
-    gateway = await start(heartbeat=0.2)
+    gateway = await start(heartbeat=0.6)  # less would be less than a gateway stands still unnoticed
     wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
-    beats = FRAMES_AT_ONCE + FRAMES_PER_SECOND
+    beats = FRAMES_AT_ONCE + 3 * FRAMES_PER_SECOND
     for _ in range(beats // 50):
         await wire.send(*[HEARTBEAT] * 50)
     assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
@@ -171,7 +171,7 @@ async def test_what_waits_is_answered_and_its_client_is_not_taken_for_silent(
 
 
 async def test_one_that_rests_for_long_is_not_taken_for_silent(http: aiohttp.ClientSession, start: Start) -> None:
-    gateway = await start(heartbeat=0.1, batch=FRAMES_AT_ONCE)
+    gateway = await start(heartbeat=0.6, batch=FRAMES_AT_ONCE)
     wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
     for _ in range(2):  # the second is followed by two seconds in which nothing is read
         await wire.send(*[HEARTBEAT] * FRAMES_AT_ONCE)
