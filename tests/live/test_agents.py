@@ -136,7 +136,7 @@ async def test_a_block_that_says_nothing_gives_the_task_back_to_others_first(
 async def test_it_is_taken_again_when_nobody_else_wants_it(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
     tries = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         async for task in hotels.tasks():
             async with task:
                 tries.append(task.attempt)
@@ -630,7 +630,7 @@ async def test_a_cancel_during_a_long_tool_call_frees_the_user_at_once(hotels: A
         return task
 
     working = asyncio.create_task(work())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         async with ann.events(types=["message.delta"]) as deltas:
             await anext(deltas)
         signal = await ann.signals.cancel(f"task:{id}", grace=0.3)
@@ -671,7 +671,7 @@ async def test_a_fence_is_lifted_by_honouring_late(hotels: Agent, ann: Session) 
 
 async def test_at_the_deadline_the_default_holds(hotels: Agent, ann: Session) -> None:
     await ann.approvals.configure(default_after=0.2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         assert await hotels.ask("Book it?", deadline=0.2, default="no") == "no"
         with pytest.raises(Unanswered, match="nobody answered"):
             await hotels.ask("Really?", deadline=0.2)
@@ -679,7 +679,7 @@ async def test_at_the_deadline_the_default_holds(hotels: Agent, ann: Session) ->
 
 async def test_a_pause_that_was_lifted_before_it_held_can_be_raised_again(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
-    async with await anext(hotels.tasks()) as task, asyncio.timeout(20):
+    async with await anext(hotels.tasks()) as task, asyncio.timeout(40):
         first = await ann.signals.pause(f"task:{id}")
         await ann.signals.resume(f"task:{id}")
         assert (await ann.signals.settled(first)).status == "closed"
@@ -709,7 +709,7 @@ async def test_a_loop_ends_when_the_agent_leaves_or_the_session_is_closed(ann: S
 
 async def test_work_that_has_nothing_to_say_is_not_stalled(hotels: Agent, ann: Session) -> None:
     await ann.tasks.create("Think", stall_after=3.0)
-    async with await anext(hotels.tasks()) as task, asyncio.timeout(20):
+    async with await anext(hotels.tasks()) as task, asyncio.timeout(40):
         for _ in range(20):
             task.alive()
             await asyncio.sleep(0.2)

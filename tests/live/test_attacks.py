@@ -86,7 +86,7 @@ async def gate_of_writes(gateway: Gateway, bystander: Wire, monkeypatch: pytest.
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -161,7 +161,7 @@ async def test_a_crash_of_the_gateway_costs_nothing(serve: Serve) -> None:
                 if number == 80:
                     assert await gateways[-1].terminate() == 0
                     await serve(port=port)
-        seen = await asyncio.wait_for(watching, 20)
+        seen = await asyncio.wait_for(watching, 40)
     assert [event.version for event in seen] == list(range(1, len(seen) + 1))
     deltas = [event.data for event in seen if isinstance(event.data, MessageDelta)]
     assert [delta.index for delta in deltas] == list(range(len(deltas)))
@@ -242,9 +242,9 @@ async def test_a_slow_reader_harms_nobody(serve: Serve) -> None:
         quick = asyncio.create_task(_numbers(reader.session("trip").events(types=["x.*"]), count))
         for number in range(0, count, 1_000):
             await asyncio.gather(*(session.record("x.number", {"number": number + each}) for each in range(1_000)))
-        assert await asyncio.wait_for(quick, 20) == list(range(count))
+        assert await asyncio.wait_for(quick, 40) == list(range(count))
         assert slow._buffer._count <= 4_096
-        assert await asyncio.wait_for(_numbers(slow, count), 20) == list(range(count))
+        assert await asyncio.wait_for(_numbers(slow, count), 40) == list(range(count))
 
 
 async def test_tokens_are_checked_and_renewed(start: Start) -> None:

@@ -133,7 +133,7 @@ async def test_what_the_gateway_sends_has_the_documented_members(connect: Open) 
 
 
 async def test_a_bye_has_the_documented_members(http: aiohttp.ClientSession, start: Any) -> None:
-    gateway = await start(heartbeat=0.05)
+    gateway = await start(heartbeat=1.0)
     wire = await Wire.open(http, gateway.url, participant="a")
     await wire.subscribe("trip", session="trip-7")
     closed = await wire.closed()

@@ -217,7 +217,7 @@ async def test_it_ends_with_its_gateway_however_that_ends(rough: "Process", how:
             await session.do("message.post", {"message": "sleep", "text": "Rooms."})
     child = await child_of(rough)
     rough.process.send_signal(how)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         code = await rough.process.wait()
     assert code == (-how if how == signal.SIGKILL else 0)
     await until(lambda: is_gone(child), within=watched_process.END_S + 30)

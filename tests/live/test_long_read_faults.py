@@ -101,7 +101,7 @@ async def test_it_ends_with_its_gateway_though_a_handler_blocks(
     (reader,) = readers(gateway.process.pid)
     await asyncio.sleep(0.5)
     gateway.process.send_signal(how)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         assert await gateway.process.wait() == (-how if how == signal.SIGKILL else 0)
     await until(lambda: reader not in _alive())
     assert (await asyncio.gather(asked, return_exceptions=True))[0] is not None

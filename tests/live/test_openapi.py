@@ -69,7 +69,7 @@ async def _described(url: str) -> list[str]:
 
 
 async def _views_are_built(url: str) -> None:
-    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(40):
         while True:
             async with http.get(f"{url}/v1/views") as response:
                 views = (await response.json())["views"]

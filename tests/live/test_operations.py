@@ -95,7 +95,7 @@ async def _becomes(http: aiohttp.ClientSession, url: str, status: int) -> dict[s
     """Ask until the answer is this one; none hangs."""
     async with asyncio.timeout(50):
         while True:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 found, said = await _answer(http, url)
             if found == status:
                 return said

@@ -132,7 +132,7 @@ async def hotels(people: Any, ann: Session) -> AsyncIterator[Agent]:
 
 async def test_a_pause_that_is_heard_too_late_loses_nothing(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
-    async with asyncio.timeout(20), await anext(hotels.tasks()) as task:
+    async with asyncio.timeout(40), await anext(hotels.tasks()) as task:
         async with hotels.say() as message:
             await message.write("Casa")
             hotels.session.live.ignore(hotels._signals._on_change)  # the news does not come yet
@@ -179,7 +179,7 @@ async def test_the_next_attempt_knows_what_went_wrong_and_what_was_said(hotels: 
         await ann.signals.steer(f"task:{id}", "with a view")
         assert await task.steer.next() == "with a view"
         await task.fail("no line", retryable=True)
-    async with asyncio.timeout(20), await anext(claims) as again:
+    async with asyncio.timeout(40), await anext(claims) as again:
         assert (again.attempt, again.last_error, again.steers) == (2, "no line", ("with a view",))
         await again.fail("no line", retryable=True)
     with pytest.raises(NotDone) as failed:

@@ -231,7 +231,7 @@ async def test_views_say_how_far_they_are(
     log = gateway.tenants.open[""].log
     await log.submit(command("session.open", "s"))
     told: dict[str, float] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while told.get("stenogram_view_lag_events/state") != 0:
             await asyncio.sleep(0.1)
             told = await samples(http, gateway.url)

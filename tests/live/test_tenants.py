@@ -63,7 +63,7 @@ async def until(holds: Callable[[], object], within: float = 30.0) -> None:
 
 async def heals(http: aiohttp.ClientSession, gateway: Gateway, tenant: str) -> Any:
     """Ask until the tenant is served again; what it was told last."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             status, answer = await say(http, gateway, tenant)
             if status == 200:

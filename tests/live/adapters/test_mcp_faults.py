@@ -88,7 +88,7 @@ async def _call(process: asyncio.subprocess.Process, tool: str, **arguments: obj
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
     params = {"name": tool, "arguments": arguments, "_meta": meta}
     process.stdin.write(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}) + b"\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         answer = orjson.loads(await process.stdout.readline())
     found: dict[str, object] = answer["result"]["structuredContent"]
     return found

@@ -75,7 +75,7 @@ def test_each_command_is_done_once_and_in_order_whatever_is_cut(
             acks = await asyncio.gather(*(client.do("trip", "x", {"n": n}) for n in range(count)))
         return [ack.versions[0] for ack in acks]
 
-    assert asyncio.run(asyncio.wait_for(work(), 20)) == list(range(1, count + 1))
+    assert asyncio.run(asyncio.wait_for(work(), 40)) == list(range(1, count + 1))
 
 
 async def test_a_refusal_is_raised_as_the_domains_error(gateway: FakeGateway, client: Client) -> None:

@@ -186,7 +186,7 @@ async def test_a_server_that_stands_still_holds_nobody_up_for_ever(server: Postg
         async with _standing_still(server):
             errors = [await refusal(log.submit(said)), await refusal(log.state("s-2"))]
             assert all(isinstance(error, LogFailed) for error in errors)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not isinstance(await _outcome(log, said), tuple):
                 pass
         assert len(await check(log)) == 2
