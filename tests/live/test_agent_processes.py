@@ -47,7 +47,7 @@ async def until(session: Session, test: Callable[[], object], within: float = 30
 
 async def seen(session: Session, type: str, after: int = 0) -> Event:
     """Wait for an event of a type."""
-    async with asyncio.timeout(40), session.events(after, types=[type]) as events:
+    async with asyncio.timeout(90), session.events(after, types=[type]) as events:
         return await anext(events)
 
 

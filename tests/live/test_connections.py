@@ -36,10 +36,10 @@ async def reach() -> AsyncIterator[Reach]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway waits for little."""
-    monkeypatch.setattr("stenogram.api.transport.tcp_connections.FIRST_REQUEST_S", 0.3)
+    monkeypatch.setattr("stenogram.api.transport.tcp_connections.FIRST_REQUEST_S", 1.0)
     monkeypatch.setattr("stenogram.api.transport.tcp_connections.INSPECT_EVERY_S", 0.05)
-    monkeypatch.setattr("stenogram.api.server.IDLE_S", 0.3)
-    monkeypatch.setattr("stenogram.api.http.responses.BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("stenogram.api.server.IDLE_S", 1.0)
+    monkeypatch.setattr("stenogram.api.http.responses.BODY_TIMEOUT_S", 1.0)
 
 
 async def to_its_end(peer: Peer) -> bytes:
@@ -86,7 +86,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(gateway: Gateway, rea
 @pytest.mark.usefixtures("hasty")
 async def test_one_that_is_served_stays(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     wire = await Wire.open(http, gateway.url, participant="a")
-    async with http.get(f"{gateway.url}/v1/sessions/s/events?wait=1") as response:
+    async with http.get(f"{gateway.url}/v1/sessions/s/events?wait=3") as response:
         assert response.status == 200
     assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
 

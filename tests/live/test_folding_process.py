@@ -137,7 +137,7 @@ async def test_handlers_that_always_end_their_process_stop_their_own_view_alone(
 async def test_a_handler_that_blocks_for_too_long_stops_its_own_view_alone(
     start: Start, gate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(folding_process, "BLOCKED_S", 2.0)
+    monkeypatch.setattr(folding_process, "BLOCKED_S", 5.0)
     monkeypatch.setattr(folding_process, "MAX_CRASHES", 1)
     gateway = await start(views="", views_in="process", views_processes=1, projections=("rough_views:all_of_them",))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
@@ -146,7 +146,7 @@ async def test_a_handler_that_blocks_for_too_long_stops_its_own_view_alone(
         kept = await session.view("leaver").get(min_position=at, wait=30)
         assert kept.value == {"said": ["first", "sleep"]}
         await until_async(lambda: _stopped_views(gateway.url), ["sleeper"])
-    assert "was blocked for 2 s, and was killed in handlers of sleeper version 1" in caplog.text
+    assert "was blocked for 5 s, and was killed in handlers of sleeper version 1" in caplog.text
     let_go(gate)
     caplog.clear()
 

@@ -159,7 +159,7 @@ async def test_a_tenant_that_could_not_be_opened_is_opened_when_the_cause_is_gon
     with pytest.raises(Closed):
         await Wire.open(http, gateway.url, token=token("acme"))
     with pytest.raises(Unreachable, match=r"takes no connection: The log of this tenant cannot be used now"):
-        await Client(gateway.url, token=token("acme"), connect_timeout=0.5).connect()
+        await Client(gateway.url, token=token("acme"), connect_timeout=4).connect()
     assert await ready(http, gateway) == 200
     assert (await say(http, gateway, "globex"))[0] == 200
     file.unlink()

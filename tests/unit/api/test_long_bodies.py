@@ -19,7 +19,7 @@ async def test_one_at_a_time_and_the_loop_goes_on() -> None:
         with lock:
             at_work, most = at_work + 1, max(most, at_work + 1)
         begun.set()
-        assert end.wait(10)
+        assert end.wait(30)
         with lock:
             at_work -= 1
 
