@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -38,7 +39,7 @@ from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
 from .http.readiness import check_readiness
-from .http.responses import http_logger, json_response, problem_middleware, problem_response
+from .http.responses import HttpConnection, http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
 from .loop.listening import bound, cannot_listen
@@ -87,7 +88,7 @@ class Gateway:
         self.place = place
         self.long_reads = long_reads
         self.answers = AnswerBudget()
-        self.sites: list[web.SockSite] = []
+        self.listening: list[asyncio.AbstractServer] = []
         self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self.tcp_connections = TcpConnections(settings)
@@ -259,28 +260,29 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         try:
             yield gateway
         finally:
-            for site in gateway.sites:
-                await site.stop()
+            for server in gateway.listening:
+                server.close()
             await gateway.drain()
             for task in inspections:
                 task.cancel()
 
 
-async def _set_up(gateway: Gateway) -> web.AppRunner:
-    """What serves HTTP, before it listens."""
-    runner = web.AppRunner(
-        gateway.app(),
-        access_log=None,
-        logger=http_logger,
-        auto_decompress=False,  # what is packed may be of any size, and bodies are small
-        shutdown_timeout=gateway.settings.drain,
-        keepalive_timeout=IDLE_S,
-        handle_signals=False,
-    )
+async def _set_up(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Callable[[], HttpConnection]:
+    """What serves HTTP, before it listens: makes what serves a connection."""
+    runner = web.AppRunner(gateway.app(), shutdown_timeout=gateway.settings.drain, handle_signals=False)
+    stack.push_async_callback(runner.cleanup)
     await runner.setup()
     assert runner.server is not None
     gateway.tcp_connections.watch(runner.server)
-    return runner
+    return partial(
+        HttpConnection,
+        runner.server,
+        loop=asyncio.get_running_loop(),
+        access_log=None,  # type: ignore[arg-type]  # as a runner of aiohttp would say it
+        logger=http_logger,
+        auto_decompress=False,  # what is packed may be of any size, and bodies are small
+        keepalive_timeout=IDLE_S,
+    )
 
 
 async def serve(
@@ -331,16 +333,14 @@ def _gate_here(tenants: Tenants) -> ReadingGate:
 
 
 async def _listen(gateway: Gateway, sockets: list[socket.socket], stack: contextlib.AsyncExitStack) -> None:
-    settings, runner = gateway.settings, await _set_up(gateway)
-    stack.push_async_callback(runner.cleanup)
+    settings, connection = gateway.settings, await _set_up(gateway, stack)
     for each in sockets:
-        site = web.SockSite(runner, each, backlog=1_024)
         try:
-            await site.start()
+            server = await asyncio.get_running_loop().create_server(connection, sock=each, backlog=1_024)
         except OSError as error:  # another process has begun to listen there since
             raise cannot_listen(settings.host, settings.port, error) from None
-        gateway.sites.append(site)
-    gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
+        gateway.listening.append(server)
+    gateway.url = f"http://{_shown_host(settings.host)}:{sockets[0].getsockname()[1]}"
 
 
 def _shown_host(host: str) -> str:
