@@ -25,6 +25,8 @@ from .access.sign_in_links import SignInLinks
 from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
+from .durable_streams.subscriptions.routes import SubscriptionRoutes
+from .durable_streams.subscriptions.service import Subscriptions
 from .frontends.ag_ui.routes import AgUiRoutes
 from .frontends.ai_sdk.routes import AiSdkRoutes
 from .frontends.langchain.routes import LangChainRoutes
@@ -79,6 +81,7 @@ class Gateway:
         place: str,
         telemetry: Telemetry,
         long_reads: ReadingGate,
+        subscriptions: Subscriptions,
         mounts: Sequence[AsgiMount] = (),
     ) -> None:
         self.settings = settings
@@ -102,7 +105,7 @@ class Gateway:
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
-            *(long_reads.turns, self.answers),
+            *(long_reads.turns, self.answers, subscriptions),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         front_ends = FrontEndService(settings, tenants, auth, telemetry, self.sse_server)
@@ -112,6 +115,7 @@ class Gateway:
         self._tanstack_routes = TanStackRoutes(front_ends)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._subscription_routes = SubscriptionRoutes(service, subscriptions)
         long_bodies = LongBodies()
         self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry, long_bodies)
         self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry, long_bodies)
@@ -166,6 +170,8 @@ class Gateway:
             app.router.add_post("/v1/traces", self._trace_routes.take)
         self._add_front_ends(app.router)
         if self.settings.durable_streams:
+            if self.settings.durable_streams_subscriptions:
+                self._subscription_routes.add_to(app)
             self._stream_routes.add_to(app)
 
     def _add_front_ends(self, router: web.UrlDispatcher) -> None:
@@ -211,9 +217,14 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            served = [name for name in FOREIGN if getattr(self.settings, name)]
+            served = [name for name in FOREIGN if self._serves(name)]
             self._description = await asyncio.to_thread(openapi_json, projections, served)
         return web.Response(body=self._description, content_type="application/json")
+
+    def _serves(self, protocol: str) -> bool:
+        """Whether a protocol that is not ours, or a part of one, is switched on, by the name of its setting."""
+        within = protocol != "durable_streams_subscriptions" or self.settings.durable_streams
+        return within and bool(getattr(self.settings, protocol))
 
     async def _health(self, request: web.Request) -> web.Response:
         return json_response(AliveAnswer(status="alive"))
@@ -239,7 +250,11 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         sockets = stack.enter_context(bound(settings.host, settings.port))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         maker = TenantMaker(settings, tasks)
-        tenants = Tenants(maker.log, maker.views, tasks, idle=maker.idle, most=maker.most)
+        subscriptions = Subscriptions(settings)
+        stack.push_async_callback(subscriptions.sender.close)
+        tenants = Tenants(
+            *(maker.log, maker.views, tasks), idle=maker.idle, most=maker.most, companion=subscriptions.keeper
+        )
         await stack.enter_async_context(tenants)
         if maker.folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(maker.folding)
@@ -248,7 +263,8 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
             long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES, reading.prepare)
-        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
+        place = str(maker.storage)
+        gateway = Gateway(settings, tenants, auth, place, telemetry, long_reads, subscriptions, mounts)
         for mounted in gateway.mounted.values():
             stack.push_async_callback(mounted.aclose)
         await _listen(gateway, sockets, stack)
