@@ -27,6 +27,8 @@ from .values import sound
 
 FLUSH_TIMEOUT_S = 5.0
 """For which closing waits for the gateway to take what is left."""
+LATE_END_S = 1.0
+"""For which closing waits for runs to end: a framework may say so a moment after the program has all of the output."""
 TEAM = "agents"
 MAX_TITLE_CHARS = 120
 RUN_CHARS = 5_000
@@ -59,7 +61,8 @@ class TapOptions(TypedDict, total=False):
 class Tap(InThreads):
     """Records runs of a framework's agents; made by the modules for frameworks. May be used from any thread and loop,
     for any number of runs at once. The connection is made with the first run, also after it was closed. `aclose`
-    (`async with`), leaving a `with` and the end of the process wait up to five seconds for what is still to be sent."""
+    (`async with`), leaving a `with` and the end of the process wait up to five seconds for what is still to be sent;
+    before that, up to one for a run whose end the framework has not told of: that run has then failed."""
 
     framework = "framework"
     cancellations: tuple[type[BaseException], ...] = ()
@@ -118,11 +121,12 @@ class Tap(InThreads):
 
     async def _end(self) -> None:
         """In the loop: let the runs that have ended be written to their end."""
-        left = dict(self._writing)
-        for run in left.values():
+        writing = {asyncio.wrap_future(future): run for future, run in self._writing.items()}
+        if at_work := [future for future, run in writing.items() if not run.ended]:
+            await asyncio.wait(at_work, timeout=LATE_END_S)
+        for run in writing.values():
             run.end(error="The tap was closed.")
-        if left:
-            writing = [asyncio.wrap_future(each) for each in left]
+        if writing:
             _, late = await asyncio.wait(writing, timeout=FLUSH_TIMEOUT_S)
             for each in late:
                 each.cancel()

@@ -9,6 +9,7 @@ which the gateway logs. One that is not heard of is killed: frozen, it would kee
 import asyncio
 import contextlib
 import logging
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ START_S = 30.0
 END_S = 5.0
 """Seconds that it gets to finish what it does."""
 _MAX_LINE_BYTES = 2**20
+_TICK_S = 0.5
 
 
 class WatchedProcess:
@@ -106,8 +108,7 @@ class WatchedProcess:
         patience = START_S
         while True:
             try:
-                async with asyncio.timeout(patience):
-                    line = await process.stdout.readline()
+                line = await _line_within(process.stdout, patience)
             except TimeoutError:
                 return f"has said nothing for {patience:.0f} s, and was killed"
             except ValueError:  # a line beyond all bounds; what follows begins somewhere in it
@@ -121,3 +122,16 @@ class WatchedProcess:
                     logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
                 else:
                     self._heard(said)
+
+
+async def _line_within(stdout: asyncio.StreamReader, seconds: float) -> bytes:
+    """The next line. Raises TimeoutError when none comes in so many seconds, counted in ticks: while this process
+    stands still it hears nothing, and what was said meanwhile is read when it goes on."""
+    reading = asyncio.ensure_future(stdout.readline())
+    try:
+        for _ in range(math.ceil(seconds / _TICK_S)):
+            if (await asyncio.wait((reading,), timeout=_TICK_S))[0]:
+                return reading.result()
+    finally:
+        reading.cancel()
+    raise TimeoutError

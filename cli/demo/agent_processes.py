@@ -15,8 +15,9 @@ from ...client.client import Client
 from .pace import Pace
 from .team import work
 
-LEASE_S = 1.5
-"""Seconds of silence after which an agent of the demo is lost; fifteen, where nobody waits to see it."""
+LEASE_S = 3.0
+"""Seconds of silence after which an agent of the demo is lost; fifteen, where nobody waits to see it. With fewer, a
+slow machine loses agents that live."""
 LEAVE_TIMEOUT_S = 5.0
 
 

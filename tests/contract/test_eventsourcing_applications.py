@@ -224,7 +224,7 @@ def test_a_projection_is_told_at_once_that_it_may_stop_waiting(monkeypatch: pyte
     ) as runner:
         for _ in range(20):
             recordings = runner.app.save(Aggregate())
-            runner.projection.view.wait("Application", recordings[-1].notification.id, timeout=5)
+            runner.projection.view.wait("Application", recordings[-1].notification.id, timeout=30)
         assert runner.projection.view.get_created_event_counter() == 20
 
 

@@ -42,7 +42,7 @@ def no_thread_is_left() -> Iterator[None]:
     yield
     gc.collect()
     for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+        thread.join(30)
     assert set(threading.enumerate()) <= before
 
 
@@ -243,7 +243,7 @@ def test_a_subscription_that_waits_is_stopped_by_another_thread(factory: LogFact
     while subscription._pending is None:
         ended.wait(0.001)
     subscription.stop()
-    assert ended.wait(5)
+    assert ended.wait(30)
     follower.join()
 
 
@@ -262,7 +262,7 @@ def test_a_subscription_is_told_that_its_log_was_closed(factory: LogFactory) -> 
     while subscription._pending is None:
         follower.join(0.001)
     factory.close()
-    follower.join(5)
+    follower.join(30)
     assert len(errors) == 1
 
 
@@ -285,7 +285,7 @@ def test_who_waits_for_a_tracking_is_woken_or_interrupted(factory: LogFactory) -
     recorder.insert_events([event()], tracking=Tracking("upstream", 3))
     threads[1].join()
     interrupt.set()
-    assert waits.wait(5)
+    assert waits.wait(30)
     waiter.join()
 
 
@@ -357,7 +357,7 @@ def test_a_thread_that_is_being_started_does_not_wait_for_a_log(tmp_path: Path) 
         gone.set()
 
     start_new_thread(let_go, ())  # as a thread is before it is entered among the others
-    assert gone.wait(10)
+    assert gone.wait(30)
     gate.set()
 
 

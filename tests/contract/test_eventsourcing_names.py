@@ -213,5 +213,5 @@ def test_a_projection_of_the_librarys_can_follow_sessions() -> None:
         application_class=Application[Any], projection_class=Listening, view_class=Said, env=settings
     ) as runner:
         position = runner.app.recorder.log.call(talk)
-        runner.wait(position, timeout=5)
+        runner.wait(position, timeout=30)
         assert runner.projection.view.said == [("hotels", "Hello")]

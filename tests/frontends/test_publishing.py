@@ -336,8 +336,8 @@ async def test_what_a_stopped_agent_publishes_ends(http: aiohttp.ClientSession, 
     async with Client(gateway.url, participant="hotels") as client, client.agent(session="trip") as agent:
         task = await agent.session.tasks.create("Talk")
         async for claimed in agent.tasks():
-            async with claimed:
-                asyncio.get_running_loop().call_later(0.2, asyncio.ensure_future, _stop(http, gateway, task))
+            async with claimed, asyncio.TaskGroup() as group:
+                group.create_task(_stop(http, gateway, task))
                 await agent.session.publish_agui("hotels", endless())
             break
         assert claimed.outcome.kind == "cancelled"
@@ -346,6 +346,8 @@ async def test_what_a_stopped_agent_publishes_ends(http: aiohttp.ClientSession, 
 
 
 async def _stop(http: aiohttp.ClientSession, gateway: Gateway, task: str) -> None:
+    while not await native_events(http, gateway, "message.delta"):  # noqa: ASYNC110 - others write it
+        await asyncio.sleep(0.05)
     data = {"signal": "s1", "kind": "cancel", "target": f"task:{task}"}
     async with http.post(
         f"{gateway.url}/v1/sessions/trip/commands", json={"id": "c", "do": "signal.raise", "data": data}

@@ -23,7 +23,7 @@ def test_every_page_with_python_is_known() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_every_snippet_passes_mypy_strict(tmp_path: Path) -> None:
     for page in (*PAGES, *ELSEWHERE):
         for number, module in enumerate(page.modules()):

@@ -5,6 +5,9 @@ In a process of its own it keeps views, as the product does. In this process it 
 them itself then, for a process that does takes half a second to start.
 
 A test fails when anything was logged as an error while it ran: no fault of the gateway goes by unseen.
+
+Nobody is taken for silent or slow but where a test sets after how many seconds: raw connections send no heartbeats of
+themselves, and on a slow machine they may be quiet for longer than a gateway bears by default.
 """
 
 import asyncio
@@ -36,6 +39,8 @@ from stenogram.testing.stage import Stage
 Open = Callable[..., Awaitable[Wire]]
 Start = Callable[..., Awaitable[Gateway]]
 Verify = Callable[[str], Awaitable[None]]
+
+PATIENT = {"heartbeat": 60.0, "slow_after": 60.0}
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +89,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
         async def start(**settings: Any) -> Gateway:
             views = {"views": NO_VIEWS, "views_in": "gateway"}
-            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 0.1, **views, **settings}
+            chosen = {"log": str(tmp_path / "log.db"), "port": 0, "drain": 0.1, **PATIENT, **views, **settings}
             return await stack.enter_async_context(running(Settings(**chosen)))
 
         yield start
@@ -132,7 +137,7 @@ class Process:
         self.process.kill()
         await self.process.wait()
 
-    async def terminate(self, within: float = 20.0) -> int:
+    async def terminate(self, within: float = 30.0) -> int:
         """Ask it to end; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(within):
@@ -163,7 +168,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 @asynccontextmanager
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
     env = {**os.environ, "NO_COLOR": "1", **options.pop("env", {})}
-    chosen = {"log": folder / "log.db", "port": 0, **options}
+    chosen = {"log": folder / "log.db", "port": 0, **PATIENT, **options}
     arguments = [word for name, value in chosen.items() for word in _option(name, value)]
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
@@ -184,7 +189,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 
 async def _url(process: asyncio.subprocess.Process, said: Path) -> str:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := _announced(said)):
             assert process.returncode is None, f"it ended with {process.returncode}"
             await asyncio.sleep(0.01)

@@ -55,7 +55,7 @@ async def hotels(gateway: Gateway, ann: Session) -> AsyncIterator[Agent]:
 
 async def failed(ann: Session, task: str) -> str:
     """Wait until a task has failed; why."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(NotDone) as refusal:
             await ann.tasks.result(task)
     assert refusal.value.extra["status_now"] == "failed"
@@ -121,7 +121,7 @@ async def test_a_limit_of_the_tasks_own_counts(ann: Session, working: Loop) -> N
 async def test_without_a_limit_it_is_tried_again_and_again(ann: Session, working: Loop) -> None:
     hard = await ann.tasks.create("Hard")
     got = working(max_attempts=None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ann.live.until(lambda: ann.tasks.known[hard].attempt > 5)
     assert all(each.outcome.kind == "released" for each in got[:5])
 
@@ -153,7 +153,7 @@ async def test_an_error_can_be_raised(ann: Session, hotels: Agent) -> None:
 
     with pytest.raises(Broken):
         await work()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ann.live.until(lambda: ann.tasks.known[hard].status == "open")
     assert ann.tasks.known[hard].last_error == "Broken"
 
@@ -198,7 +198,7 @@ async def test_what_ends_the_program_ends_the_loop(ann: Session, hotels: Agent, 
     except error:
         ended = True
     assert ended
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ann.live.until(lambda: ann.tasks.known[hard].status == "open")
 
 
@@ -206,7 +206,7 @@ async def test_a_refusal_in_the_block_is_such_an_error(ann: Session, hotels: Age
     hard = await ann.tasks.create("Hard")
     async with await anext(hotels.tasks()):
         await hotels.session.do("message.post", {"message": "m1"})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ann.live.until(lambda: ann.tasks.known[hard].status == "open")
     assert "text" in (ann.tasks.known[hard].last_error or "")
 
@@ -227,7 +227,7 @@ async def test_a_task_is_given_back_though_the_gateway_is_busy(
     monkeypatch.setattr(hotels.session.commands, "submit", busy)
     async with await anext(hotels.tasks()):
         raise Broken
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ann.live.until(lambda: ann.tasks.known[hard].status == "open")
     assert not refusals
 

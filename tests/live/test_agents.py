@@ -50,7 +50,7 @@ async def hotels(people: Any, ann: Session) -> AsyncIterator[Agent]:
 
 async def until(session: Session, test: Callable[[], object]) -> None:
     """Wait until something is so in the session."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await session.live.until(test)
 
 
@@ -84,7 +84,7 @@ async def test_what_is_needed_comes_first_and_what_is_for_others_is_left(hotels:
     then = await ann.tasks.create("Book", needs=[first])
     await ann.tasks.create("Fly", assignee="flights")
     done = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for task in hotels.tasks():
             async with task:
                 await task.complete()
@@ -136,7 +136,7 @@ async def test_a_block_that_says_nothing_gives_the_task_back_to_others_first(
 async def test_it_is_taken_again_when_nobody_else_wants_it(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
     tries = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         async for task in hotels.tasks():
             async with task:
                 tries.append(task.attempt)
@@ -183,7 +183,7 @@ async def test_no_more_are_held_than_the_limit(hotels: Agent, ann: Session) -> N
             await task.complete()
 
     claims = hotels.tasks(limit=2)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for _ in range(2):
             group.create_task(work(await anext(claims)))
         third = asyncio.create_task(anext(claims))
@@ -223,7 +223,7 @@ async def test_a_cancel_ends_the_block_and_is_honoured(hotels: Agent, ann: Sessi
 async def test_a_cancel_raised_before_the_agent_comes_is_honoured_when_it_does(people: Any, ann: Session) -> None:
     signal = await ann.signals.cancel("agent:hotels")
     async with (await people("hotels")).agent(session="trip"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert (await ann.signals.settled(signal)).status == "closed"
 
 
@@ -240,7 +240,7 @@ async def test_a_cancel_of_the_agent_ends_all_that_it_does_and_it_goes_on(hotels
             await asyncio.sleep(60)
         outcomes.append(task.outcome.kind)
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for _ in range(2):
             group.create_task(work(await anext(claims)))
         await started.wait()
@@ -297,7 +297,7 @@ async def test_somebody_elses_cancellation_goes_on_outwards(hotels: Agent, ann: 
         after.append("never")
 
     working = asyncio.create_task(work())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await started.wait()
         await ann.signals.cancel(f"task:{id}")
         await waiting.wait()
@@ -312,7 +312,7 @@ async def test_a_steer_is_honoured_when_it_is_taken(hotels: Agent, ann: Session)
     id = await ann.tasks.create("Find a hotel")
     async with await anext(hotels.tasks()) as task:
         signal = await ann.signals.steer(f"task:{id}", "with a view")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await task.steer.next() == "with a view"
             assert (await ann.signals.settled(signal)).status == "closed"
         await ann.signals.steer("agent:hotels", {"quiet": True})
@@ -352,7 +352,7 @@ async def test_a_pause_holds_what_is_written_until_resume(hotels: Agent, ann: Se
             pause = await ann.signals.pause(f"task:{id}")
             await until(hotels.session, lambda: hotels._signals.paused(task.targets))
             writing = asyncio.create_task(message.write(" Azul"))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 assert (await ann.signals.settled(pause)).status == "closed"
             await until(ann, lambda: ann.present["hotels"].activity == "Paused by ann.")
             assert not writing.done()
@@ -365,7 +365,7 @@ async def test_a_pause_holds_what_is_written_until_resume(hotels: Agent, ann: Se
 
 async def test_a_paused_agent_takes_nothing_new(hotels: Agent, ann: Session) -> None:
     pause = await ann.signals.pause("session")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ann.signals.settled(pause)
         id = await ann.tasks.create("Find a hotel")
         claiming = asyncio.create_task(anext(hotels.tasks()))
@@ -421,7 +421,7 @@ async def test_a_reroute_gives_the_task_back_with_its_new_input(hotels: Agent, a
 
     id = await ann.tasks.create("Find a hotel", {"city": "Porto"})
     changing, cities = asyncio.Event(), []
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(change())
         async for task in hotels.tasks():
             async with task:
@@ -450,7 +450,7 @@ async def test_an_approval_is_answered_on_another_device(hotels: Agent, ann: Ses
             assert await ann.approvals.answer(question.id, "no") == "yes"
             return str(first)
 
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             answering = group.create_task(answer())
             assert await hotels.ask("Book it for 140 €?") == "yes"
         assert answering.result() == "yes"
@@ -502,7 +502,7 @@ async def test_a_task_that_is_blocked_goes_on_when_it_needs_another(hotels: Agen
     other = await ann.tasks.create("Ask", metadata={"kind": "ask"})
     await ann.tasks.reroute(then, needs=[other])
     done = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for task in hotels.tasks():
             async with task:
                 await task.progress(usage={"tokens": 1})
@@ -630,7 +630,7 @@ async def test_a_cancel_during_a_long_tool_call_frees_the_user_at_once(hotels: A
         return task
 
     working = asyncio.create_task(work())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         async with ann.events(types=["message.delta"]) as deltas:
             await anext(deltas)
         signal = await ann.signals.cancel(f"task:{id}", grace=0.3)
@@ -671,7 +671,7 @@ async def test_a_fence_is_lifted_by_honouring_late(hotels: Agent, ann: Session) 
 
 async def test_at_the_deadline_the_default_holds(hotels: Agent, ann: Session) -> None:
     await ann.approvals.configure(default_after=0.2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         assert await hotels.ask("Book it?", deadline=0.2, default="no") == "no"
         with pytest.raises(Unanswered, match="nobody answered"):
             await hotels.ask("Really?", deadline=0.2)
@@ -679,7 +679,7 @@ async def test_at_the_deadline_the_default_holds(hotels: Agent, ann: Session) ->
 
 async def test_a_pause_that_was_lifted_before_it_held_can_be_raised_again(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
-    async with await anext(hotels.tasks()) as task, asyncio.timeout(20):
+    async with await anext(hotels.tasks()) as task, asyncio.timeout(40):
         first = await ann.signals.pause(f"task:{id}")
         await ann.signals.resume(f"task:{id}")
         assert (await ann.signals.settled(first)).status == "closed"
@@ -708,9 +708,9 @@ async def test_a_loop_ends_when_the_agent_leaves_or_the_session_is_closed(ann: S
 
 
 async def test_work_that_has_nothing_to_say_is_not_stalled(hotels: Agent, ann: Session) -> None:
-    await ann.tasks.create("Think", stall_after=1.0)
-    async with await anext(hotels.tasks()) as task, asyncio.timeout(20):
-        for _ in range(8):
+    await ann.tasks.create("Think", stall_after=3.0)
+    async with await anext(hotels.tasks()) as task, asyncio.timeout(40):
+        for _ in range(20):
             task.alive()
             await asyncio.sleep(0.2)
         assert not await events(ann, "presence.stalled")

@@ -26,12 +26,13 @@ def quiet() -> None:
     """A message that was ended by somebody else cannot be aborted, and that is told."""
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_all_work_comes_to_an_end(gateway: Gateway, seed: int) -> None:
     chance = random.Random(seed)
     async with Client(gateway.url, participant="ann", kind="user") as client, client.session("s") as ann:
         working = [asyncio.create_task(work(gateway, name, chance)) for name in AGENTS]
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(200):
             for number in range(TASKS):
                 await ann.tasks.create(f"Task {number}")
                 await wish(ann, chance)

@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 import tracemalloc
 import uuid
@@ -85,7 +86,7 @@ async def gate_of_writes(gateway: Gateway, bystander: Wire, monkeypatch: pytest.
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -135,14 +136,19 @@ async def test_pings_beyond_the_rate_wait(gateway: Gateway, http: aiohttp.Client
     await ws.send_json({"frame": "hello", "protocol": 1, "participant": "pinging", "kind": "agent"})
     assert (await ws.receive_json())["frame"] == "welcome"
     began, pongs = time.monotonic(), 0
+
+    async def count_pongs(enough: float = math.inf) -> None:
+        nonlocal pongs
+        while pongs <= enough and (await ws.receive()).type is WSMsgType.PONG:
+            pongs += 1
+
     sending = asyncio.create_task(_ping(ws, 4 * FRAMES_AT_ONCE))
+    await asyncio.wait_for(count_pongs(enough=FRAMES_AT_ONCE / 2), 30)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1.0):
-            while (await ws.receive()).type is WSMsgType.PONG:
-                pongs += 1
+        await asyncio.wait_for(count_pongs(), 1)
     took = time.monotonic() - began
     sending.cancel()
-    assert FRAMES_AT_ONCE / 2 < pongs < FRAMES_AT_ONCE + FRAMES_PER_SECOND * (took + 0.2)
+    assert pongs < FRAMES_AT_ONCE + FRAMES_PER_SECOND * (took + 0.2)
     assert not ws.closed
     assert await count_acks(bystander, asyncio.ensure_future(asyncio.sleep(0.1))) > 0
 
@@ -155,9 +161,9 @@ async def _ping(ws: aiohttp.ClientWebSocketResponse, number: int) -> None:
 async def test_what_waits_is_answered_and_its_client_is_not_taken_for_silent(
     http: aiohttp.ClientSession, start: Start
 ) -> None:
-    gateway = await start(heartbeat=0.2)
+    gateway = await start(heartbeat=0.6)  # less would be less than a gateway stands still unnoticed
     wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
-    beats = FRAMES_AT_ONCE + FRAMES_PER_SECOND
+    beats = FRAMES_AT_ONCE + 3 * FRAMES_PER_SECOND
     for _ in range(beats // 50):
         await wire.send(*[HEARTBEAT] * 50)
     assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
@@ -165,7 +171,7 @@ async def test_what_waits_is_answered_and_its_client_is_not_taken_for_silent(
 
 
 async def test_one_that_rests_for_long_is_not_taken_for_silent(http: aiohttp.ClientSession, start: Start) -> None:
-    gateway = await start(heartbeat=0.1, batch=FRAMES_AT_ONCE)
+    gateway = await start(heartbeat=0.6, batch=FRAMES_AT_ONCE)
     wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
     for _ in range(2):  # the second is followed by two seconds in which nothing is read
         await wire.send(*[HEARTBEAT] * FRAMES_AT_ONCE)
@@ -175,8 +181,10 @@ async def test_one_that_rests_for_long_is_not_taken_for_silent(http: aiohttp.Cli
 async def test_a_client_s_own_heartbeats_are_never_refused(http: aiohttp.ClientSession, start: Start) -> None:
     gateway = await start(commands_per_second=1)
     wire = await Wire.open(http, gateway.url, participant="beating", kind="agent")
-    assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
-    assert (await wire.command("s", "session.close", {}))["error"]["code"] == "busy"
+    posts = [post("s") for _ in range(60)]
+    await wire.send(*posts)  # at once: one by one, a slow machine may stay within the rate
+    await wire.until(lambda: len(wire.answers) == len(posts))
+    assert wire.answers[posts[-1]["id"]]["error"]["code"] == "busy"
     for _ in range(100):
         await wire.send(HEARTBEAT)
     await wire.until(lambda: len(wire.frames) == 100)

@@ -133,7 +133,7 @@ async def test_websockets_tell_each_viewer_their_own_and_no_more(
     for viewer, ws in sockets.items():
         left = set(range(len(SUBSCRIPTIONS)))
         while left:
-            frame = await ws.receive_json(timeout=10)
+            frame = await ws.receive_json(timeout=30)
             for each in frame if isinstance(frame, list) else [frame]:
                 if each["frame"] == "events":
                     raw = str(each)

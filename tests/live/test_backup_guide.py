@@ -56,7 +56,7 @@ def _run(
     command: tuple[str, ...], cwd: Path, input: str | None, more: dict[str, Any]
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=cwd, input=input, capture_output=True, text=True, check=False, timeout=50, **more
+        command, cwd=cwd, input=input, capture_output=True, text=True, check=False, timeout=150, **more
     )
 
 

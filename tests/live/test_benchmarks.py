@@ -41,7 +41,7 @@ TRIED_ALWAYS = ("appends", "many_sessions", "presence")
 TRIED = NAMES if os.environ.get("STENOGRAM_BENCHMARKS") == "all" else TRIED_ALWAYS
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the load client of the benchmarks is written in C")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.postgres) if name == "postgres" else name for name in TRIED]

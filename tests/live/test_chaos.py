@@ -39,7 +39,7 @@ SESSIONS = ("s0", "s1", "hot")
 PATIENCE = 2.0
 """Seconds after which a client gives up a connection that says nothing."""
 
-pytestmark = [pytest.mark.thorough, pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(60 + 30 * ROUNDS)]
+pytestmark = [pytest.mark.thorough, pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(240 + 30 * ROUNDS)]
 
 
 class Outage(NamedTuple):

@@ -76,7 +76,7 @@ def post(url: str, session: str, text: str, id: str) -> None:
 
     body = orjson.dumps({"id": id, "do": "message.post", "data": {"message": id, "text": text}})
     request = urllib.request.Request(f"{url}/v1/sessions/{session}/commands?participant=maya&kind=user", body)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 200
 
 
@@ -89,7 +89,7 @@ def do(url: str, session: str, do: str, data: dict[str, object]) -> None:
     import urllib.request
 
     body = orjson.dumps({"id": f"{do}-1", "do": do, "data": data})
-    urllib.request.urlopen(f"{url}/v1/sessions/{session}/commands?participant=maya", body, timeout=10).close()
+    urllib.request.urlopen(f"{url}/v1/sessions/{session}/commands?participant=maya", body, timeout=30).close()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -257,7 +257,7 @@ async def test_what_cannot_be_done_says_what_can(do: Do, arguments: tuple[str, .
 async def test_a_gateway_that_is_not_there_is_named_once(
     do: Do, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
 ) -> None:
-    monkeypatch.setattr("stenogram.cli.acting.gateway.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("stenogram.cli.acting.gateway.CONNECT_TIMEOUT_S", 3)
     said = await do("say", "trip", "Hello", "--log", f"http://127.0.0.1:{unused_tcp_port}")
     assert said == (1, "", f"stenogram: http://127.0.0.1:{unused_tcp_port} cannot be reached: Connection refused.\n")
 

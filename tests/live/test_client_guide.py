@@ -54,11 +54,11 @@ async def test_the_worker_serves_every_trip(gateway: Gateway) -> None:
     try:
         async with Client(gateway.url, participant="ann", kind="user") as client, client.session("trip-1") as session:
             task = await session.tasks.create("Find a hotel", {"kind": "hotel"})
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 assert (await session.tasks.result(task))["hotel"] == "Casa Azul"
     finally:
         worker.terminate()
-        assert await asyncio.wait_for(worker.wait(), 20) == 0
+        assert await asyncio.wait_for(worker.wait(), 40) == 0
 
 
 async def test_the_interruptions_reach_the_writer(gateway: Gateway) -> None:

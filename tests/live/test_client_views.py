@@ -59,7 +59,7 @@ async def test_views_are_read_as_they_are_and_as_they_were(client: Client) -> No
 
 async def test_a_document_is_followed(client: Client) -> None:
     async with client.session("trip-7") as session, session.view("state").follow() as changes:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             assert (await anext(changes)).value is None
             for number in range(5):
                 await session.do("state.merge", {"patch": {"count": number}})
@@ -92,7 +92,7 @@ async def test_who_follows_what_cannot_be_followed_is_told(client: Client) -> No
 
 async def test_the_rows_of_a_session_are_followed(client: Client) -> None:
     async with client.session("trip-7") as session, session.view("tasks").follow() as changes:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             assert (await anext(changes)).value == {}
             for number in range(3):
                 await session.tasks.create("Book", task=f"t-{number}")
@@ -132,6 +132,6 @@ async def test_a_document_is_followed_over_the_loss_of_the_gateway(
 
 
 async def _until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while not done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 HOUR = 3_600
 TIMERS = {"approval.expired": 3.0, "signal.expired": 4.0, "presence.stalled": 2.0, "presence.lost": 5.0}
 """What falls due in a session, by its kind, after so many seconds."""
-EARLY, LATE = 0.5, 15.0
+EARLY, LATE = 1.5, 60.0
 """Seconds by which it may seem early, since clocks differ by as much, and by which it may be late on a busy machine."""
 
 pytestmark = [
     pytest.mark.thorough,
     pytest.mark.faketime,
     pytest.mark.slow,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(find_faketime() is None, reason="no libfaketime: install it (Debian: libfaketime)"),
 ]
 
@@ -102,7 +102,7 @@ async def test_gateways_whose_clocks_are_wrong_keep_the_time_of_the_storage(
         await serve(log=log, views="none", heartbeat=60, env=FakeClock(tmp_path / f"clock{offset}", offset).env)
         for offset in offsets
     ]
-    async with asyncio.timeout(60), asyncio.TaskGroup() as scenes:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as scenes:
         for url, watched in ((0, 1), (1, 2), (2, 0)):
             scene = await Scene.begin(http, gateways[url].url, gateways[watched].url)
             scenes.create_task(scene.runs_out())
@@ -126,7 +126,7 @@ async def test_a_clock_that_is_set_back_by_an_hour_switches_nothing_off(
     before = await Scene.begin(http, gateway.url)
     clock.set(-HOUR)
     after = await Scene.begin(http, gateway.url)
-    async with asyncio.timeout(60), asyncio.TaskGroup() as scenes:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as scenes:
         scenes.create_task(before.runs_out())
         scenes.create_task(after.runs_out())
 
@@ -145,7 +145,7 @@ async def test_a_gateway_that_starts_after_the_clock_was_set_back_switches_nothi
     scene.events = (await scene.watcher.subscribe(session=session)).events
     # Some of their time has passed before the gateway ended; how much of it is in the log, depends.
     scene.since = dict.fromkeys(TIMERS, (monotonic() - HOUR, monotonic()))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await scene.runs_out()
 
 
@@ -166,6 +166,6 @@ async def test_a_storage_whose_clock_is_set_back_and_right_again_switches_nothin
         clock.set(offset)
         gateways.append(await serve(log=log, views="none", heartbeat=60))  # it has only the storage to ask
         after = await Scene.begin(http, gateways[-1].url, gateways[0].url)
-        async with asyncio.timeout(60), asyncio.TaskGroup() as scenes:
+        async with asyncio.timeout(120), asyncio.TaskGroup() as scenes:
             scenes.create_task(before.runs_out())
             scenes.create_task(after.runs_out())

@@ -172,7 +172,7 @@ async def test_a_gateway_that_goes_is_made_up_for_by_the_other(town: Town, http:
 
 
 async def _ready(http: aiohttp.ClientSession, url: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             try:
                 async with http.get(f"{url}/ready") as answer:

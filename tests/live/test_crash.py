@@ -69,7 +69,7 @@ async def stream(http: aiohttp.ClientSession, url: str, follower: Follower, over
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.timeout(240 + 10 * KILLS)
 async def test_what_was_acknowledged_survives_being_killed(
     http: aiohttp.ClientSession, serve: Serve, verify_views: Verify, tmp_path: Path
 ) -> None:

@@ -40,7 +40,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """One run, in plain lines."""
     log = str(tmp_path_factory.mktemp("demo") / "demo.db")
     command = [*STENOGRAM, "demo", "--speed", "max", "--session", "trip", "--log", log]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=WITHOUT_DISPLAY)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, env=WITHOUT_DISPLAY)
     assert ran.returncode == 0, ran.stderr
     exported = subprocess.run([*STENOGRAM, "export", "trip", "--log", log], capture_output=True, check=True)
     return Played(ran.stdout, ran.stderr, [parse(line) for line in exported.stdout.splitlines()])
@@ -130,7 +130,7 @@ def test_the_lines_tell_the_story_and_what_to_do_next(played: Played) -> None:
 def test_chaos_changes_nothing_of_how_it_ends(tmp_path: Path) -> None:
     log = str(tmp_path / "demo.db")
     command = [*STENOGRAM, "demo", "--chaos", "--speed", "max", "--session", "trip", "--log", log]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("kill -9") >= 3
     exported = subprocess.run([*STENOGRAM, "export", "trip", "--log", log], capture_output=True, check=True)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_all_pages_run_in_order_on_one_log_and_each_of_them_twice(
     serve: Callable[..., Awaitable[Any]],
 ) -> None:

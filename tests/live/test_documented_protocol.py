@@ -122,7 +122,7 @@ async def test_what_the_gateway_sends_has_the_documented_members(connect: Open) 
     await wire.command("trip-7", "message.start", {"message": "m2"})
     await wire.ws.send_json({"frame": "subscribe", "sub": "trip", "session": "trip-7", "after": 2})
     while not messages or messages[-1]["frame"] != "caught_up":
-        content = await wire.ws.receive_json(timeout=5)
+        content = await wire.ws.receive_json(timeout=30)
         messages += content if isinstance(content, list) else [content]
     events, caught_up = messages
     example = documented("events")
@@ -133,7 +133,7 @@ async def test_what_the_gateway_sends_has_the_documented_members(connect: Open) 
 
 
 async def test_a_bye_has_the_documented_members(http: aiohttp.ClientSession, start: Any) -> None:
-    gateway = await start(heartbeat=0.05)
+    gateway = await start(heartbeat=1.0)
     wire = await Wire.open(http, gateway.url, participant="a")
     await wire.subscribe("trip", session="trip-7")
     closed = await wire.closed()
@@ -206,7 +206,7 @@ def test_every_limit_is_as_documented() -> None:
 
 
 def test_every_route_is_documented(gateway: Gateway) -> None:
-    documented = set(re.findall(r"`(?:GET|POST) (/[^`?]*)", PAGE))
+    documented = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[^`?]*)", PAGE))
     routes = {resource.canonical for resource in gateway.app().router.resources()}
     assert routes | {"/mcp"} == documented  # which `serve` mounts, where its package is installed
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,9 @@ import orjson
 import pytest
 from support.wire import Closed, Follower, SseReader, Wire
 
+from stenogram.api.server import running
+from stenogram.api.settings import Settings
+from stenogram.api.views.storage import NO_VIEWS
 from stenogram.log.sqlite import SqliteEngine
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ async def write(wire: Wire, name: str) -> Closed:
 async def test_a_gateway_that_is_told_to_end_under_load_keeps_what_it_acknowledged(
     signals: int, http: aiohttp.ClientSession, serve: Serve, tmp_path: Path
 ) -> None:
-    gateway = await serve()
+    gateway = await serve(drain=120)
     setup = await Wire.open(http, gateway.url, participant="setup")
     await setup.command("s", "session.open", {})
     await setup.close()
@@ -57,14 +59,12 @@ async def test_a_gateway_that_is_told_to_end_under_load_keeps_what_it_acknowledg
     reading = asyncio.create_task(reader.closed())
     streaming = asyncio.create_task(to_its_end(http, url))
     await asyncio.sleep(1)
-    began = time.monotonic()
     for _ in range(signals):
         with contextlib.suppress(ProcessLookupError):
             gateway.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.01)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         assert await gateway.process.wait() == 0
-    assert time.monotonic() - began < 5
     closed = await asyncio.gather(*writing)
     assert [(each.code, each.bye and each.bye["code"]) for each in closed] == [(4001, "shutdown")] * 5
     told = await reading
@@ -97,35 +97,36 @@ async def to_its_end(http: aiohttp.ClientSession, url: str) -> SseReader:
     return stream
 
 
-async def test_clients_that_do_not_answer_do_not_keep_a_gateway(http: aiohttp.ClientSession, serve: Serve) -> None:
+async def test_clients_that_do_not_answer_do_not_keep_a_gateway(
+    http: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither one that never reads, nor one in the midst of a request, nor one that says nothing at all."""
-    gateway = await serve(drain=1)
-    host, port = "127.0.0.1", int(gateway.url.rpartition(":")[2])
-    deaf = await Wire.open(http, gateway.url, participant="deaf")
-    await deaf.subscribe(session="s")
-    _, half = await asyncio.open_connection(host, port)
-    half.write(b"POST /v1/sessions/s/commands HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
-    _, mute = await asyncio.open_connection(host, port)
-    await asyncio.sleep(0.2)
-    began = time.monotonic()
-    assert await gateway.terminate() == 0
-    assert time.monotonic() - began < 6
-    assert "Traceback" not in gateway.stderr
+    monkeypatch.setattr("stenogram.api.transport.tcp_connections.FIRST_REQUEST_S", 600)
+    monkeypatch.setattr("stenogram.api.http.responses.BODY_TIMEOUT_S", 600)
+    settings = Settings(log=str(tmp_path / "log.db"), port=0, drain=1, heartbeat=60, views=NO_VIEWS)
+    async with asyncio.timeout(30), running(settings) as gateway:
+        host, port = "127.0.0.1", int(gateway.url.rpartition(":")[2])
+        deaf = await Wire.open(http, gateway.url, participant="deaf")
+        await deaf.subscribe(session="s")
+        _, half = await asyncio.open_connection(host, port)
+        half.write(b"POST /v1/sessions/s/commands HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
+        _, mute = await asyncio.open_connection(host, port)
+        while len(gateway.tcp_connections) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
     half.close()
     mute.close()
 
 
 async def test_an_idle_gateway_ends_at_once(serve: Serve) -> None:
-    gateway = await serve()
-    began = time.monotonic()
+    gateway = await serve(drain=120)
     assert await gateway.terminate() == 0
-    assert time.monotonic() - began < 2
     assert "Traceback" not in gateway.stderr
 
 
 async def test_ctrl_c_ends_it_as_well(serve: Serve) -> None:
     gateway = await serve()
     gateway.process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await gateway.process.wait() in (0, 130)
     assert "Traceback" not in gateway.stderr

@@ -101,7 +101,7 @@ def some(chance: random.Random, names: dict[str, list[str]], most: int) -> list[
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + REQUESTS // 20)
+@pytest.mark.timeout(240 + REQUESTS // 20)
 async def test_every_answer_is_documented_and_a_refusal_writes_nothing(http: aiohttp.ClientSession, start: Any) -> None:
     gateway: Gateway = await start(log="memory:", durable_streams_poll=0.01)
     log = (await gateway.tenants.of("")).log

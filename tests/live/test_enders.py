@@ -134,7 +134,7 @@ async def gateway(start: Start) -> Gateway:
 async def team(http: aiohttp.ClientSession, gateway: Gateway, request: pytest.FixtureRequest) -> Wire:
     """The agent that streams; where a test waits for its lease, that is short."""
     wire = await Wire.open(http, gateway.url, token=token("hotels"))
-    await stream(wire, 1 if "lease" in request.node.name else 3_600)
+    await stream(wire, 3 if "lease" in request.node.name else 3_600)
     return wire
 
 

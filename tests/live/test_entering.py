@@ -52,7 +52,7 @@ async def test_a_closed_session_is_reopened_by_those_who_say_so(client: Client, 
     await ann.close()
     async with entered(client, reopen=True)[way]:
         assert (await client.show("trip"))["status"] == "open"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await ann.live.until(lambda: "hotels" in ann.present)
 
 

@@ -40,7 +40,7 @@ async def test_a_gateway_does_not_go_on_where_its_events_were_lost(
     assert await _say(other, "other") == lost
     first.process.send_signal(signal.SIGCONT)
     for gateway in (first, second):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             assert await gateway.process.wait() == 1
         assert "not the one that was known" in gateway.stderr
     await _check_what_is_served(http, await serve(log=server.url), wire.welcome["epoch"], lost, left_at)

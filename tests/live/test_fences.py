@@ -69,7 +69,7 @@ async def test_a_run_that_was_stopped_is_still_stopped_when_it_comes_back(
     ann: Session, gateway: Gateway, http: aiohttp.ClientSession
 ) -> None:
     wire = await Wire.open(http, gateway.url, participant="hotels", kind="agent")
-    await wire.command("trip", "presence.join", {"lease": 1})
+    await wire.command("trip", "presence.join", {"lease": 3})
     await ann.do("signal.raise", {"signal": "s1", "kind": "cancel", "target": "agent:hotels", "grace": 0})
     await ann.live.until(lambda: not ann.live.state.presence["hotels"].present)
     await wire.command("trip", "presence.join", {})

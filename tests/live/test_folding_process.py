@@ -137,7 +137,7 @@ async def test_handlers_that_always_end_their_process_stop_their_own_view_alone(
 async def test_a_handler_that_blocks_for_too_long_stops_its_own_view_alone(
     start: Start, gate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(folding_process, "BLOCKED_S", 2.0)
+    monkeypatch.setattr(folding_process, "BLOCKED_S", 5.0)
     monkeypatch.setattr(folding_process, "MAX_CRASHES", 1)
     gateway = await start(views="", views_in="process", views_processes=1, projections=("rough_views:all_of_them",))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
@@ -146,7 +146,7 @@ async def test_a_handler_that_blocks_for_too_long_stops_its_own_view_alone(
         kept = await session.view("leaver").get(min_position=at, wait=30)
         assert kept.value == {"said": ["first", "sleep"]}
         await until_async(lambda: _stopped_views(gateway.url), ["sleeper"])
-    assert "was blocked for 2 s, and was killed in handlers of sleeper version 1" in caplog.text
+    assert "was blocked for 5 s, and was killed in handlers of sleeper version 1" in caplog.text
     let_go(gate)
     caplog.clear()
 
@@ -217,17 +217,17 @@ async def test_it_ends_with_its_gateway_however_that_ends(rough: "Process", how:
             await session.do("message.post", {"message": "sleep", "text": "Rooms."})
     child = await child_of(rough)
     rough.process.send_signal(how)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         code = await rough.process.wait()
     assert code == (-how if how == signal.SIGKILL else 0)
-    await until(lambda: is_gone(child), within=watched_process.END_S + 5)
+    await until(lambda: is_gone(child), within=watched_process.END_S + 30)
     assert "Traceback" not in rough.stderr
 
 
 async def test_a_process_that_is_frozen_is_killed_and_another_started(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watched_process, "SILENT_S", 2.5)
+    monkeypatch.setattr(watched_process, "SILENT_S", 5.0)
     gateway = await start(views="", views_in="process", views_processes=1)
     await until(lambda: children(os.getpid()))
     async with Client(gateway.url, participant="hotels") as client, client.session("s") as session:
@@ -239,7 +239,7 @@ async def test_a_process_that_is_frozen_is_killed_and_another_started(
         kept = await session.view("state").get(min_position=ack.positions[0], wait=30)
         assert kept.value["value"] == {"n": 2}
         assert is_gone(frozen)
-    assert "has said nothing for 2 s, and was killed" in caplog.text
+    assert "has said nothing for 5 s, and was killed" in caplog.text
     caplog.clear()
 
 

@@ -222,7 +222,7 @@ async def test_an_auditor_reads_of_a_fork_what_they_may_audit_in_each_of_its_ori
     await ws.send_json({"frame": "subscribe", "views": [{"view": "usage", "key": "mine-1"}]})
     frame = {"frame": ""}
     while frame["frame"] != "view":
-        frame = await ws.receive_json(timeout=10)
+        frame = await ws.receive_json(timeout=30)
     for text in (told, str(frame)):
         assert ("«for the team»" in text) == allowed
 

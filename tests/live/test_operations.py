@@ -92,10 +92,10 @@ async def _answer(http: aiohttp.ClientSession, url: str) -> tuple[int, dict[str,
 
 
 async def _becomes(http: aiohttp.ClientSession, url: str, status: int) -> dict[str, Any]:
-    """Ask until the answer is this one; every answer comes at once."""
-    async with asyncio.timeout(30):
+    """Ask until the answer is this one; none hangs."""
+    async with asyncio.timeout(50):
         while True:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(40):
                 found, said = await _answer(http, url)
             if found == status:
                 return said
@@ -219,7 +219,7 @@ def _serve(log: str) -> tuple[int, str]:
         [sys.executable, "-m", "stenogram", "serve", "--port", "0", "--log", log],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
     return done.returncode, done.stderr

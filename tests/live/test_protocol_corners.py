@@ -46,7 +46,7 @@ class Raw:
     async def closed(self) -> tuple[int, list[Any]]:
         """The close code, and the frames before it."""
         frames = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (got := await self.frame())[0] != 8:
                 if got[0] == 1:
                     frames.append(orjson.loads(got[1]))
@@ -144,7 +144,7 @@ def token(seconds: float) -> str:
     return jwt.encode({"sub": "ana", "exp": time.time() + seconds}, SECRET, "HS256")
 
 
-@pytest.mark.parametrize("path", ["sessions/s/events?after=1&wait=20", "views/state/s?min_position=1&wait=20"])
+@pytest.mark.parametrize("path", ["sessions/s/events?after=1&wait=30", "views/state/s?min_position=1&wait=30"])
 async def test_a_request_does_not_wait_longer_than_its_token_is_good(
     path: str, http: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,10 +157,9 @@ async def test_a_request_does_not_wait_longer_than_its_token_is_good(
     gateway = await start(jwt_secret=SECRET, views="")
     wire = await Wire.open(http, gateway.url, token=token(60))
     await wire.command("s", "session.open", {})
-    began, headers = time.monotonic(), {"Authorization": f"Bearer {token(1.2)}"}
-    async with http.get(f"{gateway.url}/v1/{path}", headers=headers) as response:
+    headers = {"Authorization": f"Bearer {token(1.2)}"}
+    async with asyncio.timeout(20), http.get(f"{gateway.url}/v1/{path}", headers=headers) as response:
         assert (response.status, (await response.json(content_type=None))["code"]) == (401, "unauthenticated")
-    assert time.monotonic() - began < 10
 
 
 async def test_a_websocket_without_upgrade_says_what_a_proxy_must_do(

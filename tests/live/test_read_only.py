@@ -219,7 +219,7 @@ async def test_it_ends_when_another_file_takes_the_place_of_its_log(serve: Serve
     backup = Path(shutil.copy(log, tmp_path / "backup.db"))
     reading = await serve(read_only=True)
     os.replace(backup, log)
-    assert await asyncio.wait_for(reading.process.wait(), 20) == 1
+    assert await asyncio.wait_for(reading.process.wait(), 40) == 1
     assert "is another file than the one that was opened" in reading.stderr
     assert "Traceback" not in reading.stderr
 

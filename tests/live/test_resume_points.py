@@ -80,7 +80,7 @@ async def first_frames(http: aiohttp.ClientSession, gateway: Gateway) -> list[di
     await wire.send({"frame": "subscribe", "session": "s"})
     frames: list[dict[str, Any]] = []
     while len(frames) < 2:
-        content = orjson.loads(await wire.ws.receive_str(timeout=5))
+        content = orjson.loads(await wire.ws.receive_str(timeout=30))
         frames += content if isinstance(content, list) else [content]
     return frames
 
@@ -91,7 +91,7 @@ async def first_frames(http: aiohttp.ClientSession, gateway: Gateway) -> list[di
 async def to_a_subscription(http: aiohttp.ClientSession, gateway: Gateway, place: str) -> Any:
     wire = await Wire.open(http, gateway.url, participant="ada", kind="user")
     follower = await wire.subscribe(session="s", after=place, at=HEAD)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not wire.frames and follower.caught_up is None:
             await wire.step()
     return wire.frames[0]["error"]["code"] if wire.frames else follower.places

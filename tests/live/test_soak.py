@@ -63,7 +63,7 @@ SETTLE_S = 2.0
 LONG_MINUTES = 5.0
 """From when on memory must be flat: caches are full by then."""
 
-pytestmark = [pytest.mark.thorough, pytest.mark.postgres, pytest.mark.timeout(120 + 100 * MINUTES), pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.postgres, pytest.mark.timeout(300 + 100 * MINUTES), pytest.mark.slow]
 
 
 async def test_followers_end_equal_to_the_log_and_no_command_is_refused(

@@ -115,7 +115,7 @@ async def test_views_that_cannot_be_opened_keep_no_gateway_from_starting(
     async with http.get(f"{gateway.url}/ready") as answer:
         assert answer.status == 200
     file.unlink()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             asked = {"min_position": str(ack["positions"][0]), "wait": "1"}
             async with http.get(f"{gateway.url}/v1/views/state/s", params=asked) as answer:

@@ -127,7 +127,7 @@ async def test_the_old_subscription_says_nothing_once_the_new_one_has_begun(
         await wire.send({"frame": "subscribe", "sub": "x", "session": "new"})
         seen: list[str] = []
         while not seen or seen[-1] != "caught_up new":
-            frame = await wire.ws.receive_json(timeout=5)
+            frame = await wire.ws.receive_json(timeout=30)
             seen.append(f"{frame['frame']} {frame['session']}")
         assert not any(each.endswith("old") for each in seen[seen.index("events new") :])
         await wire.send({"frame": "unsubscribe", "sub": "x"})

@@ -52,11 +52,11 @@ def heard(ada: Wire) -> list[tuple[str, Any]]:
 async def test_what_has_its_time_happens_by_the_gateways_clock(wire: Wire, ada: Wire) -> None:
     policies: dict[str, dict[str, Any]] = {
         "late": {"within": 0.5},
-        "held": {"within": 1},
-        "rests": {"backoff": 1},
-        "waits": {"assignee": "nobody", "assignee_timeout": 1},
-        "slow": {"stall_after": 1, "on_stall": "release", "max_attempts": 1},
-        "quiet": {"stall_after": 1, "on_stall": "nothing"},
+        "held": {"within": 4},
+        "rests": {"backoff": 4},
+        "waits": {"assignee": "nobody", "assignee_timeout": 4},
+        "slow": {"stall_after": 4, "on_stall": "release", "max_attempts": 1},
+        "quiet": {"stall_after": 4, "on_stall": "nothing"},
     }
     for task, more in policies.items():
         await done(ada, "task.create", {"task": task, "title": "T", **more})
@@ -66,7 +66,7 @@ async def test_what_has_its_time_happens_by_the_gateways_clock(wire: Wire, ada: 
     await done(wire, "task.fail", {"task": "rests", "attempt": 1, "error": "E", "retryable": True})
     assert (await refused(wire, "task.claim", {"task": "rests"}))["not_before"]
     assert (await refused(wire, "task.claim", {"task": "waits"}))["code"] == "forbidden"
-    await ada.until(lambda: len(heard(ada)) == 5, 15)
+    await ada.until(lambda: len(heard(ada)) == 5, 30)
     happened = {data["task"]: (type, data.get("why")) for type, data in heard(ada)}
     assert happened == {
         "late": ("task.failed", "deadline"),
@@ -132,7 +132,7 @@ async def hotels(people: Any, ann: Session) -> AsyncIterator[Agent]:
 
 async def test_a_pause_that_is_heard_too_late_loses_nothing(hotels: Agent, ann: Session) -> None:
     id = await ann.tasks.create("Find a hotel")
-    async with asyncio.timeout(20), await anext(hotels.tasks()) as task:
+    async with asyncio.timeout(40), await anext(hotels.tasks()) as task:
         async with hotels.say() as message:
             await message.write("Casa")
             hotels.session.live.ignore(hotels._signals._on_change)  # the news does not come yet
@@ -179,7 +179,7 @@ async def test_the_next_attempt_knows_what_went_wrong_and_what_was_said(hotels: 
         await ann.signals.steer(f"task:{id}", "with a view")
         assert await task.steer.next() == "with a view"
         await task.fail("no line", retryable=True)
-    async with asyncio.timeout(20), await anext(claims) as again:
+    async with asyncio.timeout(40), await anext(claims) as again:
         assert (again.attempt, again.last_error, again.steers) == (2, "no line", ("with a view",))
         await again.fail("no line", retryable=True)
     with pytest.raises(NotDone) as failed:
@@ -197,14 +197,14 @@ async def test_who_waits_for_a_result_hears_that_a_need_has_failed(
     async with await anext(hotels.tasks()) as task:
         await task.fail("no room")
     with pytest.raises(NotDone) as heard:
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, 30)
     assert heard.value.extra["status_now"] == status
 
 
 async def test_to_approve_with_changes_is_one_answer(hotels: Agent, ann: Session) -> None:
     schema = {"type": "object", "properties": {"nights": {"type": "integer", "minimum": 1}}, "required": ["nights"]}
     asking = asyncio.create_task(hotels.ask_for("Book two nights?", schema, options=["book", "drop"]))
-    question = await asyncio.wait_for(ann.approvals.next(), 10)
+    question = await asyncio.wait_for(ann.approvals.next(), 30)
     assert question.answer_schema == schema
     with pytest.raises(Invalid, match="/nights"):
         await ann.approvals.answer_with(question.id, {"nights": 0}, option="book")
@@ -214,6 +214,6 @@ async def test_to_approve_with_changes_is_one_answer(hotels: Agent, ann: Session
 
 async def test_an_answer_may_be_a_free_text(hotels: Agent, ann: Session) -> None:
     asking = asyncio.create_task(hotels.ask_for("What do you like?", {"type": "string"}))
-    question = await asyncio.wait_for(ann.approvals.next(), 10)
+    question = await asyncio.wait_for(ann.approvals.next(), 30)
     await ann.approvals.answer_with(question.id, "Somewhere quiet.")
     assert await asking == ApprovalAnswer(None, "Somewhere quiet.")

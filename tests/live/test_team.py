@@ -118,7 +118,7 @@ AGENT = textwrap.dedent(
                 answer = await wire.command("s", do, data, **more)
                 return answer.get("error", {}).get("code", "ack")
 
-            await do("presence.join", {"lease": 2})
+            await do("presence.join", {"lease": 4})
             await do("task.claim", {"task": "t-1"})
             await do("message.start", {"message": "m1"}, under=UNDER)
             said = "ack"
@@ -224,7 +224,7 @@ async def replaced(http: aiohttp.ClientSession, watch: Watch, url: str, killed: 
     texts = [event["data"]["text"] for event in watch.events if event["type"] == "message.delta"]
     assert aborted["data"]["parts"] == [{"kind": "text", "text": "".join(texts)}]
     await do(await agent(http, url, "suites"), "task.claim", {"task": "t-1"})
-    print(f"replaced {loop.time() - killed:.2f} s after it was killed, with a lease of 2 s")
+    print(f"replaced {loop.time() - killed:.2f} s after it was killed, with a lease of 4 s")
 
 
 async def test_an_agent_that_is_killed_is_replaced(http: aiohttp.ClientSession, gateway: Gateway) -> None:

@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.wire import Closed, Wire
 
 from stenogram.api.server import Gateway
+from stenogram.api.telemetry.line_limiter import BURST, LINES_PER_SECOND
 from stenogram.log.sqlite import SqliteEngine
 from stenogram.testing import command
 
@@ -59,7 +60,7 @@ async def samples(http: aiohttp.ClientSession, url: str) -> dict[str, float]:
     return {"/".join((each.name, *[value for _, value in sorted(each.labels.items())])): each.value for each in found}
 
 
-async def until(holds: Callable[[], object], within: float = 20.0) -> None:
+async def until(holds: Callable[[], object], within: float = 30.0) -> None:
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -149,11 +150,13 @@ async def test_refusals_fill_no_disk(http: aiohttp.ClientSession, start: Start, 
     gateway = await start()
     wire = await Wire.open(http, gateway.url, participant="maya")
     await wire.command("s", "session.open", {})
+    began = time.monotonic()
     for number in range(400):
         await wire.send({"frame": "command", "id": f"c-{number}", "session": "s", "do": "session.open", "data": {}})
     await wire.until(lambda: len(wire.answers) == 401)
+    took = time.monotonic() - began
     assert (await samples(http, gateway.url))["stenogram_refusals_total/conflict"] == 400
-    assert 100 <= len(lines("refused")) < 300
+    assert BURST <= len(lines("refused")) <= BURST + took * LINES_PER_SECOND + 1
     await asyncio.sleep(0.2)
     await wire.command("s", "session.open", {})
     assert sum(1 + line.get("skipped", 0) for line in lines("refused")) == 401
@@ -211,10 +214,10 @@ async def test_how_long_commands_and_deliveries_take_is_measured(http: aiohttp.C
         await wire.reach("s", 2 + number)
     told = await samples(http, gateway.url)
     assert told["stenogram_command_seconds_count"] == told["stenogram_command_seconds_bucket/+Inf"] == 5
-    assert 0 < told["stenogram_command_seconds_sum"] < 10
+    assert 0 < told["stenogram_command_seconds_sum"] < 60
     assert told["stenogram_command_seconds_sum"] >= told["stenogram_commit_seconds_sum"]
     assert told["stenogram_delivery_seconds_count"] == 4
-    assert 0 < told["stenogram_delivery_seconds_sum"] < 10
+    assert 0 < told["stenogram_delivery_seconds_sum"] < 60
     assert told["stenogram_sessions_at_hand"] == 1
 
 
@@ -228,7 +231,7 @@ async def test_views_say_how_far_they_are(
     log = gateway.tenants.open[""].log
     await log.submit(command("session.open", "s"))
     told: dict[str, float] = {}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while told.get("stenogram_view_lag_events/state") != 0:
             await asyncio.sleep(0.1)
             told = await samples(http, gateway.url)

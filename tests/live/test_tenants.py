@@ -55,7 +55,7 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway) -> int:
         return answer.status
 
 
-async def until(holds: Callable[[], object], within: float = 20.0) -> None:
+async def until(holds: Callable[[], object], within: float = 30.0) -> None:
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -63,7 +63,7 @@ async def until(holds: Callable[[], object], within: float = 20.0) -> None:
 
 async def heals(http: aiohttp.ClientSession, gateway: Gateway, tenant: str) -> Any:
     """Ask until the tenant is served again; what it was told last."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             status, answer = await say(http, gateway, tenant)
             if status == 200:
@@ -159,7 +159,7 @@ async def test_a_tenant_that_could_not_be_opened_is_opened_when_the_cause_is_gon
     with pytest.raises(Closed):
         await Wire.open(http, gateway.url, token=token("acme"))
     with pytest.raises(Unreachable, match=r"takes no connection: The log of this tenant cannot be used now"):
-        await Client(gateway.url, token=token("acme"), connect_timeout=0.5).connect()
+        await Client(gateway.url, token=token("acme"), connect_timeout=4).connect()
     assert await ready(http, gateway) == 200
     assert (await say(http, gateway, "globex"))[0] == 200
     file.unlink()
@@ -228,17 +228,15 @@ async def test_a_tenant_that_is_being_opened_keeps_no_gateway_from_ending(
     async def slow(engine: SqliteEngine) -> LogHead:
         if "acme" in engine.path.name:
             opening.set()
-            await asyncio.sleep(30)
+            await asyncio.sleep(600)
         return await open_log(engine)
 
     monkeypatch.setattr(SqliteEngine, "open", slow)
     settings = Settings(log=str(tmp_path / "log.db"), port=0, drain=0.1, views="none", jwt_secret=SECRET)
-    async with running(settings) as gateway:
+    async with asyncio.timeout(40), running(settings) as gateway:
         asking = asyncio.create_task(say(http, gateway, "acme"))
         await opening.wait()
         assert (await say(http, gateway, ""))[0] == 200
-        ended_at = time.monotonic()
-    assert time.monotonic() - ended_at < 10
     with pytest.raises(aiohttp.ClientError):
         await asking
 
@@ -252,17 +250,20 @@ def descriptors() -> int:
 
 @pytest.mark.slow
 async def test_a_tenant_that_nobody_uses_is_closed_and_opened_again(http: aiohttp.ClientSession, start: Start) -> None:
-    gateway = await start(jwt_secret=SECRET, views="", tenant_idle=2.0)
+    gateway = await start(jwt_secret=SECRET, views="", tenant_idle=0.5)
     assert (await say(http, gateway, ""))[0] == 200
     names = [f"t-{number}" for number in range(8)]
-    before = descriptors(), threading.active_count()
+    before, wires = (descriptors(), threading.active_count()), list[Wire]()
     for name in names:
         assert (await say(http, gateway, name))[0] == 200
-    assert descriptors() > before[0] + 50
+        wires.append(await Wire.open(http, gateway.url, token=token(name)))  # so that all are open at once
+    assert descriptors() > before[0] + 2 * len(wires) + 50
+    for wire in wires:
+        wire.cut()
     await until(lambda: list(gateway.tenants.open) == [""])
     await until(lambda: len(gateway.tenants._keepers) == 1)
-    assert descriptors() <= before[0] + 2
-    assert threading.active_count() <= before[1] + 2
+    await until(lambda: descriptors() <= before[0] + 2)
+    await until(lambda: threading.active_count() <= before[1] + 2)
     async with http.get(f"{gateway.url}/metrics") as answer:
         assert "stenogram_events_appended_total 9.0" in await answer.text()  # those of closed logs count
     for name in names:
@@ -277,12 +278,13 @@ async def test_a_tenant_in_use_is_not_closed(http: aiohttp.ClientSession, start:
     bearer = {"Authorization": f"Bearer {token('by-stream')}", "Accept": "text/event-stream"}
     stream = await http.get(f"{gateway.url}/v1/events", headers=bearer)
     bearer = {"Authorization": f"Bearer {token('by-waiting')}"}
-    waiting = asyncio.create_task(http.get(f"{gateway.url}/v1/sessions/s/events?after=1&wait=3", headers=bearer))
+    waiting = asyncio.create_task(http.get(f"{gateway.url}/v1/sessions/s/events?after=1&wait=30", headers=bearer))
     await until(lambda: len(gateway.tenants.open) == 4)
     await asyncio.sleep(1.0)
     assert set(gateway.tenants.open) == {"", "by-socket", "by-stream", "by-waiting"}
     wire.cut()
     stream.close()
+    assert (await say(http, gateway, "by-waiting"))[0] == 200
     (await waiting).close()
     await until(lambda: list(gateway.tenants.open) == [""])
 
@@ -291,7 +293,7 @@ async def test_what_falls_due_in_a_closed_tenant_opens_it(http: aiohttp.ClientSe
     gateway = await start(jwt_secret=SECRET, tenant_idle=0.2)
     wire = await Wire.open(http, gateway.url, token=token("acme", "hotels", "agent"))
     await wire.command("s", "session.open", {})
-    question = {"approval": "a-1", "question": "Book it?", "within": 2}
+    question = {"approval": "a-1", "question": "Book it?", "within": 6}
     answer = await wire.command("s", "approval.request", question)
     assert answer["frame"] == "ack", answer
     wire.cut()

@@ -13,7 +13,7 @@ from support.wire import Frame, Wire
 
 from stenogram.api.server import Gateway
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 Start = Callable[..., Awaitable[Gateway]]
 Serve = Callable[..., Awaitable[Any]]
@@ -66,7 +66,7 @@ class Team:
         """How often this has happened."""
         return [event["type"] for event in self.events].count(type)
 
-    async def happens(self, *types: str, within: float = 15.0) -> None:
+    async def happens(self, *types: str, within: float = 30.0) -> None:
         """Wait until these have happened."""
         await self.ada.until(lambda: all(self.count(type) for type in types), within)
 
@@ -103,7 +103,7 @@ LOSS = ["presence.lost", "task.released", "message.aborted"]
 
 
 async def who_goes_silent_is_lost_and_its_work_is_taken_back(http: aiohttp.ClientSession, url: str) -> None:
-    team = await Team.begin(http, url, 1, "silent")
+    team = await Team.begin(http, url, 2, "silent")
     await team.happens(*LOSS)
     assert [event["type"] for event in team.events[-3:]] == LOSS
     assert team.events[-1]["data"]["parts"] == [{"kind": "text", "text": "The Tiv"}]
@@ -119,7 +119,7 @@ async def who_sends_heartbeats_is_not_lost(http: aiohttp.ClientSession, url: str
 
 
 async def a_lost_connection_is_no_loss_while_the_lease_lasts(http: aiohttp.ClientSession, url: str) -> None:
-    team = await Team.begin(http, url, 3, "cut")
+    team = await Team.begin(http, url, 4, "cut")
     for _ in range(3):
         team.hotels.cut()
         await asyncio.sleep(1.6)
@@ -130,7 +130,7 @@ async def a_lost_connection_is_no_loss_while_the_lease_lasts(http: aiohttp.Clien
 
 
 async def requests_over_http_count_as_well(http: aiohttp.ClientSession, url: str) -> None:
-    team = await Team.begin(http, url, 3, "http")
+    team = await Team.begin(http, url, 4, "http")
     team.hotels.cut()
     for number in range(5):
         await asyncio.sleep(1)
@@ -174,7 +174,7 @@ async def test_time_passes(http: aiohttp.ClientSession, gateway: Gateway) -> Non
 async def test_heartbeats_write_nothing(
     http: aiohttp.ClientSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    team = await Team.begin(http, gateway.url, 1)
+    team = await Team.begin(http, gateway.url, 3)
     engine = gateway.tenants.open[""].log.engine
     written: list[Any] = []
     write = engine.write
@@ -186,7 +186,7 @@ async def test_heartbeats_write_nothing(
     monkeypatch.setattr(engine, "write", counted)
     before = await engine.head()
     async with living(team.hotels, team.ada):
-        await asyncio.sleep(2)
+        await asyncio.sleep(4)
         assert (written, await engine.head()) == ([], before)
 
 
@@ -195,7 +195,7 @@ async def test_heartbeats_write_nothing(
 
 async def test_time_goes_on_over_a_restart(http: aiohttp.ClientSession, serve: Serve) -> None:
     first = await serve(views="none")
-    gone, back = await Team.begin(http, first.url, 4, "gone"), await Team.begin(http, first.url, 4, "back")
+    gone, back = await Team.begin(http, first.url, 7, "gone"), await Team.begin(http, first.url, 7, "back")
     await gone.do(gone.ada, "approval.request", {"approval": "a1", "question": "Book it?", "within": 1})
     await gone.do(gone.ada, "signal.raise", {"signal": "s1", "kind": "pause", "target": "agent:late", "grace": 600})
     await first.kill()
@@ -212,10 +212,10 @@ async def test_time_goes_on_over_a_restart(http: aiohttp.ClientSession, serve: S
 
 async def test_a_gateway_that_stood_still_does_not_blame_the_others(http: aiohttp.ClientSession, serve: Serve) -> None:
     gateway = await serve(views="none")
-    team = await Team.begin(http, gateway.url, 3)
+    team = await Team.begin(http, gateway.url, 5)
     async with living(team.hotels):
         gateway.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(4)
+        await asyncio.sleep(6)
         gateway.process.send_signal(signal.SIGCONT)
         await team.goes_on(seconds=1)
 
@@ -231,11 +231,11 @@ async def test_gateways_rely_on_each_other_while_they_live(
     """Hotels, and the one who stays, are heard by one gateway; the other one sees to them when that is killed."""
     where = fresh_log()
     survivor, dying = await start(log=where), await serve(log=where, views="none")
-    team, stays = await Team.begin(http, dying.url, 3, "lost"), await Team.begin(http, dying.url, 3, "stays")
+    team, stays = await Team.begin(http, dying.url, 6, "lost"), await Team.begin(http, dying.url, 6, "stays")
     for each in (team, stays):
         await each.watch(survivor.url)
     async with living(team.hotels, stays.hotels):
-        await team.goes_on(seconds=5)
+        await team.goes_on(seconds=8)
         await stays.goes_on()
     await dying.kill()
     back = await agent(http, survivor.url, "hotels-stays")

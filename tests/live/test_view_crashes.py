@@ -29,7 +29,7 @@ pytestmark = pytest.mark.thorough
 
 SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("STENOGRAM_CRASHES", "1"))
-LAPSE = 0.5
+LAPSE = 3.0
 LONG = "STENOGRAM_CRASHES" in os.environ
 SESSIONS = 30
 Process = asyncio.subprocess.Process
@@ -166,7 +166,7 @@ async def scene(places: tuple[str, str], lapse: float) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 10 * ROUNDS)
+@pytest.mark.timeout(240 + 10 * ROUNDS)
 async def test_views_equal_a_fresh_fold_however_often_their_runner_is_killed(scene: Scene) -> None:
     chance = random.Random(ROUNDS)
     async with scene.writing():
@@ -195,7 +195,7 @@ async def test_a_frozen_runner_is_told_of_even_when_nothing_is_appended(
     assert {each.verdict for each in await healths(scene.log, scene.store)} == {"healthy"}
     process.send_signal(signal.SIGSTOP)
     frozen = time.monotonic()
-    await scene.until(lambda builds: not any(build.held for build in builds), within=10)
+    await scene.until(lambda builds: not any(build.held for build in builds))
     told = await healths(scene.log, scene.store)
     noticed = time.monotonic() - frozen
     assert "unhealthy" in {each.verdict for each in told}

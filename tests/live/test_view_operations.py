@@ -26,7 +26,7 @@ async def _post(http: aiohttp.ClientSession, url: str, path: str, token: str | N
 
 async def _build(http: aiohttp.ClientSession, gateway: Gateway, view: str, state: str) -> dict[str, Any]:
     """The build of a view in that state, once there is one that has caught up."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             async with http.get(f"{gateway.url}/v1/views") as answer:
                 views = {each["view"]: each for each in (await answer.json())["views"]}

@@ -46,7 +46,7 @@ class Follower:
 
 async def follow(wire: Wire, follower: Follower, done: Callable[[Any], bool], sub: str = "views") -> None:
     """Take frames of a subscription over until its document is as wanted."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             for frame in [each for each in wire.frames if each["frame"] == "view" and each["sub"] == sub]:
                 wire.frames.remove(frame)
@@ -202,7 +202,7 @@ async def test_a_document_over_server_sent_events(gateway: Gateway, wire: Wire, 
     url, follower, last = f"{gateway.url}/v1/views/state/s", Follower(), ""
     for number in range(3):
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
-        async with http.get(url, headers=headers) as response, asyncio.timeout(20):
+        async with http.get(url, headers=headers) as response, asyncio.timeout(40):
             assert response.content_type == "text/event-stream"
             await wire.command("s", "state.merge", {"patch": {"b": number}})
             while (follower.value or {"value": {}})["value"] != {"a": 1, "b": number}:
@@ -267,7 +267,7 @@ async def test_rows_are_followed_over_server_sent_events(
 ) -> None:
     await wire.command("s", "task.create", {"task": "t-1", "title": "Find a room"})
     url = f"{gateway.url}/v1/views/tasks/s"
-    async with http.get(url, headers={"Accept": "text/event-stream"}) as response, asyncio.timeout(20):
+    async with http.get(url, headers={"Accept": "text/event-stream"}) as response, asyncio.timeout(40):
         async for line in response.content:
             if line.startswith(b"data: ") and (value := orjson.loads(line[6:]).get("value")):
                 assert value["t-1"]["title"] == "Find a room"

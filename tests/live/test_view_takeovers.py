@@ -28,7 +28,7 @@ SCRIPT = Path(__file__).parent / "view_process.py"
 ROUNDS = int(os.environ.get("STENOGRAM_TAKEOVERS", "1"))
 WITHIN_S = 5.0
 VIEWS = 19
-SLACK_S = 0.0 if "STENOGRAM_TAKEOVERS" in os.environ else 5.0  # on a machine that runs other tests as well
+SLACK_S = 0.0 if "STENOGRAM_TAKEOVERS" in os.environ else 60.0  # on a machine that runs other tests as well
 Process = asyncio.subprocess.Process
 
 
@@ -76,7 +76,7 @@ def _wait(holds: Callable[[], bool]) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 30 * ROUNDS)
+@pytest.mark.timeout(240 + 30 * ROUNDS)
 async def test_another_takes_over_from_a_runner_that_froze_within_a_transaction(
     fresh_log: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,7 +66,7 @@ async def put(client: Client, session: str, input: Any = HOTEL, **more: Any) -> 
 
 async def result(client: Client, session: str, task: str) -> Any:
     """The result of a task in any session."""
-    async with asyncio.timeout(15), client.session(session) as entered:
+    async with asyncio.timeout(30), client.session(session) as entered:
         return await entered.tasks.result(task)
 
 
@@ -79,6 +79,7 @@ class Book:
         self.most = 0
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
+        self.others: list[Book] = []
         self._seconds = seconds
 
     async def work(self, agent: Agent, task: ClaimedTask) -> dict[str, str]:
@@ -87,6 +88,8 @@ class Book:
         self.most = max(self.most, self.now)
         self.begun.set()
         try:
+            for other in self.others:
+                await other.begun.wait()
             await asyncio.sleep(self._seconds)
             self.done.append((agent.session.id, task.id))
             return {"in": agent.session.id}
@@ -98,6 +101,13 @@ class Book:
         self.begun.set()
         await self.may_end.wait()
         return "done"
+
+
+def together(*books: Book) -> list[Book]:
+    """No work is done before there is some for each, however late a worker begins."""
+    for book in books:
+        book.others = [other for other in books if other is not book]
+    return [*books]
 
 
 @asynccontextmanager
@@ -121,7 +131,7 @@ def hotels(url: str, work: Any, name: str = "hotels", **options: Any) -> Worker:
     return worker
 
 
-async def eventually(test: Callable[[], object], within: float = 10) -> None:
+async def eventually(test: Callable[[], object], within: float = 30.0) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(within):
         while not test():  # noqa: ASYNC110  (of what is looked at nothing says that it has changed)
@@ -159,7 +169,7 @@ async def test_other_sessions_and_other_kinds_are_left_alone(gateway: Gateway) -
 
 
 async def test_two_workers_race_and_each_task_is_done_once_within_the_bound(one: Gateway) -> None:
-    books = [Book(0.01), Book(0.01)]
+    books = together(Book(0.01), Book(0.01))
     async with person(one.url) as ann:
         tasks = [(f"trip-{number % 8}", await put(ann, f"trip-{number % 8}")) for number in range(40)]
         async with (
@@ -184,7 +194,7 @@ async def test_a_long_board_does_not_keep_other_sessions_waiting(one: Gateway) -
 
 
 async def test_two_workers_of_one_name_share_the_work(one: Gateway) -> None:
-    books = [Book(0.05), Book(0.05)]
+    books = together(Book(0.05), Book(0.05))
     async with person(one.url) as ann:
         tasks = [await put(ann, "trip-1") for _ in range(12)]
         async with working(hotels(one.url, books[0].work)), working(hotels(one.url, books[1].work)):
@@ -244,7 +254,7 @@ async def test_what_a_task_needs_is_waited_for_without_staying(one: Gateway) -> 
         await eventually(lambda: not worker.joined)
         async with await anext(agent.tasks(accepts="city")) as city:
             await city.complete()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await session.tasks.result(task) == {"in": "trip-1"}
 
 
@@ -252,14 +262,14 @@ async def test_a_cancel_reaches_the_work(one: Gateway) -> None:
     book = Book()
     async with person(one.url) as ann, working(hotels(one.url, book.hold)), ann.session("trip-1") as session:
         task = await session.tasks.create("Find a hotel", HOTEL)
-        await asyncio.wait_for(book.begun.wait(), 10)
+        await asyncio.wait_for(book.begun.wait(), 30)
         signal = await session.signals.cancel(f"task:{task}")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert (await session.signals.settled(signal)).status == "closed"
         assert session.tasks.known[task].status == "cancelled"
         book.may_end.set()
         again = await session.tasks.create("Find a hotel", HOTEL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await session.tasks.result(again) == "done"
 
 
@@ -272,7 +282,7 @@ async def test_a_session_that_is_closed_is_left_and_served_again_when_reopened(o
         await eventually(lambda: not worker.joined)
         async with ann.session("trip-1", reopen=True) as session:
             task = await session.tasks.create("Find a hotel", HOTEL)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 assert await session.tasks.result(task) == {"in": "trip-1"}
 
 
@@ -283,12 +293,12 @@ async def test_cancelling_gives_back_what_is_held_and_leaves_nothing_running(one
         others = asyncio.all_tasks()
         async with hotels(one.url, book.hold, concurrency=2) as worker:
             running = asyncio.create_task(worker.run())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await session.live.until(lambda: all(session.tasks.known[each].status == "claimed" for each in tasks))
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await session.live.until(lambda: "hotels" not in session.present)
         assert [session.tasks.known[each].status for each in tasks] == ["open", "open"]
         await eventually(lambda: not [each for each in asyncio.all_tasks() - others if "worker" in each.get_name()])
@@ -300,13 +310,13 @@ async def test_draining_finishes_what_is_at_hand_and_claims_nothing_more(one: Ga
         async with hotels(one.url, book.hold) as worker:
             first = await session.tasks.create("Find a hotel", HOTEL)
             running = asyncio.create_task(worker.run())
-            await asyncio.wait_for(book.begun.wait(), 10)
+            await asyncio.wait_for(book.begun.wait(), 30)
             second = await session.tasks.create("Find a hotel", HOTEL)
             worker.drain()
             await asyncio.sleep(0.05)
             assert not running.done()
             book.may_end.set()
-            await asyncio.wait_for(running, 10)
+            await asyncio.wait_for(running, 30)
         assert await session.tasks.result(first) == "done"
         assert session.tasks.known[second].status == "open"
 

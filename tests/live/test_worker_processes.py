@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.reconnects, pytest.mark.thorough]
 
 @pytest.fixture
 async def hire() -> AsyncIterator[Hire]:
-    """Starts workers, which take `seconds` for a task, and are lost after a second and a half of silence."""
-    async with hiring(WORKER, STENOGRAM_LEASE="1.5") as hire:
+    """Starts workers, which take `seconds` for a task, and are lost after four seconds of silence."""
+    async with hiring(WORKER, STENOGRAM_LEASE="4") as hire:
         yield hire
 
 
@@ -39,7 +39,7 @@ async def trip(url: str, session: str) -> AsyncIterator[Session]:
 
 async def owned(session: Session, task: str, owner: str) -> None:
     """Wait until somebody holds a task."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         await session.live.until(lambda: session.tasks.known[task].owner == owner)
 
 
@@ -53,7 +53,7 @@ async def test_the_tasks_of_a_killed_worker_return_by_its_lease(gateway: Any, hi
         await hire(gateway.url, "second", seconds=0.1)
         first.kill()
         for task, session in sessions.items():
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 assert (await session.tasks.result(task))["by"] == "second"
             assert session.tasks.known[task].owners == ("first", "second")
 
@@ -64,7 +64,7 @@ async def test_sigterm_lets_it_finish(gateway: Any, hire: Hire) -> None:
         worker = await hire(gateway.url, "worker", seconds=1)
         await owned(session, task, "worker")
         worker.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(worker.wait(), 20) == 0
+        assert await asyncio.wait_for(worker.wait(), 40) == 0
         assert (await session.tasks.result(task))["by"] == "worker"
 
 

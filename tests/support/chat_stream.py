@@ -23,7 +23,7 @@ class ChatStream:
 
     async def next(self) -> dict[str, Any] | None:
         """The next chunk; None at the stream's end."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while line := await self.response.content.readline():
                 if line.startswith(b"id: "):
                     self._id = line[4:-1].decode()

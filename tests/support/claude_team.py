@@ -15,7 +15,8 @@ SESSION = "5f1c0e9a-0000-4000-8000-000000000001"
 
 
 class Scripted(Transport):
-    """Answers the SDK's questions, and says what the script has when it is asked something. A number is a pause."""
+    """Answers the SDK's questions, and says what the script has when it is asked something. A number is a pause, and an
+    event is waited for."""
 
     def __init__(self, script: list[Any]) -> None:
         self.script = script
@@ -45,7 +46,9 @@ class Scripted(Transport):
 
     async def _say(self) -> None:
         for each in self.script:
-            if isinstance(each, float):
+            if isinstance(each, asyncio.Event):
+                await each.wait()
+            elif isinstance(each, float):
                 await asyncio.sleep(each)
             else:
                 await self._lines.put(each)

@@ -20,18 +20,33 @@ class CuttingProxy:
         self.cuts = 0
         self._after = after
         self._how = how
+        self._serving: set[asyncio.Task[None]] = set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        with contextlib.suppress(ConnectionError, OSError):
-            there, here = await asyncio.open_connection("127.0.0.1", self.target, limit=2**24)
-            asked = asyncio.create_task(_copy(reader, here))
-            try:
-                await self._answer(there, writer)
-            finally:
-                asked.cancel()
-                here.close()
-        writer.close()
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward one connection, in a task of this proxy's."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def aclose(self) -> None:
+        """Drop the connections that are left."""
+        left = list(self._serving)
+        for each in left:
+            each.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(_end, writer)
+            with contextlib.suppress(ConnectionError, OSError):
+                there, here = await asyncio.open_connection("127.0.0.1", self.target, limit=2**24)
+                stack.push_async_callback(_end, here)
+                asked = asyncio.create_task(_copy(reader, here))
+                try:
+                    await self._answer(there, writer)
+                finally:
+                    asked.cancel()
+                    await asyncio.gather(asked, return_exceptions=True)
 
     async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         events, came = 0, b""
@@ -89,6 +104,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
+async def _end(writer: asyncio.StreamWriter) -> None:
+    """Let go of a connection, with what is still to be sent; of one whose other end does not read, without."""
+    writer.close()
+    with contextlib.suppress(ConnectionError, OSError, TimeoutError):
+        async with asyncio.timeout(1):
+            await writer.wait_closed()
+    writer.transport.abort()
+
+
 @asynccontextmanager
 async def cutting(target: str, after: int, how: Cut) -> AsyncIterator[CuttingProxy]:
     """A proxy in front of a gateway, for the time of the block."""
@@ -99,3 +123,4 @@ async def cutting(target: str, after: int, how: Cut) -> AsyncIterator[CuttingPro
         yield proxy
     finally:
         server.close()
+        await proxy.aclose()

@@ -98,12 +98,20 @@ async def recorded(
     url: str, session: str, runs: int = 1, beside: Collection[str] = (), token: str | None = None
 ) -> Recorded:
     """All that is in a session, when so many runs in it have ended and all have left but those `beside`."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             found = await read(url, session, token)
             if found.present <= {*beside} and sum(map(_has_ended, found.runs.values())) >= runs:
                 return found
             await asyncio.sleep(0.05)
+
+
+async def brought(session: Session, signal: str) -> None:
+    """Wait until a tap has brought a signal to its runs, of which it says so: a run must not end before."""
+    async with asyncio.timeout(40), session.events(after=0, types=["signal.delivered"]) as delivered:
+        async for event in delivered:
+            if event.data.signal == signal:  # type: ignore[attr-defined]
+                return
 
 
 def claimed(session: Session) -> list[Task]:

@@ -27,7 +27,7 @@ from support.browser import (
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 
-WAIT_MS = 20_000
+WAIT_MS = 45_000
 """How long a page may take, on a machine that does other things, too."""
 expect.set_options(timeout=WAIT_MS)
 

@@ -10,7 +10,7 @@ from support.console import HOSTILE, enter, export_page, hotels, played, write_h
 
 from stenogram.client import Client, Session
 
-pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def _changes(page: Page, view: str) -> Any:

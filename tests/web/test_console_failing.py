@@ -14,7 +14,7 @@ from stenogram.api.settings import Settings
 from stenogram.api.views.storage import NO_VIEWS
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PHONE = {"width": 360, "height": 640}
 ACTIONS = ("Say", "stop", "steer", "fork", "close", "download")

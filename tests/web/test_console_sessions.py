@@ -10,7 +10,7 @@ from support.console import enter, hotels
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 ACTIVITY = "**/v1/views/activity?*"
 
 

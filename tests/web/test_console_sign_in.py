@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 from support.browser import OpenPage, StartForPages
 from support.console import SECRET, token
 
-pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def test_a_link_signs_in_once(start: StartForPages, open_page: OpenPage) -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Page, expect
 from support.browser import OpenPage
 
-pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Demo(NamedTuple):
@@ -80,10 +80,10 @@ async def test_one_is_maya_from_the_start_to_the_end(tmp_path: Path, open_page: 
         await expect(talk).to_contain_text("Thank you, all of you!")
         for theirs in ("my sister will be in Lisbon", "Casa da Graça and love it"):
             await expect(talk).not_to_contain_text(theirs)  # the script left these turns to the visitor
-        await asyncio.wait_for(_told(demo, "Look around"), 20)
+        await asyncio.wait_for(_told(demo, "Look around"), 60)
         assert demo.process.returncode is None, "it stays while somebody looks"
         await page.close()
-        assert await asyncio.wait_for(demo.process.wait(), 20) == 0
+        assert await asyncio.wait_for(demo.process.wait(), 60) == 0
 
 
 async def test_it_goes_on_for_one_who_only_watches_and_ends_for_one_who_stops_it(
@@ -97,4 +97,4 @@ async def test_it_goes_on_for_one_who_only_watches_and_ends_for_one_who_stops_it
         await page.get_by_role("button", name="stop: sure?").click()
         await expect(talk).to_contain_text("The demo ends here")
         await page.close()
-        assert await asyncio.wait_for(demo.process.wait(), 20) == 0
+        assert await asyncio.wait_for(demo.process.wait(), 60) == 0

@@ -13,7 +13,7 @@ from support.console import expect_moment, export_page, hotels, played, write_ho
 from stenogram.api.server import Gateway
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 STENOGRAM = (sys.executable, "-m", "stenogram")
 MOMENTS = 7
 

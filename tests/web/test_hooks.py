@@ -13,7 +13,7 @@ from stenogram.client import Client
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_only_what_has_changed_renders(
     bundled: Callable[[str], Path], serve_page: ServePage, start: StartForPages, open_page: OpenPage
 ) -> None:
@@ -48,7 +48,7 @@ async def test_only_what_has_changed_renders(
         assert after["tasks"] == before["tasks"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_the_past_is_shown_beside_the_present(
     bundled: Callable[[str], Path], serve_page: ServePage, start: StartForPages, open_page: OpenPage
 ) -> None:

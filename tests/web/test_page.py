@@ -24,7 +24,7 @@ async def _versions(url: str) -> list[tuple[str, str]]:
         return [(event.type, str(event.actor)) async for event in events]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_team_is_watched_and_steered(
     example: Path, serve_page: ServePage, start: StartForPages, open_page: OpenPage
 ) -> None:
@@ -66,7 +66,7 @@ async def test_a_team_is_watched_and_steered(
         assert event.data.target == "agent:hotels"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_two_tabs_show_the_same_and_a_phone_too(
     example: Path, serve_page: ServePage, start: StartForPages, open_page: OpenPage
 ) -> None:
@@ -86,7 +86,7 @@ async def test_two_tabs_show_the_same_and_a_phone_too(
     assert await phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_what_was_said_before_a_reload_is_sent_once(
     example: Path, serve_page: ServePage, start: StartForPages, open_page: OpenPage, tmp_path: Path
 ) -> None:
@@ -137,7 +137,7 @@ async def _kept(page: Page) -> int:
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_page_that_the_gateway_does_not_take_is_told_so(
     example: Path, serve_page: ServePage, start: StartForPages, open_page: OpenPage
 ) -> None:

@@ -37,7 +37,7 @@ CAPABILITIES = 8
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_the_frameworks_own_suite_passes(request: pytest.FixtureRequest, start: Start, engine: str) -> None:
     log = {} if engine == "sqlite" else {"log": request.getfixturevalue("fresh_log")()}
     url = (await start(**log)).url

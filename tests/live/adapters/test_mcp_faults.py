@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,10 @@ CLIENTS = 8
 
 async def test_who_is_silent_for_its_lease_is_lost_and_its_task_is_taken_over(board: Gateway) -> None:
     async with model(board.url, "claude-1", session=None) as first, model(board.url, "claude-2") as second:
-        await first.join(lease=1)
+        await first.join(lease=3)
         await second.call("create_tasks", tasks=[{"title": "Write", "task": "t"}])
         stale = (await first.call("claim"))["claimed"]["handle"]
-        taken = (await second.call("claim", wait=15))["claimed"]  # `first` has an open connection, and calls nothing
+        taken = (await second.call("claim", wait=30))["claimed"]  # `first` has an open connection, and calls nothing
         assert (taken["task"], taken["attempt"]) == ("t", 2)
         assert (await first.refused("complete", stale, output=1))["code"] == "fenced"
         back = await first.call("look")
@@ -66,10 +66,10 @@ async def test_who_is_silent_for_its_lease_is_lost_and_its_task_is_taken_over(bo
 
 async def test_who_calls_within_its_lease_keeps_its_task(board: Gateway) -> None:
     async with model(board.url, "claude-1", session=None) as claude:
-        await claude.join(lease=1)
+        await claude.join(lease=2)
         await claude.call("create_tasks", tasks=[{"title": "Write"}])
         claimed = (await claude.call("claim"))["claimed"]
-        until = time.monotonic() + 2.5
+        until = time.monotonic() + 5
         while time.monotonic() < until:
             await claude.call("read", wait=0.4, after=(await claude.call("look"))["version"])
         await claude.call("complete", claimed["handle"], output=1)
@@ -88,7 +88,7 @@ async def _call(process: asyncio.subprocess.Process, tool: str, **arguments: obj
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
     params = {"name": tool, "arguments": arguments, "_meta": meta}
     process.stdin.write(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}) + b"\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         answer = orjson.loads(await process.stdout.readline())
     found: dict[str, object] = answer["result"]["structuredContent"]
     return found
@@ -96,7 +96,7 @@ async def _call(process: asyncio.subprocess.Process, tool: str, **arguments: obj
 
 @pytest.mark.parametrize("ending", ["killed", "terminated", "closed"])
 async def test_what_a_dead_window_held_is_taken_over(board: Gateway, ending: str) -> None:
-    lease = 2 if ending == "killed" else 600
+    lease = 4 if ending == "killed" else 600
     process = await _start_stdio(board.url, "claude-1")
     joined = await _call(process, "join", session="web", lease=lease)
     await _call(process, "create_tasks", handle=joined["handle"], tasks=[{"title": "Write"}])
@@ -109,10 +109,10 @@ async def test_what_a_dead_window_held_is_taken_over(board: Gateway, ending: str
         case "closed":
             assert process.stdin is not None
             process.stdin.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await process.wait()
     async with model(board.url, "claude-2") as second:
-        taken = (await second.call("claim", wait=15))["claimed"]
+        taken = (await second.call("claim", wait=30))["claimed"]
         assert taken["attempt"] == 2
 
 
@@ -180,15 +180,24 @@ async def test_who_makes_many_calls_at_a_time_does_not_keep_others_out(
     async with model(board.url, "claude-1") as claude, model(board.url, "claude-2") as other:
         waiting = [asyncio.create_task(claude.call("read", types=["x.none"], wait=50)) for _ in range(3)]
         await asyncio.sleep(0.5)
-        async with aiohttp.ClientSession() as http, http.post(f"{board.url}/mcp?participant=claude-1") as response:
-            assert response.status == 429
-            assert float(response.headers["Retry-After"]) > 0
+        busy = await _until_busy(board, "claude-1")
+        assert float(busy["Retry-After"]) > 0
         await other.call("say", text="I am not held up.")
         for each in waiting:
             each.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        await asyncio.sleep(1.2)  # it is looked twice a second whether a client has gone
+        await _until_busy(board, "claude-1", so=False)  # it is looked twice a second whether a client has gone
         await claude.call("look")
+
+
+async def _until_busy(board: Gateway, participant: str, so: bool = True) -> Mapping[str, str]:
+    """Call until that is too much, or no longer; the headers of the answer."""
+    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+        while True:
+            async with http.post(f"{board.url}/mcp?participant={participant}") as response:
+                if (response.status == 429) == so:
+                    return response.headers
+            await asyncio.sleep(0.1)
 
 
 async def _answer_much(scope: Any, receive: Any, send: Any) -> None:
@@ -208,8 +217,10 @@ async def test_who_does_not_take_an_answer_is_cut_off(tmp_path: Path, monkeypatc
     async with running(settings, [AsgiMount("/much", _much)]) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]), limit=1_024)
         writer.write(b"POST /much HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
-        await asyncio.sleep(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
+            for number in (1, 0):  # to read would be to take it
+                while len(gateway.tcp_connections) != number:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
             try:
                 taken = len(await reader.read())
             except ConnectionResetError:
@@ -235,7 +246,7 @@ async def test_a_call_outlasts_a_restart_of_the_gateway(tmp_path: Path) -> None:
 
 
 async def test_a_gateway_ends_while_clients_wait(start_board: StartBoard, tmp_path: Path) -> None:
-    settings = Settings(log=str(tmp_path / "other.db"), port=0, drain=5, views="none", views_in="gateway")
+    settings = Settings(log=str(tmp_path / "other.db"), port=0, drain=600, views="none", views_in="gateway")
     async with running(settings, [AsgiMount("/mcp", mcp_endpoint)]) as gateway:
         waiting = over_http(gateway.url, "claude-1")
         async with waiting as client:
@@ -243,15 +254,13 @@ async def test_a_gateway_ends_while_clients_wait(start_board: StartBoard, tmp_pa
             version = (await claude.join())["version"]
             reading = asyncio.create_task(claude.refused("read", after=version, wait=50))
             await asyncio.sleep(0.3)
-            began = time.monotonic()
-            await gateway.drain()
+            await asyncio.wait_for(gateway.drain(), 30)
             reading.cancel()
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.postgres
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_clients_race_for_tasks_over_two_gateways(start_board: StartBoard, fresh_log: Callable[[], str]) -> None:
     log = fresh_log()
     urls = [(await start_board(log=log)).url for _ in range(2)]
@@ -260,9 +269,12 @@ async def test_clients_race_for_tasks_over_two_gateways(start_board: StartBoard,
             plan = [{"title": f"Task {n}", "task": f"t-{n}"} for n in range(first, min(TASKS, first + 100))]
             await planner.call("create_tasks", tasks=plan)
 
+    all_are_there = asyncio.Barrier(CLIENTS)
+
     async def work(n: int) -> list[str]:
         done = list[str]()
         async with model(urls[n % 2], f"claude-{n}") as claude:
+            await all_are_there.wait()
             while (claimed := (await claude.call("claim"))["claimed"]) is not None:
                 await claude.call("complete", claimed["handle"], output=claimed["task"])
                 done.append(claimed["task"])

@@ -47,7 +47,7 @@ def _texts(items: list[Any]) -> list[str]:
     return sorted(each["content"] for each in items)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_conversation_goes_on_in_another_process(gateway: Gateway) -> None:
     assert await run(gateway.url, "Lisbon?") == "I know ['Lisbon?']"
     assert await _in_another_process(gateway.url, "In May.") == "I know ['Lisbon?', 'In May.']"

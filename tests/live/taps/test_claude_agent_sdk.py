@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, query
 from support.claude_team import SESSION, Scripted, result, returns, says, uses
-from support.taps import claimed, recorded
+from support.taps import brought, claimed, recorded
 
 from stenogram.adapters.taps.claude_agent_sdk import ClaudeAgentSDKTap
 from stenogram.adapters.taps.tap import RunStopped
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
 pytestmark = pytest.mark.thorough
-SLOW = says("m-1", [{"type": "text", "text": "I look for a hotel in Lisbon and in Porto."}], pause=0.3)
+SLOW = says("m-1", [{"type": "text", "text": "I look for a hotel in Lisbon and in Porto."}], pause=0.05)
 
 
 async def test_a_tool_that_fails_has_its_text_as_the_error_and_its_result(gateway: Gateway) -> None:
@@ -42,7 +42,8 @@ async def test_a_tool_that_fails_has_its_text_as_the_error_and_its_result(gatewa
 
 @pytest.mark.parametrize("steers", [False, True])
 async def test_a_client_is_interrupted_and_told_from_the_session(gateway: Gateway, steers: bool) -> None:
-    transport = Scripted([*SLOW, result("Done.")])
+    answered = asyncio.Event()
+    transport = Scripted([*SLOW, answered, result("Done.")])
     claude = ClaudeSDKClient(ClaudeAgentOptions(include_partial_messages=True), transport=transport)
     async with (
         ClaudeAgentSDKTap(gateway.url) as tap,
@@ -63,6 +64,7 @@ async def test_a_client_is_interrupted_and_told_from_the_session(gateway: Gatewa
         else:
             signal = await maya.signals.cancel("agent:claude")
         assert (await maya.signals.settled(signal)).status == "closed"
+        answered.set()
         await working
         found = await recorded(gateway.url, SESSION, beside=["maya"])
     (last,) = found.runs.values()
@@ -78,14 +80,16 @@ async def test_a_query_is_stopped_at_its_next_message(gateway: Gateway) -> None:
         Client(gateway.url, participant="maya", kind="user") as client,
         client.session(SESSION) as maya,
     ):
+        told = asyncio.Event()
 
         async def work() -> None:
-            async for _ in tap.watch(query(prompt="?", transport=Scripted([*SLOW, result("Done.")]))):
+            async for _ in tap.watch(query(prompt="?", transport=Scripted([*SLOW, told, result("Done.")]))):
                 pass
 
         working = asyncio.ensure_future(work())
         await maya.live.until(lambda: claimed(maya))
-        await maya.signals.cancel("agent:claude")
+        await brought(maya, await maya.signals.cancel("agent:claude"))
+        told.set()
         with pytest.raises(RunStopped):
             await working
         found = await recorded(gateway.url, SESSION, beside=["maya"])

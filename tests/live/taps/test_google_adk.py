@@ -11,7 +11,7 @@ from google.adk.apps import App
 from google.adk.runners import InMemoryRunner
 from google.genai import types
 from support.adk_team import Scripted
-from support.taps import claimed, recorded
+from support.taps import brought, claimed, recorded
 
 from stenogram.adapters.taps.google_adk import GoogleADKTap
 from stenogram.client import Client
@@ -55,9 +55,11 @@ async def test_a_tool_that_raises_is_an_error_in_the_record_and_in_the_program(g
 
 
 async def test_an_instruction_from_the_session_is_in_the_next_request(gateway: Gateway) -> None:
+    steered = asyncio.Event()
+
     async def look(city: str) -> str:
         """Look."""
-        await asyncio.sleep(1)
+        await steered.wait()
         return city
 
     model = Scripted(script=[("look", {"city": "Lisbon"}, "c-1"), "One with a view, then."], heard=[])
@@ -69,6 +71,8 @@ async def test_an_instruction_from_the_session_is_in_the_next_request(gateway: G
         running = asyncio.ensure_future(_run(LlmAgent(name="concierge", model=model, tools=[look]), tap))
         await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:concierge", "With a view.")
+        await brought(maya, signal)
+        steered.set()
         await running
         assert (await maya.signals.settled(signal)).status == "closed"
         found = await recorded(gateway.url, "trip", beside=["maya"])

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from pydantic import Field
 from support.langgraph_team import Scripted, calls, find_hotels, team
 from support.taps import claimed, recorded
 
@@ -114,16 +116,28 @@ async def test_a_tool_that_raises_is_an_error_in_the_record(gateway: Gateway) ->
     assert (called.tool, called.arguments, called.error) == ("find_hotels", {"city": "Nowhere"}, "ValueError")
 
 
+class _Held(Scripted):
+    """Answers when it may."""
+
+    may_answer: asyncio.Event = Field(default_factory=asyncio.Event)
+
+    async def _agenerate(self, *args: Any, **more: Any) -> ChatResult:
+        await self.may_answer.wait()
+        return await super()._agenerate(*args, **more)
+
+
 async def test_an_instruction_is_refused_since_there_is_no_way(gateway: Gateway) -> None:
     async with (
         LangGraphTap(gateway.url) as tap,
         Client(gateway.url, participant="maya", kind="user") as client,
         client.session("trip") as maya,
     ):
-        running = asyncio.ensure_future(team(pause=0.1).ainvoke({"messages": "A hotel?"}, _config(tap)))
+        held = _Held(script=[AIMessage("Dear Maya.")])
+        running = asyncio.ensure_future(team(writer=held).ainvoke({"messages": "A hotel?"}, _config(tap)))
         await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:trip", "With a view.")
         await maya.signals.settled(signal)
+        held.may_answer.set()
         await running
         found = await recorded(gateway.url, "trip", beside=["maya"])
     (refused,) = [event for event in found.events if event.type == "signal.refused"]

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agents import Agent, RunHooks, Runner
+from agents import Agent, ModelResponse, RunHooks, Runner
 from support.openai_team import Scripted, book, call, team
-from support.taps import claimed, recorded
+from support.taps import brought, claimed, recorded
 
 from stenogram.adapters.taps.openai_agents import OpenAIAgentsTap
 from stenogram.adapters.taps.tap import RunStopped
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from stenogram.api.server import Gateway
 
 pytestmark = pytest.mark.thorough
+
+
+class _Held(Scripted):
+    """Answers when it may."""
+
+    def __init__(self, *script: Any) -> None:
+        super().__init__(*script)
+        self.may_answer = asyncio.Event()
+
+    async def get_response(self, *args: Any, **more: Any) -> ModelResponse:
+        """All at once."""
+        await self.may_answer.wait()
+        return await super().get_response(*args, **more)
 
 
 class _Heard(RunHooks[Any]):
@@ -73,21 +86,23 @@ async def test_a_tool_that_raises_is_an_error_in_the_record_and_in_the_program(g
 
 
 async def test_an_instruction_from_the_session_is_in_the_next_call_of_the_model(gateway: Gateway) -> None:
-    booking = Scripted([call("ask_researcher", "c-1", input="x")], "Done.", pause=0.05)
-    slow = Scripted([call("find_hotels", "c-2", city="Faro")], "Casa Azul is free, and so is Casa Verde.", pause=0.1)
+    booking = Scripted([call("ask_researcher", "c-1", input="x")], "Done.")
+    held = _Held([call("find_hotels", "c-2", city="Faro")], "Casa Azul is free, and so is Casa Verde.")
     async with (
         OpenAIAgentsTap(gateway.url, session="trip").install(),
         Client(gateway.url, participant="maya", kind="user") as client,
         client.session("trip") as maya,
     ):
-        running = asyncio.ensure_future(Runner.run(team(booking=booking, researcher=slow, pause=0.3), "A hotel?"))
+        running = asyncio.ensure_future(Runner.run(team(booking=booking, researcher=held), "A hotel?"))
         await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:triage", "With a view.")
+        await brought(maya, signal)
+        held.may_answer.set()
         result = await running
         assert (await maya.signals.settled(signal)).status == "closed"
     heard = [each for each in booking.heard[-1] if each.get("role") == "user"]
     assert heard[-1]["content"] == "With a view."
-    assert "With a view." not in str(slow.heard)
+    assert "With a view." not in str(held.heard)
     assert result.final_output == "Done."
 
 
@@ -109,15 +124,17 @@ async def test_a_run_that_is_not_streamed_is_stopped_in_the_middle_of_a_call(gat
 
 
 async def test_what_cannot_be_done_to_a_run_is_refused(gateway: Gateway) -> None:
+    held = _Held([call("transfer_to_booking", "c-0")])
     async with (
         OpenAIAgentsTap(gateway.url, session="trip").install(),
         Client(gateway.url, participant="maya", kind="user") as client,
         client.session("trip") as maya,
     ):
-        running = asyncio.ensure_future(Runner.run(team(pause=0.2), "A hotel?"))
+        running = asyncio.ensure_future(Runner.run(team(triage=held), "A hotel?"))
         await maya.live.until(lambda: claimed(maya))
         pause = await maya.signals.pause("agent:triage")
         assert (await maya.signals.settled(pause)).status == "closed"
+        held.may_answer.set()
         assert (await running).final_output == "Dear Maya, Casa Azul in Lisbon."
         await maya.signals.resume("agent:triage")
         found = await recorded(gateway.url, "trip", beside=["maya"])

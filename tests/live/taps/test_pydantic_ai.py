@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic_ai import Agent
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models.function import FunctionModel
 from support.pydantic_team import Scripted, team
-from support.taps import claimed, recorded
+from support.taps import brought, claimed, recorded
 
 from stenogram.adapters.taps.pydantic_ai import PydanticAITap
 from stenogram.client import Client
@@ -50,8 +51,21 @@ async def test_a_tool_that_raises_is_an_error_in_the_record_and_in_the_program(g
     assert last.data.model_dump()["error"] == "PermissionError"
 
 
+class _Held(Scripted):
+    """Answers when it may."""
+
+    def __init__(self, *script: Any) -> None:
+        super().__init__(*script)
+        self.may_answer = asyncio.Event()
+
+    async def _answer(self, messages: list[Any], info: Any) -> AsyncIterator[Any]:
+        await self.may_answer.wait()
+        async for each in super()._answer(messages, info):
+            yield each
+
+
 async def test_an_instruction_from_the_session_is_said_to_the_model(gateway: Gateway) -> None:
-    concierge = Scripted("I look for a hotel in Lisbon now.", "One with a view, then.", pause=0.15)
+    concierge = _Held("I look for a hotel in Lisbon now.", "One with a view, then.")
     async with (
         PydanticAITap(gateway.url, session="trip") as tap,
         Client(gateway.url, participant="maya", kind="user") as client,
@@ -61,6 +75,8 @@ async def test_an_instruction_from_the_session_is_said_to_the_model(gateway: Gat
         running = asyncio.ensure_future(agent.run("A hotel?"))
         await maya.live.until(lambda: claimed(maya))
         signal = await maya.signals.steer("agent:concierge", "With a view.")
+        await brought(maya, signal)
+        concierge.may_answer.set()
         result = await running
         assert (await maya.signals.settled(signal)).status == "closed"
     assert result.output == "One with a view, then."

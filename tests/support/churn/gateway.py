@@ -26,10 +26,10 @@ from stenogram.api.transport import sse_server, tcp_connections, websocket_conne
 
 SMALL = ((event_frames, "KEPT_BYTES", 2**22), (history_reader, "KEPT_BYTES", 2**22))
 HASTY = (
-    (tcp_connections, "FIRST_REQUEST_S", 2.0),
+    (tcp_connections, "FIRST_REQUEST_S", 4.0),
     (tcp_connections, "INSPECT_EVERY_S", 0.1),
     (server, "IDLE_S", 2.0),
-    (websocket_server, "HELLO_TIMEOUT_S", 2.0),
+    (websocket_server, "HELLO_TIMEOUT_S", 4.0),
     (websocket_server, "INSPECT_EVERY_S", 0.1),
     (websocket_connection, "LINGER_S", 0.5),
     (sse_server, "LINGER_S", 0.5),

@@ -49,7 +49,7 @@ class SseReader:
             assert response.content_type == "text/event-stream"
             yield cls(response, follower)
 
-    async def reach(self, place: int, timeout: float = 20.0) -> Follower:
+    async def reach(self, place: int, timeout: float = 40.0) -> Follower:
         """Read until the follower is at `place`."""
         async with asyncio.timeout(timeout):
             while self.follower.at < place:

@@ -99,7 +99,7 @@ class Wire:
         await self.until(lambda: all(each.caught_up for key, each in self.followers.items() if key[0] == sub))
         return self._of(sub)
 
-    async def until(self, done: Callable[[], bool], timeout: float = 20.0) -> None:
+    async def until(self, done: Callable[[], bool], timeout: float = 40.0) -> None:
         """Read until `done`. Raises Closed, or TimeoutError."""
         async with asyncio.timeout(timeout):
             while not done():
@@ -122,7 +122,7 @@ class Wire:
         self.frames.remove(found)
         return found
 
-    async def closed(self, timeout: float = 20.0) -> Closed:
+    async def closed(self, timeout: float = 40.0) -> Closed:
         """Read until the gateway closes."""
         try:
             await self.until(lambda: False, timeout)

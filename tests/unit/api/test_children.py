@@ -1,6 +1,8 @@
 """What processes beside a gateway have in common: they end when the gateway does, and when their loop is stuck."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stenogram.api.processes import watched_process
 from stenogram.api.processes.watched_process import WatchedProcess
 
 PROGRAM = """
@@ -20,7 +23,7 @@ async def run(line):
     line.listen(lambda said: line.say({"heard": said.decode().strip()}), end.set, stuck_s=1.5)
     line.say({"first": line.said})
     if line.said == "block":
-        time.sleep(60)
+        time.sleep(600)
     await end.wait()
 
 line = Line()
@@ -61,10 +64,32 @@ async def test_it_hears_everything_in_order_and_ends_when_it_is_to(program: str)
 
 async def test_one_whose_loop_is_stuck_ends(program: str) -> None:
     process = WatchedProcess(program, ["block"])
-    began = time.monotonic()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await process.run() == "ended with 1"
-    assert time.monotonic() - began < 25
+
+
+@pytest.mark.parametrize("who", ["the process", "the gateway"])
+async def test_one_that_says_nothing_while_either_stands_still_goes_on(
+    program: str, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, str]] = []
+    process = WatchedProcess(program, ["hello"], said.append)
+    running = asyncio.create_task(process.run())
+    async with asyncio.timeout(60):
+        await until(lambda: {"first": "hello"} in said)
+        assert process.pid
+        if who == "the process":  # for longer than its loop may be stuck
+            os.kill(process.pid, signal.SIGSTOP)
+            await asyncio.sleep(4)
+            os.kill(process.pid, signal.SIGCONT)
+        else:  # for longer than the process may be silent
+            monkeypatch.setattr(watched_process, "SILENT_S", 2.5)
+            await until(lambda: said[-1] == {})
+            time.sleep(4)  # noqa: ASYNC251
+        process.tell("still here")
+        await until(lambda: {"heard": '"still here"'} in said)
+        process.end()
+        assert await running == "ended with 0"
 
 
 async def test_one_that_is_cancelled_is_killed(program: str) -> None:

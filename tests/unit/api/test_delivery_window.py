@@ -3,16 +3,24 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from stenogram.api.delivery import window
 from stenogram.api.delivery.pump import SLICE_S, Pump
 
+LONG_S = 60.0
+"""A window that closes in no test."""
+
 
 @pytest.fixture(autouse=True)
-def wide_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "MAX_WINDOW_S", 0.2)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The clock of a wide window; it stands still but for what a test adds to `now`."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(window, "MAX_WINDOW_S", LONG_S)
+    monkeypatch.setattr(window, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    return clock
 
 
 async def turns(number: int = 5) -> None:
@@ -34,38 +42,43 @@ async def test_what_comes_alone_goes_out_in_this_turn() -> None:
 async def test_what_comes_after_a_quick_delivery_goes_out_at_once() -> None:
     delivering, gone = Pump(), asyncio.Event()
     delivering.start(iter([]), no_failure)
-    await asyncio.sleep(0.05)
+    await turns()
     delivering.call_when_window_closes(gone.set)
     await turns(1)
     assert gone.is_set()
 
 
-async def test_what_comes_after_a_long_delivery_waits_for_company() -> None:
-    delivering, gone, done = Pump(), asyncio.Event(), asyncio.Event()
+async def test_what_comes_after_a_long_delivery_waits_for_company(clock: SimpleNamespace) -> None:
+    delivering, early, late = Pump(), asyncio.Event(), asyncio.Event()
 
     def long() -> Iterator[None]:
-        time.sleep(0.2)
-        done.set()
+        clock.now += LONG_S
         yield
 
     delivering.start(long(), no_failure)
-    await done.wait()
-    delivering.call_when_window_closes(gone.set)
-    await turns(1)
-    assert not gone.is_set()
-    await gone.wait()
+    await turns()
+    delivering.call_when_window_closes(early.set)
+    await turns()
+    assert not early.is_set()
+    clock.now += LONG_S - 0.05
+    delivering.call_when_window_closes(late.set)
+    await late.wait()
 
 
-async def test_what_comes_during_a_delivery_waits_for_the_window_however_long_that_takes() -> None:
-    delivering, gone = Pump(), asyncio.Event()
+async def test_what_comes_during_a_delivery_waits_for_the_window_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    delivering, early, late = Pump(), asyncio.Event(), asyncio.Event()
 
     def endless() -> Iterator[None]:
-        while not gone.is_set():
+        while not late.is_set():
             time.sleep(SLICE_S)
             yield
 
     delivering.start(endless(), no_failure)
-    delivering.call_when_window_closes(gone.set)
+    delivering.call_when_window_closes(early.set)
     await turns(3)
-    assert not gone.is_set()
-    await gone.wait()
+    assert not early.is_set()
+    monkeypatch.setattr(window, "MAX_WINDOW_S", 0.05)
+    delivering.call_when_window_closes(late.set)
+    await late.wait()

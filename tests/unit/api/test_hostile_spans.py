@@ -34,9 +34,9 @@ def made(*spans: Span) -> tuple[list[str], dict[str, str]]:
 def test_what_a_resource_says_at_length_is_not_read_whole_for_each_of_its_spans(value: Any) -> None:
     names = ("session.id", "service.name", "user.id")
     spans = [span(number + 1, resource=dict.fromkeys(names, value)) for number in range(1_000)]
-    began = time.perf_counter()
+    began = time.thread_time()
     found = placed(spans)
-    assert time.perf_counter() - began < 5, "it took minutes"
+    assert time.thread_time() - began < 5, "it took minutes"
     assert {len(each.session) for each in found} <= {len("unnamed"), len(f"trace-{'1' * 32}")}
 
 

@@ -333,7 +333,7 @@ async def gateway() -> AsyncIterator[FakeGateway]:
 @pytest.fixture
 async def client(gateway: FakeGateway) -> AsyncIterator[Client]:
     """A client of the scripted gateway that comes back quickly."""
-    async with Client(gateway.url, participant="me", backoff=Backoff(0.001, 0.01), connect_timeout=5) as connected:
+    async with Client(gateway.url, participant="me", backoff=Backoff(0.001, 0.01), connect_timeout=30) as connected:
         yield connected
 
 
@@ -350,7 +350,7 @@ async def nothing_left_running() -> AsyncIterator[None]:
 def eventually() -> Callable[..., Any]:
     """Waits until something is so."""
 
-    async def wait(test: Callable[[], object], within: float = 5.0) -> None:
+    async def wait(test: Callable[[], object], within: float = 30.0) -> None:
         async with asyncio.timeout(within):
             while not test():  # noqa: ASYNC110  (any condition at all)
                 await asyncio.sleep(0.002)

@@ -43,14 +43,24 @@ async def test_a_message_is_started_streamed_and_completed(gateway: FakeGateway,
 async def test_the_first_piece_goes_at_once_and_later_ones_are_joined(
     gateway: FakeGateway, client: Client, eventually: Eventually
 ) -> None:
-    async with client.session("trip").stream_message(window=0.2) as message:
+    async with client.session("trip").stream_message(window=600) as message:
         await message.write("first")
-        await eventually(lambda: texts(gateway) == ["first"], within=0.1)
+        await eventually(lambda: texts(gateway) == ["first"])
         for _ in range(10):
             await message.write(".")
         await asyncio.sleep(0.05)
         assert texts(gateway) == ["first"]
-        await eventually(lambda: texts(gateway) == ["first", ".........."])
+    assert texts(gateway) == ["first", ".........."]
+
+
+async def test_joined_pieces_go_when_their_time_is_over(
+    gateway: FakeGateway, client: Client, eventually: Eventually
+) -> None:
+    async with client.session("trip").stream_message(window=0.05) as message:
+        await message.write("first")
+        await eventually(lambda: texts(gateway) == ["first"])
+        await message.write(".")
+        await eventually(lambda: texts(gateway) == ["first", "."])
 
 
 async def test_reasoning_and_text_are_not_joined(gateway: FakeGateway, client: Client) -> None:
@@ -92,13 +102,15 @@ async def test_cancellation_aborts_and_is_raised(gateway: FakeGateway, client: C
 async def test_cancelling_twice_aborts_all_the_same(
     gateway: FakeGateway, client: Client, eventually: Eventually
 ) -> None:
+    inside = asyncio.Event()
+
     async def stream() -> None:
         async with client.session("trip").stream_message():
+            inside.set()
             await asyncio.sleep(60)
 
     task = asyncio.create_task(stream())
-    await eventually(lambda: gateway.done("message.start"))
-    await asyncio.sleep(0.01)
+    await inside.wait()
     gateway.hold = []
     task.cancel()
     await asyncio.sleep(0)

@@ -137,7 +137,7 @@ async def test_an_exception_in_the_block_is_raised_without_waiting(gateway: Fake
             raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
-        await asyncio.wait_for(produce(), 1)
+        await asyncio.wait_for(produce(), 30)
 
 
 async def test_a_client_that_is_closed_ends_it(gateway: FakeGateway, client: Client) -> None:

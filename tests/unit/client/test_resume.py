@@ -63,7 +63,7 @@ def test_the_consumer_sees_each_event_once_whatever_is_cut(
                     break
         return seen
 
-    assert asyncio.run(asyncio.wait_for(follow(), 20)) == list(range(1, count + 1))
+    assert asyncio.run(asyncio.wait_for(follow(), 40)) == list(range(1, count + 1))
 
 
 async def test_a_subscription_resumes_after_its_place_and_names_the_epoch(gateway: FakeGateway, client: Client) -> None:

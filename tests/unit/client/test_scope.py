@@ -92,7 +92,7 @@ async def _play(body: Body, moves: list[Move]) -> None:
         elif not block.left and not running.done():
             theirs += running.cancel()
     block.finish.set()
-    await asyncio.wait([running], timeout=5)
+    await asyncio.wait([running], timeout=30)
     if not theirs:
         assert running.result() == "went on"
         assert block.cancelling == 0

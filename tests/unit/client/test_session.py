@@ -195,7 +195,7 @@ async def test_leaving_hides_no_error_and_raises_none(gateway: FakeGateway, clie
 async def test_cancelling_the_entry_leaves(gateway: FakeGateway, client: Client, eventually: Eventually) -> None:
     gateway.refuse_subscription = lambda frame: {"code": "busy", "detail": "later", "retry_after": 60}
     entering = asyncio.create_task(client.session("trip").__aenter__())
-    await eventually(lambda: gateway.done("presence.join"))
+    await eventually(lambda: gateway.done("presence.join") and gateway.peer.asked("subscribe"))
     await asyncio.sleep(0.01)
     entering.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -210,7 +210,7 @@ async def test_the_fold_survives_lost_connections(gateway: FakeGateway, client: 
             if number % 7 == 0:
                 gateway.peer.cut()
                 await eventually(lambda: client.connected)
-        await session.state.wait(lambda value: "k29" in value, timeout=5)
+        await session.state.wait(lambda value: "k29" in value, timeout=30)
         assert session.state.value == {f"k{number}": number for number in range(30)}
 
 

@@ -159,10 +159,10 @@ def test_what_is_no_schema_or_could_take_long_is_refused(schema: dict[str, Any],
 )
 def test_no_value_takes_long(schema: dict[str, Any], value: Any) -> None:
     schema = check(schema)
-    begin = time.perf_counter()
+    begin = time.thread_time()
     with contextlib.suppress(Invalid):
         refuse_mismatch(schema, value)
-    assert time.perf_counter() - begin < 1
+    assert time.thread_time() - begin < 1
 
 
 def test_a_refusal_does_not_echo_the_value() -> None:

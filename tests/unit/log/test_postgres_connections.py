@@ -59,7 +59,7 @@ def _name(engine: PostgresEngine) -> str:
 
 async def _waiting(admin: Connection, engine: PostgresEngine, number: int = 1) -> None:
     """Wait until so many statements of the engine wait for a lock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             await admin.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction sees the first answer for ever
             cursor = await admin.execute(f"SELECT count(*) {OURS} AND wait_event_type = 'Lock'", [_name(engine)])
@@ -186,7 +186,7 @@ async def test_a_server_that_stands_still_holds_nobody_up_for_ever(server: Postg
         async with _standing_still(server):
             errors = [await refusal(log.submit(said)), await refusal(log.state("s-2"))]
             assert all(isinstance(error, LogFailed) for error in errors)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not isinstance(await _outcome(log, said), tuple):
                 pass
         assert len(await check(log)) == 2

@@ -126,7 +126,7 @@ async def test_a_log_ends_that_finds_its_events_lost(server: PostgresServer) -> 
     await asyncio.to_thread(server.fall_back, copy)
     for each in (log, reader):
         with pytest.raises(LogReplaced, match="missing"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 await each.broken()
     assert isinstance(await _refusal(log), LogFailed)
     for each in (log, reader):
@@ -152,7 +152,7 @@ async def test_a_log_ends_whose_epoch_was_renewed(fresh_log: Callable[[], str], 
     await log.__aenter__()
     await migrate_all(url, new_epoch=True)
     with pytest.raises(LogReplaced, match="epoch"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             await log.broken()
     with pytest.raises(LogReplaced):
         await log.__aexit__()
@@ -203,7 +203,7 @@ async def test_a_standby_that_catches_up_within_a_read_gives_what_it_has(server:
 
 
 async def _eventually(reader: PostgresEngine) -> list[Record]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             try:
                 return await reader.read_log(0, 10)

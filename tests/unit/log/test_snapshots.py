@@ -179,11 +179,9 @@ async def test_a_session_gets_one_when_it_is_idle(engine: Make, monkeypatch: pyt
         await fill(log, "s", 6)
         assert log._snapshots._timer is None, "it has not grown enough"
         await log.submit(command("message.post", "s", message="last", text="Hello"))
-        found = None
-        for _ in range(500):
-            found = found or await log.engine.read_snapshot("s", code)
-            await asyncio.sleep(0 if found else 0.01)
-        assert found is not None
+        async with asyncio.timeout(30):
+            while (found := await log.engine.read_snapshot("s", code)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         assert found.version == 7
         await log.submit(command("message.post", "s", message="later", text="Hello"))
         assert not log._snapshots._grown

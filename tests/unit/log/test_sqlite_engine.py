@@ -59,12 +59,12 @@ async def test_closing_waits_for_a_write_whose_task_was_cancelled(
 
     def write_slowly(connection: Connection, batch: Batch) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         write_batch(connection, batch)
 
     monkeypatch.setattr("stenogram.log.sqlite.engine.write_batch", write_slowly)
     writing = asyncio.create_task(engine.write(BatchWriter(engine).batch(BatchEvent())))
-    assert await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(begun.wait, 30)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing

@@ -91,7 +91,7 @@ async def test_a_reader_follows_the_writer_and_sees_each_event_once(path: Path) 
             if page := await engine.read_log(len(seen), 100):
                 seen += page
             else:
-                await engine.changed(Position(len(seen)), timeout=10)
+                await engine.changed(Position(len(seen)), timeout=30)
         process.wait()
     assert started_at < 10_000, "the reader was there before the end"
     assert [record.position for record in seen] == [*range(1, 10_001)]
@@ -107,7 +107,7 @@ async def test_a_reader_outlives_its_writers(path: Path) -> None:
     assert (await reader.open()).position == 20
     with writer(path, batches=2) as process:
         process.wait()
-    assert await reader.changed(Position(20), timeout=10)
+    assert await reader.changed(Position(20), timeout=30)
     assert (await reader.head()).position == 60
     await reader.close()
 

@@ -50,7 +50,7 @@ async def test_its_work_ends(path: Path, change: str) -> None:
     await log.catch_up()
     with closing(sqlite3.connect(path)) as other, other:
         other.execute(change)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(LogFailed):
             await log.hub.wait(Position(5))
     with pytest.raises(LogReplaced, match="restored"):

@@ -45,7 +45,7 @@ class World:
         return tally
 
     async def until(self, *told: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.told != list(told):
                 self.moved.clear()
                 await self.moved.wait()

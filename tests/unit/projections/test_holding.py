@@ -53,6 +53,7 @@ def counts() -> TableProjection[Count]:
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "BATCH", PAGE)
+    monkeypatch.setattr(log_reader, "PATIENCE_S", 600.0)  # builds do not part because the machine is slow
 
 
 async def post(here: Stage, first: int, events: int) -> None:

@@ -98,7 +98,7 @@ async def say(here: Stage, *messages: str, session: str = "s-1", to: Any = None)
 
 async def counted(here: Stage, version: int = 1) -> int:
     await here.caught_up("tally", version)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             builds = [each for each in await here.store.builds() if (each.name, each.version) == ("tally", version)]
             if builds[-1].checkpoint.position >= here.log.position:

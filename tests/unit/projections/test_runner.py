@@ -89,7 +89,7 @@ async def assert_folded(here: Stage, *projections: Projection[Any, Any]) -> None
 
 async def fails_with(here: Stage, build: Build, error: str) -> None:
     """Wait until a key is parked for this, and nobody has asked for anything yet."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             parked = await here.store.parked(build.id)
             if [(each.error, each.wish) for each in parked] == [(error, None)]:

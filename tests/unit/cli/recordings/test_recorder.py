@@ -59,7 +59,7 @@ async def recording(folder: Path, sink: Kept) -> AsyncIterator[list[str]]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
+    for _ in range(600):
         if condition():
             return
         await asyncio.sleep(0.05)
