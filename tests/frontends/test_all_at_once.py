@@ -19,7 +19,7 @@ from support.shown_texts import Messages, ag_ui_texts, ai_sdk_texts, plain_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(600)]
 
 Given = dict[str, Any]
 ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"

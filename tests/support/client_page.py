@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 """Seconds that something may take on a machine that is busy with other things."""
 
 MID_SENTENCE = ("planner-5 ", "hotels-5 ", "trams-5 ")

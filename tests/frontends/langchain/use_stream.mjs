@@ -55,8 +55,14 @@ async function withController() {
   stream = new Proxy({}, {
     get: (_, name) => name in own ? controller[name].bind(controller) : name === "subgraphs" ? read(controller.subgraphStore) : read(controller.rootStore)[name],
   })
-  const scoped = controller.registry.acquire(messagesProjection(given.namespace ?? ["nobody"]))
-  scoped.store.subscribe(() => { part = scoped.store.getSnapshot() })
+  let scoped = null
+  // As a component does that is mounted once the agent has begun. A stream for it that is there before the run's own brings
+  // its words before the run has begun, and these are hidden until it is over.
+  controller.subgraphStore.subscribe(() => {
+    if (scoped || ![...stream.subgraphs.values()].some(({ namespace }) => namespace[0] === given.namespace?.[0])) return
+    scoped = controller.registry.acquire(messagesProjection(given.namespace))
+    scoped.store.subscribe(() => { part = scoped.store.getSnapshot() })
+  })
   controller.rootStore.subscribe(show)
 }
 await (given.react ? withReact() : withController())
