@@ -148,13 +148,19 @@ def read_settings(given: dict[str, Any]) -> Any:
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise ConfigurationError(f"The settings cannot be used: {explain(error)}.") from None
+        said = re.sub(r"(?<![\w.])(\w+)(?=[\w.\[\]]*: should )", _as_set, explain(error))
+        raise ConfigurationError(f"The settings cannot be used: {said}.") from None
     except SettingsError as error:
         named = re.search(r'field "(\w+)"', str(error))
         name = named[1] if named else "origins"
         raise ConfigurationError(
             f'STENOGRAM_{name.upper()} cannot be read; it is a JSON list, such as ["{_EXAMPLES.get(name, "…")}"].'
         ) from None
+
+
+def _as_set(found: re.Match[str]) -> str:
+    """A setting by the variable that sets it as well, for those who gave no option."""
+    return f"{found[1]} (STENOGRAM_{found[1].upper()})"
 
 
 def _option(name: str, field: "FieldInfo") -> click.Option:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from .storage import ViewStorage, make_projections
 TELL_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 """Seconds after which a log or a store is opened again that could not be, or that failed."""
+TELL_AGAIN_S = 60.0
+"""Seconds after which the same reason is logged again."""
 NICE = 2
 """How much it makes way for the gateway where there are too few cores."""
 OOM_SCORE = 500
@@ -86,11 +89,15 @@ class Program:
             await asyncio.sleep(TELL_EVERY_S)
 
     async def _keep_folding(self, tenant: str, number: int) -> None:
+        told, told_at = "", 0.0
         while True:
             try:
                 await self._fold(tenant, number)
             except* StenogramError as errors:
-                _logger.warning("views are not folded at the moment: %s", errors.exceptions[0])
+                why, now = str(errors.exceptions[0]), time.monotonic()
+                if why != told or now - told_at >= TELL_AGAIN_S:
+                    _logger.warning("views are not folded at the moment: %s", why)
+                    told, told_at = why, now
             await asyncio.sleep(RETRY_AFTER_S)
 
     async def _fold(self, tenant: str, number: int) -> None:

@@ -61,7 +61,10 @@ def explain(error: psycopg.Error) -> LogError | KeyTaken | TrackingTaken:
         case errors.UndefinedTable() | errors.InvalidSchemaName() | errors.UndefinedColumn():
             return LogUnreadable(f"The log's tables are not there ({said}); run `stenogram migrate`.")
         case errors.InsufficientPrivilege():
-            return LogUnreadable(f"The database does not let this role do that ({said}); grant it, or use another.")
+            return LogUnreadable(
+                f"The database does not let this role do that ({said}). `stenogram doctor` says what to grant; or use "
+                "the role that owns the log."
+            )
         case errors.DiskFull():
             return LogFailed(
                 f"The database's disk is full ({said}); make room, then try again.", retry_after=RETRY_AFTER_S

@@ -152,6 +152,10 @@ def test_a_database_is_looked_at_as_its_role_may(doctor: Doctor, server: Postgre
         assert (found["tenants"][0]["level"], "CREATE" in found["tenants"][0]["mend"]) == ("warn", True)
         (views,) = asyncio.run(_found(check_views(Settings(log=log))))
         assert (views.level, views.said) == ("ok", VIEWS_TO_COME)
+        admin.execute("CREATE ROLE stranger LOGIN")
+        _, found = doctor(log=server.url.replace("postgres@", "stranger@"))
+        assert found["schema"][0]["said"] == "permission denied for schema stenogram"
+        assert "owns the schema" in found["schema"][0]["mend"]
         admin.execute(f"DELETE FROM stenogram.migration WHERE version = {NEWEST}")
         _, found = doctor(log=log)
         assert "migrate" in found["schema"][0]["mend"]

@@ -55,7 +55,7 @@ async def _storage(settings: "Settings") -> "AsyncIterator[Finding]":
     try:
         location = Location.parse(settings.log)
     except StenogramError as error:
-        yield fail("log", error.detail, "mend STENOGRAM_LOG")
+        yield fail("log", error.detail, "mend --log (STENOGRAM_LOG)")
         return
     if location.kind == "memory":
         yield ok("log", "in memory: it is gone with the gateway")

@@ -36,7 +36,7 @@ async def check_file(path: Path) -> AsyncIterator[Finding]:
 def _folder(path: Path) -> Iterator[Finding]:
     folder = path.resolve().parent
     if not folder.is_dir():
-        yield fail("log", f"the directory {folder} does not exist", "create it, or mend STENOGRAM_LOG")
+        yield fail("log", f"the directory {folder} does not exist", "create it, or mend --log (STENOGRAM_LOG)")
     elif not os.access(folder, os.W_OK):
         yield fail("log", f"{folder} cannot be written by this user", "give it to the gateway's user")
     elif (kind := _file_system(folder)) in NETWORK:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 
 from ....domain.errors import StenogramError
 from ....log.postgres.address import Address
@@ -44,8 +44,12 @@ async def check_database(url: str, tenants: bool) -> AsyncIterator[Finding]:
     except StenogramError as error:
         yield fail("database", error.detail, "do as it says")
         return
+    except errors.InsufficientPrivilege as error:
+        mend = "use the role that owns the schema, or grant this one all on it and on its tables"
+        yield fail("schema", reason_of(error), mend)
+        return
     except psycopg.Error as error:
-        yield fail("database", reason_of(error), "mend STENOGRAM_LOG, or start the server")
+        yield fail("database", reason_of(error), "mend --log (STENOGRAM_LOG), or start the server")
         return
     yield ok("database", f"{address.shown}, PostgreSQL {row[8]}, as {row[0]}")
     for finding in (*_of_schema(address, version, row, tenants), *_of_server(row)):

@@ -112,10 +112,9 @@ def test_an_open_message_of_several_pages_is_shown_as_far_as_it_was_said(run: Ru
         )
     )
     assert run("import", happened, "--log", log).code == 0
-    for at, said in ((1_400, 1_397), (1_502, 1_497), (2_507, 2_500)):
+    for at, said, other in ((1_400, 1_397, []), (1_502, 1_497, [""]), (2_507, 2_500, ["another"])):
         shown = orjson.loads(run("show", "s", "--at", at, "--json", "--log", log).out)
-        assert shown["messages"][0]["text"] == "".join(words[:said])
-    assert shown["messages"][1]["text"] == "another"
+        assert [each["text"] for each in shown["messages"]] == ["".join(words[:said]), *other]
 
 
 def test_a_version_that_is_not_reached_is_refused(run: Run, log: Path) -> None:
@@ -254,3 +253,16 @@ def test_a_wrong_command_line_is_code_2(run: Run, command: str) -> None:
     wrong = run(*command.split())
     assert wrong.code == 2
     assert "Error: " in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--port", 99999), "port (STENOGRAM_PORT): should be 65535 or less."),
+        (("--drain", "-1", "--port", 99999), "drain (STENOGRAM_DRAIN): should be 0 or more"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_as_it_is_set(run: Run, options: tuple[Any, ...], says: str) -> None:
+    refused = run("serve", *options)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert says in refused.err
