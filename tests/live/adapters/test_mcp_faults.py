@@ -118,7 +118,7 @@ async def test_what_a_dead_window_held_is_taken_over(board: Gateway, ending: str
 
 async def test_a_token_says_who_it_is(start_board: StartBoard) -> None:
     gateway = await start_board(jwt_secret=SECRET)
-    claims = {"sub": "claude-1", "kind": "agent", "exp": time.time() + 60, "scopes": ["read:web", "write:web"]}
+    claims = {"sub": "claude-1", "kind": "agent", "exp": time.time() + 600, "scopes": ["read:web", "write:web"]}
     headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
     async with (
         httpx2.AsyncClient(headers=headers) as http,
