@@ -14,7 +14,7 @@ PIP  := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 AROUND := $(foreach d,tests benchmarks examples docs,$(if $(wildcard $d/*.py $d/*/*.py),$d))
 
 # Node's packages, for tests of what runs in pages; without Node those are skipped.
-NODE := $(if $(shell command -v npm),$(addsuffix /node_modules/.installed,web/client examples/web tests/support/durable_streams tests/frontends))
+NODE := $(if $(shell command -v npm),$(addsuffix /node_modules/.installed,web/client examples/web tests/support/durable_streams tests/support/mcp_clients tests/frontends))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -116,7 +116,7 @@ sbom: $(VENV)/.deploy  ## Write a software bill of materials of the image (Cyclo
 
 clean:  ## Remove everything that these targets made
 	@echo "clean: removing $(VENV), caches and built files"
-	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules tests/support/durable_streams/node_modules tests/frontends/node_modules tests/web/runtimes/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) web/client/node_modules web/client/types examples/web/node_modules tests/support/durable_streams/node_modules tests/support/mcp_clients/node_modules tests/frontends/node_modules tests/web/runtimes/node_modules build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:

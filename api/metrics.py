@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from ..log.log import Log
 from ..log.stats import Histogram, LogStats
 from ..log.turns import Turns
+from .durable_streams.subscriptions.service import Subscriptions
 from .telemetry.telemetry import Telemetry
 from .tenants.tenant import Tenant
 from .tenants.tenants import Tenants
@@ -34,7 +35,9 @@ class Metrics(Collector):
         telemetry: Telemetry,
         long_reads: Turns,
         answers: AnswerBudget,
+        subscriptions: Subscriptions,
     ) -> None:
+        self._subscriptions = subscriptions
         self._telemetry = telemetry
         self._long_reads = long_reads
         self._answers = answers
@@ -68,6 +71,7 @@ class Metrics(Collector):
         yield from _of_views([tenant.views for tenant in tenants])
         yield from self._of_followers(tenants)
         yield from self._of_clients()
+        yield from _of_subscriptions(self._subscriptions)
         yield _gauge("stenogram_long_reads_waiting", "Long reads that wait for their turn", self._long_reads.waiting)
         overloaded = self._long_reads.refused + self._answers.refused
         yield _counter("stenogram_overloaded", "Requests refused because there was too much to do", overloaded)
@@ -104,6 +108,14 @@ class Metrics(Collector):
         for (kind, code), times in sorted(self._telemetry.ended.items()):
             ended.add_metric([kind, code], times)
         yield ended
+
+
+def _of_subscriptions(subscriptions: Subscriptions) -> Iterator[Metric]:
+    yield _gauge("stenogram_stream_subscriptions", "Subscriptions of streams that wake workers", subscriptions.count)
+    wakes = CounterMetricFamily("stenogram_stream_wakes", "Wakes that workers were told of, or not", labels=["outcome"])
+    for outcome, times in sorted(subscriptions.deliveries.items()):
+        wakes.add_metric([outcome], times)
+    yield wakes
 
 
 def _of_commits(tallies: list[LogStats]) -> Iterator[Metric]:

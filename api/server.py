@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -24,6 +25,8 @@ from .access.sign_in_links import SignInLinks
 from .access.tokens import Authenticator
 from .durable_streams.routes import StreamRoutes
 from .durable_streams.service import StreamService
+from .durable_streams.subscriptions.routes import SubscriptionRoutes
+from .durable_streams.subscriptions.service import Subscriptions
 from .frontends.ag_ui.routes import AgUiRoutes
 from .frontends.ai_sdk.routes import AiSdkRoutes
 from .frontends.langchain.routes import LangChainRoutes
@@ -38,7 +41,7 @@ from .http.console.timeline_routes import TimelineRoutes
 from .http.event_routes import EventRoutes
 from .http.moments import Asked
 from .http.readiness import check_readiness
-from .http.responses import http_logger, json_response, problem_middleware, problem_response
+from .http.responses import HttpConnection, http_logger, json_response, problem_middleware, problem_response
 from .http.session_routes import SessionRoutes
 from .http.view_routes import ViewRoutes
 from .loop.listening import bound, cannot_listen
@@ -78,6 +81,7 @@ class Gateway:
         place: str,
         telemetry: Telemetry,
         long_reads: ReadingGate,
+        subscriptions: Subscriptions,
         mounts: Sequence[AsgiMount] = (),
     ) -> None:
         self.settings = settings
@@ -87,7 +91,7 @@ class Gateway:
         self.place = place
         self.long_reads = long_reads
         self.answers = AnswerBudget()
-        self.sites: list[web.SockSite] = []
+        self.listening: list[asyncio.AbstractServer] = []
         self.websocket_server = WebSocketServer(settings, tenants, auth, telemetry)
         self.sse_server = SseServer(settings, tenants, auth, telemetry)
         self.tcp_connections = TcpConnections(settings)
@@ -101,7 +105,7 @@ class Gateway:
         self._session_routes = SessionRoutes(settings, tenants, auth, telemetry, long_reads)
         self._metrics_page = Metrics(
             *(tenants, self.websocket_server, self.sse_server, self.tcp_connections, telemetry),
-            *(long_reads.turns, self.answers),
+            *(long_reads.turns, self.answers, subscriptions),
         )
         self._view_routes = ViewRoutes(tenants, auth, self.sse_server, long_reads)
         front_ends = FrontEndService(settings, tenants, auth, telemetry, self.sse_server)
@@ -111,6 +115,7 @@ class Gateway:
         self._tanstack_routes = TanStackRoutes(front_ends)
         service = StreamService(settings, tenants, auth, telemetry, self._waits)
         self._stream_routes = StreamRoutes(service, self.sse_server)
+        self._subscription_routes = SubscriptionRoutes(service, subscriptions)
         long_bodies = LongBodies()
         self._recording_routes = RecordingRoutes(settings, tenants, auth, telemetry, long_bodies)
         self._trace_routes = TraceRoutes(settings, tenants, auth, telemetry, long_bodies)
@@ -165,6 +170,8 @@ class Gateway:
             app.router.add_post("/v1/traces", self._trace_routes.take)
         self._add_front_ends(app.router)
         if self.settings.durable_streams:
+            if self.settings.durable_streams_subscriptions:
+                self._subscription_routes.add_to(app)
             self._stream_routes.add_to(app)
 
     def _add_front_ends(self, router: web.UrlDispatcher) -> None:
@@ -210,9 +217,14 @@ class Gateway:
     async def _openapi(self, request: web.Request) -> web.Response:
         if self._description is None:  # made once, when it is first asked for: it takes a tenth of a second
             projections = tuple(self.tenants.open[MAIN].views.projections.values())
-            served = [name for name in FOREIGN if getattr(self.settings, name)]
+            served = [name for name in FOREIGN if self._serves(name)]
             self._description = await asyncio.to_thread(openapi_json, projections, served)
         return web.Response(body=self._description, content_type="application/json")
+
+    def _serves(self, protocol: str) -> bool:
+        """Whether a protocol that is not ours, or a part of one, is switched on, by the name of its setting."""
+        within = protocol != "durable_streams_subscriptions" or self.settings.durable_streams
+        return within and bool(getattr(self.settings, protocol))
 
     async def _health(self, request: web.Request) -> web.Response:
         return json_response(AliveAnswer(status="alive"))
@@ -238,7 +250,11 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         sockets = stack.enter_context(bound(settings.host, settings.port))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         maker = TenantMaker(settings, tasks)
-        tenants = Tenants(maker.log, maker.views, tasks, idle=maker.idle, most=maker.most)
+        subscriptions = Subscriptions(settings)
+        stack.push_async_callback(subscriptions.sender.close)
+        tenants = Tenants(
+            *(maker.log, maker.views, tasks), idle=maker.idle, most=maker.most, companion=subscriptions.keeper
+        )
         await stack.enter_async_context(tenants)
         if maker.folding is not None:  # entered after the logs, so that it has ended before they close
             await stack.enter_async_context(maker.folding)
@@ -247,7 +263,8 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
             plan = ReadingPlan(settings.log, maker.place, settings.projections, settings.log_level)
             reading = await stack.enter_async_context(ReadingProcess(plan, tasks))
             long_reads = ReadingGate(reading.answer, MOST_HERE_BYTES, reading.prepare)
-        gateway = Gateway(settings, tenants, auth, str(maker.storage), telemetry, long_reads, mounts)
+        place = str(maker.storage)
+        gateway = Gateway(settings, tenants, auth, place, telemetry, long_reads, subscriptions, mounts)
         for mounted in gateway.mounted.values():
             stack.push_async_callback(mounted.aclose)
         await _listen(gateway, sockets, stack)
@@ -259,28 +276,29 @@ async def running(settings: Settings, mounts: Sequence[AsgiMount] = ()) -> Async
         try:
             yield gateway
         finally:
-            for site in gateway.sites:
-                await site.stop()
+            for server in gateway.listening:
+                server.close()
             await gateway.drain()
             for task in inspections:
                 task.cancel()
 
 
-async def _set_up(gateway: Gateway) -> web.AppRunner:
-    """What serves HTTP, before it listens."""
-    runner = web.AppRunner(
-        gateway.app(),
-        access_log=None,
-        logger=http_logger,
-        auto_decompress=False,  # what is packed may be of any size, and bodies are small
-        shutdown_timeout=gateway.settings.drain,
-        keepalive_timeout=IDLE_S,
-        handle_signals=False,
-    )
+async def _set_up(gateway: Gateway, stack: contextlib.AsyncExitStack) -> Callable[[], HttpConnection]:
+    """What serves HTTP, before it listens: makes what serves a connection."""
+    runner = web.AppRunner(gateway.app(), shutdown_timeout=gateway.settings.drain, handle_signals=False)
+    stack.push_async_callback(runner.cleanup)
     await runner.setup()
     assert runner.server is not None
     gateway.tcp_connections.watch(runner.server)
-    return runner
+    return partial(
+        HttpConnection,
+        runner.server,
+        loop=asyncio.get_running_loop(),
+        access_log=None,  # type: ignore[arg-type]  # as a runner of aiohttp would say it
+        logger=http_logger,
+        auto_decompress=False,  # what is packed may be of any size, and bodies are small
+        keepalive_timeout=IDLE_S,
+    )
 
 
 async def serve(
@@ -331,16 +349,14 @@ def _gate_here(tenants: Tenants) -> ReadingGate:
 
 
 async def _listen(gateway: Gateway, sockets: list[socket.socket], stack: contextlib.AsyncExitStack) -> None:
-    settings, runner = gateway.settings, await _set_up(gateway)
-    stack.push_async_callback(runner.cleanup)
+    settings, connection = gateway.settings, await _set_up(gateway, stack)
     for each in sockets:
-        site = web.SockSite(runner, each, backlog=1_024)
         try:
-            await site.start()
+            server = await asyncio.get_running_loop().create_server(connection, sock=each, backlog=1_024)
         except OSError as error:  # another process has begun to listen there since
             raise cannot_listen(settings.host, settings.port, error) from None
-        gateway.sites.append(site)
-    gateway.url = f"http://{_shown_host(settings.host)}:{runner.addresses[0][1]}"
+        gateway.listening.append(server)
+    gateway.url = f"http://{_shown_host(settings.host)}:{sockets[0].getsockname()[1]}"
 
 
 def _shown_host(host: str) -> str:

@@ -118,6 +118,39 @@ class Settings(BaseSettings):
     durable_streams_poll: Annotated[
         float, Field(gt=0, le=600, description="Seconds for which a long poll of a stream waits for what comes next")
     ] = 25.0
+    durable_streams_subscriptions: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="Most subscriptions of streams in one log, which wake workers; 0: there are none to be had",
+        ),
+    ] = 100
+    webhooks: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What the addresses begin with that subscriptions of streams may call, with :* after the host "
+            "for any port; none: no webhooks are sent (JSON list)"
+        ),
+    ] = ()
+    webhook_networks: Annotated[
+        tuple[str, ...],
+        Field(description="Networks that are not public and that such an address may lead to (JSON list)"),
+    ] = ()
+    webhook_keys: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Ed25519 private keys in PEM: the first signs webhooks, the public halves of all are published "
+            "(JSON list)"
+        ),
+    ] = ()
+    public_url: Annotated[
+        str,
+        Field(
+            description="Address of the gateway as its clients know it, which workers are told; absent: as the request "
+            "has it that makes a subscription"
+        ),
+    ] = ""
     otlp: Annotated[
         bool, Field(description="Take spans by OpenTelemetry's protocol (OTLP/HTTP) at /v1/traces, as sessions")
     ] = True
@@ -133,6 +166,11 @@ class Settings(BaseSettings):
         self.check_keys()
         for origin in self.origins:
             check_origin(origin)
+        if self.webhooks and not self.webhook_keys and not self.open:
+            raise ConfigurationError(
+                "Webhooks are signed: with STENOGRAM_WEBHOOKS set STENOGRAM_WEBHOOK_KEYS, too, a JSON list of Ed25519 "
+                "private keys in PEM (`openssl genpkey -algorithm ed25519` makes one), the same for all gateways."
+            )
 
     def check_keys(self) -> None:
         """Refuse to be open to others than this machine, and weak keys. Raises ConfigurationError."""

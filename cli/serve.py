@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _EXAMPLES = {"origins": "https://app.example.com", "projections": "team.views:board", "ag_ui_agents": "writer"}
 """An element of each setting that is a list."""
 MOST_DESCRIPTORS = 65_536
-SECRETS = ("jwt_secret",)
+SECRETS = ("jwt_secret", "webhook_keys")
 """Settings that are read from the environment only: a command line can be seen by every user of the machine."""
 
 

@@ -69,9 +69,10 @@ async def _with_open_text(
     begun = {each.entry: each.since for each in entries if each.status == "open" and each.kind != "approval"}
     if not begun:
         return entries
-    streaming = MessageStarted | MessageDelta | ToolCalled | ToolOutput
+    streaming = {each.type for each in (MessageStarted, MessageDelta, ToolCalled, ToolOutput)}
     texts = OpenStreams()
-    async for event in events_until(source.read(session, min(begun.values()) - 1), at):
-        if isinstance(event.data, streaming) and event.data.subject() in begun:
-            texts.fold(event)
+    async for events in events_until(source.read(session, min(begun.values()) - 1), at, streaming.__contains__):
+        for event in events:
+            if event.data.subject() in begun:
+                texts.fold(event)
     return [texts.with_text(each) for each in entries]

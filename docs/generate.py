@@ -14,6 +14,17 @@ from pydantic import BaseModel
 
 from stenogram.domain.catalogue import BUILT_IN
 from stenogram.domain.commands import COMMANDS
+from stenogram.domain.concepts.stream_subscriptions import (
+    AckWork,
+    ClaimWork,
+    CreateSubscription,
+    DeleteSubscription,
+    FailDelivery,
+    LinkStreams,
+    ReleaseWork,
+    UnlinkStream,
+    WakeWorker,
+)
 from stenogram.domain.concepts.streams import NoteFork, RenewStream
 from stenogram.domain.ids import NAME_PATTERN
 from stenogram.domain.model import TIMEKEEPER, Actor, CommandData, Event, EventData
@@ -22,8 +33,13 @@ from stenogram.testing.rehearsal import Rehearsal
 FOLDER = Path(__file__).with_name("reference")
 _TOLD = runpy.run_path(str(Path(__file__).with_name("story.py")))
 ADA, STORIES = _TOLD["ADA"], {"trip-7": _TOLD["STORY"], "prices:7": _TOLD["STREAM"]}
+STORIES[_TOLD["SUBSCRIBED"]] = _TOLD["SUBSCRIPTION"]
 WAIT, REFUSED, UNDER, FORK, GATEWAY = (_TOLD[name] for name in ("WAIT", "REFUSED", "UNDER", "FORK", "GATEWAY"))
-OF_GATEWAY: dict[str, type[CommandData]] = {each.do: each for each in (RenewStream, NoteFork)}
+_SUBSCRIBING = (
+    *(CreateSubscription, LinkStreams, UnlinkStream, DeleteSubscription),
+    *(WakeWorker, FailDelivery, ClaimWork, AckWork, ReleaseWork),
+)
+OF_GATEWAY: dict[str, type[CommandData]] = {each.do: each for each in (RenewStream, NoteFork, *_SUBSCRIBING)}
 CONCEPTS = {
     "session": "Sessions",
     "presence": "Presence",
@@ -36,6 +52,7 @@ CONCEPTS = {
     "floor": "The floor",
     "custom": "Custom events",
     "stream": "Streams",
+    "stream_subscription": "Subscriptions of streams",
 }
 
 

@@ -119,4 +119,49 @@ STREAM: list[Scene] = [
     ("hotels", "stream.close", {"producer": {"id": "search", "epoch": 0, "seq": 1}}),
     (ADA, "stream.delete", {}),
 ]
+SUBSCRIBED = "stream-subscription:7c211433f02071597741e6ff5a8ea34789abbe43"
+_GRANT = {"kind": "agent", "read": ["prices:*"], "expires": 1_800_000_000}
+_END = {"session": "prices:7", "place": 4}
+SUBSCRIPTION: list[Scene] = [
+    (
+        "hotels",
+        GATEWAY + "stream_subscription.create",
+        {
+            "name": "price-watch",
+            "config": {
+                "delivery": "pull-wake",
+                "pattern": "prices/*",
+                "wake_stream": "wakes:prices",
+                "lease_ms": 30_000,
+            },
+            "grant": _GRANT,
+            "base": "https://stenogram.example.com",
+            "links": [{"session": "prices:7", "acked": 2}],
+        },
+    ),
+    (
+        "hotels",
+        GATEWAY + "stream_subscription.create",
+        {
+            "name": "price-watch",
+            "config": {
+                "delivery": "pull-wake",
+                "pattern": "prices/*",
+                "wake_stream": "wakes:prices",
+                "lease_ms": 30_000,
+            },
+            "grant": {**_GRANT, "expires": 1_900_000_000},
+            "base": "https://stenogram.example.com",
+        },
+    ),
+    ("hotels", GATEWAY + "stream_subscription.link", {"links": [{"session": "rates:1", "explicit": True}]}),
+    ("hotels", GATEWAY + "stream_subscription.unlink", {"stream": "rates:1"}),
+    ("stenogram", GATEWAY + "stream_subscription.wake", {"wake": "w_1", "streams": [_END]}),
+    ("stenogram", GATEWAY + "stream_subscription.fail", {"generation": 1, "wake": "w_1", "reason": "wake_stream"}),
+    ("stenogram", WAIT, {"seconds": 1}),
+    ("hotels", GATEWAY + "stream_subscription.claim", {"wake": "w_2", "worker": "worker-1", "streams": [_END]}),
+    ("hotels", GATEWAY + "stream_subscription.ack", {"generation": 2, "wake": "w_2", "acks": [_END]}),
+    ("hotels", GATEWAY + "stream_subscription.release", {"generation": 2, "wake": "w_2"}),
+    ("hotels", GATEWAY + "stream_subscription.delete", {}),
+]
 """What happens in a session of its own, `prices:7`."""

@@ -5,7 +5,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .concepts import approvals, document, floor, lifecycle, messages, presence, signals, streams, tasks, tools
+from .concepts import (
+    approvals,
+    document,
+    floor,
+    lifecycle,
+    messages,
+    presence,
+    signals,
+    stream_subscriptions,
+    streams,
+    tasks,
+    tools,
+)
 from .concepts.custom import CUSTOM_PATTERN, OpaqueData
 from .errors import Invalid
 from .model import EventData
@@ -69,6 +81,16 @@ BUILT_IN: dict[str, type[EventData]] = {
         streams.StreamRenewed,
         streams.StreamForked,
         streams.StreamDeleted,
+        stream_subscriptions.SubscriptionCreated,
+        stream_subscriptions.SubscriptionConfirmed,
+        stream_subscriptions.SubscriptionLinked,
+        stream_subscriptions.SubscriptionUnlinked,
+        stream_subscriptions.SubscriptionWoken,
+        stream_subscriptions.SubscriptionClaimed,
+        stream_subscriptions.SubscriptionAcked,
+        stream_subscriptions.SubscriptionReleased,
+        stream_subscriptions.SubscriptionFailed,
+        stream_subscriptions.SubscriptionDeleted,
     )
 }
 _registered: dict[str, type[EventData]] = {}

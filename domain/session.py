@@ -4,9 +4,9 @@
 
 Both are pure. The state is persistent: evolving makes a new one that shares all that did not change, so that any
 earlier state stays valid and costs nothing to keep. Each concept (sessions, presence, messages, tools, the shared
-document, tasks, signals, approvals, the floor, custom events, streams) is a module with a state, a `decide` and an
-`evolve` of its own; this one only puts them together: a command passes the fences, its concept decides it, and what
-follows from the facts for other concepts is added (`consequences`).
+document, tasks, signals, approvals, the floor, custom events, streams and their subscriptions) is a module with a
+state, a `decide` and an `evolve` of its own; this one only puts them together: a command passes the fences, its concept
+decides it, and what follows from the facts for other concepts is added (`consequences`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,15 +25,17 @@ from .concepts import messages as _messages
 from .concepts import presence as _presence
 from .concepts import signals as _signals
 from .concepts import stalls as _stalls
+from .concepts import stream_subscriptions as _stream_subscriptions
 from .concepts import streams as _streams
 from .concepts import tasks as _tasks
 from .concepts import tools as _tools
 from .concepts.presence import PresenceRecovered
 from .concepts.signals import RaiseSignal
+from .concepts.stream_subscriptions import SubscriptionCommand
 from .consequences import LongCascade, LongDecision, consequences, settled
 from .errors import Conflict, Invalid, NotFound, SessionClosed
 from .ids import SessionId, Version
-from .model import Command, CommandData, Deadline, Decision, Event, Fact
+from .model import TIMEKEEPER, Command, CommandData, Deadline, Decision, Event, Fact
 from .refusals.mistaken_names import addressed
 from .refusals.pauses import refuse_paused
 from .refusals.stopped_agents import refuse_fenced
@@ -54,6 +56,7 @@ CONCEPTS: dict[str, ModuleType] = {
     "floor": _floor,
     "custom": _custom,
     "streams": _streams,
+    "stream_subscriptions": _stream_subscriptions,
 }
 _CONCEPT_OF_TYPE = {
     "session": "session",
@@ -66,6 +69,7 @@ _CONCEPT_OF_TYPE = {
     "approval": "approvals",
     "floor": "floor",
     "stream": "streams",
+    "stream_subscription": "stream_subscriptions",
 }
 
 _PLACES = {concept: State._fields.index(concept) for concept in CONCEPTS}
@@ -120,6 +124,10 @@ def decide(state: State, command: Command, most: int | None = None) -> Decision:
     command = addressed(state, command)
     data, task = command.data, command.task
     status = state.session.status
+    if isinstance(data, SubscriptionCommand):  # whatever became of the session: nobody else has a say in it
+        return _stream_subscriptions.decide(state.stream_subscriptions, command, status)
+    if state.stream_subscriptions.last is not None and command.actor != TIMEKEEPER:
+        raise Conflict(f"{command.session!r} is a subscription's session; it is changed by requests to that alone.")
     if status != "open" and (not data.revives or (status == "none" and data.do not in CREATING)):
         raise _not_open(state, command)
     if state.signals.fenced or state.signals.replaced:

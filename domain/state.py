@@ -7,7 +7,20 @@ and costs nothing to keep.
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from .concepts import approvals, custom, document, floor, lifecycle, messages, presence, signals, streams, tasks, tools
+from .concepts import (
+    approvals,
+    custom,
+    document,
+    floor,
+    lifecycle,
+    messages,
+    presence,
+    signals,
+    stream_subscriptions,
+    streams,
+    tasks,
+    tools,
+)
 from .concepts.approvals import Approvals
 from .concepts.custom import Audiences
 from .concepts.document import Document
@@ -16,6 +29,7 @@ from .concepts.lifecycle import Session
 from .concepts.messages import Messages
 from .concepts.presence import Presence
 from .concepts.signals import Signals
+from .concepts.stream_subscriptions import StreamSubscriptions
 from .concepts.streams import Streams
 from .concepts.tasks import Tasks
 from .concepts.tools import Calls
@@ -42,3 +56,4 @@ class State(NamedTuple):
     floor: Floor = floor.EMPTY
     custom: Audiences = custom.EMPTY
     streams: Streams = streams.EMPTY
+    stream_subscriptions: StreamSubscriptions = stream_subscriptions.EMPTY

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from ..domain.concepts.lifecycle import SessionForked
 from ..domain.errors import FoldFailed
 from ..domain.ids import SessionId
-from ..domain.model import Event
-from .authoring.faults import contained, described
+from ..domain.model import Event, EventData
+from .authoring.faults import described
+from .authoring.meta import Meta, meta_of
 from .authoring.projection import Item, Projection
 
 K = TypeVar("K")
@@ -53,21 +54,27 @@ class Fold(Generic[K, T]):
         self._projection = projection
         self.folder = projection.folder()
 
-    def fold(self, event: Event, wanted: Callable[[Item], bool] = lambda _: True) -> None:
-        """Fold one more event, for the keys for which it is wanted. Raises FoldFailed, after which the fold cannot be
-        used."""
+    def fold(self, event: Event) -> None:
+        """Fold one more event. Raises FoldFailed, after which the fold cannot be used."""
+        self.fold_payload(event.data, meta_of(event, event.session))
+
+    def fold_payload(self, data: EventData, meta: Meta, wanted: Callable[[Item], bool] | None = None) -> None:
+        """The same for an event whose envelope is at hand, for its session's key, and for the keys for which it is
+        wanted."""
         try:
-            items = [item for item in _items_of(self._projection, event) if wanted(item)]
+            items = self._projection.items_of(data, meta)
+            if wanted is not None:
+                items = [item for item in items if wanted(item)]
             self.folder.fold(self.folder.prepare(items))
         except Exception as fault:
-            raise failure(self._projection, event, fault) from fault
+            raise failure(self._projection, meta, fault) from fault
 
     def values(self) -> dict[K, T]:
         """What there is now."""
         return {place: value for place, value in self.folder.values.items() if value is not None}
 
 
-def failure(projection: Projection[Any, Any], event: Event, fault: Exception) -> FoldFailed:
+def failure(projection: Projection[Any, Any], event: Event | Meta, fault: Exception) -> FoldFailed:
     """What to say when a handler fails."""
     return FoldFailed(
         f"{projection.name} failed at event {event.version} of session {event.session!r} "
@@ -78,8 +85,3 @@ def failure(projection: Projection[Any, Any], event: Event, fault: Exception) ->
         version=event.version,
         position=event.position,
     )
-
-
-@contained
-def _items_of(projection: Projection[Any, Any], event: Event) -> list[Item]:
-    return projection.items_of(event)

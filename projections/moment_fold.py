@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..domain.envelope import decode
 from ..domain.errors import FoldFailed, TooLarge
 from ..domain.ids import Position, SessionId, Version
 from ..log.records import Record
 from .authoring.faults import contained, described
+from .authoring.meta import read
 from .authoring.projection import Item, Projection
 from .authoring.shape import Row, Shape
 from .folding import failure
@@ -142,11 +142,11 @@ class MomentFold:
         return tuple(written[: len(self._shape.key)])
 
     def _fold(self, record: Record) -> None:
-        event = decode(record.data, record.position, record.session, record.version)
+        event, meta = read(record)
         try:
-            self._work(_items(self._projection, event))
+            self._work(self._projection.items_of(event, meta))
         except Exception as fault:
-            raise failure(self._projection, event, fault) from fault
+            raise failure(self._projection, meta, fault) from fault
 
     def _work(self, items: list[Item]) -> None:
         folder, packed = self._working.folder, self._packed
@@ -174,11 +174,6 @@ class MomentFold:
 
     def _plan_snapshot(self, size: int) -> None:
         self._next_snapshot = self.version + SNAPSHOT_EVERY_EVENTS * (1 + size // LARGE_BYTES)
-
-
-@contained
-def _items(projection: Projection[Any, Any], event: Any) -> list[Item]:
-    return projection.items_of(event)
 
 
 @contained

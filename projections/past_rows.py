@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..domain.envelope import decode
 from ..domain.ids import Position, SessionId, Version
 from ..log.log import Log
 from ..log.paging import session_pages
 from ..log.records import Record
+from .authoring.meta import read
 from .authoring.projection import AnyProjection
 from .authoring.shape import LARGEST, Row
 from .authoring.table import TableProjection
@@ -69,7 +69,7 @@ class PastRows(NamedTuple):
         async for page in session_pages(self.log, self.session, since - 1, self.version):
             for record in page:
                 if record.subject in subjects and record.position not in self.skipped and handles(record.type):
-                    folded.fold(decode(record.data, record.position, record.session, record.version))
+                    folded.fold_payload(*read(record))
             await asyncio.sleep(0)  # an engine in memory gives the loop no turn
         return folded
 

@@ -8,12 +8,12 @@ import random
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
-from ..domain.envelope import decode
 from ..domain.errors import Invalid
 from ..domain.ids import Position, SessionId
 from ..log.log import Log
 from ..log.paging import ENDLESS, PAGE, listed_sessions, log_pages, session_pages
 from ..log.records import Record
+from .authoring.meta import read
 from .authoring.projection import UNKEYED, Projection
 from .folding import Fold
 from .runner.time_slices import slices
@@ -134,8 +134,7 @@ async def _fold(projection: Projection[K, T], fresh: Fold[K, T], records: list[R
         for record in few:
             # Before it is read: what is left out of a whole session may be what cannot be read, or has no key.
             if projection.handlers.of(record.type) and found.has((whole_key(projection, record),), record.position):
-                event = decode(record.data, record.position, record.session, record.version)
-                fresh.fold(event, lambda item: found.has((item.key,), item.meta.position))
+                fresh.fold_payload(*read(record), lambda item: found.has((item.key,), item.meta.position))
 
 
 def whole_key(projection: Projection[Any, Any], record: Record) -> str:

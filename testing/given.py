@@ -173,7 +173,7 @@ class _Kept(Generic[K, T]):
 
     def _fold(self, folder: Folder[K, T], event: Event) -> None:
         try:
-            folder.fold(folder.prepare(self._projection.items_of(event)))
+            folder.fold(folder.prepare(self._projection.items_of(event.data, meta_of(event, event.session))))
         except Exception as fault:
             raise failure(self._projection, event, fault) from fault
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import orjson
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.types import Resource
 
 from ...domain.concepts.messages import MessageCompleted, MessagePosted
 from ...domain.errors import NotFound, StenogramError
@@ -15,6 +16,10 @@ from .task_tools import board
 
 LAST_MESSAGES = 500
 JSON, MARKDOWN = "application/json", "text/markdown"
+SESSIONS = Resource(
+    uri="stenogram://sessions", name="sessions", mime_type=JSON, description="The sessions that you may read."
+)
+"""The resource whose address needs no variable: clients that show no templates list it."""
 
 
 class Resources:
@@ -25,9 +30,9 @@ class Resources:
 
     def add_to(self, server: MCPServer) -> None:
         """Offer them."""
-        all_of_them, one = "stenogram://sessions", "stenogram://sessions/{session}"
+        one = f"{SESSIONS.uri}/{{session}}"
         for uri, name, read, type, about in (
-            (f"{all_of_them}{{?prefix}}", "sessions", self.sessions, JSON, "The sessions that you may read."),
+            (f"{SESSIONS.uri}{{?prefix}}", SESSIONS.name, self.sessions, JSON, SESSIONS.description),
             (one, "session", self.session, JSON, "A session as it is now."),
             (f"{one}/transcript", "transcript", self.transcript, MARKDOWN, "What was said in a session, last."),
             (f"{one}/board", "board", self.board, JSON, "The unfinished tasks of a session."),

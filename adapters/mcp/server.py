@@ -5,12 +5,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from mcp.server.mcpserver import MCPServer
-from mcp.types import ToolAnnotations
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, GetPromptResult, Resource, ToolAnnotations
 
 from ... import __version__
 from .answers import answering
-from .resources import Resources
+from .resources import SESSIONS, Resources
 from .seat import Seats
 from .sharing_tools import SharingTools
 from .talk_tools import TalkTools
@@ -30,11 +31,25 @@ and interruptions, all of it on record.
 _READ_ONLY = ("look", "read", "state", "answered")
 
 
+class _Server(MCPServer):
+    """Answers as the protocol wants it where the SDK does otherwise."""
+
+    async def list_resources(self) -> list[Resource]:
+        """What can be read without filling in a template. The SDK lists no resource that is read for its caller."""
+        return [SESSIONS]
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult:
+        """Refuse: there are no prompts. The SDK would answer with an internal error, as if the server were broken."""
+        raise MCPError(INVALID_PARAMS, f"Unknown prompt: {name}")
+
+
 def mcp_server(seats: Seats) -> MCPServer:
     """A server that acts for whom `seats` says."""
     # Its loggers tell of each refusal and each request; what matters of them, the session has on record.
     logging.getLogger("mcp").setLevel(logging.WARNING)
-    server = MCPServer(
+    server = _Server(
         "stenogram", title="Stenogram", version=__version__, instructions=INSTRUCTIONS, subscriptions=False
     )
     talk, tasks, sharing = TalkTools(seats), TaskTools(seats), SharingTools(seats)

@@ -9,7 +9,7 @@ from aiohttp import web, web_response
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from ...domain.errors import Invalid, NotFound, StenogramError, TooLarge, Unauthenticated
+from ...domain.errors import Invalid, NoDocument, NotFound, StenogramError, TooLarge, Unauthenticated
 from ..access.tokens import PRINCIPAL
 from ..telemetry.telemetry import Telemetry
 from ..tenants.tenants import release
@@ -26,6 +26,7 @@ http_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.
 # What aiohttp calls itself in every answer, also to what is no HTTP, are two versions that nobody needs to know.
 web_response.SERVER_SOFTWARE = "Stenogram"  # type: ignore[attr-defined]
 PROBLEM_JSON = "application/problem+json"
+_FAILED = StenogramError("The gateway failed at this request; nothing more is known here.")
 BODY_TIMEOUT_S = 30.0
 
 
@@ -84,6 +85,31 @@ def refusal_headers(error: StenogramError) -> dict[str, str]:
     return headers
 
 
+class HttpConnection(web.RequestHandler):
+    """Serves the requests of one connection. What is no HTTP is answered with a problem, as all that goes wrong."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Called by aiohttp where no request can be made of what came, or no answer of what went wrong. Raises
+        ConnectionError when an answer is under way."""
+        super().handle_error(request, status, exc, message)  # logs it
+        error = _FAILED
+        if status < 500:
+            # What follows the first line are the bytes themselves.
+            why = (message or "").partition("\n")[0].rstrip(".:") or "it cannot be read"
+            error = Invalid(f"This is no HTTP request: {why}. (This port speaks plain HTTP/1.1, and no TLS.)")
+        response = problem_response(error)
+        response.force_close()
+        return response
+
+
 def problem_middleware(telemetry: Telemetry) -> Middleware:
     """What turns every error into a problem, which `telemetry` is told of."""
 
@@ -101,6 +127,8 @@ async def _problem_or_answer(request: web.Request, handler: Handler, telemetry: 
     """Nothing but an answer or a problem leaves the gateway."""
     try:
         return await handler(request)
+    except NoDocument as nothing:  # what was asked for may be, and is not there yet: nobody was refused anything
+        return problem_response(nothing)
     except StenogramError as error:
         return _refuse(request, telemetry, error)
     except web.HTTPRequestEntityTooLarge:
@@ -119,8 +147,7 @@ async def _problem_or_answer(request: web.Request, handler: Handler, telemetry: 
         raise
     except Exception:  # whatever it is, the client gets a problem and the log the traceback
         _logger.exception("%s %s failed", request.method, request.path)
-        failure = StenogramError("The gateway failed at this request; nothing more is known here.")
-        return _refuse(request, telemetry, failure)
+        return _refuse(request, telemetry, _FAILED)
 
 
 def _refuse(request: web.Request, telemetry: Telemetry, error: StenogramError) -> web.Response:

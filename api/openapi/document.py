@@ -23,11 +23,13 @@ from .otlp_paths import otlp_paths, otlp_schemas
 from .recording_paths import recording_paths, recording_schemas
 from .schemas import NAME, Schema, component_of, schemas
 from .stream_paths import stream_paths
+from .subscription_paths import subscription_paths, subscription_schemas
 from .tanstack_paths import tanstack_paths, tanstack_schemas
 from .view_paths import view_paths, view_schemas
 
 FOREIGN: dict[str, tuple[Callable[[], Schema], Callable[[], Schema]]] = {
     "durable_streams": (stream_paths, dict),
+    "durable_streams_subscriptions": (subscription_paths, subscription_schemas),
     "ag_ui": (ag_ui_paths, ag_ui_schemas),
     "ai_sdk": (ai_sdk_paths, ai_sdk_schemas),
     "langchain": (langchain_paths, langchain_schemas),

@@ -27,6 +27,16 @@ class TenantConnection(Protocol):
         """Say why it ends, and end it."""
 
 
+class Companion(Protocol):
+    """What works beside a tenant's log, as long as that is open."""
+
+    async def run(self) -> None:
+        """Work until cancelled, or until the log has ended."""
+
+    def next_due(self) -> float | None:
+        """In how many seconds something is to happen by itself; None if nothing is."""
+
+
 class Tenant:
     """An open log and what works on it. Replies of one turn of the loop are batched by `tick`. A read-only gateway runs
     no timekeeper: the gateways that write the log do. Who uses it enters and leaves; `tasks` are its own."""
@@ -45,6 +55,7 @@ class Tenant:
         self.tick = TickBatcher()
         self.last_seen = LastSeen(stall_watch=stall_watch)
         self.timekeeper = Timekeeper(log, self.last_seen) if log.engine.writable else None
+        self.companion: Companion | None = None
         self.views = views
         self.connections: dict[TenantConnection, None] = {}
         self._users = 0
@@ -65,7 +76,8 @@ class Tenant:
 
     def next_due(self) -> float | None:
         """In how many seconds something is to happen by itself; None if nothing is."""
-        return None if self.timekeeper is None else self.timekeeper.next_due()
+        dues = [each.next_due() for each in (self.timekeeper, self.companion) if each is not None]
+        return min([due for due in dues if due is not None], default=None)
 
     def dismiss(self, reason: str) -> None:
         """End every connection; clients come back in a moment."""

@@ -27,7 +27,7 @@ from ..access.principal import Principal
 from ..liveness.stall_watch import StallWatch
 from ..views.service import ViewService
 from .keeper import Keeper
-from .tenant import RETRY_AFTER_S, Tenant
+from .tenant import RETRY_AFTER_S, Companion, Tenant
 
 MAIN = ""
 TENANT: web.RequestKey[Tenant] = web.RequestKey("tenant", Tenant)
@@ -39,6 +39,7 @@ VIEWS_GET_S = 60.0
 """Seconds for which an idle tenant stays open so that its views catch up; then it is closed all the same."""
 
 MakeLog = Callable[[str, bool], Log]
+MakeCompanion = Callable[[Tenant], Companion | None]
 MakeViews = Callable[[Log, str, asyncio.TaskGroup], ViewService]
 
 _logger = logging.getLogger(__name__)
@@ -46,16 +47,25 @@ _logger = logging.getLogger(__name__)
 
 class Tenants:
     """`make` gives a tenant's log, which with False must be there already, and `views` its view service; neither is
-    opened yet. `idle`: seconds after which one that is not used is closed. `most`: how many may be open at once."""
+    opened yet. `idle`: seconds after which one that is not used is closed. `most`: how many may be open at once.
+    `companion` gives what is to work beside a tenant's log."""
 
     def __init__(
-        self, make: MakeLog, views: MakeViews, tasks: asyncio.TaskGroup, *, idle: float = inf, most: int = 10_000
+        self,
+        make: MakeLog,
+        views: MakeViews,
+        tasks: asyncio.TaskGroup,
+        *,
+        idle: float = inf,
+        most: int = 10_000,
+        companion: MakeCompanion = lambda _: None,
     ) -> None:
         self._make = make
         self._views = views
         self._tasks = tasks
         self._idle = idle
         self._most = most
+        self._companion = companion
         self._keepers: dict[str, Keeper] = {}
         self._main: Keeper | None = None
         self._known: set[str] = set()
@@ -115,10 +125,15 @@ class Tenants:
     async def of_request(self, request: web.Request, principal: Principal) -> Tenant:
         """The tenant of somebody who makes an HTTP request, for as long as it is handled (`release`). Reading or
         calling, they have been heard of."""
+        tenant = await self.use_in(request, principal.tenant)
+        tenant.last_seen.note_request(principal.participant, principal.run)
+        return tenant
+
+    async def use_in(self, request: web.Request, name: str) -> Tenant:
+        """The tenant of an HTTP request, likewise, by whom nobody is heard of."""
         tenant = request.get(TENANT)
         if tenant is None:
-            tenant = request[TENANT] = await self.use(principal.tenant)
-        tenant.last_seen.note_request(principal.participant, principal.run)
+            tenant = request[TENANT] = await self.use(name)
         return tenant
 
     def _keep(self, name: str) -> Keeper:
@@ -134,6 +149,9 @@ class Tenants:
         tenant = Tenant(log, tasks, views, name, self.stall_watch)
         if tenant.timekeeper is not None:
             stack.push_async_callback(_end, tasks.create_task(tenant.timekeeper.run()))
+        tenant.companion = self._companion(tenant)
+        if tenant.companion is not None:
+            stack.push_async_callback(_end, tasks.create_task(tenant.companion.run()))
         return tenant
 
     def _on_open(self, tenant: Tenant) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from ..options import DEFAULT_GATEWAY, SESSION, Place, as_option, examples, log_at, token_option
+from ..options import DEFAULT_GATEWAY, SESSION, Place, as_option, examples, json_option, log_at, token_option
 
 if TYPE_CHECKING:
     from ...adapters.recordings.claude_code.live import GatewaySink, Recorder
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
 RECORDER = "recorder"
 HOOKS = "hooks"
 """In the state's folder, that of what hooks said."""
-EVENTS = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Notification", "Stop", "SessionEnd")
-"""Those of Claude Code's hooks that say what its transcripts do not."""
-HOOK = "stenogram record claude-code --hook"
+PROJECT_SETTINGS = Path(".claude", "settings.json")
+
+
+class _HookCommand(click.Command):
+    """A command that fails as a hook with 1, never with 2: that Claude Code takes for a veto, so a wrong variable of
+    the environment would stop it at every tool."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_hook = "--hook" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if not is_hook:
+                raise
+            raise click.ClickException(error.format_message()) from None
 
 
 @click.group(
@@ -34,11 +47,13 @@ def record() -> None:
 
 @record.command(
     "claude-code",
+    cls=_HookCommand,
     short_help="Record the sessions of Claude Code.",
     epilog=examples(
         "stenogram record claude-code                                  all projects, into the gateway on this machine",
         "stenogram record claude-code ~/.claude/projects/-app --log https://board.example.com",
-        "stenogram record claude-code --hooks                          what to put into ~/.claude/settings.json",
+        "stenogram record claude-code --install-hooks                  into .claude/settings.json of this project",
+        "stenogram record claude-code --install-hooks --settings ~/.claude/settings.json",
     ),
 )
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]…")
@@ -53,8 +68,19 @@ def record() -> None:
     metavar="DIR",
     help="Where it keeps what it has read.  [default: ~/.local/state/stenogram]",
 )
-@click.option("--hooks", is_flag=True, help="Print the hooks for the settings of Claude Code, and exit.")
-@click.option("--hook", is_flag=True, help="Take a hook's input from stdin; Claude Code calls this.")
+@click.option(
+    "--install-hooks", "hooks", flag_value="install", help="Add the hooks to Claude Code's settings, and exit."
+)
+@click.option("--remove-hooks", "hooks", flag_value="remove", help="Remove them from there, and exit.")
+@click.option(
+    "--settings",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help=f"The settings to add them to, or to remove them from.  [default: {PROJECT_SETTINGS}]",
+)
+@click.option("--hooks", "hooks", flag_value="print", help="Print the hooks for the settings of Claude Code, and exit.")
+@click.option("--hook", "hooks", flag_value="take", help="Take a hook's input from stdin; Claude Code calls this.")
+@json_option
 @log_at("Where to write: the http:// URL of a gateway, or a log that no gateway serves.", DEFAULT_GATEWAY)
 @token_option
 @as_option("Who records, at a gateway that runs open (without tokens).  [default: recorder]")
@@ -64,8 +90,9 @@ def claude_code(  # noqa: PLR0913, PLR0917 - one for each option
     everything: bool,
     finish: bool,
     state: Path | None,
-    hooks: bool,
-    hook: bool,
+    hooks: str | None,
+    settings: Path | None,
+    as_json: bool,
     log: str,
     token: str | None,
     participant: str | None,
@@ -78,13 +105,15 @@ def claude_code(  # noqa: PLR0913, PLR0917 - one for each option
 
     A gateway with keys wants a token with the scope record:claude-*.
     """
+    if hooks == "take":
+        _take_hook(state or _default_state())
+        return
+    if hooks is not None:
+        _set_up_hooks(hooks, settings, as_json)
+        return
+    if settings is not None or as_json:
+        raise click.UsageError("--settings and --json are for --install-hooks and --remove-hooks.")
     state = state or _default_state()
-    if hook:
-        _take_hook(state)
-        return
-    if hooks:
-        _print_hooks()
-        return
     if session is not None and (len(paths) != 1 or paths[0].is_dir()):
         raise click.UsageError("--session names one session: name the file of one, too.")
     chosen = list(paths) or [_projects()]
@@ -176,11 +205,16 @@ def _take_hook(state: Path) -> None:
         tell(fault)
 
 
-def _print_hooks() -> None:
-    import orjson
+def _set_up_hooks(do: str, settings: Path | None, as_json: bool) -> None:
+    from .hook_setup import change_hooks, hook_command, print_hooks
 
-    entry = [{"hooks": [{"type": "command", "command": HOOK}]}]
-    click.echo(orjson.dumps({"hooks": dict.fromkeys(EVENTS, entry)}, option=orjson.OPT_INDENT_2).decode())
+    context = click.get_current_context()
+    named = context.get_parameter_source("state") is ParameterSource.COMMANDLINE
+    command = hook_command(context.params["state"] if named else None)
+    if do == "print":
+        print_hooks(command)
+    else:
+        change_hooks(settings or PROJECT_SETTINGS, command, install=do == "install", as_json=as_json)
 
 
 def _default_state() -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from ...domain.envelope import parse
 from ...domain.model import Event
 from ...projections.authoring.document import DocProjection
+from ...projections.authoring.meta import meta_of
 from ...projections.authoring.projection import AnyProjection
 from ...projections.folding import Fold
 from .port import AtMoment, Page
@@ -31,25 +32,34 @@ async def fold_views(
             takers[type] = [fold for handlers, fold in folds if handlers.of(type)]
         return bool(takers[type])
 
-    async for event in events_until(pages, at, is_taken):
-        for fold in takers[event.type]:
-            fold.fold(event)
+    async for events in events_until(pages, at, is_taken):
+        for event in events:
+            meta = meta_of(event, event.session)
+            for fold in takers[event.type]:
+                fold.fold_payload(event.data, meta)
     return [in_order(each, fold.values()) for each, (_, fold) in zip(projections, folds, strict=True)]
 
 
 async def events_until(
-    pages: AsyncIterator[Page], at: AtMoment | None, wanted: Callable[[str], bool] = lambda _: True
-) -> AsyncIterator[Event]:
-    """The events up to a moment, of the types that are wanted. The others, such as deltas, are not decoded."""
+    pages: AsyncIterator[Page], at: AtMoment | None, wanted: Callable[[str], bool]
+) -> AsyncIterator[list[Event]]:
+    """The events up to a moment, of the types that are wanted, page by page. The others, such as deltas, are not
+    decoded."""
+    known: dict[bytes, bool] = {}
     async for page in pages:
+        events = list[Event]()
         for wire in page:
             found = _HEAD.match(wire)
             assert found is not None, "a wire form begins so"
             version, type, time = found.groups()
             if at is not None and _is_after(at, version, time):
+                yield events
                 return
-            if wanted(type.decode()):
-                yield parse(wire)
+            if type not in known:
+                known[type] = wanted(type.decode())
+            if known[type]:
+                events.append(parse(wire))
+        yield events
 
 
 def _is_after(at: AtMoment, version: bytes, time: bytes) -> bool:

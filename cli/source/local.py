@@ -64,9 +64,12 @@ class LocalSource:
         end = await self.version(session)
         if after > end:
             raise BadCursor(f"Session {session!r} stands at version {end}; there is nothing after {after} yet.")
-        while records := await self._log.read_session(session, after, PAGE_EVENTS):
-            yield _wire(records)
-            after = records[-1].version
+        while True:
+            versions, wires = await self._log.read_wires(session, after, PAGE_EVENTS)
+            if not versions:
+                break
+            yield wires
+            after = versions[-1]
         if follow:
             async for records in self._log.follow(position):
                 new = [record for record in records if record.session == session and record.version > after]

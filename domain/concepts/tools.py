@@ -188,7 +188,7 @@ def decide(calls: Calls, command: Command) -> Decision:
     match command.data:
         case CallTool() as data:
             if data.call in calls.known:
-                raise Conflict(f"Tool call {data.call!r} exists already; choose another id.")
+                raise Conflict(f"Tool call {data.call!r} exists already; choose another id.", exists=data.call)
             refuse_more(calls.open.number, "open tool calls")
             called = ToolCalled(
                 call=data.call,

@@ -4,32 +4,28 @@
     for event in events:
         for step in writer.read(event): ...   # a command to carry out: its id, its name, its payload
 
-Each message is streamed as it comes, each thought into the message that follows it. A call is recorded when its
-arguments are whole. What has no command of its own is kept under its own name, as `x.ag_ui.…`. The ids of commands
-count up within the run: the same events again are the same commands, and so repeats.
+Each message is streamed as it comes, each thought into the message that follows it; one that begins again after its
+end is another. A call is recorded when its arguments are whole. What has no command of its own is kept under its own
+name, as `x.ag_ui.…`. The ids of commands count up within the run: the same events again are the same commands, and so
+repeats.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, NamedTuple
-
-import orjson
 
 from ..concepts.open_work import MAX_OPEN, MAX_OPEN_BYTES, refuse_more
 from ..errors import Invalid, StenogramError, TooLarge
-from ..ids import NAME_PATTERN
 from ..json.answer_schema import check_schema
 from ..json.pointer import pointer
 from ..parts import StreamedKind
-from ..wording.json_faults import unreadable
+from .ag_ui_members import Event, as_name, is_conversation, parsed
 
 KEPT = "x.ag_ui."
 """What types begin with that events have which are kept as they are."""
 _SPOKEN_BY_OTHERS = ("user", "system", "developer")
 _PASSED_OVER = ("REASONING_START", "REASONING_END", "THINKING_START", "THINKING_END", "MESSAGES_SNAPSHOT")
-Event = Mapping[str, Any]
 
 
 class Step(NamedTuple):
@@ -39,6 +35,11 @@ class Step(NamedTuple):
     do: str
     data: dict[str, Any]
 
+    @property
+    def spare(self) -> bool:
+        """Whether it is left out when it is too large: a framework's own event as it was, which others tell as well."""
+        return self.data.get("type") == f"{KEPT}raw"
+
 
 @dataclass
 class _Speech:
@@ -46,35 +47,18 @@ class _Speech:
 
     id: str
     index: int = 0
-    said: bool = False
+    thought: list[str] = field(default_factory=list)
 
 
 @dataclass
 class _Call:
-    """A tool call whose arguments come in."""
+    """A tool call whose arguments come in, until it is `told`."""
 
     id: str
     tool: str
     message: str | None
     arguments: list[str] = field(default_factory=list)
-
-
-def ag_ui_members(event: object) -> Event:
-    """An event's members: of a mapping, of a model of `ag_ui.core`, or of one that is written as JSON or as a
-    server-sent event. Raises Invalid."""
-    if hasattr(event, "model_dump"):
-        event = event.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if isinstance(event, str):
-        event = event.encode()
-    if isinstance(event, bytes):
-        data = [line.removeprefix(b"data:") for line in event.splitlines() if line.startswith((b"data:", b"{"))]
-        try:
-            event = orjson.loads(b"\n".join(data))
-        except orjson.JSONDecodeError as error:
-            raise Invalid(f"This is no AG-UI event, which is JSON: {unreadable(error)}.") from None
-    if not isinstance(event, Mapping) or not isinstance(event.get("type"), str):
-        raise Invalid("An AG-UI event is an object with a `type`.")
-    return event
+    told: bool = False
 
 
 class AgUiWriter:
@@ -93,10 +77,12 @@ class AgUiWriter:
         self._run = run
         self._steps = 0
         self._speeches: dict[str, _Speech] = {}
+        self._thoughts: set[str] = set()
+        self._last_thought: list[str] = []
         self._thinking: dict[str | None, _Speech] = {}
         self._calls: dict[str, _Call] = {}
         self._argument_chars = 0
-        self._called: set[str] = set()
+        self._called: dict[str, str] = {}
         self._chunks: dict[str | None, tuple[str, str]] = {}
         self._ignored: set[str] = set()
         self._known: dict[str, str] = {}
@@ -118,14 +104,19 @@ class AgUiWriter:
             raise Invalid(f"This {type} has a member of another form than AG-UI's.") from None
 
     def end(self, reason: str | None = None) -> list[Step]:
-        """What is open when nothing more comes: it is completed, or with a `reason` aborted."""
+        """What is open when nothing more comes: it is completed, or with a `reason` aborted, and calls fail with it.
+        Without one they are left open: a person may have to answer, or a page to call its tool."""
         speeches = {each.id: each for each in [*self._speeches.values(), *self._thinking.values()]}
         self._speeches, self._thinking, self._chunks, self._calls, self._argument_chars = {}, {}, {}, {}, 0
-        return [self._ended(speech, reason) for speech in speeches.values()]
+        steps = [self._ended(speech, reason) for speech in speeches.values()]
+        if reason is not None:
+            calls, self._called = self._called, {}
+            steps += [self._step("tool.return", {"call": each, "error": reason[:2_000]}) for each in calls.values()]
+        return steps
 
     def _step(self, do: str, data: dict[str, Any]) -> Step:
         self._steps += 1
-        return Step(_name(f"ag-ui.{self._run}.{self._steps}"), do, data)
+        return Step(as_name(f"ag-ui.{self._run}.{self._steps}"), do, data)
 
     def _keep(self, event: Event) -> list[Step]:
         data = {name: value for name, value in event.items() if name not in ("type", "rawEvent")}
@@ -134,11 +125,13 @@ class AgUiWriter:
 
     def _begin(self, event: Event, id: str) -> list[Step]:
         """A message, which may have begun with a thought."""
+        if id in self._speeches:
+            return []
         lane = event.get("subagentRunId")
         speech = self._thinking.pop(lane, None)
         steps = list[Step]()
-        if speech is None:
-            speech = _Speech(_name(id))
+        if speech is None:  # some go on with one that has ended: after a tool call, say
+            speech = _Speech(as_name(f"{id}.{self._steps}" if id in self._known else id))
             self.messages.append(speech.id)
             about = {"metadata": {"ag_ui.subagent": lane}} if lane else {}
             steps.append(self._step("message.start", {"message": speech.id, **about}))
@@ -156,7 +149,6 @@ class AgUiWriter:
             return []
         data: dict[str, Any] = {"message": speech.id, "index": speech.index, "text": text}
         speech.index += 1
-        speech.said = speech.said or part == "text"
         return [self._step("message.delta", data if part == "text" else {**data, "part": part})]
 
     def _ended(self, speech: _Speech, reason: str | None = None, metadata: Any = None) -> Step:
@@ -208,15 +200,30 @@ class AgUiWriter:
         return _HANDLERS[f"{last[0]}_END"](self, {name: last[1], "subagentRunId": lane})
 
     def _thought_start(self, event: Event) -> list[Step]:
-        return self._begin(event, event.get("messageId", "thinking"))
+        """Nothing begins before there are words."""
+        refuse_more(len(self._thoughts), "thoughts without words")
+        self._thoughts.add(event.get("messageId", "thinking"))
+        return []
 
     def _thought(self, event: Event) -> list[Step]:
-        return self._piece(event.get("messageId", "thinking"), event["delta"], "reasoning")
+        id, delta, steps = event.get("messageId", "thinking"), event["delta"], list[Step]()
+        if id in self._thoughts:
+            if _repeats(delta, self._last_thought):
+                return []
+            self._thoughts.discard(id)
+            steps = self._begin(event, id)
+        steps += self._piece(id, delta, "reasoning")
+        if delta:
+            self._speeches[id].thought.append(delta)
+        return steps
 
     def _thought_end(self, event: Event) -> list[Step]:
         """What is said next goes into the same message."""
-        speech = self._speeches.pop(event.get("messageId", "thinking"), None)
+        id = event.get("messageId", "thinking")
+        self._thoughts.discard(id)
+        speech = self._speeches.pop(id, None)
         if speech is not None:
+            self._last_thought, speech.thought = speech.thought, []
             self._thinking[event.get("subagentRunId")] = speech
         return []
 
@@ -229,35 +236,50 @@ class AgUiWriter:
         id = event["toolCallId"]
         refuse_more(len(self._calls), "tool calls whose arguments come in")
         serves = self._known.get(event.get("parentMessageId") or "")
-        self._calls[id] = _Call(_name(id), event["toolCallName"], serves)
+        self._calls[id] = _Call(as_name(id), event["toolCallName"], serves)
         return self._only_thought(event.get("subagentRunId"))
 
     def _arguments(self, event: Event) -> list[Step]:
         call, delta = self._calls[event["toolCallId"]], event["delta"]
+        if call.told:  # they were whole: what comes once more is no more
+            return []
         self._argument_chars += len(delta)
         if self._argument_chars > MAX_OPEN_BYTES:
             most = f"{MAX_OPEN_BYTES:,} characters together"
             raise TooLarge(f"The arguments of calls that have not ended have at most {most}.")
         call.arguments.append(delta)
-        return []
+        # Some say only when a call has returned that its arguments have ended. An object is whole by itself; an empty
+        # one may only stand where the arguments will be.
+        whole = len(call.arguments) == 1 and delta.endswith("}") and delta != "{}" and isinstance(parsed(delta), dict)
+        return [self._tell(event["toolCallId"], call)] if whole else []
 
     def _call_end(self, event: Event) -> list[Step]:
         call = self._calls.pop(event["toolCallId"])
-        self._argument_chars -= sum(map(len, call.arguments))
-        self._called.add(event["toolCallId"])
-        given = {"call": call.id, "tool": _name(call.tool), "arguments": _parsed("".join(call.arguments))}
-        return [self._step("tool.call", given if call.message is None else {**given, "message": call.message})]
+        return [] if call.told else [self._tell(event["toolCallId"], call)]
+
+    def _tell(self, id: str, call: _Call) -> Step:
+        text = "".join(call.arguments)
+        self._argument_chars -= len(text)
+        self._called[id] = call.id
+        call.told = True
+        call.arguments.clear()
+        given = {"call": call.id, "tool": as_name(call.tool), "arguments": parsed(text)}
+        return self._step("tool.call", given if call.message is None else {**given, "message": call.message})
 
     def _result(self, event: Event) -> list[Step]:
-        id = event["toolCallId"]
-        if id not in self._called:
+        call = self._called.pop(event["toolCallId"], None)
+        if call is None:
             return self._keep(event)
-        self._called.discard(id)
-        return [self._step("tool.return", {"call": _name(id), "result": _parsed(event["content"])})]
+        return [self._step("tool.return", {"call": call, "result": parsed(event["content"])})]
 
     def _snapshot(self, event: Event) -> list[Step]:
-        """Its members at the top; what others keep in the state stays."""
-        patch = [{"op": "add", "path": pointer([name]), "value": value} for name, value in event["snapshot"].items()]
+        """Its members at the top; what others keep in the state stays. The conversation, which some keep in the state,
+        is in the log."""
+        patch = [
+            {"op": "add", "path": pointer([name]), "value": value}
+            for name, value in event["snapshot"].items()
+            if not (name == "messages" and is_conversation(value))
+        ]
         return [self._step("state.patch", {"patch": patch})] if patch else []
 
     def _delta(self, event: Event) -> list[Step]:
@@ -274,7 +296,7 @@ class AgUiWriter:
         return [*self.end(), *[self._question(each) for each in asked]]
 
     def _question(self, interrupt: Event) -> Step:
-        id = _name(interrupt["id"])
+        id = as_name(interrupt["id"])
         self.interrupts.append(id)
         about: dict[str, Any] = {"approval": id, "question": interrupt.get("message") or interrupt["reason"]}
         schema = interrupt.get("responseSchema")
@@ -291,21 +313,14 @@ class AgUiWriter:
         return self.end(self.error)
 
 
-def _name(id: str) -> str:
-    """The id as a name here: the same, if it can be one."""
-    if len(id) <= 128 and re.fullmatch(NAME_PATTERN, id):
-        return id
-    return f"ag-ui.{sha256(id.encode()).hexdigest()}"
-
-
-def _parsed(text: Any) -> Any:
-    """JSON, or else the text itself."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return orjson.loads(text) if text else None
-    except orjson.JSONDecodeError:
-        return text
+def _repeats(delta: str, thought: list[str]) -> bool:
+    """Whether it is the end of that thought again: some tell all of it at once when it has been told in pieces."""
+    stop = len(delta)
+    for piece in reversed(thought):
+        if not stop or not delta.endswith(piece, 0, stop):
+            break
+        stop -= len(piece)
+    return bool(delta) and not stop
 
 
 _HANDLERS: dict[str, Callable[[AgUiWriter, Event], list[Step]]] = {

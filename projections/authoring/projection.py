@@ -19,10 +19,10 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, overloa
 from pydantic import BaseModel
 
 from ...domain.audience import Viewer
-from ...domain.model import Event, EventData
+from ...domain.model import EventData
 from .faults import contained
 from .handlers import Handler, Handlers
-from .meta import Meta, meta_of
+from .meta import Meta
 from .shape import Row, Shape, is_storable
 
 K = TypeVar("K")
@@ -146,11 +146,12 @@ class Projection(Generic[K, T]):
         """Whether an event is not folded because it is not for everyone in its session."""
         return meta.audience is not None and self.seen is None
 
-    def items_of(self, event: Event) -> list[Item]:
-        """The same for an event that comes alone."""
-        handlers = self.handlers.of(event.type)
-        return self.items(event.data, meta_of(event, event.session), handlers) if handlers else []
+    def items_of(self, event: EventData, meta: Meta) -> list[Item]:
+        """The same for an event whose handlers are not at hand; it may have none."""
+        handlers = self.handlers.of(meta.type)
+        return self.items(event, meta, handlers) if handlers else []
 
+    @contained
     def _keys(self, event: EventData, meta: Meta) -> Iterable[str]:
         found = self.key(event, meta) if callable(self.key) else getattr(meta, self.key)
         keys: Iterable[Any] = () if found is None else (found,) if isinstance(found, str) else dict.fromkeys(found)

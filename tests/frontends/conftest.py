@@ -1,9 +1,6 @@
 """Gateways, a team of three at work in a session, and pages that follow it by the clients of other protocols."""
 
 import asyncio
-import contextlib
-import json
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 from support.browser import find_node, install_packages
+from support.client_page import WAIT_S, ClientPage, OpenClientPage, client_pages
+from support.shown_texts import plain_texts
 
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
@@ -22,6 +21,7 @@ HERE = Path(__file__).parent
 GUIDE = HERE.parents[1] / "docs" / "how-to" / "use-ag-ui.md"
 Start = Callable[..., Awaitable[Gateway]]
 THREAD = "trip"
+ENDED = ("completed", "failed", "cancelled")
 HELD_AT = 6
 """Words that are said before a team that is held waits."""
 
@@ -132,36 +132,55 @@ async def at_work(url: str, held: bool = False) -> AsyncIterator[Team]:
     async with Client(url, participant="clerk") as client, client.session(THREAD):
         works = [team.lead(), team.help("hotels"), team.help("trams")]
         tasks = [asyncio.create_task(work) for work in works]
-        yield team
-        for task in tasks:
-            task.cancel()
-        for ended in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(ended, Exception):
-                raise ended
+        try:
+            yield team
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for failure in ended:
+        if isinstance(failure, Exception):
+            raise failure
+
+
+class Restartable:
+    """A gateway that can be started again, on the same log and under the same address."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.url = ""
+        self._settings = settings
+        self._running = AsyncExitStack()
+
+    async def start(self, port: int = 0) -> None:
+        """Start it."""
+        gateway = await self._running.enter_async_context(running(Settings(port=port, **self._settings)))
+        self.url = gateway.url
+
+    async def restart(self) -> None:
+        """Stop it, and start it again."""
+        await self.stop()
+        await self.start(int(self.url.rpartition(":")[2]))
+
+    async def stop(self) -> None:
+        """Stop it."""
+        await self._running.aclose()
 
 
 @pytest.fixture
-def over_a_restart(tmp_path: Path) -> Callable[..., Any]:
-    """Has a team at work, and restarts its gateway when a page, which `opens` makes of the gateway's address, has come
-    to something. For the time of the block everything is there again: the address, the team and the page."""
+def restartable(tmp_path: Path) -> Callable[..., Any]:
+    """Has a gateway, with settings of choice, that can be restarted."""
 
     @asynccontextmanager
-    async def over_a_restart(
-        opens: Callable[[str], Awaitable[Page]], comes: Callable[[dict[str, Any]], object]
-    ) -> AsyncIterator[tuple[str, Team, Page]]:
-        settings: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none"}
-        async with AsyncExitStack() as stack:
-            async with running(Settings(port=0, **settings)) as gateway:
-                url, working = gateway.url, at_work(gateway.url, held=True)
-                team = await working.__aenter__()
-                page = await opens(url)
-                await page.until(comes)
-            await stack.enter_async_context(running(Settings(port=int(url.rpartition(":")[2]), **settings)))
-            team.go.set()
-            yield url, team, page
-            await working.__aexit__(None, None, None)
+    async def restartable(**settings: Any) -> AsyncIterator[Restartable]:
+        chosen = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", **settings}
+        gateway = Restartable(**chosen)
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.stop()
 
-    return over_a_restart
+    return restartable
 
 
 @pytest.fixture
@@ -170,70 +189,15 @@ def team() -> Callable[..., Any]:
     return at_work
 
 
-class Page:
-    """A process of Node that says what it sees, a line of JSON each."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.seen: list[dict[str, Any]] = []
-
-    async def until(self, wanted: Callable[[dict[str, Any]], object], within: float = 20.0) -> dict[str, Any]:
-        """The next thing said that is wanted."""
-        assert self._process.stdout is not None
-        async with asyncio.timeout(within):
-            while line := await self._process.stdout.readline():
-                told: dict[str, Any] = json.loads(line)
-                self.seen.append(told)
-                if wanted(told):
-                    return told
-        assert self._process.stderr is not None
-        raise AssertionError(f"it ended: {(await self._process.stderr.read()).decode()[-3_000:]} {self.seen[-5:]}")
-
-    async def end(self, within: float = 30.0) -> dict[str, Any]:
-        """What it has in the end."""
-        return await self.until(lambda told: "messages" in told, within)
-
-    async def close(self) -> None:
-        """Close it, as one closes a tab."""
-        await _end(self._process)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """The events that it has said so far."""
-        return [told["event"] for told in self.seen if "event" in told]
-
-
-Open = Callable[..., Awaitable[Page]]
-
-
 @pytest.fixture
-async def open_page(node: str) -> AsyncIterator[Open]:
+async def open_page(node: str) -> AsyncIterator[OpenClientPage]:
     """Runs a script with a client of another protocol."""
-    async with AsyncExitStack() as stack:
-
-        async def open_page(script: str, **given: Any) -> Page:
-            process = await asyncio.create_subprocess_exec(
-                *(node, script, json.dumps(given)),
-                cwd=HERE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=2**24,
-                env={**os.environ, "DO_NOT_TRACK": "1"},
-            )
-            stack.push_async_callback(_end, process)
-            return Page(process)
-
+    async with client_pages(node, HERE) as open_page:
         yield open_page
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-
-
 class Heard:
-    """What was said in a session, by the native reading."""
+    """What was said and done in a session, by the native reading."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self._url = url
@@ -255,10 +219,48 @@ class Heard:
                 return found
             after = page["to"]
 
+    async def events(self, *types: str) -> list[dict[str, Any]]:
+        """What happened, of these types; without any, of all."""
+        chosen = f"&types={','.join(types)}" if types else ""
+        async with self._http.get(f"{self._url}/v1/sessions/{THREAD}/events?limit=1000{chosen}") as answer:
+            page = await answer.json()
+            assert page["caught_up"]
+            found: list[dict[str, Any]] = page["events"]
+            return found
+
+    async def over(self) -> None:
+        """Wait until a run has begun, and nobody works or speaks any more."""
+        now: Any = None
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while not _is_over(now := await self._now()):  # noqa: ASYNC110 - others do it
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"it is not over: {now}") from None
+
+    async def _now(self) -> Any:
+        async with self._http.get(f"{self._url}/v1/sessions/{THREAD}") as answer:
+            return await answer.json()
+
+    async def whole_on(self, page: ClientPage) -> dict[str, Any]:
+        """Wait until a page shows all that was said in a run, and is no longer waiting; what it has in the end."""
+        await self.over()
+        said, state = await self.texts(), await self.state()
+        await page.comes_to(
+            lambda told: (
+                (plain_texts(told["shown"]), told.get("values", state), told["loading"]) == (said, state, False)
+            )
+        )
+        return await page.end()
+
     async def state(self) -> Any:
         """The shared state."""
-        async with self._http.get(f"{self._url}/v1/sessions/{THREAD}") as answer:
-            return (await answer.json())["state"]
+        return (await self._now())["state"]
+
+
+def _is_over(session: Any) -> bool:
+    tasks = session.get("tasks")  # there is none before the session
+    return bool(tasks) and all(each["status"] in ENDED for each in tasks) and not session["open_messages"]
 
 
 @pytest.fixture

@@ -489,7 +489,7 @@ async def test_rights_and_audiences_are_those_of_the_native_routes(http: aiohttp
 
 async def test_a_token_that_expires_ends_the_stream(http: aiohttp.ClientSession, start: Any) -> None:
     gateway = await start(jwt_secret=SECRET)
-    short = token("ada", "read:*", exp=time.time() + 1.2)
+    short = token("ada", "read:*", exp=time.time() + 6)
     async with opened(http, "GET", f"{gateway.url}/v1/agui/threads/trip", headers=short) as stream:
         assert not (await stream.end()).runs
         assert stream._response.content.at_eof()

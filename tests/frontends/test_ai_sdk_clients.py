@@ -13,10 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from support.cutting_proxy import Cut, cutting
+from support.shown_texts import ai_sdk_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGE = "ai_sdk/page.mjs"
 VERSIONS = ({"ai": "ai", "react": "@ai-sdk/react"}, {"ai": "ai-6", "react": "ai-sdk-react-3"})
@@ -30,33 +31,11 @@ each_version = pytest.mark.parametrize("version", VERSIONS, ids=("7", "6"))
 one_version = pytest.mark.parametrize("version", VERSIONS if ALL else VERSIONS[:1], ids=str)
 
 
-def texts(messages: list[dict[str, Any]]) -> dict[str, str]:
-    """What each message says, by its id; also what is thought for it."""
-    found: dict[str, str] = {}
-    for message in messages:
-        for part in message["parts"]:
-            if part["type"] == "data-agent-message":
-                id, data = part["id"], part["data"]
-                found |= {id: data["text"], f"{id}/reasoning": data.get("reasoning", "")}
-            elif message["role"] == "user":
-                found[message["id"]] = part["text"]
-            elif part["type"] in ("text", "reasoning"):
-                id = part["providerMetadata"]["stenogram"]["message"]
-                id = id if part["type"] == "text" else f"{id}/reasoning"
-                found[id] = found.get(id, "") + part["text"]
-    return {id: text for id, text in found.items() if text}
-
-
 async def same_as_native(end: dict[str, Any], heard: Any) -> None:
     """The page has what the session has."""
     assert end["failures"] == []
     assert end["status"] == "ready"
-    assert texts(end["messages"]) == await heard.texts()
-
-
-def says(text: str) -> Callable[[dict[str, Any]], bool]:
-    """Whether a message that is being said has come so far."""
-    return lambda told: any(text in said for said in texts([told["message"]]).values()) if "message" in told else False
+    assert ai_sdk_texts(end["messages"]) == await heard.texts()
 
 
 @each_version
@@ -80,7 +59,7 @@ async def test_a_team_of_three_is_shown_whole(
     assert (call["state"], call["output"]) == ("output-available", ["Casa Azul", "Hotel Lis"])
     assert [said["fetched"][1:] for said in page.seen if "fetched" in said] == [[200, "v1"]]
     assert any(said["data"]["type"] == "data-state-patch" for said in page.seen if "data" in said)
-    assert texts(loaded["messages"]) == texts(end["messages"])
+    assert ai_sdk_texts(loaded["messages"]) == ai_sdk_texts(end["messages"])
     assert [said["fetched"][1] for said in again.seen if "fetched" in said] == [204]
 
 
@@ -117,7 +96,7 @@ async def test_a_page_whose_connection_is_cut_resumes_by_the_sdk_alone(
         page = await open_page(
             PAGE, **version, api=f"{proxy.url}{CHAT}", chat="trip", steps=[SEND, ["settle"], ["persist"]]
         )
-        await page.until(says("trams-5 "))
+        await page.shows("trams-5 ")
         working.go.set()
         end = await page.end()
         assert proxy.cuts
@@ -138,7 +117,7 @@ async def test_a_second_device_joins_in_mid_sentence(
     async with team(gateway.url, held=True) as working:
         api = f"{gateway.url}{CHAT}"
         first = await open_page(PAGE, **version, api=api, chat="trip", steps=[SEND, ["settle"]])
-        await first.until(says("trams-5 "))
+        await first.shows("trams-5 ")
         async with cutting(gateway.url, 6, "rst") as proxy:
             second = await open_page(
                 PAGE,
@@ -149,7 +128,7 @@ async def test_a_second_device_joins_in_mid_sentence(
                 load=True,
                 steps=[["resume"], ["settle"]],
             )
-            await second.until(says("planner-5 "))
+            await second.shows("planner-5 ")
             working.go.set()
             ends = await asyncio.gather(first.end(), second.end())
             assert proxy.cuts > 2
@@ -171,18 +150,17 @@ async def test_another_device_stops_the_run_and_a_closed_tab_does_not(
     async with team(gateway.url, held=True) as working:
         api = f"{gateway.url}{CHAT}"
         closed = await open_page(PAGE, **version, api=api, chat="trip", steps=[SEND, ["settle"]])
-        await closed.until(says("planner-5 "))
+        await closed.shows("planner-5 ")
         await closed.close()
         steps = [["resume"], ["settle"]]
         page = await open_page(PAGE, **version, api=api, chat="trip", load=True, steps=steps)
-        await page.until(says("planner-5 "))
+        await page.shows("planner-5 ")
         for _ in range(2):
             async with http.post(f"{api}/trip/stop?participant=phone", json={}) as answer:
                 assert (answer.status, await answer.json()) == (200, {"success": True, "stopped": ["m-1"]})
         end = await page.end()
         await same_as_native(end, heard(gateway.url))
-        async with http.get(f"{gateway.url}/v1/sessions/trip/events?types=signal.raised") as answer:
-            assert len((await answer.json())["events"]) == 1
+        assert len(await heard(gateway.url).events("signal.raised")) == 1
     assert working.served == {"m-1": 1}
     assert end["messages"][-1]["metadata"]["stenogram"]["outcome"] == "cancelled"
 
@@ -195,9 +173,9 @@ async def test_the_hook_itself_sends_and_resumes(
     async with team(gateway.url, held=True) as working:
         about = {**version, "api": f"{gateway.url}{CHAT}", "chat": "trip"}
         first = await open_page("ai_sdk/hook.mjs", says=[["m-1", "Plan a trip to Lisbon."]], **about)
-        await first.until(lambda told: "trams-5 " in str(told.get("shown", "")))
+        await first.shows("trams-5 ")
         second = await open_page("ai_sdk/hook.mjs", **about)
-        await second.until(lambda told: "planner-5 " in str(told.get("shown", "")))
+        await second.shows("planner-5 ")
         working.go.set()
         for end in await asyncio.gather(first.end(), second.end()):
             await same_as_native(end, heard(gateway.url))
@@ -212,15 +190,15 @@ def test_the_guide_changes_fewer_than_ten_lines() -> None:
 
 
 async def test_the_gateway_is_restarted(
-    over_a_restart: Any, open_page: Any, heard: Callable[[str], Any], resuming_fetch: str
+    restartable: Any, team: Any, open_page: Any, heard: Callable[[str], Any], resuming_fetch: str
 ) -> None:
     given = {**VERSIONS[0], "fetch": resuming_fetch, "chat": "trip", "steps": [SEND, ["settle"]]}
-    async with over_a_restart(lambda url: open_page(PAGE, api=f"{url}{CHAT}", **given), says("hotels-5 ")) as (
-        url,
-        working,
-        page,
-    ):
-        await same_as_native(await page.end(), heard(url))
+    async with restartable() as gateway, team(gateway.url, held=True) as working:
+        page = await open_page(PAGE, api=f"{gateway.url}{CHAT}", **given)
+        await page.shows("hotels-5 ")
+        await gateway.restart()
+        working.go.set()
+        await same_as_native(await page.end(), heard(gateway.url))
     assert working.served == {"m-1": 1}
 
 
@@ -255,7 +233,7 @@ async def test_a_question_is_answered_by_a_tool_approval(
             chat="trip",
             automatic=True,
             answers={"Breakfast, too?": False, "Which bed?": {"option": "hard"}},
-            steps=[SEND, ["settle"], ["answer"], ["answer"], ["answer"]],
+            steps=[SEND, ["settle"], ["answer"], ["answer"], ["answer"], ["over"]],
         )
         end = await page.end()
     assert answers == ["yes", "no", "hard"]

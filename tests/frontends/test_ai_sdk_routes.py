@@ -275,10 +275,10 @@ async def test_a_word_to_who_is_at_work_steers_them(http: aiohttp.ClientSession,
             async with chat_stream(http, "POST", url, json=body) as second:
                 assert (await second.until("start"))["messageId"] == "run.m1"
                 ends = [await first.end(), await second.end()]
+        begun.clear()
         async with chat_stream(http, "POST", url, json=asked(said("m3", "And?"), steer=True)) as third:
-            await begun.wait()
-            await asyncio.sleep(0.05)
             assert (await third.until("start"))["messageId"] == "run.m3"
+            await begun.wait()
     for end in ends:
         assert sorted(end.texts().values()) == ["Cheap ones.", "So: Cheap ones."]
     assert [each["run"] for each in given] == ["m1", "m3"]
@@ -512,9 +512,10 @@ async def test_pages_of_other_origins_metrics_and_tokens_that_expire(http: aioht
     url, body = f"{gateway.url}{CHAT}", asked(said("m1", "Hello!"))
     async with http.options(url, headers={"Origin": page, "Access-Control-Request-Method": "POST"}) as answer:
         assert answer.headers["Access-Control-Allow-Origin"] == page
-    short = token("ada", "read:*", "write:*", exp=time.time() + 1.5)
-    async with http.post(url, json=body, headers={"Origin": "https://evil.example", **short}) as answer:
+    other = {"Origin": "https://evil.example", **token("ada", "read:*", "write:*")}
+    async with http.post(url, json=body, headers=other) as answer:
         assert answer.status == 403
+    short = token("ada", "read:*", "write:*", exp=time.time() + 6)
     async with chat_stream(http, "POST", url, json=body, headers={"Origin": page, **short}) as stream:
         await stream.until("start")
         assert stream.response.headers["Access-Control-Allow-Origin"] == page

@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 from support.cutting_proxy import cutting
+from support.shown_texts import ag_ui_texts
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 COPILOT = "ag_ui/copilot.mjs"
 SAYS = [["m-1", "Plan a trip to Lisbon."]]
-
-
-def texts(messages: list[dict[str, Any]]) -> dict[str, str]:
-    """What each message says, by its id."""
-    spoken = [each for each in messages if each["role"] in ("user", "assistant", "reasoning")]
-    return {each["id"]: each.get("content") or "" for each in spoken}
 
 
 async def test_it_runs_without_a_runtime_over_cut_connections(
@@ -33,7 +28,7 @@ async def test_it_runs_without_a_runtime_over_cut_connections(
             "version": page.seen[0]["version"],
         }
         assert end["error"] is None
-        assert texts(end["messages"]) == await heard(gateway.url).texts()
+        assert ag_ui_texts(end["messages"]) == await heard(gateway.url).texts()
         assert end["state"] == await heard(gateway.url).state()
         assert proxy.cuts > 10
     assert sum(working.served.values()) == 1
@@ -48,7 +43,7 @@ async def test_it_shows_a_thread_that_was_there_before(
         first = await (await open_page(COPILOT, **given, says=SAYS)).end()
         again = await (await open_page(COPILOT, **given, connect=True)).end()
     assert first["error"] is again["error"] is None
-    assert texts(again["messages"]) == texts(first["messages"]) == await heard(gateway.url).texts()
+    assert ag_ui_texts(again["messages"]) == ag_ui_texts(first["messages"]) == await heard(gateway.url).texts()
     assert sum(working.served.values()) == 1
 
 
@@ -56,10 +51,12 @@ async def test_its_stop_is_a_signal(start: Any, team: Any, open_page: Any, heard
     gateway = await start()
     async with team(gateway.url, held=True) as working:
         page = await open_page(
-            COPILOT, url=f"{gateway.url}/v1/agui", agent="default", thread="trip", says=SAYS, stopAfter=20
+            COPILOT, url=f"{gateway.url}/v1/agui", agent="default", thread="trip", says=SAYS, stops=True
         )
+        await page.shows("planner-5 ")
+        page.tell()
         end = await page.end()
         assert end["error"] is None
-        assert texts(end["messages"]) == await heard(gateway.url).texts()
+        assert ag_ui_texts(end["messages"]) == await heard(gateway.url).texts()
     assert sum(working.served.values()) == 1
-    assert not any("planner-23" in text for text in texts(end["messages"]).values())
+    assert not any("planner-23" in text for text in ag_ui_texts(end["messages"]).values())

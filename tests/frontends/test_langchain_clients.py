@@ -11,27 +11,20 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.client_page import MID_SENTENCE
 from support.cutting_proxy import Cut, cutting
+from support.shown_texts import plain_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"
 WAYS = [(react, how) for react in (True, False) for how in ("fin", "rst")]
 PAGE = "langchain/use_stream.mjs"
 SAYS = [["submit", [["m-1", "Plan a trip to Lisbon."]]]]
-WHOLE = [["shown", f"{who}-23 "] for who in ("planner", "trams", "hotels")]
-"""A page is told of a run's end by a stream of its own, which may be ahead of what is said."""
 RUN = "lc-a461b472cb41a9ec3dee5c90cf8e4a78"
 """Of the message m-1."""
-
-
-def texts(messages: list[dict[str, Any]]) -> dict[str, str]:
-    """What each message says, by its id, and what was thought for it."""
-    spoken = [each for each in messages if each["type"] != "tool"]
-    thought = {f"{each['id']}/reasoning": each["thought"] for each in spoken if each["thought"]}
-    return {**{each["id"]: each["text"] for each in spoken}, **thought}
 
 
 def says(told: dict[str, Any], words: str) -> bool:
@@ -43,7 +36,7 @@ async def same_as_native(end: dict[str, Any], heard: Any) -> None:
     """The page has what the session has, and each message once."""
     assert end["error"] is None
     assert len({each["id"] for each in end["messages"]}) == len(end["messages"])
-    assert texts(end["messages"]) == await heard.texts()
+    assert plain_texts(end["messages"]) == await heard.texts()
     assert end["values"] == await heard.state()
 
 
@@ -55,11 +48,11 @@ async def test_a_team_of_three_is_shown_whole(
     async with team(gateway.url, held=True) as working:
         url = f"{gateway.url}/v1/langchain"
         given = {"react": react, "url": url, "thread": "trip", "assistant": "planner", "namespace": ["hotels"]}
-        page = await open_page(PAGE, **given, does=[*SAYS, *WHOLE])
+        page, native = await open_page(PAGE, **given, does=SAYS), heard(gateway.url)
         await page.until(lambda told: says(told, "hotels-5 ") and says(told, "trams-5 "))  # while both are at it
         working.go.set()
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
     assert working.served == {RUN: 1}
     assert [each["name"] for each in end["messages"] if each["type"] == "human"] == ["user"]
     if not react:  # the SDK that @langchain/react brings keeps no metadata of what is streamed
@@ -78,7 +71,7 @@ async def test_a_team_of_three_is_shown_whole(
         {"namespace": [name], "status": "complete"} for name in ("hotels", "trams")
     ]
     hotels = [each for each in end["messages"] if each["text"].startswith("hotels-")]
-    assert texts(end["part"]) == texts(hotels) != {}
+    assert plain_texts(end["part"]) == plain_texts(hotels) != {}
     assert end["ends"] == 1
 
 
@@ -94,12 +87,11 @@ async def test_every_connection_is_cut_after_six_events(
             url=f"{proxy.url}/v1/langchain",
             thread="trip",
             assistant="planner",
-            does=[*SAYS, *WHOLE],
+            does=SAYS,
             fetch=resuming_fetch,
-            quiet=700,
         )
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        await same_as_native(await native.whole_on(page), native)
         assert proxy.cuts > 10
     assert working.served == {RUN: 1}
 
@@ -112,23 +104,22 @@ async def test_a_second_device_joins_in_mid_sentence(
         first = await open_page(
             PAGE, react=True, url=f"{gateway.url}/v1/langchain", thread="trip", assistant="planner", does=SAYS
         )
-        await first.until(lambda told: says(told, "trams-5 "))
-        joins = [["shown", "trams-5 "], *WHOLE]
+        await first.shows("trams-5 ")
         second = await open_page(
             PAGE,
             url=f"{proxy.url}/v1/langchain",
             thread="trip",
             assistant="planner",
-            does=joins,
+            does=[],
             fetch=resuming_fetch,
-            quiet=700,
         )
-        await second.until(lambda told: says(told, "trams-5 "))
+        await second.shows("trams-5 ")
+        assert not says(second.seen[-1], "trams-6 ")
         working.go.set()
-        for end in await asyncio.gather(first.end(), second.end()):
-            await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        for end in await asyncio.gather(native.whole_on(first), native.whole_on(second)):
+            await same_as_native(end, native)
     assert working.served == {RUN: 1}
-    assert any(says(told, "trams-5 ") and not says(told, "trams-6 ") for told in second.seen)
 
 
 async def test_another_device_stops_the_run(
@@ -138,17 +129,17 @@ async def test_another_device_stops_the_run(
     async with team(gateway.url, held=True) as working:
         url = f"{gateway.url}/v1/langchain"
         page = await open_page(PAGE, react=True, url=url, thread="trip", assistant="planner", does=SAYS)
-        await page.until(lambda told: says(told, "planner-5 "))
+        await page.shows(*MID_SENTENCE)
         for _ in range(2):
             cancel = f"{url}/threads/trip/runs/{RUN}/cancel?wait=0&action=interrupt&participant=phone"
             async with http.post(cancel) as answer:
                 assert (answer.status, await answer.json()) == (200, {"stopped": [RUN]})
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
-        async with http.get(f"{gateway.url}/v1/sessions/trip/events?types=signal.raised") as answer:
-            assert len((await answer.json())["events"]) == 1
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
+        assert len(await heard(gateway.url).events("signal.raised")) == 1
     assert working.served == {RUN: 1}
-    assert len(texts(end["messages"])) > 2
+    assert len(plain_texts(end["messages"])) == 6
 
 
 async def test_the_page_stops_the_run(start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]) -> None:
@@ -156,17 +147,21 @@ async def test_the_page_stops_the_run(start: Any, team: Any, open_page: Any, hea
     async with team(gateway.url, held=True):
         does = [["submitting", "m-1", "Plan a trip to Lisbon."], ["shown", "planner-5 "], ["stop"]]
         given = {"react": True, "url": f"{gateway.url}/v1/langchain", "thread": "trip", "assistant": "planner"}
-        page = await open_page(PAGE, **given, does=does, quiet=1000)
-        await same_as_native(await page.end(), heard(gateway.url))
+        page, native = await open_page(PAGE, **given, does=does), heard(gateway.url)
+        await same_as_native(await native.whole_on(page), native)
 
 
-async def test_the_gateway_is_restarted(over_a_restart: Any, open_page: Any, heard: Callable[[str], Any]) -> None:
+async def test_the_gateway_is_restarted(
+    restartable: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
+) -> None:
     """The stock fetch is enough for that: the SDK connects again, and gets the newest run anew."""
-    given = {"react": True, "thread": "trip", "assistant": "planner", "does": [*SAYS, *WHOLE]}
-    async with over_a_restart(
-        lambda url: open_page(PAGE, url=f"{url}/v1/langchain", **given), lambda told: says(told, "hotels-5 ")
-    ) as (url, working, page):
-        await same_as_native(await page.end(), heard(url))
+    given = {"react": True, "thread": "trip", "assistant": "planner", "does": SAYS}
+    async with restartable() as gateway, team(gateway.url, held=True) as working:
+        page, native = await open_page(PAGE, url=f"{gateway.url}/v1/langchain", **given), heard(gateway.url)
+        await page.shows("hotels-5 ")
+        await gateway.restart()
+        working.go.set()
+        await same_as_native(await native.whole_on(page), native)
     assert working.served == {RUN: 1}
 
 
@@ -196,8 +191,9 @@ async def test_questions_are_answered_and_those_at_work_are_steered(
                     await message.write(f"Booked: {answer}.")
                 await task.complete({})
             break
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
     assert [each["text"] for each in end["messages"]] == [
         *("Book it.", "Wait.", "Window seats, please", "Booked: yes.")
     ]

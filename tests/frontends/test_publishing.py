@@ -20,6 +20,7 @@ from support.native import native_events
 from stenogram.api.server import Gateway
 from stenogram.client import Client, ClientError
 from stenogram.domain.errors import Invalid
+from stenogram.domain.foreign import AgUiWriter
 
 RUN: list[dict[str, Any]] = [
     {"type": "RUN_STARTED", "threadId": "x", "runId": "r1"},
@@ -200,6 +201,101 @@ async def test_a_run_that_fails_or_asks_ends_what_is_open(http: aiohttp.ClientSe
     assert (request["data"]["question"], request["data"]["answer_schema"]) == ("Book it?", {"type": "boolean"})
 
 
+def asking(run: str) -> list[dict[str, Any]]:
+    question = {"id": f"{run}-q", "reason": "confirm", "message": "Book it?", "responseSchema": {"type": "boolean"}}
+    outcome = {"type": "interrupt", "interrupts": [question]}
+    return [
+        {"type": "RUN_STARTED", "threadId": "x", "runId": run},
+        {"type": "RUN_FINISHED", "threadId": "x", "runId": run, "outcome": outcome},
+    ]
+
+
+async def test_a_question_is_open_after_the_body_that_ends_with_it(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    for run in ("r1", "r2", "r1"):
+        async with http.post(f"{gateway.url}{POST}", json=asking(run)) as answer:
+            assert (answer.status, (await answer.json())["interrupts"]) == (200, [f"{run}-q"])
+    async with Client(gateway.url, participant="ann", kind="user") as client, client.session("trip") as session:
+        assert list(session.present) == ["hotels", "ann"]
+        for number, asked in enumerate(("r1-q", "r2-q")):
+            await session.approvals.answer_with(asked, True)
+            async with http.post(
+                f"{gateway.url}{POST}", json=[{**RUN[0], "runId": f"r{number + 3}"}, *RUN[8:10]]
+            ) as done:
+                assert done.status == 200, await done.text()
+            await session.live.until(lambda left=bool(number): ("hotels" not in session.present) == left)
+    assert await native_events(http, gateway, "approval.withdrawn") == []
+
+
+async def test_who_is_here_without_the_body_stays(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+    async with Client(gateway.url, participant="hotels") as client, client.session("trip") as session:
+        await session.live.until(lambda: session.present)
+        async with http.post(f"{gateway.url}{POST}", json=RUN, headers={"Stenogram-Run": session.run}) as answer:
+            assert answer.status == 200
+        assert await native_events(http, gateway, "presence.left") == []
+
+
+def test_what_is_told_twice_is_written_once() -> None:
+    writer = AgUiWriter("r1")
+
+    def told(**event: Any) -> list[tuple[str, Any]]:
+        return [(each.do, each.data) for each in writer.read(event)]
+
+    def thinks(id: str, *deltas: str) -> list[str]:
+        told(type="REASONING_MESSAGE_START", messageId=id)
+        steps = [told(type="REASONING_MESSAGE_CONTENT", messageId=id, delta=each) for each in deltas]
+        told(type="REASONING_MESSAGE_END", messageId=id)
+        return [data["text"] for each in steps for do, data in each if do == "message.delta"]
+
+    assert thinks("t1", "Which ", "hotel ", "is free?") == ["Which ", "hotel ", "is free?"]
+    assert thinks("t2", "hotel is free?") == []  # some tell it all when it has been told in pieces
+    assert thinks("t3", "otel is free?") == ["otel is free?"]  # it begins in the midst of a piece, and is another
+    about = {"toolCallId": "c1"}
+    told(type="TOOL_CALL_START", toolCallName="book", **about)
+    ((do, data),) = told(type="TOOL_CALL_ARGS", delta='{"nights":3}', **about)  # whole, before the call is over
+    assert (do, data["arguments"]) == ("tool.call", {"nights": 3})
+    assert told(type="TOOL_CALL_ARGS", delta='{"nights":3}', **about) == []
+    assert told(type="TOOL_CALL_END", **about) == []
+    said = [{"type": "human", "content": "A hotel?"}]
+    ((_, data),) = told(type="STATE_SNAPSHOT", snapshot={"messages": said, "hotel": None})
+    assert [each["path"] for each in data["patch"]] == ["/hotel"]
+    ((_, data),) = told(type="STATE_SNAPSHOT", snapshot={"messages": 3})
+    assert [each["path"] for each in data["patch"]] == ["/messages"]
+
+
+async def test_ids_of_another_run_are_taken_and_what_fails_fails_its_calls(
+    http: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    failing = [RUN[0], *RUN[8:14], {"type": "RUN_ERROR", "message": "It broke."}]
+    async with Client(gateway.url, participant="rooms") as other, other.session("trip") as theirs:
+        await theirs.publish_agui("rooms", RUN)
+        async with Client(gateway.url, participant="hotels") as client, client.session("trip") as session:
+            for _ in range(2):
+                published = await session.publish_agui("hotels", [{**RUN[0], "runId": "r2"}, *failing[1:]])
+                assert published.error == "It broke."
+            again = await session.publish_agui("hotels", [{**RUN[0], "runId": "r3"}, *RUN[8:17]])
+    said = await native_events(http, gateway, "message.*", "tool.*")
+    ended = [
+        (each["actor"], each["type"], each["data"].get("reason") or each["data"].get("error"))
+        for each in said
+        if each["type"] in ("message.completed", "message.aborted", "tool.returned") and (each["actor"] == "hotels")
+    ]
+    assert ended == [
+        ("hotels", "message.aborted", "It broke."),
+        ("hotels", "tool.returned", "It broke."),
+        ("hotels", "message.completed", None),
+        ("hotels", "tool.returned", None),
+    ]
+    calls = [each for each in said if each["type"] == "tool.called" and each["actor"] == "hotels"]
+    starts = [
+        each["data"]["message"] for each in said if each["type"] == "message.started" and each["actor"] == "hotels"
+    ]
+    assert [each["data"]["message"] for each in calls] == starts
+    assert [*published.messages, *again.messages] == starts
+    assert starts[0] == "m1" != starts[1]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -237,8 +333,8 @@ async def test_what_a_stopped_agent_publishes_ends(http: aiohttp.ClientSession, 
     async with Client(gateway.url, participant="hotels") as client, client.agent(session="trip") as agent:
         task = await agent.session.tasks.create("Talk")
         async for claimed in agent.tasks():
-            async with claimed:
-                asyncio.get_running_loop().call_later(0.2, asyncio.ensure_future, _stop(http, gateway, task))
+            async with claimed, asyncio.TaskGroup() as group:
+                group.create_task(_stop(http, gateway, task))
                 await agent.session.publish_agui("hotels", endless())
             break
         assert claimed.outcome.kind == "cancelled"
@@ -247,6 +343,8 @@ async def test_what_a_stopped_agent_publishes_ends(http: aiohttp.ClientSession, 
 
 
 async def _stop(http: aiohttp.ClientSession, gateway: Gateway, task: str) -> None:
+    while not await native_events(http, gateway, "message.delta"):  # noqa: ASYNC110 - others write it
+        await asyncio.sleep(0.05)
     data = {"signal": "s1", "kind": "cancel", "target": f"task:{task}"}
     async with http.post(
         f"{gateway.url}/v1/sessions/trip/commands", json={"id": "c", "do": "signal.raise", "data": data}

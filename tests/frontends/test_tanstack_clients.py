@@ -12,22 +12,17 @@ from typing import Any
 import aiohttp
 import pytest
 from support.cutting_proxy import Cut, cutting
+from support.shown_texts import plain_texts
 
 from stenogram.client import Client
 
-pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow]
+pytestmark = [pytest.mark.thorough, pytest.mark.web, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ALL = os.environ.get("STENOGRAM_FRONTENDS") == "all"
 WAYS = [(socket, how) for socket in (True, False) for how in ("fin", "rst")]
 PAGE = "tanstack_ai/chat.mjs"
 ADDRESS = "/v1/tanstack_ai/agent/planner/threads/trip"
 SAYS = [["say", "m-1", "Plan a trip to Lisbon."]]
-
-
-def texts(messages: list[dict[str, Any]]) -> dict[str, str]:
-    """What each message says, by its id, and what was thought for it."""
-    thought = {f"{each['id']}/reasoning": each["thought"] for each in messages if each["thought"]}
-    return {**{each["id"]: each["text"] for each in messages}, **thought}
 
 
 def says(told: dict[str, Any], words: str) -> bool:
@@ -39,7 +34,7 @@ async def same_as_native(end: dict[str, Any], heard: Any) -> None:
     """The page has what the session has, and each message once."""
     assert end["error"] is None
     assert len({each["id"] for each in end["messages"]}) == len(end["messages"])
-    assert texts(end["messages"]) == await heard.texts()
+    assert plain_texts(end["messages"]) == await heard.texts()
 
 
 @pytest.mark.parametrize("socket", [True, False])
@@ -51,8 +46,9 @@ async def test_a_team_of_three_is_shown_whole(
         page = await open_page(PAGE, socket=socket, url=f"{gateway.url}{ADDRESS}", thread="trip", does=SAYS)
         await page.until(lambda told: says(told, "hotels-5 ") and says(told, "trams-5 "))  # while both are at it
         working.go.set()
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
     assert list(working.served.values()) == [1]
     assert end["ends"] == [["RUN_FINISHED", None, {"planned": True}]]
     assert {each["name"] for each in end["messages"]} == {"user", "planner", "hotels", "trams"}
@@ -70,8 +66,9 @@ async def test_every_connection_is_cut_after_six_events(
     gateway = await start()
     async with team(gateway.url) as working, cutting(gateway.url, 6, how) as proxy:
         page = await open_page(PAGE, socket=socket, url=f"{proxy.url}{ADDRESS}", thread="trip", does=SAYS)
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
         assert proxy.cuts > 10
     assert list(working.served.values()) == [1]
     assert end["ends"] == [["RUN_FINISHED", None, {"planned": True}]]
@@ -83,15 +80,15 @@ async def test_a_second_device_joins_in_mid_sentence(
     gateway = await start()
     async with team(gateway.url, held=True) as working, cutting(gateway.url, 6, "rst") as proxy:
         first = await open_page(PAGE, url=f"{gateway.url}{ADDRESS}", thread="trip", does=SAYS)
-        await first.until(lambda told: says(told, "trams-5 "))
-        joins = {"hydrates": True, "does": [["shown", "trams-5 "]]}
-        second = await open_page(PAGE, url=f"{proxy.url}{ADDRESS}", thread="trip", **joins)
-        joined = await second.until(lambda told: says(told, "trams-5 "))
+        await first.shows("trams-5 ")
+        second = await open_page(PAGE, url=f"{proxy.url}{ADDRESS}", thread="trip", hydrates=True, does=[])
+        await second.shows("trams-5 ")
+        assert not says(second.seen[-1], "trams-6 ")
         working.go.set()
-        for end in await asyncio.gather(first.end(), second.end()):
-            await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        for end in await asyncio.gather(native.whole_on(first), native.whole_on(second)):
+            await same_as_native(end, native)
     assert list(working.served.values()) == [1]
-    assert not says(joined, "trams-6 ")
 
 
 async def test_another_device_stops_the_run(
@@ -101,39 +98,41 @@ async def test_another_device_stops_the_run(
     async with team(gateway.url, held=True) as working:
         url = f"{gateway.url}{ADDRESS}"
         page = await open_page(PAGE, url=url, thread="trip", does=SAYS)
-        await page.until(lambda told: says(told, "planner-5 "))
+        await page.shows("planner-5 ")
         (run,) = working.served
         for place in (f"runs/{run}/stop", "stop"):
             async with http.post(f"{url}/{place}?participant=phone") as answer:
                 assert (answer.status, await answer.json()) == (200, {"stopped": [run]})
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
-        async with http.get(f"{gateway.url}/v1/sessions/trip/events?types=signal.raised") as answer:
-            assert len((await answer.json())["events"]) == 1
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
+        assert len(await heard(gateway.url).events("signal.raised")) == 1
     assert end["ends"] == [["RUN_FINISHED", "cancelled", None]]
 
 
 async def test_the_page_stops_the_run_over_its_socket(
-    start: Any, team: Any, open_page: Any, http: aiohttp.ClientSession
+    start: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
 ) -> None:
     gateway = await start()
     async with team(gateway.url, held=True):
         does = [["saying", "m-1", "Plan a trip."], ["shown", "planner-5 "], ["stop"]]
         page = await open_page(PAGE, socket=True, url=f"{gateway.url}{ADDRESS}", thread="trip", does=does)
+        await heard(gateway.url).over()
         await page.end()
-        async with http.get(f"{gateway.url}/v1/sessions/trip/events?types=signal.raised") as answer:
-            assert len((await answer.json())["events"]) == 1
+        assert len(await heard(gateway.url).events("signal.raised")) == 1
 
 
 @pytest.mark.parametrize("socket", [True, False] if ALL else [False])
 async def test_the_gateway_is_restarted(
-    socket: bool, over_a_restart: Any, open_page: Any, heard: Callable[[str], Any]
+    socket: bool, restartable: Any, team: Any, open_page: Any, heard: Callable[[str], Any]
 ) -> None:
-    async with over_a_restart(
-        lambda url: open_page(PAGE, socket=socket, url=f"{url}{ADDRESS}", thread="trip", does=SAYS),
-        lambda told: says(told, "hotels-5 "),
-    ) as (url, working, page):
-        await same_as_native(await page.end(), heard(url))
+    async with restartable() as gateway, team(gateway.url, held=True) as working:
+        page = await open_page(PAGE, socket=socket, url=f"{gateway.url}{ADDRESS}", thread="trip", does=SAYS)
+        await page.shows("hotels-5 ")
+        await gateway.restart()
+        working.go.set()
+        native = heard(gateway.url)
+        await same_as_native(await native.whole_on(page), native)
     assert list(working.served.values()) == [1]
 
 
@@ -149,7 +148,8 @@ async def test_a_question_is_answered(start: Any, open_page: Any, heard: Callabl
                     await message.write(f"Booked: {answer}.")
                 await task.complete({})
             break
-        end = await page.end()
-        await same_as_native(end, heard(gateway.url))
+        native = heard(gateway.url)
+        end = await native.whole_on(page)
+        await same_as_native(end, native)
     assert [each["text"] for each in end["messages"]] == ["Book it.", "Booked: yes."]
     assert [told["asked"]["message"] for told in page.seen if "asked" in told] == ["Book it for 300?"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.grafana import complaints
 
 DASHBOARD = "grafana/stenogram.json"
 CHART = "helm/stenogram"
@@ -60,8 +61,37 @@ def test_the_dashboard_is_one_that_grafana_can_import(deploy: Path) -> None:
     for panel in panels:
         assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
         for target in panel.get("targets", ()):
-            assert target["datasource"]["uid"] == "${datasource}"
+            assert target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
             assert set(re.findall(r"\$(\w+)", target["expr"])) <= variables
+
+
+@pytest.mark.deploy
+def test_grafanas_schema_has_all_that_is_in_the_dashboard(deploy: Path) -> None:
+    assert complaints(json.loads((deploy / DASHBOARD).read_text())) == []
+
+
+FAULTS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
+    "a member of a panel": (("titel",), "Up", "titel is unknown"),
+    "a kind of panel": (("type",), "stats", "belongs to no kind of panel"),
+    "an option": (("options", "colourMode"), "value", "colourMode is unknown"),
+    "a word of an option": (("options", "colorMode"), "valeu", "'valeu', not"),
+    "a member of a field": (("fieldConfig", "defaults", "mni"), 0, "mni is unknown"),
+    "a member of a query": (("targets", 0, "exp"), "1", "exp is unknown"),
+    "a type": (("gridPos", "h"), "4", "'4', not <class 'int'>"),
+    "a truth value": (("targets", 0, "instant"), 1, "1, not"),
+}
+
+
+@pytest.mark.deploy
+@pytest.mark.parametrize("fault", FAULTS)
+def test_grafanas_schema_finds_what_is_wrong_in_a_panel(deploy: Path, fault: str) -> None:
+    (*path, last), value, complaint = FAULTS[fault]
+    dashboard = json.loads((deploy / DASHBOARD).read_text())
+    place: Any = next(panel for panel in dashboard["panels"] if panel["type"] == "stat")
+    for each in path:
+        place = place[each]
+    place[last] = value
+    assert any(complaint in each for each in complaints(dashboard)), complaints(dashboard)
 
 
 @pytest.mark.deploy

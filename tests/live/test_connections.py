@@ -7,6 +7,7 @@ import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
+import orjson
 import pytest
 from support.wire import Wire
 
@@ -89,6 +90,28 @@ async def test_one_that_is_served_stays(http: aiohttp.ClientSession, gateway: Ga
     async with http.get(f"{gateway.url}/v1/sessions/s/events?wait=3") as response:
         assert response.status == 200
     assert (await wire.command("s", "session.open", {}))["frame"] == "ack"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # how TLS begins
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: few\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"a" * 10_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_answered_with_a_problem(gateway: Gateway, reach: Reach, sent: bytes) -> None:
+    peer = await reach(gateway)
+    peer[1].write(sent)
+    head, _, body = (await to_its_end(peer)).partition(b"\r\n\r\n")
+    problem = orjson.loads(body)
+    assert head.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
+    assert b"Content-Type: application/problem+json" in head
+    assert (problem["status"], problem["code"]) == (400, "invalid")
+    assert problem["detail"].startswith("This is no HTTP request: ")
+    assert "\n" not in problem["detail"]
 
 
 @pytest.mark.parametrize("limit", ["connections", "connections_per_address"])

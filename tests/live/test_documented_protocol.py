@@ -206,7 +206,7 @@ def test_every_limit_is_as_documented() -> None:
 
 
 def test_every_route_is_documented(gateway: Gateway) -> None:
-    documented = set(re.findall(r"`(?:GET|POST) (/[^`?]*)", PAGE))
+    documented = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[^`?]*)", PAGE))
     routes = {resource.canonical for resource in gateway.app().router.resources()}
     assert routes | {"/mcp"} == documented  # which `serve` mounts, where its package is installed
 

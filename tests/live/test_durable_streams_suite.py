@@ -29,7 +29,12 @@ ENGINES = ["sqlite"]
 if os.environ.get("STENOGRAM_STREAMS") == "all":
     ENGINES.append("postgres")
 TESTS, WITH_SUBSCRIPTIONS = 332, 6
-SETTINGS = {"origins": ("https://example.com",), "durable_streams_poll": 1.0}
+SETTINGS = {
+    "origins": ("https://example.com",),
+    "durable_streams_poll": 1.0,
+    "webhooks": ("http://127.0.0.1:*",),
+}
+SUBSCRIPTIONS = "Reserved subscription APIs"
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +69,11 @@ async def test_the_whole_suite_passes(start: Any, node: str, log: str, tmp_path:
     found = await _run(node, gateway.url, tmp_path)
     assert not _failed(found)
     assert found["numPassedTests"] == TESTS
-    assert found["numTotalTests"] == TESTS + WITH_SUBSCRIPTIONS  # these are not offered
+    assert found["numTotalTests"] == TESTS + WITH_SUBSCRIPTIONS
+    # One after the other: each subscribes to the streams of all of them, and counts what comes.
+    found = await _run(node, gateway.url, tmp_path, SUBSCRIPTIONS, "--sequence.concurrent=false", "--retry=2")
+    assert not _failed(found)
+    assert found["numPassedTests"] == WITH_SUBSCRIPTIONS
 
 
 @pytest.mark.web
@@ -137,14 +146,15 @@ async def _first(url: str, count: int, **how: Any) -> list[Any]:
     return found
 
 
-async def _run(node: str, url: str, folder: Path, pattern: str = "") -> Any:
+async def _run(node: str, url: str, folder: Path, pattern: str = "", *how: str) -> Any:
     """What the suite, or those of its tests that match, has found."""
     report = folder / "suite.json"
     arguments = ["run", "--reporter=json", f"--outputFile={report}"]
     if pattern:  # what is wrong stays so
-        arguments += ["-t", pattern, "--retry=0"]
+        arguments += ["-t", pattern, *(how or ("--retry=0",))]
+    env = {"CONFORMANCE_TEST_URL": url, "CONFORMANCE_TEST_SUBSCRIPTIONS": str(pattern == SUBSCRIPTIONS).lower()}
     with suppress(AssertionError):  # then tests have failed, and which is what is asked for
-        await _node(node, "node_modules/vitest/vitest.mjs", *arguments, CONFORMANCE_TEST_URL=url)
+        await _node(node, "node_modules/vitest/vitest.mjs", *arguments, **env)
     return json.loads(report.read_text())
 
 

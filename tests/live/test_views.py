@@ -233,6 +233,8 @@ async def test_a_view_that_holds_nothing_of_a_session_says_so(gateway: Gateway, 
         assert (await reader.view("transcript/bare"))["rows"] == []
         with pytest.raises(NoDocument):
             await client.session("bare").view("state").get()
+    # Nobody was refused anything by that: an operator need not look into it.
+    assert (gateway.telemetry.refusals["no_document"], gateway.telemetry.refusals["not_found"]) == (0, 1)
 
 
 REFUSED: list[tuple[str, dict[str, Any], int, str]] = [

@@ -11,6 +11,7 @@ from google.adk.models import BaseLlm
 from google.adk.models.llm_request import LlmRequest
 from google.adk.models.llm_response import LlmResponse
 from google.adk.tools.agent_tool import AgentTool
+from google.adk.tools.tool_context import ToolContext
 from google.genai import types
 
 from support.scripts import hung_up, words
@@ -54,6 +55,14 @@ def _part(said: Any) -> types.Part:
     if said[0] == "thought":
         return types.Part(text=said[1], thought=True)
     return types.Part(function_call=types.FunctionCall(name=said[0], args=said[1], id=said[2]))
+
+
+def keep(hotel: str, tool_context: ToolContext) -> str:
+    """Keep the hotel."""
+    if hotel == "Nowhere":
+        raise ValueError("no such city")
+    tool_context.state["hotel"] = hotel
+    return "kept"
 
 
 def team(about: str = "Lisbon", pause: float = 0.0, seen: list[Any] | None = None, **models: Scripted) -> LlmAgent:

@@ -11,8 +11,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import interrupt
 
 from support.scripts import hung_up
 
@@ -52,8 +54,9 @@ class Scripted(BaseChatModel):
         if thought:
             pieces.append(AIMessageChunk(content="", additional_kwargs={"reasoning_content": thought}))
         pieces += [AIMessageChunk(content=word) for word in str(said.content).split(" ") if word]
+        pieces += [AIMessageChunk(content="", tool_call_chunks=[each]) for each in _chunks(said)]
         for number, piece in enumerate(pieces):
-            if piece.content and number + 1 < len(pieces):
+            if piece.content and number + 1 < len(pieces) and pieces[number + 1].content:
                 piece.content = f"{piece.content} "
             if number == self.fails_at:
                 raise hung_up()
@@ -62,9 +65,7 @@ class Scripted(BaseChatModel):
                 await run_manager.on_llm_new_token(str(piece.content), chunk=chunk)
             yield chunk
             await asyncio.sleep(self.pause)
-        last: Any = AIMessageChunk(
-            content="", usage_metadata=USAGE, tool_call_chunks=_chunks(said), chunk_position="last"
-        )
+        last: Any = AIMessageChunk(content="", usage_metadata=USAGE, chunk_position="last")
         chunk = ChatGenerationChunk(message=last)
         if run_manager is not None:
             await run_manager.on_llm_new_token("", chunk=chunk)
@@ -72,10 +73,14 @@ class Scripted(BaseChatModel):
 
 
 def _chunks(said: AIMessage) -> list[Any]:
-    return [
-        {"name": each["name"], "args": json.dumps(each["args"]), "id": each["id"], "index": number}
-        for number, each in enumerate(said.tool_calls)
-    ]
+    """Each call's name, and then its arguments in two pieces."""
+    chunks = list[Any]()
+    for number, each in enumerate(said.tool_calls):
+        given = json.dumps(each["args"])
+        pieces = ("", given[:4], given[4:])
+        about: list[dict[str, Any]] = [{"name": each["name"], "id": each["id"]}, *[{"name": None, "id": None}] * 2]
+        chunks += [who | {"args": piece, "index": number} for who, piece in zip(about, pieces, strict=True)]
+    return chunks
 
 
 @tool
@@ -86,9 +91,21 @@ def find_hotels(city: str) -> str:
     return f"Casa Azul in {city}"
 
 
+@tool
+def book(city: str) -> str:
+    """Book, if a person says so."""
+    return f"booked in {city}: {interrupt({'message': 'Book it?', 'reason': 'confirm'})}"
+
+
 def calls(name: str, id: str, **arguments: Any) -> AIMessage:
     """An answer that calls a tool."""
     return AIMessage("", tool_calls=[{"name": name, "args": arguments, "id": id}])
+
+
+class Trip(MessagesState):
+    """What a graph keeps besides what is said."""
+
+    hotel: str
 
 
 def team(about: str = "Lisbon", pause: float = 0.0, **scripts: Scripted) -> Any:
@@ -102,27 +119,44 @@ def team(about: str = "Lisbon", pause: float = 0.0, **scripts: Scripted) -> Any:
     )
     writer = scripts.get("writer") or Scripted(script=[AIMessage(f"Dear Maya, Casa Azul in {about}.")], pause=pause)
     builder = StateGraph(MessagesState)
-    builder.add_node("planner", _speaks(planner))
-    builder.add_node("researcher", _with_tools(researcher))
-    builder.add_node("writer", _speaks(writer))
+    builder.add_node("planner", speaks(planner))
+    builder.add_node("researcher", with_tools(researcher))
+    builder.add_node("writer", speaks(writer))
     builder.add_edge(START, "planner")
     builder.add_edge("planner", "researcher")
     builder.add_edge("researcher", "writer")
     return builder.compile(name="trip")
 
 
-def _speaks(model: Scripted) -> Any:
+def speaks(model: Scripted, **keeps: Any) -> Any:
+    """A node that answers, and keeps something in the state."""
+
     async def node(state: MessagesState) -> Any:
-        return {"messages": [await model.ainvoke(state["messages"])]}
+        return {"messages": [await model.ainvoke(state["messages"])], **keeps}
 
     return node
 
 
-def _with_tools(model: Scripted) -> Any:
+def with_tools(model: Scripted, checkpointer: Any = None) -> Any:
+    """A graph that answers by tools."""
     builder = StateGraph(MessagesState)
-    builder.add_node("agent", _speaks(model))
-    builder.add_node("tools", ToolNode([find_hotels]))
+    builder.add_node("agent", speaks(model))
+    builder.add_node("tools", ToolNode([find_hotels, book]))
     builder.add_edge(START, "agent")
     builder.add_conditional_edges("agent", tools_condition)
     builder.add_edge("tools", "agent")
-    return builder.compile(name="researcher")
+    return builder.compile(name="researcher", checkpointer=checkpointer)
+
+
+def in_one_node(model: Scripted, **keeps: Any) -> Any:
+    """A graph of one node, which asks, calls a tool and goes on."""
+
+    async def node(state: Trip) -> Any:
+        asked = await model.ainvoke(state["messages"])
+        found = await find_hotels.ainvoke(dict(asked.tool_calls[0]))
+        return {"messages": [asked, found, await model.ainvoke([*state["messages"], asked, found])], **keeps}
+
+    builder = StateGraph(Trip)
+    builder.add_node("agent", node)
+    builder.add_edge(START, "agent")
+    return builder.compile(checkpointer=InMemorySaver())

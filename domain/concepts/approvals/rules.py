@@ -60,7 +60,7 @@ def rules_of(configured: ApprovalConfigured) -> Rules:
 
 def _request(approvals: Approvals, command: Command, data: RequestApproval) -> Decision:
     if data.approval in approvals.known:
-        raise Conflict(f"Approval {data.approval!r} exists already; choose another id.")
+        raise Conflict(f"Approval {data.approval!r} exists already; choose another id.", exists=data.approval)
     options = _options(data)
     if data.default is not None and data.default not in options:
         raise NotFound("The default is none of the options.", options=options)

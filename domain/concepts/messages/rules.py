@@ -125,7 +125,7 @@ def _too_long(instead: str) -> TooLarge:
 
 def _refuse_known(messages: Messages, message: MessageId) -> None:
     if message in messages.known:
-        raise Conflict(f"Message {message!r} exists already; choose another id.")
+        raise Conflict(f"Message {message!r} exists already; choose another id.", exists=message)
 
 
 def _own(messages: Messages, command: Command, id: MessageId) -> Message:

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
+from ...json.explained import Explained
 from ...wording.patterns import pattern
 
 CONTENT_TYPE_PATTERN = pattern(
@@ -16,10 +17,10 @@ Base64 = Annotated[str, StringConstraints(pattern=_BASE64)]
 MAX_MESSAGES = 100_000
 
 
-class Content(BaseModel):
+class Content(Explained):
     """What comes at once, in one of three forms."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     text: Annotated[str, Field(min_length=1)] | None = None
     """Bytes that are text in UTF-8."""

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from ...ids import ParticipantId, SessionId
+from ...json.explained import Explained
 from ...model import Count, EventData
 from ...timestamps import Time
 
@@ -16,8 +17,8 @@ MAX_TTL_S = 99_999_999
 Ttl = Annotated[int, Field(ge=0, le=MAX_TTL_S, strict=True)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+class _Part(Explained):
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class StreamProducer(_Part):

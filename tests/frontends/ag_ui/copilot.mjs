@@ -1,5 +1,6 @@
 // CopilotKit's browser core, without a runtime of its own: the gateway's routes are its runtime.
 import { readFileSync } from "node:fs"
+import { told } from "../told.mjs"
 
 globalThis.window = globalThis // it is meant for browsers, and rests elsewhere
 globalThis.location = new URL("http://localhost/")
@@ -15,18 +16,15 @@ let error = null
 console.error = (...told) => { error = told.map((each) => String(each?.message ?? each)).join(" ") }
 const core = new CopilotKitCore({ runtimeUrl: given.url })
 core.subscribe({ onError: ({ error: failure, code }) => { error = `${code}: ${failure.message}` } })
-for (let tries = 0; tries < 200 && core.runtimeConnectionStatus !== "connected"; tries++)
-  await new Promise((done) => setTimeout(done, 25))
+while (core.runtimeConnectionStatus !== "connected" && !error) await new Promise((done) => setTimeout(done, 25))
 say({ status: core.runtimeConnectionStatus, agents: Object.keys(core.agents), version: core.runtimeVersion })
 const agent = core.getAgent(given.agent)
 agent.threadId = given.thread
 agent.subscribe({ onEvent: ({ event }) => say({ event }) })
+if (given.stops) void told().then(() => core.stopAgent({ agent }))
 if (given.connect) await core.connectAgent({ agent })
 else {
   for (const [id, content] of given.says) agent.addMessage({ id, role: "user", content })
-  if (given.stopAfter) agent.subscribe({
-    onTextMessageContentEvent: ({ textMessageBuffer }) => { if (textMessageBuffer.length > given.stopAfter) core.stopAgent({ agent }) },
-  })
   await core.runAgent({ agent })
 }
 say({ messages: agent.messages, state: agent.state, error })

@@ -49,15 +49,18 @@ const steps = {
   approve: (about) => chat.addToolApprovalResponse(about),
   output: (about) => chat.addToolOutput(about),
   settle: async () => {
-    while (chat.status === "submitted" || chat.status === "streaming") await new Promise((done) => setTimeout(done, 10))
+    while (chat.status === "submitted" || chat.status === "streaming") await steps.pause(0.01)
+  },
+  over: async () => {
+    while (!chat.messages.at(-1)?.metadata?.stenogram?.outcome || chat.status !== "ready") await steps.pause(0.01)
   },
   answer: async () => {
-    const part = chat.messages.at(-1).parts.findLast((part) => part.state === "approval-requested")
+    const asked = () => chat.messages.at(-1)?.parts.findLast((part) => part.state === "approval-requested")
+    while (!asked() || chat.status !== "ready") await steps.pause(0.01)
+    const part = asked()
     const answer = given.answers[part.input.question] ?? true
     if (typeof answer === "boolean") await chat.addToolApprovalResponse({ id: part.approval.id, approved: answer })
     else await chat.addToolOutput({ tool: "ask", toolCallId: part.toolCallId, output: answer })
-    await steps.pause(0.05)
-    await steps.settle()
   },
   persist: async () => {
     while (!chat.messages.at(-1).metadata?.stenogram?.outcome) {

@@ -1,6 +1,7 @@
 // A page with the stock useStream of React, or with the controller of the SDK that the bindings for other frameworks have:
 // says what it shows at each change, does what it is told, and says what it has in the end.
 import { readFileSync } from "node:fs"
+import { ended, told } from "../told.mjs"
 
 const given = JSON.parse(process.argv[2])
 const say = (told) => console.log(JSON.stringify(told))
@@ -20,9 +21,16 @@ const plain = (messages) => messages.map((message) => ({
 }))
 
 let stream = null
+let before = ""
+const show = () => {
+  const now = JSON.stringify({ shown: plain(stream.messages), values: { ...stream.values, messages: undefined }, loading: stream.isLoading })
+  if (now !== before) console.log(now)
+  before = now
+}
 let ends = 0
 let part = []
-const options = { assistantId: given.assistant, threadId: given.thread, fetch, reconnectDelayMs: () => 20, onCompleted: () => { ends += 1 } }
+const reconnect = { reconnectDelayMs: () => 20, maxReconnectAttempts: 5000 } // five tries of its own would be over in a moment
+const options = { assistantId: given.assistant, threadId: given.thread, fetch, onCompleted: () => { ends += 1 }, ...reconnect }
 
 async function withReact() {
   const { createElement, useEffect } = await import("react")
@@ -31,7 +39,7 @@ async function withReact() {
   function Page() {
     stream = useStream({ ...options, apiUrl: given.url })
     part = useMessages(stream, given.namespace ?? ["nobody"])
-    useEffect(() => say({ shown: plain(stream.messages), loading: stream.isLoading }), [stream.messages, stream.isLoading])
+    useEffect(show)
     return null
   }
   create(createElement(Page))
@@ -49,25 +57,25 @@ async function withController() {
   })
   const scoped = controller.registry.acquire(messagesProjection(given.namespace ?? ["nobody"]))
   scoped.store.subscribe(() => { part = scoped.store.getSnapshot() })
-  let before = null
-  controller.rootStore.subscribe(() => {
-    if (before === stream.messages) return
-    before = stream.messages
-    say({ shown: plain(before), loading: stream.isLoading })
-  })
+  controller.rootStore.subscribe(show)
 }
 await (given.react ? withReact() : withController())
 while (stream === null || stream.isThreadLoading) await later(10)
-// A page whose lifecycle stream is ahead of the other one is told of a run's end before it has all that was said.
+// A page whose lifecycle stream is ahead of the other one is told of a run's end before it has all that was said: tests wait
+// until it shows that. What should come nevertheless has this time to come.
+const settled = () => !stream.isLoading
+  && [...stream.subgraphs.values()].every(({ status }) => status !== "running")
+  && (!given.namespace || part.length > 0)
+  && part.every((each) => stream.messages.some(({ id, text }) => id === each.id && text === each.text))
 const finished = async () => {
-  for (let quiet = 0, before = null; quiet < (given.quiet ?? 250); quiet = stream.isLoading || before !== stream.messages ? 0 : quiet + 25) {
+  for (let quiet = 0, before = null; quiet < 250; quiet = !settled() || before !== stream.messages ? 0 : quiet + 25) {
     before = stream.messages
     await later(25)
   }
 }
 for (const [what, ...about] of given.does) {
   if (what === "submit") await stream.submit({ messages: about[0].map(([id, content]) => ({ id, type: "human", content })) }, about[1])
-  else if (what === "watch") await finished()
+  else if (what === "told") await told()
   else if (what === "submitting") void stream.submit({ messages: [{ id: about[0], type: "human", content: about[1] }] })
   else if (what === "shown") while (!stream.messages.some((each) => each.text.includes(about[0]))) await later(5)
   else if (what === "inject") await stream.getThread().input.inject({ namespace: about[0], message: { role: "user", content: about[1] } })
@@ -78,6 +86,7 @@ for (const [what, ...about] of given.does) {
   } else if (what === "stop") await stream.stop()
   say({ did: what })
 }
+await ended()
 await finished()
 say({
   messages: plain(stream.messages), part: plain(part), values: { ...stream.values, messages: undefined },

@@ -2,6 +2,7 @@
 // in the end.
 import { ChatClient, fetchServerSentEvents, webSocket } from "@tanstack/ai-client"
 import WebSocketImpl from "ws"
+import { ended } from "../told.mjs"
 
 const given = JSON.parse(process.argv[2])
 const say = (told) => console.log(JSON.stringify(told))
@@ -13,17 +14,24 @@ const plain = (messages) => messages.map(({ id, role, parts, metadata }) => ({
   calls: parts.filter((part) => part.type === "tool-call").map((part) => [part.name, part.arguments, part.output ?? null]),
 }))
 
-const reconnect = { maxAttempts: 60, delayMs: 50 }
-const connection = given.socket
-  ? webSocket(given.url.replace("http", "ws"), { reconnect, WebSocketImpl })
-  : fetchServerSentEvents(given.url, { reconnect })
+// The client joins a run only if its first event comes within two seconds, which a busy machine may need.
+const stock = setTimeout
+globalThis.setTimeout = (task, ms, ...more) => stock(task, ms === 2000 ? 60_000 : ms, ...more)
+const reconnect = { maxAttempts: 1000, delayMs: 50 }
+const events = fetchServerSentEvents(given.url, { reconnect })
+const { hydrate, joinRun } = events
+const socket = () => webSocket(given.url.replace("http", "ws"), { reconnect, WebSocketImpl })
+const connection = given.socket ? { ...socket(), hydrate, joinRun } : events // as the guide has it
 let messages = []
 let state = null
 let error = null
 const ends = []
+let loading = false
+const show = () => say({ shown: plain(messages), loading })
 const chat = new ChatClient({
   connection, threadId: given.thread, persistence: given.hydrates,
-  onMessagesChange: (now) => { messages = now; say({ shown: plain(now) }) },
+  onMessagesChange: (now) => { messages = now; show() },
+  onLoadingChange: (now) => { loading = now; show() },
   onChunk: (chunk) => {
     say({ event: chunk.type, id: chunk.runId })
     if (chunk.type === "STATE_SNAPSHOT") state = chunk.snapshot
@@ -43,6 +51,7 @@ for (const [what, ...about] of given.does) {
     asked.resolveInterrupt(about[0])
   } else if (what === "stop") chat.stop()
 }
+await ended()
 for (let quiet = 0; quiet < 10; quiet = chat.getIsLoading() ? 0 : quiet + 1) await later(25)
 say({ messages: plain(messages), state, error, ends, hydrated: given.hydrates ?? false })
 process.exit(0)

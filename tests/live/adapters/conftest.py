@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import find_node, install_packages
+from support.mcp_programs import PACKAGE
 
 from stenogram.adapters.mcp import mcp_endpoint
 from stenogram.api.http.asgi import AsgiMount
@@ -17,6 +19,16 @@ from stenogram.api.views.storage import NO_VIEWS
 
 MOUNTS = [AsgiMount("/mcp", mcp_endpoint)]
 StartBoard = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with the programs of the protocol's makers."""
+    found = find_node()
+    if found is None:
+        pytest.skip("no Node: install it (Debian: nodejs npm)")
+    install_packages(PACKAGE)
+    return found
 
 
 @pytest.fixture

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.mcp_models import TRANSPORTS, model, over_http
+from mcp import Client as McpClient
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
+from support.mcp_models import TRANSPORTS, model, over_http, over_http_2025
 
 from stenogram.client import Client
 
@@ -221,6 +225,19 @@ async def test_resources_show_sessions(board: Gateway) -> None:
         assert texts["/web/board"] == '[{"task":"t","title":"Write","status":"open"}]'
         with pytest.raises(Exception, match="not_found"):
             await read("stenogram://sessions/nowhere/transcript")
+
+
+@pytest.mark.parametrize("over", [over_http, over_http_2025])
+async def test_what_needs_no_template_is_listed_and_there_are_no_prompts(
+    board: Gateway, over: Callable[[str, str], McpClient]
+) -> None:
+    async with over(board.url, "claude-1") as client:
+        (listed,) = (await client.list_resources()).resources
+        assert (await client.read_resource(str(listed.uri))).contents
+        assert (await client.list_prompts()).prompts == []
+        with pytest.raises(MCPError, match="Unknown prompt: plan") as refused:
+            await client.get_prompt("plan")
+    assert refused.value.code == INVALID_PARAMS
 
 
 async def test_a_long_history_is_read_in_pieces(board: Gateway) -> None:

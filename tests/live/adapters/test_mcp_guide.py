@@ -15,6 +15,7 @@ import pytest
 from mcp import Client as McpClient
 from mcp import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from support.mcp_programs import pinned_versions
 
 if TYPE_CHECKING:
     from live.adapters.conftest import StartBoard
@@ -69,3 +70,8 @@ async def test_each_configuration_joins_a_session(start_board: StartBoard, serve
     assert set(re.findall(r"`(\w+)`", " ".join(table))) == tools
     rules = set(re.findall(r"`([a-z_]+)`", _blocks("markdown")[0]))
     assert rules <= tools | {"board", "website", "lease", "wait", "needs", "signals", "fenced"}
+
+
+def test_the_versions_that_are_tested_are_said() -> None:
+    said = re.findall(r"^\| \[.*?\]\(https://github\.com/(\S+)\)[^|]*\| (\S+) \|", PAGE, re.MULTILINE)
+    assert {f"@{name}": version for name, version in said} == pinned_versions()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import aiohttp
 import jwt
 import orjson
 import pytest
-from support.claude_code_project import PROJECT, SESSION, append, lines_in_time
+from support.claude_code_project import NAME, PROJECT, SESSION, append, lines_in_time
 
 from stenogram.adapters.recordings.claude_code import Transcript, find_sessions, read
 from stenogram.api.liveness.last_seen import vouched_in
@@ -144,3 +145,49 @@ async def test_a_gateway_with_keys_wants_the_right_to_record(
     reader = jwt.encode({"sub": "ada", "exp": time.time() + 600}, SECRET, "HS256")
     async with http.get(f"{gateway.url}/v1/sessions?token={reader}") as answer:
         assert [each["session"] for each in (await answer.json())["sessions"]] == ([] if code else [SESSION])
+
+
+async def test_hooks_that_were_installed_say_what_the_transcript_does_not(
+    start: Start, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    gateway, project, state = await start(), tmp_path / "project", tmp_path / "the state"
+    project.mkdir()
+    await stenogram(tmp_path, "--install-hooks", "--state", str(state))
+    installed = orjson.loads((tmp_path / ".claude" / "settings.json").read_bytes())["hooks"]
+    async with recorder(project, state, gateway.url) as process:
+        await process.stderr.readline()
+        for file, line in lines_in_time()[:12]:
+            append(project, file, line)
+
+        async def shows(status: str) -> bool:
+            events = await written(http, gateway.url)
+            return any(each["data"].get("status") == status for each in events if each["type"] == "presence.status")
+
+        for event, status in (("PreToolUse", "working"), ("Notification", "waiting-for-human"), ("Stop", "idle")):
+            said = {"session_id": NAME, "hook_event_name": event, "notification_type": "permission_prompt"}
+            (entry,) = installed[event]
+            await claude_code(tmp_path, entry["hooks"][0]["command"], said)
+            await until(partial(shows, status))
+    await stenogram(tmp_path, "--remove-hooks")
+    assert (tmp_path / ".claude" / "settings.json").read_text() == "{}\n"
+
+
+async def stenogram(folder: Path, *options: str) -> None:
+    """Run the command there."""
+    command = (sys.executable, "-m", "stenogram", "record", "claude-code")
+    process = await asyncio.create_subprocess_exec(*command, *options, cwd=folder, stdout=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0
+
+
+async def claude_code(folder: Path, command: str, said: dict[str, Any]) -> None:
+    """Call a hook as Claude Code does: by a shell, with what it is about; what it printed would be told the model."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_shell(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate(orjson.dumps(said))
+    assert (process.returncode, out) == (0, b"")

@@ -11,6 +11,15 @@ import pytest
 PYDANTIC, RICH = {"pydantic", "pydantic_core"}, {"rich"}
 DATABASE, HTTP = {"psycopg", "eventsourcing"}, {"aiohttp", "pydantic_settings", "jwt"}
 
+BUILT = """
+import stenogram.domain.catalogue
+from pydantic import BaseModel
+models = [BaseModel]
+for each in models:
+    models += each.__subclasses__()
+print(*[each.__qualname__ for each in models if each.__module__.startswith("stenogram") and each.__pydantic_complete__])
+"""
+
 
 def imported(arguments: list[str]) -> set[str]:
     """The packages that a process imports for this."""
@@ -30,6 +39,12 @@ def test_a_log_in_a_file_needs_neither_a_database_nor_http(log: Path, command: l
     packages = imported(["-m", "stenogram", *command, "--log", str(log)])
     assert "pydantic" in packages
     assert not packages & (DATABASE | HTTP)
+
+
+def test_models_of_events_are_built_when_they_are_first_used() -> None:
+    """To build all of them takes longer than to show a short session."""
+    told = subprocess.run([sys.executable, "-c", BUILT], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []
 
 
 def test_a_gateway_over_files_needs_no_driver_of_a_database() -> None:

@@ -87,6 +87,37 @@ def test_an_open_call_is_shown_with_its_output_so_far(run: Run, tmp_path: Path) 
     assert run("tail", "s", "--folded", "--no-follow", "--log", output).out.count("tool.") == 1
 
 
+def test_an_open_message_of_several_pages_is_shown_as_far_as_it_was_said(run: Run, tmp_path: Path) -> None:
+    """Events of other kinds, and of another message that has ended, are between its deltas."""
+    others: list[tuple[str, dict[str, Any]]] = [
+        ("presence.status", {"participant": "hotels", "status": "working"}),
+        ("message.started", {"message": "m2"}),
+        ("message.delta", {"message": "m2", "index": 0, "text": "another"}),
+        ("message.completed", {"message": "m2", "parts": [{"kind": "text", "text": "another"}], "deltas": 1}),
+    ]
+    words = [f"{number} " for number in range(2_500)]
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("session.opened", {}),
+        ("presence.joined", {"participant": "hotels", "kind": "agent"}),
+        ("message.started", {"message": "m1"}),
+        *[("message.delta", {"message": "m1", "index": index, "text": word}) for index, word in enumerate(words)],
+    ]
+    events[1_500:1_500] = others
+    around = {"session": "s", "time": "2026-01-31T12:00:00Z", "actor": "hotels"}
+    log, happened = tmp_path / "log.db", tmp_path / "streaming.jsonl"
+    happened.write_bytes(
+        b"\n".join(
+            orjson.dumps({**around, "position": n, "version": n, "id": f"e{n}", "type": type, "data": data})
+            for n, (type, data) in enumerate(events, 1)
+        )
+    )
+    assert run("import", happened, "--log", log).code == 0
+    for at, said in ((1_400, 1_397), (1_502, 1_497), (2_507, 2_500)):
+        shown = orjson.loads(run("show", "s", "--at", at, "--json", "--log", log).out)
+        assert shown["messages"][0]["text"] == "".join(words[:said])
+    assert shown["messages"][1]["text"] == "another"
+
+
 def test_a_version_that_is_not_reached_is_refused(run: Run, log: Path) -> None:
     for command in (("show", "--at", 99), ("tail", "--after", 99, "--no-follow")):
         refused = run(command[0], "trip-7", *command[1:], "--log", log)

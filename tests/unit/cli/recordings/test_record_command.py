@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.claude_code_project import NAME, PROJECT
 
-from stenogram.cli.recording.command import EVENTS
+from stenogram.cli.recording.hook_settings import EVENTS
 
 Run = Callable[..., Any]
 RECORD = ("record", "claude-code")
