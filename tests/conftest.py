@@ -65,6 +65,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+@pytest.fixture
+def held_port() -> Iterator[int]:
+    """A port for a server that goes and comes back: nobody else is given it meanwhile."""
+    from support.ports import held_port
+
+    with held_port() as port:
+        yield port
+
+
 @pytest.fixture(scope="session")
 def _postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the workers of a run share."""

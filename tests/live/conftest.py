@@ -25,6 +25,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.ports import held_port
 from support.wire import Wire
 
 from stenogram.api.server import Gateway, running
@@ -160,6 +161,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def serve(**options: Any) -> Process:
+            if "port" not in options:  # one to come back to
+                options["port"] = stack.enter_context(held_port())
             return await stack.enter_async_context(_serving(tmp_path, options))
 
         yield serve
@@ -168,7 +171,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
 @asynccontextmanager
 async def _serving(folder: Path, options: dict[str, Any]) -> AsyncIterator[Process]:
     env = {**os.environ, "NO_COLOR": "1", **options.pop("env", {})}
-    chosen = {"log": folder / "log.db", "port": 0, **PATIENT, **options}
+    chosen = {"log": folder / "log.db", **PATIENT, **options}
     arguments = [word for name, value in chosen.items() for word in _option(name, value)]
     said = folder / f"stderr-{next(_numbers)}"
     with said.open("w") as stderr:
@@ -189,7 +192,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 
 async def _url(process: asyncio.subprocess.Process, said: Path) -> str:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not (found := _announced(said)):
             assert process.returncode is None, f"it ended with {process.returncode}"
             await asyncio.sleep(0.01)

@@ -44,7 +44,7 @@ SEES = {
 
 def token(viewer: str) -> str:
     """A viewer's token."""
-    return jwt.encode({"exp": time.time() + 60, **VIEWERS[viewer]}, SECRET, "HS256")
+    return jwt.encode({"exp": time.time() + 600, **VIEWERS[viewer]}, SECRET, "HS256")
 
 
 def bearer(viewer: str) -> dict[str, str]:

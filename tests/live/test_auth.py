@@ -25,7 +25,7 @@ SECRET = "a secret of at least thirty-two bytes"
 
 def token(secret: str = SECRET, **claims: Any) -> str:
     """A good token, but for what is said otherwise; None takes a claim away."""
-    members = {"sub": "ana", "exp": time.time() + 60, **claims}
+    members = {"sub": "ana", "exp": time.time() + 600, **claims}
     return jwt.encode({name: value for name, value in members.items() if value is not None}, secret, "HS256")
 
 
@@ -93,8 +93,8 @@ BAD: dict[str, Callable[[], Any]] = {
     "tenant is a number": lambda: token(tenant=7),
     "scopes are a number": lambda: token(scopes=7),
     "scopes hold a number": lambda: token(scopes=[7]),
-    "alg none": lambda: forged({"alg": "none"}, {"sub": "ana", "exp": time.time() + 60}),
-    "alg None": lambda: forged({"alg": "None", "typ": "JWT"}, {"sub": "ana", "exp": time.time() + 60}, b"x"),
+    "alg none": lambda: forged({"alg": "none"}, {"sub": "ana", "exp": time.time() + 600}),
+    "alg None": lambda: forged({"alg": "None", "typ": "JWT"}, {"sub": "ana", "exp": time.time() + 600}, b"x"),
     "alg unknown": lambda: forged({"alg": "HS1024"}, {"sub": "ana"}),
     "header is a list": lambda: forged([], {}),
     "header is deep": lambda: ".".join((base64.urlsafe_b64encode(b"[" * 100_000).decode(), "e30", "e30")),
@@ -142,7 +142,7 @@ async def test_public_keys_check_their_own_algorithm_alone(
 ) -> None:
     pair, other = keys(algorithm), keys(algorithm)
     gateway = await start(jwt_public_key=pair.public)
-    claims = {"sub": "ana", "kind": "user", "exp": time.time() + 60}
+    claims = {"sub": "ana", "kind": "user", "exp": time.time() + 600}
     wire = await Wire.open(http, gateway.url, token=jwt.encode(claims, pair.private, algorithm))
     assert wire.welcome["participant"] == "ana"
     await refused(http, gateway, jwt.encode(claims, other.private, algorithm))
@@ -270,12 +270,12 @@ async def test_a_token_for_streams_may_stand_in_the_query(http: aiohttp.ClientSe
 
 
 async def test_a_token_that_expires_ends_the_connection(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    wire = await Wire.open(http, gateway.url, token=token(exp=time.time() + 1))
+    wire = await Wire.open(http, gateway.url, token=token(exp=time.time() + 5))
     await wire.command("s", "session.open", {})
     await wire.subscribe(session="s")
     await wire.catch_up("s")
     url = f"{gateway.url}/v1/sessions/s/events"
-    async with SseReader.open(http, url, Follower(), token=token(exp=time.time() + 1)) as stream:
+    async with SseReader.open(http, url, Follower(), token=token(exp=time.time() + 5)) as stream:
         closed, place = await wire.closed(), f"{wire.welcome['epoch']}.v1"
         assert closed.code == 4010
         assert closed.bye is not None

@@ -11,7 +11,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -57,7 +56,7 @@ class Town:
     def __init__(self, server: PostgresServer, serve: Serve) -> None:
         self.server = server
         self._serve = serve
-        self._ports = [_free_port() for _ in range(2)]
+        self._ports: list[int] = []
         self.gateways: list[Process] = []
 
     @property
@@ -67,7 +66,8 @@ class Town:
 
     async def open(self) -> None:
         """Start both gateways."""
-        self.gateways = [await self._start(port) for port in self._ports]
+        self.gateways = [await self._serve(log=self.server.url) for _ in range(2)]
+        self._ports = [int(gateway.url.rpartition(":")[2]) for gateway in self.gateways]
 
     async def _start(self, port: int) -> Process:
         return await self._serve(log=self.server.url, port=port)
@@ -230,12 +230,6 @@ async def _stored(server: PostgresServer) -> list[Record]:
         return await engine.read_log(0, 10**7)
     finally:
         await engine.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _report(outages: list[Outage], writers: list[ReconnectingWriter]) -> str:

@@ -252,7 +252,7 @@ async def test_tokens_are_checked_and_renewed(start: Start) -> None:
     minted: list[str] = []
 
     def mint() -> str:
-        minted.append(_token(lifetime=1.5))
+        minted.append(_token(lifetime=4))
         return minted[-1]
 
     with pytest.raises(Unauthenticated):
@@ -285,7 +285,7 @@ async def test_closing_leaves_nothing_behind(gateway: Gateway) -> None:
     assert not left
 
 
-def _token(lifetime: float = 60, key: str = SECRET) -> str:
+def _token(lifetime: float = 600, key: str = SECRET) -> str:
     claims = {
         "sub": "hotels",
         "kind": "agent",

@@ -32,7 +32,7 @@ async def test_the_watcher_resumes(gateway: Gateway, tmp_path: Path) -> None:
         session = client.session("stream")
         await session.do("session.open", {})
         await session.post("Found three.")
-        first = await example("resuming_watcher.py", gateway, STENOGRAM_PLACE=place, STENOGRAM_SECONDS="1.5")
+        first = await example("resuming_watcher.py", gateway, STENOGRAM_PLACE=place, STENOGRAM_SECONDS="6")
         assert versions(first) == [1, 2]
         await session.post("Found another.")
         await session.close()

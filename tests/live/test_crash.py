@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import os
 import random
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +70,9 @@ async def stream(http: aiohttp.ClientSession, url: str, follower: Follower, over
 
 @pytest.mark.timeout(240 + 10 * KILLS)
 async def test_what_was_acknowledged_survives_being_killed(
-    http: aiohttp.ClientSession, serve: Serve, verify_views: Verify, tmp_path: Path
+    http: aiohttp.ClientSession, serve: Serve, verify_views: Verify, tmp_path: Path, held_port: int
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    gateway = await serve(port=port)
+    gateway = await serve(port=held_port)
     setup = await Wire.open(http, gateway.url, participant="setup")
     for number in range(2):
         await setup.command(f"s{number}", "session.open", {})
@@ -100,7 +97,7 @@ async def test_what_was_acknowledged_survives_being_killed(
             goal = APPENDS * kill // (KILLS + 1)
             await until(lambda goal=goal: sum(len(writer.acks) for writer in writers) >= goal)  # type: ignore[misc]
             await gateway.kill()
-            gateway = await serve(port=port)
+            gateway = await serve(port=held_port)
         await asyncio.gather(*writing)
         total = 2 + sum(len(writer.acks) for writer in writers)
         await until(lambda: min(followers[None].at, len(streamed.events) + len(followers["s1"].events)) >= total)

@@ -38,7 +38,7 @@ class Streams:
         self._http, self._url = http, f"{gateway.url}/v1/stream"
         self.headers = {}
         if claims:
-            token = jwt.encode({"exp": time.time() + 60, **claims}, SECRET, "HS256")
+            token = jwt.encode({"exp": time.time() + 600, **claims}, SECRET, "HS256")
             self.headers["Authorization"] = f"Bearer {token}"
 
     async def ask(self, method: str, path: str, body: bytes | str | None = None, /, **headers: str) -> "Answer":

@@ -145,7 +145,7 @@ async def test_a_client_may_call_the_gateways_host_what_it_likes(
     http: aiohttp.ClientSession, start: Any, host: str
 ) -> None:
     gateway = await start(jwt_secret=SECRET)
-    token = jwt.encode({"exp": time.time() + 60, "sub": "ada", "scopes": ["write:*"]}, SECRET, "HS256")
+    token = jwt.encode({"exp": time.time() + 600, "sub": "ada", "scopes": ["write:*"]}, SECRET, "HS256")
     headers = {"Host": host, "Authorization": f"Bearer {token}"}
     async with http.put(f"{gateway.url}/v1/stream/a", headers=headers, data=b"x") as made:
         assert (made.status, made.headers["Location"]) == (201, f"http://{host}/v1/stream/a")

@@ -21,7 +21,7 @@ KINDS = {"hotels": "agent", "rooms": "agent", "ana": "user", "ben": "user"}
 
 def token(who: str) -> str:
     """A token with the default scopes."""
-    return jwt.encode({"exp": time.time() + 60, "sub": who, "kind": KINDS[who]}, SECRET, "HS256")
+    return jwt.encode({"exp": time.time() + 600, "sub": who, "kind": KINDS[who]}, SECRET, "HS256")
 
 
 def bearer(who: str) -> dict[str, str]:

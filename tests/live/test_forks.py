@@ -18,7 +18,7 @@ SECRET = "a secret of at least thirty-two bytes"
 
 def token(sub: str, kind: str = "user", *scopes: str) -> str:
     """A token; without scopes it may do everything but audit."""
-    claims = {"sub": sub, "kind": kind, "exp": time.time() + 60, **({"scopes": list(scopes)} if scopes else {})}
+    claims = {"sub": sub, "kind": kind, "exp": time.time() + 600, **({"scopes": list(scopes)} if scopes else {})}
     return jwt.encode(claims, SECRET, "HS256")
 
 

@@ -155,7 +155,7 @@ async def test_a_request_does_not_wait_longer_than_its_token_is_good(
     monkeypatch.setattr(BuildProgress, "reach", not_yet)
     monkeypatch.setattr("stenogram.projections.store.store.ViewStore.current", AsyncMock(return_value=None))
     gateway = await start(jwt_secret=SECRET, views="")
-    wire = await Wire.open(http, gateway.url, token=token(60))
+    wire = await Wire.open(http, gateway.url, token=token(600))
     await wire.command("s", "session.open", {})
     headers = {"Authorization": f"Bearer {token(1.2)}"}
     async with asyncio.timeout(20), http.get(f"{gateway.url}/v1/{path}", headers=headers) as response:

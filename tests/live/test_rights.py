@@ -15,7 +15,7 @@ SECRET = "a secret of at least thirty-two bytes"
 
 def token(who: str, *scopes: str) -> str:
     """A token with these scopes."""
-    return jwt.encode({"exp": time.time() + 60, "sub": who, "scopes": list(scopes)}, SECRET, "HS256")
+    return jwt.encode({"exp": time.time() + 600, "sub": who, "scopes": list(scopes)}, SECRET, "HS256")
 
 
 async def test_a_token_that_may_speak_may_not_cancel(http: aiohttp.ClientSession, start: Start) -> None:

@@ -147,7 +147,7 @@ async def test_a_gateway_with_keys_makes_none(http: aiohttp.ClientSession, start
     code, said = await stenogram("link", "--log", gateway.url)
     assert code == 1
     assert "wants a token" in said
-    bearer = jwt.encode({"sub": "maya", "exp": time.time() + 60}, SECRET, "HS256")
+    bearer = jwt.encode({"sub": "maya", "exp": time.time() + 600}, SECRET, "HS256")
     async with http.post(f"{gateway.url}/console/links", headers={"Authorization": f"Bearer {bearer}"}) as answer:
         assert answer.status == 403
         assert "stenogram token" in (await answer.json())["detail"]

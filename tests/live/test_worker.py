@@ -325,7 +325,7 @@ async def test_what_the_token_does_not_cover_is_not_seen_or_passed_over(start: S
     gateway = await start(views="", jwt_secret=SECRET)
 
     def token(who: str, *scopes: str) -> str:
-        return jwt.encode({"exp": time.time() + 60, "sub": who, "scopes": list(scopes)}, SECRET, "HS256")
+        return jwt.encode({"exp": time.time() + 600, "sub": who, "scopes": list(scopes)}, SECRET, "HS256")
 
     book = Book()
     mine = token("hotels", "read:trip-*", "read:seen-*", "write:trip-*")

@@ -46,7 +46,7 @@ async def owned(session: Session, task: str, owner: str) -> None:
 async def test_the_tasks_of_a_killed_worker_return_by_its_lease(gateway: Any, hire: Hire) -> None:
     async with trip(gateway.url, "trip-1") as one, trip(gateway.url, "trip-2") as two:
         sessions = {await each.tasks.create("Find a hotel", HOTEL): each for each in (one, two)}
-        first = await hire(gateway.url, "first", seconds=60)
+        first = await hire(gateway.url, "first", seconds=600)
         for task, session in sessions.items():
             await owned(session, task, "first")
         # It begins when the tasks are held: it learns of their return from events alone, or from its first list.

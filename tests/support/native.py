@@ -15,14 +15,14 @@ SECRET = "a secret of at least thirty-two bytes"
 ALL = ("read:*", "write:*")
 
 
-def headers_of(sub: str, kind: str = "user", seconds: float = 60.0) -> dict[str, str]:
+def headers_of(sub: str, kind: str = "user", seconds: float = 600.0) -> dict[str, str]:
     """What proves who it is that may read and write everything."""
     return token(sub, *ALL, kind=kind, exp=time.time() + seconds)
 
 
 def token(sub: str, *scopes: str, **claims: Any) -> dict[str, str]:
     """What proves who it is."""
-    given = {"exp": time.time() + 60, "sub": sub, "scopes": list(scopes), **claims}
+    given = {"exp": time.time() + 600, "sub": sub, "scopes": list(scopes), **claims}
     return {"Authorization": f"Bearer {jwt.encode(given, SECRET, 'HS256')}"}
 
 

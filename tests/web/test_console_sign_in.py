@@ -84,10 +84,10 @@ async def test_a_gateway_that_answers_nobody_says_why(start: StartForPages, open
 
 async def test_an_expired_token_asks_for_another(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start(jwt_secret=SECRET)
-    page: Page = await open_page(f"{gateway.url}/console/#token={token(seconds=3)}", expected=("401", "404"))
+    page: Page = await open_page(f"{gateway.url}/console/#token={token(seconds=15)}", expected=("401", "404"))
     await expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
     await expect(page.get_by_label("Your token")).to_be_visible()
     await expect(page.get_by_role("alert")).to_contain_text("expired")
-    await page.get_by_label("Your token").fill(token(seconds=60))
+    await page.get_by_label("Your token").fill(token(seconds=600))
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Sessions")).to_be_visible()

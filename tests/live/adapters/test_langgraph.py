@@ -109,18 +109,20 @@ async def test_a_run_goes_on_in_another_process(gateway: Gateway) -> None:
     assert ended["steps"] == ["zero", "one", "yes"]
 
 
-async def test_it_waits_for_a_gateway_that_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_waits_for_a_gateway_that_comes_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, held_port: int
+) -> None:
     caplog.set_level(logging.ERROR, "stenogram.client")  # which says that it is not connected
     chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
-    async with running(Settings(port=0, **chosen)) as gateway:
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
+    async with running(Settings(port=held_port, **chosen)) as gateway:
+        url = gateway.url
         saver = StenogramSaver(url, participant="graph")
         graph = _graph(saver)
         await graph.ainvoke({"steps": ["zero"]}, _thread("trip"))
     going_on = asyncio.create_task(graph.ainvoke({"steps": ["again"]}, _thread("trip")))
     await asyncio.sleep(0.5)
     assert not going_on.done()
-    async with running(Settings(port=port, **chosen)):
+    async with running(Settings(port=held_port, **chosen)):
         assert (await going_on)["steps"] == ["zero", "one", "two", "again", "one", "two"]
         await saver.aclose()
 

@@ -118,7 +118,7 @@ async def test_what_a_dead_window_held_is_taken_over(board: Gateway, ending: str
 
 async def test_a_token_says_who_it_is(start_board: StartBoard) -> None:
     gateway = await start_board(jwt_secret=SECRET)
-    claims = {"sub": "claude-1", "kind": "agent", "exp": time.time() + 60, "scopes": ["read:web", "write:web"]}
+    claims = {"sub": "claude-1", "kind": "agent", "exp": time.time() + 600, "scopes": ["read:web", "write:web"]}
     headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
     async with (
         httpx2.AsyncClient(headers=headers) as http,
@@ -229,15 +229,15 @@ async def test_who_does_not_take_an_answer_is_cut_off(tmp_path: Path, monkeypatc
         writer.close()
 
 
-async def test_a_call_outlasts_a_restart_of_the_gateway(tmp_path: Path) -> None:
+async def test_a_call_outlasts_a_restart_of_the_gateway(tmp_path: Path, held_port: int) -> None:
     chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
-    async with running(Settings(port=0, **chosen)) as gateway:
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
+    async with running(Settings(port=held_port, **chosen)) as gateway:
+        url = gateway.url
         process = await _start_stdio(url, "claude-1")
         joined = await _call(process, "join", session="web")
     saying = asyncio.create_task(_call(process, "say", handle=joined["handle"], text="Still here."))
     await asyncio.sleep(0.5)
-    async with running(Settings(port=port, **chosen)) as gateway:
+    async with running(Settings(port=held_port, **chosen)) as gateway:
         assert "message" in await saying
         async with Client(url, participant="maya", kind="user") as client:
             assert (await client.page("web", types=["message.posted"])).events[0].actor == "claude-1"

@@ -136,13 +136,13 @@ async def test_a_gateway_with_keys_wants_the_right_to_record(
     scopes: list[str], code: int, start: Start, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     gateway = await start(jwt_secret=SECRET)
-    token = jwt.encode({"sub": "recorder", "scopes": scopes, "exp": time.time() + 60}, SECRET, "HS256")
+    token = jwt.encode({"sub": "recorder", "scopes": scopes, "exp": time.time() + 600}, SECRET, "HS256")
     options = ("--finish", "--token", token)
     async with recorder(PROJECT, tmp_path / "state", gateway.url, *options) as process:
         said = await process.stderr.read()
         assert await process.wait() == code, said
     assert (b"record:claude-" in said) == bool(code)
-    reader = jwt.encode({"sub": "ada", "exp": time.time() + 60}, SECRET, "HS256")
+    reader = jwt.encode({"sub": "ada", "exp": time.time() + 600}, SECRET, "HS256")
     async with http.get(f"{gateway.url}/v1/sessions?token={reader}") as answer:
         assert [each["session"] for each in (await answer.json())["sessions"]] == ([] if code else [SESSION])
 

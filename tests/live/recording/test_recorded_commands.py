@@ -30,7 +30,7 @@ OPEN = command("c1", "session.open", {})
 async def record(http: aiohttp.ClientSession, gateway: Gateway, *commands: Any, **more: Any) -> tuple[int, Any]:
     """What it is answered with."""
     scopes = more.pop("scopes", None)
-    claims = {"sub": "recorder", "scopes": scopes, "exp": time.time() + 60}
+    claims = {"sub": "recorder", "scopes": scopes, "exp": time.time() + 600}
     headers = {} if scopes is None else {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}"}
     body = {"commands": list(commands), **more}
     async with http.post(f"{gateway.url}/v1/sessions/s/recorded", json=body, headers=headers) as answer:
@@ -89,7 +89,7 @@ async def test_a_lease_is_kept_up_in_the_session_that_is_recorded_alone(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     gateway = await start(jwt_secret=SECRET)
-    token = jwt.encode({"sub": "claude", "kind": "agent", "exp": time.time() + 60}, SECRET, "HS256")
+    token = jwt.encode({"sub": "claude", "kind": "agent", "exp": time.time() + 600}, SECRET, "HS256")
     headers = {"Authorization": f"Bearer {token}"}
     for session in ("s", "other"):
         for do, data in (("session.open", {}), ("presence.join", {"lease": 3.0})):

@@ -240,7 +240,7 @@ async def test_other_spans_are_taken_and_nothing_comes_of_them(gateway: Gateway,
 
 
 def token(*scopes: str) -> str:
-    return jwt.encode({"sub": "tracer", "scopes": list(scopes), "exp": time.time() + 60}, SECRET, "HS256")
+    return jwt.encode({"sub": "tracer", "scopes": list(scopes), "exp": time.time() + 600}, SECRET, "HS256")
 
 
 async def test_a_token_says_into_which_sessions(start: Start, http: aiohttp.ClientSession) -> None:

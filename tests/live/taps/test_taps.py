@@ -131,16 +131,16 @@ async def test_two_runs_at_once_do_not_mix(gateway: Gateway, program: Program) -
 
 @pytest.mark.reconnects
 @pytest.mark.thorough
-async def test_the_gateway_goes_away_and_comes_back(tmp_path: Path, program: Program) -> None:
+async def test_the_gateway_goes_away_and_comes_back(tmp_path: Path, program: Program, held_port: int) -> None:
     chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
-    async with running(Settings(port=0, **chosen)) as gateway:
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
+    async with running(Settings(port=held_port, **chosen)) as gateway:
+        url = gateway.url
         tap = program.tap(url)
         going_on = asyncio.create_task(program.run(tap, "trip", pause=0.1))
         await asyncio.sleep(0.5)
     assert not going_on.done()
     await asyncio.sleep(0.3)
-    async with running(Settings(port=port, **chosen)):
+    async with running(Settings(port=held_port, **chosen)):
         produced = await going_on
         found = await recorded(url, "trip")
         await tap.aclose()
@@ -245,13 +245,13 @@ async def test_who_may_not_take_part_speaks_as_the_holder(start: Start) -> None:
 
 @pytest.mark.reconnects
 @pytest.mark.thorough
-async def test_what_does_not_fit_is_dropped_and_said_to_be(tmp_path: Path, program: Program) -> None:
+async def test_what_does_not_fit_is_dropped_and_said_to_be(tmp_path: Path, program: Program, held_port: int) -> None:
     chosen: dict[str, Any] = {"log": str(tmp_path / "log.db"), "drain": 0.1, "views": "none", "views_in": "gateway"}
-    async with running(Settings(port=0, **chosen)) as gateway:
-        url, port = gateway.url, int(gateway.url.rpartition(":")[2])
+    async with running(Settings(port=held_port, **chosen)) as gateway:
+        url = gateway.url
     tap = program.tap(url, max_chars=7_000)  # a run and a few steps
     await program.run(tap, "trip")
-    async with running(Settings(port=port, **chosen)):
+    async with running(Settings(port=held_port, **chosen)):
         found = await recorded(url, "trip")
         await tap.aclose()
     assert not found.open

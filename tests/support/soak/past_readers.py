@@ -109,7 +109,7 @@ async def main(number: int, gateways: list[str]) -> None:
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
         readers = [group.create_task(read(http, gateways, past, number * READERS + each)) for each in range(READERS)]
         await listen(past)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             await past.has_read.wait()
         for reader in readers:
             reader.cancel()

@@ -35,7 +35,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
 
 def principal(*scopes: str) -> Principal:
     """Whom a gateway with keys takes the bearer of a token for."""
-    claims = {"sub": "ana", "exp": time.time() + 60, "scopes": list(scopes)}
+    claims = {"sub": "ana", "exp": time.time() + 600, "scopes": list(scopes)}
     return Authenticator(Settings(jwt_secret=SECRET)).principal(jwt.encode(claims, SECRET, "HS256"), {})
 
 

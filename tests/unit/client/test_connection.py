@@ -103,16 +103,14 @@ async def test_a_refused_handshake_is_final(gateway: FakeGateway, status: int, e
 
 
 async def test_a_gateway_that_is_not_there_yet_is_waited_for(
-    make_gateway: type[FakeGateway], serving: Callable[..., Any]
+    make_gateway: type[FakeGateway], serving: Callable[..., Any], held_port: int
 ) -> None:
     gateway = make_gateway()
-    async with serving(gateway):
-        port = int(gateway.url.rpartition(":")[2])
-    client = Client(gateway.url, participant="me", backoff=Backoff(0.01, 0.02))
+    client = Client(f"http://127.0.0.1:{held_port}", participant="me", backoff=Backoff(0.01, 0.02))
     connecting = asyncio.create_task(client.connect())
     await asyncio.sleep(0.05)
     assert not connecting.done()
-    async with serving(gateway, port):
+    async with serving(gateway, held_port):
         await asyncio.wait_for(connecting, 30)
         assert client.connected
         await client.aclose()
