@@ -193,9 +193,38 @@ async def record(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, 
     return told
 
 
+async def subscription(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, play: Play) -> bytes:
+    """What a subscription to everything tells, that is made, added to, claimed and deleted; it names no session that
+    the reader may not read."""
+    claims = jwt.decode(reader.token, SECRET, ["HS256"])
+    own = [f"{right}:{place}*" for right in ("session", "speak") for place in ("stream-subscription:", "wakes-")]
+    claims["scopes"] += [*own, "read:wakes-*"]
+    headers = {"Authorization": f"Bearer {jwt.encode(claims, SECRET, 'HS256')}", "Content-Type": "application/json"}
+    wakes, ids = f"wakes-{reader.viewer.id}", [session.state.id for session in play.sessions]
+    one = "__ds/subscriptions/all"
+    body = {"type": "pull-wake", "pattern": "**", "wake_stream": wakes}
+    requests: list[tuple[str, str, Any]] = [("PUT", wakes, []), ("PUT", one, body)]
+    requests += [("POST", f"{one}/streams", {"streams": [id]}) for id in ids]
+    requests += [("PUT", one, body), ("POST", f"{one}/claim", {"worker": "w"}), ("GET", one, None)]
+    requests += [("GET", wakes, None), ("DELETE", one, None), ("DELETE", wakes, None)]
+    told, named, unreadable = b"", set[str](), {id for id in ids if not matches_any(id, reader.read)}
+    for method, path, sent in requests:
+        async with http.request(method, f"{gateway.url}/v1/stream/{path}", json=sent, headers=headers) as response:
+            assert response.status < 500, await response.text()
+            told += str(dict(response.headers)).encode() + await response.read()
+            if response.status < 300 and response.content_type == "application/json" and await response.read():
+                shown = await response.json()
+                streams = shown["streams"] if isinstance(shown, dict) else shown
+                named.update(each.get("path") or each["stream"] for each in streams)
+    assert set(ids) - unreadable <= named
+    assert not unreadable & named
+    return told
+
+
 async def said(http: aiohttp.ClientSession, gateway: Gateway, reader: Reader, play: Play) -> "list[tuple[str, bytes]]":
     """Everything that a reader is told, by surface."""
     found = [(surface, await get(http, reader, f"{gateway.url}{surface}")) for surface in surfaces(play)]
+    found.append(("subscription", await subscription(http, gateway, reader, play)))
     for session in play.sessions:
         found.append((f"AG-UI {session.state.id}", await ag_ui(http, gateway, reader, session)))
         found.append((f"recording {session.state.id}", await record(http, gateway, reader, session.state.id)))

@@ -417,7 +417,7 @@ class TestBounds:
         assert (await maya.ask("PUT", f"__ds/subscriptions/{'x' * 129}", good))[0] == 400
         assert (await maya.ask("PUT", "__ds/subscriptions/s", {**good, "wake_stream": "none"}))[0] == 404
         for method, path in (("GET", "__ds"), ("PUT", "__ds/x"), ("PATCH", "__ds/subscriptions/s")):
-            assert (await maya.ask(method, path, [1]))[0] in (400, 404)
+            assert (await maya.ask(method, path, [1]))[0] in (400, 404, 405)
 
     async def test_another_one_of_its_name_is_a_conflict(self, maya: Subscriber) -> None:
         await maya.subscribe("s")
@@ -460,6 +460,36 @@ class TestBounds:
         await maya.done("PUT", "events/c", [1])
         shown = await maya.until("s", lambda said: "events/c" in [each["path"] for each in said["streams"]])
         assert [each["path"] for each in shown["streams"]] == ["events/b", "events/c"]
+
+    async def test_any_number_of_streams_that_are_gone_keeps_nothing_from_being_found(
+        self, http: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(keeper, "MAX_STREAMS", 2)
+        settings = Settings(log=str(tmp_path / "log.db"), port=0, views=NO_VIEWS, views_in="gateway", drain=0.1)
+        async with running(settings) as gateway:
+            await Subscriber(http, gateway.url).subscribe("s")
+        async with running(settings.model_copy(update={"durable_streams_subscriptions": 0})) as gateway:
+            maya = Subscriber(http, gateway.url)
+            for name in "abcde":
+                await maya.done("PUT", f"events/{name}", [1])
+                await maya.done("DELETE", f"events/{name}")
+            await maya.done("PUT", "events/z", [1])
+        async with running(settings) as gateway:
+            claimed = await Subscriber(http, gateway.url).claim("s")
+            assert [each["path"] for each in claimed["streams"]] == ["events/z"]
+
+    async def test_a_stream_that_was_named_before_it_came_stays_by_its_pattern(self, maya: Subscriber) -> None:
+        await maya.subscribe("s", streams=["events/a"])
+        await maya.done("PUT", "events/a", [1])
+        claimed = await maya.claim("s")
+        assert claimed["streams"][0]["link_type"] == "explicit"
+        await maya.ack("s", claimed)
+        await maya.until("s", lambda said: said["streams"])
+        await maya.done("POST", "events/a", [2])
+        await maya.wakes("s", 1)
+        await maya.done("DELETE", "__ds/subscriptions/s/streams/events/a")
+        shown = await maya.until("s", lambda said: said["streams"] and said["streams"][0]["link_type"] == "glob")
+        assert shown["streams"][0]["acked_offset"] == claimed["streams"][0]["tail_offset"]
 
     async def test_a_wake_stream_that_takes_nothing_is_tried_again(self, maya: Subscriber, gateway: Gateway) -> None:
         await maya.subscribe("s")

@@ -63,17 +63,21 @@ class _Watched:
 
     def touch(self, session: SessionId) -> None:
         """Something was written to a session."""
-        link, config = self.found.links.get(session), self.found.config
-        if link is not None:
+        if session in self.found.links:
             self.suspects[session] = None
-            if link.glob:
-                return
-        if config.pattern is None or not is_match(config.pattern, session, config.wake_stream):
+        if not self.is_new(session):
             return
         if len(self.unlinked) < MAX_STREAMS and time.monotonic() >= self.full_until:
             self.unlinked[session] = None
         else:
             self.unlisted = True
+
+    def is_new(self, session: SessionId) -> bool:
+        """Whether the pattern matches a stream that is not linked for that."""
+        link, config = self.found.links.get(session), self.found.config
+        if config.pattern is None or (link is not None and link.glob):
+            return False
+        return is_match(config.pattern, session, config.wake_stream)
 
     def to_announce(self) -> bool:
         """Whether the wake stream is to say that there is work."""
@@ -119,8 +123,15 @@ class SubscriptionKeeper:
 
     @property
     def count(self) -> int:
-        """How many subscriptions there are."""
+        """How many subscriptions there are, as far as it has looked."""
         return len(self._watched)
+
+    async def recount(self) -> int:
+        """How many there are, with those that were just made."""
+        await self.loaded.wait()
+        for session in tuple(self._changed):
+            await self._refresh(session)
+        return self.count
 
     def next_due(self) -> float | None:
         """In how many seconds something is to happen by itself; None if nothing is."""
@@ -233,19 +244,23 @@ class SubscriptionKeeper:
         assert pattern is not None
         watched.unlisted = False
         async for page in listed_sessions(self._log.engine, prefix_of(pattern)):
-            for session, _ in page:
-                if session not in watched.found.links:
-                    watched.touch(session)
+            watched.unlinked.update(dict.fromkeys([session for session, _ in page if watched.is_new(session)]))
+            # Page by page: of those that cannot be linked there may be any number, and they would come again each time.
+            await self._link(watched)
+            if time.monotonic() < watched.full_until:
+                return
 
     async def _link(self, watched: _Watched) -> None:
         """Link streams that are new, from their start; and where there is no room, leave out those that are gone."""
         found = watched.found
         links, told = list[StreamLink](), (granted(found, self._tenant),)
         for session in tuple(watched.unlinked):
-            readable = await readable_for(self._log, session, told)
-            del watched.unlinked[session]
-            if readable is not None and session not in found.links:
+            link = found.links.get(session)
+            readable = None if link is not None and link.glob else await readable_for(self._log, session, told)
+            if readable is not None:
                 links.append(StreamLink(session=session, acked=readable.start))
+            else:
+                del watched.unlinked[session]
         if not links:
             return
         gone: tuple[SessionId, ...] = ()
@@ -253,10 +268,12 @@ class SubscriptionKeeper:
             gone = await self._gone(found)
             room = MAX_STREAMS - len(found.links) + len(gone)
             if room < len(links):
-                links, watched.unlisted = links[:room], True
+                links, watched.unlisted = links[: max(room, 0)], True
                 watched.full_until = time.monotonic() + FULL_FOR_S
         if links or gone:
             await submit(self._log, found, LinkStreams(links=tuple(links), gone=gone), TIMEKEEPER)
+        watched.unlinked.clear()  # not before they are linked, or will be looked for
+        await self._refresh(found.session)
 
     async def _gone(self, found: Subscription) -> tuple[SessionId, ...]:
         """The streams that the pattern matched and that are no longer there."""

@@ -134,8 +134,7 @@ class SubscriptionManager:
     ) -> tuple[StreamLink, ...]:
         """The streams of a subscription that is about to be made, if it may. Raises the Refused tree."""
         keeper, most = self._subscriptions.kept_in(tenant), self._subscriptions.most
-        await keeper.loaded.wait()
-        if keeper.count >= most:
+        if await keeper.recount() >= most:
             raise Conflict(f"There are {most:,} subscriptions, as many as there may be; delete one.", most=most)
         if config.wake_stream is not None:
             principal.require("speak", config.wake_stream)

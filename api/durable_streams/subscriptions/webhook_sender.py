@@ -22,7 +22,7 @@ from .webhook_rules import WebhookRules
 MAX_ANSWER_BYTES = 16_384
 MAX_SECONDS = 30.0
 """For which an answer is waited for, if the lease is not shorter."""
-AT_ONCE = 32
+AT_ONCE = 128
 """Webhooks of one gateway that are under way."""
 
 
