@@ -18,7 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.subscriber import SECRET, Receiver, Subscriber, later, receiving
 
 from stenogram.api.access.tokens import ANONYMOUS
+from stenogram.api.durable_streams.subscriptions import webhook_sender
 from stenogram.api.durable_streams.subscriptions.names import subscription_session
+from stenogram.api.durable_streams.subscriptions.signing_keys import SigningKeys
+from stenogram.api.durable_streams.subscriptions.webhook_rules import WebhookRules
+from stenogram.api.durable_streams.subscriptions.webhook_sender import WebhookSender
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.api.views.storage import NO_VIEWS
@@ -350,6 +354,26 @@ async def test_of_two_gateways_one_calls(
     assert sorted(generations) == sorted(set(generations))
     told = [(each["path"], each["tail_offset"]) for said in receiver.received for each in said["streams"]]
     assert len(told) == len(set(told)) == 20
+
+
+async def test_whose_workers_hang_keeps_nobody_elses_waiting() -> None:
+    sender = WebhookSender(WebhookRules(HERE, ()), SigningKeys(()))
+    hanging, places = asyncio.Event(), 0
+
+    async def hang() -> None:
+        nonlocal places
+        async with sender.place(("", "eve")):
+            places += 1
+            await hanging.wait()
+
+    calls = [asyncio.create_task(hang()) for _ in range(webhook_sender.AT_ONCE)]
+    while places < webhook_sender.AT_ONCE_EACH:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30), sender.place(("", "ada")), sender.place(("other tenant", "eve")):
+        await asyncio.sleep(0)
+        assert places == webhook_sender.AT_ONCE_EACH
+    hanging.set()
+    await asyncio.gather(*calls)
 
 
 KEY = new_key()

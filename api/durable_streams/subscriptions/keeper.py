@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from ....domain.concepts.stream_subscriptions import (
@@ -20,12 +22,13 @@ from ....domain.concepts.stream_subscriptions import (
     Subscription,
     WakeWorker,
 )
-from ....domain.errors import LogUnreadable, NotFound, Refused, StenogramError
+from ....domain.errors import Conflict, LogUnreadable, NotFound, Refused, StenogramError
 from ....domain.ids import SessionId, new_id
 from ....domain.model import TIMEKEEPER, Command, timer_id
 from ....log.log import Log
 from ....log.paging import listed_sessions
 from ....log.records import Record
+from ....projections.runner.time_slices import slices
 from ..readable import find_readable
 from .glob import prefix_of
 from .linked_streams import granted, is_match, linked_stream, readable_for
@@ -36,8 +39,12 @@ _logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 1.0
 """Seconds after which something is tried again that failed, or that another gateway may have done."""
 FULL_FOR_S = 60.0
-"""Seconds after which a subscription that has as many streams as it may looks for those that are gone."""
+"""Seconds after which a subscription that has as many streams as it may looks for those that are gone …"""
+FULL_REST = 10
+"""… and at least so many times as long as all subscriptions take for that, if each takes as long as this one."""
 LONGEST_WAIT_S = 60.0
+PAUSE_S = 0.01
+"""Seconds between two rounds: on a busy log one looks at what many commits have touched."""
 
 
 class _Watched:
@@ -109,6 +116,9 @@ class SubscriptionKeeper:
         self._workers = workers
         self._watched: dict[SessionId, _Watched] = {}
         self._changed: dict[SessionId, None] = {}
+        self._refreshing: dict[SessionId, None] = {}
+        self._making: set[SessionId] = set()
+        self._counting = asyncio.Lock()
         self._touched: dict[SessionId, None] = {}
         self._news = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
@@ -122,6 +132,23 @@ class SubscriptionKeeper:
         """How many subscriptions there are."""
         return len(self._watched)
 
+    @asynccontextmanager
+    async def place_for(self, session: SessionId, most: int) -> AsyncIterator[None]:
+        """Have a place for one that is made within the block. Raises Conflict where there are so many."""
+        await self.loaded.wait()
+        async with self._counting:
+            there = {*self._watched, *self._making}
+            for each in (*self._refreshing, *self._changed):
+                found = (await self._log.state(each)).stream_subscriptions.current(each)
+                (there.discard if found is None else there.add)(each)
+            if len(there - {session}) >= most:
+                raise Conflict(f"There are {most:,} subscriptions, as many as there may be; delete one.", most=most)
+            self._making.add(session)
+        try:
+            yield
+        finally:
+            self._making.discard(session)
+
     def next_due(self) -> float | None:
         """In how many seconds something is to happen by itself; None if nothing is."""
         return 0.0 if self._changed or self._touched or self._calls else self._look_in()
@@ -134,6 +161,7 @@ class SubscriptionKeeper:
                     if not self.loaded.is_set():
                         await self._load()
                     await self._round()
+                    await asyncio.sleep(PAUSE_S)
                 except StenogramError as error:
                     _logger.info("subscriptions have to wait: %s", error)
                     await asyncio.sleep(RETRY_AFTER_S)
@@ -178,19 +206,21 @@ class SubscriptionKeeper:
         return min([due for each in self._watched.values() if (due := each.due_in(now)) is not None], default=None)
 
     async def _round(self) -> None:
-        changed, self._changed = self._changed, {}
-        for session in changed:
+        self._refreshing, self._changed = self._changed, {}
+        for session in self._refreshing:
             await self._refresh(session)
+        self._refreshing = {}
         # After that: what was written to a stream since a subscription was made is looked at for that one, too.
         touched, self._touched = self._touched, {}
-        for watched in self._watched.values():
-            for session in touched:
-                watched.touch(session)
+        async for sessions in slices(tuple(touched), 1):
+            for watched in self._watched.values():
+                watched.touch(sessions[0])
         now = self._log.clock.now()
-        for watched in tuple(self._watched.values()):
-            due = watched.due_in(now)
-            if due is not None and due <= 0:
-                await self._look(watched)
+        async for some in slices(tuple(self._watched.values())):
+            for watched in some:
+                due = watched.due_in(now)
+                if due is not None and due <= 0:
+                    await self._look(watched)
 
     async def _refresh(self, session: SessionId) -> None:
         try:
@@ -208,11 +238,12 @@ class SubscriptionKeeper:
             watched.update(found)
 
     async def _look(self, watched: _Watched) -> None:
+        began = time.monotonic()
         try:
             if watched.unlisted and time.monotonic() >= watched.full_until:
                 await self._list(watched)
             if watched.unlinked:
-                await self._link(watched)
+                await self._link(watched, began)
             if watched.to_announce():
                 assert watched.found.wake is not None
                 await self._workers.announce(watched.found, watched.found.wake)
@@ -233,15 +264,18 @@ class SubscriptionKeeper:
         assert pattern is not None
         watched.unlisted = False
         async for page in listed_sessions(self._log.engine, prefix_of(pattern)):
-            for session, _ in page:
-                if session not in watched.found.links:
-                    watched.touch(session)
+            async for some in slices(page):
+                for session, _ in some:
+                    if session not in watched.found.links:
+                        watched.touch(session)
 
-    async def _link(self, watched: _Watched) -> None:
-        """Link streams that are new, from their start; and where there is no room, leave out those that are gone."""
+    async def _link(self, watched: _Watched, began: float) -> None:
+        """Link streams that are new, from their start; and where there is no room, leave out those that are gone. They
+        have been looked for since `began`."""
         found = watched.found
         links, told = list[StreamLink](), (granted(found, self._tenant),)
-        for session in tuple(watched.unlinked):
+        async for sessions in slices(tuple(watched.unlinked), 1):
+            (session,) = sessions
             readable = await readable_for(self._log, session, told)
             del watched.unlinked[session]
             if readable is not None and session not in found.links:
@@ -254,25 +288,26 @@ class SubscriptionKeeper:
             room = MAX_STREAMS - len(found.links) + len(gone)
             if room < len(links):
                 links, watched.unlisted = links[:room], True
-                watched.full_until = time.monotonic() + FULL_FOR_S
+                now = time.monotonic()
+                watched.full_until = now + max(FULL_FOR_S, (now - began) * len(self._watched) * FULL_REST)
         if links or gone:
             await submit(self._log, found, LinkStreams(links=tuple(links), gone=gone), TIMEKEEPER)
 
     async def _gone(self, found: Subscription) -> tuple[SessionId, ...]:
         """The streams that the pattern matched and that are no longer there."""
         gone, told = [], granted(found, self._tenant)
-        for session, link in found.links.items():
-            if not link.explicit:
-                try:
-                    await find_readable(self._log, session, told)
-                except NotFound:
-                    gone.append(session)
+        async for some in slices([session for session, link in found.links.items() if not link.explicit], 1):
+            try:
+                await find_readable(self._log, some[0], told)
+            except NotFound:
+                gone.append(some[0])
         return tuple(gone)
 
     async def _wake(self, watched: _Watched) -> None:
         found = watched.found
         pending, told = [], (granted(found, self._tenant),)
-        for session in tuple(watched.suspects):
+        async for sessions in slices(tuple(watched.suspects), 1):
+            (session,) = sessions
             link = found.links.get(session)
             stream = None if link is None else await linked_stream(self._log, session, link, told)
             if stream is not None and stream.pending:
@@ -291,7 +326,7 @@ class SubscriptionKeeper:
         result = await self._log.submit(Command(id, found.session, TIMEKEEPER, self._log.clock.now(), data))
         watched.rest(0.0)
         if not result.repeated and not found.is_pull:
-            call = asyncio.create_task(self._workers.call(found.session, generation))
+            call = asyncio.create_task(self._workers.call(found, generation))
             self._calls.add(call)
             call.add_done_callback(self._called)
 
