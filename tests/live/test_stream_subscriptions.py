@@ -23,6 +23,7 @@ from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.api.views.storage import NO_VIEWS
 from stenogram.domain.concepts.stream_subscriptions import CreateSubscription, Subscription, rules
+from stenogram.domain.errors import NotReady
 from stenogram.domain.ids import new_id
 from stenogram.domain.model import Actor, Command
 
@@ -243,6 +244,44 @@ async def test_two_gateways_wake_once_and_give_the_work_to_one(
         assert not said["next_wake"]
     generations = [each["generation"] for each in await here.wakes("s", 5)]
     assert generations == [1, 2, 3, 4, 5]
+
+
+async def test_one_that_was_not_read_at_once_is_read_later(
+    maya: Subscriber, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh, failed = keeper.SubscriptionKeeper._refresh, list[str]()
+
+    async def fail_once(self: Any, session: Any) -> None:
+        if not failed:
+            failed.append(session)
+            raise NotReady("The storage is away.")
+        await refresh(self, session)
+
+    monkeypatch.setattr(keeper.SubscriptionKeeper, "_refresh", fail_once)
+    await maya.subscribe("s")
+    await maya.done("PUT", "events/a", [1])
+    assert len(await maya.wakes("s", 1)) == 1
+    assert failed
+
+
+async def test_a_fault_in_one_keeps_no_other_from_its_work(
+    maya: Subscriber, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    announce = Workers.announce
+
+    async def fail(self: Workers, found: Subscription, wake: Any) -> None:
+        if found.name == "bad":
+            raise RuntimeError("of ours")
+        await announce(self, found, wake)
+
+    monkeypatch.setattr(Workers, "announce", fail)
+    for name in ("bad", "good"):
+        await maya.subscribe(name)
+    await maya.done("PUT", "events/a", [1])
+    assert len(await maya.wakes("good", 1)) == 1
+    monkeypatch.setattr(Workers, "announce", announce)
+    assert len(await maya.wakes("bad", 1)) == 1
+    caplog.clear()
 
 
 class TestRights:

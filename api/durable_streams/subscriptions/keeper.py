@@ -151,7 +151,7 @@ class SubscriptionKeeper:
 
     def next_due(self) -> float | None:
         """In how many seconds something is to happen by itself; None if nothing is."""
-        return 0.0 if self._changed or self._touched or self._calls else self._look_in()
+        return 0.0 if self._changed or self._refreshing or self._touched or self._calls else self._look_in()
 
     async def run(self) -> None:
         """Work until cancelled, or until the log has ended. A failing log is waited for."""
@@ -162,13 +162,13 @@ class SubscriptionKeeper:
                         await self._load()
                     await self._round()
                     await asyncio.sleep(PAUSE_S)
+                    await self._wait()
                 except StenogramError as error:
                     _logger.info("subscriptions have to wait: %s", error)
                     await asyncio.sleep(RETRY_AFTER_S)
                 except Exception:  # a fault of ours must not take the log with it
                     _logger.exception("subscriptions have to wait")
                     await asyncio.sleep(RETRY_AFTER_S)
-                await self._wait()
         finally:
             self._stop_listening()
             self._watched.clear()
@@ -206,10 +206,11 @@ class SubscriptionKeeper:
         return min([due for each in self._watched.values() if (due := each.due_in(now)) is not None], default=None)
 
     async def _round(self) -> None:
-        self._refreshing, self._changed = self._changed, {}
-        for session in self._refreshing:
+        self._refreshing.update(self._changed)  # some may be left of a round that failed
+        self._changed = {}
+        for session in tuple(self._refreshing):
             await self._refresh(session)
-        self._refreshing = {}
+            del self._refreshing[session]
         # After that: what was written to a stream since a subscription was made is looked at for that one, too.
         touched, self._touched = self._touched, {}
         async for sessions in slices(tuple(touched), 1):
@@ -254,9 +255,12 @@ class SubscriptionKeeper:
         except Refused as refusal:  # another gateway was quicker, or something has changed: that will be heard
             _logger.debug("a subscription is looked at again: %s", refusal)
             watched.rest(RETRY_AFTER_S)
-        except StenogramError:
+        except StenogramError as error:
+            _logger.info("a subscription has to wait: %s", error)
             watched.rest(RETRY_AFTER_S)
-            raise
+        except Exception:  # a fault of ours must not keep others from their work
+            _logger.exception("a subscription has to wait")
+            watched.rest(RETRY_AFTER_S)
 
     async def _list(self, watched: _Watched) -> None:
         """Look for all streams that the pattern matches: some may have been created while nobody looked."""
@@ -299,7 +303,7 @@ class SubscriptionKeeper:
         async for some in slices([session for session, link in found.links.items() if not link.explicit], 1):
             try:
                 await find_readable(self._log, some[0], told)
-            except NotFound:
+            except (NotFound, LogUnreadable):
                 gone.append(some[0])
         return tuple(gone)
 
