@@ -147,8 +147,8 @@ class Settings(BaseSettings):
     public_url: Annotated[
         str,
         Field(
-            description="Address of the gateway as its clients know it, which workers are told; absent: as the request "
-            "has it that makes a subscription"
+            description="Address of the gateway as its clients know it, which workers are told; needed for webhooks, "
+            "but on an open gateway; absent: as the request has it that makes a subscription"
         ),
     ] = ""
     otlp: Annotated[
@@ -170,6 +170,11 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 "Webhooks are signed: with STENOGRAM_WEBHOOKS set STENOGRAM_WEBHOOK_KEYS, too, a JSON list of Ed25519 "
                 "private keys in PEM (`openssl genpkey -algorithm ed25519` makes one), the same for all gateways."
+            )
+        if self.webhooks and not self.public_url and not self.open:
+            raise ConfigurationError(
+                "Workers are told, under our signature, where to call back: with STENOGRAM_WEBHOOKS set "
+                "STENOGRAM_PUBLIC_URL, too, or whoever subscribes could name any other place."
             )
 
     def check_keys(self) -> None:

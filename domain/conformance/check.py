@@ -27,6 +27,8 @@ _CHECKS = {
     "presence": check_presence,
     "stream": check_stream,
 }
+_WHENEVER = ("app", "stream_subscription")
+"""Families that closing a session does not concern: of a subscription, whoever closed its session has no say."""
 _AFTER_CLOSING = (
     "message.aborted",
     "tool.abandoned",
@@ -52,11 +54,12 @@ def violation(state: State, event: Event) -> str | None:
     session = state.session
     if isinstance(event.data, SessionOpened | SessionForked):
         return _begins(state, event)
-    if session.status == "closed" and event.type.partition(".")[0] != "app" and event.type not in _AFTER_CLOSING:
+    family = event.type.partition(".")[0]
+    if session.status == "closed" and family not in _WHENEVER and event.type not in _AFTER_CLOSING:
         return "comes after the session was closed"
     if isinstance(event.data, SessionReopened) and session.status == "open":
         return "comes in a session that is open"
-    check = _CHECKS.get(event.type.partition(".")[0])
+    check = _CHECKS.get(family)
     return None if check is None else check(state, event)
 
 

@@ -15,13 +15,15 @@ from support.subscriber import SECRET, Subscriber, token_of
 from support.wire import Wire
 
 from stenogram.api.access.tokens import ANONYMOUS
-from stenogram.api.durable_streams.subscriptions import keeper
+from stenogram.api.durable_streams.readable import find_readable
+from stenogram.api.durable_streams.subscriptions import keeper, linked_streams
 from stenogram.api.durable_streams.subscriptions.names import PREFIX, subscription_session
 from stenogram.api.durable_streams.subscriptions.workers import Workers
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.api.views.storage import NO_VIEWS
 from stenogram.domain.concepts.stream_subscriptions import CreateSubscription, Subscription, rules
+from stenogram.domain.errors import NotReady
 from stenogram.domain.ids import new_id
 from stenogram.domain.model import Actor, Command
 
@@ -34,6 +36,14 @@ async def state_of(gateway: Gateway, name: str, participant: str = ANONYMOUS) ->
     found = (await (await gateway.tenants.of("")).log.state(session)).stream_subscriptions.current(session)
     assert found is not None
     return found
+
+
+async def expire(gateway: Gateway, name: str) -> None:
+    """Have the token expire by which Ada made a subscription."""
+    log, found = (await gateway.tenants.of("")).log, await state_of(gateway, name, "ada")
+    grant = found.grant.model_copy(update={"expires": 1.0})
+    data = CreateSubscription(name=name, config=found.config, grant=grant, base=found.base)
+    await log.submit(Command(new_id(), found.session, Actor("ada", "user"), log.clock.now(), data))
 
 
 async def until_woken(gateway: Gateway, name: str, generation: int) -> None:
@@ -236,6 +246,44 @@ async def test_two_gateways_wake_once_and_give_the_work_to_one(
     assert generations == [1, 2, 3, 4, 5]
 
 
+async def test_one_that_was_not_read_at_once_is_read_later(
+    maya: Subscriber, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh, failed = keeper.SubscriptionKeeper._refresh, list[str]()
+
+    async def fail_once(self: Any, session: Any) -> None:
+        if not failed:
+            failed.append(session)
+            raise NotReady("The storage is away.")
+        await refresh(self, session)
+
+    monkeypatch.setattr(keeper.SubscriptionKeeper, "_refresh", fail_once)
+    await maya.subscribe("s")
+    await maya.done("PUT", "events/a", [1])
+    assert len(await maya.wakes("s", 1)) == 1
+    assert failed
+
+
+async def test_a_fault_in_one_keeps_no_other_from_its_work(
+    maya: Subscriber, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    announce = Workers.announce
+
+    async def fail(self: Workers, found: Subscription, wake: Any) -> None:
+        if found.name == "bad":
+            raise RuntimeError("of ours")
+        await announce(self, found, wake)
+
+    monkeypatch.setattr(Workers, "announce", fail)
+    for name in ("bad", "good"):
+        await maya.subscribe(name)
+    await maya.done("PUT", "events/a", [1])
+    assert len(await maya.wakes("good", 1)) == 1
+    monkeypatch.setattr(Workers, "announce", announce)
+    assert len(await maya.wakes("bad", 1)) == 1
+    caplog.clear()
+
+
 class TestRights:
     """Who may have, see and change a subscription, and of what it tells."""
 
@@ -333,10 +381,7 @@ class TestRights:
         ada = Subscriber(http, keyed.url, sub="ada")
         for name in ("gone", "good"):
             await ada.subscribe(name)
-        log, found = (await keyed.tenants.of("")).log, await state_of(keyed, "gone", "ada")
-        grant = found.grant.model_copy(update={"expires": 1.0})
-        data = CreateSubscription(name="gone", config=found.config, grant=grant, base=found.base)
-        await log.submit(Command(new_id(), found.session, Actor("ada", "user"), log.clock.now(), data))
+        await expire(keyed, "gone")
         assert (await ada.of("gone"))[1]["status"] == "failed"
         await ada.done("PUT", "events/a", [1])
         await ada.wakes("good", 1)
@@ -359,6 +404,30 @@ class TestRights:
             assert (await some.ask("PUT", "__ds/subscriptions/s", body))[0] == status
         eve = Subscriber(http, keyed.url, sub="eve", scopes=["read:*"])
         assert (await eve.of("s", "claim", {"worker": "w"}))[0] == 403
+
+    async def test_who_may_not_write_into_the_wake_stream_does_not_confirm_it(
+        self, keyed: Gateway, http: aiohttp.ClientSession
+    ) -> None:
+        await Subscriber(http, keyed.url, sub="eve").subscribe("s", pattern="**")
+        less = Subscriber(http, keyed.url, sub="eve", scopes=["read:*", f"session:{PREFIX}*"])
+        body = {"type": "pull-wake", "pattern": "**", "wake_stream": "wakes", "lease_ttl_ms": 600_000}
+        assert (await less.ask("PUT", "__ds/subscriptions/s", body))[0] == 403
+
+    async def test_a_lease_that_outlives_the_token_tells_of_no_ends(
+        self, keyed: Gateway, http: aiohttp.ClientSession
+    ) -> None:
+        ada = Subscriber(http, keyed.url, sub="ada")
+        await ada.subscribe("s")
+        await ada.done("PUT", "events/a", [1])
+        claimed = await ada.claim("s")
+        await expire(keyed, "s")
+        wake = {"wake_id": claimed["wake_id"], "generation": claimed["generation"]}
+        for offset in ("99999", "now"):  # wherever the stream ends by now
+            await ada.done("POST", "events/a", [2])
+            body = {**wake, "acks": [{"stream": "events/a", "offset": offset}]}
+            assert (await ada.of("s", "ack", body, bearer=claimed["token"]))[0] == 200
+        told = int(claimed["streams"][0]["tail_offset"].partition("_")[0])
+        assert (await state_of(keyed, "s", "ada")).links["events:a"].acked == told
 
     async def test_tenants_have_subscriptions_of_their_own(self, keyed: Gateway, http: aiohttp.ClientSession) -> None:
         red, blue = (Subscriber(http, keyed.url, sub="ada", tenant=tenant) for tenant in ("red", "blue"))
@@ -446,6 +515,33 @@ class TestBounds:
         await maya.subscribe("a")
         await maya.done("DELETE", "__ds/subscriptions/a")
         assert (await maya.ask("PUT", "__ds/subscriptions/c", body))[0] == 201
+
+    async def test_there_are_no_more_where_many_are_made_at_once(
+        self, http: aiohttp.ClientSession, start: Start
+    ) -> None:
+        maya = Subscriber(http, (await start(durable_streams_subscriptions=3)).url)
+        await maya.done("PUT", "wakes", [])
+        body = {"type": "pull-wake", "wake_stream": "wakes", "pattern": "**"}
+        made = await asyncio.gather(*[maya.ask("PUT", f"__ds/subscriptions/{n}", body) for n in range(30)])
+        assert sorted(status for status, _ in made) == [201] * 3 + [409] * 27
+
+    async def test_a_pattern_that_is_too_wide_is_refused_before_all_that_it_matches_is_read(
+        self, maya: Subscriber, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await maya.done("PUT", "wakes", [])
+        for turn in range(20):
+            await maya.done("PUT", f"events/{turn}", [1])
+        monkeypatch.setattr(rules, "MAX_STREAMS", 2)
+        looked = list[str]()
+
+        async def find(log: Any, session: Any, principal: Any) -> Any:
+            looked.append(session)
+            return await find_readable(log, session, principal)
+
+        monkeypatch.setattr(linked_streams, "find_readable", find)
+        body = {"type": "pull-wake", "wake_stream": "wakes", "pattern": "events/*"}
+        assert (await maya.ask("PUT", "__ds/subscriptions/s", body))[0] == 409
+        assert len(looked) == 3
 
     async def test_where_it_is_full_streams_that_are_gone_make_room(
         self, maya: Subscriber, gateway: Gateway, monkeypatch: pytest.MonkeyPatch

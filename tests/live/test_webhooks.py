@@ -18,7 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.subscriber import SECRET, Receiver, Subscriber, later, receiving
 
 from stenogram.api.access.tokens import ANONYMOUS
+from stenogram.api.durable_streams.subscriptions import webhook_sender
 from stenogram.api.durable_streams.subscriptions.names import subscription_session
+from stenogram.api.durable_streams.subscriptions.signing_keys import SigningKeys
+from stenogram.api.durable_streams.subscriptions.webhook_rules import WebhookRules
+from stenogram.api.durable_streams.subscriptions.webhook_sender import WebhookSender
 from stenogram.api.server import Gateway, running
 from stenogram.api.settings import Settings
 from stenogram.api.views.storage import NO_VIEWS
@@ -352,7 +356,28 @@ async def test_of_two_gateways_one_calls(
     assert len(told) == len(set(told)) == 20
 
 
-KEY = new_key()
+async def test_whose_workers_hang_keeps_nobody_elses_waiting() -> None:
+    sender = WebhookSender(WebhookRules(HERE, ()), SigningKeys(()))
+    hanging, full, places = asyncio.Event(), asyncio.Event(), 0
+
+    async def hang() -> None:
+        nonlocal places
+        async with sender.place(("", "eve")):
+            places += 1
+            if places == webhook_sender.AT_ONCE_EACH:
+                full.set()
+            await hanging.wait()
+
+    calls = [asyncio.create_task(hang()) for _ in range(webhook_sender.AT_ONCE)]
+    await full.wait()
+    async with asyncio.timeout(30), sender.place(("", "ada")), sender.place(("other tenant", "eve")):
+        await asyncio.sleep(0)
+        assert places == webhook_sender.AT_ONCE_EACH
+    hanging.set()
+    await asyncio.gather(*calls)
+
+
+KEY, PUBLIC = new_key(), "https://stenogram.example.com"
 
 
 class TestRights:
@@ -361,7 +386,9 @@ class TestRights:
     @pytest.fixture
     async def gateway(self, start: Start) -> Gateway:
         """A gateway that wants tokens."""
-        return await start(webhooks=HERE, jwt_secret=SECRET, webhook_keys=(KEY,), log="memory:", views="")
+        return await start(
+            webhooks=HERE, jwt_secret=SECRET, webhook_keys=(KEY,), public_url=PUBLIC, log="memory:", views=""
+        )
 
     async def test_it_tells_only_of_what_its_participant_may_read(
         self, http: aiohttp.ClientSession, gateway: Gateway, receiver: Receiver
@@ -413,10 +440,12 @@ class TestRights:
         assert "PRIVATE KEY" not in told
 
 
-def test_webhooks_of_others_than_this_machine_need_keys(tmp_path: Path) -> None:
+def test_webhooks_of_others_than_this_machine_need_keys_and_an_address() -> None:
     with pytest.raises(ConfigurationError, match="STENOGRAM_WEBHOOK_KEYS"):
-        Settings(jwt_secret=SECRET, webhooks=HERE).check()
-    Settings(jwt_secret=SECRET, webhooks=HERE, webhook_keys=(new_key(),)).check()
+        Settings(jwt_secret=SECRET, webhooks=HERE, public_url=PUBLIC).check()
+    with pytest.raises(ConfigurationError, match="STENOGRAM_PUBLIC_URL"):  # or a client would name it by its Host
+        Settings(jwt_secret=SECRET, webhooks=HERE, webhook_keys=(KEY,)).check()
+    Settings(jwt_secret=SECRET, webhooks=HERE, webhook_keys=(KEY,), public_url=PUBLIC).check()
 
 
 async def test_keys_that_were_are_still_published(http: aiohttp.ClientSession, start: Start) -> None:

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from ....domain.concepts.stream_subscriptions import (
@@ -20,12 +22,13 @@ from ....domain.concepts.stream_subscriptions import (
     Subscription,
     WakeWorker,
 )
-from ....domain.errors import LogUnreadable, NotFound, Refused, StenogramError
+from ....domain.errors import Conflict, LogUnreadable, NotFound, Refused, StenogramError
 from ....domain.ids import SessionId, new_id
 from ....domain.model import TIMEKEEPER, Command, timer_id
 from ....log.log import Log
 from ....log.paging import listed_sessions
 from ....log.records import Record
+from ....projections.runner.time_slices import slices
 from ..readable import find_readable
 from .glob import prefix_of
 from .linked_streams import granted, is_match, linked_stream, readable_for
@@ -36,8 +39,12 @@ _logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 1.0
 """Seconds after which something is tried again that failed, or that another gateway may have done."""
 FULL_FOR_S = 60.0
-"""Seconds after which a subscription that has as many streams as it may looks for those that are gone."""
+"""Seconds after which a subscription that has as many streams as it may looks for those that are gone …"""
+FULL_REST = 10
+"""… and at least so many times as long as all subscriptions take for that, if each takes as long as this one."""
 LONGEST_WAIT_S = 60.0
+PAUSE_S = 0.01
+"""Seconds between two rounds: on a busy log one looks at what many commits have touched."""
 
 
 class _Watched:
@@ -113,6 +120,9 @@ class SubscriptionKeeper:
         self._workers = workers
         self._watched: dict[SessionId, _Watched] = {}
         self._changed: dict[SessionId, None] = {}
+        self._refreshing: dict[SessionId, None] = {}
+        self._making: set[SessionId] = set()
+        self._counting = asyncio.Lock()
         self._touched: dict[SessionId, None] = {}
         self._news = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
@@ -126,16 +136,26 @@ class SubscriptionKeeper:
         """How many subscriptions there are, as far as it has looked."""
         return len(self._watched)
 
-    async def recount(self) -> int:
-        """How many there are, with those that were just made."""
+    @asynccontextmanager
+    async def place_for(self, session: SessionId, most: int) -> AsyncIterator[None]:
+        """Have a place for one that is made within the block. Raises Conflict where there are so many."""
         await self.loaded.wait()
-        for session in tuple(self._changed):
-            await self._refresh(session)
-        return self.count
+        async with self._counting:
+            there = {*self._watched, *self._making}
+            for each in (*self._refreshing, *self._changed):
+                found = (await self._log.state(each)).stream_subscriptions.current(each)
+                (there.discard if found is None else there.add)(each)
+            if len(there - {session}) >= most:
+                raise Conflict(f"There are {most:,} subscriptions, as many as there may be; delete one.", most=most)
+            self._making.add(session)
+        try:
+            yield
+        finally:
+            self._making.discard(session)
 
     def next_due(self) -> float | None:
         """In how many seconds something is to happen by itself; None if nothing is."""
-        return 0.0 if self._changed or self._touched or self._calls else self._look_in()
+        return 0.0 if self._changed or self._refreshing or self._touched or self._calls else self._look_in()
 
     async def run(self) -> None:
         """Work until cancelled, or until the log has ended. A failing log is waited for."""
@@ -145,13 +165,14 @@ class SubscriptionKeeper:
                     if not self.loaded.is_set():
                         await self._load()
                     await self._round()
+                    await asyncio.sleep(PAUSE_S)
+                    await self._wait()
                 except StenogramError as error:
                     _logger.info("subscriptions have to wait: %s", error)
                     await asyncio.sleep(RETRY_AFTER_S)
                 except Exception:  # a fault of ours must not take the log with it
                     _logger.exception("subscriptions have to wait")
                     await asyncio.sleep(RETRY_AFTER_S)
-                await self._wait()
         finally:
             self._stop_listening()
             self._watched.clear()
@@ -189,19 +210,22 @@ class SubscriptionKeeper:
         return min([due for each in self._watched.values() if (due := each.due_in(now)) is not None], default=None)
 
     async def _round(self) -> None:
-        changed, self._changed = self._changed, {}
-        for session in changed:
+        self._refreshing.update(self._changed)  # some may be left of a round that failed
+        self._changed = {}
+        for session in tuple(self._refreshing):
             await self._refresh(session)
+            del self._refreshing[session]
         # After that: what was written to a stream since a subscription was made is looked at for that one, too.
         touched, self._touched = self._touched, {}
-        for watched in self._watched.values():
-            for session in touched:
-                watched.touch(session)
+        async for sessions in slices(tuple(touched), 1):
+            for watched in self._watched.values():
+                watched.touch(sessions[0])
         now = self._log.clock.now()
-        for watched in tuple(self._watched.values()):
-            due = watched.due_in(now)
-            if due is not None and due <= 0:
-                await self._look(watched)
+        async for some in slices(tuple(self._watched.values())):
+            for watched in some:
+                due = watched.due_in(now)
+                if due is not None and due <= 0:
+                    await self._look(watched)
 
     async def _refresh(self, session: SessionId) -> None:
         try:
@@ -219,11 +243,12 @@ class SubscriptionKeeper:
             watched.update(found)
 
     async def _look(self, watched: _Watched) -> None:
+        began = time.monotonic()
         try:
             if watched.unlisted and time.monotonic() >= watched.full_until:
-                await self._list(watched)
+                await self._list(watched, began)
             if watched.unlinked:
-                await self._link(watched)
+                await self._link(watched, began)
             if watched.to_announce():
                 assert watched.found.wake is not None
                 await self._workers.announce(watched.found, watched.found.wake)
@@ -234,27 +259,33 @@ class SubscriptionKeeper:
         except Refused as refusal:  # another gateway was quicker, or something has changed: that will be heard
             _logger.debug("a subscription is looked at again: %s", refusal)
             watched.rest(RETRY_AFTER_S)
-        except StenogramError:
+        except StenogramError as error:
+            _logger.info("a subscription has to wait: %s", error)
             watched.rest(RETRY_AFTER_S)
-            raise
+        except Exception:  # a fault of ours must not keep others from their work
+            _logger.exception("a subscription has to wait")
+            watched.rest(RETRY_AFTER_S)
 
-    async def _list(self, watched: _Watched) -> None:
+    async def _list(self, watched: _Watched, began: float) -> None:
         """Look for all streams that the pattern matches: some may have been created while nobody looked."""
         pattern = watched.found.config.pattern
         assert pattern is not None
         watched.unlisted = False
         async for page in listed_sessions(self._log.engine, prefix_of(pattern)):
-            watched.unlinked.update(dict.fromkeys([session for session, _ in page if watched.is_new(session)]))
+            async for some in slices(page):
+                watched.unlinked.update(dict.fromkeys([session for session, _ in some if watched.is_new(session)]))
             # Page by page: of those that cannot be linked there may be any number, and they would come again each time.
-            await self._link(watched)
+            await self._link(watched, began)
             if time.monotonic() < watched.full_until:
                 return
 
-    async def _link(self, watched: _Watched) -> None:
-        """Link streams that are new, from their start; and where there is no room, leave out those that are gone."""
+    async def _link(self, watched: _Watched, began: float) -> None:
+        """Link streams that are new, from their start; and where there is no room, leave out those that are gone. They
+        have been looked for since `began`."""
         found = watched.found
         links, told = list[StreamLink](), (granted(found, self._tenant),)
-        for session in tuple(watched.unlinked):
+        async for sessions in slices(tuple(watched.unlinked), 1):
+            (session,) = sessions
             link = found.links.get(session)
             readable = None if link is not None and link.glob else await readable_for(self._log, session, told)
             if readable is not None:
@@ -269,7 +300,8 @@ class SubscriptionKeeper:
             room = MAX_STREAMS - len(found.links) + len(gone)
             if room < len(links):
                 links, watched.unlisted = links[: max(room, 0)], True
-                watched.full_until = time.monotonic() + FULL_FOR_S
+                now = time.monotonic()
+                watched.full_until = now + max(FULL_FOR_S, (now - began) * len(self._watched) * FULL_REST)
         if links or gone:
             await submit(self._log, found, LinkStreams(links=tuple(links), gone=gone), TIMEKEEPER)
         watched.unlinked.clear()  # not before they are linked, or will be looked for
@@ -278,18 +310,18 @@ class SubscriptionKeeper:
     async def _gone(self, found: Subscription) -> tuple[SessionId, ...]:
         """The streams that the pattern matched and that are no longer there."""
         gone, told = [], granted(found, self._tenant)
-        for session, link in found.links.items():
-            if not link.explicit:
-                try:
-                    await find_readable(self._log, session, told)
-                except NotFound:
-                    gone.append(session)
+        async for some in slices([session for session, link in found.links.items() if not link.explicit], 1):
+            try:
+                await find_readable(self._log, some[0], told)
+            except (NotFound, LogUnreadable):
+                gone.append(some[0])
         return tuple(gone)
 
     async def _wake(self, watched: _Watched) -> None:
         found = watched.found
         pending, told = [], (granted(found, self._tenant),)
-        for session in tuple(watched.suspects):
+        async for sessions in slices(tuple(watched.suspects), 1):
+            (session,) = sessions
             link = found.links.get(session)
             stream = None if link is None else await linked_stream(self._log, session, link, told)
             if stream is not None and stream.pending:
@@ -308,7 +340,7 @@ class SubscriptionKeeper:
         result = await self._log.submit(Command(id, found.session, TIMEKEEPER, self._log.clock.now(), data))
         watched.rest(0.0)
         if not result.repeated and not found.is_pull:
-            call = asyncio.create_task(self._workers.call(found.session, generation))
+            call = asyncio.create_task(self._workers.call(found, generation))
             self._calls.add(call)
             call.add_done_callback(self._called)
 

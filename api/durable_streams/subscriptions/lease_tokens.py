@@ -33,8 +33,9 @@ class LeaseTokens:
     def __init__(self, settings: Settings) -> None:
         shared = settings.webhook_keys or ((settings.jwt_secret or "open"),)
         self.usable = settings.open or bool(settings.webhook_keys) or settings.jwt_secret is not None
-        # Not the keys themselves: a lease must never pass for a token of a participant.
-        self._keys = [hmac.digest(each.encode(), _PURPOSE, "sha256") for each in shared]
+        # Not the keys themselves: a lease must never pass for a token of a participant. The same key may have other
+        # line ends at another gateway.
+        self._keys = [hmac.digest("".join(each.split()).encode(), _PURPOSE, "sha256") for each in shared]
 
     def make(self, lease: Lease) -> str:
         """The token of a lease."""

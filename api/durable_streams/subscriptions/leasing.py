@@ -76,7 +76,10 @@ class WorkDesk:
         lease = self._subscriptions.tokens.of_request(request)
         body = await read_as(request, AckBody, self._service.settings.depth)
         log, found, worker = await self._leased(request, lease, body)
-        acks = tuple([await _place(log, found, worker, each) for each in body.acks])
+        if found.is_granted(log.clock.now()):
+            acks = tuple([await _place(log, found, worker, each) for each in body.acks])
+        else:
+            acks = tuple([_told_place(log, found, each) for each in body.acks])
         command = AckWork(generation=body.generation, wake=body.wake_id, acks=acks, done=body.done)
         await _submit(log, worker, found, command)
         left, more = await current(log, lease.session), False
@@ -128,6 +131,16 @@ async def _place(log: Log, found: Subscription, worker: Principal, acked: AckedS
     if int(place) > stream.end:
         raise Invalid("An offset is beyond the end of its stream.")
     return StreamPlace(session=session, place=max(0, int(place)))
+
+
+def _told_place(log: Log, found: Subscription, acked: AckedStream) -> StreamPlace:
+    """The same where nothing may be told any longer: no further than the wake told, and no word of where it ends."""
+    session = stream_session(acked.stream)
+    told = dict(found.wake.streams if found.wake is not None else ()).get(session)
+    if told is None:
+        raise Invalid("A stream that is acked is none of this wake's.")
+    place = read_offset(acked.offset, log.epoch)
+    return StreamPlace(session=session, place=told if place == NOW else min(told, max(0, int(place))))
 
 
 def _json(answer: dict[str, Any]) -> web.Response:

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 
-from ....domain.concepts.stream_subscriptions import Link, StreamLink, StreamPlace, Subscription
+from ....domain.concepts.stream_subscriptions import Link, StreamLink, StreamPlace, Subscription, refuse_too_many
 from ....domain.errors import Conflict, LogUnreadable, NotFound
 from ....domain.ids import SessionId
 from ....log.log import Log
 from ....log.paging import listed_sessions
+from ....projections.runner.time_slices import slices
 from ...access.principal import Principal
 from ...delivery.event_filter import matches_any
 from ..offsets import write_offset
@@ -96,8 +97,8 @@ async def linked_stream(
 
 async def linked_streams(log: Log, found: Subscription, *principals: Principal) -> AsyncIterator[LinkedStream]:
     """All of a subscription's that are to be told of, by path."""
-    for session, link in sorted(found.links.items()):
-        stream = await linked_stream(log, session, link, principals)
+    async for some in slices(sorted(found.links.items()), 1):
+        stream = await linked_stream(log, *some[0], principals)
         if stream is not None:
             yield stream
 
@@ -114,7 +115,7 @@ async def first_links(
     log: Log, pattern: str | None, streams: Iterable[SessionId], wake_stream: SessionId | None, principal: Principal
 ) -> tuple[StreamLink, ...]:
     """The links with which a new subscription begins: each at its stream's end, so that nothing old is told. Raises
-    Conflict where the pattern is too wide to look for them."""
+    Conflict where the pattern is too wide to look for them, or matches more than one may have."""
     named = dict.fromkeys(streams, True)
     if pattern is not None:
         listed = 0
@@ -122,13 +123,17 @@ async def first_links(
             listed += len(page)
             if listed > MAX_LISTED:
                 raise Conflict("Too many sessions begin as this pattern does; begin it with a longer path.")
-            for session, _ in page:
-                if is_match(pattern, session, wake_stream):
-                    named.setdefault(session, False)
-    links = []
-    for session, explicit in named.items():
+            async for some in slices(page):
+                for session, _ in some:
+                    if is_match(pattern, session, wake_stream):
+                        named.setdefault(session, False)
+    links, linked = list[StreamLink](), 0
+    async for each in slices(tuple(named.items()), 1):
+        ((session, explicit),) = each
         found = await readable_for(log, session, (principal,))
         if explicit or found is not None:
+            linked += 1
+            refuse_too_many(linked)  # before all others are looked at
             acked = 0 if found is None else found.tail
             links.append(StreamLink(session=session, explicit=explicit, acked=acked))
             if not explicit or pattern is None or not is_match(pattern, session, wake_stream):

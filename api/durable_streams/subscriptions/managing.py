@@ -22,7 +22,6 @@ from ....domain.errors import Conflict, Invalid, NoChange, NotFound
 from ....domain.ids import SessionId
 from ....log.log import Log
 from ...access.principal import Principal
-from ...tenants.tenant import Tenant
 from ..readable import find_readable
 from ..service import StreamService
 from .bodies import StreamsBody, SubscriptionBody, read_as
@@ -47,34 +46,27 @@ class SubscriptionManager:
         body = await read_as(request, SubscriptionBody, self._service.settings.depth)
         config = body.config()
         tenant = await self._service.current(request, principal)
-        self._subscriptions.kept_in(tenant)
+        keeper = self._subscriptions.kept_in(tenant)
         if config.webhook is not None:
             self._subscriptions.sender.rules.check(config.webhook)
         for stream in config.streams:
             principal.require_read(stream)
+        if config.wake_stream is not None:  # also to confirm it: it is written there from now on by this token
+            principal.require("speak", config.wake_stream)
         existing = await current(tenant.log, session)
-        links: tuple[StreamLink, ...] = ()
-        if existing is None or existing.config != config:
-            links = await self._new_links(tenant, principal, config)
-        data = CreateSubscription(
-            name=request.match_info["id"],
-            config=config,
-            grant=SubscriptionGrant(
-                kind=principal.kind, read=principal.read, audit=principal.audit, expires=principal.expires
-            ),
-            base=self._base(request),
-            links=links,
-        )
-        created = False
-        try:
-            result = await self._service.submit(request, principal, session, data)
-            created = not result.repeated and existing is None
-        except NoChange:
-            pass
+        if existing is not None and existing.config == config:
+            with contextlib.suppress(NoChange):
+                await self._service.submit(request, principal, session, self._creation(request, principal, config))
+        else:
+            async with keeper.place_for(session, self._subscriptions.most):
+                links = await _first_links(tenant.log, config, principal)
+                data = self._creation(request, principal, config, links)
+                with contextlib.suppress(NoChange):  # it has come to be meanwhile
+                    await self._service.submit(request, principal, session, data)
         found = await current(tenant.log, session)
         if found is None:
             raise Conflict("The subscription was deleted a moment ago.")
-        return await self._shown(tenant.log, found, principal, 201 if created else 200)
+        return await self._shown(tenant.log, found, principal, 201 if existing is None else 200)
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET`."""
@@ -129,17 +121,18 @@ class SubscriptionManager:
             raise NotFound("There is no such subscription; create it with PUT.")
         return found
 
-    async def _new_links(
-        self, tenant: Tenant, principal: Principal, config: SubscriptionConfig
-    ) -> tuple[StreamLink, ...]:
-        """The streams of a subscription that is about to be made, if it may. Raises the Refused tree."""
-        keeper, most = self._subscriptions.kept_in(tenant), self._subscriptions.most
-        if await keeper.recount() >= most:
-            raise Conflict(f"There are {most:,} subscriptions, as many as there may be; delete one.", most=most)
-        if config.wake_stream is not None:
-            principal.require("speak", config.wake_stream)
-            await _refuse_unwritable(tenant.log, config.wake_stream, principal)
-        return await first_links(tenant.log, config.pattern, config.streams, config.wake_stream, principal)
+    def _creation(
+        self,
+        request: web.Request,
+        principal: Principal,
+        config: SubscriptionConfig,
+        links: tuple[StreamLink, ...] = (),
+    ) -> CreateSubscription:
+        grant = SubscriptionGrant(
+            kind=principal.kind, read=principal.read, audit=principal.audit, expires=principal.expires
+        )
+        name, base = request.match_info["id"], self._base(request)
+        return CreateSubscription(name=name, config=config, grant=grant, base=base, links=links)
 
     def _base(self, request: web.Request) -> str:
         if not _HOST(request.host):
@@ -167,6 +160,13 @@ class SubscriptionManager:
     def _webhook(self, found: Subscription, url: str) -> dict[str, Any]:
         keys = {"alg": "ed25519", "kid": self._subscriptions.keys.kid, "jwks_url": f"{found.base}{CONTROL}jwks.json"}
         return {"url": url, "signing": keys}
+
+
+async def _first_links(log: Log, config: SubscriptionConfig, principal: Principal) -> tuple[StreamLink, ...]:
+    """The streams of a subscription that is about to be made, if it may. Raises the Refused tree."""
+    if config.wake_stream is not None:
+        await _refuse_unwritable(log, config.wake_stream, principal)
+    return await first_links(log, config.pattern, config.streams, config.wake_stream, principal)
 
 
 async def _refuse_unwritable(log: Log, session: SessionId, principal: Principal) -> None:

@@ -7,6 +7,7 @@ when the subscription was made says nothing about later.
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from yarl import URL
 
@@ -14,6 +15,8 @@ from ....domain.errors import ConfigurationError, Invalid
 
 Address = IPv4Address | IPv6Address
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""What there is of IPv6 that is public. Python calls others global, too, that lead into a site or to IPv4."""
 _ANY_PORT = "*"
 
 
@@ -61,16 +64,17 @@ class WebhookRules:
         try:
             return _embedded(ip_address(host)) == found
         except ValueError:
-            return found.is_global and not found.is_multicast
+            within = found.version == 4 or found in _UNICAST
+            return within and found.is_global and not found.is_multicast
 
     def _names(self, url: URL) -> bool:
         if url.user is not None or url.password is not None or url.fragment or url.host is None:
             return False
         return any(
-            (url.scheme, url.host) == (each.scheme, each.host)
+            (url.scheme, url.raw_host) == (each.scheme, each.host)
             and each.port in (None, url.port)
-            and (url.path == each.path or url.path.startswith(each.path.removesuffix("/") + "/"))
-            and ".." not in url.raw_path.lower().replace("%2e", ".").split("/")
+            and (url.raw_path == each.path or url.raw_path.startswith(each.path.removesuffix("/") + "/"))
+            and not _climbs(url.raw_path)
             for each in self._allowed
         )
 
@@ -81,7 +85,7 @@ def _allowed(address: str) -> _Allowed:
     any_port = authority.endswith(f":{_ANY_PORT}")
     try:
         url = URL(f"{scheme}://{authority.removesuffix(':*') if any_port else authority}/{path}")
-        host, port = url.host, url.port
+        host, port = url.raw_host, url.port
     except ValueError:
         host, port, url = None, None, URL()
     if scheme not in ("http", "https") or not separator or not host or url.user or url.query_string or url.fragment:
@@ -89,7 +93,14 @@ def _allowed(address: str) -> _Allowed:
             f"STENOGRAM_WEBHOOKS has {address!r}; write what addresses begin with, such as "
             f'["https://worker.example.com/hooks/"], with `:*` after the host for any port.'
         )
-    return _Allowed(scheme, host, None if any_port else port, url.path)
+    return _Allowed(scheme, host, None if any_port else port, url.raw_path)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a path leads upwards in the eyes of any server, however often that decodes it."""
+    while (plain := unquote(path)) != path:
+        path = plain
+    return any(each.partition(";")[0] == ".." for each in path.replace("\\", "/").split("/"))
 
 
 def _network(network: str) -> IPv4Network | IPv6Network:

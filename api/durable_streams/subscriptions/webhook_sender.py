@@ -7,7 +7,10 @@ connected to is handed on, so that it cannot lead elsewhere in between. Of an an
 import asyncio
 import socket
 import time
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import aiohttp
 import orjson
@@ -24,6 +27,8 @@ MAX_SECONDS = 30.0
 """For which an answer is waited for, if the lease is not shorter."""
 AT_ONCE = 128
 """Webhooks of one gateway that are under way."""
+AT_ONCE_EACH = 16
+"""… and of one participant: whose workers hang keeps nobody else's waiting."""
 
 
 class Delivered(NamedTuple):
@@ -39,8 +44,16 @@ class WebhookSender:
     def __init__(self, rules: WebhookRules, keys: SigningKeys) -> None:
         self.rules = rules
         self.keys = keys
-        self.slots = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places_of = WeakValueDictionary[Hashable, asyncio.Semaphore]()
         self._client: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def place(self, whose: Hashable) -> AsyncIterator[None]:
+        """Wait until one may be sent, and have that for the time of the block."""
+        own = self._places_of.setdefault(whose, asyncio.Semaphore(AT_ONCE_EACH))
+        async with own, self._places:  # in this order: who waits for the first holds nothing
+            yield
 
     async def send(self, url: str, body: bytes, seconds: float) -> Delivered:
         """Send one, and wait for the answer for so long."""

@@ -66,12 +66,12 @@ class Workers:
             if not result.repeated:
                 self._deliveries["announced"] += 1
 
-    async def call(self, session: SessionId, generation: int) -> None:
+    async def call(self, woken: Subscription, generation: int) -> None:
         """Send the webhook of a wake, and put on record what became of it. Does nothing where the wake is over."""
         try:
-            async with self._sender.slots:
-                state = await self._log.state(session)
-                found = state.stream_subscriptions.current(session)
+            async with self._sender.place((self._tenant, woken.participant)):
+                state = await self._log.state(woken.session)
+                found = state.stream_subscriptions.current(woken.session)
                 now = self._log.clock.now()
                 if found is None or found.wake is None or found.generation != generation or not found.is_granted(now):
                     return
@@ -127,7 +127,9 @@ class Workers:
 
 async def submit(log: Log, found: Subscription, data: CommandData, actor: Actor) -> None:
     """Have a command about a subscription carried out."""
-    await log.submit(Command(new_id(), found.session, actor, log.clock.now(), data))
+    # What a worker says takes its turn with all else that the participant does; who wakes them waits for none of that.
+    sender = None if actor == TIMEKEEPER else found.participant
+    await log.submit(Command(new_id(), found.session, actor, log.clock.now(), data), sender=sender)
 
 
 def _as_woken(session: SessionId, link: Link, place: int) -> LinkedStream:

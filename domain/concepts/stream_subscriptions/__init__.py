@@ -45,7 +45,7 @@ from .events import (
     Worker,
 )
 from .fold import evolve
-from .rules import decide, fenced
+from .rules import decide, fenced, refuse_too_many
 
 __all__ = [
     "EMPTY",
@@ -89,4 +89,5 @@ __all__ = [
     "decide",
     "evolve",
     "fenced",
+    "refuse_too_many",
 ]

@@ -21,7 +21,7 @@ Failure = Literal["answer", "connection", "refused", "timeout", "wake_stream"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, defer_build=True)
 
 
 class SubscriptionConfig(_Part):

@@ -73,7 +73,7 @@ def _create(found: Subscription | None, command: Command, data: CreateSubscripti
         if found.grant == data.grant:
             raise NoChange("The subscription is as it is wanted.")
         return _decided(found, SubscriptionConfirmed(grant=data.grant))
-    _refuse_too_many(len({each.session for each in data.links}))
+    refuse_too_many(len({each.session for each in data.links}))
     created = SubscriptionCreated(
         name=data.name,
         session=command.session,
@@ -92,7 +92,7 @@ def _link(found: Subscription, _: Command, data: LinkStreams) -> Decision:
     if not links and not gone:
         raise NoChange("They are linked already.")
     new = {each.session for each in links if each.session not in found.links}
-    _refuse_too_many(len(found.links) - len(gone) + len(new))
+    refuse_too_many(len(found.links) - len(gone) + len(new))
     return _decided(found, SubscriptionLinked(links=links, gone=gone or None))
 
 
@@ -101,7 +101,8 @@ def _adds(found: Subscription, session: SessionId, explicit: bool) -> bool:
     return known is None or not (known.explicit if explicit else known.glob)
 
 
-def _refuse_too_many(count: int) -> None:
+def refuse_too_many(count: int) -> None:
+    """Raise Conflict for more streams than a subscription may have."""
     if count > MAX_STREAMS:
         raise Conflict(f"A subscription has at most {MAX_STREAMS:,} streams; narrow its pattern.", most=MAX_STREAMS)
 

@@ -81,4 +81,5 @@ def test_the_search_has_used_every_command_and_seen_every_event() -> None:
     done = {do for play in plays for do in play.done}
     seen = {event.type for play in plays for session in play.sessions for event in session.events}
     assert set(COMMANDS) - {"session.open"} - done == set()
-    assert set(BUILT_IN) - seen == set()
+    # Those of subscriptions are in sessions of their own, for one participant; no command of a client leads to them.
+    assert {type for type in set(BUILT_IN) - seen if not type.startswith("stream_subscription.")} == set()

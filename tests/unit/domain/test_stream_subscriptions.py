@@ -26,8 +26,11 @@ from stenogram.domain.concepts.stream_subscriptions import (
     backoff,
     evolve,
 )
+from stenogram.domain.conformance.check import violation
 from stenogram.domain.errors import Conflict, Fenced, Invalid, NoChange, NotFound
 from stenogram.domain.model import TIMEKEEPER, Actor, CommandData
+from stenogram.domain.session import evolve as evolve_session
+from stenogram.domain.state import State
 from stenogram.testing.rehearsal import START, Rehearsal
 
 ADA = Actor("ada", "user")
@@ -63,6 +66,15 @@ def of(session: Rehearsal) -> Subscription:
     """The subscription."""
     found = session.state.stream_subscriptions.current(session.state.id)
     assert found is not None
+    return found
+
+
+def violations(session: Rehearsal) -> list[str]:
+    """What an import would refuse of its events."""
+    state, found = State(session.state.id), list[str]()
+    for event in session.events:
+        found += [wrong] if (wrong := violation(state, event)) is not None else []
+        state = evolve_session(state, event)
     return found
 
 
@@ -266,6 +278,7 @@ def test_whoever_closed_or_stopped_something_there_has_no_say() -> None:
     session.do("eve", "session.close", {})
     assert do(session, created()) == ["created"]
     assert do(session, claim()) == ["woken", "claimed"]
+    assert not violations(session)  # or no log could be imported that has such a session
     assert session.refusal("eve", "session.reopen").code == "conflict"
     assert session.refusal(ADA, "message.post", message="m", text=".").code == "conflict"
 
