@@ -53,8 +53,9 @@ def serve(**given: Any) -> None:
     """Run a gateway: agents and people connect to it, sessions are kept in its log.
 
     Each setting is also read from the environment, as STENOGRAM_ and its name; what the command line says wins.
-    The secret of HS256 tokens comes from STENOGRAM_JWT_SECRET alone, at least 32 bytes. Without keys a gateway
-    runs open, on loopback only, and trusts the identity that a client claims. Ctrl-C or SIGTERM ends it in good order.
+    The secret of HS256 tokens comes from STENOGRAM_JWT_SECRET alone, at least 32 bytes, and what signs webhooks from
+    STENOGRAM_WEBHOOK_KEYS. Without keys a gateway runs open, on loopback only, and trusts the identity that a client
+    claims. Ctrl-C or SIGTERM ends it in good order.
     """
     from ..api.loop.factory import loop_factory
     from ..api.loop.gc_tuning import tune_gc
