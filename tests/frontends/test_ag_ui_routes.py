@@ -487,6 +487,7 @@ async def test_rights_and_audiences_are_those_of_the_native_routes(http: aiohttp
         assert (await stream.end()).runs[0]["outcome"] == {"type": "cancelled"}
 
 
+@pytest.mark.thorough
 async def test_a_token_that_expires_ends_the_stream(http: aiohttp.ClientSession, start: Any) -> None:
     gateway = await start(jwt_secret=SECRET)
     short = token("ada", "read:*", exp=time.time() + 6)

@@ -506,6 +506,7 @@ async def test_it_can_be_switched_off(http: aiohttp.ClientSession, start: Any) -
         assert not [path for path in (await answer.json())["paths"] if path.startswith("/v1/ai")]
 
 
+@pytest.mark.thorough
 async def test_pages_of_other_origins_metrics_and_tokens_that_expire(http: aiohttp.ClientSession, start: Any) -> None:
     page = "https://app.example.com"
     gateway = await start(origins=(page,), jwt_secret=SECRET)

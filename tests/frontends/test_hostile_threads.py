@@ -202,6 +202,7 @@ async def test_messages_are_encoded_once_for_the_snapshots_of_all(
     assert shown == [one, one, two, two, [("ai", "m0"), ("ai", "m1")]]
 
 
+@pytest.mark.thorough
 async def test_runs_that_wait_when_the_socket_closes_never_begin(
     http: aiohttp.ClientSession, gateway: Gateway, planner: Native
 ) -> None:

@@ -707,6 +707,7 @@ async def test_a_loop_ends_when_the_agent_leaves_or_the_session_is_closed(ann: S
         assert await looping == "ended"
 
 
+@pytest.mark.thorough
 async def test_work_that_has_nothing_to_say_is_not_stalled(hotels: Agent, ann: Session) -> None:
     await ann.tasks.create("Think", stall_after=3.0)
     async with await anext(hotels.tasks()) as task, asyncio.timeout(40):

@@ -72,11 +72,13 @@ async def test_the_approval_is_answered(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("name", ["approval.py", "compare_and_set.py", "interrupt.py", "streaming_agent.py"])
+@pytest.mark.thorough
 async def test_an_example_runs_again_on_the_same_log(gateway: Gateway, name: str) -> None:
     for _ in range(2):
         assert await example(name, gateway)
 
 
+@pytest.mark.thorough
 async def test_the_delegation_runs_again_on_the_same_log(gateway: Gateway) -> None:
     worker = asyncio.create_task(example("worker.py", gateway, STENOGRAM_SECONDS="0.1"))
     first = await example("delegate.py", gateway)

@@ -209,6 +209,7 @@ async def test_a_stubborn_reader_gets_through(http: aiohttp.ClientSession, gatew
     assert follower.places == list(range(1, 44))
 
 
+@pytest.mark.thorough
 async def test_the_command_line_follows_the_log(gateway: Gateway, client: Client) -> None:
     await open_sessions(client)
     await say(client, 17)

@@ -243,6 +243,7 @@ async def test_a_stream_survives_a_restart_with_its_producers(
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_reads_keep_a_stream_alive_and_are_on_record_now_and_then(
     streams: Streams, http: aiohttp.ClientSession, gateway: Gateway
 ) -> None:

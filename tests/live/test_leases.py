@@ -67,6 +67,7 @@ async def test_who_loses_its_connection_keeps_its_whole_lease_at_every_gateway(
 
 
 @pytest.mark.parametrize("way", ["stream", "page", "view"])
+@pytest.mark.thorough
 async def test_who_follows_or_waits_over_http_is_heard_until_the_request_ends(
     way: str, http: aiohttp.ClientSession, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

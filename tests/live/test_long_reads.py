@@ -119,6 +119,7 @@ async def fill(log: str, results: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("place", ["gateway", "process"])
+@pytest.mark.thorough
 async def test_pages_end_by_bytes_and_go_on(
     place: str, http: aiohttp.ClientSession, start: Start, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def _wait(holds: Callable[[], bool]) -> None:
 @pytest.mark.postgres
 @pytest.mark.slow
 @pytest.mark.timeout(240 + 30 * ROUNDS)
+@pytest.mark.thorough
 async def test_another_takes_over_from_a_runner_that_froze_within_a_transaction(
     fresh_log: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,7 @@ async def test_who_says_that_it_works_calls_back(maya: Subscriber, receiver: Rec
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_one_that_fails_is_called_again_and_its_callback_is_fenced(
     maya: Subscriber, receiver: Receiver, gateway: Gateway
 ) -> None:
@@ -171,6 +172,7 @@ async def done_at_last(_: dict[str, Any]) -> web.StreamResponse:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_one_that_hangs_has_failed_and_what_it_answers_late_counts_for_nothing(
     maya: Subscriber, receiver: Receiver, gateway: Gateway
 ) -> None:

@@ -82,6 +82,7 @@ async def test_a_gateway_that_answers_nobody_says_why(start: StartForPages, open
     await expect(page.get_by_role("alert")).to_contain_text("open: it trusts everyone who reaches it")
 
 
+@pytest.mark.thorough
 async def test_an_expired_token_asks_for_another(start: StartForPages, open_page: OpenPage) -> None:
     gateway = await start(jwt_secret=SECRET)
     page: Page = await open_page(f"{gateway.url}/console/#token={token(seconds=15)}", expected=("401", "404"))

@@ -64,6 +64,7 @@ async def test_who_is_silent_for_its_lease_is_lost_and_its_task_is_taken_over(bo
         await second.call("complete", taken["handle"])
 
 
+@pytest.mark.thorough
 async def test_who_calls_within_its_lease_keeps_its_task(board: Gateway) -> None:
     async with model(board.url, "claude-1", session=None) as claude:
         await claude.join(lease=2)
@@ -95,6 +96,7 @@ async def _call(process: asyncio.subprocess.Process, tool: str, **arguments: obj
 
 
 @pytest.mark.parametrize("ending", ["killed", "terminated", "closed"])
+@pytest.mark.thorough
 async def test_what_a_dead_window_held_is_taken_over(board: Gateway, ending: str) -> None:
     lease = 4 if ending == "killed" else 600
     process = await _start_stdio(board.url, "claude-1")

@@ -69,6 +69,7 @@ async def test_one_whose_loop_is_stuck_ends(program: str) -> None:
 
 
 @pytest.mark.parametrize("who", ["the process", "the gateway"])
+@pytest.mark.thorough
 async def test_one_that_says_nothing_while_either_stands_still_goes_on(
     program: str, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
