@@ -25,8 +25,9 @@ EXAMPLES = os.environ.get("STENOGRAM_TEST_EXAMPLES", "5")
 TRIED = ("sessions", "transcript", "usage", "words", "mentions")
 OTHERS = f"/v1/views/(?!({'|'.join(TRIED)})(/|$))"
 STREAMS = r"/v1/(agui/(threads/|agent/\{agent\}/(run|connect))|ai/agent/\{agent\}/chat($|/\{chat\}/stream))"
-STREAMS += r"|/v1/(langchain/threads/\{thread\}/(stream/|commands)|tanstack_ai/)"
-"""What ends only when somebody ends it, or makes sense only in order; `tests/frontends` send what is wrong."""
+STREAMS += r"|/v1/(langchain/threads/\{thread\}/(stream/|commands)|tanstack_ai/)|/v1/stream/__ds/"
+"""What ends only when somebody ends it, or makes sense only in order; `tests/frontends` and
+`test_durable_streams_input.py` send what is wrong."""
 DESCRIPTION = "/openapi.json"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 ALL = os.environ.get("STENOGRAM_TEST_OPERATIONS") == "all"
