@@ -119,7 +119,9 @@ STREAM: list[Scene] = [
     ("hotels", "stream.close", {"producer": {"id": "search", "epoch": 0, "seq": 1}}),
     (ADA, "stream.delete", {}),
 ]
+"""What happens in a session of its own, `prices:7`."""
 SUBSCRIBED = "stream-subscription:7c211433f02071597741e6ff5a8ea34789abbe43"
+_WATCHING = {"delivery": "pull-wake", "pattern": "prices/*", "wake_stream": "wakes:prices", "lease_ms": 30_000}
 _GRANT = {"kind": "agent", "read": ["prices:*"], "expires": 1_800_000_000}
 _END = {"session": "prices:7", "place": 4}
 SUBSCRIPTION: list[Scene] = [
@@ -128,12 +130,7 @@ SUBSCRIPTION: list[Scene] = [
         GATEWAY + "stream_subscription.create",
         {
             "name": "price-watch",
-            "config": {
-                "delivery": "pull-wake",
-                "pattern": "prices/*",
-                "wake_stream": "wakes:prices",
-                "lease_ms": 30_000,
-            },
+            "config": _WATCHING,
             "grant": _GRANT,
             "base": "https://stenogram.example.com",
             "links": [{"session": "prices:7", "acked": 2}],
@@ -144,12 +141,7 @@ SUBSCRIPTION: list[Scene] = [
         GATEWAY + "stream_subscription.create",
         {
             "name": "price-watch",
-            "config": {
-                "delivery": "pull-wake",
-                "pattern": "prices/*",
-                "wake_stream": "wakes:prices",
-                "lease_ms": 30_000,
-            },
+            "config": _WATCHING,
             "grant": {**_GRANT, "expires": 1_900_000_000},
             "base": "https://stenogram.example.com",
         },
@@ -164,4 +156,3 @@ SUBSCRIPTION: list[Scene] = [
     ("hotels", GATEWAY + "stream_subscription.release", {"generation": 2, "wake": "w_2"}),
     ("hotels", GATEWAY + "stream_subscription.delete", {}),
 ]
-"""What happens in a session of its own, `prices:7`."""
