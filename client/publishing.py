@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import Any, NamedTuple
 
-from ..domain.errors import NoChange, Refused, StenogramError, TooLarge
+from ..domain.errors import Refused, StenogramError
 from ..domain.foreign import AgUiWriter, Step, TakenIds, ag_ui_members
 from ..domain.ids import new_id
 from .session_port import SessionPort
@@ -112,11 +112,6 @@ class _Run:
     async def _do(self, step: Step) -> None:
         try:
             await self._session.do(step.do, step.data, id=step.id)
-        except NoChange:
-            pass
-        except TooLarge:
-            if not step.spare:
-                raise
         except Refused as refusal:
             for each in self._ids.instead(step, refusal):
                 await self._session.do(each.do, each.data, id=each.id)

@@ -5,7 +5,7 @@ call again when it goes on, and one that waits for an answer asks again. What is
 and their refusals alone, so that the same run again does nothing again.
 """
 
-from ..errors import Conflict, Refused
+from ..errors import Conflict, NoChange, Refused, TooLarge
 from .ag_ui_members import as_name
 from .ag_ui_writer import Step
 
@@ -29,11 +29,16 @@ class TakenIds:
         return step._replace(data={**step.data, "message": self._names[message]})
 
     def instead(self, step: Step, refusal: Refused) -> list[Step]:
-        """What to do instead of a step that was refused. Raises the refusal when that was not for an id.
+        """What to do instead of a step that was refused: nothing where it changes nothing, or may be left out. Raises
+        the refusal when that was not for an id.
 
         A call that is told again is the same one while it is open. Whether it is shows when it returns, not before: a
         run that is repeated has returned it itself. One that had ended is another then.
         """
+        if isinstance(refusal, NoChange) or (isinstance(refusal, TooLarge) and step.spare):
+            return []
+        if isinstance(refusal, TooLarge):
+            raise refusal
         known = isinstance(refusal, Conflict) and "exists" in refusal.extra
         if known and step.do == "approval.request":
             return []

@@ -126,11 +126,6 @@ class Publishing:
         await self._settled()
         try:
             await self._submit(step.id, data, await self._asks() if step.do == "approval.request" else None)
-        except NoChange:
-            pass
-        except TooLarge:
-            if not step.spare:
-                raise
         except Refused as refusal:
             for each in self._ids.instead(step, refusal):
                 await self._submit(each.id, self._command(each.do, each.data))
